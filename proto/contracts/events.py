@@ -1,0 +1,139 @@
+"""The Kafka events, each declared once. A body is one JSON object; CloudEvents attributes go in headers."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from contracts.identity import event_id
+from contracts.resources import Agent, Job, JobId, JobLog, Model, NewJob, Text, Verdict
+from contracts.status import ReportKind
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class Event(Model):
+    """What every event has: a type, a deterministic id and a partition key."""
+
+    type: ClassVar[str]
+
+    @property
+    def event_id(self) -> UUID:
+        """The CloudEvents `id`."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str | None:
+        """The partition key."""
+        raise NotImplementedError
+
+
+class _ExecutionEvent(Event):
+    execution_id: UUID
+    job_id: JobId
+
+    @property
+    def key(self) -> str | None:
+        return self.job_id
+
+
+class ExecuteRequested(_ExecutionEvent):
+    """Run this job: one that the jobstore knows, or one that stands here whole."""
+
+    type: ClassVar[str] = "signoff.execute-requested.v1"
+    job: NewJob | None = Field(None, description="the whole new job; its id is `job_id`")
+
+    @property
+    def event_id(self) -> UUID:
+        return event_id(self.execution_id, 0, "execute-requested")
+
+    @model_validator(mode="after")
+    def _one_id(self) -> Self:
+        if self.job is not None and self.job.id not in {None, self.job_id}:
+            msg = "job.id differs from job_id"
+            raise ValueError(msg)
+        return self
+
+
+class ResultProduced(_ExecutionEvent):
+    """The agent's result, with what is needed to judge it."""
+
+    type: ClassVar[str] = "signoff.result-produced.v1"
+    attempt: int = Field(ge=1)
+    lease: int = Field(ge=1)
+    submission: int = Field(1, ge=1)
+    acceptance_criteria: Text
+    title: Text = ""
+    result: Any = None
+    duration_s: float | None = Field(None, ge=0, description="of the call")
+    produced_at: datetime
+
+    @property
+    def event_id(self) -> UUID:
+        return event_id(self.execution_id, self.lease, "result-produced")
+
+
+class JobStatusReported(_ExecutionEvent):
+    """What a worker says happened under a lease; the jobstore decides what becomes of it."""
+
+    type: ClassVar[str] = "signoff.job-status-reported.v1"
+    kind: ReportKind
+    attempt: int = Field(ge=1)
+    lease: int = Field(ge=1)
+    seq: int = Field(ge=1, description="counts the reports under one lease; a number already recorded is a repeat")
+    code: Code | None = None
+    message: Text | None = None
+    progress: float | None = Field(None, ge=0, le=1)
+    verdict: Verdict | None = None
+    retry_after_s: float | None = Field(None, ge=0)
+    duration_s: float | None = Field(None, ge=0)
+    reported_at: datetime
+
+    @property
+    def event_id(self) -> UUID:
+        return event_id(self.execution_id, self.lease, f"{self.kind}/{self.seq}")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.kind is ReportKind.VERDICT) != (self.verdict is not None):
+            msg = "a verdict goes with kind `verdict`, and only with it"
+            raise ValueError(msg)
+        return self
+
+
+class CancelRequested(Event):
+    """Stop this execution, also one that has not arrived yet."""
+
+    type: ClassVar[str] = "signoff.cancel-requested.v1"
+    execution_id: UUID
+    job_id: JobId | None = None
+    reason: Text | None = None
+    requested_by: Text = "upstream"
+
+    @property
+    def event_id(self) -> UUID:
+        return event_id(self.execution_id, 0, "cancel-requested")
+
+    @property
+    def key(self) -> str | None:
+        return self.job_id or str(self.execution_id)
+
+
+class JobChanged(Event):
+    """A fact: one recorded transition, and the job as it stood after it."""
+
+    type: ClassVar[str] = "signoff.job-changed.v1"
+    job_id: JobId
+    version: int = Field(ge=1)
+    log: JobLog
+    job: Job
+    agent: Agent | None = Field(None, description="the agent as it was, where the transition assigns one")
+
+    @property
+    def event_id(self) -> UUID:
+        return self.log.id
+
+    @property
+    def key(self) -> str | None:
+        return self.job_id

@@ -1,0 +1,25 @@
+"""How things that cross a process are named: execution ids, event ids, keys."""
+
+import secrets
+import time
+from uuid import UUID, uuid5
+
+_EVENTS = UUID("6b0f3d0e-4f0c-5a7e-9d57-1d5b1f0c5e11")
+
+
+def new_execution_id() -> UUID:
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time."""
+    value = (
+        (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    )
+    return UUID(int=value)
+
+
+def event_id(execution_id: UUID, lease: int, what: str) -> UUID:
+    """The same happening has the same id, however often it is reported."""
+    return uuid5(_EVENTS, f"{execution_id}/{lease}/{what}")
+
+
+def execution_id_of_key(idempotency_key: str, job_id: str) -> UUID:
+    """The execution that an `Idempotency-Key` asks for: the same key for the same job is one execution."""
+    return uuid5(_EVENTS, f"key/{job_id}/{idempotency_key}")

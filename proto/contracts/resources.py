@@ -1,0 +1,179 @@
+"""Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from contracts.status import Delivery, JobLogStatus, JobStatus, Outcome, Protocol
+
+#: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
+PAYLOAD_MAX_BYTES = 1 << 20
+
+_URL = TypeAdapter(AnyHttpUrl)
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        msg = "must not contain the character U+0000"
+        raise ValueError(msg)
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        msg = "must not be blank"
+        raise ValueError(msg)
+    return text
+
+
+def _http_url(text: str) -> str:
+    _URL.validate_python(text)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+AgentId = JobId
+Label = Annotated[Text, StringConstraints(max_length=200)]
+
+
+class Model(BaseModel):
+    """A contract grows: fields that a reader does not know are ignored."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null")
+
+
+class Policy(Model):
+    """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
+
+    max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
+    max_attempts: int | None = Field(None, ge=1, le=100, description="grants of one execution, crashes included")
+    attempt_timeout_s: float | None = Field(None, gt=0, le=86_400, description="the whole call of an agent")
+    deadline_s: float | None = Field(None, gt=0, le=2_592_000, description="all attempts and the judgement")
+    delivery: Delivery | None = None
+
+    def over(self, other: "Policy") -> "Policy":
+        """This policy, with what it leaves open taken from another."""
+        return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+
+class NewJob(Model):
+    """What somebody asks for."""
+
+    id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
+    title: Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+    description: Text = ""
+    acceptance_criteria: Annotated[Text, AfterValidator(_not_blank)] = Field(
+        description="one criterion a line; a line that begins with `optional:` is judged and does not decide",
+    )
+    payload: Any = None
+    agent_id: AgentId | None = None
+    priority: int = Field(5, ge=0, le=9)
+    tenant: Annotated[Text, StringConstraints(min_length=1, max_length=100)] = "default"
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    policy: Policy = Field(default_factory=Policy)
+
+
+class Job(Model):
+    """A job as it stands. `version` counts its recorded transitions from 1, without a gap."""
+
+    id: str
+    title: str
+    description: str = ""
+    acceptance_criteria: str = ""
+    payload: Any = None
+    status: JobStatus
+    version: int
+    agent_id: str | None = None
+    execution_id: UUID | None = Field(None, description="the execution that is live, or was the last")
+    submission: int = 1
+    priority: int = 5
+    tenant: str = "default"
+    labels: dict[str, str] = Field(default_factory=dict)
+    policy: Policy = Field(default_factory=Policy)
+    created_at: datetime
+    updated_at: datetime
+
+
+class JobLog(Model):
+    """One recorded transition."""
+
+    id: UUID
+    job_id: str
+    version: int
+    status: JobLogStatus
+    agent_id: str | None = None
+    request_payload: Any = None
+    response_payload: Any = None
+    message: str | None = None
+    code: str | None = Field(None, description="a stable error or reason code")
+    execution_id: UUID | None = None
+    attempt: int | None = None
+    lease: int | None = None
+    submission: int | None = None
+    event_id: UUID | None = None
+    cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
+    created_at: datetime
+
+
+class NewAgent(Model):
+    """An agent to register."""
+
+    id: AgentId | None = None
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    protocol: Protocol = Protocol.HTTP
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)]
+    capabilities: list[Label] = Field(default_factory=list, max_length=64)
+    policy: Policy = Field(default_factory=Policy)
+    enabled: bool = True
+
+
+class Agent(NewAgent):
+    """A registered agent."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class CriterionVerdict(Model):
+    """The judgement of one criterion."""
+
+    text: str
+    outcome: Outcome
+    required: bool = True
+    evidence: str | None = Field(None, description="words quoted from the result; None where none stand there")
+    comment: str = ""
+
+
+class Verdict(Model):
+    """The judgement of one result. `is_valid` is computed from the criteria, never taken from a model."""
+
+    is_valid: bool
+    reason: str
+    criteria: list[CriterionVerdict]
+    model: str | None = None
+
+    @classmethod
+    def of(cls, criteria: list[CriterionVerdict], reason: str, model: str | None = None) -> Self:
+        """Valid is a result of which every required criterion passed."""
+        is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model)
+
+    @model_validator(mode="after")
+    def _computed(self) -> Self:
+        if self.is_valid and any(c.outcome is not Outcome.PASS for c in self.criteria if c.required):
+            msg = "is_valid although a required criterion did not pass"
+            raise ValueError(msg)
+        return self

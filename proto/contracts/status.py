@@ -1,0 +1,70 @@
+"""The states of a job and the entries of its log."""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "PENDING"
+    ASSIGNED = "ASSIGNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    RESUBMISSION_REQUIRED = "RESUBMISSION_REQUIRED"
+
+
+class JobLogStatus(StrEnum):
+    """What one entry of a job's log says: the seven places, and two events that leave the job where it stands."""
+
+    PENDING = "PENDING"
+    ASSIGNED = "ASSIGNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    RESUBMISSION_REQUIRED = "RESUBMISSION_REQUIRED"
+    CANCELLED = "CANCELLED"
+    MATCHING_FAILED = "MATCHING_FAILED"
+
+
+#: Nothing happens to a job in one of these until somebody asks.
+RESTING = frozenset(
+    {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED},
+)
+
+
+class Outcome(StrEnum):
+    """What the judge says of one criterion."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    CANNOT_ASSESS = "cannot_assess"
+
+
+class Protocol(StrEnum):
+    """How an agent is called."""
+
+    HTTP = "http"
+    HTTP_ASYNC = "http_async"
+    A2A = "a2a"
+    OPENAI = "openai"
+
+
+class Delivery(StrEnum):
+    """How often an agent may be called for one execution after a crash."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class ReportKind(StrEnum):
+    """What a worker reports."""
+
+    CALL_BEGUN = "call_begun"
+    PROGRESS = "progress"
+    ATTEMPT_FAILED = "attempt_failed"
+    FAILED = "failed"
+    DECLINED = "declined"
+    VERDICT = "verdict"

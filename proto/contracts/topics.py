@@ -1,0 +1,60 @@
+"""The catalogue of topics: who writes what, who reads it, and how long it is kept."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from contracts.events import CancelRequested, Event, ExecuteRequested, JobChanged, JobStatusReported, ResultProduced
+
+#: Exceeds the sum of all capped fields of any event, so that no event is too large for its topic.
+MESSAGE_MAX_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `retention` None is for ever; `dlq` is where its consumers put what they cannot process."""
+
+    name: str
+    event: type[Event] | None
+    retention: timedelta | None
+    producers: frozenset[str]
+    consumers: frozenset[str]
+    partitions: int = 8
+    dlq: str | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The broker's settings of the topic."""
+        retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(retention_ms),
+            "retention.bytes": "-1",
+            "max.message.bytes": str(MESSAGE_MAX_BYTES),
+        }
+
+
+def _topic(event: type[Event], days: int | None, producers: set[str], consumers: set[str]) -> list[Topic]:
+    """A topic named after its event, and the dead-letter queue of its consumers."""
+    name = event.type.removeprefix("signoff.").removesuffix(".v1")
+    retention = None if days is None else timedelta(days=days)
+    services = consumers & {"jobstore", "executor", "validator"}
+    if not services:
+        return [Topic(name, event, retention, frozenset(producers), frozenset(consumers))]
+    dlq = Topic(f"{name}-dlq", None, timedelta(days=30), frozenset(services), frozenset({"cli"}), partitions=1)
+    return [Topic(name, event, retention, frozenset(producers), frozenset(consumers), dlq=dlq.name), dlq]
+
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in [
+        *_topic(ExecuteRequested, 7, {"jobstore", "upstream"}, {"executor"}),
+        *_topic(ResultProduced, 30, {"executor", "jobstore"}, {"validator", "jobstore"}),
+        *_topic(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}),
+        *_topic(CancelRequested, 7, {"upstream"}, {"jobstore"}),
+        *_topic(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
+    ]
+}
+TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
+
+#: A record with this header was published again by an operator: it admits nothing.
+REPLAY_HEADER = "signoff-replay"
