@@ -38,7 +38,7 @@ RESTING = frozenset(
 class Outcome(StrEnum):
     """What the judge says of one criterion."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a word, no secret
     FAIL = "fail"
     CANNOT_ASSESS = "cannot_assess"
 
