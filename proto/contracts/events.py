@@ -1,12 +1,13 @@
 """The Kafka events, each declared once. A body is one JSON object; CloudEvents attributes go in headers."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.identity import event_id
+from contracts.jsontext import Json
 from contracts.resources import Agent, Job, JobId, JobLog, Model, NewJob, Text, Verdict
 from contracts.status import ReportKind
 
@@ -65,7 +66,7 @@ class ResultProduced(_ExecutionEvent):
     submission: int = Field(1, ge=1)
     acceptance_criteria: Text
     title: Text = ""
-    result: Any = None
+    result: Json = None
     duration_s: float | None = Field(None, ge=0, description="of the call")
     produced_at: datetime
 

@@ -1,7 +1,7 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.jsontext import Json
 from contracts.status import Delivery, JobLogStatus, JobStatus, Outcome, Protocol
 
 #: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
@@ -51,7 +52,7 @@ Label = Annotated[Text, StringConstraints(max_length=200)]
 class Model(BaseModel):
     """A contract grows: fields that a reader does not know are ignored."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
 class Policy(Model):
@@ -77,7 +78,7 @@ class NewJob(Model):
     acceptance_criteria: Annotated[Text, AfterValidator(_not_blank)] = Field(
         description="one criterion a line; a line that begins with `optional:` is judged and does not decide",
     )
-    payload: Any = None
+    payload: Json = None
     agent_id: AgentId | None = None
     priority: int = Field(5, ge=0, le=9)
     tenant: Annotated[Text, StringConstraints(min_length=1, max_length=100)] = "default"
@@ -92,7 +93,7 @@ class Job(Model):
     title: str
     description: str = ""
     acceptance_criteria: str = ""
-    payload: Any = None
+    payload: Json = None
     status: JobStatus
     version: int
     agent_id: str | None = None
@@ -114,8 +115,8 @@ class JobLog(Model):
     version: int
     status: JobLogStatus
     agent_id: str | None = None
-    request_payload: Any = None
-    response_payload: Any = None
+    request_payload: Json = None
+    response_payload: Json = None
     message: str | None = None
     code: str | None = Field(None, description="a stable error or reason code")
     execution_id: UUID | None = None

@@ -1,0 +1,256 @@
+"""Between the resources and their gRPC messages."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from contracts.jsontext import json_text, parse_json
+from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob, Policy
+from contracts.status import Delivery, JobLogStatus, JobStatus, Protocol
+from signoff.v1 import resources_pb2 as pb
+
+#: Metadata of a caller who wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
+JSON_AS_TEXT = ("signoff-json", "text")
+
+#: A Value of more levels passes the recursion limit of gRPC's readers, so it is sent as text.
+_VALUE_LEVELS_MAX = 30
+
+
+def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> None:
+    """Put a JSON text into `field` as a Value, or into `field`_json as it is."""
+    if text is None:
+        return
+    value: Any = None if as_text else parse_json(text)
+    if as_text or _levels(value) > _VALUE_LEVELS_MAX:
+        setattr(message, f"{field}_json", text)
+    else:
+        ParseDict(value, getattr(message, field))
+
+
+def get_json(message: Any, field: str) -> str | None:
+    """The JSON text of `field`, however it was sent; None where it was not. ValueError: it is no JSON."""
+    if message.HasField(f"{field}_json"):
+        return json_text(parse_json(getattr(message, f"{field}_json")))
+    if message.HasField(field):
+        return json_text(_whole(MessageToDict(getattr(message, field))))
+    return None
+
+
+def _levels(value: Any, level: int = 0) -> int:
+    if level > _VALUE_LEVELS_MAX:
+        return level
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max((_levels(child, level + 1) for child in children), default=level)
+
+
+def _whole(value: Any) -> Any:
+    """A Value's numbers are doubles: whole ones are written without a fraction, as whoever sent them wrote them."""
+    if isinstance(value, dict):
+        return {key: _whole(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_whole(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _enum(enum: Any, prefix: str, word: str) -> Any:
+    return enum.Value(f"{prefix}_{word.upper()}")
+
+
+def _word(enum: Any, prefix: str, number: int) -> str:
+    return str(enum.Name(number)).removeprefix(f"{prefix}_")
+
+
+def _time(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def status_message(status: JobStatus) -> pb.JobStatus.ValueType:
+    """The enum value of a status."""
+    result: pb.JobStatus.ValueType = _enum(pb.JobStatus, "JOB_STATUS", status)
+    return result
+
+
+def status_of(number: int) -> JobStatus:
+    """The status of an enum value; ValueError for UNSPECIFIED."""
+    return JobStatus(_word(pb.JobStatus, "JOB_STATUS", number))
+
+
+def policy_message(policy: Policy) -> pb.Policy:
+    """A policy as sent."""
+    fields = policy.model_dump(exclude_none=True, exclude={"delivery"})
+    delivery = _enum(pb.Delivery, "DELIVERY", policy.delivery) if policy.delivery else pb.DELIVERY_UNSPECIFIED
+    return pb.Policy(**fields, delivery=delivery)
+
+
+def policy_of(message: pb.Policy) -> Policy:
+    """A policy as received. ValidationError: a value out of its bounds."""
+    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields() if field.name != "delivery"}
+    if message.delivery:
+        fields["delivery"] = Delivery(_word(pb.Delivery, "DELIVERY", message.delivery).lower())
+    return Policy(**fields)
+
+
+def new_job_message(job: NewJob) -> pb.NewJob:
+    """A new job as sent; its payload as text, exact."""
+    return pb.NewJob(
+        **job.model_dump(
+            include={"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant", "labels"}
+        ),
+        payload_json=json_text(job.payload),
+        policy=policy_message(job.policy),
+    )
+
+
+def new_job_of(message: pb.NewJob) -> NewJob:
+    """A new job as received. ValidationError or ValueError: it is not well formed."""
+    fields = _set(message, {"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant"})
+    text = get_json(message, "payload")
+    payload = None if text is None else parse_json(text)
+    return NewJob(**fields, payload=payload, labels=dict(message.labels), policy=policy_of(message.policy))
+
+
+def _set(message: Any, names: set[str]) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields() if field.name in names}
+
+
+def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
+    """A job from a row of the jobstore: the fields of Job, with `payload` as JSON text and `policy` as a Policy."""
+    message = pb.Job(
+        id=job["id"],
+        title=job["title"],
+        description=job["description"],
+        acceptance_criteria=job["acceptance_criteria"],
+        status=status_message(job["status"]),
+        version=job["version"],
+        agent_id=job["agent_id"],
+        execution_id=_str(job["execution_id"]),
+        submission=job["submission"],
+        priority=job["priority"],
+        tenant=job["tenant"],
+        labels=job["labels"],
+        policy=policy_message(job["policy"]),
+        created_at=job["created_at"],
+        updated_at=job["updated_at"],
+    )
+    put_json(message, "payload", job["payload"], as_text=as_text)
+    return message
+
+
+def job_of(message: pb.Job) -> Job:
+    """A job as received."""
+    names = {
+        "id",
+        "title",
+        "description",
+        "acceptance_criteria",
+        "version",
+        "agent_id",
+        "execution_id",
+        "submission",
+        "tenant",
+    }
+    text = get_json(message, "payload")
+    return Job(
+        **_set(message, names),
+        payload=None if text is None else parse_json(text),
+        status=status_of(message.status),
+        priority=message.priority,
+        labels=dict(message.labels),
+        policy=policy_of(message.policy),
+        created_at=_time(message.created_at),
+        updated_at=_time(message.updated_at),
+    )
+
+
+def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
+    """A job log from a row of the jobstore: the fields of JobLog, with payloads as JSON text."""
+    message = pb.JobLog(
+        id=str(log["id"]),
+        job_id=log["job_id"],
+        version=log["version"],
+        status=_enum(pb.JobLogStatus, "JOB_LOG_STATUS", log["status"]),
+        agent_id=log["agent_id"],
+        message=log["message"],
+        code=log["code"],
+        execution_id=_str(log["execution_id"]),
+        attempt=log["attempt"],
+        lease=log["lease"],
+        submission=log["submission"],
+        event_id=_str(log["event_id"]),
+        cursor=log["cursor"],
+        created_at=log["created_at"],
+    )
+    put_json(message, "request_payload", log["request_payload"], as_text=as_text)
+    put_json(message, "response_payload", log["response_payload"], as_text=as_text)
+    return message
+
+
+def job_log_of(message: pb.JobLog) -> JobLog:
+    """A job log as received."""
+    names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
+    request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
+    return JobLog(
+        **_set(message, names | {"event_id", "cursor"}),
+        status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
+        request_payload=None if request is None else parse_json(request),
+        response_payload=None if response is None else parse_json(response),
+        created_at=_time(message.created_at),
+    )
+
+
+def new_agent_message(agent: NewAgent) -> pb.NewAgent:
+    """An agent to register, as sent."""
+    return pb.NewAgent(
+        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled"}),
+        protocol=protocol_message(agent.protocol),
+        policy=policy_message(agent.policy),
+    )
+
+
+def new_agent_of(message: pb.NewAgent) -> NewAgent:
+    """An agent to register, as received. ValidationError: it is not well formed."""
+    fields = _set(message, {"id", "name", "url", "enabled"})
+    if message.protocol:
+        fields["protocol"] = protocol_of(message.protocol)
+    return NewAgent(**fields, capabilities=list(message.capabilities), policy=policy_of(message.policy))
+
+
+def agent_message(agent: Agent) -> pb.Agent:
+    """An agent as sent."""
+    return pb.Agent(
+        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "created_at", "updated_at"}),
+        protocol=protocol_message(agent.protocol),
+        policy=policy_message(agent.policy),
+    )
+
+
+def agent_of(message: pb.Agent) -> Agent:
+    """An agent as received."""
+    return Agent(
+        **_set(message, {"id", "name", "url"}),
+        enabled=message.enabled,
+        protocol=protocol_of(message.protocol),
+        capabilities=list(message.capabilities),
+        policy=policy_of(message.policy),
+        created_at=_time(message.created_at),
+        updated_at=_time(message.updated_at),
+    )
+
+
+def protocol_message(protocol: Protocol) -> pb.Protocol.ValueType:
+    """The enum value of a protocol."""
+    result: pb.Protocol.ValueType = _enum(pb.Protocol, "PROTOCOL", protocol)
+    return result
+
+
+def protocol_of(number: int) -> Protocol:
+    """The protocol of an enum value; ValueError for UNSPECIFIED."""
+    return Protocol(_word(pb.Protocol, "PROTOCOL", number).lower())
+
+
+def _str(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
