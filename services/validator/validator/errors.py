@@ -1,0 +1,33 @@
+"""Why a result has no verdict. Every error carries a stable `code`."""
+
+from servicekit.errors import PermanentError, SignoffError, TransientError
+
+
+class JudgeUnavailableError(TransientError):
+    """The judge did not answer: the judgement waits, and nothing is decided.
+
+    Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and what only an operator can
+    mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured.
+    """
+
+    code = "judge_unavailable"
+
+
+class JudgeAnswerError(SignoffError):
+    """The judge answered nonsense: it is asked again, a bounded number of times.
+
+    Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
+    judge_criteria_mismatch, judge_failed.
+    """
+
+    code = "judge_wrong_shape"
+
+
+class JudgmentError(PermanentError):
+    """This result cannot be judged: the validation has failed.
+
+    Codes: those of JudgeAnswerError, when asking again did not help; judge_request_rejected (400, 413, 422);
+    no_criteria; result_not_json; result_too_large_to_judge.
+    """
+
+    code = "judgment_failed"

@@ -1,0 +1,157 @@
+"""A judge behind OpenAI's API, or whatever speaks it.
+
+The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
+everything else, stays unused: `shapes` writes the request as plain JSON and reads the answer.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Self
+
+import aiohttp
+import httpx2
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from pydantic import BaseModel, ConfigDict, Field
+
+from validator.errors import JudgeUnavailableError, JudgmentError
+from validator.judges.shapes import APIS, ApiName
+from validator.ports import Reply
+
+_RETRY_AFTER_MAX_S = 3_600.0
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+_REJECTED = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
+)
+_UNAVAILABLE_CODES: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "judge_unauthorized",
+    HTTPStatus.FORBIDDEN: "judge_unauthorized",
+    HTTPStatus.NOT_FOUND: "judge_not_found",
+    HTTPStatus.TOO_MANY_REQUESTS: "judge_rate_limited",
+}
+
+
+class JudgeConfig(BaseModel):
+    """How to reach a judge, and the limits of one judgement.
+
+    The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL where `api_key` and `base_url` are None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_key: str | None = Field(None, repr=False)
+    base_url: str | None = None
+    model: str = "gpt-5.4-mini"
+    api: ApiName = "chat"
+    timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
+    connect_timeout_s: float = Field(5.0, gt=0)
+    max_asks: int = Field(3, ge=1, description="calls for one verdict, where the answers are nonsense")
+    document_max_chars: int = Field(400_000, ge=1, description="of criteria and result together, as JSON")
+    answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
+
+
+class OpenAIJudge:
+    """Keeps one client, and so its connections; to be closed by whoever made it."""
+
+    def __init__(self, config: JudgeConfig) -> None:
+        self._config = config
+        self._api = APIS[config.api]
+        timeout = httpx2.Timeout(None, connect=config.connect_timeout_s)
+        try:
+            self._client = AsyncOpenAI(
+                api_key=config.api_key,
+                base_url=config.base_url,
+                timeout=timeout,
+                max_retries=0,
+                default_headers={"Accept-Encoding": "identity"},
+                http_client=DefaultAioHttpClient(
+                    timeout=timeout,
+                    follow_redirects=False,
+                    event_hooks={"response": [_cap(config.answer_max_bytes)]},
+                ),
+            )
+        except OpenAIError as error:
+            raise JudgeUnavailableError(str(error), code="judge_not_configured") from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def ask(self, document: str) -> Reply:
+        """See the port."""
+        body = self._api.request(self._config.model, document)
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                response = await self._client.post(self._api.path, body=body, cast_to=httpx2.Response)
+        except TimeoutError as error:
+            raise JudgeUnavailableError(
+                f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
+            ) from error
+        except APIStatusError as error:
+            raise _status_error(error) from error
+        except (OpenAIError, aiohttp.ClientError) as error:
+            cause = type(error.__cause__ or error).__name__
+            raise JudgeUnavailableError(f"the judge cannot be reached: {cause}", code="judge_unreachable") from error
+        return self._api.read(response.content)
+
+
+class _CappedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, bytes_max: int) -> None:
+        self._stream = stream
+        self._left = bytes_max
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk[: self._left]
+            self._left -= len(chunk)
+            if self._left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _cap(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+    async def cap(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _CappedStream(response.stream, bytes_max)
+        # None was asked for, and unpacked a small body could be a huge one.
+        response.headers.pop("Content-Encoding", None)
+
+    return cap
+
+
+def _status_error(error: APIStatusError) -> JudgeUnavailableError | JudgmentError:
+    """Only the code of the judge's own words is shown: its messages may repeat the key."""
+    named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
+    message = f"the judge's API answered {error.status_code}{named}"
+    if error.status_code in _REJECTED:
+        return JudgmentError(message, code="judge_request_rejected")
+    code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
+    if error.code == "insufficient_quota":
+        code = "judge_quota_exceeded"
+    retry_after_s = _retry_after_s(error.response.headers.get("Retry-After", ""))
+    return JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
+
+
+def _retry_after_s(value: str) -> float | None:
+    """Seconds from now, of a number or an HTTP date (RFC 9110)."""
+    try:
+        wait = float(value)
+    except ValueError:
+        try:
+            wait = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(wait, 0.0), _RETRY_AFTER_MAX_S) if math.isfinite(wait) else None

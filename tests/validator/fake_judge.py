@@ -1,0 +1,202 @@
+"""A server that speaks both of OpenAI's APIs and does, call by call, what a script says."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+MEBIBYTE = b" " * (1 << 20)
+
+JUDGE: web.AppKey["FakeJudge"] = web.AppKey("judge")
+
+Step = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
+
+
+class FakeJudge:
+    """Plays its steps in order, and the last one for ever. `asked` holds the request bodies."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = [ok()]
+        self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.sent_bytes = 0
+
+    def plays(self, *steps: Step) -> None:
+        self.steps = list(steps)
+
+    async def start(self) -> None:
+        app = web.Application()
+        app[JUDGE] = self
+        app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/responses", self._answer)
+        # A caller that hangs up ends its handler; at the end nobody waits for those that never end.
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.base_url = f"http://{host}:{port}/v1"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.asked.append(body)
+        self.headers.append(dict(request.headers))
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        return await step(request, body)
+
+
+def document_of(body: dict[str, Any]) -> dict[str, Any]:
+    """What the last user message of a request says, on either API."""
+    message = (body.get("messages") or body["input"])[-1]
+    assert message["role"] == "user"
+    return json.loads(message["content"])
+
+
+def answer(
+    count: int, *, outcome: str = "pass", evidence: str | None = None, reason: str = "because"
+) -> dict[str, Any]:
+    criteria = [{"index": i + 1, "outcome": outcome, "evidence": evidence, "comment": "so it is"} for i in range(count)]
+    return {"criteria": criteria, "reason": reason}
+
+
+def says(text: str, *, finish: str = "stop") -> Step:
+    """An envelope with this text in it, as if the model had written it."""
+
+    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
+        if request.path.endswith("/chat/completions"):
+            message = {"role": "assistant", "content": text, "refusal": None}
+            choice = {"index": 0, "message": message, "finish_reason": finish}
+            return web.json_response({"object": "chat.completion", "model": "fake", "choices": [choice]})
+        return web.json_response(_response([{"type": "output_text", "text": text, "annotations": []}], finish))
+
+    return step
+
+
+def ok(**kwargs: Any) -> Step:
+    """A proper answer on every criterion of the question."""
+
+    async def step(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        said = answer(len(document_of(body)["criteria"]), **kwargs)
+        return await says(json.dumps(said))(request, body)
+
+    return step
+
+
+def refuses() -> Step:
+    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
+        if request.path.endswith("/chat/completions"):
+            message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+            return web.json_response({"model": "fake", "choices": [{"message": message, "finish_reason": "stop"}]})
+        return web.json_response(_response([{"type": "refusal", "refusal": "I cannot help with that."}], "stop"))
+
+    return step
+
+
+def status(code: int, error_code: str | None = None, headers: dict[str, str] | None = None) -> Step:
+    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
+        error = {"error": {"message": "no, sk-secret", "type": "some_error", "code": error_code, "param": None}}
+        return web.json_response(error, status=code, headers=headers)
+
+    return step
+
+
+def html(code: int = 200) -> Step:
+    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
+        return web.Response(status=code, text="<!doctype html><title>Proxy</title>", content_type="text/html")
+
+    return step
+
+
+def raw(body: Any) -> Step:
+    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
+        return web.json_response(body)
+
+    return step
+
+
+def hangs() -> Step:
+    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return step
+
+
+def drips() -> Step:
+    """A byte now and then, for ever: no time-out between two reads ends it."""
+
+    async def step(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.01)
+
+    return step
+
+
+def floods(code: int = 200) -> Step:
+    """100 MB, as long as somebody reads them."""
+
+    async def step(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(status=code, headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        with suppress(ConnectionResetError):
+            for _ in range(100):
+                await response.write(MEBIBYTE)
+                request.app[JUDGE].sent_bytes += len(MEBIBYTE)
+        return response
+
+    return step
+
+
+def bomb() -> Step:
+    """100 MB of JSON in 100 kB of gzip, which nobody asked for."""
+
+    body = gzip.compress(MEBIBYTE * 100, 1)
+
+    async def step(_: web.Request, __: dict[str, Any]) -> web.Response:
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+
+    return step
+
+
+def hangs_up() -> Step:
+    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        raise asyncio.CancelledError
+
+    return step
+
+
+def no_http() -> Step:
+    async def step(request: web.Request, _: dict[str, Any]) -> web.Response:
+        assert request.transport is not None
+        request.transport.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+        request.transport.close()
+        raise asyncio.CancelledError
+
+    return step
+
+
+def _response(content: list[dict[str, Any]], finish: str) -> dict[str, Any]:
+    whole = finish == "stop"
+    reason = {"length": "max_output_tokens"}.get(finish, finish)
+    return {
+        "object": "response",
+        "model": "fake",
+        "status": "completed" if whole else "incomplete",
+        "incomplete_details": None if whole else {"reason": reason},
+        "output": [
+            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},
+            {"type": "message", "role": "assistant", "content": content},
+        ],
+    }
