@@ -18,12 +18,14 @@ def quotable(result: Any) -> str:
 
 def stands_in(quote: str, text: str) -> bool:
     """Whether a `quotable` text holds the quote, whatever the white space, case and form of its characters."""
-    wanted = _fold(quote).strip(_AROUND)
+    folded = _fold(quote)
+    wanted = folded.strip(_AROUND) or folded
     return bool(wanted) and wanted in text
 
 
 def _fold(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold().split())
+    # Taken apart and not composed, so that a quote may end between a letter and its accent.
+    return "".join(unicodedata.normalize("NFKD", text).translate(_PLAIN).casefold().split())
 
 
 def _strings(value: Any) -> Iterator[str]:
