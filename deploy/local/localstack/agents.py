@@ -1,0 +1,146 @@
+"""Two small agents: `/writer` does its job at once, `/drafter` only at its second submission.
+
+A job's payload steers them. `text` becomes part of the answer; `omit`, a list of words, is kept out of it, so that a
+criterion can never pass. `agent` says how to behave, and every field may be left out:
+
+    {"agent": {"delay_s": 2.5,        wait first
+               "status": 503,         answer that HTTP status instead of a result
+               "times": 2,            but only so many times an execution, then do the job
+               "retry_after_s": 1,    with that header
+               "answer": <any JSON>}} answer just this as the result
+
+`GET /calls` tells what was called (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
+"""
+
+import asyncio
+import json
+import re
+import sys
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from localstack.rules import quoted_phrases
+from localstack.server import serve
+
+NAMES = ("writer", "drafter")
+CALLS_MAX = 10_000
+BODY_MAX_BYTES = 32 * 1024 * 1024
+ATTEMPT_HEADER = re.compile(r".*-attempt", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that an agent got."""
+
+    agent: str
+    execution_id: str | None
+    job_id: str | None
+    submission: int
+    attempt: str | None  # of the header whose name ends in -Attempt
+    idempotency_key: str | None
+    at: str
+
+
+@dataclass
+class Calls:
+    """The latest calls, bounded; what is older is forgotten."""
+
+    latest: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_MAX))
+    counts: Counter[str | None] = field(default_factory=Counter)
+
+    def add(self, call: Call) -> int:
+        """Remember it and tell how many this execution had."""
+        if len(self.latest) == CALLS_MAX:
+            oldest = self.latest[0].execution_id
+            self.counts[oldest] -= 1
+            if not self.counts[oldest]:
+                del self.counts[oldest]
+        self.latest.append(call)
+        self.counts[call.execution_id] += 1
+        return self.counts[call.execution_id]
+
+
+CALLS = web.AppKey("calls", Calls)
+
+
+def create_app() -> web.Application:
+    """Make the application, without a server."""
+    app = web.Application(client_max_size=BODY_MAX_BYTES)
+    app[CALLS] = Calls()
+    app.router.add_post(f"/{{agent:{'|'.join(NAMES)}}}", work)
+    app.router.add_get("/calls", list_calls)
+    return app
+
+
+async def work(request: web.Request) -> web.Response:
+    """POST /writer or /drafter."""
+    try:
+        job = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        job = None
+    if not isinstance(job, dict):
+        return web.json_response({"error": "the body must be a JSON object"}, status=400)
+    agent = request.match_info["agent"]
+    calls = request.app[CALLS].add(_call(agent, job, request))
+    how = _object(_object(job.get("payload")).get("agent"))
+    await asyncio.sleep(float(how.get("delay_s", 0)))
+    if "status" in how and calls <= how.get("times", calls):
+        headers = {"Retry-After": str(how["retry_after_s"])} if "retry_after_s" in how else None
+        return web.json_response({"error": "as the payload asked"}, status=int(how["status"]), headers=headers)
+    return web.json_response(how["answer"] if "answer" in how else {"text": write(agent, job)})
+
+
+def write(agent: str, job: dict[str, Any]) -> str:
+    """Do the job: the title, the payload's text and the words that the criteria quote, less what is left out."""
+    payload, submission = _object(job.get("payload")), _submission(job)
+    quoted = quoted_phrases(str(job.get("acceptance_criteria") or ""))
+    omitted = [str(word) for word in payload.get("omit") or [] if word]
+    if agent == "drafter" and submission == 1:
+        if not quoted:
+            return ""  # the one way to fail criteria that quote nothing
+        omitted += quoted
+    lines = [str(job.get("title") or ""), str(payload.get("text") or "")]
+    if submission > 1:
+        lines.append(
+            f"Submission {submission}, after feedback." if job.get("feedback") else f"Submission {submission}."
+        )
+    if quoted:
+        lines.append(f"It covers: {'; '.join(quoted)}.")
+    text = "\n".join(line for line in lines if line)
+    return re.sub("|".join(map(re.escape, omitted)), "…", text, flags=re.IGNORECASE) if omitted else text
+
+
+async def list_calls(request: web.Request) -> web.Response:
+    """GET /calls."""
+    calls = (asdict(call) for call in request.app[CALLS].latest)
+    wanted = request.query.items()
+    return web.json_response([call for call in calls if all(call.get(name) == value for name, value in wanted)])
+
+
+def _call(agent: str, job: dict[str, Any], request: web.Request) -> Call:
+    attempts = (value for name, value in request.headers.items() if ATTEMPT_HEADER.fullmatch(name))
+    return Call(
+        agent=agent,
+        execution_id=job.get("execution_id"),
+        job_id=job.get("job_id"),
+        submission=_submission(job),
+        attempt=next(attempts, None),
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        at=datetime.now(UTC).isoformat(),
+    )
+
+
+def _submission(job: dict[str, Any]) -> int:
+    return int(job.get("submission") or 1)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+if __name__ == "__main__":
+    serve(create_app(), int(sys.argv[1]))

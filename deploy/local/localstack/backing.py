@@ -1,0 +1,74 @@
+"""PostgreSQL and Kafka alone; for tests, kept alive from a thread of their own, whatever loop the tests run on."""
+
+import asyncio
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from localstack.datadir import DataDir
+from localstack.kafka import Kafka
+from localstack.postgres import Postgres
+from localstack.supervisor import Progress, Supervisor, silent
+
+
+class Infrastructure:
+    """The two of them, running."""
+
+    def __init__(
+        self, postgres: Postgres, kafka: Kafka, supervisor: Supervisor, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.postgres = postgres.url
+        self.kafka = kafka.bootstrap
+        self._supervisor = supervisor
+        self._loop = loop
+
+    @property
+    def processes(self) -> Mapping[str, int]:
+        """`postgres` and `kafka`, each with the id of its latest process."""
+        return self._supervisor.pids()
+
+    def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> Future[None]:
+        """Kill one; the future is done when its successor is ready (`asyncio.wrap_future` makes it awaitable)."""
+        return asyncio.run_coroutine_threadsafe(self._supervisor.kill(name, signal_number), self._loop)
+
+
+@contextmanager
+def infrastructure(data_dir: Path | None = None, *, progress: Progress = silent) -> Iterator[Infrastructure]:
+    """Run both, in a temporary directory unless one is given. Blocks until they are ready, and until they are gone."""
+    with ExitStack() as cleanup:
+        directory = DataDir(data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="signoff-"))))
+        cleanup.enter_context(directory.lock())
+        loop = cleanup.enter_context(_loop_in_a_thread())
+        supervisor = Supervisor(directory.logs, progress=progress)
+        postgres, kafka = backing_parts(directory, progress=progress)
+        cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
+        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.spec(), kafka.spec()]), loop).result()
+        yield Infrastructure(postgres, kafka, supervisor, loop)
+
+
+def backing_parts(
+    data_dir: DataDir, *, postgres_port: int = 0, kafka_port: int = 0, progress: Progress
+) -> tuple[Postgres, Kafka]:
+    """Both as one data directory has them, not yet started."""
+    password = data_dir.secret("postgres_password")
+    postgres = Postgres(data_dir.path / "postgres", data_dir.port("postgres", postgres_port), password)
+    controller_port = data_dir.port("kafka-controller")
+    return postgres, Kafka(data_dir.path / "kafka", data_dir.port("kafka", kafka_port), controller_port, progress)
+
+
+@contextmanager
+def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run a loop in a daemon: should the process end in haste, its children end with the thread that started them."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="localstack", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,105 @@
+"""A stack's directory: its lock, its logs, and the ports and secrets that outlive a restart."""
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from localstack.errors import DataDirInUseError
+
+# Below the range from which clients get their ports: a client that dials a dead server's port from that very port
+# would connect to itself and keep the server from coming back. Each stack begins at a place of its own.
+FIRST_PORT, LAST_PORT, PORTS_A_STACK = 20_000, 32_000, 20
+FREE_AGAIN_S = 5.0
+
+
+class DataDir:
+    """Use it under `lock()`: what it remembers is kept in one file that only one stack may write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self.logs = self.path / "logs"
+        self._state = self.path / "state.json"
+        self._given: dict[str, int] = {}  # ports of this run: whoever got one may be listening by now
+        self._candidates = count(random.randrange(FIRST_PORT, LAST_PORT, PORTS_A_STACK))  # noqa: S311 - no secret
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory; the lock ends with the process, however it ends."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                message = f"a stack is already running on {self.path}; stop it or choose another data directory"
+                raise DataDirInUseError(message) from error
+            yield
+
+    def port(self, name: str, wanted: int = 0) -> int:
+        """Give the port asked for, or else the one of last time, or else a free one; remembered."""
+        if name in self._given:
+            return self._given[name]
+        ports = self._recall("ports")
+        port = wanted or ports.get(name, 0)
+        if not port or (not wanted and not _gets_free(port)):
+            taken = set(ports.values())
+            port = next(port for port in self._candidates if port not in taken and _is_free(port))
+        self._remember("ports", name, port)
+        self._given[name] = port
+        return port
+
+    def secret(self, name: str) -> str:
+        """Give a random secret, made when first asked for and the same ever after."""
+        secret = self._recall("secrets").get(name) or secrets.token_urlsafe(24)
+        self._remember("secrets", name, secret)
+        return str(secret)
+
+    def _recall(self, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._read().get(kind, {})
+        return found
+
+    def _remember(self, kind: str, name: str, value: str | int) -> None:
+        state = self._read()
+        state.setdefault(kind, {})[name] = value
+        write_atomically(self._state, json.dumps(state, indent=2))
+
+    def _read(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self._state.read_text()) if self._state.exists() else {}
+        return state
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    Path(temporary).replace(path)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _gets_free(port: int) -> bool:
+    """Wait a little: a stack that was killed leaves its servers a moment to end."""
+    deadline = time.monotonic() + FREE_AGAIN_S
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

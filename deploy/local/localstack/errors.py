@@ -1,0 +1,17 @@
+"""What can go wrong with a local stack, in words meant for whoever started it."""
+
+
+class StackError(Exception):
+    """The stack cannot go on; the message says why and what to look at."""
+
+
+class DataDirInUseError(StackError):
+    """Another stack runs on this data directory."""
+
+
+class FetchError(StackError):
+    """A part could not be downloaded, or is not what was pinned."""
+
+
+class NotReadyError(StackError):
+    """A process did not get ready; the message names its log file."""

@@ -1,0 +1,183 @@
+"""The local judge: the OpenAI API, answered by fixed rules; it exists only in the local stack.
+
+The last user message is one JSON document, `{"criteria": [{"index": 1, "text": ".."}], "result": ..}`; the answer's
+text is `{"criteria": [{"index", "outcome", "evidence", "comment"}], "reason": ".."}`.
+"""
+
+import json
+import sys
+import time
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from localstack.rules import DISCLAIMER, judge_criterion, texts_of
+from localstack.server import serve
+
+MODEL = "local-rules"
+BODY_MAX_BYTES = 32 * 1024 * 1024
+CHARS_A_TOKEN = 4
+
+
+class BadRequestError(Exception):
+    """The request cannot be understood."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+def create_app() -> web.Application:
+    """Make the application, without a server."""
+    app = web.Application(client_max_size=BODY_MAX_BYTES)
+    app.router.add_post("/v1/chat/completions", complete_chat)
+    app.router.add_post("/v1/responses", respond)
+    app.router.add_get("/v1/models", list_models)
+    return app
+
+
+async def complete_chat(request: web.Request) -> web.Response:
+    """POST /v1/chat/completions."""
+    try:
+        body = await _body(request)
+        asked = _last_user_text(body.get("messages"), "messages")
+        answer = judge_document(asked)
+    except BadRequestError as error:
+        return _refuse(error)
+    read, written = _tokens(asked), _tokens(answer)
+    message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
+    return web.json_response(
+        {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": body.get("model") or MODEL,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
+        }
+    )
+
+
+async def respond(request: web.Request) -> web.Response:
+    """POST /v1/responses."""
+    try:
+        body = await _body(request)
+        asked = _last_user_text(body.get("input"), "input")
+        answer = judge_document(asked)
+    except BadRequestError as error:
+        return _refuse(error)
+    read, written = _tokens(asked), _tokens(answer)
+    content: dict[str, Any] = {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": [content]}
+    return web.json_response(
+        {
+            "id": f"resp_{uuid.uuid4().hex}",
+            "object": "response",
+            "created_at": int(time.time()),
+            "status": "completed",
+            "model": body.get("model") or MODEL,
+            "output": [{"id": f"msg_{uuid.uuid4().hex}", **message}],
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "metadata": {},
+            "parallel_tool_calls": False,
+            "store": False,
+            "temperature": 0.0,
+            "text": body.get("text") or {"format": {"type": "text"}},
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": 1.0,
+            "usage": {
+                "input_tokens": read,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": written,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": read + written,
+            },
+        }
+    )
+
+
+async def list_models(_request: web.Request) -> web.Response:
+    """GET /v1/models."""
+    model = {"id": MODEL, "object": "model", "created": 0, "owned_by": DISCLAIMER}
+    return web.json_response({"object": "list", "data": [model]})
+
+
+def judge_document(text: str) -> str:
+    """Judge what the message's document asks, and answer with the verdict's JSON text."""
+    document = _parsed(text, "the last user message")
+    criteria = document.get("criteria")
+    if not isinstance(criteria, list) or "result" not in document:
+        message = 'the last user message must be {"criteria": [..], "result": ..}'
+        raise BadRequestError(message)
+    texts = texts_of(document["result"])
+    findings = [{"index": index, **vars(judge_criterion(text, texts))} for index, text in map(_criterion, criteria)]
+    met = sum(finding["outcome"] == "pass" for finding in findings)
+    reason = f"{met} of {len(findings)} criteria are met ({DISCLAIMER})"
+    return json.dumps({"criteria": findings, "reason": reason}, ensure_ascii=False)
+
+
+def _criterion(item: Any) -> tuple[int, str]:
+    match item:
+        case {"index": int(index), "text": str(text)}:
+            return index, text
+    message = 'each criterion must be {"index": number, "text": string}'
+    raise BadRequestError(message)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        raw = (await request.read()).decode()
+    except UnicodeDecodeError as error:
+        message = "the body is not UTF-8"
+        raise BadRequestError(message) from error
+    body = _parsed(raw, "the body")
+    if body.get("stream"):
+        message = "the local judge does not stream"
+        raise BadRequestError(message, "stream")
+    return body
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = f"{what} is not JSON: {error}"
+        raise BadRequestError(message) from error
+    if not isinstance(value, dict):
+        message = f"{what} is not a JSON object"
+        raise BadRequestError(message)
+    return value
+
+
+def _last_user_text(messages: Any, param: str) -> str:
+    if isinstance(messages, str):
+        return messages
+    for message in reversed(messages if isinstance(messages, list) else []):
+        match message:
+            case {"role": "user", "content": str(text)}:
+                return text
+            case {"role": "user", "content": [*parts]}:
+                return "".join(part["text"] for part in parts if isinstance(part, dict) and _is_text(part))
+    message = f"{param} holds no user message with text"
+    raise BadRequestError(message, param)
+
+
+def _is_text(part: dict[str, Any]) -> bool:
+    return part.get("type") in {"text", "input_text"} and isinstance(part.get("text"), str)
+
+
+def _tokens(text: str) -> int:
+    return len(text) // CHARS_A_TOKEN + 1
+
+
+def _refuse(error: BadRequestError) -> web.Response:
+    details = {"message": str(error), "type": "invalid_request_error", "param": error.param, "code": None}
+    return web.json_response({"error": details}, status=400)
+
+
+if __name__ == "__main__":
+    serve(create_app(), int(sys.argv[1]))

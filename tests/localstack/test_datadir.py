@@ -1,0 +1,47 @@
+"""A stack's directory: who may use it, and what it remembers."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from localstack.datadir import DataDir
+from localstack.errors import DataDirInUseError
+
+
+def test_a_directory_belongs_to_one_stack_at_a_time(tmp_path: Path) -> None:
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+    with first.lock(), pytest.raises(DataDirInUseError, match="already running"), second.lock():
+        pass
+    with second.lock():
+        pass
+
+
+def test_ports_and_secrets_are_remembered(tmp_path: Path) -> None:
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+    assert first.port("kafka") == second.port("kafka") == first.port("kafka")
+    assert first.port("http", wanted=18_123) == 18_123 == second.port("http")
+    assert first.secret("token") == second.secret("token")
+    assert first.secret("token") != first.secret("worker_token")
+    assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
+
+
+def test_ports_differ(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path)
+    ports = [directory.port(str(number)) for number in range(20)]
+    assert len(set(ports)) == 20
+
+
+def test_a_remembered_port_that_somebody_took_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("localstack.datadir.FREE_AGAIN_S", 0.0)
+    port = DataDir(tmp_path).port("kafka")
+    with socket.create_server(("127.0.0.1", port)):
+        assert DataDir(tmp_path).port("kafka") != port
+
+
+def test_a_port_in_use_by_this_stack_stays_its_port(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path)
+    port = directory.port("kafka")
+    with socket.create_server(("127.0.0.1", port)):
+        assert directory.port("kafka") == port

@@ -1,0 +1,86 @@
+"""The two small agents: what they answer, and how a payload steers them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from localstack.agents import create_app
+
+CRITERIA = 'mentions "apples"\nmentions "pears"'
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[TestClient[Any, Any]]:
+    async with TestClient(TestServer(create_app())) as client:
+        yield client
+
+
+def job(submission: int = 1, criteria: str = CRITERIA, **payload: Any) -> dict[str, Any]:
+    return {
+        "execution_id": "e1",
+        "job_id": "j1",
+        "submission": submission,
+        "title": "Fruit",
+        "description": "",
+        "acceptance_criteria": criteria,
+        "payload": payload,
+        "feedback": "more fruit" if submission > 1 else None,
+    }
+
+
+async def result(client: TestClient[Any, Any], agent: str, body: dict[str, Any]) -> Any:
+    async with client.post(f"/{agent}", json=body) as answer:
+        assert answer.status == 200
+        return await answer.json()
+
+
+async def test_writer_does_the_job_at_once(client: TestClient[Any, Any]) -> None:
+    text = (await result(client, "writer", job(text="From the payload.")))["text"]
+    assert all(words in text for words in ("Fruit", "From the payload.", "apples", "pears"))
+
+
+async def test_what_is_to_be_omitted_never_appears(client: TestClient[Any, Any]) -> None:
+    text = (await result(client, "writer", job(submission=2, text="Apples, please", omit=["apples"])))["text"]
+    assert "apples" not in text.lower()
+    assert "pears" in text
+
+
+async def test_drafter_fails_its_first_submission_only(client: TestClient[Any, Any]) -> None:
+    first = (await result(client, "drafter", job(text="Pears!")))["text"]
+    second = (await result(client, "drafter", job(submission=2)))["text"]
+    assert "pears" not in first.lower()
+    assert "pears" in second
+    assert (await result(client, "drafter", job(criteria="is good"))) == {"text": ""}
+    assert (await result(client, "drafter", job(submission=2, criteria="is good")))["text"]
+
+
+async def test_a_status_can_be_asked_for_so_many_times(client: TestClient[Any, Any]) -> None:
+    body = job(agent={"status": 503, "times": 2, "retry_after_s": 1, "delay_s": 0.01})
+    answers = [await client.post("/writer", json=body) for _ in range(3)]
+    assert [answer.status for answer in answers] == [503, 503, 200]
+    assert answers[0].headers["Retry-After"] == "1"
+    async with client.post("/writer", json=job(agent={"status": 418})) as answer:
+        assert answer.status == 418
+
+
+async def test_any_answer_can_be_asked_for(client: TestClient[Any, Any]) -> None:
+    assert await result(client, "writer", job(agent={"answer": None})) is None
+
+
+async def test_calls_are_remembered(client: TestClient[Any, Any]) -> None:
+    headers = {"Idempotency-Key": "e1", "Signoff-Attempt": "3"}
+    await client.post("/writer", json=job(submission=2), headers=headers)
+    await client.post("/drafter", json=job() | {"execution_id": "e2"})
+    async with client.get("/calls", params={"execution_id": "e1"}) as answer:
+        [call] = await answer.json()
+    assert (call["agent"], call["job_id"], call["submission"]) == ("writer", "j1", 2)
+    assert (call["attempt"], call["idempotency_key"]) == ("3", "e1")
+    async with client.get("/calls") as answer:
+        assert len(await answer.json()) == 2
+
+
+async def test_a_body_that_is_no_job_is_a_bad_request(client: TestClient[Any, Any]) -> None:
+    async with client.post("/writer", data=b"[1") as answer:
+        assert answer.status == 400
