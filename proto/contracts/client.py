@@ -1,0 +1,347 @@
+"""The jobstore's client for Python: every door of JobService and AgentService, in terms of `contracts.resources`."""
+
+import asyncio
+import copy
+import json
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+from uuid import UUID
+
+import grpc
+from grpc import ChannelCredentials as Credentials
+from pydantic import Field
+
+from contracts.convert import (
+    JSON_AS_TEXT,
+    agent_of,
+    job_log_of,
+    job_of,
+    new_agent_message,
+    new_job_message,
+    put_json,
+    status_message,
+)
+from contracts.identity import new_execution_id
+from contracts.jsontext import finite, json_text
+from contracts.resources import Agent, Job, JobLog, Model, NewAgent, NewJob
+from contracts.status import JobStatus
+from signoff.v1 import agent_service_pb2 as agents_pb
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
+from signoff.v1.job_service_pb2_grpc import JobServiceStub
+
+Answer = TypeVar("Answer")
+
+MESSAGE_MAX_BYTES = 16 << 20
+WATCH_BACKOFF_FIRST_S = 0.1
+WATCH_BACKOFF_MAX_S = 5.0
+
+#: For `assign_agent`: the job keeps the payload that it has.
+UNCHANGED: Final = object()
+
+# Every call may be sent again: this client names what it asks for (job and execution ids) before it asks.
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": "signoff.v1.JobService"}, {"service": "signoff.v1.AgentService"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        },
+    ],
+}
+_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+# A server that stops cancels its streams.
+_WATCH_AGAIN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+# Spoken in bytes, since contracts have no need of the package that would spell it out.
+_HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
+
+
+class JobStoreError(Exception):
+    """The jobstore said no, or nothing. `code` is stable; `grpc_status` says of what kind the error is."""
+
+    def __init__(self, code: str, message: str, grpc_status: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.grpc_status = grpc_status
+
+    @classmethod
+    def of(cls, error: grpc.aio.AioRpcError) -> Self:
+        """The error that a call ended with."""
+        status = error.code()
+        code = dict(error.trailing_metadata() or ()).get("signoff-code")
+        return cls(str(code or status.name.lower()), error.details() or status.name, status)
+
+
+class BatchItem(Model):
+    """One job of a batch: accepted, or refused with a code."""
+
+    job_id: str
+    execution_id: UUID | None = None
+    accepted: bool
+    code: str | None = None
+    message: str | None = None
+
+
+class Batch(Model):
+    """Many executions asked for at once."""
+
+    id: str
+    state: str = Field(description="`RUNNING` until every job of it rests, then `DONE`")
+    total: int
+    counts: dict[str, int] = Field(description="by the word of JobStatus; refused jobs count as `REFUSED`")
+    items: list[BatchItem] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """What a watch tells: a job as it stood when the watch began, or a transition."""
+
+    cursor: int
+    job: Job | None = None
+    log: JobLog | None = None
+
+
+class JobStoreClient:
+    """Talks to a jobstore. One client serves a whole process.
+
+        async with JobStoreClient("localhost:50051", token) as jobstore:
+            job = await jobstore.create_job(NewJob(title=..., acceptance_criteria=..., agent_id="writer"))
+            job = await jobstore.execute_job(job.id)
+            async for event in jobstore.watch_jobs([job.id]):
+                ...
+
+    Every method raises JobStoreError. Calls that did not reach the jobstore are tried again within `timeout_s`.
+    """
+
+    def __init__(
+        self, address: str, token: str | None = None, *, timeout_s: float = 10.0, credentials: Credentials | None = None
+    ) -> None:
+        """`address` is host:port; with `credentials` the connection is TLS."""
+        self._address = address
+        self._credentials = credentials
+        self._timeout_s = timeout_s
+        self._metadata = _metadata(token)
+
+    async def __aenter__(self) -> Self:
+        if self._credentials is None:
+            self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(self._address, self._credentials, options=_CHANNEL_OPTIONS)
+        self._jobs = JobServiceStub(self._channel)
+        self._agents = AgentServiceStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    def with_token(self, token: str | None) -> Self:
+        """The same connection for another caller. It lives as long as this client."""
+        other = copy.copy(self)
+        other._metadata = _metadata(token)  # noqa: SLF001 - its own
+        return other
+
+    async def create_job(self, job: NewJob) -> Job:
+        """Create a job: ASSIGNED with an agent, PENDING without. The same job under its own id is answered again."""
+        message = new_job_message(job.model_copy(update={"id": job.id or str(new_execution_id())}))
+        answer = await self._call(self._jobs.CreateJob, jobs_pb.CreateJobRequest(job=message))
+        return job_of(answer.job)
+
+    async def get_job(self, job_id: str) -> Job:
+        """The job as it stands; NOT_FOUND."""
+        answer = await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))
+        return job_of(answer.job)
+
+    async def list_jobs(  # noqa: PLR0913 - all by keyword
+        self,
+        *,
+        limit: int = 0,
+        page_token: str = "",
+        statuses: Iterable[JobStatus] = (),
+        agent_id: str | None = None,
+        tenant: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> tuple[list[Job], str]:
+        """A page of jobs, newest first (50 unless `limit` says otherwise), and the next page's token or ""."""
+        request = jobs_pb.ListJobsRequest(
+            page_size=limit,
+            page_token=page_token,
+            statuses=[status_message(status) for status in statuses],
+            agent_id=agent_id,
+            tenant=tenant,
+            labels=labels or {},
+        )
+        answer = await self._call(self._jobs.ListJobs, request)
+        return [job_of(job) for job in answer.jobs], answer.next_page_token
+
+    async def list_job_logs(self, job_id: str, *, limit: int = 0, page_token: str = "") -> tuple[list[JobLog], str]:
+        """A page of a job's transitions, oldest first (100 unless told otherwise), and the next page's token or ""."""
+        request = jobs_pb.ListJobLogsRequest(job_id=job_id, page_size=limit, page_token=page_token)
+        answer = await self._call(self._jobs.ListJobLogs, request)
+        return [job_log_of(log) for log in answer.logs], answer.next_page_token
+
+    async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
+        """Assign an agent, with a new payload (any JSON value) if one is given; `execution_live` while one runs."""
+        request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id)
+        if payload is not UNCHANGED:
+            put_json(request, "payload", json_text(finite(payload)), as_text=True)
+        answer = await self._call(self._jobs.AssignAgent, request)
+        return job_of(answer.job)
+
+    async def execute_job(self, job_id: str, execution_id: UUID | str | None = None) -> Job:
+        """Ask for one execution of the job with its assigned payload. Asking twice with one id is one execution."""
+        request = jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id=str(execution_id or new_execution_id()))
+        answer = await self._call(self._jobs.ExecuteJob, request)
+        return job_of(answer.job)
+
+    async def execute_jobs(
+        self,
+        job_ids: Iterable[str] = (),
+        jobs: Iterable[NewJob] = (),
+        *,
+        idempotency_key: str | None = None,
+    ) -> Batch:
+        """Execute jobs that exist, and create and execute others. The same key is the same batch."""
+        request = jobs_pb.ExecuteJobsRequest(
+            job_ids=job_ids,
+            jobs=[new_job_message(job) for job in jobs],
+            idempotency_key=idempotency_key or str(new_execution_id()),
+        )
+        answer = await self._call(self._jobs.ExecuteJobs, request)
+        return _batch_of(answer.batch)
+
+    async def get_batch(self, batch_id: str) -> Batch:
+        """The batch as it stands; NOT_FOUND."""
+        answer = await self._call(self._jobs.GetBatch, jobs_pb.GetBatchRequest(batch_id=batch_id))
+        return _batch_of(answer.batch)
+
+    async def cancel_job(self, job_id: str, reason: str | None = None) -> Job:
+        """Cancel what is asked for or under way. The job stays where it can be executed again."""
+        answer = await self._call(self._jobs.CancelJob, jobs_pb.CancelJobRequest(job_id=job_id, reason=reason))
+        return job_of(answer.job)
+
+    async def resubmit_job(
+        self, job_id: str, execution_id: UUID | str | None = None, *, comment: str | None = None
+    ) -> Job:
+        """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback and a comment."""
+        request = jobs_pb.ResubmitJobRequest(
+            job_id=job_id, execution_id=str(execution_id or new_execution_id()), comment=comment
+        )
+        answer = await self._call(self._jobs.ResubmitJob, request)
+        return job_of(answer.job)
+
+    async def watch_jobs(
+        self, job_ids: Iterable[str] = (), after: int | None = None, *, with_payloads: bool = True
+    ) -> AsyncGenerator[WatchEvent]:
+        """First the jobs as they stand (unless `after`, a cursor, is given), then every transition, without end.
+
+        All jobs when `job_ids` is empty; `after=0` begins with the first transition ever. Connects again by itself
+        behind the last transition it told; before the first, it tells again how the jobs stand.
+        """
+        wanted, backoff_s = list(job_ids), WATCH_BACKOFF_FIRST_S
+        while True:
+            request = jobs_pb.WatchJobsRequest(job_ids=wanted, after=after, without_payloads=not with_payloads)
+            async with aclosing(self._watch_once(request)) as events:
+                async for event in events:
+                    backoff_s = WATCH_BACKOFF_FIRST_S
+                    if event.log is not None:
+                        after = event.cursor
+                    yield event
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
+
+    async def latest_cursor(self) -> int:
+        """Where a watch begins that wants only what changes from now on."""
+        jobs, _ = await self.list_jobs(limit=1)
+        if not jobs:
+            return 0
+        async with aclosing(self.watch_jobs([jobs[0].id], with_payloads=False)) as events:
+            async with asyncio.timeout(self._timeout_s):
+                async for event in events:
+                    return event.cursor
+        raise AssertionError
+
+    async def create_agent(self, agent: NewAgent) -> Agent:
+        """Register an agent."""
+        request = agents_pb.CreateAgentRequest(agent=new_agent_message(agent))
+        answer = await self._call(self._agents.CreateAgent, request)
+        return agent_of(answer.agent)
+
+    async def get_agent(self, agent_id: str) -> Agent:
+        """One agent; NOT_FOUND."""
+        answer = await self._call(self._agents.GetAgent, agents_pb.GetAgentRequest(agent_id=agent_id))
+        return agent_of(answer.agent)
+
+    async def list_agents(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Agent], str]:
+        """A page of agents by name (100 unless told otherwise), and the next page's token or ""."""
+        request = agents_pb.ListAgentsRequest(page_size=limit, page_token=page_token)
+        answer = await self._call(self._agents.ListAgents, request)
+        return [agent_of(agent) for agent in answer.agents], answer.next_page_token
+
+    async def update_agent(self, agent_id: str, agent: NewAgent) -> Agent:
+        """Replace all fields of an agent."""
+        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=new_agent_message(agent))
+        answer = await self._call(self._agents.UpdateAgent, request)
+        return agent_of(answer.agent)
+
+    async def disable_agent(self, agent_id: str) -> Agent:
+        """Let the agent get no more work."""
+        answer = await self._call(self._agents.DisableAgent, agents_pb.DisableAgentRequest(agent_id=agent_id))
+        return agent_of(answer.agent)
+
+    async def is_serving(self) -> bool:
+        """Whether the jobstore answers and says that it serves. Never raises JobStoreError; needs no token."""
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_HEALTH_CHECK)
+        try:
+            return await check(b"", timeout=self._timeout_s) == _SERVING
+        except grpc.aio.AioRpcError:
+            return False
+
+    async def _call(self, method: Callable[..., Awaitable[Answer]], request: Any) -> Answer:
+        try:
+            return await method(request, timeout=self._timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise JobStoreError.of(error) from None
+
+    async def _watch_once(self, request: jobs_pb.WatchJobsRequest) -> AsyncGenerator[WatchEvent]:
+        """One stream; it ends where a new one may go on."""
+        stream = self._jobs.WatchJobs(request, metadata=self._metadata)
+        try:
+            async for answer in stream:
+                job = job_of(answer.job) if answer.HasField("job") else None
+                log = job_log_of(answer.log) if answer.HasField("log") else None
+                yield WatchEvent(answer.cursor, job, log)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _WATCH_AGAIN:
+                raise JobStoreError.of(error) from None
+        finally:
+            stream.cancel()
+
+
+def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))
+
+
+def _batch_of(message: jobs_pb.Batch) -> Batch:
+    items = [
+        BatchItem(accepted=item.accepted, **{f.name: value for f, value in item.ListFields() if f.name != "accepted"})
+        for item in message.items
+    ]
+    return Batch(id=message.id, state=message.state, total=message.total, counts=dict(message.counts), items=items)
