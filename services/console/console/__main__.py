@@ -1,0 +1,6 @@
+"""python -m console."""
+
+from console.app import main
+
+if __name__ == "__main__":
+    main()

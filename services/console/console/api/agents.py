@@ -1,0 +1,49 @@
+"""Agents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from console.api.bodies import JsonRoute
+from console.api.caller import CallersJobStore
+from console.api.shapes import IdempotencyKey, Page, PageQuery
+from contracts.identity import execution_id_of_key
+from contracts.resources import Agent, NewAgent
+
+router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
+
+
+@router.post("", status_code=201)
+async def create_agent(
+    jobstore: CallersJobStore, agent: NewAgent, response: Response, key: IdempotencyKey = None
+) -> Agent:
+    """Register an agent."""
+    if agent.id is None and key is not None:
+        agent.id = str(execution_id_of_key(key, "new-agent/"))
+    created = await jobstore.create_agent(agent)
+    response.headers["Location"] = f"/api/agents/{created.id}"
+    return created
+
+
+@router.get("")
+async def list_agents(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Agent]:
+    """Agents by name."""
+    return Page[Agent].of(await jobstore.list_agents(limit=query.limit or 0, page_token=query.cursor))
+
+
+@router.get("/{agent_id}")
+async def get_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+    """One agent."""
+    return await jobstore.get_agent(agent_id)
+
+
+@router.put("/{agent_id}")
+async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: NewAgent) -> Agent:
+    """Replace all fields of an agent."""
+    return await jobstore.update_agent(agent_id, agent)
+
+
+@router.post("/{agent_id}/disable")
+async def disable_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+    """Let an agent get no more work."""
+    return await jobstore.disable_agent(agent_id)

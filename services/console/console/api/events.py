@@ -1,0 +1,81 @@
+"""Server-sent events: what changes, as it changes, without bodies."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from console.api.caller import CallersJobStore
+from console.errors import ProblemError
+from console.live import Live, LiveError
+from console.viewer import Viewer
+
+router = APIRouter(prefix="/api", tags=["events"])
+
+LAST_FRAMES_S = 2.0
+
+After = Annotated[int | None, Query(ge=0, description="a cursor; the stream goes on behind it")]
+LastEventId = Annotated[str | None, Header(description="what a browser sends when it comes back; overrides `after`")]
+
+_STREAM = {
+    "description": (
+        "Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its "
+        "data is a JobChange), `ping` every 15 s, and `reset` when it cannot go on behind the cursor asked for: what "
+        "was read before must be read again. A reader that is too slow is cut off, and resumes by its last id."
+    ),
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobChange"}}},
+}
+
+
+class EventStream(StreamingResponse):
+    """A stream to one viewer. It ends when the viewer is cut off, even one that reads nothing any more."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, live: Live, viewer: Viewer, *, last_frames_s: float = LAST_FRAMES_S) -> None:
+        super().__init__(viewer.frames(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._live, self._viewer, self._last_frames_s = live, viewer, last_frames_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the viewer leaves or is cut off."""
+        sending = asyncio.ensure_future(super().__call__(scope, receive, send))
+        ended = asyncio.ensure_future(self._viewer.ended.wait())
+        try:
+            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending}, timeout=self._last_frames_s)
+        finally:
+            self._live.leave(self._viewer)
+            sending.cancel()
+            ended.cancel()
+            await asyncio.gather(sending, ended, return_exceptions=True)
+
+
+@router.get("/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
+async def watch_jobs(
+    request: Request, jobstore: CallersJobStore, after: After = None, last_event_id: LastEventId = None
+) -> EventStream:
+    """All changes of all jobs."""
+    await jobstore.list_jobs(limit=1)  # whoever may not read jobs may not watch them
+    return _stream(request.app.state.live, None, after, last_event_id)
+
+
+@router.get("/jobs/{job_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
+async def watch_job(
+    request: Request, jobstore: CallersJobStore, job_id: str, after: After = None, last_event_id: LastEventId = None
+) -> EventStream:
+    """All changes of one job."""
+    await jobstore.get_job(job_id)
+    return _stream(request.app.state.live, job_id, after, last_event_id)
+
+
+def _stream(live: Live, job_id: str | None, after: int | None, last_event_id: str | None) -> EventStream:
+    if last_event_id is not None:
+        if not (last_event_id.isascii() and last_event_id.isdigit()):
+            raise ProblemError(422, "invalid_request", "Last-Event-ID: must be an id of this stream")
+        after = int(last_event_id)
+    try:
+        return EventStream(live, live.enter(job_id, after))
+    except LiveError as error:
+        raise ProblemError(503, error.code, str(error)) from None

@@ -1,0 +1,105 @@
+"""Wires the console."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from console import errors, openapi
+from console.api import agents, events, jobs, pages
+from console.config import ConsoleSettings
+from console.live import Live
+from console.request_ids import RequestIds
+from contracts.client import JobStoreClient
+from contracts.resources import PAYLOAD_MAX_BYTES
+from servicekit import health, runtime
+from servicekit.settings import split_address
+
+CONNECTIONS_END_S = 5
+
+
+def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> FastAPI:
+    """Make the application, without a server."""
+    app = FastAPI(
+        title="Signoff",
+        version="1",
+        description="Jobs for AI agents, judged against their acceptance criteria. Errors are RFC 9457 problems.",
+        generate_unique_id_function=lambda route: route.name,
+        redoc_url=None,
+    )
+    app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
+    errors.install(app)
+    for router in (jobs.router, jobs.batches_router, agents.router, events.router, pages.router):
+        app.include_router(router)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    return app
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the runtime, and ends open streams before it waits for connections."""
+
+    def __init__(self, app: FastAPI, live: Live, address: str) -> None:
+        host, port = split_address(address)
+        config = uvicorn.Config(
+            RequestIds(app),  # outermost, so that even a bug is answered with one
+            host=host,
+            port=port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # it would show the token of /login
+            server_header=False,
+            timeout_graceful_shutdown=CONNECTIONS_END_S,
+        )
+        super().__init__(config)
+        self._live = live
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    async def stop_at(self, stop: asyncio.Event) -> None:
+        """Serve until the event is set."""
+        serving = asyncio.create_task(self.serve())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self._live.close()
+        self.should_exit = True
+        await serving
+
+
+async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
+    """Serve until told to stop."""
+    async with JobStoreClient(settings.jobstore, settings.token.get_secret_value()) as jobstore:
+        live = Live(jobstore, viewers_max=settings.viewers_max)
+        server = Server(
+            create_app(jobstore, live, payload_max_bytes=settings.payload_max_bytes), live, settings.http_address
+        )
+        watching = asyncio.create_task(live.run())
+        watching.add_done_callback(lambda _: stop.set())  # it never ends but by a bug: then start anew
+        runner = await health.serve(settings.health_address, _checks(server, live)) if settings.health_address else None
+        try:
+            await server.stop_at(stop)
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+            if runner is not None:
+                await runner.cleanup()
+
+
+def _checks(server: Server, live: Live) -> dict[str, health.Check]:
+    return {
+        "http": lambda: None if server.started else "does not listen yet",
+        "jobstore": lambda: None if live.cursor is not None else "cannot be watched",
+    }
+
+
+def main() -> None:
+    """Run the service."""
+    settings = ConsoleSettings()
+    runtime.run("console", lambda stop: serve(settings, stop), log_level=settings.log_level)

@@ -1,0 +1,129 @@
+"""Everything that goes wrong becomes a problem of RFC 9457, with a stable code."""
+
+import http
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+from fastapi import FastAPI, Request, Response
+from fastapi import HTTPException as FastAPIHTTPException
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from contracts.client import JobStoreError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = "1"
+
+_HTTP_OF_GRPC = {
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.INVALID_ARGUMENT: 422,
+    grpc.StatusCode.OUT_OF_RANGE: 422,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 503,
+    grpc.StatusCode.CANCELLED: 503,
+}
+# A few codes say more than their gRPC status.
+_HTTP_OF_CODE = {"payload_too_large": 413}
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": RETRY_AFTER_S},
+    503: {"Retry-After": RETRY_AFTER_S},
+}
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers."""
+
+    pointer: str | None = Field(None, examples=["#/policy/max_attempts"])
+    parameter: str | None = None
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `code` is stable; `detail` is for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None = None
+    job_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+class ProblemError(FastAPIHTTPException):
+    """Raised where a request cannot be answered otherwise."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(status, detail)
+        self.code = code
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    app.add_exception_handler(JobStoreError, _jobstore_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _jobstore_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, JobStoreError)
+    status = _HTTP_OF_CODE.get(error.code) or _HTTP_OF_GRPC.get(error.grpc_status, 502)
+    return problem(request, status, error.code, error.message)
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_field_problem(item) for item in error.errors()]
+    detail = "; ".join(f"{field.pointer or field.parameter}: {field.message}" for field in errors[:3])
+    return problem(request, 422, "invalid_request", detail, errors)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = error.code if isinstance(error, ProblemError) else http.HTTPStatus(error.status_code).name.lower()
+    response = problem(request, error.status_code, code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _bug(request: Request, _: Exception) -> Response:
+    return problem(request, 500, "internal", "The console failed; its log says more under this request id.")
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, errors: Sequence[FieldProblem] | None = None
+) -> Response:
+    """Make the answer."""
+    body = Problem(
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=getattr(request.state, "request_id", None),
+        job_id=request.path_params.get("job_id"),
+        errors=None if errors is None else list(errors),
+    )
+    return Response(body.model_dump_json(exclude_none=True), status, _HEADERS.get(status), MEDIA_TYPE)
+
+
+def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+    where, *path = error["loc"]
+    if where != "body":
+        return FieldProblem(parameter=str(path[0] if path else where), message=error["msg"])
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=error["msg"])

@@ -1,0 +1,1 @@
+"""What all tests share; this directory is on the import path."""

@@ -1,0 +1,57 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from fake_jobstore import Server as JobStoreServer
+
+from console.app import Server, create_app
+from console.live import Live
+from contracts.client import JobStoreClient
+
+SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}
+
+
+@pytest.fixture
+async def jobstore_server() -> AsyncIterator[JobStoreServer]:
+    async with running_jobstore() as server:
+        yield server
+
+
+@pytest.fixture
+def jobstore(jobstore_server: JobStoreServer) -> FakeJobStore:
+    return jobstore_server.store
+
+
+@pytest.fixture
+async def client(jobstore_server: JobStoreServer) -> AsyncIterator[JobStoreClient]:
+    async with JobStoreClient(jobstore_server.address, TOKEN, timeout_s=5) as client:
+        yield client
+
+
+@pytest.fixture
+async def live(client: JobStoreClient, request: pytest.FixtureRequest) -> Live:
+    """Small, so that tests reach its limits; a test may parametrize it."""
+    return Live(client, **SETTINGS | getattr(request, "param", {}))
+
+
+@pytest.fixture
+async def console(client: JobStoreClient, live: Live) -> AsyncIterator[str]:
+    """A console with a body limit of 1,000 bytes; its base URL."""
+    server = Server(create_app(client, live, payload_max_bytes=1_000), live, "127.0.0.1:0")
+    stop = asyncio.Event()
+    watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.stop_at(stop))
+    while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
+        await asyncio.sleep(0)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    stop.set()
+    await serving
+    watching.cancel()
+    await asyncio.wait({watching})
+
+
+@pytest.fixture
+async def http(console: str) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(console, headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+        yield session

@@ -1,0 +1,219 @@
+"""Server-sent events: live, resumable, and never held up by a slow reader."""
+
+import asyncio
+
+import pytest
+from streams import stream
+
+from console.api.events import EventStream
+from contracts.client import WatchEvent
+from contracts.resources import NewJob
+from contracts.status import JobLogStatus
+
+POEM = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer")
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - told by nothing
+            await asyncio.sleep(0)
+
+
+async def changes(jobstore, count, job=POEM):
+    """Record that many transitions."""
+    if job.id not in jobstore.jobs:
+        await jobstore.add(job)
+        count -= 1
+    for _ in range(count):
+        await jobstore.record(job.id, JobLogStatus.ASSIGNED)
+
+
+async def test_a_new_stream_begins_now(http, live, jobstore):
+    await changes(jobstore, 2)
+    await until(lambda: live.cursor == 2)
+    async with stream(http) as events:
+        hello = await events.next()
+        assert (hello.name, hello.data, hello.id) == ("hello", {"cursor": 2}, 2)
+        await jobstore.record("poem", JobLogStatus.IN_PROGRESS, attempt=1, message="m" * 9_999)
+        change = await events.next()
+    log = jobstore.logs[-1]
+    assert (change.name, change.id) == ("job-changed", 3)
+    assert change.data.pop("at").startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
+    assert change.data == {
+        "cursor": 3, "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "attempt": 1, "message": "m" * 500,
+    }  # fmt: skip
+
+
+async def test_events_have_no_bodies(http, jobstore):
+    await jobstore.add(POEM)
+    async with stream(http) as events:
+        await events.next()
+        await jobstore.record("poem", JobLogStatus.COMPLETED, response_payload={"result": "secret"})
+        assert "secret" not in str((await events.next()).data)
+
+
+async def test_a_cancelled_job_is_told_where_it_stands(http, jobstore):
+    await jobstore.add(POEM)
+    async with stream(http) as events:
+        await events.next()
+        await jobstore.record("poem", JobLogStatus.CANCELLED)
+        data = (await events.next()).data
+    assert (data["status"], data["log_status"]) == ("ASSIGNED", "CANCELLED")
+
+
+async def test_a_stream_of_one_job_tells_of_no_other(http, live, jobstore):
+    await jobstore.add(POEM)
+    await jobstore.add(POEM.model_copy(update={"id": "other"}))
+    await until(lambda: live.cursor == 2)
+    async with stream(http, "/api/jobs/poem/events?after=0") as events:
+        await jobstore.record("other", JobLogStatus.IN_PROGRESS)
+        await jobstore.record("poem", JobLogStatus.IN_PROGRESS)
+        assert [event.id for event in await events.take(2)] == [1, 4]
+
+
+async def test_a_stream_of_an_unknown_job_is_not_found(http):
+    async with http.get("/api/jobs/unknown/events") as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize("recorded", [3, 12])  # within the ring of 4, and far beyond it and the queue of 8
+@pytest.mark.parametrize("way", ["after", "header"])
+async def test_a_stream_goes_on_behind_its_cursor(http, live, jobstore, recorded, way):
+    await changes(jobstore, recorded)
+    await until(lambda: live.cursor == recorded)
+    # a browser that comes back sends the id it saw last, and still the address it began with
+    url, headers = ("/api/events?after=1", {}) if way == "after" else ("/api/events?after=0", {"Last_Event_ID": "1"})
+    async with stream(http, url, **headers) as events:
+        told = await events.take(recorded - 1)
+        await changes(jobstore, 2)
+        told += await events.take(2)
+    assert [event.id for event in told] == list(range(2, recorded + 3))
+
+
+async def test_what_was_before_the_console_started_can_be_resumed(http, live, jobstore):
+    """The ring begins where the console does."""
+    await changes(jobstore, 6)
+    await until(lambda: live.cursor == 6)
+    live._begin(6)
+    async with stream(http, "/api/events?after=2") as events:
+        assert [event.id for event in await events.take(4)] == [3, 4, 5, 6]
+
+
+async def test_a_forgotten_cursor_is_a_reset(http, live, jobstore):
+    await changes(jobstore, 6)
+    await until(lambda: live.cursor == 6)
+    jobstore.first_cursor, jobstore.logs = 4, jobstore.logs[4:]
+    async with stream(http, "/api/events?after=1") as events:
+        reset = await events.next()
+        assert (reset.name, reset.id) == ("reset", 6)
+        await changes(jobstore, 1)
+        assert (await events.next()).id == 7
+
+
+async def test_a_cursor_that_was_never_given_is_a_reset(http, live, jobstore):
+    await changes(jobstore, 1)
+    await until(lambda: live.cursor == 1)
+    async with stream(http, "/api/events?after=99") as events:
+        assert ((reset := await events.next()).name, reset.id) == ("reset", 1)
+
+
+async def test_a_broker_that_counts_anew_resets_everybody(http, live, jobstore):
+    await changes(jobstore, 5)
+    await until(lambda: live.cursor == 5)
+    async with stream(http) as events:
+        await events.next()
+        jobstore.logs.clear()
+        live._publish(await _recorded(jobstore))
+        assert [event.name for event in await events.take(2)] == ["reset", "job-changed"]
+
+
+async def _recorded(jobstore):
+    await jobstore.record("poem", JobLogStatus.ASSIGNED)
+    return WatchEvent(jobstore.logs[-1].cursor, log=jobstore.logs[-1])
+
+
+@pytest.mark.parametrize("last_event_id", ["x", "-1", "1.5", "²"])
+async def test_an_id_of_no_stream_is_invalid(http, last_event_id):
+    headers = {"Last-Event-ID": last_event_id}
+    async with http.get("/api/events", headers=headers) as answer:
+        assert answer.status == 422
+
+
+@pytest.mark.parametrize("live", [{"ping_s": 0.01}], indirect=True)
+async def test_pings_carry_the_cursor_so_that_a_quiet_stream_stays_fresh(http, live, jobstore):
+    await changes(jobstore, 3)
+    await until(lambda: live.cursor == 3)
+    async with stream(http, "/api/jobs/poem/events") as events:
+        pings = [event for event in await events.take(4) if event.name == "ping"]
+    assert {event.id for event in pings} == {3}
+    assert all(event.data["cursor"] == 3 and event.data["at"] for event in pings)
+
+
+async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
+    live._begin(0)
+    slow, quick = live.enter(None, None), live.enter(None, None)
+    frames = quick.frames()
+    await jobstore.add(POEM)
+    for cursor in range(1, 20):
+        live._publish(WatchEvent(cursor, log=jobstore.logs[0]))
+        assert b"id: %d\n" % cursor in await anext(frames)
+    assert slow.ended.is_set()
+    assert not quick.ended.is_set()
+    last = b"".join([data async for data in slow.frames()])
+    assert b"id: 6\n" in last
+    assert b"id: 7\n" not in last
+
+
+async def test_a_reader_that_reads_nothing_holds_nothing(live):
+    live._begin(0)
+    viewer = live.enter(None, None)
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    answering = asyncio.create_task(EventStream(live, viewer, last_frames_s=0)({"type": "http"}, never, never))
+    live.close()
+    await answering
+    assert not live._viewers
+
+
+async def test_there_is_a_most_of_viewers(http, live):
+    async with stream(http) as a, stream(http) as b, stream(http) as c:
+        for events in (a, b, c):
+            await events.next()
+        async with http.get("/api/events") as answer:
+            assert answer.status == 503
+            assert (await answer.json(content_type=None))["code"] == "too_many_viewers"
+    await until(lambda: not live._viewers)
+    async with stream(http) as events:
+        assert (await events.next()).name == "hello"
+
+
+async def test_all_viewers_share_one_watch(http, jobstore):
+    async with stream(http) as a, stream(http) as b:
+        await a.next()
+        await b.next()
+        await changes(jobstore, 1)
+        assert (await a.next()).id == (await b.next()).id == 1
+    assert jobstore.watches == 1
+
+
+async def test_a_restart_of_the_jobstore_is_bridged(http, jobstore, jobstore_server):
+    async with stream(http) as events:
+        await events.next()
+        await changes(jobstore, 1)
+        assert (await events.next()).id == 1
+        await jobstore_server.stop()
+        await changes(jobstore, 2)
+        await jobstore_server.start()
+        assert [event.id for event in await events.take(2)] == [2, 3]
+
+
+async def test_open_streams_end_when_the_console_does(http, live):
+    async with stream(http) as events:
+        await events.next()
+        live.close()
+        with pytest.raises(EOFError):
+            await events.next()
+        async with http.get("/api/events") as answer:
+            assert answer.status == 503

@@ -1,0 +1,137 @@
+"""The REST doors, told by what goes in and comes out."""
+
+import json
+
+import pytest
+
+from contracts.resources import Job
+from signoff.v1 import job_service_pb2 as jobs_pb
+
+NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
+
+
+async def create(http, **fields):
+    async with http.post("/api/jobs", json=NEW | fields) as answer:
+        assert answer.status == 201
+        return await answer.json()
+
+
+async def test_a_created_job_is_answered_with_its_location(http):
+    async with http.post("/api/jobs", json=NEW | {"id": "poem-1"}) as answer:
+        assert answer.status == 201
+        assert answer.headers["Location"] == "/api/jobs/poem-1"
+        job = await answer.json()
+    assert job["status"] == "PENDING"
+    assert set(job) == set(Job.model_fields)
+
+
+async def test_numbers_come_back_as_they_were_sent(http):
+    payload = '{"big":123456789012345678901234567890,"small":0.1}'
+    body = json.dumps(NEW)[:-1] + f', "id": "exact", "payload": {payload}}}'
+    async with http.post("/api/jobs", data=body, headers={"Content-Type": "application/json"}) as answer:
+        assert payload in await answer.text()
+    async with http.get("/api/jobs/exact") as answer:
+        assert payload in await answer.text()
+
+
+async def test_one_idempotency_key_creates_one_job(http, jobstore):
+    key = {"Idempotency-Key": "k1"}
+    for _ in range(2):
+        async with http.post("/api/jobs", json=NEW, headers=key) as answer:
+            assert answer.status == 201
+    async with http.post("/api/jobs", json=NEW | {"title": "another"}, headers=key) as answer:
+        assert answer.status == 409
+        assert (await answer.json())["code"] == "job_conflict"
+    assert len(jobstore.jobs) == 1
+
+
+async def test_one_idempotency_key_is_one_execution(http, jobstore):
+    job = await create(http, agent_id="writer")
+    for _ in range(2):
+        async with http.post(f"/api/jobs/{job['id']}/execute", headers={"Idempotency-Key": "k"}) as answer:
+            assert answer.status == 200
+            assert (await answer.json())["id"] == job["id"]
+    assert len({request.execution_id for request in jobstore.asked(jobs_pb.ExecuteJobRequest)}) == 1
+    assert [log.status for log in jobstore.logs] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS"]
+
+
+async def test_an_execution_id_in_the_body_comes_before_the_key(http):
+    job = await create(http, agent_id="writer")
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    url, key = f"/api/jobs/{job['id']}/execute", {"Idempotency-Key": "k"}
+    async with http.post(url, json={"execution_id": execution_id}, headers=key) as answer:
+        assert (await answer.json())["execution_id"] == execution_id
+
+
+async def test_a_job_is_assigned_with_or_without_a_payload(http):
+    job = await create(http, payload={"a": 1})
+    url = f"/api/jobs/{job['id']}/assign"
+    async with http.post(url, json={"agent_id": "writer"}) as answer:
+        assert (await answer.json())["payload"] == {"a": 1}
+    async with http.post(url, json={"agent_id": "writer", "payload": None}) as answer:
+        assigned = await answer.json()
+    assert assigned["payload"] is None
+    assert assigned["status"] == "ASSIGNED"
+
+
+async def test_a_job_is_cancelled_and_resubmitted(http, jobstore):
+    job = await create(http, agent_id="writer", payload={"ends": "RESUBMISSION_REQUIRED"})
+    async with http.post(f"/api/jobs/{job['id']}/cancel", json={"reason": "too early"}) as answer:
+        assert answer.status == 200
+    await http.post(f"/api/jobs/{job['id']}/execute")
+    async with http.post(f"/api/jobs/{job['id']}/resubmit", json={"comment": "shorter"}) as answer:
+        assert (await answer.json())["submission"] == 2
+    assert jobstore.asked(jobs_pb.CancelJobRequest)[0].reason == "too early"
+    assert jobstore.asked(jobs_pb.ResubmitJobRequest)[0].comment == "shorter"
+
+
+async def test_a_list_goes_on_at_its_cursor(http):
+    ids = [(await create(http, id=f"job-{number}", labels={"team": "a"}))["id"] for number in range(3)]
+    await create(http, id="other")
+    async with http.get("/api/jobs", params={"label": "team:a", "status": "PENDING", "limit": "2"}) as answer:
+        first = await answer.json()
+    async with http.get(
+        "/api/jobs", params={"label": "team:a", "limit": "2", "cursor": first["next_cursor"]}
+    ) as answer:
+        last = await answer.json()
+    assert [job["id"] for job in first["items"] + last["items"]] == ids[::-1]
+    assert last["next_cursor"] is None
+
+
+async def test_logs_are_listed_oldest_first(http):
+    job = await create(http, agent_id="writer", payload={"ends": "COMPLETED"})
+    await http.post(f"/api/jobs/{job['id']}/execute")
+    async with http.get(f"/api/jobs/{job['id']}/logs") as answer:
+        page = await answer.json()
+    assert [log["status"] for log in page["items"]] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "COMPLETED"]
+    assert page["next_cursor"] is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_batch_counts_its_jobs_by_status(http, whole):
+    jobs = [NEW | {"id": f"b{n}", "agent_id": "writer", "payload": {"ends": "COMPLETED"}} for n in range(2)]
+    ids = [] if whole else [(await create(http, **job))["id"] for job in jobs] + ["unknown"]
+    body = {"jobs": jobs} if whole else {"job_ids": ids}
+    async with http.post("/api/batches", json=body, headers={"Idempotency-Key": "batch-1"}) as answer:
+        assert answer.status == 201
+        assert answer.headers["Location"] == "/api/batches/batch-1"
+    async with http.get("/api/batches/batch-1") as answer:
+        batch = await answer.json()
+    refused = {} if whole else {"REFUSED": 1}
+    assert (batch["state"], batch["counts"]) == ("DONE", {"COMPLETED": 2} | refused)
+    assert batch["total"] == len(batch["items"]) == 2 + len(refused)
+
+
+async def test_an_agent_is_registered_changed_and_disabled(http):
+    agent = {"id": "writer", "name": "Writer", "url": "http://127.0.0.1:1/writer"}
+    async with http.post("/api/agents", json=agent) as answer:
+        assert answer.status == 201
+        assert answer.headers["Location"] == "/api/agents/writer"
+    async with http.put("/api/agents/writer", json=agent | {"capabilities": ["prose"]}) as answer:
+        assert (await answer.json())["capabilities"] == ["prose"]
+    async with http.post("/api/agents/writer/disable") as answer:
+        assert (await answer.json())["enabled"] is False
+    async with http.get("/api/agents") as answer:
+        assert [item["id"] for item in (await answer.json())["items"]] == ["writer"]
+    async with http.get("/api/agents/writer") as answer:
+        assert (await answer.json())["protocol"] == "http"

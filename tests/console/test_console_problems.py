@@ -1,0 +1,182 @@
+"""Whatever goes wrong is a problem of RFC 9457 with a stable code."""
+
+import grpc
+import pytest
+from fake_jobstore import Refusal
+
+from contracts.client import JobStoreError
+from signoff.v1 import job_service_pb2 as jobs_pb
+
+NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
+JSON = {"Content-Type": "application/json"}
+Status = grpc.StatusCode
+
+
+async def problem(answer, status, code):
+    assert answer.status == status
+    assert answer.content_type == "application/problem+json"
+    body = await answer.json(content_type=None)
+    assert body["status"] == status
+    assert body["code"] == code
+    assert {"type", "title", "detail"} <= set(body)
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("grpc_status", "code", "status"),
+    [
+        (Status.NOT_FOUND, "job_unknown", 404),
+        (Status.ALREADY_EXISTS, "job_conflict", 409),
+        (Status.FAILED_PRECONDITION, "execution_live", 409),
+        (Status.ABORTED, "aborted", 409),
+        (Status.INVALID_ARGUMENT, "payload_invalid", 422),
+        (Status.INVALID_ARGUMENT, "payload_too_large", 413),
+        (Status.UNAUTHENTICATED, "unauthenticated", 401),
+        (Status.PERMISSION_DENIED, "permission_denied", 403),
+        (Status.RESOURCE_EXHAUSTED, "queue_full", 429),
+        (Status.DEADLINE_EXCEEDED, "deadline_exceeded", 503),
+        (Status.UNIMPLEMENTED, "unimplemented", 501),
+        (Status.INTERNAL, "internal", 502),
+    ],
+)
+async def test_a_refusal_of_the_jobstore_keeps_its_code(http, jobstore, grpc_status, code, status):
+    jobstore.refusals["ExecuteJob"] = Refusal(grpc_status, code, "because")
+    async with http.post("/api/jobs/poem-1/execute") as answer:
+        body = await problem(answer, status, code)
+    assert body["detail"] == "because"
+    assert body["job_id"] == "poem-1"
+    assert ("Retry-After" in answer.headers) == (status in {429, 503})
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+async def test_a_refusal_without_a_code_is_named_by_its_status(http, jobstore):
+    jobstore.refusals["GetJob"] = Refusal(Status.FAILED_PRECONDITION, None)
+    async with http.get("/api/jobs/poem-1") as answer:
+        await problem(answer, 409, "failed_precondition")
+
+
+async def test_a_jobstore_out_of_reach_is_unavailable(http, jobstore_server):
+    await jobstore_server.stop()
+    async with http.get("/api/jobs") as answer:
+        await problem(answer, 503, "unavailable")
+        assert answer.headers["Retry-After"]
+    async with http.get("/api/health") as answer:
+        assert (answer.status, (await answer.json())["status"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"nonsense", b'{"a": NaN}', b'{"a": 1e400}', b"[" * 202 + b"]" * 202, b'"\xff"', b'"\\ud800"']
+)
+async def test_a_body_that_is_no_json_is_malformed(http, body):
+    async with http.post("/api/jobs", data=body, headers=JSON) as answer:
+        await problem(answer, 400, "malformed_json")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ("[]", "#"),
+        ("null", "#"),
+        ('{"acceptance_criteria": "x"}', "#/title"),
+        ('{"title": "t", "acceptance_criteria": " "}', "#/acceptance_criteria"),
+        ('{"title": "t\\u0000", "acceptance_criteria": "x"}', "#/title"),
+        ('{"title": "t", "acceptance_criteria": "x", "policy": {"max_attempts": 0}}', "#/policy/max_attempts"),
+        ('{"title": "t", "acceptance_criteria": "x", "labels": {"a/b": 1}}', "#/labels/a~1b"),
+    ],
+)
+async def test_a_body_of_another_shape_is_told_where(http, body, pointer):
+    async with http.post("/api/jobs", data=body, headers=JSON) as answer:
+        found = await problem(answer, 422, "invalid_request")
+    assert [error["pointer"] for error in found["errors"]] == [pointer]
+    assert found["errors"][0]["message"]
+
+
+async def test_a_missing_body_is_invalid(http):
+    async with http.post("/api/jobs") as answer:
+        await problem(answer, 422, "invalid_request")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "status=DONE", "label=nocolon"])
+async def test_a_query_of_another_shape_is_told_which(http, query):
+    async with http.get(f"/api/jobs?{query}") as answer:
+        body = await problem(answer, 422, "invalid_request")
+    assert body["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize("body", [{}, {"job_ids": []}, {"job_ids": ["a"], "jobs": [NEW]}])
+async def test_a_batch_has_either_ids_or_jobs(http, body):
+    async with http.post("/api/batches", json=body) as answer:
+        await problem(answer, 422, "invalid_request")
+
+
+async def test_a_body_over_the_limit_is_too_large(http):
+    async with http.post("/api/jobs", json=NEW | {"payload": "x" * 1_000}) as answer:
+        await problem(answer, 413, "payload_too_large")
+    async with http.post("/api/batches", json={"jobs": [NEW | {"payload": "x" * 1_000}]}) as answer:
+        assert answer.status == 201
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_of_another_media_type_is_not_read(http, media_type):
+    async with http.post("/api/jobs", data=b"{}", headers={"Content-Type": media_type}) as answer:
+        await problem(answer, 415, "unsupported_media_type")
+
+
+async def test_unknown_paths_and_methods_are_problems_too(http):
+    async with http.get("/api/nothing") as answer:
+        await problem(answer, 404, "not_found")
+    async with http.delete("/api/jobs") as answer:
+        await problem(answer, 405, "method_not_allowed")
+        assert "GET" in answer.headers["Allow"] or "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer "}])
+async def test_without_a_token_nothing_is_read_or_asked(http, jobstore, headers):
+    http.headers.clear()
+    before = len(jobstore.asked(jobs_pb.ListJobsRequest))
+    for method, url in [("GET", "/api/jobs"), ("POST", "/api/jobs"), ("GET", "/api/events"), ("GET", "/api/agents")]:
+        async with http.request(method, url, data=b"nonsense", headers=headers) as answer:
+            await problem(answer, 401, "unauthenticated")
+    assert len(jobstore.asked(jobs_pb.ListJobsRequest)) == before
+    assert not jobstore.jobs
+
+
+async def test_a_token_that_the_jobstore_does_not_know_is_refused(http):
+    for url in ["/api/jobs", "/api/events"]:
+        async with http.get(url, headers={"Authorization": "Bearer unknown"}) as answer:
+            await problem(answer, 401, "unauthenticated")
+
+
+async def test_request_ids_are_echoed_or_made(http):
+    async with http.get("/api/jobs", headers={"X-Request-Id": "mine-1"}) as answer:
+        assert answer.headers["X-Request-Id"] == "mine-1"
+    async with http.get("/api/jobs", headers={"X-Request-Id": "has space"}) as answer:
+        assert len(answer.headers["X-Request-Id"]) == 32
+
+
+async def test_a_bug_is_an_internal_problem(http, jobstore):
+    jobstore.nonsense["GetJob"] = jobs_pb.GetJobResponse()
+    async with http.get("/api/jobs/poem-1") as answer:
+        await problem(answer, 500, "internal")
+
+
+async def test_the_api_is_described(http):
+    async with http.get("/openapi.json") as answer:
+        document = await answer.json()
+    assert document["openapi"].startswith("3.1")
+    execute = document["paths"]["/api/jobs/{job_id}/execute"]["post"]
+    assert execute["operationId"] == "execute_job"
+    assert list(execute["responses"]["409"]["content"]) == ["application/problem+json"]
+    assert execute["security"]
+    assert {"Job", "JobLog", "Agent", "Batch", "Problem", "JobChange"} <= set(document["components"]["schemas"])
+    assert "HTTPValidationError" not in str(document)
+    async with http.get("/docs") as answer:
+        assert answer.status == 200
+
+
+async def test_one_connection_serves_callers_with_different_tokens(client):
+    with pytest.raises(JobStoreError, match="not known") as refused:
+        await client.with_token("unknown").list_jobs()
+    assert (refused.value.code, refused.value.grpc_status) == ("unauthenticated", Status.UNAUTHENTICATED)
+    assert await client.list_jobs() == ([], "")

@@ -1,0 +1,46 @@
+"""The console as a process: ready, and gone when told."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import aiohttp
+from fake_jobstore import TOKEN
+from streams import stream
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+async def test_a_signal_ends_the_process_although_streams_are_open(jobstore_server):
+    http, health = free_address(), free_address()
+    settings = {"JOBSTORE": jobstore_server.address, "TOKEN": TOKEN, "HTTP_ADDRESS": http, "HEALTH_ADDRESS": health}
+    env = os.environ | {f"SIGNOFF_{name}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "console", env=env)
+    try:
+        async with asyncio.timeout(30), aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+            await answers(session, f"http://{health}/readyz")
+            async with stream(session, f"http://{http}/api/events") as events:
+                assert (await events.next()).name == "hello"
+                process.send_signal(signal.SIGTERM)
+                assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def answers(session, url):
+    while True:
+        try:
+            async with session.get(url) as answer:
+                if answer.status == 200:
+                    return
+        except aiohttp.ClientConnectionError:
+            pass
+        await asyncio.sleep(0.05)
