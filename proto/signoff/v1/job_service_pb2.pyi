@@ -636,10 +636,13 @@ class WatchJobsRequest(_message.Message):
     JOB_IDS_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     WITHOUT_PAYLOADS_FIELD_NUMBER: _builtins.int
+    CHANGES_ONLY_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Goes on behind this cursor; 0 is the beginning."""
     without_payloads: _builtins.bool
     """Leaves out the payloads of the logs."""
+    changes_only: _builtins.bool
+    """Begins with what changes from now on, without what is."""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All jobs when empty."""
@@ -650,10 +653,11 @@ class WatchJobsRequest(_message.Message):
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
         after: _builtins.int | None = ...,
         without_payloads: _builtins.bool = ...,
+        changes_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "job_ids", b"job_ids", "without_payloads", b"without_payloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "changes_only", b"changes_only", "job_ids", b"job_ids", "without_payloads", b"without_payloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
@@ -669,7 +673,7 @@ class WatchJobsResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
     cursor: _builtins.int
-    """Goes into `after` of the next watch."""
+    """Goes into `after` of the next watch. The first response holds nothing else."""
     @_builtins.property
     def job(self) -> _resources_pb2.Job:
         """The job as it stands when the watch begins; set instead of `log`."""

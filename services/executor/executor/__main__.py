@@ -1,0 +1,11 @@
+"""Runs the executor: `python -m executor`."""
+
+from functools import partial
+
+from executor.app import main
+from executor.config import Settings
+from servicekit.runtime import run
+
+if __name__ == "__main__":
+    settings = Settings()
+    run("executor", partial(main, settings=settings), log_level=settings.log_level)

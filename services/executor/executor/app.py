@@ -1,0 +1,39 @@
+"""Wires the executor: the sole reader of its settings."""
+
+import asyncio
+
+from contracts.events import ExecuteRequested
+from contracts.status import Protocol
+from executor.agents.guard import networks
+from executor.agents.http import HttpAgent
+from executor.config import Settings
+from executor.handlers import Handlers, Retry
+from executor.jobstore import GrpcExecutions
+from servicekit.broker import Subscription
+from servicekit.service import Parts, run_worker
+from signoff.v1 import work_service_pb2 as pb
+
+#: What an event has beside the job inline.
+ENVELOPE_BYTES = 4096
+
+
+async def main(stop: asyncio.Event, settings: Settings) -> None:
+    """Run the executor until it is told to stop."""
+
+    async def subscribe(parts: Parts) -> Subscription[ExecuteRequested]:
+        agent = HttpAgent(
+            allowed=networks(settings.agent_networks),
+            connect_timeout_s=settings.connect_timeout_s,
+            result_max_bytes=settings.result_max_bytes,
+        )
+        handlers = Handlers(
+            parts.worker,
+            GrpcExecutions(parts.stub, parts.metadata),
+            {Protocol.HTTP: await parts.stack.enter_async_context(agent)},
+            parts.publisher,
+            Retry(settings.retry_first_s, settings.retry_max_s),
+        )
+        most = settings.payload_max_bytes + ENVELOPE_BYTES
+        return Subscription(parts.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most)
+
+    await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, subscribe)

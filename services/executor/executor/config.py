@@ -1,0 +1,18 @@
+"""What the executor can be set to."""
+
+from contracts.resources import PAYLOAD_MAX_BYTES
+from servicekit.settings import WorkerSettings
+
+
+class Settings(WorkerSettings):
+    """Settings of the executor, each SIGNOFF_<NAME> in the environment.
+
+    `agent_networks` are the only ones besides the public internet in which agents may live: CIDR, comma-separated.
+    """
+
+    agent_networks: str = ""
+    connect_timeout_s: float = 5.0
+    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    result_max_bytes: int = PAYLOAD_MAX_BYTES
+    retry_first_s: float = 1.0
+    retry_max_s: float = 60.0

@@ -1,0 +1,66 @@
+"""How a call of an agent fails."""
+
+from servicekit.errors import SignoffError
+
+
+class AgentError(SignoffError):
+    """The agent's answer is a failure. `retryable`: another attempt may succeed."""
+
+    code = "agent_error"
+    retryable = False
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class AgentUnreachableError(AgentError):
+    """No connection: not one byte of the request has left."""
+
+    code = "agent_unreachable"
+    retryable = True
+
+
+class AgentBrokenOffError(AgentError):
+    """The connection ended within the call."""
+
+    code = "agent_connection_lost"
+    retryable = True
+
+
+class AgentTimeoutError(AgentError):
+    """The whole call took longer than it may."""
+
+    code = "agent_timeout"
+    retryable = True
+
+
+class AgentBusyError(AgentError):
+    """A status that says: later (408, 425, 429, 5xx)."""
+
+    code = "agent_status"
+    retryable = True
+
+
+class AgentStatusError(AgentError):
+    """Any other status that is not 2xx."""
+
+    code = "agent_status"
+
+
+class AgentForbiddenError(AgentError):
+    """The agent's address is in a network that is not allowed."""
+
+    code = "agent_address_forbidden"
+
+
+class AgentDeclinedError(AgentError):
+    """The agent will not do this job: it answered 4xx with the header `Signoff-Declined: <why>`."""
+
+    code = "agent_declined"
+
+
+class AgentAnswerError(AgentError):
+    """The answer is 2xx, and no result: no JSON, or too large."""
+
+    code = "agent_invalid_json"

@@ -1,0 +1,103 @@
+"""From an event to a call: claim, start what was granted, commit; then call, and tell what came of it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from contracts.events import Event, ExecuteRequested
+from contracts.jsontext import json_text
+from contracts.status import Protocol as AgentProtocol
+from executor import execution
+from executor.errors import AgentError, AgentTimeoutError
+from executor.ports import Agent, Claim, Executions, Grant, Turned
+from servicekit.broker import Incoming, Publisher
+from servicekit.errors import PermanentError
+from servicekit.retry import until_answered
+from servicekit.worker import Held, Report, Worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Waits between attempts, in seconds."""
+
+    first_s: float
+    longest_s: float
+
+
+class Handlers:
+    """The executor's story."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        executions: Executions,
+        agents: Mapping[AgentProtocol, Agent],
+        publisher: Publisher,
+        retry: Retry,
+    ) -> None:
+        self._worker = worker
+        self._executions = executions
+        self._agents = agents
+        self._publisher = publisher
+        self._retry = retry
+
+    async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
+        """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
+        asked_at = time.monotonic()
+        claims = [_claim(request) for request in requests]
+        answers = await until_answered(
+            lambda: self._executions.begin(self._worker.owner, self._worker.room, claims),
+            on="jobstore",
+        )
+        return [self._begun(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
+
+    def _begun(self, claim: Claim, answer: Grant | Turned, asked_at: float) -> PermanentError | None:
+        if isinstance(answer, Grant):
+            self._worker.begin(
+                answer.lease,
+                answer.job_id,
+                asked_at + answer.lease_s,
+                lambda held: self._execute(answer, held),
+            )
+            return None
+        if answer.outcome == "INVALID":
+            return PermanentError(answer.message, code=answer.code)
+        if answer.outcome == "REFUSED":
+            log.warning("refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message})
+        return None
+
+    async def _execute(self, grant: Grant, held: Held) -> Report:
+        """Call the agent within its total timeout; how the outcome is reported."""
+        started = time.monotonic()
+        held.begun = True
+        self._publisher.publish_soon(execution.begun(grant))
+        try:
+            result = await self._called(grant)
+        except AgentError as error:
+            wait_s = execution.backoff_s(grant.attempt, self._retry.first_s, self._retry.longest_s)
+            outcome: Event = execution.failed(grant, error, wait_s, time.monotonic() - started)
+            log.warning("agent failed", extra={"job_id": grant.job_id, "code": error.code, "reason": str(error)[:500]})
+        else:
+            outcome = execution.produced(grant, result, time.monotonic() - started)
+        return lambda: self._publisher.publish(outcome)
+
+    async def _called(self, grant: Grant) -> object:
+        agent = self._agents.get(grant.protocol)
+        if agent is None:
+            raise AgentError(f"no way to call an agent of protocol {grant.protocol}", code="unknown_protocol")
+        timeout_s = grant.policy.attempt_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await agent.call(grant)
+        except TimeoutError:
+            raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+
+
+def _claim(request: Incoming[ExecuteRequested]) -> Claim:
+    event = request.event
+    inline = None if event.job is None else json_text(event.job.model_copy(update={"id": event.job_id}))
+    return Claim(event.execution_id, event.job_id, inline, request.replay)

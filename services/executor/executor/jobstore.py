@@ -1,0 +1,62 @@
+"""The jobstore's grants of executions, over gRPC."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from contracts.convert import policy_of, protocol_of
+from executor.ports import Claim, Grant, Turned
+from servicekit.leases import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
+from servicekit.retry import by_size
+from servicekit.worker import Lease
+from signoff.v1 import work_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+
+class GrpcExecutions:
+    """Claims executions at the jobstore."""
+
+    def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
+        self._stub = stub
+        self._metadata = metadata
+
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | Turned]:
+        """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
+        answers: list[Grant | Turned] = []
+        size = by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
+        for chunk in size:
+            free = room - sum(isinstance(answer, Grant) for answer in answers)
+            request = pb.BeginExecutionsRequest(owner=str(owner), room=free, claims=[_message(c) for c in chunk])
+            with translated():
+                answer = await self._stub.BeginExecutions(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+            answers += [_answer(claim, a) for claim, a in zip(chunk, answer.answers, strict=True)]
+        return answers
+
+
+def _message(claim: Claim) -> pb.ExecutionClaim:
+    return pb.ExecutionClaim(
+        execution_id=str(claim.execution_id),
+        job_id=claim.job_id,
+        job_json=claim.job_json,
+        replay=claim.replay,
+    )
+
+
+def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | Turned:
+    if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
+        outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
+        return Turned(outcome, answer.code, answer.message)
+    grant = answer.grant
+    return Grant(
+        lease=Lease(claim.execution_id, grant.lease),
+        job_id=claim.job_id,
+        lease_s=grant.lease_s,
+        attempt=grant.attempt,
+        submission=grant.submission,
+        request=grant.request_json,
+        protocol=protocol_of(grant.protocol),
+        url=grant.url,
+        policy=policy_of(grant.policy),
+    )

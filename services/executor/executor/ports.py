@@ -1,0 +1,58 @@
+"""What the executor needs of the outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from contracts.resources import Policy
+from contracts.status import Protocol as AgentProtocol
+from servicekit.worker import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One attempt at one execution. `request` is the JSON body of every call of the execution."""
+
+    lease: Lease
+    job_id: str
+    lease_s: float
+    attempt: int
+    submission: int
+    request: str
+    protocol: AgentProtocol
+    url: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim of an execution; with the whole job where its event had it."""
+
+    execution_id: UUID
+    job_id: str
+    job_json: str | None
+    replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A claim that was not granted: why."""
+
+    outcome: str
+    code: str
+    message: str
+
+
+class Executions(Protocol):
+    """The jobstore's grants."""
+
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | Turned]:
+        """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
+
+
+class Agent(Protocol):
+    """One way of calling agents."""
+
+    async def call(self, grant: Grant) -> Any:
+        """The agent's result, a JSON value. AgentError: there is none. The caller bounds the time of the whole call."""

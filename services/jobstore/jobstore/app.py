@@ -1,0 +1,118 @@
+"""Wires the jobstore: the sole reader of its settings."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from jobstore.config import Settings
+from jobstore.database import Database
+from jobstore.dispatcher import Dispatcher
+from jobstore.grpc_server import create_server, serving
+from jobstore.handlers import Handlers, Terms
+from jobstore.relay import Relay
+from jobstore.services import Agents, Jobs
+from jobstore.sweeper import Sweeper
+from jobstore.tokens import Tokens
+from jobstore.watches import Watches
+from jobstore.work_service import Work
+from servicekit import health
+from servicekit.broker import Publisher, Subscription, Topics, ensure_topics, kafka_broker, lag
+from servicekit.runtime import first_of, tune_gc
+from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
+
+GROUP = "signoff-jobstore"
+RECORDS_MAX = 200
+#: Few enough unread records that no outcome waits among them behind an outage.
+CAUGHT_UP_LAG = 1_000
+
+
+async def main(stop: asyncio.Event, settings: Settings) -> None:
+    """Run the jobstore until it is told to stop."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = Database(settings.database_url, pool_size=settings.database_pool)
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        if settings.create_topics:
+            await ensure_topics(settings.kafka)
+        publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
+        handlers = Handlers(database, Terms(settings.policy, settings.lease_s, settings.offer_again_s))
+        subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
+        topics = Topics(settings.kafka)
+        stack.push_async_callback(topics.close)
+        relay = Relay(database, publisher, topics.end_offsets)
+        dispatcher = Dispatcher(database, publisher, handlers.terms)
+        watches = Watches(database)
+        sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
+        await stack.enter_async_context(_serving(settings, database, handlers, watches))
+
+        def wake(what: str) -> None:
+            for part in (watches,) if what == "published" else (dispatcher, relay):
+                part.wake.set()
+
+        checks = {
+            s.topic.name: lambda s=s: None if s.consumer() is not None else "not consuming" for s in subscriptions
+        }
+        if settings.health_address:
+            runner = await health.serve(settings.health_address, checks)
+            stack.push_async_callback(runner.cleanup)
+        tune_gc()
+        await first_of(
+            stop.wait(),
+            database.listen(wake),
+            dispatcher.run(),
+            sweeper.run(),
+            relay.run(),
+            watches.run(),
+        )
+
+
+async def _started(stack: contextlib.AsyncExitStack, publisher: Publisher) -> Publisher:
+    await publisher.start()
+    stack.push_async_callback(publisher.stop)
+    return publisher
+
+
+@contextlib.asynccontextmanager
+async def _consuming(
+    kafka: str,
+    publisher: Publisher,
+    handlers: Handlers,
+) -> AsyncIterator[list[Subscription[Any]]]:
+    broker = kafka_broker(kafka, "jobstore")
+    subscriptions: list[Subscription[Any]] = [
+        Subscription(publisher, JobStatusReported, GROUP, handlers.on_status_reports),
+        Subscription(publisher, ResultProduced, GROUP, handlers.on_results),
+        Subscription(publisher, CancelRequested, GROUP, handlers.on_cancel_requested),
+    ]
+    for subscription in subscriptions:
+        subscription.attach(broker, max_records=RECORDS_MAX)
+    await broker.start()
+    try:
+        yield subscriptions
+    finally:
+        await broker.stop()
+
+
+@contextlib.asynccontextmanager
+async def _serving(settings: Settings, database: Database, handlers: Handlers, watches: Watches) -> AsyncIterator[None]:
+    server, servicer = create_server(Tokens(settings.token, settings.worker_token))
+    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, settings.payload_max_bytes), server)
+    add_AgentServiceServicer_to_server(Agents(database), server)
+    add_WorkServiceServicer_to_server(Work(database, handlers), server)
+    server.add_insecure_port(settings.grpc_address)
+    await server.start()
+    await serving(servicer, ready=True)
+    try:
+        yield
+    finally:
+        await serving(servicer, ready=False)
+        await server.stop(grace=min(settings.grace_s, 2.0))
+
+
+def _caught_up(subscriptions: list[Subscription[Any]]) -> bool:
+    behind = [lag(subscription.consumer()) for subscription in subscriptions]
+    return all(n is not None and n <= CAUGHT_UP_LAG for n in behind)

@@ -1,0 +1,34 @@
+"""What the jobstore can be set to."""
+
+from contracts.resources import PAYLOAD_MAX_BYTES, Policy
+from contracts.status import Delivery
+from servicekit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the jobstore, each SIGNOFF_<NAME> in the environment."""
+
+    database_url: str = "postgresql+asyncpg://signoff:signoff@localhost:5432/signoff"
+    database_pool: int = 12
+    grpc_address: str = "127.0.0.1:50051"
+    token: str
+    worker_token: str
+    lease_s: float = 15.0
+    offer_again_s: float = 10.0
+    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    create_topics: bool = True
+    max_submissions: int = 3
+    max_attempts: int = 3
+    attempt_timeout_s: float = 300.0
+    deadline_s: float | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """What neither a job nor its agent says."""
+        return Policy(
+            max_submissions=self.max_submissions,
+            max_attempts=self.max_attempts,
+            attempt_timeout_s=self.attempt_timeout_s,
+            deadline_s=self.deadline_s,
+            delivery=Delivery.AT_LEAST_ONCE,
+        )

@@ -1,0 +1,98 @@
+"""Offers what is due to the workers: marked first, committed, and only then published (DESIGN section 5)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.events import Event, ExecuteRequested, ResultProduced
+from jobstore import leases
+from jobstore.database import Database
+from jobstore.handlers import Terms
+from jobstore.states import Stage, State
+from servicekit.broker import Publisher
+from servicekit.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+OFFERS_MAX = 500
+OFFER_AGAIN_MAX_S = 60.0
+POLL_S = 0.5
+#: A worker that has not been heard of for so many lease lengths has no room.
+ALIVE_LEASES = 1.5
+
+
+class Dispatcher:
+    """Publishes no more than the workers have room for: the queue is the table, never the topic."""
+
+    def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._terms = terms
+        self._again_at = 0.0
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Offer, for ever; woken by each commit that queues something."""
+        while True:
+            try:
+                more = await self.offer()
+            except TransientError as error:
+                log.warning("dispatcher waits", extra={"code": error.code, "reason": str(error)})
+                more = False
+                await asyncio.sleep(POLL_S)
+            if more:
+                continue
+            try:
+                await asyncio.wait_for(self.wake.wait(), POLL_S)
+            except TimeoutError:
+                continue
+            self.wake.clear()
+
+    async def offer(self) -> bool:
+        """Offer what is due and has room, once; whether there may be more."""
+        again = time.monotonic() >= self._again_at
+        if again:
+            self._again_at = time.monotonic() + POLL_S
+        more = False
+        for stage in Stage:
+            rows = await self._marked(stage, again=again)
+            if rows:
+                await self._publish(stage, rows)
+            more = more or len(rows) >= OFFERS_MAX
+        return more
+
+    async def _marked(self, stage: Stage, *, again: bool) -> Sequence[Any]:
+        terms = (self._terms.offer_again_s, OFFER_AGAIN_MAX_S)
+        async with self._database.transaction() as connection:
+            room = await leases.room(connection, self._terms.lease_s * ALIVE_LEASES)
+            most = min(OFFERS_MAX, room.get(stage, 0))
+            rows = list(await leases.offer(connection, stage, State.QUEUED, most, *terms)) if most > 0 else []
+            if again:
+                rows += await leases.offer(connection, stage, State.OFFERED, OFFERS_MAX, *terms)
+        return rows
+
+    async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:
+        if stage is Stage.EXECUTING:
+            events: list[Event] = [ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id) for row in rows]
+            await self._publisher.publish(*events, keyed=False)
+            return
+        async with self._database.transaction() as connection:
+            results = await leases.results(connection, [row.execution_id for row in rows])
+        await self._publisher.publish(*(_result(row, *results[row.execution_id]) for row in rows))
+
+
+def _result(row: Any, request: Any, response: Any, arrived_at: Any) -> Event:
+    """The result as the executor published it, once more."""
+    return ResultProduced(
+        execution_id=row.execution_id,
+        job_id=row.job_id,
+        attempt=row.attempt,
+        lease=row.result_lease,
+        submission=row.submission,
+        acceptance_criteria=request["acceptance_criteria"],
+        title=request["title"],
+        result=response["result"],
+        produced_at=arrived_at,
+    )

@@ -1,0 +1,130 @@
+"""How commands are carried out: a batch of them is one transaction."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.resources import Policy
+from jobstore.commands import CancelJob, Command
+from jobstore.database import Database, Lane
+from jobstore.ledger import Ledger
+from jobstore.repository import Repository
+from jobstore.states import Kind, Stage
+from jobstore.work import GRANTED, Answer, ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
+from servicekit.broker import Incoming
+from servicekit.errors import PermanentError
+
+log = logging.getLogger(__name__)
+
+DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What executions are run under, unless a job or an agent says otherwise."""
+
+    policy: Policy
+    lease_s: float
+    offer_again_s: float
+
+
+class Handlers:
+    """Carries out commands. There is one lane for each kind of write, so that concurrent calls share a commit."""
+
+    def __init__(self, database: Database, terms: Terms) -> None:
+        self._database = database
+        self.terms = terms
+        self.submit: Lane[Command] = Lane(self.carry_out)
+        self.claim: Lane[Command] = Lane(self.carry_out, size=_size)
+        self.record: Lane[Command] = Lane(self.carry_out, size=_size)
+
+    async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
+        """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
+        return await self.record.run([RecordReport(report.event) for report in reports])
+
+    async def on_results(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
+        """Record a batch of agents' results."""
+        return await self.record.run([RecordResult(result.event, result.size) for result in results])
+
+    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
+        """Cancel executions by their ids; what `signoff replay` published again cancels nothing."""
+        commands = [
+            CancelJob(
+                r.event.job_id, r.event.execution_id, f"cancelled by {r.event.requested_by}: {r.event.reason or ''}"
+            )
+            for r in requests
+            if not r.replay
+        ]
+        results = iter(await self.record.run(commands))
+        return [None if r.replay else next(results) for r in requests]
+
+    async def notice(self, kind: Kind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
+        """Act on leases given back, lapsed, or beyond their deadline: (execution_id, lease, begun)."""
+        await self.record.run([NoticeLease(execution_id, kind, lease, begun) for execution_id, lease, begun in leases])
+
+    async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
+        """The result of each command, in order; one that fails for good is a PermanentError, and changes nothing."""
+        async with self._database.transaction() as connection:
+            jobs = Repository(connection)
+            ledger = await self._locked(jobs, commands)
+            results = [await self._applied(jobs, ledger, command) for command in commands]
+            await jobs.flush(ledger)
+            await self._note_workers(jobs, ledger, commands)
+            results = await self._with_grants(jobs, results)
+        _account(ledger)
+        return results
+
+    async def _locked(self, jobs: Repository, commands: Sequence[Command]) -> Ledger:
+        job_ids = {command.job for command in commands if command.job is not None}
+        execution_ids = {command.execution for command in commands if command.execution is not None}
+        if orphans := {c.execution for c in commands if c.job is None and c.execution is not None}:
+            job_ids.update(await jobs.jobs_of(orphans))
+        terms = (self.terms.lease_s, self.terms.offer_again_s)
+        ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy)
+        specs = {job_id for command in commands for job_id in command.specs(ledger)}
+        agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
+        await jobs.load(ledger, specs, agents)
+        return ledger
+
+    async def _applied(self, jobs: Repository, ledger: Ledger, command: Command) -> Any:
+        if isinstance(command, RecordReport) and command.is_verdict and ledger.recorded[Kind.RESULT]:
+            await jobs.flush(ledger)  # the row of the result must stand before the verdict's, which quotes it
+        try:
+            return command.apply(ledger)
+        except PermanentError as error:
+            return error
+
+    async def _note_workers(self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]) -> None:
+        stages = {c.owner: Stage.EXECUTING for c in commands if isinstance(c, ClaimExecution)}
+        stages |= {c.owner: Stage.JUDGING for c in commands if isinstance(c, ClaimJudging)}
+        for owner, room in ledger.rooms.items():
+            await jobs.seen(owner, stages[owner], room)
+
+    async def _with_grants(self, jobs: Repository, results: list[Any]) -> list[Any]:
+        granted = {r.execution.execution_id: r for r in results if _is_executing_grant(r)}
+        if not granted:
+            return results
+        grants = await jobs.grants(granted)
+        return [replace(r, grant=grants[r.execution.execution_id]) if _is_executing_grant(r) else r for r in results]
+
+
+def _is_executing_grant(result: Any) -> bool:
+    return isinstance(result, Answer) and result.outcome == GRANTED and result.execution.stage is Stage.EXECUTING  # type: ignore[union-attr]
+
+
+def _size(command: Command) -> int:
+    return command.size if isinstance(command, RecordResult | ClaimJudging) else 0
+
+
+def _account(ledger: Ledger) -> None:
+    for kind, count in ledger.recorded.items():
+        DECISIONS.labels(kind.value, "recorded").inc(count)
+    for job_id, report, refusal in ledger.refusals:
+        DECISIONS.labels(report.kind.value, refusal.code).inc()
+        about = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
+        log.info("refused", extra={**about, "reason": refusal.message})

@@ -1,0 +1,122 @@
+"""The table of executions as a queue and a set of leases: what is due, offered, renewed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.states import Stage, State
+
+_RENEW: Final = text(
+    """
+    UPDATE executions e SET state = 'LEASED', owner = :owner,
+        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
+    WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
+    RETURNING e.execution_id
+    """,
+)
+
+
+async def renew(
+    connection: AsyncConnection,
+    owner: UUID,
+    stage: Stage,
+    leases: Sequence[tuple[UUID, int]],
+    lease_s: float,
+) -> set[UUID]:
+    """Renew leases, also lapsed ones that nobody else was granted; the executions whose leases run."""
+    if not leases:
+        return set()
+    ids, numbers = zip(*sorted(leases), strict=True)
+    parameters = {"owner": owner, "stage": stage.value, "lease_s": lease_s, "ids": list(ids), "leases": list(numbers)}
+    return set(await connection.scalars(_RENEW, parameters))
+
+
+_STANDING: Final = text(
+    "SELECT execution_id, state, lease, result_lease, answer FROM executions "
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
+)
+
+
+async def standing(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+    """Where executions stand: state, lease, result_lease, answer."""
+    rows = await connection.execute(_STANDING, {"ids": list(execution_ids)})
+    return {row.execution_id: row for row in rows}
+
+
+_ROOM: Final = text(
+    """
+    SELECT w.stage, sum(w.room) - (
+        SELECT count(*) FROM executions e WHERE e.stage = w.stage AND e.state = 'OFFERED') AS room
+    FROM workers w WHERE w.seen_at > clock_timestamp() - make_interval(secs => :alive_s) GROUP BY w.stage
+    """,
+)
+_OFFER: Final = text(
+    """
+    WITH due AS MATERIALIZED (
+        SELECT execution_id FROM executions
+        WHERE stage = :stage AND state = :state AND due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())
+        ORDER BY priority DESC, due_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
+        due_at = least(e.deadline_at,
+            now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
+    FROM due WHERE e.execution_id = due.execution_id
+    RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.request_version, e.result_version
+    """,
+)
+_RESULTS: Final = text(
+    """
+    SELECT e.execution_id, a.request_payload::text AS request, r.response_payload::text AS response, r.created_at
+    FROM executions e
+    JOIN job_logs a ON a.job_id = e.job_id AND a.version = e.request_version
+    JOIN job_logs r ON r.job_id = e.job_id AND r.version = e.result_version
+    WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))
+    """,
+)
+_LAPSED: Final = text(
+    "SELECT execution_id, lease FROM executions "
+    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :most",
+)
+_PAST_DEADLINE: Final = text(
+    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND deadline_at <= now() LIMIT :most",
+)
+
+
+async def room(connection: AsyncConnection, alive_s: float) -> dict[Stage, int]:
+    """How many more offers the workers of a stage have room for."""
+    rows = await connection.execute(_ROOM, {"alive_s": alive_s})
+    return {Stage(row.stage): int(row.room) for row in rows}
+
+
+async def offer(
+    connection: AsyncConnection,
+    stage: Stage,
+    state: State,
+    most: int,
+    again_s: float,
+    again_max_s: float,
+) -> Sequence[Row[Any]]:
+    """Mark what is due as offered, by priority and then by due time."""
+    terms = {"again_s": again_s, "again_max_s": again_max_s}
+    return (await connection.execute(_OFFER, {"stage": stage.value, "state": state.value, "most": most, **terms})).all()
+
+
+async def results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Any, Any, Any]]:
+    """For executions that await a judge: the request, the result's log payload, and when it arrived."""
+    rows = await connection.execute(_RESULTS, {"ids": list(execution_ids)})
+    return {row.execution_id: (from_json(row.request), from_json(row.response), row.created_at) for row in rows}
+
+
+async def lapsed(connection: AsyncConnection, stage: Stage, most: int) -> Sequence[Row[Any]]:
+    """Leases that were not renewed in time."""
+    return (await connection.execute(_LAPSED, {"stage": stage.value, "most": most})).all()
+
+
+async def past_deadline(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
+    """Executions whose deadline has passed."""
+    return (await connection.execute(_PAST_DEADLINE, {"most": most})).all()

@@ -1,0 +1,210 @@
+"""What one transaction has locked, and what it will write: decisions are made on it, without I/O."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from contracts.jsontext import json_text
+from contracts.resources import Agent, NewJob, Policy
+from contracts.status import JobLogStatus, JobStatus
+from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, State, Times
+from jobstore.transitions import decide
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a job asks for: everything of it that does not move with its status. `payload` is JSON text."""
+
+    title: str
+    description: str
+    acceptance_criteria: str
+    payload: str
+    priority: int
+    tenant: str
+    labels: Mapping[str, str]
+    policy: Policy
+    spec_hash: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for."""
+
+    times: Times
+    defaults: Policy
+    jobs: dict[str, Job] = field(default_factory=dict)
+    specs: dict[str, Spec] = field(default_factory=dict)
+    executions: dict[UUID, Execution] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    rooms: dict[UUID, int] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+    new_jobs: set[str] = field(default_factory=set)
+    changed_jobs: set[str] = field(default_factory=set)
+    payloads: dict[str, str] = field(default_factory=dict)
+    new_executions: set[UUID] = field(default_factory=set)
+    changed_executions: set[UUID] = field(default_factory=set)
+    recorded: defaultdict[Kind, int] = field(default_factory=lambda: defaultdict(int))
+
+    def record(self, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
+        """Decide, and take over what was decided."""
+        decision = decide(self.jobs[job_id], execution, report, self.times)
+        if isinstance(decision, Refusal):
+            self.refusals.append((job_id, report, decision))
+            return decision
+        self.recorded[report.kind] += 1
+        if decision.job is not self.jobs[job_id]:
+            self.jobs[job_id] = decision.job
+            self.changed_jobs.add(job_id)
+        if decision.execution is not None:
+            self.put(decision.execution)
+        if decision.entry is not None:
+            self.entries.append(decision.entry)
+        return decision
+
+    def put(self, execution: Execution) -> None:
+        """Take over an execution as it stands now."""
+        known = execution.execution_id in self.executions
+        if not known:
+            self.new_executions.add(execution.execution_id)
+        elif execution.execution_id not in self.new_executions:
+            self.changed_executions.add(execution.execution_id)
+        self.executions[execution.execution_id] = execution
+
+    def create(self, new: NewJob, job_id: str) -> Job:
+        """Add a new job, ASSIGNED with an agent and PENDING without."""
+        status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
+        job = Job(job_id, status, 1, agent_id=new.agent_id)
+        now = self.times.now
+        self.jobs[job_id] = job
+        self.specs[job_id] = Spec(
+            new.title,
+            new.description,
+            new.acceptance_criteria,
+            json_text(new.payload),
+            new.priority,
+            new.tenant,
+            new.labels,
+            new.policy,
+            spec_hash(new),
+            now,
+            now,
+        )
+        self.new_jobs.add(job_id)
+        report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload))
+        self.recorded[Kind.CREATED] += 1
+        self.entries.append(Entry(job_id, 1, JobLogStatus(status), status, report, new.agent_id, None))
+        return job
+
+    def assign(self, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
+        """Assign an agent by hand, with another payload where one is given."""
+        spec = self.specs[job_id]
+        text = spec.payload if payload is None else payload
+        report = Report(Kind.ASSIGNED, agent_id=agent_id, request=assignment(text))
+        decision = self.record(job_id, None, report)
+        if isinstance(decision, Decision) and payload is not None:
+            self.payloads[job_id] = payload
+            self.specs[job_id] = replace(spec, payload=payload)
+        return decision
+
+    def request(self, job_id: str, execution_id: UUID, comment: str | None = None) -> Decision | Refusal:
+        """Request an execution, with what it will run frozen."""
+        job, spec = self.jobs[job_id], self.specs[job_id]
+        agent = self.agents.get(job.agent_id or "")
+        policy = spec.policy.over(agent.policy if agent else Policy()).over(self.defaults)
+        execution = Execution(
+            execution_id,
+            job_id,
+            submission=1 + job.not_met,
+            agent_id=job.agent_id,
+            policy=policy.model_dump(mode="json", exclude_none=True),
+            priority=spec.priority,
+            deadline_at=self.times.now + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
+        )
+        body = request_body(job, spec, execution, comment)
+        report = Report(Kind.REQUESTED, request=body)
+        if agent is not None and not agent.enabled:
+            refusal = Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+            self.refusals.append((job_id, report, refusal))
+            return refusal
+        return self.record(job_id, execution, report)
+
+    def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
+        """Keep the answer that an execution id was given, so that it is never another one."""
+        self.put(Execution(execution_id, job_id or "", state=State.DONE, answer=code))
+
+    def written(self) -> None:
+        """Forget the changes: they stand in the database now."""
+        self.entries.clear()
+        self.payloads.clear()
+        for changes in (self.new_jobs, self.changed_jobs, self.new_executions, self.changed_executions):
+            changes.clear()
+
+    def queue_again(self, execution: Execution) -> None:
+        """What was offered and cannot be taken goes back, to be offered where there is room."""
+        self.put(replace(execution, state=State.QUEUED, due_at=self.times.now))
+
+    def view(self, job_id: str) -> dict[str, Any]:
+        """The job as its doors show it: the fields of contracts' Job, with the payload as JSON text."""
+        job, spec = self.jobs[job_id], self.specs[job_id]
+        changed = job_id in self.changed_jobs
+        return {
+            "id": job.id,
+            "title": spec.title,
+            "description": spec.description,
+            "acceptance_criteria": spec.acceptance_criteria,
+            "payload": spec.payload,
+            "status": job.status,
+            "version": job.version,
+            "agent_id": job.agent_id,
+            "execution_id": job.execution_id,
+            "submission": 1 + job.not_met,
+            "priority": spec.priority,
+            "tenant": spec.tenant,
+            "labels": dict(spec.labels),
+            "policy": spec.policy,
+            "created_at": spec.created_at,
+            "updated_at": self.times.now if changed else spec.updated_at,
+        }
+
+
+def new_id() -> str:
+    """An id for a job or an agent whose creator chose none."""
+    return str(uuid4())
+
+
+def spec_hash(new: NewJob) -> bytes:
+    """The same for the same new job, in whatever order its JSON came."""
+    fields = new.model_dump(mode="json", exclude={"id"})
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def assignment(payload: str) -> str:
+    """The request payload of an assignment."""
+    return f'{{"payload":{payload}}}'
+
+
+def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
+    """The JSON body of every call of one execution (DESIGN section 8)."""
+    head = json_text(
+        {
+            "execution_id": execution.execution_id,
+            "job_id": job.id,
+            "submission": execution.submission,
+            "title": spec.title,
+            "description": spec.description,
+            "acceptance_criteria": spec.acceptance_criteria,
+        },
+    )
+    feedback = job.feedback or "null"
+    if comment is not None:
+        verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'
+        feedback = f'{{"comment":{json_text(comment)}{verdict}}}'
+    return f'{head[:-1]},"payload":{spec.payload},"feedback":{feedback}}}'

@@ -1,0 +1,174 @@
+"""The tables. Migrations make them; a test holds the two against each other."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(column_0_label)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    },
+)
+_TIME = DateTime(timezone=True)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("capabilities", ARRAY(Text), nullable=False),
+    Column("policy", JSONB, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("acceptance_criteria", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("agent_id", Text, ForeignKey("agents.id")),
+    Column("execution_id", Uuid, comment="the execution that is live, or was the last"),
+    Column("live", Boolean, nullable=False),
+    Column("not_met", Integer, nullable=False, comment="verdicts since an agent was assigned by hand"),
+    Column("feedback", JSON, comment="of the last not-met verdict"),
+    Column("priority", SmallInteger, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("policy", JSONB, nullable=False),
+    Column("spec_hash", LargeBinary, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    Index("jobs_created_at_id_idx", "created_at", "id"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+job_logs = Table(
+    "job_logs",
+    metadata,
+    # One sequence without a cache: its order is the order of the versions of each job, and the cursor of every watch.
+    Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    Column("id", Uuid, nullable=False, server_default=func.uuidv7()),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("job_status", Text, nullable=False, comment="where the job stood after it"),
+    Column("agent_id", Text),
+    Column("request_payload", JSON),
+    Column("response_payload", JSON),
+    Column("message", Text),
+    Column("code", Text),
+    Column("kind", Text, nullable=False, comment="what was reported"),
+    Column("execution_id", Uuid),
+    Column("attempt", Integer),
+    Column("lease", Integer),
+    Column("submission", Integer),
+    Column("event_id", Uuid),
+    Column("created_at", _TIME, nullable=False),
+    Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("execution_id", Uuid, primary_key=True),
+    Column("job_id", Text, nullable=False, comment="empty where it was cancelled before its job was known"),
+    Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("lease", Integer, nullable=False, comment="grants of any kind; with the id, the fencing token"),
+    Column("seq", Integer, nullable=False, comment="reports recorded under the lease"),
+    Column("owner", Uuid),
+    Column("due_at", _TIME, comment="when anything must be done: offer, offer again, lapse, deadline"),
+    Column("deadline_at", _TIME),
+    Column("offers", Integer, nullable=False),
+    Column("submission", Integer, nullable=False),
+    Column("agent_id", Text),
+    Column("policy", JSON, comment="whole, frozen at the request"),
+    Column("request_version", BigInteger),
+    Column("result_version", BigInteger),
+    Column("result_lease", Integer),
+    Column("answer", Text, comment="what the id was answered, once it was"),
+    Column("priority", SmallInteger, nullable=False),
+    Column("spent", Integer, nullable=False, comment="attempts that failed or lost their worker"),
+    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
+    CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
+    Index(
+        "executions_due_idx",
+        "stage",
+        "state",
+        text("priority DESC"),
+        "due_at",
+        postgresql_where=text("state <> 'DONE'"),
+    ),
+    Index("executions_deadline_at_idx", "deadline_at", postgresql_where=text("state <> 'DONE'")),
+    Index("executions_job_id_idx", "job_id"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Uuid, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("room", Integer, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+
+relay = Table(
+    "relay",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("published_seq", BigInteger, nullable=False, comment="every row of job_logs up to it is published"),
+    Column("offsets", JSON, nullable=False, comment="the last acknowledged of each partition"),
+    CheckConstraint("id = 1", name="one"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+)
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("batch_id", Uuid, ForeignKey("batches.id"), primary_key=True),
+    Column("item", Integer, primary_key=True, autoincrement=False),
+    Column("job_id", Text, nullable=False),
+    Column("execution_id", Uuid),
+    Column("code", Text),
+    Column("message", Text),
+)

@@ -1,0 +1,182 @@
+"""What people and programs read: jobs, logs, agents and batches; and agents and batches as they are written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, and_, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.resources import Agent, NewAgent, Policy
+from contracts.status import JobStatus
+from jobstore.models import agents, batch_items, batches, jobs
+from jobstore.repository import agent
+
+_JOB_COLUMNS: Final[Sequence[Any]] = (
+    *(
+        column
+        for column in jobs.c
+        if column.name not in {"payload", "policy", "feedback", "spec_hash", "live", "not_met"}
+    ),
+    (jobs.c.not_met + 1).label("submission"),
+    text("jobs.payload::text AS payload"),
+    text("jobs.policy::text AS policy_text"),
+)
+_LOG_COLUMNS: Final = (
+    "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
+    "submission, event_id, created_at"
+)
+_PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+_NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+
+
+def _job_view(row: Row[Any]) -> dict[str, Any]:
+    view = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
+    return {**view, "status": JobStatus(row.status), "policy": Policy.model_validate_json(view.pop("policy_text"))}
+
+
+async def job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
+    """One job, as `job_message` takes it."""
+    row = (await connection.execute(select(*_JOB_COLUMNS).where(jobs.c.id == job_id))).one_or_none()
+    return None if row is None else _job_view(row)
+
+
+async def jobs_by_id(connection: AsyncConnection, job_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Jobs that are known, in the order of their ids."""
+    query = select(*_JOB_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    return [_job_view(row) for row in await connection.execute(query)]
+
+
+async def jobs_after(connection: AsyncConnection, job_id: str, limit: int) -> list[dict[str, Any]]:
+    """The next jobs in the order of their ids."""
+    query = select(*_JOB_COLUMNS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    return [_job_view(row) for row in await connection.execute(query)]
+
+
+async def list_jobs(
+    connection: AsyncConnection,
+    *,
+    limit: int,
+    before: tuple[Any, str] | None = None,
+    statuses: Sequence[JobStatus] = (),
+    agent_id: str | None = None,
+    tenant: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """Jobs, newest first, from before (created_at, id)."""
+    query = select(*_JOB_COLUMNS).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
+    if statuses:
+        query = query.where(jobs.c.status.in_([status.value for status in statuses]))
+    if agent_id is not None:
+        query = query.where(jobs.c.agent_id == agent_id)
+    if tenant is not None:
+        query = query.where(jobs.c.tenant == tenant)
+    if labels:
+        query = query.where(jobs.c.labels.contains(labels))
+    return [_job_view(row) for row in await connection.execute(query)]
+
+
+async def list_job_logs(connection: AsyncConnection, job_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """A job's log after a version, oldest first, as `job_log_message` takes it."""
+    query = text(
+        f"SELECT {_LOG_COLUMNS}, {_PAYLOADS} FROM job_logs "  # noqa: S608 - names of our own
+        "WHERE job_id = :job_id AND version > :after ORDER BY version LIMIT :limit",
+    )
+    rows = await connection.execute(query, {"job_id": job_id, "after": after, "limit": limit})
+    return [dict(row) for row in rows.mappings()]
+
+
+async def changes(
+    connection: AsyncConnection,
+    after: int,
+    until: int,
+    *,
+    job_ids: Sequence[str] = (),
+    payloads: bool = True,
+    limit: int = 200,
+) -> list[dict[str, Any]]:
+    """Entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication."""
+    of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
+    query = text(
+        f"SELECT {_LOG_COLUMNS}, {_PAYLOADS if payloads else _NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
+        f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
+    )
+    parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
+    if job_ids:
+        parameters["job_ids"] = list(job_ids)
+    return [dict(row) for row in (await connection.execute(query, parameters)).mappings()]
+
+
+async def published(connection: AsyncConnection) -> int:
+    """The cursor up to which everything is published."""
+    return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
+
+
+async def agent_by_id(connection: AsyncConnection, agent_id: str) -> Agent | None:
+    """One agent."""
+    found = await list_agents(connection, limit=1, only=agent_id)
+    return found[0] if found else None
+
+
+async def list_agents(
+    connection: AsyncConnection,
+    *,
+    limit: int,
+    after: tuple[str, str] | None = None,
+    only: str | None = None,
+) -> list[Agent]:
+    """Agents by (name, id), after one of them."""
+    columns = [column for column in agents.c if column.name != "policy"]
+    query = select(*columns, text("policy::text AS policy")).order_by(agents.c.name, agents.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
+    if only is not None:
+        query = query.where(agents.c.id == only)
+    return [agent(row) for row in await connection.execute(query)]
+
+
+async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
+    """Insert an agent, or replace one; False where one is there, or none."""
+    row = {
+        **new.model_dump(include={"name", "url", "capabilities", "enabled"}),
+        "protocol": new.protocol.value,
+        "policy": new.policy.model_dump(mode="json", exclude_none=True),
+    }
+    if create:
+        insert = text(
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) VALUES "
+            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled) ON CONFLICT DO NOTHING",
+        )
+        policy = new.policy.model_dump_json(exclude_none=True)
+        return bool((await connection.execute(insert, {**row, "id": agent_id, "policy": policy})).rowcount)
+    update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
+    return bool((await connection.execute(update)).rowcount)
+
+
+async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
+    """No further execution is requested of an agent."""
+    values = {"enabled": False, "updated_at": func.clock_timestamp()}
+    await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
+
+
+async def create_batch(connection: AsyncConnection, batch_id: UUID, items: Sequence[Mapping[str, Any]]) -> bool:
+    """Record what was asked of a batch and how each item was answered; False where the batch is there already."""
+    if await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
+        return False
+    await connection.execute(batches.insert().values(id=batch_id))
+    if items:
+        rows = [{**item, "batch_id": batch_id, "item": number} for number, item in enumerate(items)]
+        await connection.execute(batch_items.insert(), rows)
+    return True
+
+
+async def batch(connection: AsyncConnection, batch_id: UUID) -> list[dict[str, Any]] | None:
+    """The items of a batch, each with its job's status; None where there is no such batch."""
+    if not await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
+        return None
+    joined = batch_items.outerjoin(jobs, and_(jobs.c.id == batch_items.c.job_id))
+    query = select(batch_items, jobs.c.status, jobs.c.live).select_from(joined)
+    query = query.where(batch_items.c.batch_id == batch_id).order_by(batch_items.c.item)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

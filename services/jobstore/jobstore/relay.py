@@ -1,0 +1,224 @@
+"""Publishes every recorded transition as `job-changed`: per job in order, `version` without a gap.
+
+Rows of the log commit in another order than their numbers. So a pass publishes only up to a number below which every
+row is settled: that number was read, then a transaction id taken, and every older transaction has ended since. The
+number of a row is therefore the place of its fact in the order of publication, and the cursor of every watch.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.events import JobChanged
+from contracts.topics import TOPIC_OF
+from jobstore.database import CHANNEL, Database
+from servicekit.broker import Outgoing, Publisher
+from servicekit.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+LEADER_LOCK: Final = 0x51_6E_0F_02
+BATCH: Final = 1_000
+POLL_S: Final = 0.5
+#: How often the topic is asked whether it still holds what was published.
+PROBE_S: Final = 5.0
+
+_HORIZON: Final = text("SELECT last_value, is_called FROM job_logs_seq_seq")
+_SNAPSHOT: Final = text(
+    "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
+    "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+)
+_ROWS: Final = text(
+    """
+    SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
+        l.attempt, l.lease, l.submission, l.event_id, l.created_at,
+        l.request_payload::text AS request, l.response_payload::text AS response,
+        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy,
+        j.created_at AS job_created_at,
+        CASE WHEN l.version = 1 THEN j.description END AS description,
+        CASE WHEN l.version = 1 THEN j.acceptance_criteria END AS acceptance_criteria,
+        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent
+    FROM job_logs l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
+    WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :most
+    """,
+)
+_STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+_STORE: Final = text("UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json)")
+_NOTIFY: Final = text(f"SELECT pg_notify('{CHANNEL}', 'published')")
+
+#: The next offset of each partition of a topic.
+EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
+
+
+class Relay:
+    """Of all jobstores one relays at a time."""
+
+    def __init__(self, database: Database, publisher: Publisher, end_offsets: EndOffsets) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._end_offsets = end_offsets
+        self._topic = TOPIC_OF[JobChanged]
+        self._pending: tuple[int, int] | None = None
+        self._horizon = 0
+        self.published = 0
+        self._offsets: dict[str, int] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay while leading, for ever."""
+        while True:
+            try:
+                await self._lead()
+            except TransientError as error:
+                log.warning("relay waits", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(POLL_S)
+
+    async def _lead(self) -> None:
+        """Hold the lock on a session of its own: it is free again whenever this process is gone."""
+        async with self._database.session() as session:
+            if not await session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}):
+                return
+            row = (await session.execute(_STATE)).one()
+            self.published, self._offsets = row.published_seq, from_json(row.offsets)
+            self._pending, self._horizon = None, 0
+            loop = asyncio.get_running_loop()
+            probe_at = 0.0
+            while True:
+                if loop.time() >= probe_at:
+                    await self._probe(session)
+                    probe_at = loop.time() + PROBE_S
+                if await self.relay(session):
+                    continue
+                try:
+                    await asyncio.wait_for(self.wake.wait(), POLL_S if self._pending is None else 0.005)
+                    self.wake.clear()
+                except TimeoutError:
+                    continue
+
+    async def _probe(self, session: AsyncConnection) -> None:
+        """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
+        ends = await self._end_offsets(self._topic)
+        if any(ends.get(int(partition), 0) <= offset for partition, offset in self._offsets.items()):
+            await self._begin_again(session)
+
+    async def _begin_again(self, session: AsyncConnection) -> None:
+        log.error("the topic lost what was published; publishing everything again", extra={"topic": self._topic})
+        self.published, self._offsets = 0, {}
+        await session.execute(_STORE, {"seq": 0, "offsets": "{}"})
+
+    async def relay(self, session: AsyncConnection) -> bool:
+        """Publish what is settled, once; whether anything was."""
+        await self._settle(session)
+        if self._horizon <= self.published:
+            return False
+        parameters = {"after": self.published, "until": self._horizon, "most": BATCH}
+        rows = (await session.execute(_ROWS, parameters)).all()
+        count = await self._publish(rows)
+        if count is None:
+            await self._begin_again(session)
+            return True
+        if count == len(rows) < BATCH:
+            self.published = self._horizon
+        elif count:
+            self.published = rows[count - 1].seq
+        await session.execute(_STORE, {"seq": self.published, "offsets": to_json(self._offsets).decode()})
+        await session.execute(_NOTIFY)
+        if count < len(rows):
+            raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
+        return True
+
+    async def _settle(self, session: AsyncConnection) -> None:
+        """Move the horizon to a number below which every row is committed, or never will be."""
+        last = (await session.execute(_HORIZON)).one()
+        number = last.last_value if last.is_called else 0
+        if number <= self._horizon:
+            return
+        own, oldest = (await session.execute(_SNAPSHOT)).one()
+        if self._pending is not None and oldest >= self._pending[1]:
+            self._horizon, self._pending = self._pending[0], None
+        if oldest >= own:
+            self._horizon, self._pending = number, None
+        elif self._pending is None:
+            self._pending = (number, own)
+
+    async def _publish(self, rows: Sequence[Any]) -> int | None:
+        """How many, from the first, were acknowledged; None when an offset did not rise."""
+        results = await self._publisher.send([fact(row, self._topic) for row in rows])
+        for count, result in enumerate(results):
+            if isinstance(result, Exception):
+                return count
+            partition = str(result.partition)
+            if result.offset <= self._offsets.get(partition, -1):
+                return None
+            self._offsets[partition] = result.offset
+        return len(rows)
+
+
+def fact(row: Any, topic: str) -> Outgoing:
+    """One transition as a JobChanged; JSON of strangers is passed on as the text that it is."""
+    log_part = {
+        "id": row.id,
+        "job_id": row.job_id,
+        "version": row.version,
+        "status": row.status,
+        "agent_id": row.agent_id,
+        "message": row.message,
+        "code": row.code,
+        "execution_id": row.execution_id,
+        "attempt": row.attempt,
+        "lease": row.lease,
+        "submission": row.submission,
+        "event_id": row.event_id,
+        "cursor": row.seq,
+        "created_at": row.created_at,
+    }
+    job_part = {
+        "id": row.job_id,
+        "title": row.title,
+        "status": row.job_status,
+        "version": row.version,
+        "agent_id": row.agent_id,
+        "execution_id": row.execution_id,
+        "submission": row.submission or 1,
+        "priority": row.priority,
+        "tenant": row.tenant,
+        "created_at": row.job_created_at,
+        "updated_at": row.created_at,
+    }
+    if row.version == 1:
+        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
+    payload = _payload_of(row.request) if row.version == 1 else None
+    raw = [
+        b'{"job_id":' + to_json(row.job_id),
+        b',"version":%d' % row.version,
+        b',"log":' + _joined(log_part, request_payload=row.request, response_payload=row.response),
+        b',"job":' + _joined(job_part, labels=row.labels, policy=row.policy, payload=payload),
+        *((b',"agent":' + row.agent.encode(),) if row.agent else ()),
+        b"}",
+    ]
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(row.id).encode()),
+        ("ce_type", JobChanged.type.encode()),
+        ("ce_source", b"/signoff/jobstore"),
+        ("ce_time", row.created_at.isoformat().encode()),
+        ("content-type", b"application/json"),
+    ]
+    return Outgoing(topic, b"".join(raw), row.job_id.encode(), headers)
+
+
+def _payload_of(assignment: str | None) -> str | None:
+    """The payload within the request of an assignment, `{"payload":...}`."""
+    return None if assignment is None else assignment.removeprefix('{"payload":')[:-1]
+
+
+def _joined(fields: Mapping[str, Any], **texts: str | None) -> bytes:
+    """One JSON object of values, and of JSON texts that are not parsed."""
+    head = to_json({name: value for name, value in fields.items() if value is not None})
+    tail = b"".join(b',"%s":%s' % (name.encode(), value.encode()) for name, value in texts.items() if value is not None)
+    return head[:-1] + tail + b"}"

@@ -1,0 +1,324 @@
+"""All SQL that decides, records and queues; listings are in `queries`."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic_core import from_json
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.jsontext import json_text
+from contracts.resources import Agent, Policy
+from contracts.status import JobStatus
+from jobstore import sql
+from jobstore.database import CHANNEL
+from jobstore.ledger import Ledger, Spec
+from jobstore.states import Entry, Execution, Job, Stage, State, Times
+
+_EXECUTION: Final = {
+    "execution_id": "uuid",
+    "job_id": "text",
+    "stage": "text",
+    "state": "text",
+    "attempt": "int",
+    "lease": "int",
+    "seq": "int",
+    "owner": "uuid",
+    "due_at": "timestamptz",
+    "deadline_at": "timestamptz",
+    "offers": "int",
+    "submission": "int",
+    "agent_id": "text",
+    "policy": "json",
+    "request_version": "bigint",
+    "result_version": "bigint",
+    "result_lease": "int",
+    "answer": "text",
+    "priority": "smallint",
+    "spent": "int",
+}
+#: What changes of an execution after it was inserted.
+_MOVING: Final = {
+    name: kind
+    for name, kind in _EXECUTION.items()
+    if name not in {"execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"}
+}
+_NEW_JOB: Final = {
+    "id": "text",
+    "title": "text",
+    "description": "text",
+    "acceptance_criteria": "text",
+    "payload": "json",
+    "status": "text",
+    "version": "bigint",
+    "agent_id": "text",
+    "execution_id": "uuid",
+    "live": "boolean",
+    "not_met": "int",
+    "priority": "smallint",
+    "tenant": "text",
+    "labels": "jsonb",
+    "policy": "jsonb",
+    "spec_hash": "bytea",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+_JOB: Final = {
+    "id": "text",
+    "status": "text",
+    "version": "bigint",
+    "agent_id": "text",
+    "execution_id": "uuid",
+    "live": "boolean",
+    "not_met": "int",
+    "feedback": "json",
+    "payload": "json",
+}
+_LOG: Final = {
+    "job_id": "text",
+    "version": "bigint",
+    "status": "text",
+    "job_status": "text",
+    "agent_id": "text",
+    "request_payload": "json",
+    "response_payload": "json",
+    "message": "text",
+    "code": "text",
+    "kind": "text",
+    "execution_id": "uuid",
+    "attempt": "int",
+    "lease": "int",
+    "submission": "int",
+    "event_id": "uuid",
+    "result_version": "bigint",
+}
+
+_LOCK_JOBS: Final = text(
+    "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback "
+    "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
+)
+#: With the database's time, read after all locks are held.
+_LOCK_EXECUTIONS: Final = text(
+    f"""
+    SELECT clock_timestamp() AS now, e.* FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+        SELECT {", ".join(_EXECUTION).replace("policy", "policy::text AS policy")}
+        FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
+    ) AS e ON true
+    """,  # noqa: S608 - names of our own
+)
+_SPECS: Final = text(
+    "SELECT id, title, description, acceptance_criteria, payload::text AS payload, priority, tenant, "
+    "labels::text AS labels, policy::text AS policy, spec_hash, created_at, updated_at "
+    "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
+)
+_AGENTS: Final = text(
+    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, created_at, updated_at "
+    "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
+)
+_INSERT_JOBS: Final = sql.insert("jobs", _NEW_JOB, order="id")
+_INSERT_EXECUTIONS: Final = sql.insert("executions", _EXECUTION, order="execution_id")
+_RECORD: Final = text(
+    f"""
+    WITH job_rows AS (
+        UPDATE jobs SET status = j.status, version = j.version, agent_id = j.agent_id, execution_id = j.execution_id,
+            live = j.live, not_met = j.not_met, feedback = j.feedback::json,
+            payload = coalesce(j.payload::json, jobs.payload), updated_at = :now
+        FROM {sql.unnest("j", _JOB, "j")} WHERE jobs.id = j.id
+    ), execution_rows AS (
+        UPDATE executions SET {", ".join(f"{name} = e.{name}" for name in _MOVING)}
+        FROM {sql.unnest("e", {"execution_id": "uuid"} | _MOVING, "e")} WHERE executions.execution_id = e.execution_id
+    ), log_rows AS (
+        INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
+            message, code, kind, execution_id, attempt, lease, submission, event_id, created_at)
+        SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
+            CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
+                'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
+            l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, :now
+        FROM {sql.unnest("l", _LOG, "l")}
+        LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
+        ORDER BY l.n
+    )
+    SELECT pg_notify('{CHANNEL}', '')
+    """,  # noqa: S608 - names of our own
+)
+_GRANTS: Final = text(
+    "SELECT e.execution_id, l.request_payload::text AS request, a.protocol, a.url "
+    "FROM executions e JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
+    "JOIN agents a ON a.id = e.agent_id WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
+)
+_JOBS_OF: Final = text("SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND job_id <> ''")
+_SEEN: Final = text(
+    "INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp()) "
+    "ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at",
+)
+
+
+class Repository:
+    """The jobstore's tables within one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def lock(
+        self,
+        job_ids: Collection[str],
+        execution_ids: Collection[UUID],
+        terms: tuple[float, float],
+        defaults: Policy,
+    ) -> Ledger:
+        """Lock jobs in the order of their ids, and then executions, those live among the jobs' included."""
+        jobs = {}
+        if job_ids:
+            rows = await self._connection.execute(_LOCK_JOBS, {"ids": sorted(job_ids)})
+            jobs = {row.id: _job(row) for row in rows}
+        ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
+        locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
+        times = Times(locked[0].now, *terms)
+        executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
+        return Ledger(times, defaults, jobs=jobs, executions=executions)
+
+    async def jobs_of(self, execution_ids: Iterable[UUID]) -> list[str]:
+        """The jobs of executions that are known."""
+        return list(await self._connection.scalars(_JOBS_OF, {"ids": list(execution_ids)}))
+
+    async def load(self, ledger: Ledger, job_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
+        """Add the texts of jobs, and agents, to what is locked."""
+        if ids := sorted(set(job_ids)):
+            for row in await self._connection.execute(_SPECS, {"ids": ids}):
+                ledger.specs[row.id] = _spec(row)
+        if ids := sorted(set(agent_ids)):
+            for row in await self._connection.execute(_AGENTS, {"ids": ids}):
+                ledger.agents[row.id] = agent(row)
+
+    async def flush(self, ledger: Ledger) -> None:
+        """Write everything that was decided."""
+        if ledger.new_jobs:
+            rows = [_new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
+            await self._connection.execute(_INSERT_JOBS, sql.arrays(_NEW_JOB, "u", rows))
+        if ledger.new_executions:
+            executions = [ledger.executions[i] for i in ledger.new_executions]
+            rows = [_execution_row(execution, _EXECUTION) for execution in executions]
+            await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(_EXECUTION, "u", rows))
+        if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
+            return
+        moving = {"execution_id": "uuid"} | _MOVING
+        parameters = {
+            "now": ledger.times.now,
+            **sql.arrays(_JOB, "j", [_job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]),
+            **sql.arrays(
+                moving, "e", [_execution_row(ledger.executions[i], moving) for i in ledger.changed_executions]
+            ),
+            **sql.arrays(_LOG, "l", [_log_row(entry) for entry in ledger.entries]),
+        }
+        await self._connection.execute(_RECORD, parameters)
+        ledger.written()
+
+    async def grants(self, execution_ids: Iterable[UUID]) -> Mapping[UUID, Any]:
+        """What an executor needs to call the agent: request (JSON text), protocol and url by execution."""
+        rows = await self._connection.execute(_GRANTS, {"ids": list(execution_ids)})
+        return {row.execution_id: row for row in rows}
+
+    async def seen(self, owner: UUID, stage: Stage, room: int) -> None:
+        """Note that a worker is alive, and its room."""
+        await self._connection.execute(_SEEN, {"owner": owner, "stage": stage.value, "room": room})
+
+
+def _job(row: Any) -> Job:
+    status = JobStatus(row.status)
+    return Job(row.id, status, row.version, row.agent_id, row.execution_id, row.live, row.not_met, row.feedback)
+
+
+def _execution(row: Any) -> Execution:
+    fields = dict(zip(_EXECUTION, row[1:], strict=True))
+    policy = from_json(row.policy) if row.policy else None
+    return Execution(**{**fields, "stage": Stage(row.stage), "state": State(row.state), "policy": policy})
+
+
+def _spec(row: Any) -> Spec:
+    return Spec(
+        row.title,
+        row.description,
+        row.acceptance_criteria,
+        row.payload,
+        row.priority,
+        row.tenant,
+        from_json(row.labels),
+        Policy.model_validate_json(row.policy),
+        row.spec_hash,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def agent(row: Any) -> Agent:
+    """An agent from its row, whose policy is JSON text."""
+    return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
+
+
+def _new_job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+    job, spec = ledger.jobs[job_id], ledger.specs[job_id]
+    return (
+        job.id,
+        spec.title,
+        spec.description,
+        spec.acceptance_criteria,
+        spec.payload,
+        job.status.value,
+        job.version,
+        job.agent_id,
+        job.execution_id,
+        job.live,
+        job.not_met,
+        spec.priority,
+        spec.tenant,
+        json_text(spec.labels),
+        spec.policy.model_dump_json(exclude_none=True),
+        spec.spec_hash,
+        spec.created_at,
+        ledger.times.now,
+    )
+
+
+def _job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+    job = ledger.jobs[job_id]
+    return (
+        job.id,
+        job.status.value,
+        job.version,
+        job.agent_id,
+        job.execution_id,
+        job.live,
+        job.not_met,
+        job.feedback,
+        ledger.payloads.get(job_id),
+    )
+
+
+def _execution_row(execution: Execution, columns: Iterable[str]) -> Sequence[Any]:
+    return tuple(
+        json_text(execution.policy) if name == "policy" and execution.policy is not None else getattr(execution, name)
+        for name in columns
+    )
+
+
+def _log_row(entry: Entry) -> Sequence[Any]:
+    execution, report = entry.execution, entry.report
+    return (
+        entry.job_id,
+        entry.version,
+        entry.status.value,
+        entry.job_status.value,
+        entry.agent_id,
+        report.request,
+        report.response,
+        report.message,
+        report.code,
+        report.kind.value,
+        execution.execution_id if execution else None,
+        execution.attempt if execution and execution.attempt else None,
+        report.lease or (execution.lease if execution and execution.lease else None),
+        execution.submission if execution else None,
+        report.event_id,
+        entry.with_result_of,
+    )

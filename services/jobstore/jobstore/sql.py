@@ -1,0 +1,37 @@
+"""How rows go to PostgreSQL and come back: one statement a batch, over `unnest` of arrays."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+#: Columns that are arrays of a type in `unnest`, and cast to another in the row.
+_CAST = {"json": "text", "jsonb": "text"}
+
+
+def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
+    """`unnest(...)` of one array a column, with its ordinal number `n`; parameters are named prefix_column."""
+    arrays = ", ".join(f"CAST(:{prefix}_{name} AS {_CAST.get(kind, kind)}[])" for name, kind in columns.items())
+    return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
+
+
+def values(alias: str, columns: Mapping[str, str]) -> str:
+    """The columns of such an `unnest`, cast to what they are in the table."""
+    return ", ".join(
+        f"{alias}.{name}::{kind}" if kind in _CAST else f"{alias}.{name}" for name, kind in columns.items()
+    )
+
+
+def arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    """The parameters of an `unnest`, from rows of values in the order of its columns."""
+    transposed = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return {f"{prefix}_{name}": list(column) for name, column in zip(columns, transposed, strict=True)}
+
+
+def insert(table: str, columns: Mapping[str, str], *, order: str = "n") -> TextClause:
+    """Insert rows in the order given."""
+    names = ", ".join(columns)
+    return text(
+        f"INSERT INTO {table} ({names}) SELECT {values('u', columns)} "  # noqa: S608 - names of our own
+        f"FROM {unnest('u', columns, 'u')} ORDER BY {order}",
+    )

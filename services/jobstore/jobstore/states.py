@@ -1,0 +1,166 @@
+"""The words of deciding: jobs, executions, reports and decisions, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from contracts.status import Delivery, JobLogStatus, JobStatus
+
+
+class Stage(StrEnum):
+    """What an execution is about now: its life is twice the same thing."""
+
+    EXECUTING = "EXECUTING"
+    JUDGING = "JUDGING"
+
+
+class State(StrEnum):
+    """Where an execution stands within its stage: OFFERED is dispatched or awaiting a judge, LEASED is being done."""
+
+    QUEUED = "QUEUED"
+    OFFERED = "OFFERED"
+    LEASED = "LEASED"
+    DONE = "DONE"
+
+
+class Kind(StrEnum):
+    """What is reported, asked for, or noticed."""
+
+    CREATED = "created"
+    ASSIGNED = "assigned"
+    REQUESTED = "requested"
+    CLAIMED = "claimed"
+    CALL_BEGUN = "call_begun"
+    PROGRESS = "progress"
+    ATTEMPT_FAILED = "attempt_failed"
+    RESULT = "result"
+    JUDGING_CLAIMED = "judging_claimed"
+    MET = "met"
+    NOT_MET = "not_met"
+    DECLINED = "declined"
+    FAILED = "failed"
+    GIVEN_BACK = "given_back"
+    LAPSED = "lapsed"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What deciding needs of a job."""
+
+    id: str
+    status: JobStatus
+    version: int
+    agent_id: str | None = None
+    execution_id: UUID | None = None
+    live: bool = False
+    not_met: int = 0
+    feedback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One request to run a job, live or answered."""
+
+    execution_id: UUID
+    job_id: str
+    stage: Stage = Stage.EXECUTING
+    state: State = State.QUEUED
+    attempt: int = 0
+    lease: int = 0
+    seq: int = 0
+    owner: UUID | None = None
+    due_at: datetime | None = None
+    deadline_at: datetime | None = None
+    offers: int = 0
+    submission: int = 1
+    agent_id: str | None = None
+    policy: Mapping[str, Any] | None = None
+    request_version: int | None = None
+    result_version: int | None = None
+    result_lease: int | None = None
+    answer: str | None = None
+    priority: int = 5
+    spent: int = 0
+
+    @property
+    def at_most_once(self) -> bool:
+        """Whether the agent must not be called twice."""
+        return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
+
+    @property
+    def attempts_left(self) -> bool:
+        """Whether an attempt that failed, or lost its worker, may be followed by another."""
+        return self.spent + 1 < int((self.policy or {}).get("max_attempts", 1))
+
+    @property
+    def submissions_left(self) -> bool:
+        """Whether a not-met verdict leads to another submission."""
+        return self.submission < int((self.policy or {}).get("max_submissions", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token."""
+
+    kind: Kind
+    lease: int = 0
+    seq: int = 0
+    code: str | None = None
+    message: str | None = None
+    request: str | None = None
+    response: str | None = None
+    event_id: UUID | None = None
+    owner: UUID | None = None
+    agent_id: str | None = None
+    feedback: str | None = None
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to add to the job's log, and where the job stands after it."""
+
+    job_id: str
+    version: int
+    status: JobLogStatus
+    job_status: JobStatus
+    report: Report
+    agent_id: str | None
+    execution: Execution | None
+    with_result_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing is recorded."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is recorded: the job and the execution as they stand then, and an entry of the log where the job moves."""
+
+    job: Job
+    execution: Execution | None
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The database's clock, and the terms counted from it, in seconds."""
+
+    now: datetime
+    lease_s: float
+    offer_again_s: float
+
+    def after(self, seconds: float, execution: Execution) -> datetime:
+        """So many seconds from now, but not beyond the execution's deadline."""
+        due = self.now + timedelta(seconds=seconds)
+        return min(due, execution.deadline_at) if execution.deadline_at else due

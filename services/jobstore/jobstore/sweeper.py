@@ -1,0 +1,56 @@
+"""Ends what nobody ends: lapsed leases and passed deadlines, but never because of an outage of our own."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from jobstore import leases
+from jobstore.database import Database
+from jobstore.handlers import Handlers
+from jobstore.states import Kind, Stage
+from servicekit.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 500
+
+
+class Sweeper:
+    """After a gap in this service nothing lapses for one lease length, and until its consumers have caught up.
+
+    While the database was away nobody could renew a lease or have an outcome recorded: without this rule an outage
+    would have every agent called again.
+    """
+
+    def __init__(self, database: Database, handlers: Handlers, caught_up: Callable[[], bool]) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._caught_up = caught_up
+        self._lease_s = handlers.terms.lease_s
+        self._period_s = min(1.0, self._lease_s / 10)
+        self._swept_at = 0.0
+        self._lapse_from = time.monotonic() + self._lease_s
+
+    async def run(self) -> None:
+        """Sweep, for ever."""
+        while True:
+            try:
+                await self.sweep()
+            except TransientError as error:
+                log.warning("sweeper waits", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(self._period_s)
+
+    async def sweep(self) -> None:
+        """Act once on what has lapsed or is past its deadline."""
+        async with self._database.transaction() as connection:
+            late = await leases.past_deadline(connection, BATCH_MAX)
+            lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
+        now = time.monotonic()
+        if now - self._swept_at > self._lease_s / 2:
+            self._lapse_from = now + self._lease_s
+        self._swept_at = now
+        if late and self._caught_up():
+            await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        if lapsed and now >= self._lapse_from and self._caught_up():
+            await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

@@ -1,0 +1,295 @@
+"""What becomes of a job when something is reported: the table of DESIGN section 2, pure.
+
+`decide` answers what to record, or why nothing is. It is the only place where a status changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, TypeGuard
+
+from contracts.status import JobLogStatus, JobStatus
+from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
+
+_S = JobStatus
+_ANY: Final = frozenset(JobStatus)
+_ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
+_UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
+
+#: From which statuses each report leads on, whatever the execution says.
+SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
+    Kind.CREATED: frozenset(),
+    Kind.ASSIGNED: _ASSIGNABLE,
+    Kind.REQUESTED: frozenset({_S.ASSIGNED, _S.FAILED, _S.RESUBMISSION_REQUIRED}),
+    Kind.CLAIMED: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.CALL_BEGUN: _UNDER_WAY,
+    Kind.PROGRESS: _UNDER_WAY,
+    Kind.ATTEMPT_FAILED: _UNDER_WAY,
+    Kind.RESULT: _UNDER_WAY,
+    Kind.JUDGING_CLAIMED: _UNDER_WAY,
+    Kind.MET: _UNDER_WAY,
+    Kind.NOT_MET: _UNDER_WAY,
+    Kind.DECLINED: _UNDER_WAY,
+    Kind.FAILED: _UNDER_WAY,
+    Kind.GIVEN_BACK: _UNDER_WAY,
+    Kind.LAPSED: _UNDER_WAY,
+    Kind.DEADLINE: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
+}
+
+
+def decide(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """What to record of a report; a Refusal is a value, never an error."""
+    if _late_result(execution, report):
+        assert execution is not None
+        kept = replace(execution, result_lease=report.lease)
+        return _recorded(job, kept, report, JobLogStatus.CANCELLED, job.status)
+    if job.status not in SOURCES[report.kind]:
+        return Refusal("illegal_transition", f"a job that is {job.status} does not allow {report.kind}")
+    return _RULES[report.kind](job, execution, report, times)
+
+
+def _late_result(execution: Execution | None, report: Report) -> bool:
+    """The result of a cancelled execution is kept in the log, once."""
+    return (
+        execution is not None
+        and report.kind is Kind.RESULT
+        and execution.state is State.DONE
+        and execution.answer == "cancelled"
+        and execution.result_lease is None
+        and execution.lease == report.lease
+    )
+
+
+def _recorded(
+    job: Job,
+    execution: Execution | None,
+    report: Report,
+    log: JobLogStatus,
+    status: JobStatus,
+    **job_fields: Any,
+) -> Decision:
+    after = replace(job, status=status, version=job.version + 1, **job_fields)
+    with_result = execution.result_version if execution and report.kind in {Kind.MET, Kind.NOT_MET} else None
+    entry = Entry(job.id, after.version, log, status, report, after.agent_id, execution, with_result)
+    if execution is not None and report.kind is Kind.RESULT:
+        execution = replace(execution, result_version=after.version)
+    if execution is not None and report.kind is Kind.REQUESTED:
+        execution = replace(execution, request_version=after.version)
+    return Decision(after, execution, entry)
+
+
+def _concluded(
+    job: Job, execution: Execution, report: Report, log: JobLogStatus, status: JobStatus, **job_fields: Any
+) -> Decision:
+    done = replace(execution, state=State.DONE, owner=None, due_at=None, answer=str(log).lower())
+    return _recorded(job, done, report, log, status, live=False, **job_fields)
+
+
+def _failed(job: Job, execution: Execution, report: Report) -> Decision:
+    return _concluded(job, execution, report, JobLogStatus.FAILED, JobStatus.FAILED)
+
+
+def _goes_on(job: Job, execution: Execution, report: Report, **changes: Any) -> Decision:
+    return _recorded(job, replace(execution, **changes), report, JobLogStatus.IN_PROGRESS, JobStatus.IN_PROGRESS)
+
+
+def _queued(execution: Execution, due_at: datetime) -> Execution:
+    return replace(execution, state=State.QUEUED, owner=None, due_at=due_at)
+
+
+def _assigned(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    fields = {"agent_id": report.agent_id, "not_met": 0, "feedback": None}
+    return _recorded(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
+
+
+def _requested(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    assert execution is not None
+    queued = replace(execution, due_at=times.now)
+    fields = {"live": True, "execution_id": execution.execution_id}
+    return _recorded(job, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
+
+
+def _claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if execution is None or execution.stage is not Stage.EXECUTING or execution.state not in _OPEN:
+        return _fenced()
+    return _goes_on(job, execution, report, **_granted(execution, report, times), attempt=execution.attempt + 1)
+
+
+def _judging_claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if execution is None or execution.stage is not Stage.JUDGING or execution.state not in _OPEN:
+        return _fenced()
+    return Decision(job, replace(execution, **_granted(execution, report, times)))
+
+
+def _granted(execution: Execution, report: Report, times: Times) -> dict[str, Any]:
+    return {
+        "state": State.LEASED,
+        "lease": execution.lease + 1,
+        "seq": 0,
+        "offers": 0,
+        "owner": report.owner,
+        "due_at": times.after(times.lease_s, execution),
+    }
+
+
+def _told(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """The call began, or progress: told once, and only of the lease that runs."""
+    del times
+    if not _current(execution, report, Stage.EXECUTING) or execution.state is not State.LEASED:
+        return _fenced()
+    if report.seq <= execution.seq:
+        return Refusal("repeat", "recorded already")
+    return _goes_on(job, execution, report, seq=report.seq)
+
+
+def _attempt_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if not _current(execution, report, Stage.EXECUTING):
+        return _fenced()
+    if not execution.attempts_left:
+        return _failed(job, execution, report)
+    queued = _queued(execution, times.after(report.retry_after_s, execution))
+    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=execution.spent + 1)
+
+
+def _result(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if execution is not None and execution.result_lease == report.lease and execution.stage is Stage.JUDGING:
+        return Refusal("repeat", "recorded already")
+    if not _current(execution, report, Stage.EXECUTING):
+        return _fenced()
+    awaiting = {
+        "stage": Stage.JUDGING,
+        "state": State.OFFERED,
+        "owner": None,
+        "offers": 0,
+        "result_lease": report.lease,
+        "due_at": times.after(times.offer_again_s, execution),
+    }
+    return _goes_on(job, execution, report, **awaiting)
+
+
+def _met(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    if not _current(execution, report, Stage.JUDGING):
+        return _fenced()
+    return _concluded(job, execution, report, JobLogStatus.COMPLETED, JobStatus.COMPLETED)
+
+
+def _not_met(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    if not _current(execution, report, Stage.JUDGING):
+        return _fenced()
+    fields = {"not_met": job.not_met + 1, "feedback": report.feedback}
+    if execution.submissions_left:
+        again = JobLogStatus.RESUBMISSION_REQUIRED
+        return _concluded(job, execution, report, again, JobStatus.RESUBMISSION_REQUIRED, **fields)
+    return _concluded(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED, **fields)
+
+
+def _declined(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    if not _current(execution, report, Stage.EXECUTING):
+        return _fenced()
+    return _concluded(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED)
+
+
+def _given_up(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    if execution is None or not _current(execution, report, execution.stage):
+        return _fenced()
+    return _failed(job, execution, report)
+
+
+def _given_back(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """A stopping worker's lease: its number is spent. `code` says `begun` where the agent may have been called."""
+    if execution is None or execution.lease != report.lease or execution.state is not State.LEASED:
+        return _fenced()
+    queued = replace(_queued(execution, times.now), lease=execution.lease + 1)
+    if execution.stage is Stage.JUDGING:
+        return Decision(job, queued)
+    if report.code == "begun" and execution.at_most_once:
+        stopped = replace(report, code="worker_stopped", message="the worker stopped while the agent was being called")
+        return _failed(job, execution, stopped)
+    handed = replace(report, code="handed_over", message="the worker stopped; another one goes on")
+    return _goes_on(job, queued, handed)
+
+
+def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if execution is None or execution.state is not State.LEASED or execution.due_at is None:
+        return _fenced()
+    if execution.due_at > times.now:
+        return Refusal("lease_runs", "the lease was renewed")
+    queued = _queued(execution, times.now)
+    if execution.stage is Stage.JUDGING:  # never an attempt
+        return Decision(job, queued)
+    if execution.at_most_once:
+        lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
+        return _failed(job, execution, lost)
+    if not execution.attempts_left:
+        spent = replace(
+            report, code="attempts_exhausted", message=f"{execution.attempt} attempts, each lost its worker"
+        )
+        return _failed(job, execution, spent)
+    again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
+    return _goes_on(job, queued, again, spent=execution.spent + 1)
+
+
+def _deadline(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    if execution is None or execution.state is State.DONE or execution.deadline_at is None:
+        return _fenced()
+    if execution.deadline_at > times.now:
+        return Refusal("deadline_ahead", "the deadline has not passed")
+    return _failed(job, execution, report)
+
+
+def _cancelled(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    target = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.ASSIGNED
+    if execution is None or not job.live:
+        return _recorded(job, None, report, JobLogStatus.CANCELLED, target)
+    if execution.state is State.DONE or execution.execution_id != job.execution_id:
+        return _fenced()
+    return _concluded(job, execution, report, JobLogStatus.CANCELLED, target)
+
+
+_OPEN: Final = frozenset({State.QUEUED, State.OFFERED})
+
+
+def _current(execution: Execution | None, report: Report, stage: Stage) -> TypeGuard[Execution]:
+    """Whether the token still counts: until the next grant, also that of a lapsed lease."""
+    return (
+        execution is not None
+        and execution.state is not State.DONE
+        and execution.stage is stage
+        and execution.lease == report.lease
+        and report.lease > (execution.result_lease or 0 if stage is Stage.JUDGING else 0)
+    )
+
+
+def _fenced() -> Refusal:
+    return Refusal("fenced", "the lease is not the current one, or the execution has moved on")
+
+
+_RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Decision | Refusal]]] = {
+    Kind.ASSIGNED: _assigned,
+    Kind.REQUESTED: _requested,
+    Kind.CLAIMED: _claimed,
+    Kind.CALL_BEGUN: _told,
+    Kind.PROGRESS: _told,
+    Kind.ATTEMPT_FAILED: _attempt_failed,
+    Kind.RESULT: _result,
+    Kind.JUDGING_CLAIMED: _judging_claimed,
+    Kind.MET: _met,
+    Kind.NOT_MET: _not_met,
+    Kind.DECLINED: _declined,
+    Kind.FAILED: _given_up,
+    Kind.GIVEN_BACK: _given_back,
+    Kind.LAPSED: _lapsed,
+    Kind.DEADLINE: _deadline,
+    Kind.CANCELLED: _cancelled,
+}

@@ -1,0 +1,84 @@
+"""Watches of jobs: first what is, then what changes, in the order of publication."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from jobstore import queries
+from jobstore.database import Database
+from servicekit.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+PAGE = 200
+
+
+class Watches:
+    """Tells watchers when more is published; each reads it from the log at its own pace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._published = 0
+        self._more = asyncio.Condition()
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow what is published, for ever."""
+        while True:
+            try:
+                async with self._database.session() as session:
+                    published = await queries.published(session)
+                await self._follow(published)
+            except TransientError as error:
+                log.warning("watches wait", extra={"code": error.code, "reason": str(error)})
+            try:
+                await asyncio.wait_for(self.wake.wait(), POLL_S)
+            except TimeoutError:
+                continue
+            self.wake.clear()
+
+    async def _follow(self, published: int) -> None:
+        if published != self._published:
+            self._published = published
+            async with self._more:
+                self._more.notify_all()
+
+    async def cursor(self) -> int:
+        """Where what changes begins, for a watch that begins now."""
+        async with self._database.session() as session:
+            return await queries.published(session)
+
+    async def _beyond(self, cursor: int) -> int:
+        async with self._more:
+            await self._more.wait_for(lambda: self._published > cursor)
+            return self._published
+
+    async def jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """What is: the jobs named, or all of them."""
+        if job_ids:
+            async with self._database.session() as session:
+                named = await queries.jobs_by_id(session, job_ids)
+            for job in named:
+                yield job
+            return
+        last = ""
+        while True:
+            async with self._database.session() as session:
+                page = await queries.jobs_after(session, last, PAGE)
+            for job in page:
+                yield job
+            if len(page) < PAGE:
+                return
+            last = page[-1]["id"]
+
+    async def changes(self, after: int, job_ids: Sequence[str], *, payloads: bool) -> AsyncIterator[Mapping[str, Any]]:
+        """What changes behind a cursor, for ever: entries of the log."""
+        while True:
+            until = await self._beyond(after)
+            async with self._database.session() as session:
+                page = await queries.changes(session, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE)
+            for entry in page:
+                yield entry
+            after = page[-1]["cursor"] if len(page) == PAGE else until

@@ -1,0 +1,261 @@
+"""What workers ask and report, and what is noticed of their leases, as values that apply themselves to a ledger."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.jsontext import json_text
+from contracts.resources import NewJob, Verdict
+from contracts.status import Outcome, ReportKind
+from jobstore.commands import REFUSED, Command
+from jobstore.ledger import Ledger, spec_hash
+from jobstore.states import Execution, Kind, Refusal, Report, Stage, State
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a claim is answered."""
+
+    outcome: str
+    code: str = ""
+    message: str = ""
+    execution: Execution | None = None
+    grant: Any = None
+
+
+GRANTED, QUEUED, DUPLICATE, REFUSAL, INVALID = "GRANTED", "QUEUED", "DUPLICATE", "REFUSED", "INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimExecution(Command):
+    """An executor claims an execution; one that nobody knows is admitted first."""
+
+    execution_id: UUID
+    job_id: str
+    owner: UUID
+    room: int
+    inline: NewJob | None = None
+    replay: bool = False
+
+    @property
+    def job(self) -> str:
+        return self.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.execution_id
+
+    def _admits(self, ledger: Ledger) -> bool:
+        return self.execution_id not in ledger.executions
+
+    def specs(self, ledger: Ledger) -> Iterable[str]:
+        needed = self.job_id in ledger.jobs and (self._admits(ledger) or self.inline is not None)
+        return (self.job_id,) if needed else ()
+
+    def agents(self, ledger: Ledger) -> Iterable[str]:
+        if not self._admits(ledger):
+            return ()
+        job = ledger.jobs.get(self.job_id)
+        agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
+        return (agent_id,) if agent_id else ()
+
+    def apply(self, ledger: Ledger) -> Answer:
+        known = ledger.executions.get(self.execution_id)
+        if known is not None and known.job_id not in {self.job_id, ""}:
+            return Answer(REFUSAL, "execution_conflict", "the execution id is another job's")
+        other = self.inline is not None and self.job_id in ledger.jobs
+        if other and ledger.specs[self.job_id].spec_hash != spec_hash(self.inline):  # type: ignore[arg-type]
+            return self._refused(ledger, Refusal("job_conflict", f"another job has the id {self.job_id}"))
+        if known is None:
+            return self._admitted(ledger)
+        return self._claimed(ledger, known)
+
+    def _admitted(self, ledger: Ledger) -> Answer:
+        if self.replay:
+            return Answer(REFUSAL, "replayed", "a replayed record admits nothing")
+        if self.job_id not in ledger.jobs:
+            if self.inline is None:
+                return Answer(INVALID, "unknown_job", f"no job has the id {self.job_id}")
+            if self.inline.agent_id and self.inline.agent_id not in ledger.agents:
+                return Answer(INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
+            ledger.create(self.inline, self.job_id)
+        decision = ledger.request(self.job_id, self.execution_id)
+        if isinstance(decision, Refusal):
+            return self._refused(ledger, decision)
+        return self._claimed(ledger, ledger.executions[self.execution_id])
+
+    def _refused(self, ledger: Ledger, refusal: Refusal) -> Answer:
+        if self.execution_id not in ledger.executions:
+            ledger.refuse(self.job_id, self.execution_id, REFUSED + refusal.code)
+        return Answer(REFUSAL, refusal.code, refusal.message)
+
+    def _claimed(self, ledger: Ledger, known: Execution) -> Answer:
+        if known.state is State.DONE and known.answer is not None and known.answer.startswith(REFUSED):
+            return Answer(REFUSAL, known.answer.removeprefix(REFUSED), "the execution id was refused before")
+        if known.state is State.DONE or known.stage is Stage.JUDGING:
+            return Answer(DUPLICATE)
+        due = known.due_at is None or known.due_at <= ledger.times.now
+        if known.state is State.QUEUED and not due:
+            return Answer(QUEUED, "not_due")
+        return _granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimJudging(Command):
+    """A validator claims a result: it is recorded, unless it is already, and leased."""
+
+    event: ResultProduced
+    owner: UUID
+    room: int
+    size: int = 0
+
+    @property
+    def job(self) -> str:
+        return self.event.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.event.execution_id
+
+    def apply(self, ledger: Ledger) -> Answer:
+        refusal = RecordResult(self.event).apply(ledger)
+        execution = ledger.executions.get(self.event.execution_id)
+        judged = execution is not None and execution.stage is Stage.JUDGING and execution.state is not State.DONE
+        if execution is None or not judged or execution.result_lease != self.event.lease:
+            code = refusal.code if refusal else "concluded"
+            return Answer(DUPLICATE, code)
+        return _granted(ledger, execution, Kind.JUDGING_CLAIMED, self.owner, self.room)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult(Command):
+    """An agent's result; said again, it changes nothing."""
+
+    event: ResultProduced
+    size: int = 0
+
+    @property
+    def job(self) -> str:
+        return self.event.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.event.execution_id
+
+    def apply(self, ledger: Ledger) -> Refusal | None:
+        event = self.event
+        report = Report(
+            Kind.RESULT,
+            lease=event.lease,
+            response=f'{{"result":{json_text(event.result)}}}',
+            message="the agent answered",
+            event_id=event.event_id,
+        )
+        return _reported(ledger, event.job_id, event.execution_id, report)
+
+
+_KINDS = {
+    ReportKind.CALL_BEGUN: Kind.CALL_BEGUN,
+    ReportKind.PROGRESS: Kind.PROGRESS,
+    ReportKind.ATTEMPT_FAILED: Kind.ATTEMPT_FAILED,
+    ReportKind.FAILED: Kind.FAILED,
+    ReportKind.DECLINED: Kind.DECLINED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport(Command):
+    """What a worker says happened."""
+
+    event: JobStatusReported
+
+    @property
+    def job(self) -> str:
+        return self.event.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.event.execution_id
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether the result's row must stand in the database before this one is written."""
+        return self.event.verdict is not None
+
+    def apply(self, ledger: Ledger) -> Refusal | None:
+        event = self.event
+        verdict = event.verdict
+        kind = _KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
+        report = Report(
+            kind,
+            lease=event.lease,
+            seq=event.seq,
+            code=event.code,
+            message=verdict.reason if verdict else event.message,
+            response=_response(event),
+            feedback=_feedback(verdict) if verdict else None,
+            event_id=event.event_id,
+            retry_after_s=event.retry_after_s or 0.0,
+        )
+        return _reported(ledger, event.job_id, event.execution_id, report)
+
+
+def _response(event: JobStatusReported) -> str | None:
+    if event.verdict is not None:
+        return event.verdict.model_dump_json()
+    return f'{{"progress":{event.progress}}}' if event.progress is not None else None
+
+
+def _feedback(verdict: Verdict) -> str:
+    """What the agent is told of a not-met verdict."""
+    lacking = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
+    criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in lacking]
+    return json_text({"reason": verdict.reason, "criteria": criteria})
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLease(Command):
+    """A lease of which something is noticed: given back, lapsed, or beyond its deadline."""
+
+    execution_id: UUID
+    kind: Kind
+    lease: int
+    begun: bool = False
+
+    @property
+    def execution(self) -> UUID:
+        return self.execution_id
+
+    def apply(self, ledger: Ledger) -> Refusal | None:
+        messages = {Kind.DEADLINE: ("deadline_exceeded", "the deadline over all attempts and the judgement has passed")}
+        code, message = messages.get(self.kind, ("begun" if self.begun else None, None))
+        report = Report(self.kind, lease=self.lease, code=code, message=message)
+        execution = ledger.executions.get(self.execution_id)
+        return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
+
+
+def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
+    execution = ledger.executions.get(execution_id)
+    if execution is None or execution.job_id != job_id or job_id not in ledger.jobs:
+        refusal = Refusal("unknown_execution", "no such execution of this job is known")
+        ledger.refusals.append((job_id, report, refusal))
+        return refusal
+    decision = ledger.record(job_id, execution, report)
+    return decision if isinstance(decision, Refusal) else None
+
+
+def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room: int) -> Answer:
+    """Grant what may be granted: to its owner again, to another only what is free, and not beyond the room."""
+    if execution.state is State.LEASED:
+        return Answer(GRANTED, execution=execution) if execution.owner == owner else Answer(DUPLICATE)
+    if ledger.rooms.setdefault(owner, room) <= 0:
+        if execution.state is State.OFFERED:
+            ledger.queue_again(execution)
+        return Answer(QUEUED, "no_room")
+    decision = ledger.record(execution.job_id, execution, Report(kind, owner=owner))
+    if isinstance(decision, Refusal):
+        return Answer(DUPLICATE, decision.code, decision.message)
+    ledger.rooms[owner] -= 1
+    return Answer(GRANTED, execution=decision.execution)

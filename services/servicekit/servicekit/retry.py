@@ -1,0 +1,85 @@
+"""Waiting for what comes back by itself, and finding the one item that never will."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from servicekit.errors import PermanentError, SignoffError, TransientError
+from servicekit.metrics import WAITING
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BACKOFF_FIRST_S = 0.05
+BACKOFF_MAX_S = 5.0
+
+
+def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -> Iterator[float]:
+    """Growing waits in seconds, with jitter so that many waiters do not come back at once."""
+    wait = first
+    while True:
+        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        wait = min(wait * 2, longest)
+
+
+async def until_answered(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
+    """Try until it is done. Waits out every TransientError, for ever; everything else is raised."""
+    for wait_s in backoffs_s(longest=longest_s):
+        try:
+            result = await operation()
+        except TransientError as error:
+            WAITING.labels(on).set(1)
+            log.warning("waiting for %s", on, extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(max(wait_s, min(error.retry_after_s or 0.0, longest_s)))
+        else:
+            WAITING.labels(on).set(0)
+            return result
+    raise AssertionError
+
+
+async def settle(
+    items: Sequence[T],
+    operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError]]],
+) -> list[R | PermanentError]:
+    """The result of each item, in order; a batch that fails for good is halved until the bad item stands alone.
+
+    TransientError is raised: nothing is known of any item then, and the whole batch may be tried again.
+    """
+    if not items:
+        return []
+    try:
+        return list(await operation(items))
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug met by one record must not stop the others
+        if len(items) == 1:
+            return [_permanent(error)]
+    half = len(items) // 2
+    return [*await settle(items[:half], operation), *await settle(items[half:], operation)]
+
+
+def _permanent(error: Exception) -> PermanentError:
+    if isinstance(error, PermanentError):
+        return error
+    code = error.code if isinstance(error, SignoffError) else "internal"
+    log.error("cannot be processed", exc_info=error, extra={"code": code})
+    return PermanentError(f"{type(error).__name__}: {error}", code=code)
+
+
+def by_size(items: Iterable[T], size: Callable[[T], int], *, most: int, bytes_max: int) -> Iterator[list[T]]:
+    """Chunks of at most `most` items and, but for a single larger one, `bytes_max` bytes."""
+    chunk: list[T] = []
+    total = 0
+    for item in items:
+        n = size(item)
+        if chunk and (len(chunk) == most or total + n > bytes_max):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(item)
+        total += n
+    if chunk:
+        yield chunk

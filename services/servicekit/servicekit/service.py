@@ -1,0 +1,63 @@
+"""How a service that works under leases is put together and stopped, whatever its work is."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from servicekit import health
+from servicekit.broker import Publisher, Subscription, kafka_broker, when_there
+from servicekit.leases import GrpcLeases, channel
+from servicekit.runtime import first_of, tune_gc
+from servicekit.settings import WorkerSettings
+from servicekit.worker import Worker
+from signoff.v1 import work_service_pb2 as pb
+from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+
+if TYPE_CHECKING:
+    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+RECORDS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers of such a service are made of. `stack` closes what they open."""
+
+    stack: contextlib.AsyncExitStack
+    publisher: Publisher
+    stub: "WorkServiceAsyncStub"
+    metadata: tuple[tuple[str, str], ...]
+    worker: Worker
+
+
+async def run_worker(
+    stop: asyncio.Event,
+    settings: WorkerSettings,
+    name: str,
+    kind: "pb.WorkKind.ValueType",
+    subscribe: Callable[[Parts], Awaitable[Subscription[Any]]],
+) -> None:
+    """Run until told to stop: then take nothing new, finish or hand over, and end."""
+    async with contextlib.AsyncExitStack() as stack:
+        await when_there(settings.kafka)
+        publisher = Publisher(settings.kafka, name)
+        await publisher.start()
+        stack.push_async_callback(publisher.stop)
+        stub = WorkServiceStub(await stack.enter_async_context(channel(settings.jobstore)))
+        leases = GrpcLeases(stub, kind, settings.worker_token)
+        worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
+        subscription = await subscribe(Parts(stack, publisher, stub, leases.metadata, worker))
+        broker = kafka_broker(settings.kafka, name)
+        subscription.attach(broker, max_records=RECORDS_MAX)
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        if settings.health_address:
+            checks = {"consuming": lambda: None if subscription.consumer() is not None else "not consuming"}
+            runner = await health.serve(settings.health_address, checks)
+            stack.push_async_callback(runner.cleanup)
+        tune_gc()
+        await first_of(stop.wait(), worker.run())
+        await broker.stop()
+        await worker.stop(settings.grace_s)

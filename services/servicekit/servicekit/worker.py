@@ -1,0 +1,234 @@
+"""Work under leases: what an executor and a validator do alike, whatever the work is.
+
+A lease is claimed at the jobstore, work runs while it is renewed, and the outcome is held, and reported again, until
+the jobstore says that it is recorded (DESIGN section 5).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from servicekit.errors import TransientError
+from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
+from servicekit.retry import until_answered
+
+log = logging.getLogger(__name__)
+
+#: Renewals in one call, so that its message stays small.
+RENEWALS_MAX = 5_000
+REPORT_AGAIN_S = 5.0
+
+
+class LeaseState(Enum):
+    """What the jobstore says of a lease."""
+
+    KEEP = "keep"
+    RECORDED = "recorded"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A fencing token: one grant of one execution."""
+
+    execution_id: UUID
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal: a state for each lease held and each outcome, in order."""
+
+    held: Sequence[LeaseState]
+    outcomes: Sequence[LeaseState]
+    lease_s: float
+
+
+class Leases(Protocol):
+    """The jobstore, as seen by a worker. TransientError: out of reach."""
+
+    async def renew(
+        self,
+        owner: UUID,
+        room: int,
+        held: Sequence[Lease],
+        outcomes: Sequence[Lease],
+        given_back: Sequence[tuple[Lease, bool]],
+    ) -> Renewal:
+        """Renew what is held, ask for outcomes, and give back (each with: has the work begun?)."""
+
+
+#: Publishes an outcome. TransientError: it may not have arrived.
+Report = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """Work under a lease of this process."""
+
+    lease: Lease
+    job_id: str
+    expires_at: float
+    begun: bool = False
+    task: "asyncio.Task[None] | None" = None
+
+    def runs(self) -> bool:
+        """Whether the lease, by this process's own clock, still runs."""
+        return time.monotonic() < self.expires_at
+
+
+@dataclass(slots=True)
+class _Awaited:
+    report: Report
+    report_at: float
+    wait_s: float = REPORT_AGAIN_S
+
+
+@dataclass(slots=True)
+class Worker:
+    """Holds the leases of one process. `owner` is new at each start."""
+
+    kind: str
+    leases: Leases
+    capacity: int
+    outcomes_max: int
+    owner: UUID = field(default_factory=uuid4)
+    _held: dict[UUID, Held] = field(default_factory=dict)
+    _awaited: dict[Lease, _Awaited] = field(default_factory=dict)
+    _lease_s: float = 10.0
+    _stopping: bool = False
+    _nudge: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def room(self) -> int:
+        """How many more leases this process takes now."""
+        if self._stopping:
+            return 0
+        return max(0, min(self.capacity - len(self._held), self.outcomes_max - len(self._awaited)))
+
+    def begin(self, lease: Lease, job_id: str, expires_at: float, work: Callable[[Held], Awaitable[Report]]) -> bool:
+        """Start work that was granted, unless it is held already. `work` answers how its outcome is reported."""
+        known = self._held.get(lease.execution_id)
+        if (known is not None and known.lease.lease >= lease.lease) or lease in self._awaited:
+            return False
+        if known is not None:
+            self._drop(known)
+        held = Held(lease, job_id, expires_at)
+        self._held[lease.execution_id] = held
+        held.task = asyncio.create_task(self._run(held, work))
+        IN_FLIGHT.labels(self.kind).set(len(self._held))
+        return True
+
+    async def _run(self, held: Held, work: Callable[[Held], Awaitable[Report]]) -> None:
+        if not held.runs():
+            self._forget(held)
+            return
+        try:
+            report = await work(held)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # A bug: the lease lapses, and another attempt, or the sweeper, ends the execution.
+            log.exception("work failed unexpectedly", extra={"job_id": held.job_id})
+            self._forget(held)
+            raise
+        self._awaited[held.lease] = _Awaited(report, time.monotonic() + REPORT_AGAIN_S)
+        self._forget(held)
+        await until_answered(report, on="kafka")
+
+    def _forget(self, held: Held) -> None:
+        if self._held.get(held.lease.execution_id) is held:
+            del self._held[held.lease.execution_id]
+        IN_FLIGHT.labels(self.kind).set(len(self._held))
+
+    def _drop(self, held: Held) -> None:
+        """Abort work whose lease is lost or whose execution was cancelled."""
+        if held.task is not None:
+            held.task.cancel()
+        self._forget(held)
+
+    async def run(self) -> None:
+        """Renew, for ever. Outages are waited out: nothing is aborted unless the jobstore says so."""
+        while True:
+            try:
+                await self.renew()
+                WAITING.labels("jobstore leases").set(0)
+            except TransientError as error:
+                WAITING.labels("jobstore leases").set(1)
+                log.warning("leases not renewed", extra={"code": error.code, "reason": str(error)})
+            self._nudge.clear()
+            try:
+                await asyncio.wait_for(self._nudge.wait(), self._lease_s / 5)
+            except TimeoutError:
+                continue
+
+    async def renew(self, given_back: Sequence[tuple[Held, bool]] = ()) -> None:
+        """Renew all leases once, learn of outcomes, and report those again that are not recorded."""
+        held, awaited = list(self._held.values()), list(self._awaited)
+        size = max(len(held), len(awaited), len(given_back), 1)
+        for start in range(0, size, RENEWALS_MAX):
+            part = slice(start, start + RENEWALS_MAX)
+            await self._renew_part(held[part], awaited[part], given_back[part])
+        OUTCOMES.labels(self.kind).set(len(self._awaited))
+
+    async def _renew_part(
+        self,
+        held: Sequence[Held],
+        awaited: Sequence[Lease],
+        given_back: Sequence[tuple[Held, bool]],
+    ) -> None:
+        asked_at = time.monotonic()
+        back = [(h.lease, begun) for h, begun in given_back]
+        answer = await self.leases.renew(self.owner, self.room, [h.lease for h in held], awaited, back)
+        self._lease_s = answer.lease_s
+        for item, state in zip(held, answer.held, strict=True):
+            if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
+                log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})
+                self._drop(item)
+            else:
+                item.expires_at = asked_at + answer.lease_s
+        for lease, state in zip(awaited, answer.outcomes, strict=True):
+            if state is not LeaseState.KEEP:
+                self._awaited.pop(lease, None)
+            elif lease in self._awaited:
+                await self._report_again(self._awaited[lease])
+
+    async def _report_again(self, awaited: _Awaited) -> None:
+        now = time.monotonic()
+        if now >= awaited.report_at:
+            awaited.wait_s = min(awaited.wait_s * 2, 60.0)
+            awaited.report_at = now + awaited.wait_s
+            await awaited.report()
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more; give back what has not begun, finish what can be finished in time, hand the rest back."""
+        self._stopping = True
+        renewing = asyncio.create_task(self.run())
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._give_back([(held, False) for held in self._held.values() if not held.begun])
+                tasks = [held.task for held in self._held.values() if held.task is not None]
+                if tasks:
+                    await asyncio.wait(tasks, timeout=grace_s * 0.75)
+                await self._give_back([(held, True) for held in self._held.values()])
+                while self._awaited:
+                    await until_answered(self.renew, on="jobstore")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            log.warning(
+                "stopped with work that lapses", extra={"held": len(self._held), "outcomes": len(self._awaited)}
+            )
+        finally:
+            renewing.cancel()
+
+    async def _give_back(self, leases: Sequence[tuple[Held, bool]]) -> None:
+        for held, _ in leases:
+            self._drop(held)
+        if leases:
+            await until_answered(lambda: self.renew(leases), on="jobstore")

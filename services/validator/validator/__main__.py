@@ -1,0 +1,11 @@
+"""Runs the validator: `python -m validator`."""
+
+from functools import partial
+
+from servicekit.runtime import run
+from validator.app import main
+from validator.config import Settings
+
+if __name__ == "__main__":
+    settings = Settings()
+    run("validator", partial(main, settings=settings), log_level=settings.log_level)

@@ -1,0 +1,26 @@
+"""Wires the validator: the sole reader of its settings."""
+
+import asyncio
+import logging
+
+from contracts.events import ResultProduced
+from servicekit.broker import Subscription
+from servicekit.service import Parts, run_worker
+from signoff.v1 import work_service_pb2 as pb
+from validator.config import Settings
+from validator.handlers import Handlers
+from validator.jobstore import GrpcJudgings
+from validator.judges.openai import OpenAIJudge
+
+
+async def main(stop: asyncio.Event, settings: Settings) -> None:
+    """Run the validator until it is told to stop."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line a request
+
+    async def subscribe(parts: Parts) -> Subscription[ResultProduced]:
+        judge = await parts.stack.enter_async_context(OpenAIJudge(settings.judge))
+        judgings = GrpcJudgings(parts.stub, parts.metadata)
+        handlers = Handlers(parts.worker, judgings, judge, settings.judge, parts.publisher)
+        return Subscription(parts.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
+
+    await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, subscribe)

@@ -1,0 +1,40 @@
+"""What the validator can be set to."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from servicekit.settings import WorkerSettings
+from validator.judges.openai import JudgeConfig
+from validator.judges.shapes import ApiName
+
+
+class _OpenAI(BaseSettings):
+    """What the openai SDK reads too, under the names that it has there."""
+
+    model_config = SettingsConfigDict(env_prefix="OPENAI_", extra="ignore")
+
+    api_key: str | None = Field(None, repr=False)
+    base_url: str | None = None
+
+
+class Settings(WorkerSettings):
+    """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL."""
+
+    capacity: int = 200
+    judge_model: str = JudgeConfig().model
+    judge_api: ApiName = "chat"
+    judge_timeout_s: float = 120.0
+    judge_max_asks: int = 3
+
+    @property
+    def judge(self) -> JudgeConfig:
+        """How to reach the judge."""
+        openai = _OpenAI()
+        return JudgeConfig(
+            api_key=openai.api_key,
+            base_url=openai.base_url,
+            model=self.judge_model,
+            api=self.judge_api,
+            timeout_s=self.judge_timeout_s,
+            max_asks=self.judge_max_asks,
+        )

@@ -1,0 +1,98 @@
+"""From a result to a verdict: claim, commit; then judge, and tell."""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.status import ReportKind
+from servicekit.broker import Incoming, Publisher
+from servicekit.errors import PermanentError
+from servicekit.retry import until_answered
+from servicekit.worker import Held, Lease, Report, Worker
+from validator.errors import JudgmentError
+from validator.judges.openai import JudgeConfig
+from validator.ports import Judge, Judgings, Turned
+from validator.validation import validate_agent_response
+from validator.verdict import storable
+
+log = logging.getLogger(__name__)
+
+#: The longest wait before a judge that does not answer is asked again.
+JUDGE_WAIT_MAX_S = 30.0
+
+
+class Handlers:
+    """The validator's story."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        judgings: Judgings,
+        judge: Judge,
+        limits: JudgeConfig,
+        publisher: Publisher,
+    ) -> None:
+        self._worker = worker
+        self._judgings = judgings
+        self._judge = judge
+        self._limits = limits
+        self._publisher = publisher
+
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[PermanentError | None]:
+        """Claim a batch in one call, and start what was granted."""
+        asked_at = time.monotonic()
+        bodies = [result.record.value or b"" for result in results]
+        answers = await until_answered(
+            lambda: self._judgings.begin(self._worker.owner, self._worker.room, bodies),
+            on="jobstore",
+        )
+        return [self._begun(r.event, answer, asked_at) for r, answer in zip(results, answers, strict=True)]
+
+    def _begun(
+        self, event: ResultProduced, answer: tuple[int, float] | Turned, asked_at: float
+    ) -> PermanentError | None:
+        if isinstance(answer, Turned):
+            return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
+        number, lease_s = answer
+        lease = Lease(event.execution_id, number)
+        self._worker.begin(lease, event.job_id, asked_at + lease_s, lambda held: self._judge_result(event, held))
+        return None
+
+    async def _judge_result(self, event: ResultProduced, held: Held) -> Report:
+        """Judge, however long the judge is away; how the verdict is reported."""
+        held.begun = True
+        started = time.monotonic()
+        try:
+            verdict = await until_answered(
+                lambda: validate_agent_response(
+                    event.result,
+                    event.acceptance_criteria,
+                    self._limits,
+                    judge=self._judge,
+                ),
+                on="judge",
+                longest_s=JUDGE_WAIT_MAX_S,
+            )
+        except JudgmentError as error:
+            log.warning("cannot be judged", extra={"job_id": event.job_id, "code": error.code, "reason": str(error)})
+            outcome = _report(event, held.lease, ReportKind.FAILED, code=error.code, message=storable(str(error)))
+        else:
+            duration_s = time.monotonic() - started
+            outcome = _report(event, held.lease, ReportKind.VERDICT, verdict=verdict, duration_s=duration_s)
+        return lambda: self._publisher.publish(outcome)
+
+
+def _report(event: ResultProduced, lease: Lease, kind: ReportKind, **fields: Any) -> JobStatusReported:
+    return JobStatusReported.model_construct(
+        execution_id=event.execution_id,
+        job_id=event.job_id,
+        kind=kind,
+        attempt=event.attempt,
+        lease=lease.lease,
+        seq=1,
+        reported_at=datetime.now(UTC),
+        **fields,
+    )
