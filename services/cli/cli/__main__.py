@@ -1,0 +1,26 @@
+"""The signoff command."""
+
+import typer
+
+from cli.commands import agents, batches, demo, doctor, jobs, up, watch
+
+app = typer.Typer(
+    name="signoff",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # they hold tokens
+    help="Jobs for AI agents: no result counts as done until it has been judged.",
+)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(agents.app, name="agents")
+app.add_typer(batches.app, name="batches")
+for single in (up, demo, watch, doctor):
+    single.add(app)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

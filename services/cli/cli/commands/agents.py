@@ -1,0 +1,72 @@
+"""signoff agents ..."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import Session, command
+from cli.commands.jobs import Cursor, Limit
+from cli.inputs import model
+from contracts.resources import NewAgent
+from contracts.status import Protocol
+
+app = typer.Typer(no_args_is_help=True, help="Register and change agents.")
+
+AgentId = Annotated[str, typer.Argument(metavar="AGENT")]
+Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]
+
+
+@command(app, "create")
+async def create(
+    cli: Session,
+    name: Annotated[str, typer.Option()],
+    url: Annotated[str, typer.Option()],
+    agent_id: Annotated[str | None, typer.Option("--id")] = None,
+    protocol: Annotated[Protocol, typer.Option()] = Protocol.HTTP,
+    capability: Capability = None,
+) -> None:
+    """Register an agent."""
+    fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
+    agent = model(NewAgent, fields, "the agent")
+    async with cli.jobstore() as jobstore:
+        cli.out.agent(await jobstore.create_agent(agent))
+
+
+@command(app, "list")
+async def list_(cli: Session, limit: Limit = 100, cursor: Cursor = "") -> None:
+    """List agents by name."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_agents(limit=limit, page_token=cursor)
+    cli.out.agents(*page)
+
+
+@command(app, "get")
+async def get(cli: Session, agent_id: AgentId) -> None:
+    """Show one agent."""
+    async with cli.jobstore() as jobstore:
+        cli.out.agent(await jobstore.get_agent(agent_id))
+
+
+@command(app, "update")
+async def update(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    agent_id: AgentId,
+    name: Annotated[str | None, typer.Option()] = None,
+    url: Annotated[str | None, typer.Option()] = None,
+    protocol: Annotated[Protocol | None, typer.Option()] = None,
+    capability: Capability = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled")] = None,
+) -> None:
+    """Change what is given of an agent, and leave the rest."""
+    given = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
+    async with cli.jobstore() as jobstore:
+        agent = (await jobstore.get_agent(agent_id)).model_dump()
+        agent |= {field: value for field, value in given.items() if value is not None}
+        cli.out.agent(await jobstore.update_agent(agent_id, model(NewAgent, agent, "the agent")))
+
+
+@command(app, "disable")
+async def disable(cli: Session, agent_id: AgentId) -> None:
+    """Let an agent get no more work."""
+    async with cli.jobstore() as jobstore:
+        cli.out.agent(await jobstore.disable_agent(agent_id))

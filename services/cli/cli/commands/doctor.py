@@ -1,0 +1,27 @@
+"""signoff doctor."""
+
+import typer
+from rich.text import Text
+
+from cli import checks
+from cli.command import Session, command
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "doctor")(doctor)
+
+
+async def doctor(cli: Session) -> None:
+    """Look at every part, and say what is wrong and what to do; succeed if nothing is."""
+    found = await checks.all_checks(cli.target)
+    is_well = all(check.ok for check in found)
+    cli.out.json({"ok": is_well, "checks": [vars(check) for check in found]})
+    for check in found:
+        mark = Text("ok     ", style="green") if check.ok else Text("WRONG  ", style="red")
+        cli.out.line(mark, f"{check.part}: {check.found}")
+        if check.remedy:
+            cli.out.line(f"         {check.remedy}")
+    cli.out.line("all is well" if is_well else f"{sum(not check.ok for check in found)} of {len(found)} checks failed")
+    if not is_well:
+        raise typer.Exit(1)

@@ -1,0 +1,177 @@
+"""signoff jobs ..."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.command import Session, command
+from cli.following import show_until_rest, succeed_if_completed
+from cli.inputs import json_file, json_value, model, pairs
+from contracts.client import UNCHANGED, JobStoreClient
+from contracts.resources import Job, NewJob
+from contracts.status import RESTING, JobStatus
+
+app = typer.Typer(no_args_is_help=True, help="Create, execute and follow jobs.")
+
+JobId = Annotated[str, typer.Argument(metavar="JOB")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer.")]
+ExecutionId = Annotated[str | None, typer.Option("--execution-id", help="A UUID; the same is one execution.")]
+Payload = Annotated[str | None, typer.Option("--payload", metavar="JSON", help="JSON, @file, or - (standard input).")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500)]
+Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before said to go on.")]
+
+
+@command(app, "create")
+async def create(  # noqa: PLR0913, PLR0917 - each is an option
+    cli: Session,
+    title: Annotated[str | None, typer.Option()] = None,
+    criteria: Annotated[list[str] | None, typer.Option(help="One criterion; may be repeated.")] = None,
+    payload: Payload = None,
+    agent: Annotated[str | None, typer.Option(help="The agent's id; without one the job is PENDING.")] = None,
+    job_id: Annotated[str | None, typer.Option("--id")] = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 first.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
+    file: Annotated[str | None, typer.Option(help="The job as JSON, or -; options come before it.")] = None,
+    execute: Annotated[bool, typer.Option("--execute", help="Execute it at once.")] = False,
+    wait: Wait = False,
+    timeout_s: Timeout = None,
+) -> None:
+    """Create a job."""
+    if wait and not execute:
+        raise typer.BadParameter("goes with --execute", param_hint="--wait")
+    given: dict[str, Any] = {
+        "title": title,
+        "acceptance_criteria": "\n".join(criteria) if criteria else None,
+        "agent_id": agent,
+        "id": job_id,
+        "priority": priority,
+        "labels": pairs(label, "--label") if label else None,
+    }
+    fields = _object(json_file(file, "--file")) if file else {}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    if payload is not None:
+        fields["payload"] = json_value(payload, "--payload")
+    new = model(NewJob, fields, "--file" if file else "the job")
+    async with cli.jobstore() as jobstore:
+        job = await jobstore.create_job(new)
+        if execute:
+            await _execute(cli, jobstore, job, wait=wait, timeout_s=timeout_s)
+        else:
+            cli.out.job(job)
+
+
+@command(app, "get")
+async def get(cli: Session, job_id: JobId) -> None:
+    """Show one job."""
+    async with cli.jobstore() as jobstore:
+        cli.out.job(await jobstore.get_job(job_id))
+
+
+@command(app, "list")
+async def list_(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False)] = None,
+    agent: Annotated[str | None, typer.Option()] = None,
+    tenant: Annotated[str | None, typer.Option()] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> None:
+    """List jobs, newest first."""
+    labels = pairs(label or [], "--label")
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_jobs(
+            limit=limit, page_token=cursor, statuses=status or [], agent_id=agent, tenant=tenant, labels=labels
+        )
+    cli.out.jobs(*page)
+
+
+@command(app, "logs")
+async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor = "") -> None:
+    """Show what was recorded about a job, oldest first."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_job_logs(job_id, limit=limit, page_token=cursor)
+    cli.out.logs(*page)
+
+
+@command(app, "execute")
+async def execute(
+    cli: Session, job_id: JobId, execution_id: ExecutionId = None, wait: Wait = False, timeout_s: Timeout = None
+) -> None:
+    """Execute a job with its assigned agent."""
+    async with cli.jobstore() as jobstore:
+        job = await jobstore.get_job(job_id)
+        await _execute(cli, jobstore, job, execution_id, wait=wait, timeout_s=timeout_s)
+
+
+@command(app, "resubmit")
+async def resubmit(
+    cli: Session,
+    job_id: JobId,
+    comment: Annotated[str | None, typer.Option(help="Told to the agent beside the verdict's feedback.")] = None,
+    execution_id: ExecutionId = None,
+    wait: Wait = False,
+    timeout_s: Timeout = None,
+) -> None:
+    """Let the agent try again, with the verdict's feedback."""
+    async with cli.jobstore() as jobstore:
+        version = (await jobstore.get_job(job_id)).version
+        job = await jobstore.resubmit_job(job_id, execution_id, comment=comment)
+        await _show(cli, jobstore, job, version, wait=wait, timeout_s=timeout_s)
+
+
+@command(app, "watch")
+async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
+    """Show what happened and happens to a job until it rests; succeed if it COMPLETED."""
+    async with cli.jobstore() as jobstore:
+        await jobstore.get_job(job_id)
+        await show_until_rest(cli, jobstore, job_id, timeout_s=timeout_s)
+
+
+@command(app, "cancel")
+async def cancel(cli: Session, job_id: JobId, reason: Annotated[str | None, typer.Option()] = None) -> None:
+    """Cancel what is asked for or under way."""
+    async with cli.jobstore() as jobstore:
+        cli.out.job(await jobstore.cancel_job(job_id, reason))
+
+
+@command(app, "assign")
+async def assign(
+    cli: Session, job_id: JobId, agent: Annotated[str, typer.Argument(metavar="AGENT")], payload: Payload = None
+) -> None:
+    """Assign an agent, and a new payload if one is given."""
+    value = UNCHANGED if payload is None else json_value(payload, "--payload")
+    async with cli.jobstore() as jobstore:
+        cli.out.job(await jobstore.assign_agent(job_id, agent, value))
+
+
+async def _execute(
+    cli: Session,
+    jobstore: JobStoreClient,
+    before: Job,
+    execution_id: str | None = None,
+    *,
+    wait: bool,
+    timeout_s: float | None,
+) -> None:
+    job = await jobstore.execute_job(before.id, execution_id)
+    await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
+
+
+async def _show(
+    cli: Session, jobstore: JobStoreClient, job: Job, before: int, *, wait: bool, timeout_s: float | None
+) -> None:
+    if not wait:
+        cli.out.job(job)
+    elif job.version == before and job.status in RESTING:  # an execution that was asked for before, and is over
+        cli.out.job(job)
+        succeed_if_completed(cli, job)
+    else:
+        await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise typer.BadParameter("must be a JSON object", param_hint="--file")
+    return value

@@ -1,0 +1,81 @@
+"""signoff up."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.command import Session, command
+from cli.config import DATA_DIR, read
+
+POLL_S = 0.1
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or a free one.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "up")(up)
+
+
+async def up(  # noqa: PLR0913, PLR0917 - each is an option
+    cli: Session,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DATA_DIR,
+    endpoints_file: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the addresses; endpoints.json in the data directory if not said."),
+    ] = None,
+    http_port: Port = 0,
+    grpc_port: Port = 0,
+    kafka_port: Port = 0,
+    postgres_port: Port = 0,
+    executors: Annotated[int, typer.Option(min=1, max=32)] = 1,
+    validators: Annotated[int, typer.Option(min=1, max=32)] = 1,
+) -> None:
+    """Run the whole system on this machine until interrupted: Kafka, PostgreSQL, all services, a judge, two agents."""
+    from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
+
+    settings = StackSettings(
+        data_dir=data_dir,
+        endpoints_file=endpoints_file,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        kafka_port=kafka_port,
+        postgres_port=postgres_port,
+        fleet=Fleet(executors=executors, validators=validators),
+        progress=lambda message: tell(cli, message),
+    )
+    welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json"))
+    try:
+        status = await run_stack(settings)
+    finally:
+        welcoming.cancel()
+    if status:
+        raise typer.Exit(status)
+
+
+def tell(cli: Session, message: str) -> None:
+    """Pass on what the stack says."""
+    cli.out.json({"message": message})
+    cli.out.line(message)
+
+
+async def _welcome(cli: Session, file: Path) -> None:
+    """When the stack has written its addresses, say what to do with them."""
+    began = time.time()
+    while not _is_written(file, began):  # noqa: ASYNC110 - a file wakes nobody
+        await asyncio.sleep(POLL_S)
+    target = read(file)
+    cli.out.json({"message": "ready", "endpoints": str(file)})
+    cli.out.line("ready")
+    cli.out.line(f"  page and API   {target.login}")
+    cli.out.line(f"  addresses      {file}")
+    cli.out.line("  try            signoff demo    (in another terminal)")
+    cli.out.line("  stop           Ctrl-C")
+
+
+def _is_written(file: Path, began: float) -> bool:
+    """Whether it is this stack's, and not what a killed one left."""
+    return file.exists() and file.stat().st_mtime >= began

@@ -1,0 +1,26 @@
+"""signoff watch."""
+
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from cli.command import Session, command
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "watch")(watch)
+
+
+async def watch(
+    cli: Session,
+    after: Annotated[int | None, typer.Option(min=0, help="Begin behind this cursor; 0 is the beginning.")] = None,
+) -> None:
+    """Show everything that happens to all jobs, until interrupted."""
+    async with cli.jobstore() as jobstore:
+        begin = await jobstore.latest_cursor() if after is None else after
+        async with aclosing(jobstore.watch_jobs(after=begin, with_payloads=cli.out.as_json)) as events:
+            async for event in events:
+                if event.log is not None:
+                    cli.out.log(event.log, f"{event.log.job_id}  ")

@@ -1,0 +1,162 @@
+"""What a command says: tables and lines for people, or JSON. Text of strangers is shown, never obeyed."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from contracts.client import Batch
+from contracts.resources import Agent, Job, JobLog
+
+STYLES = {
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "REJECTED": "red",
+    "RESUBMISSION_REQUIRED": "yellow",
+    "IN_PROGRESS": "cyan",
+    "CANCELLED": "magenta",
+    "MATCHING_FAILED": "magenta",
+    "DONE": "green",
+    "RUNNING": "cyan",
+    "REFUSED": "red",
+}
+MESSAGE_MAX_CHARS = 300
+
+
+def plain(text: object) -> str:
+    """Without what would steer a terminal."""
+    return "".join(
+        char if char.isprintable() else " " if char in "\n\t\r" else "\N{REPLACEMENT CHARACTER}" for char in str(text)
+    )
+
+
+def styled(status: object) -> Text:
+    """A status in its colour."""
+    return Text(str(status), style=STYLES.get(str(status), ""))
+
+
+def clock(moment: datetime) -> str:
+    """The local time of day."""
+    return f"{moment.astimezone():%H:%M:%S.%f}"[:-3]
+
+
+class Output:
+    """One command's output."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def json(self, document: Any) -> None:
+        """One JSON document on one line; nothing when people read."""
+        if self.as_json:
+            sys.stdout.write(to_json(document).decode() + "\n")
+            sys.stdout.flush()
+
+    def line(self, *parts: str | Text) -> None:
+        """A line for people."""
+        if not self.as_json:
+            self._console.print(Text.assemble(*(part if isinstance(part, Text) else plain(part) for part in parts)))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table for people."""
+        if self.as_json:
+            return
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(
+                *(cell if isinstance(cell, Text) else Text(plain("" if cell is None else cell)) for cell in row)
+            )
+        self._console.print(table, soft_wrap=False)
+
+    def error(self, message: str, code: str) -> None:
+        """Why the command failed, on standard error."""
+        if self.as_json:
+            sys.stderr.write(to_json({"error": {"code": code, "message": message}}).decode() + "\n")
+        else:
+            self._errors.print(Text(f"error: {plain(message)}", style="red"))
+
+    def job(self, job: Job) -> None:
+        """One job."""
+        self.json(job)
+        rows: list[tuple[str, object]] = [
+            ("id", job.id),
+            ("title", job.title),
+            ("status", styled(job.status)),
+            ("version", job.version),
+            ("agent", job.agent_id),
+            ("submission", job.submission),
+            ("execution", job.execution_id),
+            *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
+            ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
+            ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
+        ]
+        self.table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
+
+    def jobs(self, jobs: Sequence[Job], next_cursor: str) -> None:
+        """A page of jobs."""
+        self.json({"items": jobs, "next_cursor": next_cursor or None})
+        rows = [(job.id, styled(job.status), job.agent_id, job.submission, job.title) for job in jobs]
+        self.table(["id", "status", "agent", "submission", "title"], rows)
+        self._more(next_cursor)
+
+    def log(self, log: JobLog, name: str = "") -> None:
+        """One transition: a line of a timeline."""
+        self.json(log)
+        attempt = f"attempt {log.attempt}" if log.attempt else ""
+        message = (log.message or "")[:MESSAGE_MAX_CHARS]
+        what = " · ".join(part for part in (attempt, log.code or "", message) if part)
+        self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
+
+    def logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
+        """A page of transitions."""
+        if self.as_json:
+            self.json({"items": logs, "next_cursor": next_cursor or None})
+            return
+        for log in logs:
+            self.log(log)
+        self._more(next_cursor)
+
+    def agent(self, agent: Agent) -> None:
+        """One agent."""
+        self.json(agent)
+        self._agents([agent])
+
+    def agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
+        """A page of agents."""
+        self.json({"items": agents, "next_cursor": next_cursor or None})
+        self._agents(agents)
+        self._more(next_cursor)
+
+    def batch(self, batch: Batch) -> None:
+        """A batch, and the jobs of it that were refused."""
+        self.json(batch)
+        counts = ", ".join(f"{count} {word}" for word, count in sorted(batch.counts.items()))
+        self.line(f"{batch.id}  ", styled(batch.state), f"  {batch.total} jobs: {counts}")
+        for item in batch.items:
+            if not item.accepted:
+                self.line(f"  {item.job_id}  ", styled("REFUSED"), f"  {item.code}: {item.message}")
+
+    def _agents(self, agents: Sequence[Agent]) -> None:
+        rows = [
+            (
+                agent.id,
+                agent.name,
+                agent.protocol,
+                agent.url,
+                "yes" if agent.enabled else "no",
+                " ".join(agent.capabilities),
+            )
+            for agent in agents
+        ]
+        self.table(["id", "name", "protocol", "url", "enabled", "capabilities"], rows)
+
+    def _more(self, next_cursor: str) -> None:
+        if next_cursor:
+            self.line(f"more: --cursor {next_cursor}")

@@ -1,0 +1,58 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from fake_jobstore import Server as JobStoreServer
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+
+
+@dataclass
+class Ran:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+async def jobstore_server() -> AsyncIterator[JobStoreServer]:
+    async with running_jobstore() as server:
+        yield server
+
+
+@pytest.fixture
+def jobstore(jobstore_server: JobStoreServer) -> FakeJobStore:
+    return jobstore_server.store
+
+
+@pytest.fixture
+def env(jobstore_server: JobStoreServer, tmp_path, monkeypatch) -> dict[str, str | None]:
+    monkeypatch.chdir(tmp_path)
+    nowhere = dict.fromkeys(["SIGNOFF_ENDPOINTS", "SIGNOFF_KAFKA", "SIGNOFF_HTTP"])
+    return nowhere | {"SIGNOFF_JOBSTORE": jobstore_server.address, "SIGNOFF_TOKEN": TOKEN, "COLUMNS": "200"}
+
+
+@pytest.fixture
+def signoff(env) -> Callable[..., Any]:
+    """Runs a command as the shell would, beside the jobstore that it talks to."""
+
+    async def run(*arguments: str, stdin: str | None = None) -> Ran:
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=env, input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    return run

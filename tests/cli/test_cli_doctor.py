@@ -1,0 +1,84 @@
+"""The doctor finds what is wrong, and only that."""
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from contracts.resources import NewAgent
+
+
+@asynccontextmanager
+async def serving(status=200):
+    async def health(_):
+        return web.json_response({"status": "ok"}, status=status)
+
+    app = web.Application()
+    app.add_routes([web.get("/api/health", health)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def gone_pid():
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+    return process.pid
+
+
+def checks(ran):
+    return {check["part"]: check for check in ran.json["checks"]}
+
+
+async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_server, tmp_path):
+    async with serving() as url:
+        jobstore.add_agent(NewAgent(id="writer", name="Writer", url=f"{url}/writer"))
+        file = tmp_path / "endpoints.json"
+        endpoints = {"http": url, "grpc": jobstore_server.address, "token": env["SIGNOFF_TOKEN"], "judge": url}
+        file.write_text(json.dumps(endpoints | {"processes": {"jobstore": os.getpid()}}))
+        found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
+    assert {part for part, check in found.items() if check["ok"]} == {
+        "endpoints", "process jobstore", "console", "jobstore", "token", "agent writer", "judge",
+    }  # fmt: skip
+    assert found["kafka"]["remedy"]
+
+
+async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_path, gone_pid):
+    async with serving(503) as url:
+        pass
+    jobstore.add_agent(NewAgent(id="writer", name="Writer", url=f"{url}/writer"))
+    jobstore.add_agent(NewAgent(id="retired", name="Retired", url=f"{url}/retired", enabled=False))
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({"grpc": env["SIGNOFF_JOBSTORE"], "processes": {"executor": gone_pid}, "http": url}))
+    ran = await signoff("doctor", "--json", "--endpoints", str(file), "--kafka", url.removeprefix("http://"))
+    assert (ran.status, ran.json["ok"]) == (1, False)
+    wrong = {part: check for part, check in checks(ran).items() if not check["ok"]}
+    assert set(wrong) == {"process executor", "console", "agent writer", "kafka"}
+    assert all(check["remedy"] for check in wrong.values())
+    text = await signoff("doctor", "--endpoints", str(file))
+    assert (text.status, "WRONG" in text.out) == (1, True)
+
+
+async def test_a_console_that_cannot_reach_the_jobstore_is_wrong(signoff):
+    async with serving(503) as url:
+        found = checks(await signoff("doctor", "--json", "--http", url))
+    assert "jobstore" in found["console"]["remedy"]
+
+
+async def test_a_wrong_token_is_found(signoff):
+    found = checks(await signoff("doctor", "--json", "--token", "wrong"))
+    assert (found["jobstore"]["ok"], found["token"]["ok"]) == (True, False)
+
+
+async def test_a_jobstore_that_is_down_is_found(signoff, jobstore_server):
+    await jobstore_server.stop()
+    ran = await signoff("doctor", "--json")
+    assert ran.status == 1
+    assert not checks(ran)["jobstore"]["ok"]

@@ -1,0 +1,204 @@
+"""The command's words, and its exit status: 0 only when it is true."""
+
+import json
+
+import pytest
+from fake_jobstore import Refusal
+from grpc import StatusCode
+
+from contracts.resources import Job, NewJob
+from contracts.status import JobLogStatus
+from signoff.v1 import job_service_pb2 as jobs_pb
+
+
+def poem(**fields):
+    return NewJob(
+        **{"id": "poem", "title": "a poem", "acceptance_criteria": "It rhymes", "agent_id": "writer"} | fields
+    )
+
+
+async def test_a_job_is_created_from_options(signoff, jobstore):
+    ran = await signoff(
+        "jobs", "create", "--title", "a poem", "--criteria", "It rhymes", "--criteria", "It is short", "--id", "poem",
+        "--agent", "writer", "--priority", "9", "--label", "team=a", "--json",
+        "--payload", '{"n": 12345678901234567890}',
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert set(ran.json) == set(Job.model_fields)
+    job = jobstore.jobs["poem"]
+    assert (job.acceptance_criteria, job.priority, job.labels) == ("It rhymes\nIt is short", 9, {"team": "a"})
+    assert job.payload == ran.json["payload"] == {"n": 12345678901234567890}
+
+
+@pytest.mark.parametrize("way", ["file", "stdin"])
+async def test_a_job_is_created_from_json_and_options_come_first(signoff, jobstore, tmp_path, way):
+    text = json.dumps({"id": "poem", "title": "a poem", "acceptance_criteria": "x", "policy": {"max_submissions": 2}})
+    (tmp_path / "job.json").write_text(text)
+    arguments = ["--file", "job.json" if way == "file" else "-", "--title", "another"]
+    ran = await signoff("jobs", "create", *arguments, stdin=text if way == "stdin" else None)
+    assert ran.status == 0, ran.err
+    assert (jobstore.jobs["poem"].title, jobstore.jobs["poem"].policy.max_submissions) == ("another", 2)
+
+
+async def test_a_payload_is_read_from_a_file(signoff, jobstore, tmp_path):
+    (tmp_path / "payload.json").write_text("[1, 2]")
+    await signoff("jobs", "create", "--title", "t", "--criteria", "c", "--id", "p", "--payload", "@payload.json")
+    assert jobstore.jobs["p"].payload == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["create"],
+        ["create", "--title", "t"],
+        ["create", "--title", "t", "--criteria", "c", "--payload", "{"],
+        ["create", "--title", "t", "--criteria", "c", "--payload", "@missing.json"],
+        ["create", "--title", "t", "--criteria", "c", "--label", "novalue"],
+        ["create", "--title", "t", "--criteria", "c", "--priority", "10"],
+        ["create", "--title", "t", "--criteria", "c", "--wait"],
+        ["list", "--status", "DONE"],
+        ["get"],
+        ["unheard-of"],
+    ],
+)
+async def test_bad_usage_is_2_and_asks_nothing(signoff, jobstore, arguments):
+    ran = await signoff("jobs", *arguments)
+    assert ran.status == 2
+    assert ran.err
+    assert not jobstore.requests
+
+
+@pytest.mark.parametrize("arguments", [["get"], ["execute"], ["watch"], ["cancel"], ["resubmit"], ["logs"]])
+async def test_an_unknown_job_is_1_with_a_clear_error(signoff, jobstore, arguments):
+    await jobstore.add(poem())
+    ran = await signoff("jobs", *arguments, "unknown")
+    assert (ran.status, ran.out) == (1, "")
+    assert "there is no job unknown" in ran.err
+    told = json.loads((await signoff("jobs", *arguments, "unknown", "--json")).err)
+    assert told["error"]["code"] == "job_unknown"
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"), [("COMPLETED", 0), ("FAILED", 1), ("REJECTED", 1), ("RESUBMISSION_REQUIRED", 1)]
+)
+async def test_waiting_succeeds_only_when_completed(signoff, jobstore, ends, status):
+    await jobstore.add(poem(payload={"ends": ends}))
+    ran = await signoff("jobs", "execute", "poem", "--wait", "--json")
+    assert ran.status == status
+    assert [log["status"] for log in ran.json_lines] == ["ASSIGNED", "IN_PROGRESS", ends]
+    assert [log["version"] for log in ran.json_lines] == [2, 3, 4]
+
+
+async def test_a_new_job_is_executed_and_waited_for_in_one_command(signoff):
+    ran = await signoff(
+        "jobs", "create", "--title", "t", "--criteria", "c", "--agent", "writer", "--payload", '{"ends": "COMPLETED"}',
+        "--execute", "--wait",
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert "COMPLETED" in ran.out
+
+
+async def test_asking_again_for_an_execution_that_is_over_does_not_wait_for_ever(signoff, jobstore):
+    await jobstore.add(poem(payload={"ends": "COMPLETED"}))
+    again = ["jobs", "execute", "poem", "--execution-id", "0199d5a8-0000-7000-8000-000000000001", "--wait"]
+    assert [(await signoff(*again)).status for _ in range(2)] == [0, 0]
+    assert len(jobstore.logs) == 4
+
+
+async def test_waiting_ends_at_its_timeout(signoff, jobstore):
+    await jobstore.add(poem())
+    ran = await signoff("jobs", "execute", "poem", "--wait", "--timeout", "0.1")
+    assert ran.status == 1
+    assert "still IN_PROGRESS" in ran.err
+
+
+async def test_a_cancelled_job_is_no_success(signoff, jobstore):
+    await jobstore.add(poem())
+    await jobstore.record("poem", JobLogStatus.CANCELLED)
+    assert (await signoff("jobs", "watch", "poem")).status == 1
+
+
+async def test_a_watch_tells_what_was_and_ends_at_rest(signoff, jobstore):
+    await jobstore.add(poem(payload={"ends": "COMPLETED"}))
+    await signoff("jobs", "execute", "poem")
+    ran = await signoff("jobs", "watch", "poem")
+    assert ran.status == 0
+    assert [line.split()[2] for line in ran.out.splitlines()] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "COMPLETED"]
+
+
+async def test_a_resubmission_is_waited_for(signoff, jobstore):
+    await jobstore.add(poem(payload={"ends": "RESUBMISSION_REQUIRED"}))
+    await signoff("jobs", "execute", "poem")
+    ran = await signoff("jobs", "resubmit", "poem", "--comment", "shorter", "--wait")
+    assert ran.status == 0, ran.err
+    assert jobstore.asked(jobs_pb.ResubmitJobRequest)[0].comment == "shorter"
+
+
+async def test_jobs_are_listed_by_status_and_label(signoff, jobstore):
+    await jobstore.add(poem(labels={"team": "a"}))
+    await jobstore.add(poem(id="other"))
+    ran = await signoff("jobs", "list", "--status", "assigned", "--label", "team=a", "--json")
+    assert [job["id"] for job in ran.json["items"]] == ["poem"]
+    assert ran.json["next_cursor"] is None
+    first = await signoff("jobs", "list", "--limit", "1")
+    assert "--cursor 1" in first.out
+
+
+async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
+    await jobstore.add(poem(agent_id=None))
+    assert (await signoff("jobs", "assign", "poem", "writer", "--payload", "null")).status == 0
+    assert (await signoff("jobs", "cancel", "poem", "--reason", "too early")).status == 0
+    shown = (await signoff("jobs", "get", "poem")).out
+    assert "writer" in shown
+    assert "It rhymes" in shown
+    logs = await signoff("jobs", "logs", "poem", "--json")
+    assert [log["status"] for log in logs.json["items"]] == ["PENDING", "ASSIGNED", "CANCELLED"]
+
+
+async def test_text_of_strangers_steers_no_terminal(signoff, jobstore):
+    await jobstore.add(poem(title="[red]\x1b[2J\x9b evil\N{RIGHT-TO-LEFT OVERRIDE}"))
+    out = (await signoff("jobs", "list")).out
+    assert "[red]" in out
+    assert not {"\x1b", "\x9b", "\N{RIGHT-TO-LEFT OVERRIDE}"} & set(out)
+
+
+async def test_a_refusal_is_1(signoff, jobstore):
+    await jobstore.add(poem())
+    jobstore.refusals["ExecuteJob"] = Refusal(StatusCode.FAILED_PRECONDITION, "execution_live", "one is live")
+    ran = await signoff("jobs", "execute", "poem")
+    assert (ran.status, "one is live" in ran.err) == (1, True)
+
+
+async def test_a_wrong_token_says_what_to_do(signoff, env):
+    env["SIGNOFF_TOKEN"] = "wrong"
+    ran = await signoff("jobs", "list")
+    assert (ran.status, "--token" in ran.err) == (1, True)
+
+
+async def test_a_jobstore_out_of_reach_is_1(signoff, jobstore_server):
+    await jobstore_server.stop()
+    ran = await signoff("jobs", "list")
+    assert (ran.status, "signoff doctor" in ran.err) == (1, True)
+
+
+async def test_without_an_address_it_says_how_to_get_one(signoff, env):
+    env["SIGNOFF_JOBSTORE"] = None
+    ran = await signoff("jobs", "list")
+    assert (ran.status, "signoff up" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("way", ["default", "option", "environment"])
+async def test_the_endpoints_file_says_where_the_system_is(signoff, env, jobstore_server, tmp_path, way):
+    file = tmp_path / (".signoff/endpoints.json" if way == "default" else "elsewhere.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"grpc": jobstore_server.address, "token": env["SIGNOFF_TOKEN"]}))
+    env["SIGNOFF_JOBSTORE"] = env["SIGNOFF_TOKEN"] = None
+    if way == "environment":
+        env["SIGNOFF_ENDPOINTS"] = str(file)
+    ran = await signoff("jobs", "list", *(["--endpoints", str(file)] if way == "option" else []))
+    assert ran.status == 0, ran.err
+
+
+async def test_an_endpoints_file_that_is_not_there_is_1(signoff):
+    ran = await signoff("jobs", "list", "--endpoints", "missing.json")
+    assert (ran.status, "missing.json" in ran.err) == (1, True)
