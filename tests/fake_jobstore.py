@@ -93,7 +93,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         if execution_id in self._executions:
             return job
         if job.status not in {JobStatus.ASSIGNED, JobStatus.FAILED, *ends}:
-            raise Refusal(Status.FAILED_PRECONDITION, "not_executable", f"the job is {job.status}")
+            raise Refusal(Status.FAILED_PRECONDITION, "illegal_transition", f"the job is {job.status}")
         self._executions.add(execution_id)
         self.jobs[job_id] = job.model_copy(update={"execution_id": UUID(execution_id)})
         requested = await self.record(job_id, JobLogStatus.ASSIGNED)
@@ -104,7 +104,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
 
     def job(self, job_id: str) -> Job:
         if job_id not in self.jobs:
-            raise Refusal(Status.NOT_FOUND, "job_unknown", f"there is no job {job_id}")
+            raise Refusal(Status.NOT_FOUND, "unknown_job", f"there is no job {job_id}")
         return self.jobs[job_id]
 
     async def CreateJob(self, request, context):
@@ -169,7 +169,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
 
     async def GetBatch(self, request, context):
         if request.batch_id not in self.batches:
-            raise Refusal(Status.NOT_FOUND, "batch_unknown")
+            raise Refusal(Status.NOT_FOUND, "unknown_batch")
         return jobs_pb.GetBatchResponse(batch=self._batch(request.batch_id))
 
     def _batch(self, batch_id: str) -> jobs_pb.Batch:
@@ -212,7 +212,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
 
     def agent(self, agent_id: str) -> Agent:
         if agent_id not in self.agents:
-            raise Refusal(Status.NOT_FOUND, "agent_unknown", f"there is no agent {agent_id}")
+            raise Refusal(Status.NOT_FOUND, "unknown_agent", f"there is no agent {agent_id}")
         return self.agents[agent_id]
 
     async def GetAgent(self, request, context):

@@ -75,7 +75,7 @@ async def test_an_unknown_job_is_1_with_a_clear_error(signoff, jobstore, argumen
     assert (ran.status, ran.out) == (1, "")
     assert "there is no job unknown" in ran.err
     told = json.loads((await signoff("jobs", *arguments, "unknown", "--json")).err)
-    assert told["error"]["code"] == "job_unknown"
+    assert told["error"]["code"] == "unknown_job"
 
 
 @pytest.mark.parametrize(

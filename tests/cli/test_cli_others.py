@@ -43,7 +43,7 @@ async def test_a_batch_of_which_a_job_is_refused_is_1(signoff, jobstore):
     await jobstore.add(job("a"))
     ran = await signoff("batches", "create", "a", "unknown")
     assert ran.status == 1
-    assert "job_unknown" in ran.out
+    assert "unknown_job" in ran.out
 
 
 async def test_a_batch_of_new_jobs_is_read_from_standard_input(signoff, jobstore):

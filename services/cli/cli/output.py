@@ -109,8 +109,8 @@ class Output:
     def log(self, log: JobLog, name: str = "") -> None:
         """One transition: a line of a timeline."""
         self.json(log)
-        attempt = f"attempt {log.attempt}" if log.attempt else ""
         message = (log.message or "")[:MESSAGE_MAX_CHARS]
+        attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         what = " · ".join(part for part in (attempt, log.code or "", message) if part)
         self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
 

@@ -83,6 +83,9 @@ def install(app: FastAPI) -> None:
 async def _jobstore_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, JobStoreError)
     status = _HTTP_OF_CODE.get(error.code) or _HTTP_OF_GRPC.get(error.grpc_status, 502)
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # the words are of the network's insides
+        log.warning("the jobstore is out of reach", extra={"code": error.code, "reason": error.message})
+        return problem(request, status, error.code, "The jobstore cannot be reached now; try again.")
     return problem(request, status, error.code, error.message)
 
 

@@ -130,7 +130,7 @@ class Live:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(self._ping_s)
-            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            at = datetime.now(UTC)
             for viewer in self._viewers:
                 viewer.ping(self.cursor or 0, at)
 

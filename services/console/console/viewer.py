@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from datetime import datetime
 
 from console.changes import OPENING, Change, frame
 
@@ -54,7 +55,7 @@ class Viewer:
             await self._emptied.wait()
         self._put(change.frame)
 
-    def ping(self, cursor: int, at: str) -> None:
+    def ping(self, cursor: int, at: datetime) -> None:
         """Show that the stream lives. One that catches up ends only when nothing was taken since the last ping."""
         if self.is_live:
             self.offer(frame("ping", {"cursor": cursor, "at": at}, cursor))

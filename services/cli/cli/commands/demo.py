@@ -18,7 +18,7 @@ from cli.output import styled
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.resources import Job, JobLog, NewAgent
+from contracts.resources import Job, JobLog, NewAgent, Verdict
 from contracts.status import JobLogStatus
 
 COMMENT = "Please mention what the criterion asks for."
@@ -43,11 +43,11 @@ async def demo(
             jobs = demo_jobs(secrets.token_hex(3))
             try:
                 async with asyncio.timeout(timeout_s):
-                    await _run(cli, jobstore, target, jobs)
+                    submissions = await _run(cli, jobstore, target, jobs)
             except TimeoutError:
                 raise CommandError(f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why") from None
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
-        _summarize(cli, jobs, ended)
+        _summarize(cli, jobs, ended, submissions)
         _what_next(cli, target, data_dir, jobs, is_own=is_own)
     if any(job.status is not demo.ends for job, demo in zip(ended, jobs, strict=True)):
         raise typer.Exit(1)
@@ -100,8 +100,8 @@ async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Targe
         cli.out.line(f"agent {name}: {url}")
 
 
-async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> None:
-    """Start all jobs, show what happens, resubmit what asks for it, until all have ended."""
+async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
+    """Start all jobs, show what happens, resubmit what asks for it, until all have ended; their submissions."""
     begin = await jobstore.latest_cursor()
     await asyncio.gather(*(jobstore.create_job(demo.job) for demo in jobs if not demo.is_event))
     batch = await jobstore.execute_jobs([str(demo.job.id) for demo in jobs if not demo.is_event])
@@ -109,6 +109,7 @@ async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: lis
     cli.out.line()
     await _publish(target, jobs)
     by_id = {str(demo.job.id): demo for demo in jobs}
+    submissions = dict.fromkeys(by_id, 1)
     waited_for = set(by_id)
     async with aclosing(jobstore.watch_jobs(list(by_id), begin)) as events:
         async for event in events:
@@ -116,10 +117,12 @@ async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: lis
                 continue
             demo = by_id[event.log.job_id]
             _show(cli, demo, event.log)
+            submissions[event.log.job_id] = event.log.submission or 1
             if await _has_ended(jobstore, event.log):
                 waited_for.discard(event.log.job_id)
             if not waited_for:
-                return
+                break
+    return submissions
 
 
 async def _has_ended(jobstore: JobStoreClient, log: JobLog) -> bool:
@@ -147,12 +150,13 @@ async def _publish(target: Target, jobs: list[DemoJob]) -> None:
 def _show(cli: Session, demo: DemoJob, log: JobLog) -> None:
     cli.out.log(log, f"{demo.name:<9} ")
     verdict = log.response_payload.get("verdict") if isinstance(log.response_payload, dict) else None
-    for criterion in verdict["criteria"] if verdict else []:
-        words = f"{criterion['outcome']:<13} {criterion['text']}"
-        cli.out.line(f"{'':<31}{words}" + (f"  <- {criterion['evidence']!r}" if criterion.get("evidence") else ""))
+    for criterion in Verdict.model_validate(verdict).criteria if verdict else []:
+        optional = "" if criterion.required else " (optional)"
+        evidence = f"  <- {criterion.evidence!r}" if criterion.evidence else ""
+        cli.out.line(f"{'':<31}{criterion.outcome:<13} {criterion.text}{optional}{evidence}")
 
 
-def _summarize(cli: Session, jobs: list[DemoJob], ended: list[Job]) -> None:
+def _summarize(cli: Session, jobs: list[DemoJob], ended: list[Job], submissions: dict[str, int]) -> None:
     is_right = {job.id: job.status is demo.ends for job, demo in zip(ended, jobs, strict=True)}
     cli.out.json({"ok": all(is_right.values()), "jobs": ended})
     rows = [
@@ -160,7 +164,7 @@ def _summarize(cli: Session, jobs: list[DemoJob], ended: list[Job]) -> None:
             demo.name,
             demo.shows,
             styled(job.status),
-            job.submission,
+            submissions[job.id],
             f"{(job.updated_at - job.created_at).total_seconds():.2f} s",
             "" if is_right[job.id] else f"must be {demo.ends}",
         )
