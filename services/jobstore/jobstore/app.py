@@ -24,6 +24,7 @@ from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
+#: A group for each topic: consumers of one group would rebalance one another.
 GROUP = "signoff-jobstore"
 RECORDS_MAX = 200
 #: Few enough unread records that no outcome waits among them behind an outage.
@@ -37,7 +38,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.migrate()
         if settings.create_topics:
-            await ensure_topics(settings.kafka)
+            await ensure_topics(settings.kafka, settings.topic_replication)
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
         handlers = Handlers(database, Terms(settings.policy, settings.lease_s, settings.offer_again_s))
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
@@ -84,9 +85,9 @@ async def _consuming(
 ) -> AsyncIterator[list[Subscription[Any]]]:
     broker = kafka_broker(kafka, "jobstore")
     subscriptions: list[Subscription[Any]] = [
-        Subscription(publisher, JobStatusReported, GROUP, handlers.on_status_reports),
-        Subscription(publisher, ResultProduced, GROUP, handlers.on_results),
-        Subscription(publisher, CancelRequested, GROUP, handlers.on_cancel_requested),
+        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_status_reports),
+        Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_results),
+        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
     ]
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)

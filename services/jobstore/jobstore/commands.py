@@ -128,10 +128,12 @@ class ExecuteJob(Command):
         return ledger.view(self.job_id)
 
     def _again(self, ledger: Ledger, known: Execution) -> dict[str, Any]:
-        if known.job_id != self.job_id:
+        if known.job_id not in {self.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         if known.answer is not None and known.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=known.answer.removeprefix(REFUSED))
+        if known.request_version is None:
+            raise RefusedError("the execution was cancelled before it was requested", code="cancelled")
         return ledger.view(self.job_id)
 
 
@@ -153,7 +155,7 @@ class CancelJob(Command):
         return self.execution_id
 
     def apply(self, ledger: Ledger) -> dict[str, Any] | None:
-        report = Report(Kind.CANCELLED, message=self.reason, code="cancelled")
+        report = Report(Kind.CANCELLED, message=self.reason or "cancelled", code="cancelled")
         if self.execution_id is not None:
             self._by_execution(ledger, self.execution_id, report)
             return None

@@ -17,6 +17,7 @@ class Settings(ServiceSettings):
     offer_again_s: float = 10.0
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     create_topics: bool = True
+    topic_replication: int = 1
     max_submissions: int = 3
     max_attempts: int = 3
     attempt_timeout_s: float = 300.0

@@ -127,4 +127,5 @@ def _account(ledger: Ledger) -> None:
     for job_id, report, refusal in ledger.refusals:
         DECISIONS.labels(report.kind.value, refusal.code).inc()
         about = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
-        log.info("refused", extra={**about, "reason": refusal.message})
+        level = logging.DEBUG if refusal.code == "repeat" else logging.INFO  # a result arrives on two ways
+        log.log(level, "refused", extra={**about, "reason": refusal.message})

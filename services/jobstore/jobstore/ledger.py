@@ -98,7 +98,8 @@ class Ledger:
             now,
         )
         self.new_jobs.add(job_id)
-        report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload))
+        message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
+        report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
         self.recorded[Kind.CREATED] += 1
         self.entries.append(Entry(job_id, 1, JobLogStatus(status), status, report, new.agent_id, None))
         return job
@@ -107,7 +108,8 @@ class Ledger:
         """Assign an agent by hand, with another payload where one is given."""
         spec = self.specs[job_id]
         text = spec.payload if payload is None else payload
-        report = Report(Kind.ASSIGNED, agent_id=agent_id, request=assignment(text))
+        message = f"assigned to {agent_id}"
+        report = Report(Kind.ASSIGNED, agent_id=agent_id, request=assignment(text), message=message)
         decision = self.record(job_id, None, report)
         if isinstance(decision, Decision) and payload is not None:
             self.payloads[job_id] = payload
@@ -129,7 +131,7 @@ class Ledger:
             deadline_at=self.times.now + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
         )
         body = request_body(job, spec, execution, comment)
-        report = Report(Kind.REQUESTED, request=body)
+        report = Report(Kind.REQUESTED, request=body, message=f"submission {execution.submission} was requested")
         if agent is not None and not agent.enabled:
             refusal = Refusal("agent_disabled", f"the agent {agent.id} is disabled")
             self.refusals.append((job_id, report, refusal))

@@ -109,7 +109,8 @@ def _assigned(job: Job, execution: Execution | None, report: Report, times: Time
 def _requested(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
-    assert execution is not None
+    if execution is None or execution.state is not State.QUEUED or execution.attempt:
+        return _fenced()
     queued = replace(execution, due_at=times.now)
     fields = {"live": True, "execution_id": execution.execution_id}
     return _recorded(job, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
@@ -118,7 +119,9 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
 def _claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if execution is None or execution.stage is not Stage.EXECUTING or execution.state not in _OPEN:
         return _fenced()
-    return _goes_on(job, execution, report, **_granted(execution, report, times), attempt=execution.attempt + 1)
+    attempt = execution.attempt + 1
+    told = replace(report, message=f"attempt {attempt} was taken by an executor")
+    return _goes_on(job, execution, told, **_granted(execution, report, times), attempt=attempt)
 
 
 def _judging_claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:

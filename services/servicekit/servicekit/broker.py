@@ -313,9 +313,9 @@ def kafka_broker(kafka: str, service: str) -> KafkaBroker:
     )
 
 
-async def ensure_topics(kafka: str, topics: Mapping[str, Topic] = TOPICS) -> None:
+async def ensure_topics(kafka: str, replication: int) -> None:
     """Create the catalogue's topics that are missing; waits for the broker."""
-    await until_answered(lambda: _ensure_topics(kafka, topics), on="kafka")
+    await until_answered(lambda: _ensure_topics(kafka, replication), on="kafka")
 
 
 async def when_there(kafka: str) -> None:
@@ -336,14 +336,15 @@ async def _look(kafka: str) -> None:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code="topics_missing")
 
 
-async def _ensure_topics(kafka: str, topics: Mapping[str, Topic]) -> None:
+async def _ensure_topics(kafka: str, replication: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
     try:
         await admin.start()
-        missing = [t for t in topics.values() if t.name not in set(await admin.list_topics())]
+        known = set(await admin.list_topics())
         new = [
-            NewTopic(t.name, num_partitions=t.partitions, replication_factor=-1, topic_configs=t.settings)
-            for t in missing
+            NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
+            for t in TOPICS.values()
+            if t.name not in known
         ]
         answer = await admin.create_topics(new) if new else None
         for name, code, *_ in answer.topic_errors if answer else ():

@@ -1,10 +1,12 @@
 """How a service's process runs: its event loop, its signals, its garbage collector."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal
 
 import uvloop
 
@@ -23,16 +25,34 @@ def tune_gc() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def run(service: str, main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str) -> None:
+class Stop(asyncio.Event):
+    """Set by SIGTERM and SIGINT. A service that starts does not wait for it yet, and is cancelled instead."""
+
+    started = False
+
+    async def wait(self) -> Literal[True]:
+        """Wait until the process is told to stop."""
+        self.started = True
+        return await super().wait()
+
+
+def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
     logs.configure(service, log_level)
 
     async def supervised() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        stop = Stop()
+        task = asyncio.create_task(main(stop))
+
+        def on_signal() -> None:
+            stop.set()
+            if not stop.started:
+                task.cancel()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await main(stop)
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
     try:
         uvloop.run(supervised())
