@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -22,8 +23,10 @@ async def serving(status=200):
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield url
+    async with aiohttp.ClientSession() as session, session.get(url):  # behind every connection that was only opened
+        await runner.cleanup()
 
 
 @pytest.fixture

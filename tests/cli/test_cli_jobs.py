@@ -202,3 +202,12 @@ async def test_the_endpoints_file_says_where_the_system_is(signoff, env, jobstor
 async def test_an_endpoints_file_that_is_not_there_is_1(signoff):
     ran = await signoff("jobs", "list", "--endpoints", "missing.json")
     assert (ran.status, "missing.json" in ran.err) == (1, True)
+
+
+async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, env, jobstore, tmp_path):
+    file = tmp_path / ".signoff/endpoints.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"grpc": "127.0.0.1:1", "token": env["SIGNOFF_TOKEN"]}))
+    env["SIGNOFF_TOKEN"] = None
+    assert (await signoff("jobs", "list")).status == 1
+    assert not jobstore.requests

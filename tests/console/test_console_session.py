@@ -59,3 +59,9 @@ async def test_the_page_itself_can_use_the_session(browser, console, by):
 async def test_health_needs_no_token(browser):
     async with browser.get("/api/health") as answer:
         assert await answer.json() == {"status": "ok", "jobstore": True, "live": True}
+
+
+@pytest.mark.parametrize("host", ["x:abc", "[::1", "x:"])
+async def test_a_strange_host_is_no_error(http, host):
+    async with http.get("/api/jobs", headers={"Host": host}) as answer:
+        assert answer.status == 200

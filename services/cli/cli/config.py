@@ -31,9 +31,12 @@ class Target:
 
 
 def find(given: dict[str, str | None], endpoints: Path | None = None) -> Target:
-    """What is given, and for the rest what the endpoints file says; the default file may be missing."""
+    """What is given, and for the rest what the endpoints file says.
+
+    The default file may be missing, and is not read for another jobstore: its token is not for that one.
+    """
     file = endpoints or ENDPOINTS
-    if endpoints is None and not file.exists():
+    if endpoints is None and (given["jobstore"] or not file.exists()):
         return Target(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
     return _over(read(file), given)
 

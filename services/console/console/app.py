@@ -81,10 +81,12 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
             create_app(jobstore, live, payload_max_bytes=settings.payload_max_bytes), live, settings.http_address
         )
         watching = asyncio.create_task(live.run())
-        watching.add_done_callback(lambda _: stop.set())  # it never ends but by a bug: then start anew
+        watching.add_done_callback(lambda _: stop.set())  # it ends by a bug alone: then start anew
         runner = await health.serve(settings.health_address, _checks(server, live)) if settings.health_address else None
         try:
             await server.stop_at(stop)
+            if watching.done():
+                await watching  # raises what ended it
         finally:
             watching.cancel()
             await asyncio.wait({watching})

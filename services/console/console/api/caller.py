@@ -19,8 +19,8 @@ _bearer = HTTPBearer(auto_error=False, description="A token of the jobstore; a s
 
 def session_cookie(request: Request) -> str:
     """The cookie's name. Browsers share cookies between the ports of a host, but two stacks share no tokens."""
-    port = request.url.port
-    return f"signoff_session_{port}" if port else "signoff_session"
+    _, _, port = request.headers.get("host", "").rpartition(":")
+    return f"signoff_session_{port}" if port.isdecimal() else "signoff_session"
 
 
 def is_token(text: str) -> bool:
@@ -49,7 +49,7 @@ def _is_same_origin(request: Request) -> bool:
     return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
 
 
-def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:
+async def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:
     client: JobStoreClient = request.app.state.jobstore
     return client.with_token(token_of(request))
 
