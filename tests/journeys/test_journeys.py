@@ -1,0 +1,159 @@
+"""What Signoff does for its users, one story a test. Read this first."""
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+from aiohttp import web
+from conftest import Agent, Judge, System
+
+from contracts.events import ExecuteRequested
+from contracts.identity import new_execution_id
+from contracts.resources import NewJob
+from contracts.status import JobLogStatus, JobStatus, Outcome
+from contracts.topics import TOPIC_OF
+
+
+async def test_a_result_that_meets_every_criterion_is_accepted(system: System, agent: Agent) -> None:
+    job = await system.create(payload={"tone": "plain"})
+    assert job.status is JobStatus.ASSIGNED
+
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+    ((headers, body),) = agent.calls[job.id]
+    assert headers["Idempotency-Key"] == body["execution_id"]
+    assert body["payload"] == {"tone": "plain"}
+    assert body["acceptance_criteria"] == 'Says "blue"\nIs not empty'
+    assert (body["submission"], body["feedback"]) == (1, None)
+
+    last = (await system.logs(job.id))[-1]
+    assert last.response_payload["result"] == {"text": "The sky is blue."}
+    verdict = last.response_payload["verdict"]
+    assert verdict["is_valid"]
+    assert [c["outcome"] for c in verdict["criteria"]] == ["pass", "pass"]
+    assert verdict["criteria"][0]["evidence"] == "blue"
+
+
+async def test_a_result_that_is_not_met_with_no_submission_left_is_rejected(system: System, agent: Agent) -> None:
+    job = await system.create(policy={"max_submissions": 1})
+    agent.answers[job.id] = lambda _: {"text": "It is red."}
+
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.REJECTED
+
+    verdict = (await system.logs(job.id))[-1].response_payload["verdict"]
+    assert not verdict["is_valid"]
+    assert verdict["criteria"][0]["outcome"] == Outcome.FAIL
+
+
+async def test_a_result_is_resubmitted_with_the_feedback_and_then_accepted(system: System, agent: Agent) -> None:
+    job = await system.create()
+    agent.answers[job.id] = lambda body: {"text": "blue" if body["feedback"] else "red"}
+
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.RESUBMISSION_REQUIRED
+
+    async with system.http.post(f"/api/jobs/{job.id}/resubmit") as answer:
+        assert answer.status == 200, await answer.text()
+    await system.logged(job.id, lambda entry: entry.status is JobLogStatus.COMPLETED)
+
+    (_, first), (_, second) = agent.calls[job.id]
+    assert (first["submission"], second["submission"]) == (1, 2)
+    assert first["execution_id"] != second["execution_id"]
+    assert second["feedback"]["criteria"][0]["text"] == 'Says "blue"'
+
+
+async def test_an_agent_that_fails_fails_the_job_and_says_why(system: System, agent: Agent) -> None:
+    job = await system.create()
+    agent.answers[job.id] = lambda _: web.Response(status=400, text="no such tone")
+
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.FAILED
+
+    last = (await system.logs(job.id))[-1]
+    assert last.code == "agent_status"
+    assert "400" in (last.message or "")
+    assert "no such tone" in (last.message or "")
+    assert len(agent.calls[job.id]) == 1
+
+
+async def test_an_agent_that_fails_for_a_while_is_called_again(system: System, agent: Agent) -> None:
+    job = await system.create()
+    answers = [web.Response(status=503), {"text": "blue"}]
+    agent.answers[job.id] = lambda _: answers.pop(0)
+
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+    keys = {headers["Idempotency-Key"] for headers, _ in agent.calls[job.id]}
+    bodies = {json.dumps(body) for _, body in agent.calls[job.id]}
+    assert (len(agent.calls[job.id]), len(keys), len(bodies)) == (2, 1, 1)
+
+
+async def test_a_judge_that_is_down_delays_and_never_decides(system: System, agent: Agent, judge: Judge) -> None:
+    await judge.stop()
+    job = await system.create()
+    await system.client.execute_job(job.id)
+    await system.logged(job.id, lambda entry: entry.response_payload == {"result": {"text": "The sky is blue."}})
+    assert (await system.client.get_job(job.id)).status is JobStatus.IN_PROGRESS
+
+    await judge.start()
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    assert len(agent.calls[job.id]) == 1
+
+
+async def test_the_same_request_twice_is_one_execution(system: System, agent: Agent) -> None:
+    job = await system.create()
+    execution_id = new_execution_id()
+    asked = [system.client.execute_job(job.id, execution_id) for _ in range(5)]
+    await asyncio.gather(*asked)
+    await system.at_rest(job.id)
+    again = await system.client.execute_job(job.id, execution_id)
+
+    assert again.status is JobStatus.COMPLETED
+    assert len(agent.calls[job.id]) == 1
+
+    other = await system.create()
+    for _ in range(2):
+        headers = {"Idempotency-Key": "once, please"}
+        async with system.http.post(f"/api/jobs/{other.id}/execute", headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+    await system.at_rest(other.id)
+    assert len(agent.calls[other.id]) == 1
+
+
+async def test_an_upstream_event_with_the_job_inline_needs_no_earlier_call(system: System, agent: Agent) -> None:
+    new = NewJob(title="From upstream", acceptance_criteria='Says "blue"', agent_id="agent", payload={"n": 2**80})
+    job_id = "upstream-1"
+    event = ExecuteRequested(execution_id=new_execution_id(), job_id=job_id, job=new)
+    for _ in range(2):  # a redelivery
+        await system.producer.send_and_wait(TOPIC_OF[ExecuteRequested], event.model_dump_json().encode())
+
+    await system.known(job_id)
+    job = await system.at_rest(job_id)
+    assert (job.status, job.title, job.payload) == (JobStatus.COMPLETED, "From upstream", {"n": 2**80})
+    assert len(agent.calls[job_id]) == 1
+
+
+async def test_a_worker_killed_in_the_middle_of_a_call_costs_only_another_attempt(system: System, agent: Agent) -> None:
+    job = await system.create()
+    called, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: dict[str, Any]) -> dict[str, str]:
+        called.set()
+        await release.wait()
+        return {"text": "blue"}
+
+    agent.answers[job.id] = slow
+    await system.client.execute_job(job.id)
+    await asyncio.wait_for(called.wait(), 30)
+    system.kill("executor", signal.SIGKILL)
+    release.set()
+
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    lapsed = [entry for entry in await system.logs(job.id) if entry.code == "lease_lapsed"]
+    assert len(lapsed) == 1
+    keys = {headers["Idempotency-Key"] for headers, _ in agent.calls[job.id]}
+    assert (len(agent.calls[job.id]), len(keys)) == (2, 1)
