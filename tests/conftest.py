@@ -1,1 +1,26 @@
 """What all tests share; this directory is on the import path."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from localstack.backing import Infrastructure, infrastructure
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Infrastructure]:
+    """A real Kafka and a real PostgreSQL, started once a run by whichever test needs them first."""
+    with infrastructure() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Infrastructure) -> str:
+    """The broker, host:port."""
+    return servers.kafka
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Infrastructure) -> str:
+    """The database server, a URL."""
+    return servers.postgres

@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 from aiohttp import web
-from conftest import Agent, Judge, System
+from system import Agent, Judge, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id

@@ -1,0 +1,119 @@
+"""The steps of a life, as workers take them, against the real handlers and tables."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.identity import new_execution_id
+from contracts.resources import CriterionVerdict, NewJob, Verdict
+from contracts.status import Outcome, ReportKind
+from jobstore.commands import CreateJob, ExecuteJob
+from jobstore.database import Database
+from jobstore.handlers import Handlers
+from jobstore.work import Answer, ClaimExecution, ClaimJudging, RecordReport, RecordResult
+
+CRITERIA = 'Says "blue"'
+
+
+def new_job(**fields: Any) -> NewJob:
+    return NewJob(**{"title": "A title", "acceptance_criteria": CRITERIA, "agent_id": "writer", **fields})
+
+
+def result(execution_id: UUID, job_id: str, lease: int, value: Any = "blue", attempt: int = 1) -> ResultProduced:
+    return ResultProduced(
+        execution_id=execution_id,
+        job_id=job_id,
+        attempt=attempt,
+        lease=lease,
+        acceptance_criteria=CRITERIA,
+        result=value,
+        produced_at=datetime.now(UTC),
+    )
+
+
+def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
+    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason")
+
+
+def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
+    whole = {"attempt": 1, "seq": 1, "reported_at": datetime.now(UTC), **fields}
+    return JobStatusReported(execution_id=execution_id, job_id=job_id, lease=lease, kind=kind, **whole)
+
+
+class Steps:
+    """One job's way, step by step."""
+
+    def __init__(self, database: Database, handlers: Handlers) -> None:
+        self.database = database
+        self.handlers = handlers
+        self.job_id = f"job-{uuid4().hex[:12]}"
+        self.execution_id = new_execution_id()
+        self.executor, self.validator = uuid4(), uuid4()
+
+    async def created(self, **fields: Any) -> "Steps":
+        await self.handlers.submit.one(CreateJob(new_job(**fields), self.job_id))
+        return self
+
+    async def requested(self, **fields: Any) -> "Steps":
+        await self.created(**fields)
+        await self.handlers.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
+        return self
+
+    async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> Answer:
+        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
+        answer: Answer = await self.handlers.claim.one(command)
+        return answer
+
+    async def running(self, **fields: Any) -> int:
+        await self.requested(**fields)
+        answer = await self.claim()
+        assert answer.execution is not None
+        return answer.execution.lease
+
+    async def judging(self, **fields: Any) -> int:
+        lease = await self.running(**fields)
+        answer = await self.claim_judging(lease)
+        assert answer.execution is not None
+        return answer.execution.lease
+
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> Answer:
+        event = result(self.execution_id, self.job_id, lease)
+        answer: Answer = await self.handlers.claim.one(ClaimJudging(event, owner or self.validator, room))
+        return answer
+
+    async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
+        event = reported(self.execution_id, self.job_id, lease, kind, **fields)
+        return await self.handlers.record.one(RecordReport(event))
+
+    async def result(self, lease: int, value: Any = "blue") -> Any:
+        return await self.handlers.record.one(RecordResult(result(self.execution_id, self.job_id, lease, value)))
+
+    async def row(self) -> Any:
+        async with self.database.session() as session:
+            query = text("SELECT * FROM executions WHERE execution_id = :id")
+            return (await session.execute(query, {"id": self.execution_id})).one()
+
+    async def job(self) -> Any:
+        async with self.database.session() as session:
+            return (await session.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": self.job_id})).one()
+
+    async def logs(self) -> list[Any]:
+        """The job's log; its versions have no gap and no repeat, and the job stands at the last."""
+        async with self.database.session() as session:
+            query = text("SELECT * FROM job_logs WHERE job_id = :id ORDER BY seq")
+            rows = list(await session.execute(query, {"id": self.job_id}))
+        assert [row.version for row in rows] == list(range(1, len(rows) + 1))
+        job = await self.job()
+        assert (job.version, job.status) == (len(rows), rows[-1].job_status)
+        return rows
+
+    async def due(self, seconds: float) -> None:
+        """Move the execution's due time, as if time had passed."""
+        query = text(
+            "UPDATE executions SET due_at = clock_timestamp() + make_interval(secs => :s) WHERE execution_id = :id"
+        )
+        async with self.database.transaction() as connection:
+            await connection.execute(query, {"s": seconds, "id": self.execution_id})

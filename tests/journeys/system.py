@@ -1,0 +1,117 @@
+"""The running system as journeys see it, and the scripted agent and judge beside it."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
+
+from contracts.client import JobStoreClient
+from contracts.resources import Job, JobLog, NewJob, Policy
+from contracts.status import RESTING
+from localstack.judge import create_app as create_judge
+
+WAIT_S = 60
+
+
+@dataclass
+class Agent:
+    """An HTTP agent: `answer` says what it does with a request, and `calls` is what it was asked, by job."""
+
+    url: str = ""
+    answers: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    calls: dict[str, list[tuple[Mapping[str, str], dict[str, Any]]]] = field(default_factory=dict)
+
+    async def on_call(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.calls.setdefault(body["job_id"], []).append((request.headers, body))
+        answer = self.answers.get(body["job_id"], lambda _: {"text": "The sky is blue."})(body)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
+
+
+@dataclass
+class Judge:
+    """An OpenAI-compatible server by the local rules, that can be taken away and brought back."""
+
+    port: int = 0
+    runner: web.AppRunner | None = None
+    asked: int = 0
+
+    async def start(self) -> None:
+        app = create_judge()
+        app.middlewares.append(self._count)
+        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        assert self.runner is not None
+        await self.runner.cleanup()
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Any) -> Any:
+        self.asked += 1
+        return await handler(request)
+
+
+@dataclass
+class System:
+    """What `signoff up` says of itself, and ways of asking it."""
+
+    endpoints_file: Path
+    client: JobStoreClient
+    http: aiohttp.ClientSession
+    producer: AIOKafkaProducer
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """As they are now: a process that was started again has another id."""
+        parsed: dict[str, Any] = json.loads(self.endpoints_file.read_text())
+        return parsed
+
+    async def create(self, agent_id: str | None = "agent", **fields: Any) -> Job:
+        policy = Policy(**fields.pop("policy", {}))
+        defaults = {"title": "Describe the sky", "acceptance_criteria": 'Says "blue"\nIs not empty'}
+        return await self.client.create_job(NewJob(agent_id=agent_id, policy=policy, **{**defaults, **fields}))
+
+    async def at_rest(self, job_id: str) -> Job:
+        """The job, once nothing happens to it any more."""
+        async with asyncio.timeout(WAIT_S):
+            async for event in self.client.watch_jobs([job_id]):
+                status = event.job.status if event.job else event.log.status if event.log else None
+                if status in RESTING:
+                    return await self.client.get_job(job_id)
+        raise AssertionError
+
+    async def logged(self, job_id: str, seen: Callable[[JobLog], bool]) -> JobLog:
+        """The first entry of the job's log of which `seen` is true."""
+        async with asyncio.timeout(WAIT_S):
+            async for event in self.client.watch_jobs([job_id], after=0):
+                if event.log is not None and seen(event.log):
+                    return event.log
+        raise AssertionError
+
+    async def known(self, job_id: str) -> None:
+        """Wait until a job is known that somebody else creates."""
+        await self.logged(job_id, lambda entry: entry.version == 1)
+
+    async def logs(self, job_id: str) -> list[JobLog]:
+        logs, _ = await self.client.list_job_logs(job_id)
+        assert [entry.version for entry in logs] == list(range(1, len(logs) + 1))
+        return logs
+
+    def kill(self, process: str, number: signal.Signals = signal.SIGKILL) -> int:
+        pid: int = self.endpoints["processes"][process]
+        os.kill(pid, number)
+        return pid
