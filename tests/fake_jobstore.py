@@ -64,7 +64,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         stands = (JobStatus.ASSIGNED if job.agent_id else JobStatus.PENDING) if stays else JobStatus(status.value)
         job = job.model_copy(update={"status": stands, "version": job.version + 1, "updated_at": now})
         log = JobLog(
-            id=uuid4(), job_id=job_id, version=job.version, status=status, agent_id=job.agent_id,
+            id=uuid4(), job_id=job_id, version=job.version, status=status, job_status=stands, agent_id=job.agent_id,
             execution_id=job.execution_id, cursor=self.first_cursor + len(self.logs) + 1, created_at=now, **fields,
         )  # fmt: skip
         self.jobs[job_id] = job
@@ -182,12 +182,13 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         return batch
 
     async def WatchJobs(self, request, context):
-        wanted, self.watches = set(request.job_ids), self.watches + 1
+        wanted, self.watches = set(request.job_ids), self.watches + (not request.changes_only)
         last = self.first_cursor + len(self.logs)
         after = request.after if request.HasField("after") else last
         if not self.first_cursor <= after <= last:
             raise Refusal(Status.OUT_OF_RANGE, "cursor_unknown")
-        if not request.HasField("after"):
+        yield jobs_pb.WatchJobsResponse(cursor=after)
+        if not request.HasField("after") and not request.changes_only:
             for job in self.jobs.values():
                 if not wanted or job.id in wanted:
                     yield jobs_pb.WatchJobsResponse(cursor=after, job=_job(job))

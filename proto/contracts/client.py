@@ -169,7 +169,7 @@ class JobStoreClient:
         answer = await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))
         return job_of(answer.job)
 
-    async def list_jobs(  # noqa: PLR0913 - all by keyword
+    async def list_jobs(
         self,
         *,
         limit: int = 0,
@@ -248,16 +248,24 @@ class JobStoreClient:
         return job_of(answer.job)
 
     async def watch_jobs(
-        self, job_ids: Iterable[str] = (), after: int | None = None, *, with_payloads: bool = True
+        self,
+        job_ids: Iterable[str] = (),
+        after: int | None = None,
+        *,
+        with_payloads: bool = True,
+        changes_only: bool = False,
     ) -> AsyncGenerator[WatchEvent]:
         """First the jobs as they stand (unless `after`, a cursor, is given), then every transition, without end.
 
-        All jobs when `job_ids` is empty; `after=0` begins with the first transition ever. Connects again by itself
+        All jobs when `job_ids` is empty; `after=0` begins with the first transition ever, `changes_only` with the
+        next. The first event has a cursor alone. Connects again by itself
         behind the last transition it told; before the first, it tells again how the jobs stand.
         """
         wanted, backoff_s = list(job_ids), WATCH_BACKOFF_FIRST_S
         while True:
-            request = jobs_pb.WatchJobsRequest(job_ids=wanted, after=after, without_payloads=not with_payloads)
+            request = jobs_pb.WatchJobsRequest(
+                job_ids=wanted, after=after, without_payloads=not with_payloads, changes_only=changes_only
+            )
             async with aclosing(self._watch_once(request)) as events:
                 async for event in events:
                     backoff_s = WATCH_BACKOFF_FIRST_S
@@ -269,13 +277,9 @@ class JobStoreClient:
 
     async def latest_cursor(self) -> int:
         """Where a watch begins that wants only what changes from now on."""
-        jobs, _ = await self.list_jobs(limit=1)
-        if not jobs:
-            return 0
-        async with aclosing(self.watch_jobs([jobs[0].id], with_payloads=False)) as events:
-            async with asyncio.timeout(self._timeout_s):
-                async for event in events:
-                    return event.cursor
+        async with asyncio.timeout(self._timeout_s), aclosing(self.watch_jobs(changes_only=True)) as events:
+            async for event in events:
+                return event.cursor
         raise AssertionError
 
     async def create_agent(self, agent: NewAgent) -> Agent:

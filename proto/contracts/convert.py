@@ -183,6 +183,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         event_id=_str(log["event_id"]),
         cursor=log["cursor"],
         created_at=log["created_at"],
+        job_status=status_message(JobStatus(log["job_status"])),
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -199,6 +200,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),
         created_at=_time(message.created_at),
+        job_status=status_of(message.job_status),
     )
 
 

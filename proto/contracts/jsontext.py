@@ -16,7 +16,7 @@ def finite(value: Any) -> Any:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text (RFC 8259; at most 200 levels). ValueError: it is none."""
+    """The value of a JSON text (RFC 8259; some 200 levels at most). ValueError: it is none."""
     return finite(from_json(text, allow_inf_nan=False))
 
 

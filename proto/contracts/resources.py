@@ -98,7 +98,7 @@ class Job(Model):
     version: int
     agent_id: str | None = None
     execution_id: UUID | None = Field(None, description="the execution that is live, or was the last")
-    submission: int = 1
+    submission: int = Field(1, description="of the execution that is live, or was the last, or comes next")
     priority: int = 5
     tenant: str = "default"
     labels: dict[str, str] = Field(default_factory=dict)
@@ -114,6 +114,7 @@ class JobLog(Model):
     job_id: str
     version: int
     status: JobLogStatus
+    job_status: JobStatus = Field(description="where the job stood after it")
     agent_id: str | None = None
     request_payload: Json = None
     response_payload: Json = None

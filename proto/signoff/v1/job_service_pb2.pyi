@@ -129,12 +129,15 @@ class ListJobsRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    WITHOUT_TEXTS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     agent_id: _builtins.str
     tenant: _builtins.str
+    without_texts: _builtins.bool
+    """Leaves out description, criteria and payload."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]: ...
     @_builtins.property
@@ -150,10 +153,11 @@ class ListJobsRequest(_message.Message):
         agent_id: _builtins.str | None = ...,
         tenant: _builtins.str | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        without_texts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "without_texts", b"without_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

@@ -164,7 +164,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchJobs(self, request, context):
-        """First what is (unless `after` is set), then what changes.
+        """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
+        what was ever published here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

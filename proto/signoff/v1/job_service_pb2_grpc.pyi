@@ -51,7 +51,9 @@ class JobServiceStub:
     ResubmitJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]
     """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
-    """First what is (unless `after` is set), then what changes."""
+    """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
+    what was ever published here.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -76,7 +78,9 @@ class JobServiceAsyncStub(JobServiceStub):
     ResubmitJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]  # type: ignore[assignment]
     """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
-    """First what is (unless `after` is set), then what changes."""
+    """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
+    what was ever published here.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`."""
@@ -164,6 +168,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.WatchJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
-        """First what is (unless `after` is set), then what changes."""
+        """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
+        what was ever published here.
+        """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,12 +33,11 @@ class JobChange(BaseModel):
     @classmethod
     def of(cls, log: JobLog, cursor: int) -> "JobChange":
         """What a log tells viewers."""
-        status = standing(log)
         return cls(
             **log.model_dump(include={"job_id", "version", "code", "attempt", "submission", "execution_id"}),
             cursor=cursor,
-            status=status,
-            log_status=log.status if log.status != status.value else None,
+            status=log.job_status,
+            log_status=log.status if log.status != log.job_status.value else None,
             message=log.message and log.message[:MESSAGE_MAX_CHARS],
             at=log.created_at,
         )
@@ -57,13 +56,6 @@ class Change:
         """The event that a log becomes."""
         data = JobChange.of(log, cursor).model_dump(mode="json", exclude_none=True)
         return cls(cursor, log.job_id, frame("job-changed", data, cursor))
-
-
-def standing(log: JobLog) -> JobStatus:
-    """Where a job stands after a log: two of its words leave it at PENDING without an agent, at ASSIGNED with one."""
-    if log.status in {JobLogStatus.CANCELLED, JobLogStatus.MATCHING_FAILED}:
-        return JobStatus.ASSIGNED if log.agent_id else JobStatus.PENDING
-    return JobStatus(log.status.value)
 
 
 def frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:

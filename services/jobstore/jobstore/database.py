@@ -102,7 +102,7 @@ def translated() -> Any:
     except (PermanentError, TransientError):
         raise
     except DataError as error:
-        raise PermanentError(_first_line(error), code="invalid_data") from error
+        raise _invalid(error) from error
     except IntegrityError as error:  # another transaction was first; the next try sees its rows
         raise RaceError(_first_line(error)) from error
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
@@ -110,7 +110,14 @@ def translated() -> Any:
     except DBAPIError as error:
         if _passes(error):
             raise TransientError(_first_line(error), code="database_unavailable") from error
+        if str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+            raise _invalid(error) from error
         raise PermanentError(_first_line(error), code="database_error") from error
+
+
+def _invalid(error: DBAPIError) -> PermanentError:
+    log.warning("a value was not taken", extra={"reason": _first_line(error)})
+    return PermanentError("the database does not take a value, such as a text with U+0000", code="invalid_data")
 
 
 class RaceError(TransientError):

@@ -21,6 +21,12 @@ class RefusedError(PermanentError):
     code = "refused"
 
 
+class UnknownCursorError(PermanentError):
+    """A watch cannot go on behind its cursor."""
+
+    code = "unknown_cursor"
+
+
 class InvalidError(PermanentError):
     """The request is not well formed."""
 

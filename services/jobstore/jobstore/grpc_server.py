@@ -16,6 +16,7 @@ from jobstore.errors import (
     NotFoundError,
     RefusedError,
     UnauthenticatedError,
+    UnknownCursorError,
 )
 from jobstore.tokens import Tokens
 from servicekit.errors import PermanentError, SignoffError, TransientError
@@ -28,6 +29,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     ConflictError: grpc.StatusCode.ALREADY_EXISTS,
     RefusedError: grpc.StatusCode.FAILED_PRECONDITION,
+    UnknownCursorError: grpc.StatusCode.OUT_OF_RANGE,
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,

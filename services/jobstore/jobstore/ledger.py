@@ -15,6 +15,8 @@ from contracts.status import JobLogStatus, JobStatus
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, State, Times
 from jobstore.transitions import decide
 
+_AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -167,7 +169,7 @@ class Ledger:
             "version": job.version,
             "agent_id": job.agent_id,
             "execution_id": job.execution_id,
-            "submission": 1 + job.not_met,
+            "submission": max(1, job.not_met + (job.status not in _AFTER_A_VERDICT)),
             "priority": spec.priority,
             "tenant": spec.tenant,
             "labels": dict(spec.labels),

@@ -16,11 +16,22 @@ _JOB_COLUMNS: Final[Sequence[Any]] = (
     *(
         column
         for column in jobs.c
-        if column.name not in {"payload", "policy", "feedback", "spec_hash", "live", "not_met"}
+        if column.name
+        not in {"payload", "policy", "feedback", "spec_hash", "live", "not_met"}
+        | {"description", "acceptance_criteria"}
     ),
-    (jobs.c.not_met + 1).label("submission"),
-    text("jobs.payload::text AS payload"),
+    text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
     text("jobs.policy::text AS policy_text"),
+)
+_TEXTS: Final[Sequence[Any]] = (
+    jobs.c.description,
+    jobs.c.acceptance_criteria,
+    text("jobs.payload::text AS payload"),
+)
+_NO_TEXTS: Final[Sequence[Any]] = (
+    text("'' AS description"),
+    text("'' AS acceptance_criteria"),
+    text("NULL AS payload"),
 )
 _LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
@@ -37,19 +48,19 @@ def _job_view(row: Row[Any]) -> dict[str, Any]:
 
 async def job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
     """One job, as `job_message` takes it."""
-    row = (await connection.execute(select(*_JOB_COLUMNS).where(jobs.c.id == job_id))).one_or_none()
+    row = (await connection.execute(select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id == job_id))).one_or_none()
     return None if row is None else _job_view(row)
 
 
 async def jobs_by_id(connection: AsyncConnection, job_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Jobs that are known, in the order of their ids."""
-    query = select(*_JOB_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    query = select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     return [_job_view(row) for row in await connection.execute(query)]
 
 
 async def jobs_after(connection: AsyncConnection, job_id: str, limit: int) -> list[dict[str, Any]]:
     """The next jobs in the order of their ids."""
-    query = select(*_JOB_COLUMNS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    query = select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
     return [_job_view(row) for row in await connection.execute(query)]
 
 
@@ -62,9 +73,11 @@ async def list_jobs(
     agent_id: str | None = None,
     tenant: str | None = None,
     labels: Mapping[str, str] | None = None,
+    texts: bool = True,
 ) -> list[dict[str, Any]]:
     """Jobs, newest first, from before (created_at, id)."""
-    query = select(*_JOB_COLUMNS).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    columns = (*_JOB_COLUMNS, *(_TEXTS if texts else _NO_TEXTS))
+    query = select(*columns).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
     if statuses:
@@ -112,6 +125,13 @@ async def changes(
 async def published(connection: AsyncConnection) -> int:
     """The cursor up to which everything is published."""
     return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
+
+
+async def cursors(connection: AsyncConnection) -> tuple[int, int]:
+    """The cursor up to which everything is published, and the last that any entry has."""
+    query = text("SELECT published_seq, last_value FROM relay, job_logs_seq_seq")
+    published_seq, last = (await connection.execute(query)).one()
+    return published_seq, max(published_seq, last)
 
 
 async def agent_by_id(connection: AsyncConnection, agent_id: str) -> Agent | None:

@@ -166,6 +166,7 @@ def fact(row: Any, topic: str) -> Outgoing:
         "job_id": row.job_id,
         "version": row.version,
         "status": row.status,
+        "job_status": row.job_status,
         "agent_id": row.agent_id,
         "message": row.message,
         "code": row.code,

@@ -68,6 +68,7 @@ class Jobs(JobServiceServicer):
                 agent_id=request.agent_id if request.HasField("agent_id") else None,
                 tenant=request.tenant if request.HasField("tenant") else None,
                 labels=dict(request.labels),
+                texts=not request.without_texts,
             )
         messages = [convert.job_message(view, as_text=_as_text(context)) for view in views]
         last = (views[-1]["created_at"].isoformat(), views[-1]["id"]) if len(views) == limit else None
@@ -133,13 +134,17 @@ class Jobs(JobServiceServicer):
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
         del context
-        return pb.GetBatchResponse(batch=await self._batch(_uuid(request.batch_id, "batch_id")))
+        try:
+            batch_id = UUID(request.batch_id)
+        except ValueError:
+            raise _unknown_batch(request.batch_id) from None
+        return pb.GetBatchResponse(batch=await self._batch(batch_id))
 
     async def _batch(self, batch_id: UUID) -> pb.Batch:
         async with self._database.session() as session:
             items = await queries.batch(session, batch_id)
         if items is None:
-            raise NotFoundError(f"no batch has the id {batch_id}", code="unknown_batch")
+            raise _unknown_batch(str(batch_id))
         message = pb.Batch(id=str(batch_id), state="DONE", total=len(items))
         for item in items:
             accepted = item["code"] is None
@@ -153,7 +158,7 @@ class Jobs(JobServiceServicer):
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = _as_text(context)
         job_ids = list(request.job_ids)
-        cursor = request.after if request.HasField("after") else await self._watches.cursor()
+        cursor = await self._watches.cursor(request.after if request.HasField("after") else None)
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.jobs(job_ids):
@@ -272,6 +277,10 @@ def _check_callable(protocol: Protocol) -> None:
 
 def _unknown_job(job_id: str) -> NotFoundError:
     return NotFoundError(f"no job has the id {job_id}", code="unknown_job")
+
+
+def _unknown_batch(batch_id: str) -> NotFoundError:
+    return NotFoundError(f"no batch has the id {batch_id}", code="unknown_batch")
 
 
 def _unknown_agent(agent_id: str) -> NotFoundError:

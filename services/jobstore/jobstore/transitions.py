@@ -16,6 +16,12 @@ _ANY: Final = frozenset(JobStatus)
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
 
+_ASKED: Final[Mapping[Kind, str]] = {
+    Kind.ASSIGNED: "be assigned",
+    Kind.REQUESTED: "be executed",
+    Kind.CANCELLED: "be cancelled",
+}
+
 #: From which statuses each report leads on, whatever the execution says.
 SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.CREATED: frozenset(),
@@ -45,7 +51,8 @@ def decide(job: Job, execution: Execution | None, report: Report, times: Times) 
         kept = replace(execution, result_lease=report.lease)
         return _recorded(job, kept, report, JobLogStatus.CANCELLED, job.status)
     if job.status not in SOURCES[report.kind]:
-        return Refusal("illegal_transition", f"a job that is {job.status} does not allow {report.kind}")
+        asked = _ASKED.get(report.kind, f"take the report `{report.kind}`")
+        return Refusal("illegal_transition", f"the job is {job.status} and cannot {asked}")
     return _RULES[report.kind](job, execution, report, times)
 
 

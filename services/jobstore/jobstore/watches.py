@@ -7,6 +7,7 @@ from typing import Any
 
 from jobstore import queries
 from jobstore.database import Database
+from jobstore.errors import UnknownCursorError
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,13 @@ class Watches:
             async with self._more:
                 self._more.notify_all()
 
-    async def cursor(self) -> int:
-        """Where what changes begins, for a watch that begins now."""
+    async def cursor(self, after: int | None) -> int:
+        """Where what changes begins: behind `after`, or now. UnknownCursorError: `after` was never given."""
         async with self._database.session() as session:
-            return await queries.published(session)
+            published, numbered = await queries.cursors(session)
+        if after is not None and after > numbered:
+            raise UnknownCursorError(f"nothing up to {after} was published here; watch anew")
+        return published if after is None else after
 
     async def _beyond(self, cursor: int) -> int:
         async with self._more:
