@@ -1,0 +1,112 @@
+"""Resources of every shape that the contracts allow."""
+
+from datetime import UTC
+
+from hypothesis import strategies as st
+
+from contracts.resources import Agent, Job, JobLog, NewJob, Policy
+from contracts.status import Delivery, JobLogStatus, JobStatus, Protocol
+
+_CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+INT32 = st.integers(1, 2**31 - 1)
+INT64 = st.integers(1, 2**63 - 1)
+TIMES = st.datetimes(timezones=st.just(UTC))
+IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", fullmatch=True)
+
+
+def texts(min_size=0, max_size=40):
+    return st.text(_CHARACTERS, min_size=min_size, max_size=max_size)
+
+
+def json_values(integers=st.integers(-(10**40), 10**40)):  # noqa: B008 - strategies do not change
+    scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts()
+    return st.recursive(
+        scalars, lambda child: st.lists(child, max_size=4) | st.dictionaries(texts(), child, max_size=4), max_leaves=12
+    )
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+policies = st.builds(
+    Policy,
+    max_submissions=maybe(st.integers(1, 100)),
+    max_attempts=maybe(st.integers(1, 100)),
+    attempt_timeout_s=maybe(st.floats(0, 86_400, exclude_min=True)),
+    deadline_s=maybe(st.floats(0, 2_592_000, exclude_min=True)),
+    delivery=maybe(st.sampled_from(Delivery)),
+)
+labels = st.dictionaries(texts(), texts(), max_size=4)
+new_jobs = st.builds(
+    NewJob,
+    id=maybe(IDS),
+    title=texts(min_size=1),
+    description=texts(),
+    acceptance_criteria=texts(min_size=1).filter(str.strip),
+    payload=json_values(),
+    agent_id=maybe(IDS),
+    priority=st.integers(0, 9),
+    tenant=texts(min_size=1),
+    labels=labels,
+    policy=policies,
+)
+
+
+def jobs(payloads):
+    return st.builds(
+        Job,
+        id=IDS,
+        title=texts(min_size=1),
+        description=texts(),
+        acceptance_criteria=texts(),
+        payload=payloads,
+        status=st.sampled_from(JobStatus),
+        version=INT64,
+        agent_id=maybe(IDS),
+        execution_id=maybe(st.uuids()),
+        submission=INT32,
+        priority=st.integers(0, 9),
+        tenant=texts(min_size=1),
+        labels=labels,
+        policy=policies,
+        created_at=TIMES,
+        updated_at=TIMES,
+    )
+
+
+def job_logs(payloads):
+    return st.builds(
+        JobLog,
+        id=st.uuids(),
+        job_id=IDS,
+        version=INT64,
+        status=st.sampled_from(JobLogStatus),
+        job_status=st.sampled_from(JobStatus),
+        agent_id=maybe(IDS),
+        request_payload=payloads,
+        response_payload=payloads,
+        message=maybe(texts()),
+        code=maybe(texts()),
+        execution_id=maybe(st.uuids()),
+        attempt=maybe(INT32),
+        lease=maybe(INT64),
+        submission=maybe(INT32),
+        event_id=maybe(st.uuids()),
+        cursor=st.integers(0, 2**63 - 1),
+        created_at=TIMES,
+    )
+
+
+agents = st.builds(
+    Agent,
+    id=IDS,
+    name=texts(min_size=1),
+    protocol=st.sampled_from(Protocol),
+    url=st.sampled_from(["http://localhost:8080/a", "https://agents.example/größe?x=1#y"]),
+    capabilities=st.lists(texts(), max_size=4),
+    policy=policies,
+    enabled=st.booleans(),
+    created_at=TIMES,
+    updated_at=TIMES,
+)

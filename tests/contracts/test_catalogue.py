@@ -1,0 +1,76 @@
+import re
+from datetime import timedelta
+
+import pytest
+
+from contracts.client import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
+from contracts.events import Event, JobChanged
+from contracts.resources import PAYLOAD_MAX_BYTES
+from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS
+
+SERVICES = {"jobstore", "executor", "validator"}
+EVENT_TOPICS = [topic for topic in TOPICS.values() if topic.event]
+DLQS = [topic for topic in TOPICS.values() if not topic.event]
+
+
+def events(parent=Event):
+    """Every event that is declared: the classes that nothing is derived from."""
+    children = [event for child in parent.__subclasses__() for event in events(child)]
+    return children or [parent]
+
+
+def test_every_event_has_a_topic_and_every_topic_an_event_or_a_source():
+    assert set(TOPIC_OF) == set(events())
+    assert {topic.name for topic in DLQS} == {topic.dlq for topic in EVENT_TOPICS if topic.dlq}
+    assert [name for name, topic in TOPICS.items() if topic.name != name] == []
+
+
+@pytest.mark.parametrize("event", events(), ids=lambda event: event.__name__)
+def test_names_derive_from_the_event(event):
+    kebab = re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
+    assert event.type == f"signoff.{kebab}.v1"
+    assert TOPIC_OF[event] == kebab
+
+
+@pytest.mark.parametrize("topic", EVENT_TOPICS, ids=lambda topic: topic.name)
+def test_what_a_service_consumes_has_a_dead_letter_queue(topic):
+    readers = topic.consumers & SERVICES
+    assert (topic.dlq is not None) == bool(readers)
+    if topic.dlq:
+        dlq = TOPICS[topic.dlq]
+        assert (dlq.name, dlq.producers, dlq.retention) == (f"{topic.name}-dlq", readers, timedelta(days=30))
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic: topic.name)
+def test_every_topic_has_writers_readers_and_explicit_settings(topic):
+    assert topic.producers
+    assert topic.consumers
+    assert topic.partitions == (8 if topic.event else 1)
+    assert topic.settings["cleanup.policy"] == "delete"
+    assert topic.settings["retention.bytes"] == "-1"
+
+
+def test_events_are_kept_as_long_as_they_may_be_needed():
+    days = {topic.name: topic.retention and topic.retention.days for topic in EVENT_TOPICS}
+    assert days == {
+        "execute-requested": 7,
+        "result-produced": 30,
+        "job-status-reported": 30,
+        "cancel-requested": 7,
+        "job-changed": None,
+    }
+
+
+def test_facts_are_kept_for_ever():
+    assert TOPICS[TOPIC_OF[JobChanged]].settings["retention.ms"] == "-1"
+
+
+def test_no_event_is_too_large_for_its_topic():
+    """The largest is a JobChanged: the job, the request, the response, and what a verdict quotes and says of it."""
+    capped_fields = 4
+    for topic in TOPICS.values():
+        assert int(topic.settings["max.message.bytes"]) == MESSAGE_MAX_BYTES > capped_fields * PAYLOAD_MAX_BYTES
+
+
+def test_what_fits_a_topic_fits_a_call():
+    assert GRPC_MESSAGE_MAX_BYTES >= MESSAGE_MAX_BYTES

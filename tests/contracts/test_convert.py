@@ -1,0 +1,120 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import agents, job_logs, jobs, json_values, new_jobs
+
+from contracts.convert import (
+    agent_message,
+    agent_of,
+    get_json,
+    job_log_message,
+    job_log_of,
+    job_message,
+    job_of,
+    new_agent_message,
+    new_agent_of,
+    new_job_message,
+    new_job_of,
+    protocol_of,
+    put_json,
+    status_of,
+)
+from contracts.jsontext import json_text
+from contracts.resources import NewAgent, NewJob
+from signoff.v1 import resources_pb2 as pb
+
+MODERATE = json_values(integers=st.integers(-(2**53) + 1, 2**53 - 1))
+EXACT = ["9007199254740993", "-1180591620717411303425", "0.1", "1e+22", "5e-324", "1.0", '"\\u0000"', "null", '{"":[]}']
+
+
+def sent(message):
+    """The message as the other side reads it."""
+    return type(message).FromString(message.SerializeToString())
+
+
+def row(model, *payloads):
+    """A row of the jobstore: payloads are JSON text, or null."""
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return fields | {name: None if fields[name] is None else json_text(fields[name]) for name in payloads}
+
+
+@given(new_jobs)
+def test_new_job_comes_back_exact(job):
+    received = new_job_of(sent(new_job_message(job)))
+    assert received == job
+    assert json_text(received.payload) == json_text(job.payload)
+
+
+@given(jobs(json_values()))
+def test_job_with_json_as_text_comes_back_exact(job):
+    received = job_of(sent(job_message(row(job, "payload"), as_text=True)))
+    assert received == job
+    assert json_text(received.payload) == json_text(job.payload)
+
+
+@given(jobs(MODERATE))
+def test_job_with_json_as_value_comes_back_equal(job):
+    assert job_of(sent(job_message(row(job, "payload"), as_text=False))) == job
+
+
+@given(job_logs(json_values()))
+def test_job_log_with_json_as_text_comes_back_exact(log):
+    received = job_log_of(sent(job_log_message(row(log, "request_payload", "response_payload"), as_text=True)))
+    assert received == log
+    assert json_text(received.response_payload) == json_text(log.response_payload)
+
+
+@given(job_logs(MODERATE))
+def test_job_log_with_json_as_value_comes_back_equal(log):
+    assert job_log_of(sent(job_log_message(row(log, "request_payload", "response_payload"), as_text=False))) == log
+
+
+@given(agents)
+def test_agent_comes_back(agent):
+    assert agent_of(sent(agent_message(agent))) == agent
+    new = NewAgent.model_validate(agent.model_dump())
+    assert new_agent_of(sent(new_agent_message(new))) == new
+
+
+@pytest.mark.parametrize("text", EXACT)
+def test_json_as_text_keeps_every_digit(text):
+    message = pb.Job()
+    put_json(message, "payload", text, as_text=True)
+    assert get_json(sent(message), "payload") == text
+
+
+def test_json_as_value_holds_numbers_as_doubles():
+    message = pb.Job()
+    put_json(message, "payload", "[9007199254740993,1.0]", as_text=False)
+    assert json.loads(get_json(sent(message), "payload")) == [9007199254740992.0, 1]
+
+
+@pytest.mark.parametrize(("levels", "field"), [(30, "payload"), (31, "payload_json"), (200, "payload_json")])
+def test_deep_json_is_sent_as_text(levels, field):
+    message, text = pb.Job(), "[" * levels + "1" + "]" * levels
+    put_json(message, "payload", text, as_text=False)
+    assert [name.name for name, _ in sent(message).ListFields()] == [field]
+    assert get_json(sent(message), "payload") == text
+
+
+@pytest.mark.parametrize("text", ["NaN", "1e400", "{", '"\\ud800"'])
+def test_payload_that_is_no_json_is_refused(text):
+    message = pb.NewJob(title="a", acceptance_criteria="b", payload_json=text)
+    with pytest.raises(ValueError, match=r"column|JSON"):
+        new_job_of(message)
+
+
+def test_what_is_not_set_is_what_the_model_says():
+    message = pb.NewJob(title="a", acceptance_criteria="b")
+    assert new_job_of(message) == NewJob(title="a", acceptance_criteria="b")
+    agent = pb.NewAgent(name="a", url="http://localhost/a")
+    assert new_agent_of(agent) == NewAgent(name="a", url="http://localhost/a")
+
+
+def test_unspecified_is_no_status_and_no_protocol():
+    with pytest.raises(ValueError, match="UNSPECIFIED"):
+        status_of(pb.JOB_STATUS_UNSPECIFIED)
+    with pytest.raises(ValueError, match="unspecified"):
+        protocol_of(pb.PROTOCOL_UNSPECIFIED)

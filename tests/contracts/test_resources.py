@@ -1,0 +1,94 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from contracts.events import ExecuteRequested, JobStatusReported
+from contracts.identity import new_execution_id
+from contracts.resources import CriterionVerdict, Job, NewAgent, NewJob, Policy, Verdict
+from contracts.status import Delivery, Outcome, ReportKind
+
+criteria = st.lists(
+    st.builds(CriterionVerdict, text=st.just("a"), outcome=st.sampled_from(Outcome), required=st.booleans()), max_size=5
+)
+
+
+@given(criteria)
+def test_verdict_is_valid_when_every_required_criterion_passed(judged):
+    verdict = Verdict.of(judged, "because")
+    assert verdict.is_valid == all(c.outcome is Outcome.PASS for c in judged if c.required)
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@given(criteria)
+def test_verdict_cannot_claim_more_than_its_criteria(judged):
+    claim = {"is_valid": True, "reason": "trust me", "criteria": [c.model_dump() for c in judged]}
+    if Verdict.of(judged, "because").is_valid:
+        assert Verdict.model_validate(claim).is_valid
+    else:
+        with pytest.raises(ValidationError, match="a required criterion did not pass"):
+            Verdict.model_validate(claim)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.CANNOT_ASSESS])
+def test_optional_criterion_is_judged_and_does_not_decide(outcome):
+    optional = CriterionVerdict(text="b", outcome=outcome, required=False)
+    assert Verdict.of([CriterionVerdict(text="a", outcome=Outcome.PASS), optional], "because").is_valid
+
+
+def test_verdict_goes_with_its_kind_and_only_with_it():
+    fields = {"execution_id": new_execution_id(), "job_id": "a", "attempt": 1, "lease": 1, "seq": 1}
+    fields["reported_at"] = "2026-11-24T09:30:00Z"
+    verdict = Verdict.of([], "because")
+    assert JobStatusReported(**fields, kind=ReportKind.VERDICT, verdict=verdict).verdict == verdict
+    for wrong in [{"kind": ReportKind.VERDICT}, {"kind": ReportKind.PROGRESS, "verdict": verdict}]:
+        with pytest.raises(ValidationError, match="a verdict goes with kind"):
+            JobStatusReported(**fields, **wrong)
+
+
+def test_inline_job_has_no_other_id_than_its_event():
+    job = {"id": "b", "title": "c", "acceptance_criteria": "d"}
+    with pytest.raises(ValidationError, match=r"job\.id differs"):
+        ExecuteRequested(execution_id=new_execution_id(), job_id="a", job=job)
+    assert ExecuteRequested(execution_id=new_execution_id(), job_id="b", job=job).job.id == "b"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": ""},
+        {"title": "a" * 501},
+        {"title": "a\0b"},
+        {"acceptance_criteria": " \n"},
+        {"id": "../a"},
+        {"id": "a" * 129},
+        {"id": "a\n"},
+        {"priority": 10},
+        {"labels": {"a": "b" * 201}},
+        {"labels": {str(n): "" for n in range(65)}},
+        {"policy": {"deadline_s": float("inf")}},
+        {"policy": {"max_attempts": 0}},
+    ],
+)
+def test_new_job_out_of_bounds_is_refused(change):
+    fields = {"title": "a", "acceptance_criteria": "b"}
+    assert NewJob(**fields)
+    with pytest.raises(ValidationError):
+        NewJob(**fields | change)
+
+
+@pytest.mark.parametrize("url", ["", "agent", "file:///etc/passwd", "http://", "http://a\0b/"])
+def test_agent_is_reached_by_http_only(url):
+    with pytest.raises(ValidationError):
+        NewAgent(name="a", url=url)
+
+
+def test_unknown_fields_are_ignored():
+    times = {"created_at": "2026-11-24T09:30:00Z", "updated_at": "2026-11-24T09:30:00Z"}
+    job = Job(id="a", title="b", status="PENDING", version=1, **times, watchers=["ann"])
+    assert "watchers" not in job.model_dump()
+
+
+def test_policy_leaves_open_what_nobody_set():
+    job, agent = Policy(max_attempts=2), Policy(max_attempts=5, delivery=Delivery.AT_MOST_ONCE)
+    assert job.over(agent) == Policy(max_attempts=2, delivery=Delivery.AT_MOST_ONCE)

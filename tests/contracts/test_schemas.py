@@ -1,0 +1,77 @@
+import filecmp
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from contracts.jsontext import parse_json
+from contracts.schemas import SCHEMAS_DIR, schema_name, schemas
+from contracts.topics import TOPIC_OF
+
+PROTO = SCHEMAS_DIR.parent
+EXAMPLES_DIR = PROTO / "examples"
+EXAMPLES = sorted(EXAMPLES_DIR.glob("*/*.json"))
+PLUGINS = ("mypy_out=quiet:", "mypy_grpc_out=quiet:")
+EVENT_OF = {schema_name(event).removesuffix(".json"): event for event in TOPIC_OF}
+
+
+def example_id(path):
+    return f"{path.parent.name}/{path.stem}"
+
+
+def test_schemas_are_what_the_models_give():
+    assert {path.name: path.read_text("utf-8") for path in SCHEMAS_DIR.iterdir()} == schemas(), "run `make proto`"
+
+
+def test_every_event_has_examples_and_every_example_an_event():
+    assert {path.name for path in EXAMPLES_DIR.iterdir()} == set(EVENT_OF)
+    assert {path.parent.name for path in EXAMPLES} == set(EVENT_OF)
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_schema_is_itself_well_formed_and_open_to_new_fields(name):
+    schema = json.loads(schemas()[name])
+    Draft202012Validator.check_schema(schema)
+    closed = [
+        key
+        for key, part in {"": schema, **schema.get("$defs", {})}.items()
+        if part.get("additionalProperties") is False
+    ]
+    assert closed == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=example_id)
+def test_example_is_valid_by_model_and_schema(path):
+    event = EVENT_OF[path.parent.name].model_validate_json(path.read_bytes())
+    validator = Draft202012Validator(json.loads(schemas()[f"{path.parent.name}.json"]))
+    validator.validate(parse_json(path.read_bytes()))
+    validator.validate(parse_json(event.model_dump_json()))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=example_id)
+def test_example_comes_back_as_it_was(path):
+    model = EVENT_OF[path.parent.name]
+    event = model.model_validate_json(path.read_bytes())
+    again = model.model_validate_json(event.model_dump_json())
+    assert (again, again.event_id, again.key) == (event, event.event_id, event.key)
+    if "newer" not in path.stem:
+        assert parse_json(event.model_dump_json(exclude_unset=True)) == parse_json(path.read_bytes())
+
+
+def test_generated_code_is_what_protoc_gives(tmp_path):
+    sources = sorted(str(path) for path in (PROTO / "signoff/v1").glob("*.proto"))
+    outputs = [f"--{name}{tmp_path}" for name in ("python_out=", "grpc_python_out=", *PLUGINS)]
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *outputs, *sources],
+        check=True,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+    )
+    made = {path.name for path in (tmp_path / "signoff/v1").iterdir()}
+    kept = {path.name for path in (PROTO / "signoff/v1").glob("*_pb2*")}
+    assert kept == made, "run `make proto`"
+    _, differing, missing = filecmp.cmpfiles(tmp_path / "signoff/v1", PROTO / "signoff/v1", made, shallow=False)
+    assert (differing, missing) == ([], []), "run `make proto`"
