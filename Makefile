@@ -1,0 +1,88 @@
+# `make setup` fetches all that is needed into .venv, pinned and checked by hash; the machine needs Python 3.11+, make, git.
+
+BIN := .venv/bin
+READY := .venv/ready
+DISTRIBUTIONS := proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
+PYTHON ?=
+ARGS ?=
+
+# A .venv that was moved, or whose Python is gone, is made again.
+$(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint breaking format bench proto lock clean
+
+help: ## Show these targets; ARGS="..." is passed on
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make or update .venv; afterwards .venv/bin/signoff works
+	@echo 'setup: ready ($(BIN)/signoff)'
+
+demo: $(READY) ## Run the whole system and watch jobs being judged
+	$(BIN)/signoff demo $(ARGS)
+
+up: $(READY) ## Run the whole system until interrupted
+	$(BIN)/signoff up $(ARGS)
+
+test: $(READY) ## Run the tests, on real Kafka and PostgreSQL
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## Check style, types, layers and contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/buf lint proto
+	@$(MAKE) --no-print-directory breaking
+
+# Against the last commit, or the one before it where proto/ has not changed since. A shallow clone may not have it.
+breaking: $(READY)
+	@git diff --quiet HEAD -- proto 2>/dev/null && base=HEAD~1 || base=HEAD; \
+	if git rev-parse --quiet --verify "$$base:proto" >/dev/null 2>&1; then \
+		echo "$(BIN)/buf breaking proto, against $$base"; \
+		git archive "$$base" proto | $(BIN)/buf breaking proto --against '-#format=tar,subdir=proto'; \
+	else \
+		echo "buf breaking: skipped, there is no $$base to compare with"; \
+	fi
+
+format: $(READY) ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure
+	$(BIN)/python benchmarks/lives.py $(ARGS)
+
+proto: $(READY) ## Generate the gRPC code and the JSON Schemas from the contracts
+	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
+		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto
+	$(BIN)/python -m contracts.schemas
+
+lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest versions
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		$(foreach name,contracts servicekit jobstore executor validator console cli local,--no-emit-package signoff-$(name)) \
+		pyproject.toml --group dev -o requirements.lock $(ARGS)
+
+clean: ## Remove .venv and all caches; data in .signoff stays
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
+
+# uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.
+$(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
+	@$(BIN)/python -c '' 2>/dev/null || { \
+		for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3) ''; do \
+			"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+		done; \
+		test -n "$$python" || { echo 'setup: needs Python 3.11 or newer, with venv (PYTHON=... names one)' >&2; exit 1; }; \
+		echo "setup: .venv, with $$("$$python" --version)"; \
+		"$$python" -m venv --clear .venv; \
+	}
+	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .venv/uv.txt
+	@echo "setup: $$(grep -c == requirements.lock) packages; the first time, some 250 MB are fetched"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || { \
+		echo 'setup: again, with pip'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock; \
+	}
+	@echo 'setup: Signoff itself, editable'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
+	@touch $@
