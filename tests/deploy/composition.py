@@ -1,0 +1,60 @@
+"""Reads docker-compose.yml and the variables that it is given."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from dockerfiles import ROOT
+
+from console.config import ConsoleSettings
+from executor.config import Settings as ExecutorSettings
+from jobstore.config import Settings as JobStoreSettings
+from servicekit.settings import ServiceSettings
+from validator.config import Settings as ValidatorSettings
+
+FILE = ROOT / "docker-compose.yml"
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "jobstore": JobStoreSettings,
+    "executor": ExecutorSettings,
+    "validator": ValidatorSettings,
+    "console": ConsoleSettings,
+}
+#: Read by the OpenAI SDK under these names.
+OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+def load(env: Mapping[str, str]) -> Any:
+    """The file with the variables of `env` put in; KeyError: one that it requires is missing."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, default = match.groups()
+        return env.get(name) or default if kind == "-" else env[name]
+
+    document = yaml.safe_load(_VARIABLE.sub(value, FILE.read_text()))
+    for service in document["services"].values():
+        given = {name: env.get(name) if value is None else value for name, value in _environment(service).items()}
+        service["environment"] = {name: str(value) for name, value in given.items() if value is not None}
+    return document
+
+
+def variables() -> tuple[set[str], set[str]]:
+    """The variables that the file requires, and those that may be missing."""
+    found = {name: kind for name, kind, _ in _VARIABLE.findall(FILE.read_text())}
+    passed_on = {
+        name for service in _services().values() for name, value in _environment(service).items() if value is None
+    }
+    required = {name for name, kind in found.items() if kind == "?"}
+    return required, (found.keys() | passed_on) - required
+
+
+def example() -> dict[str, list[str]]:
+    """What .env.example says of each variable, set or commented out."""
+    pairs = re.findall(r"(?m)^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text())
+    return {name: [value for other, value in pairs if other == name] for name, _ in pairs}
+
+
+def _environment(service: Mapping[str, Any]) -> dict[str, Any]:
+    environment: dict[str, Any] = service.get("environment", {})
+    return environment

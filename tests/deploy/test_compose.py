@@ -1,0 +1,106 @@
+import json
+import re
+
+import composition
+import pytest
+from composition import OPENAI, SETTINGS
+from dockerfiles import IMAGE, SERVICES, environment, values
+
+from contracts.topics import MESSAGE_MAX_BYTES
+from localstack import kafka
+from servicekit.settings import split_address
+
+SECRETS = dict.fromkeys(("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "OPENAI_API_KEY"), "5ec7e7")
+OWN = [*SERVICES, "judge", "agents"]
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return composition.load(SECRETS)
+
+
+def test_the_file_follows_the_compose_specification(compose):
+    compose_spec = pytest.importorskip("compose_spec.compose_spec")
+    compose_spec.PyCompose.from_json(json.dumps(compose)).validate()
+
+
+def test_env_example_has_every_variable_and_no_other():
+    required, optional = composition.variables()
+    assert composition.example().keys() - {"COMPOSE_PROFILES"} == required | optional
+
+
+def test_secrets_are_required_and_have_no_default():
+    required, _ = composition.variables()
+    assert required == SECRETS.keys()
+    assert all(not composition.example()[name][0] for name in required)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_given_settings_that_it_has(compose, service):
+    fields = {f"SIGNOFF_{name.upper()}" for name in SETTINGS[service].model_fields}
+    given = compose["services"][service]["environment"].keys() | environment(service).keys()
+    assert {name for name in given if name.startswith("SIGNOFF_")} <= fields
+    assert {name for name in given if name.startswith("OPENAI_")} <= (OPENAI if service == "validator" else set())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_starts_from_what_it_is_given(compose, service, monkeypatch):
+    for name, value in {**environment(service), **compose["services"][service]["environment"]}.items():
+        monkeypatch.setenv(name, value)
+    settings = SETTINGS[service]()
+    assert settings.grace_s < int(compose["services"][service]["stop_grace_period"].removesuffix("s"))
+    assert service == "jobstore" or settings.jobstore == "jobstore:50051"
+    assert service == "console" or settings.kafka == "kafka:9092"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_health_is_asked_as_the_image_asks_it_and_where_the_service_answers(compose, service):
+    _, _, image_command = values(service, IMAGE, "HEALTHCHECK")[0].partition("CMD ")
+    assert compose["services"][service]["healthcheck"]["test"] == ["CMD", *json.loads(image_command)]
+    asked, path = re.search(r"', (\d+), .*'(/[a-z/]+)'", image_command).groups()
+    address = "SIGNOFF_HTTP_ADDRESS" if path == "/api/health" else "SIGNOFF_HEALTH_ADDRESS"
+    assert split_address(environment(service)[address]) == ("0.0.0.0", int(asked))
+
+
+def test_only_the_console_and_the_jobstore_are_published_and_only_to_this_machine(compose):
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert published == {"console": ["127.0.0.1:8080:8080"], "jobstore": ["127.0.0.1:50051:50051"]}
+
+
+@pytest.mark.parametrize("service", ["kafka", "postgres", *OWN])
+def test_a_container_may_do_no_more_than_it_needs(compose, service):
+    settings = compose["services"][service]
+    assert settings["read_only"] is (service != "kafka")
+    assert settings["cap_drop"] == ["ALL"]
+    assert settings["security_opt"] == ["no-new-privileges:true"]
+    assert settings["mem_limit"]
+    assert settings["restart"] == "unless-stopped"
+
+
+def test_what_others_wait_for_has_a_health_check(compose):
+    services = compose["services"]
+    waited_for = {
+        name for service in services.values() for name, how in service.get("depends_on", {}).items() if how["condition"]
+    }
+    assert waited_for == {"kafka", "postgres", "jobstore"}
+    assert all(services[name]["healthcheck"]["test"] for name in waited_for)
+
+
+def test_kafka_is_set_as_in_the_local_stack(compose):
+    given = compose["services"]["kafka"]["environment"]
+    settings = {name.removeprefix("KAFKA_").lower().replace("_", "."): value for name, value in given.items()}
+    lines = kafka.PROPERTIES.format(logs="", port=0, controller_port=0, message_max_bytes=kafka.MESSAGE_MAX_BYTES)
+    local = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
+    same = [name for name in local if re.search(r"replication|isr|max.bytes|create.topics|rebalance", name)]
+    assert {name: settings.get(name) for name in same} == {name: local[name] for name in same}
+    assert int(settings["message.max.bytes"]) > MESSAGE_MAX_BYTES
+
+
+def test_without_a_key_the_profile_local_judges_and_has_agents(compose):
+    assert {name for name, service in compose["services"].items() if service.get("profiles") == ["local"]} == {
+        "judge",
+        "agents",
+    }
+    assert composition.example()["OPENAI_BASE_URL"][-1] == "http://judge:8090/v1"
+    subnet = compose["networks"]["agents"]["ipam"]["config"][0]["subnet"]
+    assert compose["services"]["executor"]["environment"]["SIGNOFF_AGENT_NETWORKS"] == subnet
