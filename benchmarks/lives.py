@@ -1,0 +1,242 @@
+"""Lives through all three doors: how many a second, how long each takes, at what CPU; and whether every fact is told.
+
+A life is: asked for, the agent called, the result judged, the final status recorded. Prints a JSON line a round; ends
+with status 1 when a transition is missing, out of order, or a job ended otherwise than it must.
+
+    .venv/bin/python benchmarks/lives.py --jobs 500 [--rate 20] [--rounds 3]
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import psutil
+import uvloop
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from contracts.client import JobStoreClient
+from contracts.events import ExecuteRequested, JobChanged
+from contracts.identity import new_execution_id
+from contracts.resources import NewAgent, NewJob, Policy
+from contracts.topics import TOPIC_OF
+
+#: Of ten jobs so many end so: what the agent answers, the policy, the final status.
+MIX = [
+    *[({"text": "the sky is blue"}, {}, "COMPLETED")] * 7,
+    ({"text": "red"}, {}, "RESUBMISSION_REQUIRED"),
+    ({"text": "red"}, {"max_submissions": 1}, "REJECTED"),
+    (None, {}, "FAILED"),
+]
+DOORS = ("grpc", "rest", "event")
+FINAL = {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED", "FAILED"}
+
+
+class Agent:
+    """Answers at once, as the job's payload says, and notes when each job's call came."""
+
+    def __init__(self) -> None:
+        self.called: dict[str, float] = {}
+        self.calls = 0
+
+    async def on_call(self, request: web.Request) -> web.Response:
+        """Answer one call."""
+        body = await request.json()
+        self.called.setdefault(body["job_id"], time.perf_counter())
+        self.calls += 1
+        answer = body["payload"]["answer"]
+        return web.Response(status=400) if answer is None else web.json_response(answer)
+
+
+@asynccontextmanager
+async def running(data: Path) -> AsyncIterator[dict[str, Any]]:
+    """`signoff up`, until the end."""
+    file = data / "endpoints.json"
+    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        while not file.exists():
+            if process.returncode is not None:
+                raise SystemExit("signoff up ended early")
+            await asyncio.sleep(0.1)
+        yield json.loads(file.read_text())
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+class Run:
+    """One round: `jobs` lives, each door in turn."""
+
+    def __init__(self, endpoints: dict[str, Any], agent: Agent, client: JobStoreClient, jobs: int, rate: float) -> None:
+        self.endpoints, self.agent, self.client, self.rate = endpoints, agent, client, rate
+        self.ids = [f"life-{uuid4().hex}" for _ in range(jobs)]
+        self.asked: dict[str, float] = {}
+        self.ended: dict[str, float] = {}
+        self.facts: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+
+    def new(self, number: int) -> NewJob:
+        """The job with this number."""
+        answer, policy, _ = MIX[number % len(MIX)]
+        return NewJob(
+            id=self.ids[number],
+            title="A life",
+            acceptance_criteria='Says "blue"\nIs not empty',
+            payload={"answer": answer, "filler": "p" * 200},
+            agent_id="bench",
+            policy=Policy(**policy),
+        )
+
+    async def measure(self) -> dict[str, Any]:
+        """Live all lives, and say how it went."""
+        consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=self.endpoints["kafka"])
+        await consumer.start()
+        await consumer.seek_to_end()
+        await self._together(self._create(n) for n in range(len(self.ids)) if DOORS[n % 3] != "event")
+        http = aiohttp.ClientSession(
+            self.endpoints["http"], headers={"Authorization": f"Bearer {self.endpoints['token']}"}
+        )
+        producer = AIOKafkaProducer(bootstrap_servers=self.endpoints["kafka"], acks="all")
+        await producer.start()
+        ask: dict[str, Callable[[int], Awaitable[Any]]] = {
+            "grpc": lambda n: self.client.execute_job(self.ids[n]),
+            "rest": lambda n: self._rest(http, n),
+            "event": lambda n: self._event(producer, n),
+        }
+        cpu, started = self._cpu(), time.perf_counter()
+        watching = asyncio.create_task(self._watch(consumer))
+        await self._paced(lambda n: ask[DOORS[n % 3]](n))
+        await asyncio.wait_for(watching, 120)
+        took = max(self.ended.values()) - started
+        used = {name: spent - cpu[name] for name, spent in self._cpu().items()}
+        await asyncio.gather(consumer.stop(), http.close(), producer.stop())
+        return self._figures(took, used)
+
+    async def _create(self, number: int) -> None:
+        await self.client.create_job(self.new(number))
+
+    async def _rest(self, http: aiohttp.ClientSession, number: int) -> None:
+        async with http.post(f"/api/jobs/{self.ids[number]}/execute", json={}) as answer:
+            answer.raise_for_status()
+
+    async def _event(self, producer: AIOKafkaProducer, number: int) -> None:
+        event = ExecuteRequested(execution_id=new_execution_id(), job_id=self.ids[number], job=self.new(number))
+        await producer.send_and_wait(TOPIC_OF[ExecuteRequested], event.model_dump_json().encode())
+
+    async def _paced(self, ask: Callable[[int], Awaitable[Any]]) -> None:
+        async def one(number: int) -> None:
+            self.asked[self.ids[number]] = time.perf_counter()
+            await ask(number)
+
+        if not self.rate:
+            await self._together(one(number) for number in range(len(self.ids)))
+            return
+        began, tasks = time.perf_counter(), []
+        for number in range(len(self.ids)):
+            await asyncio.sleep(max(0.0, began + number / self.rate - time.perf_counter()))
+            tasks.append(asyncio.create_task(one(number)))
+        await asyncio.gather(*tasks)
+
+    async def _together(self, work: Iterable[Awaitable[Any]]) -> None:
+        """All of it, 100 at a time."""
+        places = asyncio.Semaphore(100)
+
+        async def one(item: Awaitable[Any]) -> None:
+            async with places:
+                await item
+
+        await asyncio.gather(*(one(item) for item in work))
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Read the facts until every job has ended."""
+        left = set(self.ids)
+        while left:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    fact = json.loads(record.value)
+                    job_id, status = fact["job_id"], fact["job"]["status"]
+                    self.facts[job_id].append((fact["version"], status))
+                    if status in FINAL and job_id in left:
+                        left.discard(job_id)
+                        self.ended[job_id] = time.perf_counter()
+
+    def _cpu(self) -> dict[str, float]:
+        """CPU seconds of each part of the system, its children included."""
+        used = {}
+        for name, pid in self.endpoints["processes"].items():
+            process = psutil.Process(pid)
+            times = [p.cpu_times() for p in [process, *process.children(recursive=True)]]
+            used[name] = sum(t.user + t.system for t in times)
+        return used
+
+    def _figures(self, took: float, cpu: dict[str, float]) -> dict[str, Any]:
+        called = [self.agent.called[i] - self.asked[i] for i in self.ids]
+        ended = [self.ended[i] - self.asked[i] for i in self.ids]
+        per_life = {name: round(seconds * 1000 / len(self.ids), 2) for name, seconds in cpu.items()}
+        return {
+            "lives_a_second": round(len(self.ids) / took, 1),
+            "to_call_ms": (_percentile(called, 50), _percentile(called, 99)),
+            "to_final_ms": (_percentile(ended, 50), _percentile(ended, 99)),
+            "cpu_ms_a_life": round(sum(v for k, v in per_life.items() if k not in {"agents", "judge"}), 2),
+            "cpu_by_part": per_life,
+            "wrong": self._wrong(),
+        }
+
+    def _wrong(self) -> list[str]:
+        """What the facts say that they must not: a gap, a repeat, another end."""
+        wrong = []
+        for number, job_id in enumerate(self.ids):
+            versions = [version for version, _ in self.facts[job_id]]
+            if versions != list(range(1, 1 + len(versions))):
+                wrong.append(f"{job_id}: versions {versions}")
+            if self.facts[job_id][-1][1] != MIX[number % len(MIX)][2]:
+                wrong.append(f"{job_id}: ended {self.facts[job_id][-1][1]}")
+        return wrong
+
+
+def _percentile(seconds: list[float], percent: int) -> float:
+    return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
+
+
+async def main() -> int:
+    """Run the rounds; 0 when every fact is right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0 asks for all at once")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    agent, app = Agent(), web.Application()
+    app.router.add_post("/agent", agent.on_call)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
+        async with running(Path(data)) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+            await client.create_agent(NewAgent(id="bench", name="bench", url=url))
+            for number in range(arguments.rounds + 1):
+                busy = psutil.cpu_percent()
+                figures = await Run(endpoints, agent, client, arguments.jobs, arguments.rate).measure()
+                wrong += figures["wrong"]
+                name = "warm-up" if number == 0 else f"round {number}"
+                about = {"jobs": arguments.jobs, "rate": arguments.rate, "busy_before_percent": busy}
+                print(f"{name}: {json.dumps({**figures, **about, 'wrong': len(figures['wrong'])})}")
+    await runner.cleanup()
+    print("every transition of every job is in job-changed, in order" if not wrong else f"WRONG: {wrong[:5]}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,112 @@
+"""The README's examples, run as they stand there."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool, json_format, message_factory
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from system import System
+
+from contracts.resources import NewAgent
+from contracts.status import JobStatus
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def example(heading: str, language: str) -> str:
+    """The first block in a language under a heading."""
+    section = README.split(f"### {heading}\n", 1)[1]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+async def home(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which the system's endpoints are where the README says; with the agent that it names."""
+    path = tmp_path_factory.mktemp("readme")
+    (path / ".signoff").mkdir()
+    (path / ".signoff/endpoints.json").symlink_to(system.endpoints_file)
+    (path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    writer = system.endpoints["agents"]["writer"]
+    await system.client.create_agent(NewAgent(id="writer", name="writer", url=writer))
+    return path
+
+
+async def run(home: Path, *command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=home,
+        env={**os.environ, "COLUMNS": "160"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_the_operators_example(home: Path) -> None:
+    output = await run(home, "bash", "-ec", example("As an operator", "sh"))
+    assert "COMPLETED" in output
+
+
+async def test_the_python_clients_example(home: Path) -> None:
+    output = await run(home, sys.executable, "-c", example("As a gRPC client", "python"))
+    assert output.splitlines()[-1].startswith("COMPLETED")
+
+
+async def test_the_rest_example(home: Path, system: System) -> None:
+    await run(home, "bash", "-ec", example("Over REST", "sh"))
+    assert (await system.at_rest("sonnet-1")).status is JobStatus.COMPLETED
+
+
+async def test_the_upstream_example(home: Path, system: System) -> None:
+    await run(home, sys.executable, "-c", example("As an upstream service", "python"))
+    await system.known("ballad-1")
+    assert (await system.at_rest("ballad-1")).status is JobStatus.COMPLETED
+
+
+async def test_the_grpcurl_example(home: Path, system: System) -> None:
+    """By grpcurl where there is one; else by a client that knows of the services what reflection tells it, too."""
+    text = example("As a gRPC client", "sh")
+    if shutil.which("grpcurl"):
+        await run(home, "bash", "-ec", text)
+    else:
+        calls = re.findall(r"-d '(.*?)'\s+\\?\s*\$GRPC (\S+)", text, re.DOTALL)
+        assert len(calls) == 2
+        for body, method in calls:
+            await asyncio.to_thread(call_by_reflection, system.endpoints, method, json.loads(body))
+    assert (await system.at_rest("ode-1")).status is JobStatus.COMPLETED
+
+
+def call_by_reflection(endpoints: dict[str, str], method: str, body: dict[str, object]) -> None:
+    service_name, _, name = method.partition("/")
+    with grpc.insecure_channel(endpoints["grpc"]) as channel:
+        pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        described = pool.FindServiceByName(service_name).FindMethodByName(name)
+        request, answer = (message_factory.GetMessageClass(t) for t in (described.input_type, described.output_type))
+        call = channel.unary_unary(
+            f"/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+        metadata = (("authorization", f"Bearer {endpoints['token']}"),)
+        assert call(json_format.ParseDict(body, request()), metadata=metadata, timeout=10).job.title == "An ode"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "deploy/compose/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert links
+    for link in links:
+        assert (ROOT / page).parent.joinpath(link).exists(), link
