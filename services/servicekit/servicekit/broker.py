@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -20,9 +22,9 @@ from pydantic import ValidationError
 
 from contracts.events import Event
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit.errors import PermanentError, TransientError
+from servicekit.errors import PermanentError, SignoffError, TransientError
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
-from servicekit.retry import until_answered
+from servicekit.retry import settle, until_answered
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,25 @@ E = TypeVar("E", bound=Event)
 Headers = Sequence[tuple[str, bytes]]
 
 COMMIT_TIMEOUT_S = 10.0
+#: What a batch under way is given to end in when the service stops: its claims are answered, and so not lost.
+BATCH_GRACE_S = 5.0
+#: A record is taken by the producer in this time: longer than its own limits, which a closed one does not keep.
+ENQUEUE_TIMEOUT_S = 20.0
+#: How long a publisher that is closed waits for what is under way: an idempotent producer itself waits for ever.
+CLOSE_TIMEOUT_S = 3.0
+#: Events published without waiting; beyond it they are dropped, which is what an outage of the broker comes to.
+SOON_MAX = 5_000
+#: What a dead letter has beside the record's own body, key and headers.
+DEAD_LETTER_BYTES = 4_096
+REASON_MAX = 1_000
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
+
+
+class ConsumerDeadError(SignoffError):
+    """A consumer that will not come back by itself."""
+
+    code = "consumer_dead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +78,43 @@ def outgoing(event: Event, source: str, *, keyed: bool = True, headers: Headers 
     return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers])
 
 
+def by_checksum(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
+    """The partition of a key; without one, any that answers. aiokafka's own hash, in Python, took 5 % of the CPU."""
+    if key is None:
+        return random.choice(available or partitions)  # noqa: S311 - no secret
+    return zlib.crc32(key) % len(partitions)
+
+
 class Publisher:
     """An idempotent producer that is made anew when it has met an error that it does not survive."""
 
-    def __init__(self, kafka: str, source: str) -> None:
+    def __init__(self, kafka: str, source: str, enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S) -> None:
         self._kafka = kafka
         self._source = source
+        self._enqueue_timeout_s = enqueue_timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._soon: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect; waits for the broker."""
         self._producer = await until_answered(self._connected, on="kafka")
 
     async def stop(self) -> None:
-        """Send what is under way, then close."""
-        if self._soon:
-            await asyncio.gather(*self._soon, return_exceptions=True)
+        """Send what is under way, as far as the broker takes it in time, then close."""
+        await _ended(self._soon, CLOSE_TIMEOUT_S / 2)
+        for task in self._soon:
+            task.cancel()
         if self._producer is not None:
-            await self._producer.stop()
+            self._close(self._producer)
+        await _ended(self._closing, CLOSE_TIMEOUT_S / 2)
+
+    def _close(self, producer: AIOKafkaProducer) -> None:
+        """Close in the background: it takes until all that it was given has been sent."""
+        task = asyncio.create_task(producer.stop())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _connected(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -87,6 +123,7 @@ class Publisher:
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
+            partitioner=by_checksum,
             max_batch_size=256 * 1024,
             max_request_size=MESSAGE_MAX_BYTES,
             request_timeout_ms=15_000,
@@ -96,50 +133,42 @@ class Publisher:
         except (KafkaError, OSError) as error:
             await producer.stop()
             raise TransientError(str(error), code="kafka_unavailable") from error
+        except asyncio.CancelledError:
+            await producer.stop()
+            raise
         return producer
 
     async def _renew(self, broken: AIOKafkaProducer) -> None:
         async with self._renewing:
             if self._producer is broken:
-                fresh = await self._connected()
-                self._producer = fresh
-                assert broken is not None
-                with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-                    await asyncio.wait_for(broken.stop(), 1.0)
+                self._producer = await self._connected()
+                self._close(broken)
 
     async def send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Publish in order; where each record stands, or why it does not."""
+        """Publish in order; where each record stands, or why it does not. PermanentError: it is too large."""
         producer = self._producer
         assert producer is not None, "start() first"
         sent: list[Any] = []
         for record in records:
             try:
-                future = await producer.send(
-                    record.topic,
-                    record.value,
-                    key=record.key,
-                    headers=list(record.headers),
-                )
+                headers = list(record.headers)
+                async with asyncio.timeout(self._enqueue_timeout_s):
+                    sent.append(await producer.send(record.topic, record.value, key=record.key, headers=headers))
             except (KafkaError, OSError) as error:
                 sent.append(error)
-                break
-            sent.append(future)
-        acks = await asyncio.gather(*(item for item in sent if not isinstance(item, Exception)), return_exceptions=True)
-        failed = [ack for ack in acks if isinstance(ack, BaseException)] + [e for e in sent if isinstance(e, Exception)]
-        results: list[RecordMetadata | Exception] = [
-            ack if not isinstance(ack, BaseException) else TransientError(str(ack), code="kafka_unavailable")
-            for ack in acks
-        ]
-        missing = len(records) - len(results)
-        results += [TransientError(str(failed[0]) if failed else "not sent", code="kafka_unavailable")] * missing
-        if failed:
-            log.warning("publishing failed", extra={"reason": repr(failed[0]), "records": len(failed)})
+                break  # what follows must not come before it
+        acks = iter(await asyncio.gather(*(s for s in sent if not isinstance(s, Exception)), return_exceptions=True))
+        results = [_result(item if isinstance(item, Exception) else next(acks)) for item in sent]
+        lost = next((result for result in results if isinstance(result, TransientError)), None)
+        results += [TransientError("not sent", code="kafka_unavailable")] * (len(records) - len(results))
+        if lost is not None:
+            log.warning("publishing failed", extra={"reason": str(lost), "records": len(records)})
             with contextlib.suppress(TransientError):
                 await self._renew(producer)
         return results
 
     async def publish(self, *events: Event, keyed: bool = True, headers: Headers = ()) -> None:
-        """Publish and have it acknowledged. TransientError: some may not have been."""
+        """Publish and have it acknowledged. TransientError: not all may have been. PermanentError: one is too large."""
         records = [outgoing(event, self._source, keyed=keyed, headers=headers) for event in events]
         for result in await self.send(records):
             if isinstance(result, Exception):
@@ -147,13 +176,30 @@ class Publisher:
 
     def publish_soon(self, event: Event) -> None:
         """Publish without waiting; what fails is logged, and may be lost."""
-        task = asyncio.ensure_future(self._publish_logged(event))
+        if len(self._soon) >= SOON_MAX:
+            log.warning("not published", extra={"event_id": str(event.event_id), "reason": "too many are under way"})
+            return
+        task = asyncio.create_task(self._publish_logged(event))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
     async def _publish_logged(self, event: Event) -> None:
         with contextlib.suppress(TransientError):  # send() logs it
             await self.publish(event)
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=timeout_s)
+
+
+def _result(ack: Any) -> RecordMetadata | Exception:
+    if isinstance(ack, MessageSizeTooLargeError):
+        return PermanentError(str(ack), code="message_too_large")
+    if isinstance(ack, BaseException):
+        return TransientError(repr(ack), code="kafka_unavailable")
+    metadata: RecordMetadata = ack
+    return metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +221,8 @@ class Subscription(Generic[E]):
     """One topic read by one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
 
     `handle` answers one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
-    are waited out, in it or here; the partitions wait meanwhile.
+    are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
+    one record stands alone, which goes to the dead-letter queue.
     """
 
     publisher: Publisher
@@ -184,7 +231,9 @@ class Subscription(Generic[E]):
     handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
     payload_max_bytes: int = MESSAGE_MAX_BYTES
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
-    handled_at: float = field(default_factory=time.monotonic)
+    dead_after_s: float = 60.0
+    _handling_since: float | None = None
+    _broken: Exception | None = None
 
     @property
     def topic(self) -> Topic:
@@ -212,7 +261,39 @@ class Subscription(Generic[E]):
         subscriber(self._on_records)
         self.consumer = lambda: subscriber.consumer
 
-    async def _on_records(self, records: Any) -> None:
+    def check(self) -> str | None:
+        """Why nothing is consumed, or None."""
+        consumer = self.consumer()
+        if self._broken is not None:
+            return f"failed: {self._broken!r}"
+        if consumer is None:
+            return "not started"
+        if self._handling_since is not None:
+            waiting_s = time.monotonic() - self._handling_since
+            return f"one batch has waited for {waiting_s:.0f} s" if waiting_s > self.dead_after_s else None
+        idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
+        return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
+
+    async def watch(self) -> None:
+        """Raise when the consumer is dead for good, so that the process ends; a batch that waits is none."""
+        while True:
+            await asyncio.sleep(min(1.0, self.dead_after_s / 4))
+            if self._handling_since is None and (reason := self.check()) is not None:
+                raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
+
+    async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        if self._broken is not None:  # a commit would skip what was not handled
+            return
+        self._handling_since = time.monotonic()
+        try:
+            await self._handled(records)
+        except Exception as error:
+            log.exception("a batch could not be handled", extra={"topic": self.topic.name})
+            self._broken = error
+        finally:
+            self._handling_since = None
+
+    async def _handled(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         good: list[Incoming[E]] = []
         bad: list[tuple[ConsumerRecord[Any, Any], PermanentError]] = []
@@ -222,12 +303,11 @@ class Subscription(Generic[E]):
             except PermanentError as error:
                 bad.append((record, error))
         if good:
-            results = await until_answered(lambda: self.handle(good), on=f"{self.topic.name} handler")
+            results = await until_answered(lambda: settle(good, self.handle), on=f"{self.topic.name} handler")
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
         if bad:
             await until_answered(lambda: self._bury(bad), on="kafka")
         await self._commit(records)
-        self.handled_at = time.monotonic()
 
     async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
         assert self.topic.dlq is not None
@@ -281,34 +361,43 @@ def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"
-        where = ".".join(str(part) for part in first["loc"])
-        raise PermanentError(f"{where}: {first['msg']}", code=code) from None
+        where = ".".join(str(part) for part in first["loc"])  # may hold a stranger's keys, of any length
+        raise PermanentError(f"{where[:REASON_MAX]}: {first['msg']}"[:REASON_MAX], code=code) from None
 
 
 def dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError) -> Outgoing:
-    """The original bytes and headers, and what went wrong where."""
+    """The original bytes and headers, and what went wrong where.
+
+    A record that would not fit, once unpacked (batches are compressed), leaves its body where it lies.
+    """
     about = {
         "dlq-error-code": error.code,
-        "dlq-error-message": str(error)[:1000],
+        "dlq-error-message": str(error)[:REASON_MAX],
         "dlq-topic": record.topic,
         "dlq-partition": str(record.partition),
         "dlq-offset": str(record.offset),
         "dlq-time": datetime.now(UTC).isoformat(),
         "dlq-attempts": "1",
     }
-    headers = [(name, value) for name, value in record.headers if name not in about]
-    headers += [(name, value.encode()) for name, value in about.items()]
-    return Outgoing(dlq, record.value if record.value is not None else b"", record.key, headers)
+    key, value = record.key, record.value if record.value is not None else b""
+    kept = [(name, content) for name, content in record.headers if name not in about]
+    size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
+    if size + len(value) > MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES:
+        about["dlq-body"], value = "omitted", b""
+    if size > MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES:
+        about["dlq-headers"], kept, key = "omitted", [], None
+    return Outgoing(dlq, value, key, [*kept, *((name, text.encode(errors="replace")) for name, text in about.items())])
 
 
-def kafka_broker(kafka: str, service: str) -> KafkaBroker:
-    """FastStream's broker, for subscribing."""
+def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
+    """FastStream's broker, for subscribing. Stopped, it lets a batch that is being handled end, if that is soon."""
     return KafkaBroker(
         kafka,
         client_id=f"signoff-{service}",
+        consumer_only=True,
         allow_auto_create_topics=False,
         apply_types=False,
-        graceful_timeout=None,
+        graceful_timeout=batch_grace_s,
         logger=None,
     )
 
@@ -368,9 +457,8 @@ class Topics:
         """The next offset of each partition. TransientError: the broker is out of reach."""
         try:
             if self._consumer is None:
-                consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
-                await consumer.start()
-                self._consumer = consumer
+                self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                await self._consumer.start()
             count = TOPICS[topic].partitions
             ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
         except (KafkaError, OSError, TimeoutError) as error:

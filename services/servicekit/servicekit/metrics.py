@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 DEAD_LETTERS = Counter("signoff_dead_letters", "Records put into a dead-letter queue", ["topic", "code"])
-WAITING = Gauge("signoff_waiting", "1 while work waits for a part that is out of reach", ["on"])
+WAITING = Gauge("signoff_waiting", "How many wait for a part that is out of reach", ["on"])
 BATCH_RECORDS = Histogram("signoff_batch_records", "Records a batch", ["topic"], buckets=[1, 5, 20, 50, 100, 200, 500])
 IN_FLIGHT = Gauge("signoff_in_flight", "Leases held", ["kind"])
 OUTCOMES = Gauge("signoff_outcomes_awaited", "Outcomes reported and not known to be recorded", ["kind"])

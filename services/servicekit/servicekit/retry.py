@@ -28,16 +28,20 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
 
 async def until_answered(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
     """Try until it is done. Waits out every TransientError, for ever; everything else is raised."""
-    for wait_s in backoffs_s(longest=longest_s):
-        try:
-            result = await operation()
-        except TransientError as error:
-            WAITING.labels(on).set(1)
-            log.warning("waiting for %s", on, extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(max(wait_s, min(error.retry_after_s or 0.0, longest_s)))
-        else:
-            WAITING.labels(on).set(0)
-            return result
+    waiting = False
+    try:
+        for wait_s in backoffs_s(longest=longest_s):
+            try:
+                return await operation()
+            except TransientError as error:
+                log.warning("waiting for %s", on, extra={"code": error.code, "reason": str(error)})
+                if not waiting:
+                    WAITING.labels(on).inc()
+                    waiting = True
+                await asyncio.sleep(max(wait_s, min(error.retry_after_s or 0.0, longest_s)))
+    finally:
+        if waiting:
+            WAITING.labels(on).dec()
     raise AssertionError
 
 

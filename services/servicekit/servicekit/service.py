@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 RECORDS_MAX = 200
+#: Of the grace time, what work may use; the rest is for closing what it used.
+GRACE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,16 @@ async def run_worker(
         subscription = await subscribe(Parts(stack, publisher, stub, leases.metadata, worker))
         broker = kafka_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
-        await broker.start()
-        stack.push_async_callback(broker.stop)
         if settings.health_address:
-            checks = {"consuming": lambda: None if subscription.consumer() is not None else "not consuming"}
-            runner = await health.serve(settings.health_address, checks)
+            runner = await health.serve(settings.health_address, {"consuming": subscription.check})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
-        await first_of(stop.wait(), worker.run())
-        await broker.stop()
-        await worker.stop(settings.grace_s)
+        stack.push_async_callback(broker.stop)
+        try:
+            await broker.start()
+            await first_of(stop.wait(), worker.run(), subscription.watch())
+        finally:
+            ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
+            worker.take_no_more()
+            await first_of(broker.stop(), worker.run())
+            await worker.stop(ends_at - time.monotonic())

@@ -15,13 +15,17 @@ from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
-from servicekit.retry import until_answered
+from servicekit.retry import backoffs_s, until_answered
 
 log = logging.getLogger(__name__)
 
 #: Renewals in one call, so that its message stays small.
 RENEWALS_MAX = 5_000
-REPORT_AGAIN_S = 5.0
+#: An outcome that is not known to be recorded is reported again, at growing intervals.
+REPORT_AGAIN_S = 15.0
+REPORT_AGAIN_MAX_S = 60.0
+#: Of the grace time, what is left for handing back and for outcomes to be recorded.
+HAND_BACK_SHARE = 0.25
 
 
 class LeaseState(Enum):
@@ -84,13 +88,6 @@ class Held:
 
 
 @dataclass(slots=True)
-class _Awaited:
-    report: Report
-    report_at: float
-    wait_s: float = REPORT_AGAIN_S
-
-
-@dataclass(slots=True)
 class Worker:
     """Holds the leases of one process. `owner` is new at each start."""
 
@@ -99,11 +96,12 @@ class Worker:
     capacity: int
     outcomes_max: int
     owner: UUID = field(default_factory=uuid4)
+    report_again_s: float = REPORT_AGAIN_S
     _held: dict[UUID, Held] = field(default_factory=dict)
-    _awaited: dict[Lease, _Awaited] = field(default_factory=dict)
+    _awaited: dict[Lease, "asyncio.Task[None]"] = field(default_factory=dict)
     _lease_s: float = 10.0
     _stopping: bool = False
-    _nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def room(self) -> int:
@@ -136,11 +134,19 @@ class Worker:
         except Exception:
             # A bug: the lease lapses, and another attempt, or the sweeper, ends the execution.
             log.exception("work failed unexpectedly", extra={"job_id": held.job_id})
-            self._forget(held)
-            raise
-        self._awaited[held.lease] = _Awaited(report, time.monotonic() + REPORT_AGAIN_S)
+        else:
+            self._awaited[held.lease] = asyncio.create_task(self._report(held, report))
         self._forget(held)
-        await until_answered(report, on="kafka")
+
+    async def _report(self, held: Held, report: Report) -> None:
+        """Report an outcome, again and again; cancelled once it is known to be recorded. Renewals never wait for it."""
+        try:
+            for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
+                await until_answered(report, on="kafka")
+                await asyncio.sleep(wait_s)
+        except Exception:
+            log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
+            self._awaited.pop(held.lease, None)
 
     def _forget(self, held: Held) -> None:
         if self._held.get(held.lease.execution_id) is held:
@@ -162,20 +168,17 @@ class Worker:
             except TransientError as error:
                 WAITING.labels("jobstore leases").set(1)
                 log.warning("leases not renewed", extra={"code": error.code, "reason": str(error)})
-            self._nudge.clear()
-            try:
-                await asyncio.wait_for(self._nudge.wait(), self._lease_s / 5)
-            except TimeoutError:
-                continue
+            await asyncio.sleep(self._lease_s / 5)
 
     async def renew(self, given_back: Sequence[tuple[Held, bool]] = ()) -> None:
-        """Renew all leases once, learn of outcomes, and report those again that are not recorded."""
-        held, awaited = list(self._held.values()), list(self._awaited)
-        size = max(len(held), len(awaited), len(given_back), 1)
-        for start in range(0, size, RENEWALS_MAX):
-            part = slice(start, start + RENEWALS_MAX)
-            await self._renew_part(held[part], awaited[part], given_back[part])
-        OUTCOMES.labels(self.kind).set(len(self._awaited))
+        """Renew all leases once, and learn of outcomes."""
+        async with self._renewing:  # a renewal that is under way could undo a giving back
+            held, awaited = list(self._held.values()), list(self._awaited)
+            size = max(len(held), len(awaited), len(given_back), 1)
+            for start in range(0, size, RENEWALS_MAX):
+                part = slice(start, start + RENEWALS_MAX)
+                await self._renew_part(held[part], awaited[part], given_back[part])
+            OUTCOMES.labels(self.kind).set(len(self._awaited))
 
     async def _renew_part(
         self,
@@ -194,28 +197,23 @@ class Worker:
             else:
                 item.expires_at = asked_at + answer.lease_s
         for lease, state in zip(awaited, answer.outcomes, strict=True):
-            if state is not LeaseState.KEEP:
-                self._awaited.pop(lease, None)
-            elif lease in self._awaited:
-                await self._report_again(self._awaited[lease])
+            if state is not LeaseState.KEEP and (reporting := self._awaited.pop(lease, None)) is not None:
+                reporting.cancel()
 
-    async def _report_again(self, awaited: _Awaited) -> None:
-        now = time.monotonic()
-        if now >= awaited.report_at:
-            awaited.wait_s = min(awaited.wait_s * 2, 60.0)
-            awaited.report_at = now + awaited.wait_s
-            await awaited.report()
+    def take_no_more(self) -> None:
+        """Have no room from now on, and so be granted nothing."""
+        self._stopping = True
 
     async def stop(self, grace_s: float) -> None:
         """Take no more; give back what has not begun, finish what can be finished in time, hand the rest back."""
-        self._stopping = True
+        self.take_no_more()
         renewing = asyncio.create_task(self.run())
         try:
             async with asyncio.timeout(grace_s):
                 await self._give_back([(held, False) for held in self._held.values() if not held.begun])
                 tasks = [held.task for held in self._held.values() if held.task is not None]
                 if tasks:
-                    await asyncio.wait(tasks, timeout=grace_s * 0.75)
+                    await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
                 await self._give_back([(held, True) for held in self._held.values()])
                 while self._awaited:
                     await until_answered(self.renew, on="jobstore")
@@ -225,7 +223,10 @@ class Worker:
                 "stopped with work that lapses", extra={"held": len(self._held), "outcomes": len(self._awaited)}
             )
         finally:
-            renewing.cancel()
+            left = [renewing, *self._awaited.values(), *(held.task for held in self._held.values() if held.task)]
+            for task in left:
+                task.cancel()  # before what they use is closed: that is no failure of an agent
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _give_back(self, leases: Sequence[tuple[Held, bool]]) -> None:
         for held, _ in leases:

@@ -1,0 +1,76 @@
+"""How a process lives and ends."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from servicekit.runtime import first_of
+
+SERVICE = Path(__file__).parent / "signalled.py"
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+class Process:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, kind: str) -> "Process":
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(sys.executable, SERVICE, kind, stdout=pipe, stderr=pipe))
+
+    async def says(self, word: str) -> None:
+        assert (await self._process.stdout.readline()).decode().strip() == word
+
+    async def signalled(self, number: signal.Signals) -> tuple[int, list[str], list[str]]:
+        """Status and lines of both outputs, once it has ended."""
+        self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> tuple[int, list[str], list[str]]:
+        out, err = await asyncio.wait_for(self._process.communicate(), 20)
+        return self._process.returncode, out.decode().split(), err.decode().splitlines()
+
+
+@SIGNALS
+async def test_told_to_stop_while_it_starts_it_ends_at_once_and_well(number):
+    process = await Process.start("starts for ever")
+    await process.says("starting")
+    assert await process.signalled(number) == (0, ["closed"], [])
+
+
+@SIGNALS
+async def test_told_to_stop_while_it_runs_it_shuts_down(number):
+    process = await Process.start("runs")
+    await process.says("starting")
+    await process.says("started")
+    assert await process.signalled(number) == (0, ["stopping", "stopped", "closed"], [])
+
+
+async def test_an_error_ends_it_with_status_1_and_one_line():
+    status, out, err = await (await Process.start("fails")).ended()
+    assert (status, out) == (1, ["starting", "closed"])
+    (line,) = err
+    assert "ValueError: first line\nsecond line" in json.loads(line)["exception"]
+
+
+async def test_the_first_that_ends_ends_the_others():
+    other = asyncio.create_task(asyncio.Event().wait())
+    ended = asyncio.Event()
+    ended.set()
+    await first_of(ended.wait(), other)
+    assert other.cancelled()
+
+
+async def test_what_the_first_raised_is_raised():
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    other = asyncio.create_task(asyncio.Event().wait())
+    with pytest.raises(ZeroDivisionError):
+        await first_of(other, fails())
+    assert other.cancelled()
