@@ -25,7 +25,7 @@ from contracts.convert import (
     status_message,
 )
 from contracts.identity import new_execution_id
-from contracts.jsontext import finite, json_text
+from contracts.jsontext import json_text, sound
 from contracts.resources import Agent, Job, JobLog, Model, NewAgent, NewJob
 from contracts.status import JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
@@ -201,7 +201,7 @@ class JobStoreClient:
         """Assign an agent, with a new payload (any JSON value) if one is given; `execution_live` while one runs."""
         request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id)
         if payload is not UNCHANGED:
-            put_json(request, "payload", json_text(finite(payload)), as_text=True)
+            put_json(request, "payload", json_text(sound(payload)), as_text=True)
         answer = await self._call(self._jobs.AssignAgent, request)
         return job_of(answer.job)
 

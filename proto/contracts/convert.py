@@ -1,5 +1,6 @@
 """Between the resources and their gRPC messages."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -25,10 +26,12 @@ def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> No
     if text is None:
         return
     value: Any = None if as_text else parse_json(text)
-    if as_text or _levels(value) > _VALUE_LEVELS_MAX:
-        setattr(message, f"{field}_json", text)
-    else:
-        ParseDict(value, getattr(message, field))
+    if not as_text and _levels(value) <= _VALUE_LEVELS_MAX:
+        with contextlib.suppress(OverflowError):  # an integer beyond all doubles
+            ParseDict(value, getattr(message, field))
+            return
+        message.ClearField(field)
+    setattr(message, f"{field}_json", text)
 
 
 def get_json(message: Any, field: str) -> str | None:

@@ -1,23 +1,38 @@
 """JSON as every part of Signoff reads and writes it: one parser, so that what one accepts no other refuses."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 from pydantic_core import from_json, to_json
 
+#: Levels of one value. The parser itself ends at 200, and a payload stands some levels deep within an event.
+LEVELS_MAX: Final = 150
 
-def finite(value: Any) -> Any:
-    """The value itself; ValueError where it holds an infinity (`1e400`) or NaN, which no JSON text can say."""
+
+def sound(value: Any) -> Any:
+    """The value itself; ValueError where it is too deep, or holds NaN or an infinity (`1e400`), which JSON lacks."""
     text = to_json(value)
     if b"Infinity" in text or b"NaN" in text:  # perhaps only within a string
         json.dumps(value, allow_nan=False)
+    if text.count(b"[") + text.count(b"{") > LEVELS_MAX and _levels(value) > LEVELS_MAX:
+        msg = f"more than {LEVELS_MAX} levels deep"
+        raise ValueError(msg)
     return value
 
 
+def _levels(value: Any) -> int:
+    """How deep a value is nested; counted level by level, so that depth costs no stack."""
+    level, found = 0, [value]
+    while found := [item for item in found if isinstance(item, dict | list)]:
+        level += 1
+        found = [child for item in found for child in (item.values() if isinstance(item, dict) else item)]
+    return level
+
+
 def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text (RFC 8259; some 200 levels at most). ValueError: it is none."""
-    return finite(from_json(text, allow_inf_nan=False))
+    """The value of a JSON text (RFC 8259). ValueError: it is none, or not `sound`."""
+    return sound(from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=False))
 
 
 def json_text(value: Any) -> str:
@@ -26,4 +41,4 @@ def json_text(value: Any) -> str:
 
 
 #: A JSON value of any shape.
-Json = Annotated[Any, AfterValidator(finite)]
+Json = Annotated[Any, AfterValidator(sound)]

@@ -91,7 +91,13 @@ def test_json_as_value_holds_numbers_as_doubles():
     assert json.loads(get_json(sent(message), "payload")) == [9007199254740992.0, 1]
 
 
-@pytest.mark.parametrize(("levels", "field"), [(30, "payload"), (31, "payload_json"), (200, "payload_json")])
+def test_a_number_beyond_all_doubles_is_sent_as_text():
+    message, text = pb.Job(), f"[{10**400}]"
+    put_json(message, "payload", text, as_text=False)
+    assert (message.HasField("payload"), message.payload_json) == (False, text)
+
+
+@pytest.mark.parametrize(("levels", "field"), [(30, "payload"), (31, "payload_json"), (150, "payload_json")])
 def test_deep_json_is_sent_as_text(levels, field):
     message, text = pb.Job(), "[" * levels + "1" + "]" * levels
     put_json(message, "payload", text, as_text=False)

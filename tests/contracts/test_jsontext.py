@@ -3,7 +3,7 @@ from hypothesis import given
 from pydantic import ValidationError
 from strategies import json_values
 
-from contracts.jsontext import json_text, parse_json
+from contracts.jsontext import json_text, parse_json, sound
 from contracts.resources import NewJob
 
 
@@ -34,17 +34,34 @@ def test_odd_json_is_read(text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "NaN", "-Infinity", "1e400", "[-1e400]", '"\\ud800"', b'"\xff"', "[1,]", "01", "{'a':1}", "\ufeff1", "1 2"],
+    [
+        "",
+        "\ud800",
+        "NaN",
+        "-Infinity",
+        "1e400",
+        "[-1e400]",
+        '"\\ud800"',
+        b'"\xff"',
+        "[1,]",
+        "01",
+        "{'a':1}",
+        "\ufeff1",
+        "1 2",
+    ],
 )
 def test_what_is_no_json_is_refused(text):
-    with pytest.raises(ValueError, match=r"column|JSON"):
+    with pytest.raises(ValueError, match=r"column|JSON|surrogates"):
         parse_json(text)
 
 
-def test_json_may_have_200_levels():
-    assert parse_json(nested(200))
-    with pytest.raises(ValueError, match="recursion limit"):
-        parse_json(nested(201))
+@pytest.mark.parametrize("levels", [151, 200, 201, 10_000])
+def test_json_may_have_150_levels_so_that_an_event_that_holds_it_can_be_read(levels):
+    assert parse_json(nested(150))
+    with pytest.raises(ValueError, match=r"150 levels|recursion limit"):
+        parse_json(nested(levels))
+    wide = [[] for _ in range(levels)]
+    assert sound(wide) is wide
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [{"a": float("-inf")}]])
