@@ -18,6 +18,7 @@ from system import Agent, Judge, System
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent
+from contracts.topics import MESSAGE_MAX_BYTES
 
 START_S = 90
 
@@ -35,7 +36,7 @@ async def agent() -> AsyncIterator[Agent]:
     scripted = Agent()
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/agent", scripted.on_call)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
@@ -54,6 +55,7 @@ async def system(judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFa
         "SIGNOFF_LEASE_S": "3",
         "SIGNOFF_OFFER_AGAIN_S": "3",
         "SIGNOFF_RETRY_FIRST_S": "0.2",
+        "SIGNOFF_GRACE_S": "4",
     }
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(endpoints_file)]
     with (data / "up.log").open("w") as log:
@@ -68,7 +70,9 @@ async def system(judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFa
         async with (
             JobStoreClient(endpoints["grpc"], endpoints["token"]) as client,
             aiohttp.ClientSession(endpoints["http"], headers=headers) as http,
-            AIOKafkaProducer(bootstrap_servers=endpoints["kafka"], acks="all") as producer,
+            AIOKafkaProducer(
+                bootstrap_servers=endpoints["kafka"], acks="all", max_request_size=MESSAGE_MAX_BYTES
+            ) as producer,
         ):
             await client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
             yield System(endpoints_file, client, http, producer)

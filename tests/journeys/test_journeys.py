@@ -6,13 +6,14 @@ import signal
 from typing import Any
 
 from aiohttp import web
+from aiokafka import AIOKafkaConsumer
 from system import Agent, Judge, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus, JobStatus, Outcome
-from contracts.topics import TOPIC_OF
+from contracts.topics import TOPIC_OF, TOPICS
 
 
 async def test_a_result_that_meets_every_criterion_is_accepted(system: System, agent: Agent) -> None:
@@ -157,3 +158,83 @@ async def test_a_worker_killed_in_the_middle_of_a_call_costs_only_another_attemp
     assert len(lapsed) == 1
     keys = {headers["Idempotency-Key"] for headers, _ in agent.calls[job.id]}
     assert (len(agent.calls[job.id]), len(keys)) == (2, 1)
+
+
+async def test_a_poison_message_is_kept_as_it_was_and_delays_nobody(system: System) -> None:
+    topic = TOPIC_OF[ExecuteRequested]
+    too_large = b'{"execution_id": "' + b"x" * (2 << 20) + b'"}'
+    poison = [
+        (b"no json \xff", [], "malformed_json"),
+        (b'{"job_id": 1}', [], "schema_mismatch"),
+        (b"{}", [("note", b"\xff\xfe")], "malformed_header"),
+        (too_large, [], "payload_too_large"),
+        (b'{"execution_id": "0190a000-0000-7000-8000-00000000dead", "job_id": "nobody"}', [], "unknown_job"),
+    ]
+    consumer = AIOKafkaConsumer(TOPICS[topic].dlq, bootstrap_servers=system.endpoints["kafka"])
+    await consumer.start()
+    await consumer.seek_to_end()
+    for body, headers, _ in poison:
+        await system.producer.send_and_wait(topic, body, headers=headers, partition=0)
+    job = await system.create()
+    event = ExecuteRequested(execution_id=new_execution_id(), job_id=job.id)
+    await system.producer.send_and_wait(topic, event.model_dump_json().encode(), partition=0)
+
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    for _ in poison:
+        record = await asyncio.wait_for(consumer.getone(), 30)
+        headers = dict(record.headers)
+        body, original, code = next(p for p in poison if p[0] == record.value)
+        assert headers["dlq-error-code"].decode() == code
+        assert headers["dlq-topic"].decode() == topic
+        assert dict(original).items() <= headers.items()
+        poison = [p for p in poison if p[0] != body]
+    await consumer.stop()
+
+
+async def test_a_job_cancelled_while_its_agent_works_rests_and_may_be_executed_again(
+    system: System, agent: Agent
+) -> None:
+    job = await system.create()
+    called, aborted = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: dict[str, Any]) -> dict[str, str]:
+        called.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            aborted.set()
+        return {}
+
+    agent.answers[job.id] = slow
+    await system.client.execute_job(job.id)
+    await asyncio.wait_for(called.wait(), 30)
+    cancelled = await system.client.cancel_job(job.id, "not needed")
+    assert cancelled.status is JobStatus.ASSIGNED
+    await asyncio.wait_for(aborted.wait(), 30)
+    entry = await system.logged(job.id, lambda entry: entry.status is JobLogStatus.CANCELLED)
+    assert entry.message == "not needed"
+
+    del agent.answers[job.id]
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+
+async def test_a_worker_told_to_stop_hands_its_work_over_at_once(system: System, agent: Agent) -> None:
+    job = await system.create()
+    calls = asyncio.Queue[str]()
+
+    async def slow(body: dict[str, Any]) -> dict[str, str]:
+        await calls.put(body["execution_id"])
+        if len(agent.calls[job.id]) == 1:
+            await asyncio.Event().wait()
+        return {"text": "blue"}
+
+    agent.answers[job.id] = slow
+    await system.client.execute_job(job.id)
+    await asyncio.wait_for(calls.get(), 30)
+    system.kill("executor", signal.SIGTERM)
+
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    codes = [entry.code for entry in await system.logs(job.id)]
+    assert "handed_over" in codes
+    assert "lease_lapsed" not in codes
