@@ -47,13 +47,13 @@ class Handlers:
 
     async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
         """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
-        asked_at = time.monotonic()
         claims = [_claim(request) for request in requests]
-        answers = await until_answered(
-            lambda: self._executions.begin(self._worker.owner, self._worker.room, claims),
-            on="jobstore",
-        )
+        asked_at, answers = await until_answered(lambda: self._claimed(claims), on="jobstore")
         return [self._begun(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
+
+    async def _claimed(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | Turned]]:
+        """Also when it was asked: a lease runs from this try, not from one before an outage."""
+        return time.monotonic(), await self._executions.begin(self._worker.owner, self._worker.room, claims)
 
     def _begun(self, claim: Claim, answer: Grant | Turned, asked_at: float) -> PermanentError | None:
         if isinstance(answer, Grant):

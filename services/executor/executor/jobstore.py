@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.convert import policy_of, protocol_of
 from executor.ports import Claim, Grant, Turned
+from servicekit.errors import TransientError
 from servicekit.leases import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
 from servicekit.retry import by_size
 from servicekit.worker import Lease
@@ -13,6 +14,10 @@ from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+
+#: gRPC's own code: the requests that were granted exceed a message together.
+ANSWER_TOO_LARGE = "resource_exhausted"
 
 
 class GrpcExecutions:
@@ -28,11 +33,20 @@ class GrpcExecutions:
         size = by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
         for chunk in size:
             free = room - sum(isinstance(answer, Grant) for answer in answers)
-            request = pb.BeginExecutionsRequest(owner=str(owner), room=free, claims=[_message(c) for c in chunk])
+            answers += await self._begin(owner, max(0, free), chunk)
+        return answers
+
+    async def _begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | Turned]:
+        request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_message(c) for c in claims])
+        try:
             with translated():
                 answer = await self._stub.BeginExecutions(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
-            answers += [_answer(claim, a) for claim, a in zip(chunk, answer.answers, strict=True)]
-        return answers
+        except TransientError as error:
+            if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
+                raise
+            half = len(claims) // 2  # whose leases are granted by now: their owner is answered the same again
+            return [*await self._begin(owner, room, claims[:half]), *await self._begin(owner, room, claims[half:])]
+        return [_answer(claim, a) for claim, a in zip(claims, answer.answers, strict=True)]
 
 
 def _message(claim: Claim) -> pb.ExecutionClaim:

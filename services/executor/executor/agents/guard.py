@@ -2,10 +2,20 @@
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Network = IPv4Network | IPv6Network
+
+_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+#: Public by number, or to some versions of Python: the host that a virtual machine of Azure runs on, the metadata of
+#: Oracle's (192.0.0.192), Teredo, documentation.
+_NEVER = [ip_network(text) for text in ("168.63.129.16/32", "192.0.0.0/24", "2001::/23", "3fff::/20")]
+
+
+#: The same for every address: of several failures that differ, aiohttp shows none as what it is.
+FORBIDDEN = "the address is in a network in which no agent may be called"
 
 
 class ForbiddenAddressError(OSError):
@@ -34,9 +44,21 @@ def guarded_socket(allowed: Iterable[Network]) -> Callable[[Any], socket.socket]
 def check(host: str, allowed: Iterable[Network]) -> None:
     """ForbiddenAddressError, unless the address is on the public internet or in an allowed network."""
     address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address) and (inner := address.ipv4_mapped or address.sixtofour):
-        address = inner
-    if any(address.version == network.version and address in network for network in allowed):
+    if isinstance(address, IPv6Address):
+        address = _within(address) or address
+    if _among(address, allowed):
         return
-    if not address.is_global or address.is_multicast:
-        raise ForbiddenAddressError(f"{host} is in a network in which no agent may be called")
+    public = address.is_global and not address.is_multicast and not _among(address, _NEVER)
+    if not public or (isinstance(address, IPv6Address) and address not in _UNICAST):
+        raise ForbiddenAddressError(FORBIDDEN)
+
+
+def _among(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _within(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour

@@ -1,5 +1,9 @@
 """Agents of protocol `http`: POST the request, and 2xx with any JSON is the result."""
 
+import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
@@ -21,6 +25,7 @@ from executor.ports import Grant
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 _EXCERPT_BYTES = 500
+RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 class HttpAgent:
@@ -61,7 +66,7 @@ class HttpAgent:
             raise AgentUnreachableError(f"no connection to {grant.url}: {error}") from error
         except ForbiddenAddressError as error:
             raise AgentForbiddenError(f"{grant.url}: {error}") from error
-        except (aiohttp.InvalidURL, UnicodeError) as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
             raise AgentStatusError(f"the agent's URL cannot be called: {error!r}", code="agent_invalid_url") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgentBrokenOffError(f"the connection to {grant.url} was lost: {error!r}") from error
@@ -107,4 +112,14 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> Exception:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after is not None and retry_after.isdigit() else None
+    """Seconds, or the time of a date (RFC 9110), at most a day; None for anything else."""
+    if retry_after is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return min(float(retry_after), RETRY_AFTER_MAX_S)
+    try:
+        at = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    wait_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()
+    return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)

@@ -1,0 +1,141 @@
+"""No agent may be called in a network that nobody allowed, however its address is written."""
+
+import socket
+
+import pytest
+from factories import grant
+from fault_agent import fault_agent, says
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.status import ReportKind
+from executor.agents.guard import ForbiddenAddressError, check, networks
+from executor.agents.http import HttpAgent
+from executor.errors import AgentError, AgentForbiddenError
+from executor.execution import failed
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+FORBIDDEN = words("""
+0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.254 169.254.169.254 169.254.170.2 172.16.0.1
+172.31.255.255 192.0.0.192 192.0.2.1 192.168.0.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255
+240.0.0.1 255.255.255.255 168.63.129.16
+:: ::1 ::7f00:1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe
+64:ff9b:1::7f00:1 100::1 2001::1 2001:0:7f00:1:: 2001:db8::1 2002:7f00:1:: 2002:a9fe:a9fe:: 2002:a00:1::1 3fff::1
+5f00::1 fc00::1 fd00:ec2::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1 400::1
+""")
+PUBLIC = words("""
+1.1.1.1 8.8.8.8 172.32.0.1 100.128.0.1 192.169.0.1 2606:4700:4700::1111 ::ffff:8.8.8.8 64:ff9b::808:808 2002:808:808::1
+""")
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_an_address_that_is_not_public_is_refused(address):
+    with pytest.raises(ForbiddenAddressError):
+        check(address, [])
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_not(address):
+    check(address, [])
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("127.0.0.1", "127.0.0.0/8"),
+        ("::ffff:127.0.0.1", "127.0.0.0/8"),
+        ("::1", "::1/128"),
+        ("10.1.2.3", "192.168.0.0/16, 10.0.0.0/8,"),
+        ("fd12::1", "fd00::/8"),
+        ("168.63.129.16", "168.63.129.16/32"),
+    ],
+)
+def test_an_allowed_network_is_open_and_no_other(address, allowed):
+    check(address, networks(allowed))
+    with pytest.raises(ForbiddenAddressError):
+        check("169.254.169.254", networks(allowed))
+
+
+def test_an_allowed_network_written_wrongly_is_an_error_and_allows_nothing():
+    with pytest.raises(ValueError, match="host bits"):
+        networks("10.0.0.1/8")
+
+
+@given(st.ip_addresses(v=4))
+def test_an_address_within_another_is_judged_as_itself(address):
+    def is_refused(text: str) -> bool:
+        try:
+            check(text, [])
+        except ForbiddenAddressError:
+            return True
+        return False
+
+    plain, number = is_refused(str(address)), int(address)
+    high, low = number >> 16, number & 0xFFFF
+    assert is_refused(f"::ffff:{address}") == plain
+    assert is_refused(f"64:ff9b::{address}") == plain
+    assert is_refused(f"2002:{high:x}:{low:x}::") == plain
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+async def listener(request):
+    """What must not be reached."""
+    try:
+        socket.create_server(
+            (request.param, 0), family=socket.AF_INET6 if ":" in request.param else socket.AF_INET
+        ).close()
+    except OSError:
+        pytest.skip(f"this machine has no {request.param}")
+    async with fault_agent(request.param) as agent:
+        agent.does(says(b"1"))
+        yield agent
+
+
+@pytest.fixture
+async def closed():
+    async with HttpAgent(allowed=[], connect_timeout_s=2.0, result_max_bytes=1_000) as http_agent:
+        yield http_agent
+
+
+LOOPBACK = words("""
+127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0x7f.0.0.1 0177.0.0.1 017700000001 0 0.0.0.0 127.0.0.1.
+127。0。0。1 ①②⑦.0.0.1
+[::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [0:0:0:0:0:0:0:1] localhost LOCALHOST localhost. ⓛocalhost
+user:password@127.0.0.1
+""")
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+async def test_loopback_is_not_reached_however_it_is_written(closed, listener, host):
+    with pytest.raises(AgentError) as refused:
+        await closed.call(grant(url=f"http://{host}:{listener.port}/0"))
+    assert listener.calls == []
+    assert refused.value.code in {"agent_address_forbidden", "agent_unreachable", "agent_invalid_url"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "169.254.169.254"])
+async def test_a_forbidden_address_has_a_code_and_is_not_tried_again(closed, host):
+    a_grant = grant(url=f"http://{host}:9/latest/meta-data")
+    with pytest.raises(AgentForbiddenError) as refused:
+        await closed.call(a_grant)
+    report = failed(a_grant, refused.value, 1.0, 0.1)
+    assert (report.kind, report.code) == (ReportKind.FAILED, "agent_address_forbidden")
+
+
+async def test_a_redirect_is_not_followed(agent, http_agent):
+    url = agent.does(says(b"", 307, Location=f"http://127.0.0.1:{agent.port}/1"))
+    agent.does(says(b"1"))
+    with pytest.raises(AgentError) as refused:
+        await http_agent.call(grant(url=url))
+    assert refused.value.code == "agent_redirect"
+    assert [call.path for call in agent.calls] == ["/0"]
+
+
+async def test_no_proxy_of_the_environment_is_asked(http_agent, agent, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert await http_agent.call(grant(url=agent.does(says(b"1")))) == 1

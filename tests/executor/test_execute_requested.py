@@ -1,0 +1,224 @@
+"""From a batch of requests to claims, from grants to calls, from calls to reports."""
+
+import asyncio
+import time
+
+import pytest
+from factories import execute_requested, grant, incoming, lease, record
+from fakes import FakeAgent, until
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.jsontext import parse_json
+from contracts.resources import NewJob
+from contracts.status import Delivery, ReportKind
+from contracts.status import Protocol as AgentProtocol
+from executor.errors import AgentBusyError, AgentTimeoutError
+from executor.execution import backoff_s, failed, storable
+from executor.handlers import Handlers, Retry
+from executor.ports import Turned
+from servicekit.broker import Incoming
+from servicekit.errors import PermanentError
+from servicekit.worker import LeaseState
+
+
+@pytest.fixture
+def agent() -> FakeAgent:
+    return FakeAgent()
+
+
+@pytest.fixture
+def handlers(worker, executions, agent, publisher) -> Handlers:
+    return Handlers(worker, executions, {AgentProtocol.HTTP: agent}, publisher, Retry(1.0, 60.0))
+
+
+@pytest.fixture
+def requested(executions):
+    """A request, answered as is said, or granted."""
+
+    def make(answer=None, **fields) -> Incoming:
+        event = execute_requested(**fields)
+        executions.answers[event.execution_id] = answer or grant(lease=lease(event.execution_id), job_id=event.job_id)
+        return incoming(event)
+
+    return make
+
+
+async def hangs(_):
+    await asyncio.Event().wait()
+
+
+async def test_a_batch_is_claimed_in_one_call_and_done_with_before_any_agent_answers(
+    handlers, executions, agent, requested, worker
+):
+    agent.does = hangs
+    requests = [requested(job_id=f"job-{number}") for number in range(3)]
+    assert await handlers.on_execute_requested(requests) == [None, None, None]
+    (claims,) = executions.asked
+    assert [claim.execution_id for claim in claims] == [request.event.execution_id for request in requests]
+    await until(lambda: len(agent.called) == 3)
+    assert worker.room == 7
+
+
+async def test_a_call_is_told_of_when_it_begins_without_waiting(handlers, publisher, requested):
+    publisher.open.clear()
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: publisher.soon)
+    (begun,) = publisher.soon
+    assert (begun.kind, begun.attempt, begun.seq) == (ReportKind.CALL_BEGUN, 1, 1)
+
+
+async def test_a_result_is_reported_with_what_is_needed_to_judge_it(handlers, publisher, requested):
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: publisher.events)
+    (produced,) = publisher.events
+    assert isinstance(produced, ResultProduced)
+    assert (produced.title, produced.acceptance_criteria, produced.submission) == ("A title", 'Says "blue"', 1)
+    assert produced.duration_s >= 0
+
+
+async def test_what_can_never_be_claimed_is_a_dead_letter_and_hinders_no_other(handlers, agent, requested):
+    bad = requested(Turned("INVALID", "unknown_job", "no job has the id job-9"))
+    first, second = await handlers.on_execute_requested([bad, requested()])
+    assert isinstance(first, PermanentError)
+    assert (first.code, str(first)) == ("unknown_job", "no job has the id job-9")
+    assert second is None
+    await until(lambda: agent.called)
+
+
+@pytest.mark.parametrize("outcome", ["REFUSED", "DUPLICATE", "QUEUED"])
+async def test_what_is_turned_away_is_done_with(handlers, agent, requested, caplog, outcome):
+    turned = requested(Turned(outcome, "execution_live", "another is live"), job_id="job-9")
+    assert await handlers.on_execute_requested([turned]) == [None]
+    assert agent.called == []
+    refused = [(line.job_id, line.code) for line in caplog.records if line.message == "refused"]
+    assert refused == ([("job-9", "execution_live")] if outcome == "REFUSED" else [])
+
+
+async def test_the_batch_waits_while_the_jobstore_is_away(handlers, executions, agent, requested):
+    executions.outages = 2
+    assert await handlers.on_execute_requested([requested()]) == [None]
+    await until(lambda: agent.called)
+    assert len(executions.asked) == 3
+
+
+async def test_a_lease_granted_after_an_outage_longer_than_itself_is_used(handlers, executions, agent, requested):
+    executions.outages = 1
+    request = requested()
+    executions.answers[request.event.execution_id] = grant(lease=lease(request.event.execution_id), lease_s=0.02)
+    await handlers.on_execute_requested([request])  # it is asked again only after that
+    await until(lambda: agent.called)
+
+
+async def test_room_is_told_with_every_claim(handlers, executions, agent, requested, worker):
+    agent.does = hangs
+    await handlers.on_execute_requested([requested() for _ in range(4)])
+    await handlers.on_execute_requested([requested()])
+    worker.take_no_more()
+    await handlers.on_execute_requested([requested()])
+    assert executions.rooms == [10, 6, 0]
+
+
+async def test_a_grant_said_again_calls_no_agent_again(handlers, agent, requested):
+    agent.does = hangs
+    request = requested()
+    await handlers.on_execute_requested([request, request])
+    await handlers.on_execute_requested([request])
+    await until(lambda: agent.called)
+    assert len(agent.called) == 1
+
+
+async def test_a_job_inline_goes_with_the_claim_whole_and_with_its_id(handlers, executions, requested):
+    job = NewJob(title="A title", acceptance_criteria="Is blue", payload={"a": [1.0, "ü"]})
+    await handlers.on_execute_requested([requested(job_id="job-5", job=job)])
+    ((claim,),) = executions.asked
+    sent = NewJob.model_validate(parse_json(claim.job_json))
+    assert sent == job.model_copy(update={"id": "job-5"})
+
+
+async def test_a_replayed_record_is_claimed_as_one(handlers, executions, requested):
+    first = requested()
+    await handlers.on_execute_requested([Incoming(first.event, record(b""), replay=True), requested()])
+    ((replayed, plain),) = executions.asked
+    assert (replayed.replay, plain.replay) == (True, False)
+    assert plain.job_json is None
+
+
+async def test_a_call_that_takes_too_long_is_given_up(handlers, agent, publisher, requested):
+    given_up = []
+
+    async def slowly(_):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given_up.append(True)
+            raise
+
+    agent.does = slowly
+    request = requested(grant(policy={"attempt_timeout_s": 0.05}))
+    started = time.monotonic()
+    await handlers.on_execute_requested([request])
+    await until(lambda: publisher.events)
+    (report,) = publisher.events
+    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_timeout")
+    assert "0.05 s" in report.message
+    assert given_up
+    assert time.monotonic() - started < 2.0
+
+
+async def test_a_cancelled_execution_aborts_its_call_and_reports_nothing(handlers, agent, publisher, leases, requested):
+    agent.does = hangs
+    request = requested()
+    await handlers.on_execute_requested([request])
+    await until(lambda: leases.held)
+    leases.states[leases.held[0]] = LeaseState.CANCELLED
+    await until(lambda: leases.held == [])
+    assert publisher.events == []
+
+
+async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publisher, worker, requested, caplog):
+    async def buggy(_):
+        raise ZeroDivisionError
+
+    agent.does = buggy
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: worker.room == 10)
+    assert publisher.events == []
+    assert [line.job_id for line in caplog.records if line.message == "work failed unexpectedly"] == ["job-1"]
+
+
+def test_reports_of_one_happening_have_one_id():
+    a_grant = grant()
+    reports = [failed(a_grant, AgentTimeoutError("late"), 1.0, 2.0) for _ in range(2)]
+    assert reports[0].event_id == reports[1].event_id
+
+
+def test_another_attempt_waits_as_long_as_the_agent_asks_or_longer():
+    wait = [failed(grant(), AgentBusyError("busy", retry_after_s=s), 3.0, 0.1).retry_after_s for s in (None, 1.0, 9.0)]
+    assert wait == [3.0, 3.0, 9.0]
+
+
+def test_an_at_most_once_failure_asks_for_no_wait():
+    once = grant(policy={"delivery": Delivery.AT_MOST_ONCE})
+    report = failed(once, AgentBusyError("busy", retry_after_s=9.0), 3.0, 0.1)
+    assert isinstance(report, JobStatusReported)
+    assert (report.kind, report.retry_after_s) == (ReportKind.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "least_s", "most_s"), [(1, 0.5, 1), (2, 1, 2), (4, 4, 8), (7, 30, 60), (100, 30, 60)]
+)
+def test_waits_double_up_to_the_longest(attempt, least_s, most_s):
+    assert all(least_s <= backoff_s(attempt, 1.0, 60.0) <= most_s for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("plain\n\ttext ü 漢 🎉", "plain\n\ttext ü 漢 🎉"),
+        ("\0\x1b[2J\r\x7f\x9b", "��[2J���"),
+        ("\ud800\u2028\u202e\ufeff", "����"),
+        ("x" * 3_000, "x" * 2_000),
+    ],
+)
+def test_a_text_of_a_stranger_is_cut_and_made_harmless(text, stored):
+    assert storable(text) == stored
