@@ -42,9 +42,8 @@ def load(env: Mapping[str, str]) -> Any:
 def variables() -> tuple[set[str], set[str]]:
     """The variables that the file requires, and those that may be missing."""
     found = {name: kind for name, kind, _ in _VARIABLE.findall(FILE.read_text())}
-    passed_on = {
-        name for service in _services().values() for name, value in _environment(service).items() if value is None
-    }
+    environments = [_environment(service) for service in yaml.safe_load(FILE.read_text())["services"].values()]
+    passed_on = {name for environment in environments for name, value in environment.items() if value is None}
     required = {name for name, kind in found.items() if kind == "?"}
     return required, (found.keys() | passed_on) - required
 

@@ -86,6 +86,7 @@ def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, se
     moved = {name: f"127.0.0.1:{_free_port()}" for name in env if name.endswith(("_ADDRESS", "_KAFKA", "_JOBSTORE"))}
     if service == "jobstore":
         moved["SIGNOFF_DATABASE_URL"] = given["SIGNOFF_DATABASE_URL"].replace("@postgres:5432", "@127.0.0.1:1")
+    del env["PATH"]  # /venv is elsewhere here
     env = dockerfiles.clean_env(**env | moved)
     process = subprocess.Popen(
         [images[service] / "bin" / "python", "-m", service], cwd="/", env=env, stderr=subprocess.PIPE, text=True
