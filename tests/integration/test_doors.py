@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from sqlalchemy import text
 
+from jobstore import queries
 from jobstore.database import Database
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
@@ -245,7 +246,8 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-    watches.wake.set()
+        published = await queries.published(connection)
+    watches.follow(published)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
     call.cancel()

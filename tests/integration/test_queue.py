@@ -15,7 +15,7 @@ from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
-from jobstore.states import Kind, Stage
+from jobstore.states import Kind, Stage, State
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import TransientError
@@ -85,7 +85,7 @@ async def test_offers_do_not_exceed_the_room_and_go_by_priority(
 
 
 async def test_what_is_marked_and_not_published_is_offered_again(
-    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, handlers: Handlers
 ) -> None:
     """Model rule mark_first: marked, committed, and only then published; a broker that loses it loses no job."""
     await steps.requested()
@@ -96,7 +96,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
     assert (await steps.row()).state == "OFFERED"
     published.away = False
     await steps.due(-1)
-    await Dispatcher(database, published, dispatcher._terms).offer()  # type: ignore[arg-type]
+    await Dispatcher(database, published, handlers.terms).offer()  # type: ignore[arg-type]
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
@@ -116,12 +116,13 @@ async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
 
 async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Database) -> None:
     await steps.requested()
+    await seen(database, Stage.EXECUTING, 1)
     intervals = []
     for _ in range(3):
         await steps.due(-1)
         async with database.transaction() as connection:
             state = (await steps.row()).state
-            await leases.offer(connection, Stage.EXECUTING, leases.State(state), 1, 5.0, 60.0)
+            await leases.offer(connection, Stage.EXECUTING, State(state), 1, leases.OfferTerms(5.0, 60.0, 60.0))
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.config import Settings
-from jobstore.database import Database
+from jobstore.database import LOGGED, PUBLISHED, QUEUED, Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
@@ -51,8 +51,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await stack.enter_async_context(_serving(settings, database, handlers, watches))
 
         def wake(what: str) -> None:
-            for part in (watches,) if what == "published" else (dispatcher, relay):
-                part.wake.set()
+            if what.startswith(PUBLISHED):
+                watches.follow(int(what.removeprefix(PUBLISHED)))
+                return
+            if LOGGED in what:
+                relay.wake.set()
+            if QUEUED in what:
+                dispatcher.wake.set()
 
         checks = {
             s.topic.name: lambda s=s: None if s.consumer() is not None else "not consuming" for s in subscriptions

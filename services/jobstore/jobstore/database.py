@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 C = TypeVar("C")
 MIGRATION_LOCK = 0x51_6E_0F_01
 CHANNEL = "signoff"
+#: What a commit leaves to do, in a notification; the relay's own are PUBLISHED and a cursor.
+LOGGED, QUEUED, PUBLISHED = "l", "q", "p"
 #: Bounds of one transaction.
 STATEMENT_TIMEOUT_MS = 30_000
 
@@ -70,7 +72,7 @@ class Database:
             await connection.run_sync(_upgrade)
 
     async def listen(self, wake: Callable[[str], None]) -> None:
-        """Call `wake` with each notification: "" at a commit, "published" by the relay. Also after an outage."""
+        """Call `wake` with each notification, for ever; after an outage with all that a commit may leave to do."""
         url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
@@ -78,7 +80,7 @@ class Database:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, lambda *message: wake(message[-1]))
-                wake("")
+                wake(LOGGED + QUEUED)
                 await lost.wait()
             await asyncio.sleep(0.5)
 

@@ -29,7 +29,7 @@ class Dispatcher:
     def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
         self._database = database
         self._publisher = publisher
-        self._terms = terms
+        self._offers = leases.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self.wake = asyncio.Event()
 
@@ -63,14 +63,11 @@ class Dispatcher:
             more = more or len(rows) >= OFFERS_MAX
         return more
 
-    async def _marked(self, stage: Stage, *, again: bool) -> Sequence[Any]:
-        terms = (self._terms.offer_again_s, OFFER_AGAIN_MAX_S)
-        async with self._database.transaction() as connection:
-            room = await leases.room(connection, self._terms.lease_s * ALIVE_LEASES)
-            most = min(OFFERS_MAX, room.get(stage, 0))
-            rows = list(await leases.offer(connection, stage, State.QUEUED, most, *terms)) if most > 0 else []
+    async def _marked(self, stage: Stage, *, again: bool) -> list[Any]:
+        async with self._database.session() as session:
+            rows = await leases.offer(session, stage, State.QUEUED, OFFERS_MAX, self._offers)
             if again:
-                rows += await leases.offer(connection, stage, State.OFFERED, OFFERS_MAX, *terms)
+                rows += await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers)
         return rows
 
     async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:

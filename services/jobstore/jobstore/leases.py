@@ -1,6 +1,7 @@
 """The table of executions as a queue and a set of leases: what is due, offered, renewed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,6 +10,16 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.states import Stage, State
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTerms:
+    """When an offer is made again, doubling up to a longest interval, and how long a silent worker counts; seconds."""
+
+    again_s: float
+    again_max_s: float
+    alive_s: float
+
 
 _RENEW: Final = text(
     """
@@ -48,25 +59,25 @@ async def standing(connection: AsyncConnection, execution_ids: Sequence[UUID]) -
     return {row.execution_id: row for row in rows}
 
 
-_ROOM: Final = text(
-    """
-    SELECT w.stage, sum(w.room) - (
-        SELECT count(*) FROM executions e WHERE e.stage = w.stage AND e.state = 'OFFERED') AS room
-    FROM workers w WHERE w.seen_at > clock_timestamp() - make_interval(secs => :alive_s) GROUP BY w.stage
-    """,
-)
+#: Without room for those that were not offered before; those offered again have theirs.
 _OFFER: Final = text(
     """
-    WITH due AS MATERIALIZED (
+    WITH room AS (
+        SELECT least(:most, coalesce(sum(room), 0) - (
+            SELECT count(*) FROM executions WHERE stage = :stage AND state = 'OFFERED')) AS free
+        FROM workers WHERE stage = :stage AND seen_at > now() - make_interval(secs => :alive_s)
+    ), due AS MATERIALIZED (
         SELECT execution_id FROM executions
         WHERE stage = :stage AND state = :state AND due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())
-        ORDER BY priority DESC, due_at LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY priority DESC, due_at
+        LIMIT CASE WHEN :state = 'OFFERED' THEN :most ELSE (SELECT greatest(free, 0) FROM room) END
+        FOR UPDATE SKIP LOCKED
     )
     UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
         due_at = least(e.deadline_at,
             now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
     FROM due WHERE e.execution_id = due.execution_id
-    RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.request_version, e.result_version
+    RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority
     """,
 )
 _RESULTS: Final = text(
@@ -87,23 +98,13 @@ _PAST_DEADLINE: Final = text(
 )
 
 
-async def room(connection: AsyncConnection, alive_s: float) -> dict[Stage, int]:
-    """How many more offers the workers of a stage have room for."""
-    rows = await connection.execute(_ROOM, {"alive_s": alive_s})
-    return {Stage(row.stage): int(row.room) for row in rows}
-
-
 async def offer(
-    connection: AsyncConnection,
-    stage: Stage,
-    state: State,
-    most: int,
-    again_s: float,
-    again_max_s: float,
-) -> Sequence[Row[Any]]:
-    """Mark what is due as offered, by priority and then by due time."""
-    terms = {"again_s": again_s, "again_max_s": again_max_s}
-    return (await connection.execute(_OFFER, {"stage": stage.value, "state": state.value, "most": most, **terms})).all()
+    connection: AsyncConnection, stage: Stage, state: State, most: int, terms: OfferTerms
+) -> list[Row[Any]]:
+    """Mark what is due as offered, by priority: of what is QUEUED no more than the workers have room for."""
+    parameters = {"stage": stage.value, "state": state.value, "most": most, **asdict(terms)}
+    rows = list(await connection.execute(_OFFER, parameters))
+    return sorted(rows, key=lambda row: -row.priority)
 
 
 async def results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Any, Any, Any]]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import JobChanged
 from contracts.topics import TOPIC_OF
-from jobstore.database import CHANNEL, Database
+from jobstore.database import CHANNEL, PUBLISHED, Database
 from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
 
@@ -48,8 +48,10 @@ _ROWS: Final = text(
     """,
 )
 _STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
-_STORE: Final = text("UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json)")
-_NOTIFY: Final = text(f"SELECT pg_notify('{CHANNEL}', 'published')")
+_STORE: Final = text(
+    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
+    f"SELECT pg_notify('{CHANNEL}', '{PUBLISHED}' || published_seq) FROM stored",  # noqa: S608 - names of our own
+)
 
 #: The next offset of each partition of a topic.
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
@@ -83,6 +85,8 @@ class Relay:
         async with self._database.session() as session:
             if not await session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}):
                 return
+            # Should the last be lost, facts are published once more, and readers apply each once.
+            await session.execute(text("SET synchronous_commit = off"))
             row = (await session.execute(_STATE)).one()
             self.published, self._offsets = row.published_seq, from_json(row.offsets)
             self._pending, self._horizon = None, 0
@@ -127,7 +131,6 @@ class Relay:
         elif count:
             self.published = rows[count - 1].seq
         await session.execute(_STORE, {"seq": self.published, "offsets": to_json(self._offsets).decode()})
-        await session.execute(_NOTIFY)
         if count < len(rows):
             raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
         return True

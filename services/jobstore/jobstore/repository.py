@@ -12,7 +12,7 @@ from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
 from jobstore import sql
-from jobstore.database import CHANNEL
+from jobstore.database import CHANNEL, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
 from jobstore.states import Entry, Execution, Job, Stage, State, Times
 
@@ -139,7 +139,7 @@ _RECORD: Final = text(
         LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
         ORDER BY l.n
     )
-    SELECT pg_notify('{CHANNEL}', '')
+    SELECT pg_notify('{CHANNEL}', :left_to_do)
     """,  # noqa: S608 - names of our own
 )
 _GRANTS: Final = text(
@@ -203,8 +203,11 @@ class Repository:
         if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
             return
         moving = {"execution_id": "uuid"} | _MOVING
+        states = {ledger.executions[i].state for i in ledger.new_executions | ledger.changed_executions}
+        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if State.QUEUED in states else "")
         parameters = {
             "now": ledger.times.now,
+            "left_to_do": left_to_do,
             **sql.arrays(_JOB, "j", [_job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]),
             **sql.arrays(
                 moving, "e", [_execution_row(ledger.executions[i], moving) for i in ledger.changed_executions]

@@ -12,7 +12,7 @@ from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0
+POLL_S = 2.0
 PAGE = 200
 
 
@@ -22,29 +22,24 @@ class Watches:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._published = 0
-        self._more = asyncio.Condition()
-        self.wake = asyncio.Event()
+        self._more = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow what is published, for ever."""
+        """Look now and then, for ever: a notification may be lost with its connection."""
         while True:
             try:
                 async with self._database.session() as session:
-                    published = await queries.published(session)
-                await self._follow(published)
+                    self.follow(await queries.published(session))
             except TransientError as error:
                 log.warning("watches wait", extra={"code": error.code, "reason": str(error)})
-            try:
-                await asyncio.wait_for(self.wake.wait(), POLL_S)
-            except TimeoutError:
-                continue
-            self.wake.clear()
+            await asyncio.sleep(POLL_S)
 
-    async def _follow(self, published: int) -> None:
+    def follow(self, published: int) -> None:
+        """Everything up to this cursor is published."""
         if published != self._published:
             self._published = published
-            async with self._more:
-                self._more.notify_all()
+            self._more.set()
+            self._more = asyncio.Event()
 
     async def cursor(self, after: int | None) -> int:
         """Where what changes begins: behind `after`, or now. UnknownCursorError: `after` was never given."""
@@ -55,9 +50,9 @@ class Watches:
         return published if after is None else after
 
     async def _beyond(self, cursor: int) -> int:
-        async with self._more:
-            await self._more.wait_for(lambda: self._published > cursor)
-            return self._published
+        while self._published <= cursor:
+            await self._more.wait()
+        return self._published
 
     async def jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """What is: the jobs named, or all of them."""
