@@ -50,7 +50,7 @@ _ROWS: Final = text(
 _STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
 _STORE: Final = text(
     "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
-    f"SELECT pg_notify('{CHANNEL}', '{PUBLISHED}' || published_seq) FROM stored",  # noqa: S608 - names of our own
+    "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
 )
 
 #: The next offset of each partition of a topic.
@@ -113,7 +113,11 @@ class Relay:
     async def _begin_again(self, session: AsyncConnection) -> None:
         log.error("the topic lost what was published; publishing everything again", extra={"topic": self._topic})
         self.published, self._offsets = 0, {}
-        await session.execute(_STORE, {"seq": 0, "offsets": "{}"})
+        await self._store(session)
+
+    async def _store(self, session: AsyncConnection) -> None:
+        about = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
+        await session.execute(_STORE, {**about, "channel": CHANNEL, "kind": PUBLISHED})
 
     async def relay(self, session: AsyncConnection) -> bool:
         """Publish what is settled, once; whether anything was."""
@@ -130,7 +134,7 @@ class Relay:
             self.published = self._horizon
         elif count:
             self.published = rows[count - 1].seq
-        await session.execute(_STORE, {"seq": self.published, "offsets": to_json(self._offsets).decode()})
+        await self._store(session)
         if count < len(rows):
             raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
         return True
