@@ -230,6 +230,7 @@ async def test_more_leases_than_one_call_takes_are_renewed_in_several(leases):
 
 
 async def test_two_renewals_are_never_under_way_at_once(worker, leases):
+    leases.during = lambda: asyncio.sleep(0)
     await asyncio.gather(*(worker.renew() for _ in range(5)))
     assert leases.at_once_max == 1
 
@@ -273,6 +274,7 @@ async def test_a_lease_handed_back_is_in_no_later_renewal(worker, leases, work):
 async def test_stopped_while_the_jobstore_is_away_it_ends_within_the_grace_time(worker, leases, work, caplog):
     await begun(worker, work)
     leases.away = True
+    begin(worker, Work())  # will have to be given back, which nobody takes
     started = time.monotonic()
     await worker.stop(0.2)
     assert time.monotonic() - started < 2.0

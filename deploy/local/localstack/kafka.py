@@ -74,7 +74,9 @@ logger.server.level = warn
 
 def cache_dir() -> Path:
     """Where what was fetched is kept for every stack on this machine."""
-    return Path(os.environ.get("SIGNOFF_CACHE_DIR") or Path.home() / ".cache" / "signoff")
+    if said := os.environ.get("SIGNOFF_CACHE_DIR"):
+        return Path(said)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signoff"
 
 
 class Kafka:

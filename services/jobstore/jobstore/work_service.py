@@ -14,6 +14,7 @@ from contracts.status import Protocol
 from jobstore import leases
 from jobstore.commands import Command
 from jobstore.database import Database
+from jobstore.errors import InvalidError
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage, State
@@ -93,7 +94,9 @@ class Work(WorkServiceServicer):
 
     async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
         del context
-        owner, stage = UUID(request.owner), _STAGES[request.kind]
+        owner, stage = UUID(request.owner), _STAGES.get(request.kind)
+        if stage is None:
+            raise InvalidError("kind is EXECUTING or JUDGING")
         held = [(UUID(lease.execution_id), lease.lease) for lease in request.held]
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
