@@ -15,7 +15,7 @@ from contracts.resources import Policy
 from contracts.status import Delivery
 from contracts.status import Protocol as AgentProtocol
 from executor.ports import Grant
-from servicekit.broker import Incoming
+from servicekit.subscription import Incoming
 from servicekit.worker import Lease
 
 _leases = count(1)

@@ -45,16 +45,18 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
 
 
 async def test_events_have_no_bodies(http, jobstore):
-    await jobstore.add(POEM)
     async with stream(http) as events:
+        await events.next()
+        await jobstore.add(POEM)
         await events.next()
         await jobstore.record("poem", JobLogStatus.COMPLETED, response_payload={"result": "secret"})
         assert "secret" not in str((await events.next()).data)
 
 
 async def test_a_cancelled_job_is_told_where_it_stands(http, jobstore):
-    await jobstore.add(POEM)
     async with stream(http) as events:
+        await events.next()
+        await jobstore.add(POEM)
         await events.next()
         await jobstore.record("poem", JobLogStatus.CANCELLED)
         data = (await events.next()).data

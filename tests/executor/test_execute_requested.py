@@ -16,8 +16,8 @@ from executor.errors import AgentBusyError, AgentTimeoutError
 from executor.execution import backoff_s, failed, storable
 from executor.handlers import Handlers, Retry
 from executor.ports import Turned
-from servicekit.broker import Incoming
 from servicekit.errors import PermanentError
+from servicekit.subscription import Incoming
 from servicekit.worker import LeaseState
 
 

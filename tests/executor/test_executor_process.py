@@ -14,7 +14,8 @@ from contracts.events import ResultProduced
 from contracts.topics import TOPIC_OF
 from executor.app import main
 from executor.config import Settings
-from servicekit.broker import Publisher, Topics, ensure_topics
+from servicekit.broker import Publisher
+from servicekit.topics import Topics, ensure_topics
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from contracts.topics import TOPIC_OF
 from jobstore.database import Database
 from jobstore.handlers import Handlers
 from jobstore.relay import Relay
-from servicekit.broker import Publisher, Topics, ensure_topics
+from servicekit.broker import Publisher
 from servicekit.errors import TransientError
+from servicekit.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
 
@@ -51,7 +52,7 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
     topics = Topics(kafka)
-    yield Relay(database, Lossy(publisher), topics.end_offsets)  # type: ignore[arg-type]
+    yield Relay(database, Lossy(publisher), topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
     await topics.close()
 
 

@@ -15,8 +15,9 @@ from topics import Place
 
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
-from servicekit.broker import SOON_MAX, Outgoing, Publisher, ensure_topics
+from servicekit.broker import SOON_MAX, Outgoing, Publisher
 from servicekit.errors import PermanentError, TransientError
+from servicekit.topics import ensure_topics
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,10 @@ from fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
-from servicekit.broker import (
-    ConsumerDeadError,
-    Publisher,
-    Subscription,
-    Topics,
-    ensure_topics,
-    kafka_broker,
-    lag,
-    when_there,
-)
+from servicekit.broker import Publisher
 from servicekit.errors import PermanentError, TransientError
+from servicekit.subscription import ConsumerDeadError, Subscription, kafka_broker, lag
+from servicekit.topics import Topics, ensure_topics, when_there
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 

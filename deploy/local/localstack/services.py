@@ -12,7 +12,7 @@ AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
 # The services inherit the environment of `signoff up`, but for secrets: each gets those it needs.
 NOT_INHERITED = {"SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_DATABASE_URL"}
-STOP_GRACE_S = 20.0
+STOP_GRACE_S = 25.0  # beyond the services' own
 
 Port = Callable[[str], int]
 

@@ -9,8 +9,8 @@ from executor.agents.http import HttpAgent
 from executor.config import Settings
 from executor.handlers import Handlers, Retry
 from executor.jobstore import GrpcExecutions
-from servicekit.broker import Subscription
 from servicekit.service import Parts, run_worker
+from servicekit.subscription import Subscription
 from signoff.v1 import work_service_pb2 as pb
 
 #: What an event has beside the job inline.

@@ -12,9 +12,10 @@ from contracts.status import Protocol as AgentProtocol
 from executor import execution
 from executor.errors import AgentError, AgentTimeoutError
 from executor.ports import Agent, Claim, Executions, Grant, Turned
-from servicekit.broker import Incoming, Publisher
+from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
 from servicekit.retry import until_answered
+from servicekit.subscription import Incoming
 from servicekit.worker import Held, Report, Worker
 
 log = logging.getLogger(__name__)

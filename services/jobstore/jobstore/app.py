@@ -18,8 +18,10 @@ from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
 from servicekit import health
-from servicekit.broker import Publisher, Subscription, Topics, ensure_topics, kafka_broker, lag
+from servicekit.broker import Publisher
 from servicekit.runtime import first_of, tune_gc
+from servicekit.subscription import Subscription, kafka_broker, lag
+from servicekit.topics import Topics, ensure_topics
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
@@ -37,14 +39,18 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         database = Database(settings.database_url, pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         await database.migrate()
-        if settings.create_topics:
-            await ensure_topics(settings.kafka, settings.topic_replication)
+
+        async def make_topics() -> None:
+            if settings.create_topics:
+                await ensure_topics(settings.kafka, settings.topic_replication)
+
+        await make_topics()
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
         handlers = Handlers(database, Terms(settings.policy, settings.lease_s, settings.offer_again_s))
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
-        relay = Relay(database, publisher, topics.end_offsets)
+        relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, handlers.terms)
         watches = Watches(database)
         sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
@@ -59,11 +65,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             if QUEUED in what:
                 dispatcher.wake.set()
 
-        checks = {
-            s.topic.name: lambda s=s: None if s.consumer() is not None else "not consuming" for s in subscriptions
-        }
         if settings.health_address:
-            runner = await health.serve(settings.health_address, checks)
+            runner = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
         await first_of(
@@ -73,6 +76,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             sweeper.run(),
             relay.run(),
             watches.run(),
+            *(subscription.watch() for subscription in subscriptions),
         )
 
 

@@ -16,8 +16,8 @@ from jobstore.ledger import Ledger
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage
 from jobstore.work import GRANTED, Answer, ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
-from servicekit.broker import Incoming
 from servicekit.errors import PermanentError
+from servicekit.subscription import Incoming
 
 log = logging.getLogger(__name__)
 

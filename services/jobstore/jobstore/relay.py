@@ -60,10 +60,17 @@ EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 class Relay:
     """Of all jobstores one relays at a time."""
 
-    def __init__(self, database: Database, publisher: Publisher, end_offsets: EndOffsets) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        end_offsets: EndOffsets,
+        make_topics: Callable[[], Awaitable[None]],
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._end_offsets = end_offsets
+        self._make_topics = make_topics
         self._topic = TOPIC_OF[JobChanged]
         self._pending: tuple[int, int] | None = None
         self._horizon = 0
@@ -78,6 +85,8 @@ class Relay:
                 await self._lead()
             except TransientError as error:
                 log.warning("relay waits", extra={"code": error.code, "reason": str(error)})
+                if error.code == "kafka_unavailable":
+                    await self._make_topics()  # a broker that came back empty has none
             await asyncio.sleep(POLL_S)
 
     async def _lead(self) -> None:

@@ -1,7 +1,7 @@
 """What workers ask and report, and what is noticed of their leases, as values that apply themselves to a ledger."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -248,8 +248,11 @@ def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -
 
 def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room: int) -> Answer:
     """Grant what may be granted: to its owner again, to another only what is free, and not beyond the room."""
+    if execution.state is State.LEASED and execution.owner == owner:  # its answer was lost; the lease runs anew
+        ledger.put(replace(execution, due_at=ledger.times.after(ledger.times.lease_s, execution)))
+        return Answer(GRANTED, execution=execution)
     if execution.state is State.LEASED:
-        return Answer(GRANTED, execution=execution) if execution.owner == owner else Answer(DUPLICATE)
+        return Answer(DUPLICATE)
     if ledger.rooms.setdefault(owner, room) <= 0:
         if execution.state is State.OFFERED:
             ledger.queue_again(execution)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from servicekit import health
-from servicekit.broker import Publisher, Subscription, kafka_broker, when_there
+from servicekit.broker import Publisher
 from servicekit.leases import GrpcLeases, channel
 from servicekit.runtime import first_of, tune_gc
 from servicekit.settings import WorkerSettings
+from servicekit.subscription import Subscription, kafka_broker
+from servicekit.topics import when_there
 from servicekit.worker import Worker
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub

@@ -8,9 +8,10 @@ from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import ReportKind
-from servicekit.broker import Incoming, Publisher
+from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
 from servicekit.retry import until_answered
+from servicekit.subscription import Incoming
 from servicekit.worker import Held, Lease, Report, Worker
 from validator.errors import JudgmentError
 from validator.judges.openai import JudgeConfig
@@ -43,13 +44,13 @@ class Handlers:
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[PermanentError | None]:
         """Claim a batch in one call, and start what was granted."""
-        asked_at = time.monotonic()
         bodies = [result.record.value or b"" for result in results]
-        answers = await until_answered(
-            lambda: self._judgings.begin(self._worker.owner, self._worker.room, bodies),
-            on="jobstore",
-        )
+        asked_at, answers = await until_answered(lambda: self._claimed(bodies), on="jobstore")
         return [self._begun(r.event, answer, asked_at) for r, answer in zip(results, answers, strict=True)]
+
+    async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[tuple[int, float] | Turned]]:
+        """Also when it was asked: a lease runs from this try, not from one before an outage."""
+        return time.monotonic(), await self._judgings.begin(self._worker.owner, self._worker.room, bodies)
 
     def _begun(
         self, event: ResultProduced, answer: tuple[int, float] | Turned, asked_at: float
