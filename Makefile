@@ -27,12 +27,13 @@ up: $(READY) ## Run the whole system until interrupted
 test: $(READY) ## Run the tests, on real Kafka and PostgreSQL
 	$(BIN)/pytest $(ARGS)
 
-lint: $(READY) ## Check style, types, layers and contracts
+lint: $(READY) ## Check style, types, layers, contracts and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
+	$(BIN)/pytest -p no:cacheprovider tests/contracts/test_tree.py
 	@$(MAKE) --no-print-directory breaking
 
 # Against the last commit, or the one before it where proto/ has not changed since. A shallow clone may not have it.
