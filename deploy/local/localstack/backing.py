@@ -51,13 +51,20 @@ def infrastructure(data_dir: Path | None = None, *, progress: Progress = silent)
 
 
 def backing_parts(
-    data_dir: DataDir, *, postgres_port: int = 0, kafka_port: int = 0, progress: Progress
+    data_dir: DataDir,
+    *,
+    postgres_port: int = 0,
+    kafka_port: int = 0,
+    kafka_advertised_port: int = 0,
+    progress: Progress,
 ) -> tuple[Postgres, Kafka]:
     """Both as one data directory has them, not yet started."""
     password = data_dir.secret("postgres_password")
     postgres = Postgres(data_dir.path / "postgres", data_dir.port("postgres", postgres_port), password)
     controller_port = data_dir.port("kafka-controller")
-    return postgres, Kafka(data_dir.path / "kafka", data_dir.port("kafka", kafka_port), controller_port, progress)
+    port = data_dir.port("kafka", kafka_port)
+    kafka = Kafka(data_dir.path / "kafka", port, controller_port, progress, advertised_port=kafka_advertised_port)
+    return postgres, kafka
 
 
 @contextmanager

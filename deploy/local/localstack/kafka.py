@@ -31,7 +31,7 @@ controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={logs}
 
@@ -82,10 +82,18 @@ def cache_dir() -> Path:
 class Kafka:
     """One node and its directory."""
 
-    def __init__(self, directory: Path, port: int, controller_port: int, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        controller_port: int,
+        progress: Progress = silent,
+        *,
+        advertised_port: int = 0,  # where clients are told to go, when a proxy stands before the broker
+    ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = directory
-        self._ports = {"port": port, "controller_port": controller_port}
+        self._ports = {"port": port, "controller_port": controller_port, "advertised_port": advertised_port or port}
         self._progress = progress
         self._jars = cache_dir() / f"kafka-{KAFKA_VERSION}"
 

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class StackSettings:
     data_dir: Path
     endpoints_file: Path | None = None  # None: endpoints.json in the data directory
     kafka_port: int = 0
+    kafka_advertised_port: int = 0  # of a proxy before the broker
     postgres_port: int = 0
     grpc_port: int = 0
     http_port: int = 0
@@ -69,6 +70,7 @@ class Stack:
             self._data_dir,
             postgres_port=self._settings.postgres_port,
             kafka_port=self._settings.kafka_port,
+            kafka_advertised_port=self._settings.kafka_advertised_port,
             progress=self._settings.progress,
         )
         helpers = [self._helper("agents")]
@@ -88,6 +90,15 @@ class Stack:
         self._ready_at = None
         self._endpoints_file.unlink(missing_ok=True)
         await self._supervisor.stop()
+
+    @property
+    def processes(self) -> Mapping[str, int]:
+        """Each part with the id of its latest process."""
+        return self._supervisor.pids()
+
+    async def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill a part's process, and wait until its successor is ready."""
+        await self._supervisor.kill(name, signal_number)
 
     def _has_local_judge(self) -> bool:
         wanted = self._settings.local_judge
@@ -127,7 +138,7 @@ class Stack:
             "token": self._ready_at.token,
             "agents": dict(self._ready_at.agents),
             "judge": self._ready_at.judge,
-            "processes": dict(self._supervisor.pids()),
+            "processes": dict(self.processes),
         }
         self._endpoints_file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._endpoints_file, json.dumps(endpoints, indent=2))

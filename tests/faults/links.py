@@ -1,0 +1,131 @@
+"""A TCP proxy whose connections can be cut, held up and slowed down."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass, field
+
+CHUNK_BYTES = 64 * 1024
+DRIP_BYTES = 512
+DRIP_S = 0.02
+DELAY_S = 0.15
+
+
+@dataclass(eq=False, slots=True)
+class _Connection:
+    """Both ends, and the port from which the client came."""
+
+    client_port: int
+    writers: list[asyncio.StreamWriter]
+    upstream_port: int = 0
+
+    def reset(self) -> None:
+        """End both sides with a RST, as a machine does that was gone for a while."""
+        for writer in self.writers:
+            if (opened := writer.get_extra_info("socket")) is not None and not writer.transport.is_closing():
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    def close(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """One listening port that leads to another. `mode` is open, cut, hang, delay or drip."""
+
+    name: str
+    upstream_port: int = 0
+    port: int = 0
+    mode: str = "open"
+    _connections: set[_Connection] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _flowing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        self._flowing.set()
+        self._server = await asyncio.start_server(self._on_connection, "127.0.0.1", 0, backlog=1024)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.set("cut")
+        while self._connections:  # noqa: ASYNC110 - each ends by itself
+            await asyncio.sleep(0.01)
+        await self._server.wait_closed()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def set(self, mode: str) -> None:
+        """From now on; `cut` also ends the connections that there are."""
+        self.mode = mode
+        if mode == "hang":
+            self._flowing.clear()
+        else:
+            self._flowing.set()
+        if mode == "cut":
+            self.cut()
+
+    def cut(self) -> None:
+        """End all connections at once, with a reset."""
+        for connection in list(self._connections):
+            connection.reset()
+
+    def client_port_of(self, upstream_port: int) -> int | None:
+        """From which port the client came that the upstream sees at this one."""
+        ports = (c.client_port for c in self._connections if c.upstream_port == upstream_port)
+        return next(ports, None)
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = _Connection(writer.get_extra_info("peername")[1], [writer])
+        self._connections.add(connection)
+        try:
+            await self._joined(connection, reader, writer)
+        except OSError:
+            pass  # the upstream is down, or one side has left
+        finally:
+            connection.close()
+            self._connections.discard(connection)
+
+    async def _joined(
+        self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if self.mode == "cut":
+            return
+        await self._flowing.wait()
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        connection.writers.append(far_writer)
+        connection.upstream_port = far_writer.get_extra_info("sockname")[1]
+        there = asyncio.create_task(self._pump(reader, far_writer))
+        back = asyncio.create_task(self._pump(far_reader, writer))
+        try:
+            await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
+            # Whoever ends one direction is answered in the other: HTTP and gRPC do not half-close for long.
+            await asyncio.wait({there, back}, timeout=0.1)
+        finally:
+            for task in (there, back):
+                task.cancel()
+            await asyncio.gather(there, back, return_exceptions=True)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                await self._passed(data, writer)
+            writer.write_eof()
+
+    async def _passed(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        await self._flowing.wait()
+        if self.mode == "delay":
+            await asyncio.sleep(DELAY_S)
+        while data:
+            size = DRIP_BYTES if self.mode == "drip" else len(data)
+            writer.write(data[:size])
+            await writer.drain()
+            data = data[size:]
+            if self.mode == "drip":
+                await asyncio.sleep(DRIP_S)

@@ -1,0 +1,65 @@
+"""The proxy does what the storm relies on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from faults.links import Link
+
+
+@pytest.fixture
+async def link() -> AsyncIterator[Link]:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1024):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    link = Link("echo", server.sockets[0].getsockname()[1])
+    await link.start()
+    yield link
+    await link.stop()
+    server.close()
+    await server.wait_closed()
+
+
+async def said(link: Link, words: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    try:
+        writer.write(words)
+        return await reader.readexactly(len(words))
+    finally:
+        writer.close()
+
+
+async def test_an_open_link_passes_everything_on(link: Link) -> None:
+    words = bytes(range(256)) * 2000
+    assert await said(link, words) == words
+
+
+@pytest.mark.parametrize("mode", ["delay", "drip"])
+async def test_a_slow_link_passes_everything_on_in_the_end(link: Link, mode: str) -> None:
+    link.set(mode)
+    assert await said(link, b"slow" * 300) == b"slow" * 300
+
+
+async def test_a_link_that_hangs_passes_on_what_waited(link: Link) -> None:
+    link.set("hang")
+    saying = asyncio.create_task(said(link, b"later"))
+    done, _ = await asyncio.wait({saying}, timeout=0.1)
+    assert not done
+    link.set("open")
+    assert await saying == b"later"
+
+
+async def test_a_link_that_is_cut_ends_all_connections_and_takes_no_new_ones(link: Link) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    writer.write(b"before")
+    assert await reader.readexactly(6) == b"before"
+    link.set("cut")
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    writer.close()
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await said(link, b"after")
