@@ -1,14 +1,14 @@
 """The Kafka events, each declared once. A body is one JSON object; CloudEvents attributes go in headers."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from contracts.identity import event_id
+from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json
-from contracts.resources import Agent, Job, JobId, JobLog, Model, NewJob, Text, Verdict
+from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Verdict
 from contracts.status import ReportKind
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -121,8 +121,19 @@ class CancelRequested(Event):
         return self.job_id or str(self.execution_id)
 
 
+class Requested(Model):
+    """The terms of an execution, frozen when it is requested."""
+
+    policy: dict[str, Any] = Field(description="whole: the job's over the agent's over the jobstore's")
+    deadline_at: datetime | None = None
+    created_at: datetime
+
+
 class JobChanged(Event):
-    """A fact: one recorded transition, and the job as it stood after it."""
+    """A fact: one recorded transition, and the job as it stood after it.
+
+    `kind`, `spent`, `spec_hash` and `requested` are what a rebuild needs besides.
+    """
 
     type: ClassVar[str] = "signoff.job-changed.v1"
     job_id: JobId
@@ -130,6 +141,10 @@ class JobChanged(Event):
     log: JobLog
     job: Job
     agent: Agent | None = Field(None, description="the agent as it was, where the transition assigns one")
+    kind: str | None = Field(None, description="what was reported, asked for or noticed")
+    spent: int | None = Field(None, description="attempts of the execution that failed or lost their worker")
+    spec_hash: str | None = Field(None, description="at version 1: the same for the same new job; hexadecimal")
+    requested: Requested | None = Field(None, description="where the transition requests an execution")
 
     @property
     def event_id(self) -> UUID:
@@ -138,3 +153,40 @@ class JobChanged(Event):
     @property
     def key(self) -> str | None:
         return self.job_id
+
+
+class AgentChanged(Event):
+    """A fact: an agent was registered or changed, and how it is since. The newest has the highest cursor."""
+
+    type: ClassVar[str] = "signoff.agent-changed.v1"
+    agent_id: AgentId
+    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    agent: Agent
+
+    @property
+    def event_id(self) -> UUID:
+        return fact_id(self.agent_id, self.cursor)
+
+    @property
+    def key(self) -> str | None:
+        return self.agent_id
+
+
+class ExecutionRefused(Event):
+    """A fact: an execution id was answered although nothing was requested, and is answered so for ever."""
+
+    type: ClassVar[str] = "signoff.execution-refused.v1"
+    execution_id: UUID
+    job_id: JobId | None = Field(None, description="None: cancelled before its job was known")
+    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    answer: Literal["refused", "cancelled"]
+    code: Code | None = Field(None, description="why it was refused")
+    refused_at: datetime
+
+    @property
+    def event_id(self) -> UUID:
+        return fact_id(str(self.execution_id), self.cursor)
+
+    @property
+    def key(self) -> str | None:
+        return self.job_id or str(self.execution_id)

@@ -23,3 +23,8 @@ def event_id(execution_id: UUID, lease: int, what: str) -> UUID:
 def execution_id_of_key(idempotency_key: str, job_id: str) -> UUID:
     """The execution that an `Idempotency-Key` asks for: the same key for the same job is one execution."""
     return uuid5(_EVENTS, f"key/{job_id}/{idempotency_key}")
+
+
+def fact_id(subject: str, cursor: int) -> UUID:
+    """The event id of a fact about an agent or an execution, by its place in the order of publication."""
+    return uuid5(_EVENTS, f"fact/{subject}/{cursor}")

@@ -1,6 +1,7 @@
 """JSON as every part of Signoff reads and writes it: one parser, so that what one accepts no other refuses."""
 
 import json
+import re
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -38,6 +39,30 @@ def parse_json(text: bytes | str) -> Any:
 def json_text(value: Any) -> str:
     """The shortest JSON text of a value."""
     return to_json(value).decode()
+
+
+_SKIPPING: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+
+
+def members(text: str) -> dict[str, str]:
+    """The members of an object, each as the text that it is; the text must be known to be an object's."""
+    found: dict[str, str] = {}
+    at = _behind_space(text, _behind_space(text, 0) + 1)
+    while text[at] != "}":
+        name, end = _SKIPPING.raw_decode(text, at)
+        begin = _behind_space(text, _behind_space(text, end) + 1)
+        _, end = _SKIPPING.raw_decode(text, begin)
+        found[name] = text[begin:end]
+        at = _behind_space(text, end)
+        if text[at] == ",":
+            at = _behind_space(text, at + 1)
+    return found
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 #: A JSON value of any shape.

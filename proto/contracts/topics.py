@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from contracts.events import CancelRequested, Event, ExecuteRequested, JobChanged, JobStatusReported, ResultProduced
+from contracts.events import (
+    AgentChanged,
+    CancelRequested,
+    Event,
+    ExecuteRequested,
+    ExecutionRefused,
+    JobChanged,
+    JobStatusReported,
+    ResultProduced,
+)
 
 #: Exceeds the sum of all capped fields of any event, so that no event is too large for its topic.
 MESSAGE_MAX_BYTES = 8 << 20
@@ -52,6 +61,8 @@ TOPICS: dict[str, Topic] = {
         *_topic(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}),
         *_topic(CancelRequested, 7, {"upstream"}, {"jobstore"}),
         *_topic(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topic(AgentChanged, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topic(ExecutionRefused, None, {"jobstore"}, {"upstream", "cli"}),
     ]
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}

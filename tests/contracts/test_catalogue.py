@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.client import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
-from contracts.events import Event, JobChanged
+from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
 from contracts.resources import PAYLOAD_MAX_BYTES
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS
 
@@ -58,11 +58,14 @@ def test_events_are_kept_as_long_as_they_may_be_needed():
         "job-status-reported": 30,
         "cancel-requested": 7,
         "job-changed": None,
+        "agent-changed": None,
+        "execution-refused": None,
     }
 
 
-def test_facts_are_kept_for_ever():
-    assert TOPICS[TOPIC_OF[JobChanged]].settings["retention.ms"] == "-1"
+@pytest.mark.parametrize("fact", [JobChanged, AgentChanged, ExecutionRefused])
+def test_facts_are_kept_for_ever(fact):
+    assert TOPICS[TOPIC_OF[fact]].settings["retention.ms"] == "-1"
 
 
 def test_no_event_is_too_large_for_its_topic():
