@@ -1,0 +1,46 @@
+"""`make faults`: the long run. Exit status 0 only when every invariant held."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from faults.storm import Storm, run
+
+
+def main() -> int:
+    """Run one storm, print what came of it, and keep the logs where it went wrong."""
+    arguments = _arguments()
+    storm = Storm(arguments.seed, arguments.jobs, arguments.faults, arguments.every_s)
+    for planned in storm.plan if arguments.plan else ():
+        sys.stdout.write(f"{planned}\n")
+    if arguments.plan:
+        return 0
+    directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
+    outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
+    sys.stdout.write(f"{outcome}\n")
+    if outcome.violations:
+        sys.stdout.write(f"logs: {directory}\n")
+    return 1 if outcome.violations else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    seed = int(os.environ.get("SIGNOFF_FAULTS_SEED") or secrets.randbelow(10**6))
+    parser.add_argument("--seed", type=int, default=seed, help="replays a schedule; random unless given")
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--every-s", type=float, default=3.5, help="seconds between faults, on average")
+    parser.add_argument("--limit-s", type=float, default=3600, help="end with an error after so many seconds")
+    parser.add_argument("--dir", help="where the stack keeps its data and logs; temporary unless given")
+    parser.add_argument("--plan", action="store_true", help="print the schedule alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""Which faults, when and for how long: drawn from a seed, and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from faults.observed import Terms
+from faults.world import LINKS, SERVICES, WORKERS
+
+#: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
+_LINK_MODES = ("cut", "hang", "delay", "drip")
+_AT_ONCE = ("kill", "stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One fault: `after_s` from the storm's beginning, and for `lasts_s` where it lasts."""
+
+    kind: str
+    target: str
+    after_s: float
+    lasts_s: float
+
+    def __str__(self) -> str:
+        return f"{self.after_s:6.1f} s  {self.kind} {self.target}" + (f" for {self.lasts_s:.1f} s" * (self.lasts_s > 0))
+
+
+def deck() -> list[tuple[str, str]]:
+    """Every fault there is, once; the emptied broker and the database's death more often."""
+    return [
+        *product(_AT_ONCE, (*SERVICES, "postgres", "kafka")),
+        *product(("freeze",), ("jobstore", *WORKERS, "kafka")),
+        *product(_LINK_MODES, LINKS),
+        *product(("extra",), ("executor", "validator")),
+        ("empty", "kafka"),
+        ("empty", "kafka"),
+        ("kill", "postgres"),
+        ("slow disk", "postgres"),
+    ]
+
+
+def planned(seed: int, count: int, every_s: float, terms: Terms) -> list[Planned]:
+    """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
+    random = Random(f"faults/{seed}")
+    cards = _dealt(random)
+    return [_drawn(random, *next(cards), n * every_s, every_s, terms) for n in range(count)]
+
+
+def _dealt(random: Random) -> Iterator[tuple[str, str]]:
+    while True:
+        cards = deck()
+        random.shuffle(cards)
+        yield from cards
+
+
+def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, terms: Terms) -> Planned:
+    after_s = at_s + random.uniform(0, every_s)
+    if kind in {*_AT_ONCE, "empty"}:
+        return Planned(kind, target, after_s, 0)
+    if kind == "freeze":
+        return Planned(kind, target, after_s, terms.lease_s + random.uniform(1, 3))
+    return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

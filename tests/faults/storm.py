@@ -1,0 +1,179 @@
+"""One run: a calm, a storm, quiet, what was seen; then every topic once more, and a verdict."""
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from contracts.client import JobStoreClient
+from contracts.topics import REPLAY_HEADER
+from faults.checker import check, stories
+from faults.crowd import Crowd
+from faults.injecting import Injector
+from faults.observed import Observed, Record, Replayed, Terms, Violation
+from faults.reading import Tables, differences, quiet, topics
+from faults.schedule import Planned, planned
+from faults.strangers import registered
+from faults.world import World, world
+from servicekit.broker import Outgoing, Publisher
+
+QUIET_S = 120.0
+REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """How much of it, and from which seed; the first `calm_s` have no faults of ours."""
+
+    seed: int
+    jobs: int
+    faults: int
+    fault_every_s: float = 3.5
+    calm_s: float = 8.0
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def plan(self) -> Sequence[Planned]:
+        return planned(self.seed, self.faults, self.fault_every_s, self.terms)
+
+    @property
+    def lasts_s(self) -> float:
+        return self.calm_s + self.faults * self.fault_every_s
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    storm: Storm
+    seen: Observed
+    violations: Sequence[Violation]
+    odd: Sequence[str]
+    told: Sequence[str]
+    skipped: int
+    took_s: float
+
+    def __str__(self) -> str:
+        seen = self.seen
+        died = [line for line in self.told if "starting it again" in line]
+        parts = {
+            "faults": _counted(f"{fault.kind} {fault.target}" for fault in seen.faults),
+            "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
+            "jobs": _counted(job.status for job in seen.jobs),
+            "answers": _counted(str(execution.answer) for execution in seen.executions),
+            "log": _counted(entry.code for entry in seen.logs if entry.code),
+            "agent calls": _counted(call.ended for call in seen.agent_calls),
+            "judge calls": _counted(call.said for call in seen.judge_calls),
+            "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
+            "deaths": _counted(line.partition(";")[0] for line in died),
+            "odd answers": _counted(self.odd),
+        }
+        head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
+        head += f"{len(seen.faults)} faults ({self.skipped} skipped), {self.took_s:.0f} s"
+        lines = [head, *(f"  {name}: {value}" for name, value in parts.items() if value)]
+        return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
+
+
+def _counted(words: Any) -> str:
+    return ", ".join(f"{word} {count}" for word, count in sorted(Counter(words).items(), key=lambda item: -item[1]))
+
+
+async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.stderr.write) -> Outcome:
+    """Everything, in order; raises only when the harness itself cannot go on."""
+    began = time.monotonic()
+    say(f"faults: seed {storm.seed}\n")
+    async with world(directory, storm.seed, storm.terms) as running, _clients(running) as (crowd, tables):
+        injector = Injector(running)
+        say(f"faults: running after {time.monotonic() - began:.0f} s\n")
+        watching = [asyncio.create_task(running.sample()), asyncio.create_task(crowd.watch())]
+        await _weathered(storm, crowd, injector)
+        say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
+        left = await quiet(tables, running.addresses.kafka, QUIET_S)
+        seen = await _seen(running, crowd, injector, tables)
+        say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
+        seen.replays = await _replays(running, crowd, tables, seen)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+    violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
+    took_s = time.monotonic() - began
+    return Outcome(storm, seen, violations, crowd.odd, running.told, len(injector.skipped), took_s)
+
+
+async def _weathered(storm: Storm, crowd: Crowd, injector: Injector) -> None:
+    crowding = asyncio.create_task(crowd.run(storm.seed, storm.jobs, storm.lasts_s))
+    await asyncio.sleep(storm.calm_s)
+    await injector.run(storm.plan)
+    await crowding
+
+
+@asynccontextmanager
+async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
+    addresses, links = running.addresses, running.links
+    headers = {"Authorization": f"Bearer {addresses.token}"}
+    timeout = aiohttp.ClientTimeout(total=15)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(JobStoreClient(links["grpc"].address, addresses.token))
+        session = aiohttp.ClientSession(f"http://{addresses.http}", headers=headers, timeout=timeout)
+        publisher = Publisher(links["kafka"].address, "crowd")
+        await publisher.start()
+        stack.push_async_callback(publisher.stop)
+        for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
+            await client.create_agent(agent)
+        tables = Tables(addresses.postgres)
+        yield Crowd(client, await stack.enter_async_context(session), publisher), tables
+
+
+async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables) -> Observed:
+    jobs = await tables.jobs()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while len(crowd.watched) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+    return Observed(
+        terms=running.terms,
+        jobs=jobs,
+        executions=await tables.executions(),
+        logs=await tables.logs(),
+        topics=await topics(running.addresses.kafka),
+        agent_calls=list(running.agents.calls),
+        judge_calls=list(running.judge.calls),
+        asked=crowd.asked,
+        watched=list(crowd.watched),
+        faults=injector.done,
+        stops=running.stops,
+        poison=crowd.poison,
+        rss=running.rss,
+    )
+
+
+async def _replays(running: World, crowd: Crowd, tables: Tables, seen: Observed) -> list[Replayed]:
+    return [
+        await _replay(running, crowd, tables, seen.topics[topic], with_header=with_header)
+        for with_header in (True, False)
+        for topic in REPLAYED
+    ]
+
+
+async def _replay(
+    running: World, crowd: Crowd, tables: Tables, records: Sequence[Record], *, with_header: bool
+) -> Replayed:
+    """Publish records again as they are, and see what that changes."""
+    topic = records[0].topic if records else "nothing"
+    before, agents, judge = await tables.standing(), len(running.agents.calls), len(running.judge.calls)
+    header = [(REPLAY_HEADER, b"1")] if with_header else []
+    again = [Outgoing(r.topic, r.value or b"", r.key, [*r.headers, *header]) for r in records]
+    for start in range(0, len(again), 500):
+        results = await crowd.publisher.send(again[start : start + 500])
+        assert not any(isinstance(result, Exception) for result in results), results
+    left = await quiet(tables, running.addresses.kafka, QUIET_S)
+    changed = differences(before, await tables.standing())
+    called = len(running.agents.calls) - agents, len(running.judge.calls) - judge
+    return Replayed(topic, with_header, [*changed, *([left] if left else [])], *called)
