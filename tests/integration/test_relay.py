@@ -149,7 +149,7 @@ async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
     await relayed(relay, database)
     assert relay.published > 0
 
-    relay._offsets = {str(partition): 10**9 for partition in range(8)}
+    relay._offsets = {f"{TOPIC}/{partition}": 10**9 for partition in range(8)}
     await Steps(database, handlers).created()
     await relayed(relay, database)
     assert all(offset < 10**9 for offset in relay._offsets.values())

@@ -94,7 +94,17 @@ job_logs = Table(
     Column("submission", Integer),
     Column("event_id", Uuid),
     Column("created_at", _TIME, nullable=False),
+    Column("spent", Integer, doc="by the execution, after it"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, server_default=text("nextval('job_logs_seq_seq')")),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body", JSON, nullable=False, doc="the event"),
 )
 
 executions = Table(
@@ -150,8 +160,8 @@ relay = Table(
     "relay",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs up to it is published"),
-    Column("offsets", JSON, nullable=False, doc="the last acknowledged of each partition"),
+    Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs and facts up to it is published"),
+    Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
     CheckConstraint("id = 1", name="one"),
 )
 

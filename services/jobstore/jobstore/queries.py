@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import JobStatus
+from jobstore import facts
 from jobstore.models import agents, batch_items, batches, jobs
 from jobstore.repository import agent
 
@@ -170,15 +171,20 @@ async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *
             "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled) ON CONFLICT DO NOTHING",
         )
         policy = new.policy.model_dump_json(exclude_none=True)
-        return bool((await connection.execute(insert, {**row, "id": agent_id, "policy": policy})).rowcount)
-    update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
-    return bool((await connection.execute(update)).rowcount)
+        written = await connection.execute(insert, {**row, "id": agent_id, "policy": policy})
+    else:
+        update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
+        written = await connection.execute(update)
+    if written.rowcount:
+        await facts.tell_agent(connection, agent_id)
+    return bool(written.rowcount)
 
 
 async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
     """No further execution is requested of an agent."""
     values = {"enabled": False, "updated_at": func.clock_timestamp()}
     await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
+    await facts.tell_agent(connection, agent_id)
 
 
 async def create_batch(connection: AsyncConnection, batch_id: UUID, items: Sequence[Mapping[str, Any]]) -> bool:

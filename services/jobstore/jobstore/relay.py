@@ -1,4 +1,4 @@
-"""Publishes every recorded transition as `job-changed`: per job in order, `version` without a gap.
+"""Publishes every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
 
 Rows of the log commit in another order than their numbers. So a pass publishes only up to a number below which every
 row is settled: that number was read, then a transaction id taken, and every older transaction has ended since. The
@@ -8,20 +8,22 @@ number of a row is therefore the place of its fact in the order of publication, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.events import JobChanged
+from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
+from jobstore import records
 from jobstore.database import CHANNEL, PUBLISHED, Database
 from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)
 
+TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
 LEADER_LOCK: Final = 0x51_6E_0F_02
 BATCH: Final = 1_000
 POLL_S: Final = 0.5
@@ -42,9 +44,19 @@ _ROWS: Final = text(
         j.created_at AS job_created_at,
         CASE WHEN l.version = 1 THEN j.description END AS description,
         CASE WHEN l.version = 1 THEN j.acceptance_criteria END AS acceptance_criteria,
-        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent
+        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
+        l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
+        e.policy::text AS frozen_policy, e.deadline_at, e.created_at AS requested_at
     FROM job_logs l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
+        LEFT JOIN executions e ON e.execution_id = l.execution_id AND l.kind = 'requested'
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :most
+    """,
+)
+_FACTS: Final = text(
+    """
+    SELECT seq, topic, key, body::text AS body, body ->> 'execution_id' AS execution_id,
+        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS told_at
+    FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
     """,
 )
 _STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
@@ -71,7 +83,6 @@ class Relay:
         self._publisher = publisher
         self._end_offsets = end_offsets
         self._make_topics = make_topics
-        self._topic = TOPIC_OF[JobChanged]
         self._pending: tuple[int, int] | None = None
         self._horizon = 0
         self.published = 0
@@ -115,12 +126,14 @@ class Relay:
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
-        ends = await self._end_offsets(self._topic)
-        if any(ends.get(int(partition), 0) <= offset for partition, offset in self._offsets.items()):
-            await self._begin_again(session)
+        for topic in TOPICS:
+            ends = await self._end_offsets(topic)
+            if any(end <= self._offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
+                await self._begin_again(session)
+                return
 
     async def _begin_again(self, session: AsyncConnection) -> None:
-        log.error("the topic lost what was published; publishing everything again", extra={"topic": self._topic})
+        log.error("a topic lost what was published; publishing everything again")
         self.published, self._offsets = 0, {}
         await self._store(session)
 
@@ -134,15 +147,17 @@ class Relay:
         if self._horizon <= self.published:
             return False
         parameters = {"after": self.published, "until": self._horizon, "most": BATCH}
-        rows = (await session.execute(_ROWS, parameters)).all()
-        count = await self._publish(rows)
+        told = [(row.seq, records.job_changed(row)) for row in await session.execute(_ROWS, parameters)]
+        told += [(row.seq, records.fact(row)) for row in await session.execute(_FACTS, parameters)]
+        rows = sorted(told, key=lambda numbered: numbered[0])[:BATCH]
+        count = await self._publish([record for _, record in rows])
         if count is None:
             await self._begin_again(session)
             return True
         if count == len(rows) < BATCH:
             self.published = self._horizon
         elif count:
-            self.published = rows[count - 1].seq
+            self.published = rows[count - 1][0]
         await self._store(session)
         if count < len(rows):
             raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
@@ -162,80 +177,14 @@ class Relay:
         elif self._pending is None:
             self._pending = (number, own)
 
-    async def _publish(self, rows: Sequence[Any]) -> int | None:
+    async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
         """How many, from the first, were acknowledged; None when an offset did not rise."""
-        results = await self._publisher.send([fact(row, self._topic) for row in rows])
+        results = await self._publisher.send(facts)
         for count, result in enumerate(results):
             if isinstance(result, Exception):
                 return count
-            partition = str(result.partition)
+            partition = f"{result.topic}/{result.partition}"
             if result.offset <= self._offsets.get(partition, -1):
                 return None
             self._offsets[partition] = result.offset
-        return len(rows)
-
-
-def fact(row: Any, topic: str) -> Outgoing:
-    """One transition as a JobChanged; JSON of strangers is passed on as the text that it is."""
-    log_part = {
-        "id": row.id,
-        "job_id": row.job_id,
-        "version": row.version,
-        "status": row.status,
-        "job_status": row.job_status,
-        "agent_id": row.agent_id,
-        "message": row.message,
-        "code": row.code,
-        "execution_id": row.execution_id,
-        "attempt": row.attempt,
-        "lease": row.lease,
-        "submission": row.submission,
-        "event_id": row.event_id,
-        "cursor": row.seq,
-        "created_at": row.created_at,
-    }
-    job_part = {
-        "id": row.job_id,
-        "title": row.title,
-        "status": row.job_status,
-        "version": row.version,
-        "agent_id": row.agent_id,
-        "execution_id": row.execution_id,
-        "submission": row.submission or 1,
-        "priority": row.priority,
-        "tenant": row.tenant,
-        "created_at": row.job_created_at,
-        "updated_at": row.created_at,
-    }
-    if row.version == 1:
-        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
-    payload = _payload_of(row.request) if row.version == 1 else None
-    raw = [
-        b'{"job_id":' + to_json(row.job_id),
-        b',"version":%d' % row.version,
-        b',"log":' + _joined(log_part, request_payload=row.request, response_payload=row.response),
-        b',"job":' + _joined(job_part, labels=row.labels, policy=row.policy, payload=payload),
-        *((b',"agent":' + row.agent.encode(),) if row.agent else ()),
-        b"}",
-    ]
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(row.id).encode()),
-        ("ce_type", JobChanged.type.encode()),
-        ("ce_source", b"/signoff/jobstore"),
-        ("ce_time", row.created_at.isoformat().encode()),
-        ("content-type", b"application/json"),
-    ]
-    return Outgoing(topic, b"".join(raw), row.job_id.encode(), headers)
-
-
-def _payload_of(assignment: str | None) -> str | None:
-    """The payload within the request of an assignment, `{"payload":...}`."""
-    return None if assignment is None else assignment.removeprefix('{"payload":')[:-1]
-
-
-def _joined(fields: Mapping[str, Any], **texts: str | None) -> bytes:
-    """One JSON object of values, and of JSON texts that are not parsed."""
-    head = to_json({name: value for name, value in fields.items() if value is not None})
-    tail = b"".join(b',"%s":%s' % (name.encode(), value.encode()) for name, value in texts.items() if value is not None)
-    return head[:-1] + tail + b"}"
+        return len(facts)

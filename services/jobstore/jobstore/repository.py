@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore import sql
+from jobstore import facts, sql
 from jobstore.database import CHANNEL, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
 from jobstore.states import Entry, Execution, Job, Stage, State, Times
@@ -91,6 +91,7 @@ _LOG: Final = {
     "lease": "int",
     "submission": "int",
     "event_id": "uuid",
+    "spent": "int",
     "result_version": "bigint",
 }
 
@@ -130,11 +131,12 @@ _RECORD: Final = text(
         FROM {sql.unnest("e", {"execution_id": "uuid"} | _MOVING, "e")} WHERE executions.execution_id = e.execution_id
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
-            message, code, kind, execution_id, attempt, lease, submission, event_id, created_at)
+            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
                 'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
-            l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, :now
+            l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
+            :now
         FROM {sql.unnest("l", _LOG, "l")}
         LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
         ORDER BY l.n
@@ -200,6 +202,8 @@ class Repository:
             executions = [ledger.executions[i] for i in ledger.new_executions]
             rows = [_execution_row(execution, _EXECUTION) for execution in executions]
             await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(_EXECUTION, "u", rows))
+            refused = [e.execution_id for e in executions if e.request_version is None]
+            await facts.tell_refusals(self._connection, refused)
         if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
             return
         moving = {"execution_id": "uuid"} | _MOVING
@@ -323,5 +327,6 @@ def _log_row(entry: Entry) -> Sequence[Any]:
         report.lease or (execution.lease if execution and execution.lease else None),
         execution.submission if execution else None,
         report.event_id,
+        execution.spent if execution else None,
         entry.with_result_of,
     )
