@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import secrets
 import sys
@@ -21,6 +22,7 @@ def main() -> int:
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
         return 0
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")

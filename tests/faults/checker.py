@@ -41,7 +41,7 @@ def check(seen: Observed) -> list[Violation]:
         7: (verdicts_are_the_judges,),
         8: (nobody_waits_for_others, only_poison_is_dead),
         9: (memory_is_bounded, calls.within_capacity),
-        10: (stops_are_in_time, stopped_work_goes_on),
+        10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes),
     }
     return [Violation(n, story) for n, parts in checks.items() for part in parts for story in part(seen)]
 
@@ -270,6 +270,14 @@ def _hinders(fault: Fault, stop: Stop, seen: Observed) -> bool:
     until = stop.told_at + seen.terms.grace_s
     own = fault.pid == stop.pid and fault.kind in {"stop", "extra"}
     return not own and fault.within(stop.told_at - seen.terms.settle_s, until)
+
+
+def nobody_crashes(seen: Observed) -> Iterator[str]:
+    """A process may end itself, to be started again; a signal that nobody sent is a crash."""
+    for death in seen.deaths:
+        sent = (f for f in seen.faults if f.target == death.name and f.began_at <= death.at <= f.ended_at)
+        if death.status < 0 and not any(fault.kind in {"kill", "stop", "empty"} for fault in sent):
+            yield f"{death.name} was ended by signal {-death.status}, at {death.at:.1f}, which nobody had sent"
 
 
 def stories(violations: Iterable[Violation], most: int = 20) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 #: How a call of an agent ended, where the agent did its part.
 ANSWERED, DECLINED = "answered", "declined"
@@ -73,6 +72,15 @@ class Stop:
     told_at: float
     took_s: float | None
     status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A process of the stack that ended and was started again; a negative status is a signal."""
+
+    name: str
+    at: float
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +181,13 @@ class Observed:
     watched: Sequence[tuple[str, int]] = ()
     faults: Sequence[Fault] = ()
     stops: Sequence[Stop] = ()
+    deaths: Sequence[Death] = ()
     poison: Sequence[Poison] = ()
     replays: Sequence[Replayed] = ()
     #: By process name, the most bytes that one was seen to hold.
     rss: Mapping[str, int] = field(default_factory=dict)
     #: What `signoff verify` said of tables that were rebuilt; None where it does not exist.
     rebuilt: str | None = None
-
-    def fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

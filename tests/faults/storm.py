@@ -56,13 +56,11 @@ class Outcome:
     seen: Observed
     violations: Sequence[Violation]
     odd: Sequence[str]
-    told: Sequence[str]
     skipped: int
     took_s: float
 
     def __str__(self) -> str:
         seen = self.seen
-        died = [line for line in self.told if "starting it again" in line]
         parts = {
             "faults": _counted(f"{fault.kind} {fault.target}" for fault in seen.faults),
             "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
@@ -72,7 +70,7 @@ class Outcome:
             "agent calls": _counted(call.ended for call in seen.agent_calls),
             "judge calls": _counted(call.said for call in seen.judge_calls),
             "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
-            "deaths": _counted(line.partition(";")[0] for line in died),
+            "deaths": _counted(f"{death.name} {death.status}" for death in seen.deaths),
             "odd answers": _counted(self.odd),
         }
         head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
@@ -104,7 +102,7 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.st
         await asyncio.gather(*watching, return_exceptions=True)
     violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
     took_s = time.monotonic() - began
-    return Outcome(storm, seen, violations, crowd.odd, running.told, len(injector.skipped), took_s)
+    return Outcome(storm, seen, violations, crowd.odd, len(injector.skipped), took_s)
 
 
 async def _weathered(storm: Storm, crowd: Crowd, injector: Injector) -> None:
@@ -149,6 +147,7 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables
         watched=list(crowd.watched),
         faults=injector.done,
         stops=running.stops,
+        deaths=list(running.deaths),
         poison=crowd.poison,
         rss=running.rss,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from faults.links import Link
-from faults.observed import Stop, Terms
+from faults.observed import Death, Stop, Terms
 from faults.strangers import Agents, Judge, serve
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
@@ -39,7 +39,7 @@ class World:
     stack: Stack
     addresses: Addresses
     specs: dict[str, ServiceSpec]
-    told: list[str]
+    deaths: list[Death]
     executors: dict[int, str] = field(default_factory=dict)
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     stops: list[Stop] = field(default_factory=list)
@@ -90,9 +90,7 @@ class World:
     def _status(self, name: str) -> int | None:
         if name in self.extras:
             return self.extras[name].returncode
-        said = [line for line in self.told if re.match(rf"{name} (ended with status|was ended by signal) ", line)]
-        status = re.search(r"(status|signal) (\d+)", said[-1]) if said else None
-        return None if status is None else int(status[2]) if status[1] == "status" else -int(status[2])
+        return next((death.status for death in reversed(self.deaths) if death.name == name), None)
 
     async def start_extra(self, kind: str) -> str:
         """One more worker of a kind, which nobody starts again."""
@@ -132,7 +130,7 @@ async def _started(
 ) -> World:
     seen: dict[str, Addresses] = {}
     specs: dict[str, ServiceSpec] = {}
-    told: list[str] = []
+    deaths: list[Death] = []
 
     def services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
         seen["addresses"] = addresses
@@ -147,14 +145,20 @@ async def _started(
         fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
         kafka_advertised_port=links["kafka"].port,
         local_judge=False,
-        progress=told.append,
+        progress=lambda words: deaths.extend(_death(words)),
         ready_timeout_s=90,
         services=services,
     )
     running = Stack(settings, data_dir)
     stack.push_async_callback(running.stop)
     await running.start()
-    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, told)
+    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
+
+
+def _death(words: str) -> list[Death]:
+    """What the supervisor tells of a death; nothing where it tells of something else."""
+    found = re.match(r"(\S+) (ended with status|was ended by signal) (\d+)", words)
+    return [Death(found[1], time.time(), int(found[3]) * (1 if "status" in found[2] else -1))] if found else []
 
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:

@@ -1,0 +1,199 @@
+"""The checker finds nothing in a run that went well, and each broken promise in one that did not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from faults.checker import check
+from faults.observed import (
+    AgentCall,
+    Asked,
+    Death,
+    ExecutionRow,
+    Fault,
+    JobRow,
+    JudgeCall,
+    LogRow,
+    Observed,
+    Poison,
+    Record,
+    Replayed,
+    Stop,
+)
+
+E, J = "execution-1", "job-1"
+PID = 100
+
+
+def entry(version: int, kind: str, status: str, **fields: object) -> LogRow:
+    about = {"execution_id": E, "attempt": 1, "lease": 1, "at": 100.0 + version, **fields}
+    job_status = about.pop("job_status", "ASSIGNED" if status == "CANCELLED" else status)
+    return LogRow(J, version, f"fact-{version}", status, job_status, kind, **about)  # type: ignore[arg-type]
+
+
+LIFE = (
+    entry(1, "created", "ASSIGNED", execution_id=None, attempt=None, lease=None),
+    entry(2, "requested", "ASSIGNED", attempt=None, lease=None),
+    entry(3, "claimed", "IN_PROGRESS"),
+    entry(4, "result", "IN_PROGRESS", event_id="result-1"),
+    entry(5, "met", "COMPLETED", lease=2, event_id="verdict-1", is_valid=True),
+)
+
+
+def facts(*logs: LogRow) -> list[Record]:
+    bodies = [{"job_id": e.job_id, "version": e.version, "log": {"id": e.id}} for e in logs]
+    return [Record("job-changed", 0, n, None, json.dumps(body).encode()) for n, body in enumerate(bodies)]
+
+
+def call(at: float, **fields: object) -> AgentCall:
+    whole = {"begun_at": at, "ended_at": at + 0.5, "ended": "answered", "pid": PID, "key": E, "body": "same"}
+    return AgentCall("steady", E, J, **{**whole, **fields})  # type: ignore[arg-type]
+
+
+def observed(*logs: LogRow, **fields: object) -> Observed:
+    """A run with one job that lived as LIFE says, but for what a test plants."""
+    logs = logs or LIFE
+    last = logs[-1]
+    execution = ExecutionRow(E, J, "DONE", "completed", requested=True, at_most_once=False)
+    whole = {
+        "jobs": [JobRow(J, last.job_status, last.version, live=False)],
+        "executions": [execution],
+        "logs": logs,
+        "topics": {"job-changed": facts(*logs), "execute-requested-dlq": []},
+        "agent_calls": [call(103.0)],
+        "judge_calls": [JudgeCall(E, 104.5, "verdict", is_valid=True)],
+        "asked": [Asked(E, J, "steady", "grpc", 101.9, "accepted", 102.0)],
+        "watched": [(J, e.version) for e in logs],
+        "stops": [Stop("validator", 7, 100.0, 1.0, 0)],
+        "rss": {"executor": 90 << 20},
+        "replays": [Replayed("result-produced", True, [], 0, 0)],
+    }
+    return Observed(**{**whole, **fields})  # type: ignore[arg-type]
+
+
+def test_a_run_that_went_well_breaks_nothing() -> None:
+    assert check(observed()) == []
+
+
+def known(**fields: object) -> list[ExecutionRow]:
+    return [replace(observed().executions[0], **fields)]  # type: ignore[arg-type]
+
+
+FAILED = entry(4, "failed", "FAILED", code="agent_status")
+DEAD = Record("execute-requested-dlq", 0, 0, None, b"whole", [("dlq-error-code", b"internal")])
+LAPSED = (
+    *LIFE[:3],
+    entry(4, "lapsed", "IN_PROGRESS", code="lease_lapsed", at=107.0),
+    entry(5, "claimed", "IN_PROGRESS", attempt=2, lease=2, at=107.5),
+    entry(6, "failed", "FAILED", attempt=2, lease=2, at=109.0),
+)
+STOPPED = {"stops": [Stop("executor", PID, 103.2, 1.0, 0)], "agent_calls": [call(103.0, ended="aborted")]}
+TERM = Fault("stop", "executor", 103.2, 104.5, PID)
+
+PLANTED = {
+    "accepted and unknown": (1, observed(executions=[], asked=observed().asked)),
+    "published and unknown": (
+        1,
+        observed(executions=[], asked=[Asked(E, J, "steady", "event", 101.0, "published", 102.0)]),
+    ),
+    "never ended": (1, observed(executions=known(state="OFFERED"))),
+    "ended without a word": (1, observed(*LIFE[:4])),
+    "live for ever": (1, observed(jobs=[JobRow(J, "COMPLETED", 5, live=True)])),
+    "no arrow": (2, observed(*LIFE[:2], entry(3, "met", "COMPLETED"))),
+    "a version is missing": (2, observed(*LIFE[:3], LIFE[4])),
+    "a version twice": (2, observed(*LIFE[:4], replace(LIFE[4], version=4))),
+    "the job is not where its log ends": (2, observed(jobs=[JobRow(J, "FAILED", 5, live=False)])),
+    "a fact is missing": (2, observed(topics={"job-changed": facts(*LIFE[:4])})),
+    "facts out of order": (2, observed(topics={"job-changed": facts(*LIFE[:2], *LIFE[3:], *LIFE[2:])})),
+    "an emptied topic was not filled": (
+        2,
+        observed(topics={"job-changed": facts(*LIFE[2:])}, faults=[Fault("empty", "kafka", 1, 2)]),
+    ),
+    "a fact that is another": (2, observed(topics={"job-changed": facts(*LIFE[:4], replace(LIFE[4], id="other"))})),
+    "a watch skipped": (2, observed(watched=[(J, v) for v in (1, 2, 4, 5)])),
+    "a watch repeated": (2, observed(watched=[(J, v) for v in (1, 2, 3, 3, 4, 5)])),
+    "two live at once": (3, observed(*LIFE[:3], entry(4, "requested", "ASSIGNED", execution_id="other"))),
+    "concluded twice": (3, observed(*LIFE, entry(6, "met", "COMPLETED", lease=2))),
+    "an old lease counted": (3, observed(*LIFE[:4], replace(LIFE[4], lease=0), entry(6, "met", "COMPLETED", lease=1))),
+    "an attempt was skipped": (3, observed(*LIFE[:2], replace(LIFE[2], attempt=2), *LIFE[3:])),
+    "an event was recorded twice": (3, observed(*LIFE[:3], LIFE[3], replace(LIFE[4], event_id="result-1"))),
+    "called after the end": (3, observed(agent_calls=[call(103.0), call(120.0)])),
+    "called again": (4, observed(agent_calls=[call(103.0), call(104.0)])),
+    "called again after another's crash": (
+        4,
+        observed(agent_calls=[call(103.0), call(104.0)], faults=[Fault("kill", "executor", 103.1, 103.2, PID + 1)]),
+    ),
+    "called again after the broker's crash": (
+        4,
+        observed(agent_calls=[call(103.0), call(104.0)], faults=[Fault("kill", "kafka", 103.1, 103.9, 7)]),
+    ),
+    "another key": (4, observed(agent_calls=[call(103.0, key="other")])),
+    "another body": (4, observed(agent_calls=[call(103.0, ended="status 500"), call(104.0, body="other")])),
+    "at most once, twice": (
+        4,
+        observed(executions=known(at_most_once=True), agent_calls=[call(103.0, ended="status 500"), call(104.0)]),
+    ),
+    "a replay changed a row": (5, observed(replays=[Replayed("result-produced", True, ["jobs: x"], 0, 0)])),
+    "a replay called an agent": (5, observed(replays=[Replayed("execute-requested", False, [], 1, 0)])),
+    "a replay called the judge": (5, observed(replays=[Replayed("result-produced", False, [], 0, 1)])),
+    "rebuilt tables differ": (6, observed(rebuilt="jobs differ at job-1")),
+    "completed and never judged": (7, observed(judge_calls=[])),
+    "completed while the judge was away": (7, observed(judge_calls=[JudgeCall(E, 104.5, "500")])),
+    "completed before it was judged": (7, observed(judge_calls=[JudgeCall(E, 109.0, "verdict", is_valid=True)])),
+    "completed against the judge": (7, observed(judge_calls=[JudgeCall(E, 104.5, "verdict", is_valid=False)])),
+    "a healthy agent's job waited": (8, observed(asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)])),
+    "a dead letter nobody planted": (8, observed(topics={**observed().topics, "execute-requested-dlq": [DEAD]})),
+    "poison that is nowhere": (8, observed(poison=[Poison(b"bad", 50.0)])),
+    "too much memory": (9, observed(rss={"jobstore": 1 << 30})),
+    "too many calls at once": (9, observed(agent_calls=[replace(call(103.0), execution_id=str(n)) for n in range(99)])),
+    "a stop took too long": (10, observed(stops=[Stop("executor", 7, 100.0, None, None)])),
+    "a stop ended badly": (10, observed(stops=[Stop("executor", 7, 100.0, 1.0, 1)])),
+    "stopped work lapsed": (10, observed(*LAPSED, **STOPPED, faults=[TERM])),
+    "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_violation_is_found(planted: str) -> None:
+    invariant, seen = PLANTED[planted]
+    assert invariant in {violation.invariant for violation in check(seen)}
+
+
+ALLOWED = {
+    "an event lost with the broker's disk": observed(
+        asked=[*observed().asked, Asked("other", J, "steady", "event", 1.0, "published", 2.0)],
+        faults=[Fault("empty", "kafka", 3.0, 4.0)],
+    ),
+    "a topic refilled from the first version": observed(
+        topics={"job-changed": facts(LIFE[4], *LIFE)}, faults=[Fault("empty", "kafka", 1, 2)]
+    ),
+    "the late result of a cancelled execution": observed(
+        *LIFE[:3],
+        entry(4, "cancelled", "CANCELLED"),
+        entry(5, "result", "CANCELLED", event_id="late"),
+    ),
+    "called again after an error": observed(agent_calls=[call(103.0, ended="status 500"), call(104.0)]),
+    "called again after its caller's crash": observed(
+        agent_calls=[call(103.0, ended="aborted"), call(104.0)],
+        faults=[Fault("kill", "executor", 103.1, 103.2, PID)],
+    ),
+    "called again after a cut": observed(
+        agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
+    ),
+    "slow while something is broken": observed(
+        asked=[Asked(E, J, "steady", "grpc", 80.0, "accepted", 80.1)], faults=[Fault("cut", "judge", 90.0, 95.0)]
+    ),
+    "poison where it belongs": observed(
+        poison=[Poison(b"whole", 50.0)], topics={**observed().topics, "execute-requested-dlq": [DEAD]}
+    ),
+    "a process that was killed": observed(
+        deaths=[Death("executor", 103.0, -9)], faults=[Fault("kill", "executor", 102.9, 105.0, PID)]
+    ),
+    "a failure that was never judged": observed(*LIFE[:3], FAILED, judge_calls=[]),
+}
+
+
+@pytest.mark.parametrize("what", ALLOWED)
+def test_what_is_allowed_is_no_violation(what: str) -> None:
+    assert check(ALLOWED[what]) == []
