@@ -73,6 +73,11 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
         for status, after in ((S.PENDING, S.PENDING), (S.ASSIGNED, S.ASSIGNED), (S.IN_PROGRESS, S.ASSIGNED))
         for execution in EXECUTIONS
     },
+    **{
+        (status, execution, Kind.REBUILT): (status, None)
+        for status in (S.ASSIGNED, S.IN_PROGRESS)
+        for execution in ("queued", "queued again", "offered", "running", "awaiting judge", "judging")
+    },
     **{(status, "cancelled", Kind.RESULT): (status, JobLogStatus.CANCELLED) for status in JobStatus},
 }
 

@@ -10,6 +10,7 @@ from fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
+from contracts.topics import REPLAY_HEADER
 from servicekit.broker import Publisher
 from servicekit.errors import PermanentError, TransientError
 from servicekit.subscription import ConsumerDeadError, Subscription, kafka_broker, lag
@@ -94,6 +95,14 @@ async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(pl
     codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
     assert codes == [b"malformed_json", b"malformed_json", b"empty_body", b"malformed_header"]
     assert await place.uncommitted() == 0
+
+
+async def test_a_bad_record_that_was_published_again_is_no_second_dead_letter(place, dlq, handler):
+    await place.put(b"{", headers=[(REPLAY_HEADER, b"1")])
+    await place.put(b"[")
+    async with subscribed(place, handler):
+        (letter,) = await dlq.records(1)
+    assert letter.value == b"["
 
 
 async def test_what_was_committed_is_not_handled_again_by_the_next_process(place, handler):

@@ -65,6 +65,10 @@ class Handlers:
                 lambda held: self._execute(answer, held),
             )
             return None
+        if claim.replay:
+            told = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
+            log.info("a replayed record changes nothing", extra=told)
+            return None
         if answer.outcome == "INVALID":
             return PermanentError(answer.message, code=answer.code)
         if answer.outcome == "REFUSED":

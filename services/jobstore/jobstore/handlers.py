@@ -1,14 +1,14 @@
 """How commands are carried out: a batch of them is one transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prometheus_client import Counter
 
-from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
 from jobstore.commands import CancelJob, Command
 from jobstore.database import Database, Lane
@@ -20,6 +20,8 @@ from servicekit.errors import PermanentError
 from servicekit.subscription import Incoming
 
 log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
 
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
 
@@ -45,23 +47,22 @@ class Handlers:
 
     async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
         """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
-        return await self.record.run([RecordReport(report.event) for report in reports])
+        return await self._recorded(reports, lambda report: RecordReport(report.event))
 
     async def on_results(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
         """Record a batch of agents' results."""
-        return await self.record.run([RecordResult(result.event, result.size) for result in results])
+        return await self._recorded(results, lambda result: RecordResult(result.event, result.size))
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
-        """Cancel executions by their ids; what `signoff replay` published again cancels nothing."""
-        commands = [
-            CancelJob(
-                r.event.job_id, r.event.execution_id, f"cancelled by {r.event.requested_by}: {r.event.reason or ''}"
-            )
-            for r in requests
-            if not r.replay
-        ]
-        results = iter(await self.record.run(commands))
-        return [None if r.replay else next(results) for r in requests]
+        """Cancel executions by their ids."""
+        return await self._recorded(requests, lambda request: _cancel(request.event))
+
+    async def _recorded(
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
+    ) -> Sequence[Any]:
+        """Carry out what arrived; what `signoff replay` published again changes nothing."""
+        results = iter(await self.record.run([command(i) for i in incoming if not i.replay]))
+        return [None if i.replay else next(results) for i in incoming]
 
     async def notice(self, kind: Kind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
         """Act on leases given back, lapsed, or beyond their deadline: (execution_id, lease, begun)."""
@@ -111,6 +112,11 @@ class Handlers:
             return results
         grants = await jobs.grants(granted)
         return [replace(r, grant=grants[r.execution.execution_id]) if _is_executing_grant(r) else r for r in results]
+
+
+def _cancel(event: CancelRequested) -> Command:
+    reason = f"cancelled by {event.requested_by}: {event.reason or ''}"
+    return CancelJob(event.job_id, event.execution_id, reason)
 
 
 def _is_executing_grant(result: Any) -> bool:

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     LAPSED = "lapsed"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
+    REBUILT = "rebuilt"
 
 
 @dataclass(slots=True)

@@ -41,7 +41,11 @@ SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.LAPSED: _UNDER_WAY,
     Kind.DEADLINE: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.REBUILT: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
 }
+
+#: Leases that may have been granted, and of which a rebuilt database knows nothing: it never grants those again.
+LEASES_UNKNOWN: Final = 1_000
 
 
 def decide(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -89,7 +93,7 @@ def _recorded(
 def _concluded(
     job: Job, execution: Execution, report: Report, log: JobLogStatus, status: JobStatus, **job_fields: Any
 ) -> Decision:
-    done = replace(execution, state=State.DONE, owner=None, due_at=None, answer=str(log).lower())
+    done = replace(execution, state=State.DONE, owner=None, due_at=None, seq=0, offers=0, answer=str(log).lower())
     return _recorded(job, done, report, log, status, live=False, **job_fields)
 
 
@@ -267,6 +271,16 @@ def _cancelled(job: Job, execution: Execution | None, report: Report, times: Tim
     return _concluded(job, execution, report, JobLogStatus.CANCELLED, target)
 
 
+def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """What was live when the database was lost: nobody knows whether the agent has been called since."""
+    if execution is None or execution.state is State.DONE or not job.live:
+        return _fenced()
+    if execution.at_most_once and execution.stage is Stage.EXECUTING:
+        message = "the agent may have been called before the database was lost, and is called at most once"
+        return _failed(job, execution, replace(report, code="rebuilt", message=message))
+    return Decision(job, replace(_queued(execution, times.now), lease=execution.lease + LEASES_UNKNOWN))
+
+
 _OPEN: Final = frozenset({State.QUEUED, State.OFFERED})
 
 
@@ -302,4 +316,5 @@ _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Dec
     Kind.LAPSED: _lapsed,
     Kind.DEADLINE: _deadline,
     Kind.CANCELLED: _cancelled,
+    Kind.REBUILT: _rebuilt,
 }

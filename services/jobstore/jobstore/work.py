@@ -65,6 +65,8 @@ class ClaimExecution(Command):
         known = ledger.executions.get(self.execution_id)
         if known is not None and known.job_id not in {self.job_id, ""}:
             return Answer(REFUSAL, "execution_conflict", "the execution id is another job's")
+        if self.replay:
+            return self._replayed(known)
         other = self.inline is not None and self.job_id in ledger.jobs
         if other and ledger.specs[self.job_id].spec_hash != spec_hash(self.inline):  # type: ignore[arg-type]
             return self._refused(ledger, Refusal("job_conflict", f"another job has the id {self.job_id}"))
@@ -72,9 +74,16 @@ class ClaimExecution(Command):
             return self._admitted(ledger)
         return self._claimed(ledger, known)
 
-    def _admitted(self, ledger: Ledger) -> Answer:
-        if self.replay:
+    def _replayed(self, known: Execution | None) -> Answer:
+        """What the record would have been answered, had it not been published again; nothing changes."""
+        if known is None:
             return Answer(REFUSAL, "replayed", "a replayed record admits nothing")
+        if known.state is State.DONE:
+            return _concluded(known)
+        waiting = known.stage is Stage.EXECUTING and known.state is not State.LEASED
+        return Answer(QUEUED if waiting else DUPLICATE, "replayed")
+
+    def _admitted(self, ledger: Ledger) -> Answer:
         if self.job_id not in ledger.jobs:
             if self.inline is None:
                 return Answer(INVALID, "unknown_job", f"no job has the id {self.job_id}")
@@ -92,14 +101,21 @@ class ClaimExecution(Command):
         return Answer(REFUSAL, refusal.code, refusal.message)
 
     def _claimed(self, ledger: Ledger, known: Execution) -> Answer:
-        if known.state is State.DONE and known.answer is not None and known.answer.startswith(REFUSED):
-            return Answer(REFUSAL, known.answer.removeprefix(REFUSED), "the execution id was refused before")
-        if known.state is State.DONE or known.stage is Stage.JUDGING:
+        if known.state is State.DONE:
+            return _concluded(known)
+        if known.stage is Stage.JUDGING:
             return Answer(DUPLICATE)
         due = known.due_at is None or known.due_at <= ledger.times.now
         if known.state is State.QUEUED and not due:
             return Answer(QUEUED, "not_due")
         return _granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
+
+
+def _concluded(known: Execution) -> Answer:
+    answer = known.answer or ""
+    if answer.startswith(REFUSED):
+        return Answer(REFUSAL, answer.removeprefix(REFUSED), "the execution id was refused before")
+    return Answer(DUPLICATE, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +247,9 @@ class NoticeLease(Command):
     def apply(self, ledger: Ledger) -> Refusal | None:
         messages = {Kind.DEADLINE: ("deadline_exceeded", "the deadline over all attempts and the judgement has passed")}
         code, message = messages.get(self.kind, ("begun" if self.begun else None, None))
-        report = Report(self.kind, lease=self.lease, code=code, message=message)
         execution = ledger.executions.get(self.execution_id)
+        lease = execution.lease if execution and self.kind is not Kind.GIVEN_BACK else self.lease
+        report = Report(self.kind, lease=lease, code=code, message=message)
         return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
 
 

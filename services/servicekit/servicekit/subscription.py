@@ -142,6 +142,7 @@ class Subscription(Generic[E]):
         if good:
             results = await until_answered(lambda: settle(good, self.handle), on=f"{self.topic.name} handler")
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
+        bad = [(record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)]  # buried before
         if bad:
             await until_answered(lambda: self._bury(bad), on="kafka")
         await self._commit(records)

@@ -43,10 +43,11 @@ class Handlers:
         self._publisher = publisher
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[PermanentError | None]:
-        """Claim a batch in one call, and start what was granted."""
-        bodies = [result.record.value or b"" for result in results]
-        asked_at, answers = await until_answered(lambda: self._claimed(bodies), on="jobstore")
-        return [self._begun(r.event, answer, asked_at) for r, answer in zip(results, answers, strict=True)]
+        """Claim a batch in one call, and start what was granted; what was replayed is not claimed."""
+        bodies = [result.record.value or b"" for result in results if not result.replay]
+        asked_at, claimed = await until_answered(lambda: self._claimed(bodies), on="jobstore")
+        answers = iter(claimed)
+        return [None if r.replay else self._begun(r.event, next(answers), asked_at) for r in results]
 
     async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[tuple[int, float] | Turned]]:
         """Also when it was asked: a lease runs from this try, not from one before an outage."""

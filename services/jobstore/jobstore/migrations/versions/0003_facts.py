@@ -28,9 +28,11 @@ SELECT number, 'agent-changed', id, json_build_object('agent_id', id, 'cursor', 
     'enabled', enabled, 'created_at', created_at, 'updated_at', updated_at))
 FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents ORDER BY id) AS numbered;
 INSERT INTO facts (seq, topic, key, body)
-SELECT number, 'execution-refused', coalesce(nullif(job_id, ''), execution_id::text), json_strip_nulls(json_build_object(
-    'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number, 'answer', split_part(answer, ':', 1),
-    'code', nullif(split_part(answer, ':', 2), ''), 'refused_at', created_at))
+SELECT number, 'execution-refused', coalesce(nullif(job_id, ''), execution_id::text),
+    json_strip_nulls(json_build_object(
+        'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number,
+        'answer', split_part(answer, ':', 1), 'code', nullif(split_part(answer, ':', 2), ''),
+        'refused_at', created_at))
 FROM (
     SELECT nextval('job_logs_seq_seq') AS number, * FROM (
         SELECT * FROM executions WHERE state = 'DONE' AND request_version IS NULL ORDER BY execution_id
