@@ -18,6 +18,7 @@ from cli.config import Target, find
 from cli.errors import CommandError
 from cli.output import Output
 from contracts.client import JobStoreClient, JobStoreError
+from servicekit.errors import SignoffError
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -98,6 +99,8 @@ def _run(common: dict[str, Any], function: Callable[..., Coroutine[Any, Any, Non
         out.error(str(error), error.code)
     except JobStoreError as error:
         out.error(_explain(error), error.code)
+    except SignoffError as error:
+        out.error(str(error), error.code)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:

@@ -1,0 +1,190 @@
+"""signoff replay."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from cli import selection
+from cli.command import Session, command
+from cli.errors import CommandError
+from cli.selection import Selection, Told
+from contracts.topics import REPLAY_HEADER
+
+if TYPE_CHECKING:
+    from servicekit.broker import Outgoing, Publisher
+    from servicekit.history import History
+
+#: Published at once, and then acknowledged.
+BATCH = 500
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "replay")(replay)
+
+
+async def replay(  # noqa: PLR0913, PLR0917 - each is an option
+    cli: Session,
+    topic_name: Annotated[str, typer.Argument(metavar="TOPIC")],
+    partition: Annotated[int | None, typer.Option(min=0, help="Of this partition alone.")] = None,
+    from_offset: Annotated[int | None, typer.Option(min=0, help="The first; goes with --partition.")] = None,
+    to_offset: Annotated[int | None, typer.Option(min=0, help="The last, itself included.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601, or so long ago: 90s, 1h, 2d.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Of this job.")] = None,
+    event_id: Annotated[str | None, typer.Option(help="With this event id.")] = None,
+    execution: Annotated[str | None, typer.Option(metavar="UUID", help="Of this execution.")] = None,
+    headers: Annotated[bool, typer.Option("--headers", help="Show the headers, too.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the selected records again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")] = False,
+) -> None:
+    """Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing.
+
+    What is published again has the same key and value, and its headers with `signoff-replay` added: such a record
+    admits nothing and is answered with what it would have been, in the services' logs. Facts and dead letters are
+    never published again.
+    """
+    if partition is None and (from_offset is not None or to_offset is not None):
+        raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
+    if from_offset is not None and to_offset is not None and to_offset < from_offset:
+        raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
+    chosen = Selection(
+        topic=selection.topic(topic_name),
+        partition=partition,
+        first=from_offset,
+        last=to_offset,
+        since=selection.moment(since, "--since"),
+        until=selection.moment(until, "--until"),
+        job_id=job,
+        event_id=event_id,
+        execution_id=_execution_id(execution),
+    )
+    if chosen.since and chosen.until and chosen.until <= chosen.since:
+        raise typer.BadParameter("is not after --since", param_hint="--until")
+    if publish and chosen.topic.dlq is None:
+        raise CommandError(f"{topic_name} is never published again: no service consumes it", code="not_replayable")
+    await _replay(cli, chosen, headers=headers, publish=publish, asks=not yes)
+
+
+async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
+    from servicekit.history import History  # noqa: PLC0415 - heavy, and only needed here
+
+    async with History(_kafka(cli), chosen.topic.name) as history:
+        offsets = chosen.offsets(await history.offsets(chosen.since))
+        if not publish:
+            await _show(cli, chosen, _selected(history, chosen, offsets), headers=headers)
+        elif not asks or await _is_wanted(cli, chosen, _selected(history, chosen, offsets)):
+            await _publish(cli, _selected(history, chosen, offsets))
+
+
+async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[Told]:
+    async for records in history.read(offsets):
+        for record in map(selection.told, records):
+            if chosen.holds(record):
+                yield record
+
+
+async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[Told], *, headers: bool) -> None:
+    count = 0
+    async for record in selected:
+        if count == 0:
+            cli.out.line(_ROW.format(*_COLUMNS))
+        count += 1
+        if cli.out.as_json:
+            cli.out.json(record.document(chosen.topic, headers=headers))
+            continue
+        cli.out.line(_ROW.format(*_cells(record)))
+        for name, value in record.headers.items() if headers else ():
+            cli.out.line(f"{'':>11} {name}: {value}")
+    cli.out.line("1 record" if count == 1 else f"{count} records")
+
+
+_COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
+_ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
+
+
+def _cells(told: Told) -> tuple[object, ...]:
+    record = told.record
+    words = ("version", "kind", "status", "answer", "code", "agent_id")
+    found = [f"v{told.field(name)}" if name == "version" else told.field(name) for name in words if told.field(name)]
+    what = " ".join(word for word in found if word) if told.is_json else "no JSON"
+    if told.is_replay:
+        what = f"{what} (replayed)"
+    at = told.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+    job = told.field("job_id") or told.key or ""
+    size = len(record.value or b"")
+    return record.partition, record.offset, at, job, told.field("execution_id") or "", size, what.strip()
+
+
+async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[Told]) -> bool:
+    count = 0
+    async for record in selected:
+        count += not record.is_replay
+    if count and not typer.confirm(f"Publish {count} records again to {chosen.topic.name}?", err=True):
+        raise CommandError("nothing was published", code="not_confirmed")
+    if not count:
+        _report(cli, 0, 0)
+    return bool(count)
+
+
+async def _publish(cli: Session, selected: AsyncIterator[Told]) -> None:
+    """Publish the records again, but for those that are replays themselves: they would double each time."""
+    from servicekit.broker import Outgoing  # noqa: PLC0415 - heavy, and only needed here
+
+    at = datetime.now(UTC).isoformat().encode()
+    published, skipped = 0, 0
+    async with AsyncExitStack() as stack:
+        publisher = await _publisher(stack, _kafka(cli))
+        batch: list[Outgoing] = []
+        async for told in selected:
+            record = told.record
+            if told.is_replay or (record.key is None and record.value is None):
+                skipped += 1
+                continue
+            again = [*record.headers, (REPLAY_HEADER, at)]
+            batch.append(Outgoing(record.topic, record.value, record.key, again))
+            if len(batch) >= BATCH:
+                published = await _sent(publisher, batch, published)
+        published = await _sent(publisher, batch, published)
+    _report(cli, published, skipped)
+
+
+async def _publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
+    from servicekit.broker import Publisher  # noqa: PLC0415 - heavy, and only needed here
+
+    publisher = Publisher(kafka, "cli")
+    await publisher.start()
+    stack.push_async_callback(publisher.stop)
+    return publisher
+
+
+async def _sent(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
+    """How many are published now; the batch is empty afterwards."""
+    for result in await publisher.send(batch):
+        if isinstance(result, Exception):
+            raise CommandError(f"{published} were published, and then: {result}", code="kafka_unavailable")
+        published += 1
+    batch.clear()
+    return published
+
+
+def _report(cli: Session, published: int, skipped: int) -> None:
+    cli.out.json({"published": published, "skipped": skipped})
+    cli.out.line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
+
+
+def _kafka(cli: Session) -> str:
+    if cli.target.kafka is None:
+        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
+    return cli.target.kafka
+
+
+def _execution_id(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(UUID(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no UUID", param_hint="--execution") from None
