@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob, Policy
-from contracts.status import Delivery, JobLogStatus, JobStatus, Protocol
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol
 from signoff.v1 import resources_pb2 as pb
 
 #: Metadata of a caller who wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
@@ -92,6 +92,7 @@ def policy_message(policy: Policy) -> pb.Policy:
 def policy_of(message: pb.Policy) -> Policy:
     """A policy as received. ValidationError: a value out of its bounds."""
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields() if field.name != "delivery"}
+    fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
     if message.delivery:
         fields["delivery"] = Delivery(_word(pb.Delivery, "DELIVERY", message.delivery).lower())
     return Policy(**fields)
@@ -136,6 +137,8 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         tenant=job["tenant"],
         labels=job["labels"],
         policy=policy_message(job["policy"]),
+        progress=job["progress"],
+        progress_message=job["progress_message"],
         created_at=job["created_at"],
         updated_at=job["updated_at"],
     )
@@ -155,6 +158,8 @@ def job_of(message: pb.Job) -> Job:
         "execution_id",
         "submission",
         "tenant",
+        "progress",
+        "progress_message",
     }
     text = get_json(message, "payload")
     return Job(
@@ -187,6 +192,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         cursor=log["cursor"],
         created_at=log["created_at"],
         job_status=status_message(JobStatus(log["job_status"])),
+        progress=log["progress"],
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -198,7 +204,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
     names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
-        **_set(message, names | {"event_id", "cursor"}),
+        **_set(message, names | {"event_id", "cursor", "progress"}),
         status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),
@@ -226,11 +232,15 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
 
 def agent_message(agent: Agent) -> pb.Agent:
     """An agent as sent."""
-    return pb.Agent(
+    message = pb.Agent(
         **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "created_at", "updated_at"}),
         protocol=protocol_message(agent.protocol),
         policy=policy_message(agent.policy),
+        circuit=_enum(pb.Circuit, "CIRCUIT", agent.circuit),
     )
+    if agent.circuit_open_until is not None:
+        message.circuit_open_until.FromDatetime(agent.circuit_open_until)
+    return message
 
 
 def agent_of(message: pb.Agent) -> Agent:
@@ -238,6 +248,8 @@ def agent_of(message: pb.Agent) -> Agent:
     return Agent(
         **_set(message, {"id", "name", "url"}),
         enabled=message.enabled,
+        circuit=Circuit(_word(pb.Circuit, "CIRCUIT", message.circuit or pb.CIRCUIT_CLOSED).lower()),
+        circuit_open_until=_time(message.circuit_open_until) if message.HasField("circuit_open_until") else None,
         protocol=protocol_of(message.protocol),
         capabilities=list(message.capabilities),
         policy=policy_of(message.policy),

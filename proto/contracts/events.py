@@ -86,6 +86,9 @@ class JobStatusReported(_ExecutionEvent):
     code: Code | None = None
     message: Text | None = None
     progress: float | None = Field(None, ge=0, le=1)
+    partial: Json = Field(None, description="what the agent has so far")
+    call: int | None = Field(None, ge=1, description="of a failure: which call of the execution it was")
+    retryable: bool | None = Field(None, description="of a failure: the agent's, and one that may pass")
     verdict: Verdict | None = None
     retry_after_s: float | None = Field(None, ge=0)
     duration_s: float | None = Field(None, ge=0)

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from contracts.jsontext import Json
-from contracts.status import Delivery, JobLogStatus, JobStatus, Outcome, Protocol
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol
 
 #: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
 PAYLOAD_MAX_BYTES = 1 << 20
@@ -46,6 +46,9 @@ def _http_url(text: str) -> str:
 Text = Annotated[str, AfterValidator(_no_nul)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 AgentId = JobId
+#: An error code of a call, or the HTTP status that the agent answered with.
+FailureCode = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$")]
+FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
 
 
@@ -59,10 +62,19 @@ class Policy(Model):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
     max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
-    max_attempts: int | None = Field(None, ge=1, le=100, description="grants of one execution, crashes included")
+    max_attempts: int | None = Field(None, ge=1, le=100, description="calls of the agent in all, lost ones included")
     attempt_timeout_s: float | None = Field(None, gt=0, le=86_400, description="the whole call of an agent")
     deadline_s: float | None = Field(None, gt=0, le=2_592_000, description="all attempts and the judgement")
     delivery: Delivery | None = None
+    connect_timeout_s: float | None = Field(None, gt=0, le=300, description="connecting to the agent")
+    queue_timeout_s: float | None = Field(None, gt=0, le=2_592_000, description="due, and not taken by an executor")
+    heartbeat_timeout_s: float | None = Field(None, gt=0, le=86_400, description="an asynchronous agent's silence")
+    judging_timeout_s: float | None = Field(None, gt=0, le=2_592_000, description="from the result to the verdict")
+    backoff_first_s: float | None = Field(None, ge=0, le=86_400, description="the longest wait after the first call")
+    backoff_max_s: float | None = Field(None, ge=0, le=86_400, description="the longest wait of all")
+    backoff_factor: float | None = Field(None, ge=1, le=100, description="by which it grows from call to call")
+    retry_codes: FailureCodes | None = Field(None, description="after which the agent is called again, whatever else")
+    no_retry_codes: FailureCodes | None = Field(None, description="after which it never is")
 
     def over(self, other: "Policy") -> "Policy":
         """This policy, with what it leaves open taken from another."""
@@ -103,6 +115,8 @@ class Job(Model):
     tenant: str = "default"
     labels: dict[str, str] = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
+    progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent said last")
+    progress_message: str | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -125,6 +139,7 @@ class JobLog(Model):
     lease: int | None = None
     submission: int | None = None
     event_id: UUID | None = None
+    progress: float | None = Field(None, description="of the job, after it")
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 
@@ -145,6 +160,8 @@ class Agent(NewAgent):
     """A registered agent."""
 
     id: str
+    circuit: Circuit = Circuit.CLOSED
+    circuit_open_until: datetime | None = Field(None, description="until when it is given nothing")
     created_at: datetime
     updated_at: datetime
 

@@ -59,11 +59,20 @@ class Delivery(StrEnum):
     AT_MOST_ONCE = "at_most_once"
 
 
+class Circuit(StrEnum):
+    """Whether an agent is given work: open after failures in a row, half open while one call finds out."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
 class ReportKind(StrEnum):
     """What a worker reports."""
 
     CALL_BEGUN = "call_begun"
     PROGRESS = "progress"
+    CALL_FAILED = "call_failed"
     ATTEMPT_FAILED = "attempt_failed"
     FAILED = "failed"
     DECLINED = "declined"

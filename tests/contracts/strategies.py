@@ -5,7 +5,7 @@ from datetime import UTC
 from hypothesis import strategies as st
 
 from contracts.resources import Agent, Job, JobLog, NewJob, Policy
-from contracts.status import Delivery, JobLogStatus, JobStatus, Protocol
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -29,6 +29,8 @@ def maybe(strategy):
     return st.none() | strategy
 
 
+FAILURE_CODES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,20}|[1-5][0-9]{2}", fullmatch=True), min_size=1, max_size=4)
+
 policies = st.builds(
     Policy,
     max_submissions=maybe(st.integers(1, 100)),
@@ -36,6 +38,12 @@ policies = st.builds(
     attempt_timeout_s=maybe(st.floats(0, 86_400, exclude_min=True)),
     deadline_s=maybe(st.floats(0, 2_592_000, exclude_min=True)),
     delivery=maybe(st.sampled_from(Delivery)),
+    connect_timeout_s=maybe(st.floats(0, 300, exclude_min=True)),
+    heartbeat_timeout_s=maybe(st.floats(0, 86_400, exclude_min=True)),
+    backoff_first_s=maybe(st.floats(0, 86_400)),
+    backoff_factor=maybe(st.floats(1, 100)),
+    retry_codes=maybe(FAILURE_CODES),
+    no_retry_codes=maybe(FAILURE_CODES),
 )
 labels = st.dictionaries(texts(), texts(), max_size=4)
 new_jobs = st.builds(
@@ -70,6 +78,8 @@ def jobs(payloads):
         tenant=texts(min_size=1),
         labels=labels,
         policy=policies,
+        progress=maybe(st.floats(0, 1)),
+        progress_message=maybe(texts()),
         created_at=TIMES,
         updated_at=TIMES,
     )
@@ -93,6 +103,7 @@ def job_logs(payloads):
         lease=maybe(INT64),
         submission=maybe(INT32),
         event_id=maybe(st.uuids()),
+        progress=maybe(st.floats(0, 1)),
         cursor=st.integers(0, 2**63 - 1),
         created_at=TIMES,
     )
@@ -107,6 +118,8 @@ agents = st.builds(
     capabilities=st.lists(texts(), max_size=4),
     policy=policies,
     enabled=st.booleans(),
+    circuit=st.sampled_from(Circuit),
+    circuit_open_until=maybe(TIMES),
     created_at=TIMES,
     updated_at=TIMES,
 )

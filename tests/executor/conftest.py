@@ -23,7 +23,7 @@ async def agent():
 @pytest.fixture
 async def http_agent():
     allowed = networks("127.0.0.0/8")
-    async with HttpAgent(allowed=allowed, connect_timeout_s=2.0, result_max_bytes=RESULT_MAX_BYTES) as http_agent:
+    async with HttpAgent(allowed=allowed, result_max_bytes=RESULT_MAX_BYTES) as http_agent:
         yield http_agent
 
 

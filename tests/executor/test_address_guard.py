@@ -97,7 +97,7 @@ async def listener(request):
 
 @pytest.fixture
 async def closed():
-    async with HttpAgent(allowed=[], connect_timeout_s=2.0, result_max_bytes=1_000) as http_agent:
+    async with HttpAgent(allowed=[], result_max_bytes=1_000) as http_agent:
         yield http_agent
 
 

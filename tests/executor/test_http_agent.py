@@ -1,6 +1,8 @@
 """What an agent may answer, and what becomes of it."""
 
+import contextlib
 import json
+import socket
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -123,6 +125,26 @@ async def test_an_agent_that_must_not_be_called_twice_is_not_called_again_once_a
 async def test_no_connection_is_tried_again_whatever_the_delivery(outcome, host, delivery):
     report = await outcome(f"http://{host}/", policy={"delivery": delivery})
     assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_unreachable")
+
+
+@pytest.fixture
+def unanswered():
+    """The URL of a listener whose queue is full: packets to it are dropped."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+async def test_a_connection_has_a_timeout_of_its_own(outcome, unanswered):
+    report = await outcome(unanswered, policy={"connect_timeout_s": 0.05})
+    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_connect_timeout")
+    assert report.message.startswith(f"no connection to {unanswered} within 0.05 s")
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "nothing", "http://[::1/"])

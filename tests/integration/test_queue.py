@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from steps import Steps
+from steps import Steps, verdict
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
@@ -220,6 +220,52 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
     await seen(database, Stage.EXECUTING, 1)
     await dispatcher.offer()
     assert published.events == []
-    await Sweeper(database, handlers, lambda: True).sweep()
+    await swept(database, handlers)
     assert (await steps.job()).status == "FAILED"
     assert (await steps.logs())[-1].code == "deadline_exceeded"
+
+
+async def swept(database: Database, handlers: Handlers) -> None:
+    """As a sweeper does that has been patient for long enough."""
+    sweeper = Sweeper(database, handlers, lambda: True)
+    await sweeper.sweep()
+    sweeper._lapse_from = 0.0
+    await sweeper.sweep()
+
+
+async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, handlers: Handlers) -> None:
+    await steps.requested(policy={"queue_timeout_s": 0.001})
+    await seen(database, Stage.EXECUTING, 1)
+    await Sweeper(database, handlers, lambda: True).sweep()
+    assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
+    await swept(database, handlers)
+    last = (await steps.logs())[-1]
+    assert (last.job_status, last.code, last.message) == (
+        "FAILED",
+        "queue_timeout",
+        "no executor took it within 0.001 s",
+    )
+    assert (await steps.claim()).outcome == "DUPLICATE"
+
+
+async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
+    steps: Steps, database: Database, handlers: Handlers
+) -> None:
+    lease = await steps.running(policy={"queue_timeout_s": 0.001})
+    await steps.due(-1)
+    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    assert (await steps.row()).fails_at is not None
+    await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await swept(database, handlers)
+    assert (await steps.row()).state == "LEASED"
+
+
+async def test_a_result_that_is_not_judged_in_time_fails_and_is_never_decided(
+    steps: Steps, database: Database, handlers: Handlers
+) -> None:
+    lease = await steps.judging(policy={"judging_timeout_s": 0.001})
+    await swept(database, handlers)
+    last = (await steps.logs())[-1]
+    assert (last.job_status, last.code) == ("FAILED", "judging_timeout")
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict())
+    assert (await steps.job()).status == "FAILED"

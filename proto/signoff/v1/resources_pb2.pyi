@@ -121,6 +121,26 @@ DELIVERY_AT_LEAST_ONCE: Delivery.ValueType  # 1
 DELIVERY_AT_MOST_ONCE: Delivery.ValueType  # 2
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
+class _Circuit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CircuitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Circuit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CIRCUIT_UNSPECIFIED: _Circuit.ValueType  # 0
+    CIRCUIT_CLOSED: _Circuit.ValueType  # 1
+    CIRCUIT_OPEN: _Circuit.ValueType  # 2
+    CIRCUIT_HALF_OPEN: _Circuit.ValueType  # 3
+
+class Circuit(_Circuit, metaclass=_CircuitEnumTypeWrapper):
+    """Whether an agent is given work: open after failures in a row, half open while one call finds out."""
+
+CIRCUIT_UNSPECIFIED: Circuit.ValueType  # 0
+CIRCUIT_CLOSED: Circuit.ValueType  # 1
+CIRCUIT_OPEN: Circuit.ValueType  # 2
+CIRCUIT_HALF_OPEN: Circuit.ValueType  # 3
+Global___Circuit: _TypeAlias = Circuit  # noqa: Y015
+
 @_typing.final
 class Policy(_message.Message):
     """How a job is run; what is not set is taken from the agent, then from the service's settings."""
@@ -132,11 +152,34 @@ class Policy(_message.Message):
     ATTEMPT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
     DEADLINE_S_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    CONNECT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    QUEUE_TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    JUDGING_TIMEOUT_S_FIELD_NUMBER: _builtins.int
+    BACKOFF_FIRST_S_FIELD_NUMBER: _builtins.int
+    BACKOFF_MAX_S_FIELD_NUMBER: _builtins.int
+    BACKOFF_FACTOR_FIELD_NUMBER: _builtins.int
+    RETRY_CODES_FIELD_NUMBER: _builtins.int
+    NO_RETRY_CODES_FIELD_NUMBER: _builtins.int
     max_submissions: _builtins.int
     max_attempts: _builtins.int
     attempt_timeout_s: _builtins.float
     deadline_s: _builtins.float
     delivery: Global___Delivery.ValueType
+    connect_timeout_s: _builtins.float
+    queue_timeout_s: _builtins.float
+    heartbeat_timeout_s: _builtins.float
+    judging_timeout_s: _builtins.float
+    backoff_first_s: _builtins.float
+    """Waits between calls: anything up to first * factor ^ (calls - 1), and to the longest."""
+    backoff_max_s: _builtins.float
+    backoff_factor: _builtins.float
+    @_builtins.property
+    def retry_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Error codes, or HTTP statuses, after which an agent is always, or never, called again."""
+
+    @_builtins.property
+    def no_retry_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -145,27 +188,64 @@ class Policy(_message.Message):
         attempt_timeout_s: _builtins.float | None = ...,
         deadline_s: _builtins.float | None = ...,
         delivery: Global___Delivery.ValueType = ...,
+        connect_timeout_s: _builtins.float | None = ...,
+        queue_timeout_s: _builtins.float | None = ...,
+        heartbeat_timeout_s: _builtins.float | None = ...,
+        judging_timeout_s: _builtins.float | None = ...,
+        backoff_first_s: _builtins.float | None = ...,
+        backoff_max_s: _builtins.float | None = ...,
+        backoff_factor: _builtins.float | None = ...,
+        retry_codes: _abc.Iterable[_builtins.str] | None = ...,
+        no_retry_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_deadline_s", b"_deadline_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "attempt_timeout_s", b"attempt_timeout_s", "deadline_s", b"deadline_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_deadline_s", b"_deadline_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "attempt_timeout_s", b"attempt_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "retry_codes", b"retry_codes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempt_timeout_s: _TypeAlias = _typing.Literal["attempt_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__attempt_timeout_s: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s"]  # noqa: Y015
+    _WhichOneofReturnType__backoff_factor: _TypeAlias = _typing.Literal["backoff_factor"]  # noqa: Y015
+    _WhichOneofArgType__backoff_factor: _TypeAlias = _typing.Literal["_backoff_factor", b"_backoff_factor"]  # noqa: Y015
+    _WhichOneofReturnType__backoff_first_s: _TypeAlias = _typing.Literal["backoff_first_s"]  # noqa: Y015
+    _WhichOneofArgType__backoff_first_s: _TypeAlias = _typing.Literal["_backoff_first_s", b"_backoff_first_s"]  # noqa: Y015
+    _WhichOneofReturnType__backoff_max_s: _TypeAlias = _typing.Literal["backoff_max_s"]  # noqa: Y015
+    _WhichOneofArgType__backoff_max_s: _TypeAlias = _typing.Literal["_backoff_max_s", b"_backoff_max_s"]  # noqa: Y015
+    _WhichOneofReturnType__connect_timeout_s: _TypeAlias = _typing.Literal["connect_timeout_s"]  # noqa: Y015
+    _WhichOneofArgType__connect_timeout_s: _TypeAlias = _typing.Literal["_connect_timeout_s", b"_connect_timeout_s"]  # noqa: Y015
     _WhichOneofReturnType__deadline_s: _TypeAlias = _typing.Literal["deadline_s"]  # noqa: Y015
     _WhichOneofArgType__deadline_s: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s"]  # noqa: Y015
+    _WhichOneofReturnType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["heartbeat_timeout_s"]  # noqa: Y015
+    _WhichOneofArgType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["_heartbeat_timeout_s", b"_heartbeat_timeout_s"]  # noqa: Y015
+    _WhichOneofReturnType__judging_timeout_s: _TypeAlias = _typing.Literal["judging_timeout_s"]  # noqa: Y015
+    _WhichOneofArgType__judging_timeout_s: _TypeAlias = _typing.Literal["_judging_timeout_s", b"_judging_timeout_s"]  # noqa: Y015
     _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
     _WhichOneofArgType__max_attempts: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts"]  # noqa: Y015
     _WhichOneofReturnType__max_submissions: _TypeAlias = _typing.Literal["max_submissions"]  # noqa: Y015
     _WhichOneofArgType__max_submissions: _TypeAlias = _typing.Literal["_max_submissions", b"_max_submissions"]  # noqa: Y015
+    _WhichOneofReturnType__queue_timeout_s: _TypeAlias = _typing.Literal["queue_timeout_s"]  # noqa: Y015
+    _WhichOneofArgType__queue_timeout_s: _TypeAlias = _typing.Literal["_queue_timeout_s", b"_queue_timeout_s"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt_timeout_s) -> _WhichOneofReturnType__attempt_timeout_s | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__backoff_factor) -> _WhichOneofReturnType__backoff_factor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__backoff_first_s) -> _WhichOneofReturnType__backoff_first_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__backoff_max_s) -> _WhichOneofReturnType__backoff_max_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__connect_timeout_s) -> _WhichOneofReturnType__connect_timeout_s | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_s) -> _WhichOneofReturnType__deadline_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__heartbeat_timeout_s) -> _WhichOneofReturnType__heartbeat_timeout_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judging_timeout_s) -> _WhichOneofReturnType__judging_timeout_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_attempts) -> _WhichOneofReturnType__max_attempts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_submissions) -> _WhichOneofReturnType__max_submissions | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_timeout_s) -> _WhichOneofReturnType__queue_timeout_s | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
@@ -314,6 +394,8 @@ class Job(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    PROGRESS_MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
@@ -328,6 +410,9 @@ class Job(_message.Message):
     """1 + the not-met verdicts since the agent was last assigned by hand."""
     priority: _builtins.int
     tenant: _builtins.str
+    progress: _builtins.float
+    """Of the last execution, 0 to 1, as its agent said last."""
+    progress_message: _builtins.str
     @_builtins.property
     def payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -358,10 +443,12 @@ class Job(_message.Message):
         policy: Global___Policy | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        progress: _builtins.float | None = ...,
+        progress_message: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "agent_id", b"agent_id", "created_at", b"created_at", "execution_id", b"execution_id", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "created_at", b"created_at", "execution_id", b"execution_id", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "created_at", b"created_at", "description", b"description", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "created_at", b"created_at", "description", b"description", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -369,12 +456,20 @@ class Job(_message.Message):
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
     _WhichOneofArgType__payload_json: _TypeAlias = _typing.Literal["_payload_json", b"_payload_json"]  # noqa: Y015
+    _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
+    _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
+    _WhichOneofReturnType__progress_message: _TypeAlias = _typing.Literal["progress_message"]  # noqa: Y015
+    _WhichOneofArgType__progress_message: _TypeAlias = _typing.Literal["_progress_message", b"_progress_message"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_json) -> _WhichOneofReturnType__payload_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__progress_message) -> _WhichOneofReturnType__progress_message | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
 
@@ -403,6 +498,7 @@ class JobLog(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     JOB_STATUS_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -422,6 +518,8 @@ class JobLog(_message.Message):
     """The place in the order of publication; where a watch goes on."""
     job_status: Global___JobStatus.ValueType
     """Where the job stood after it."""
+    progress: _builtins.float
+    """Of the job, after it."""
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -452,10 +550,11 @@ class JobLog(_message.Message):
         cursor: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         job_status: Global___JobStatus.ValueType = ...,
+        progress: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "message", b"message", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "lease", b"lease", "message", b"message", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -471,6 +570,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__lease: _TypeAlias = _typing.Literal["_lease", b"_lease"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
+    _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
     _WhichOneofReturnType__request_payload_json: _TypeAlias = _typing.Literal["request_payload_json"]  # noqa: Y015
     _WhichOneofArgType__request_payload_json: _TypeAlias = _typing.Literal["_request_payload_json", b"_request_payload_json"]  # noqa: Y015
     _WhichOneofReturnType__response_payload_json: _TypeAlias = _typing.Literal["response_payload_json"]  # noqa: Y015
@@ -491,6 +592,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease) -> _WhichOneofReturnType__lease | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__request_payload_json) -> _WhichOneofReturnType__request_payload_json | None: ...
     @_typing.overload
@@ -565,11 +668,14 @@ class Agent(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    CIRCUIT_FIELD_NUMBER: _builtins.int
+    CIRCUIT_OPEN_UNTIL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
     url: _builtins.str
     enabled: _builtins.bool
+    circuit: Global___Circuit.ValueType
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -578,6 +684,10 @@ class Agent(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def circuit_open_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is given nothing; not set where the circuit is closed."""
+
     def __init__(
         self,
         *,
@@ -590,10 +700,12 @@ class Agent(_message.Message):
         enabled: _builtins.bool = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        circuit: Global___Circuit.ValueType = ...,
+        circuit_open_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "created_at", b"created_at", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

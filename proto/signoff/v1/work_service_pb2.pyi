@@ -213,6 +213,7 @@ class ExecutionGrant(_message.Message):
     PROTOCOL_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
     lease: _builtins.int
     lease_s: _builtins.float
     """From before the claim was asked for."""
@@ -223,6 +224,8 @@ class ExecutionGrant(_message.Message):
     agent_id: _builtins.str
     protocol: _resources_pb2.Protocol.ValueType
     url: _builtins.str
+    spent: _builtins.int
+    """Calls of the agent that failed, or were lost, before this attempt."""
     @_builtins.property
     def policy(self) -> _resources_pb2.Policy:
         """Whole: of what an executor needs nothing is left open."""
@@ -239,10 +242,11 @@ class ExecutionGrant(_message.Message):
         protocol: _resources_pb2.Protocol.ValueType = ...,
         url: _builtins.str = ...,
         policy: _resources_pb2.Policy | None = ...,
+        spent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,7 +23,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async def subscribe(parts: Parts) -> Subscription[ExecuteRequested]:
         agent = HttpAgent(
             allowed=networks(settings.agent_networks),
-            connect_timeout_s=settings.connect_timeout_s,
             result_max_bytes=settings.result_max_bytes,
         )
         handlers = Handlers(

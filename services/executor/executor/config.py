@@ -11,7 +11,6 @@ class Settings(WorkerSettings):
     """
 
     agent_networks: str = ""
-    connect_timeout_s: float = 5.0
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     result_max_bytes: int = PAYLOAD_MAX_BYTES
     retry_first_s: float = 1.0

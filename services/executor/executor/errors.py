@@ -21,6 +21,12 @@ class AgentUnreachableError(AgentError):
     retryable = True
 
 
+class AgentConnectTimeoutError(AgentUnreachableError):
+    """No connection within its timeout."""
+
+    code = "agent_connect_timeout"
+
+
 class AgentBrokenOffError(AgentError):
     """The connection ended within the call."""
 

@@ -22,6 +22,10 @@ class Settings(ServiceSettings):
     max_attempts: int = 3
     attempt_timeout_s: float = 300.0
     deadline_s: float | None = None
+    connect_timeout_s: float = 5.0
+    queue_timeout_s: float | None = None
+    heartbeat_timeout_s: float = 60.0
+    judging_timeout_s: float | None = None
 
     @property
     def policy(self) -> Policy:
@@ -31,5 +35,9 @@ class Settings(ServiceSettings):
             max_attempts=self.max_attempts,
             attempt_timeout_s=self.attempt_timeout_s,
             deadline_s=self.deadline_s,
+            connect_timeout_s=self.connect_timeout_s,
+            queue_timeout_s=self.queue_timeout_s,
+            heartbeat_timeout_s=self.heartbeat_timeout_s,
+            judging_timeout_s=self.judging_timeout_s,
             delivery=Delivery.AT_LEAST_ONCE,
         )

@@ -24,7 +24,8 @@ class OfferTerms:
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
-        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at)
+        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
+        fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
     WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
     RETURNING e.execution_id
@@ -93,8 +94,8 @@ _LAPSED: Final = text(
     "SELECT execution_id, lease FROM executions "
     "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :most",
 )
-_PAST_DEADLINE: Final = text(
-    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND deadline_at <= now() LIMIT :most",
+_OVERDUE: Final = text(
+    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :most",
 )
 
 
@@ -118,6 +119,6 @@ async def lapsed(connection: AsyncConnection, stage: Stage, most: int) -> Sequen
     return (await connection.execute(_LAPSED, {"stage": stage.value, "most": most})).all()
 
 
-async def past_deadline(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
-    """Executions whose deadline has passed."""
-    return (await connection.execute(_PAST_DEADLINE, {"most": most})).all()
+async def overdue(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
+    """Executions whose time is over: to be taken, to be judged, or all of it."""
+    return (await connection.execute(_OVERDUE, {"most": most})).all()

@@ -174,6 +174,8 @@ class Ledger:
             "tenant": spec.tenant,
             "labels": dict(spec.labels),
             "policy": spec.policy,
+            "progress": job.progress,
+            "progress_message": job.progress_message,
             "created_at": spec.created_at,
             "updated_at": self.times.now if changed else spec.updated_at,
         }
@@ -185,8 +187,8 @@ def new_id() -> str:
 
 
 def spec_hash(new: NewJob) -> bytes:
-    """The same for the same new job, in whatever order its JSON came."""
-    fields = new.model_dump(mode="json", exclude={"id"})
+    """The same for the same new job, in whatever order its JSON came, and whatever fields are added to the contract."""
+    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

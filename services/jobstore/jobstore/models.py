@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSON, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -66,6 +66,8 @@ jobs = Table(
     Column("labels", JSONB, nullable=False),
     Column("policy", JSONB, nullable=False),
     Column("spec_hash", LargeBinary, nullable=False),
+    Column("progress", DOUBLE_PRECISION),
+    Column("progress_message", Text),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Index("jobs_created_at_id_idx", "created_at", "id"),
@@ -93,6 +95,7 @@ job_logs = Table(
     Column("lease", Integer),
     Column("submission", Integer),
     Column("event_id", Uuid),
+    Column("progress", DOUBLE_PRECISION, doc="of the job, after it"),
     Column("created_at", _TIME, nullable=False),
     Column("spent", Integer, doc="by the execution, after it"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
@@ -120,6 +123,7 @@ executions = Table(
     Column("owner", Uuid),
     Column("due_at", _TIME, doc="when anything must be done: offer, offer again, lapse, deadline"),
     Column("deadline_at", _TIME),
+    Column("fails_at", _TIME, doc="the deadline, or before it when the time to be taken, or to be judged, is over"),
     Column("offers", Integer, nullable=False),
     Column("submission", Integer, nullable=False),
     Column("agent_id", Text),
@@ -141,9 +145,26 @@ executions = Table(
         "due_at",
         postgresql_where=text("state <> 'DONE'"),
     ),
-    Index("executions_deadline_at_idx", "deadline_at", postgresql_where=text("state <> 'DONE'")),
+    Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE'")),
+    Index(
+        "executions_agent_id_idx",
+        "agent_id",
+        text("priority DESC"),
+        "due_at",
+        postgresql_where=text("stage = 'EXECUTING' AND state = 'QUEUED'"),
+    ),
     Index("executions_job_id_idx", "job_id"),
     postgresql_with={"fillfactor": "80"},
+)
+
+circuits = Table(
+    "circuits",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
+    Column("failures", Integer, nullable=False, doc="in a row, and such as may pass"),
+    Column("opened", Integer, nullable=False, doc="times in a row"),
+    Column("open_until", _TIME, doc="none while it is closed; in the past while it is half open"),
+    Column("probe_id", Uuid, doc="the execution that finds out, while it is half open"),
 )
 
 workers = Table(

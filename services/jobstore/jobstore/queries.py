@@ -36,7 +36,7 @@ _NO_TEXTS: Final[Sequence[Any]] = (
 )
 _LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, created_at"
+    "submission, event_id, progress, created_at"
 )
 _PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 _NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"

@@ -39,6 +39,7 @@ def job_changed(row: Any) -> Outgoing:
         "lease": row.lease,
         "submission": row.submission,
         "event_id": row.event_id,
+        "progress": row.progress,
         "cursor": row.seq,
         "created_at": row.created_at,
     }
@@ -52,6 +53,8 @@ def job_changed(row: Any) -> Outgoing:
         "submission": row.submission or 1,
         "priority": row.priority,
         "tenant": row.tenant,
+        "progress": row.progress,
+        "progress_message": row.progress_message,
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }

@@ -38,10 +38,14 @@ _SNAPSHOT: Final = text(
 _ROWS: Final = text(
     """
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.created_at,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
         j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy,
         j.created_at AS job_created_at,
+        CASE WHEN l.progress IS NOT NULL THEN (
+            SELECT p.message FROM job_logs p
+            WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
+            ORDER BY p.version DESC LIMIT 1) END AS progress_message,
         CASE WHEN l.version = 1 THEN j.description END AS description,
         CASE WHEN l.version = 1 THEN j.acceptance_criteria END AS acceptance_criteria,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,

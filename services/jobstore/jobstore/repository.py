@@ -27,6 +27,7 @@ _EXECUTION: Final = {
     "owner": "uuid",
     "due_at": "timestamptz",
     "deadline_at": "timestamptz",
+    "fails_at": "timestamptz",
     "offers": "int",
     "submission": "int",
     "agent_id": "text",
@@ -73,6 +74,8 @@ _JOB: Final = {
     "live": "boolean",
     "not_met": "int",
     "feedback": "json",
+    "progress": "float8",
+    "progress_message": "text",
     "payload": "json",
 }
 _LOG: Final = {
@@ -92,11 +95,13 @@ _LOG: Final = {
     "submission": "int",
     "event_id": "uuid",
     "spent": "int",
+    "progress": "float8",
     "result_version": "bigint",
 }
 
 _LOCK_JOBS: Final = text(
-    "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback "
+    "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
+    "progress, progress_message "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 #: With the database's time, read after all locks are held.
@@ -124,6 +129,7 @@ _RECORD: Final = text(
     WITH job_rows AS (
         UPDATE jobs SET status = j.status, version = j.version, agent_id = j.agent_id, execution_id = j.execution_id,
             live = j.live, not_met = j.not_met, feedback = j.feedback::json,
+            progress = j.progress, progress_message = j.progress_message,
             payload = coalesce(j.payload::json, jobs.payload), updated_at = :now
         FROM {sql.unnest("j", _JOB, "j")} WHERE jobs.id = j.id
     ), execution_rows AS (
@@ -131,12 +137,12 @@ _RECORD: Final = text(
         FROM {sql.unnest("e", {"execution_id": "uuid"} | _MOVING, "e")} WHERE executions.execution_id = e.execution_id
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
-            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, created_at)
+            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
                 'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            :now
+            l.progress, :now
         FROM {sql.unnest("l", _LOG, "l")}
         LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
         ORDER BY l.n
@@ -232,8 +238,7 @@ class Repository:
 
 
 def _job(row: Any) -> Job:
-    status = JobStatus(row.status)
-    return Job(row.id, status, row.version, row.agent_id, row.execution_id, row.live, row.not_met, row.feedback)
+    return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
 
 
 def _execution(row: Any) -> Execution:
@@ -298,6 +303,8 @@ def _job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
         job.live,
         job.not_met,
         job.feedback,
+        job.progress,
+        job.progress_message,
         ledger.payloads.get(job_id),
     )
 
@@ -328,5 +335,6 @@ def _log_row(entry: Entry) -> Sequence[Any]:
         execution.submission if execution else None,
         report.event_id,
         execution.spent if execution else None,
+        entry.progress,
         entry.with_result_of,
     )

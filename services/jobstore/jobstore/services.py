@@ -13,7 +13,7 @@ import grpc
 from contracts import convert
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text
-from contracts.resources import NewJob
+from contracts.resources import NewAgent, NewJob
 from contracts.status import RESTING, Protocol
 from jobstore import queries
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
@@ -187,7 +187,7 @@ class Agents(AgentServiceServicer):
             created = await queries.put_agent(connection, agent_id, new, create=True)
             agent = await queries.agent_by_id(connection, agent_id)
         assert agent is not None
-        same = agent.model_dump(exclude={"id", "created_at", "updated_at"}) == new.model_dump(exclude={"id"})
+        same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
         if not created and not same:
             raise ConflictError(f"another agent has the id {agent_id}", code="agent_conflict")
         return agent_pb.CreateAgentResponse(agent=convert.agent_message(agent))

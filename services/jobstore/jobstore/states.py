@@ -64,6 +64,8 @@ class Job:
     live: bool = False
     not_met: int = 0
     feedback: str | None = None
+    progress: float | None = None
+    progress_message: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Execution:
     owner: UUID | None = None
     due_at: datetime | None = None
     deadline_at: datetime | None = None
+    fails_at: datetime | None = None
     offers: int = 0
     submission: int = 1
     agent_id: str | None = None
@@ -100,6 +103,12 @@ class Execution:
     def attempts_left(self) -> bool:
         """Whether an attempt that failed, or lost its worker, may be followed by another."""
         return self.spent + 1 < int((self.policy or {}).get("max_attempts", 1))
+
+    def fails_after(self, timeout: str, since: datetime) -> datetime | None:
+        """When the time that the policy allows under this name is over, or the deadline, whichever is first."""
+        seconds = (self.policy or {}).get(timeout)
+        ends = [since + timedelta(seconds=seconds)] if seconds else []
+        return min([*ends, *([self.deadline_at] if self.deadline_at else [])], default=None)
 
     @property
     def submissions_left(self) -> bool:
@@ -137,6 +146,7 @@ class Entry:
     agent_id: str | None
     execution: Execution | None
     with_result_of: int | None = None
+    progress: float | None = None
 
 
 @dataclass(slots=True)

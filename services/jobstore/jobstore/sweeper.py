@@ -1,4 +1,4 @@
-"""Ends what nobody ends: lapsed leases and passed deadlines, but never because of an outage of our own."""
+"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ BATCH_MAX = 500
 
 
 class Sweeper:
-    """After a gap in this service nothing lapses for one lease length, and until its consumers have caught up.
+    """After a gap in this service nothing is ended for one lease length, and until its consumers have caught up.
 
-    While the database was away nobody could renew a lease or have an outcome recorded: without this rule an outage
-    would have every agent called again.
+    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this rule an
+    outage would have every agent called again.
     """
 
     def __init__(self, database: Database, handlers: Handlers, caught_up: Callable[[], bool]) -> None:
@@ -42,15 +42,15 @@ class Sweeper:
             await asyncio.sleep(self._period_s)
 
     async def sweep(self) -> None:
-        """Act once on what has lapsed or is past its deadline."""
+        """Act once on what has lapsed or is out of time."""
         async with self._database.transaction() as connection:
-            late = await leases.past_deadline(connection, BATCH_MAX)
+            late = await leases.overdue(connection, BATCH_MAX)
             lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
-        if late and self._caught_up():
-            await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        if lapsed and now >= self._lapse_from and self._caught_up():
-            await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+        if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
+            return
+        await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

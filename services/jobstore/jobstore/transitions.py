@@ -82,7 +82,7 @@ def _recorded(
 ) -> Decision:
     after = replace(job, status=status, version=job.version + 1, **job_fields)
     with_result = execution.result_version if execution and report.kind in {Kind.MET, Kind.NOT_MET} else None
-    entry = Entry(job.id, after.version, log, status, report, after.agent_id, execution, with_result)
+    entry = Entry(job.id, after.version, log, status, report, after.agent_id, execution, with_result, after.progress)
     if execution is not None and report.kind is Kind.RESULT:
         execution = replace(execution, result_version=after.version)
     if execution is not None and report.kind is Kind.REQUESTED:
@@ -90,10 +90,13 @@ def _recorded(
     return Decision(after, execution, entry)
 
 
+_NOTHING_DUE: Final[Mapping[str, Any]] = {"owner": None, "due_at": None, "fails_at": None}
+
+
 def _concluded(
     job: Job, execution: Execution, report: Report, log: JobLogStatus, status: JobStatus, **job_fields: Any
 ) -> Decision:
-    done = replace(execution, state=State.DONE, owner=None, due_at=None, seq=0, offers=0, answer=str(log).lower())
+    done = replace(execution, state=State.DONE, answer=str(log).lower(), seq=0, offers=0, **_NOTHING_DUE)
     return _recorded(job, done, report, log, status, live=False, **job_fields)
 
 
@@ -106,7 +109,10 @@ def _goes_on(job: Job, execution: Execution, report: Report, **changes: Any) -> 
 
 
 def _queued(execution: Execution, due_at: datetime) -> Execution:
-    return replace(execution, state=State.QUEUED, owner=None, due_at=due_at)
+    fails_at = execution.fails_at  # of a judgement the time runs on
+    if execution.stage is Stage.EXECUTING:
+        fails_at = execution.fails_after("queue_timeout_s", due_at)
+    return replace(execution, state=State.QUEUED, owner=None, due_at=due_at, fails_at=fails_at)
 
 
 def _assigned(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -122,8 +128,8 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not State.QUEUED or execution.attempt:
         return _fenced()
-    queued = replace(execution, due_at=times.now)
-    fields = {"live": True, "execution_id": execution.execution_id}
+    queued = _queued(execution, times.now)
+    fields = {"live": True, "execution_id": execution.execution_id, "progress": None, "progress_message": None}
     return _recorded(job, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
@@ -132,7 +138,9 @@ def _claimed(job: Job, execution: Execution | None, report: Report, times: Times
         return _fenced()
     attempt = execution.attempt + 1
     told = replace(report, message=f"attempt {attempt} was taken by an executor")
-    return _goes_on(job, execution, told, **_granted(execution, report, times), attempt=attempt)
+    return _goes_on(
+        job, execution, told, **_granted(execution, report, times), attempt=attempt, fails_at=execution.deadline_at
+    )
 
 
 def _judging_claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -183,6 +191,7 @@ def _result(job: Job, execution: Execution | None, report: Report, times: Times)
         "offers": 0,
         "result_lease": report.lease,
         "due_at": times.after(times.offer_again_s, execution),
+        "fails_at": execution.fails_after("judging_timeout_s", times.now),
     }
     return _goes_on(job, execution, report, **awaiting)
 
@@ -254,11 +263,23 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
 
 
 def _deadline(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if execution is None or execution.state is State.DONE or execution.deadline_at is None:
+    if execution is None or execution.state is State.DONE or execution.fails_at is None:
         return _fenced()
-    if execution.deadline_at > times.now:
-        return Refusal("deadline_ahead", "the deadline has not passed")
-    return _failed(job, execution, report)
+    if execution.fails_at > times.now:
+        return Refusal("deadline_ahead", "there is time left")
+    code, message = _overdue(execution, times)
+    return _failed(job, execution, replace(report, code=code, message=message))
+
+
+def _overdue(execution: Execution, times: Times) -> tuple[str, str]:
+    """Which time is over: how long it waited for what."""
+    policy = execution.policy or {}
+    if execution.deadline_at is not None and execution.deadline_at <= times.now:
+        where = _WAITING_FOR[execution.stage, execution.state]
+        return "deadline_exceeded", f"not done within {policy.get('deadline_s', 0):g} s; it was waiting for {where}"
+    if execution.stage is Stage.JUDGING:
+        return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
+    return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
 
 
 def _cancelled(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -278,10 +299,21 @@ def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times
     if execution.at_most_once and execution.stage is Stage.EXECUTING:
         message = "the agent may have been called before the database was lost, and is called at most once"
         return _failed(job, execution, replace(report, code="rebuilt", message=message))
-    return Decision(job, replace(_queued(execution, times.now), lease=execution.lease + LEASES_UNKNOWN))
+    timeout = "queue_timeout_s" if execution.stage is Stage.EXECUTING else "judging_timeout_s"
+    fails_at = execution.fails_after(timeout, times.now)
+    queued = replace(_queued(execution, times.now), fails_at=fails_at, lease=execution.lease + LEASES_UNKNOWN)
+    return Decision(job, queued)
 
 
 _OPEN: Final = frozenset({State.QUEUED, State.OFFERED})
+_WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
+    (Stage.EXECUTING, State.QUEUED): "an executor, or for the time of its next call",
+    (Stage.EXECUTING, State.OFFERED): "an executor",
+    (Stage.EXECUTING, State.LEASED): "its agent",
+    (Stage.JUDGING, State.QUEUED): "a validator",
+    (Stage.JUDGING, State.OFFERED): "a validator",
+    (Stage.JUDGING, State.LEASED): "its judge",
+}
 
 
 def _current(execution: Execution | None, report: Report, stage: Stage) -> TypeGuard[Execution]:

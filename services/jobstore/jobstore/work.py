@@ -233,7 +233,7 @@ def _feedback(verdict: Verdict) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NoticeLease(Command):
-    """A lease of which something is noticed: given back, lapsed, or beyond its deadline."""
+    """A lease of which something is noticed: given back, lapsed, or out of time."""
 
     execution_id: UUID
     kind: Kind
@@ -245,11 +245,9 @@ class NoticeLease(Command):
         return self.execution_id
 
     def apply(self, ledger: Ledger) -> Refusal | None:
-        messages = {Kind.DEADLINE: ("deadline_exceeded", "the deadline over all attempts and the judgement has passed")}
-        code, message = messages.get(self.kind, ("begun" if self.begun else None, None))
         execution = ledger.executions.get(self.execution_id)
         lease = execution.lease if execution and self.kind is not Kind.GIVEN_BACK else self.lease
-        report = Report(self.kind, lease=lease, code=code, message=message)
+        report = Report(self.kind, lease=lease, code="begun" if self.begun else None)
         return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
 
 

@@ -79,7 +79,8 @@ class Work(WorkServiceServicer):
             message.grant.agent_id = execution.agent_id or ""
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
             message.grant.url = grant.url
-            message.grant.policy.CopyFrom(convert.policy_message(Policy(**execution.policy or {})))
+            policy = Policy(**execution.policy or {}).over(self._handlers.terms.policy)
+            message.grant.policy.CopyFrom(convert.policy_message(policy))
         return message
 
     def _judging_answer(self, answer: Answer) -> pb.JudgingAnswer:

@@ -15,6 +15,7 @@ from executor.errors import (
     AgentAnswerError,
     AgentBrokenOffError,
     AgentBusyError,
+    AgentConnectTimeoutError,
     AgentDeclinedError,
     AgentForbiddenError,
     AgentStatusError,
@@ -31,13 +32,13 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 class HttpAgent:
     """Calls agents over HTTP; redirects and proxies are not followed, and what is read is bounded."""
 
-    def __init__(self, *, allowed: list[Network], connect_timeout_s: float, result_max_bytes: int) -> None:
+    def __init__(self, *, allowed: list[Network], result_max_bytes: int) -> None:
         self._result_max_bytes = result_max_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, ttl_dns_cache=30, socket_factory=guarded_socket(allowed), enable_cleanup_closed=True
             ),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
+            timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers={"User-Agent": "signoff"},
@@ -51,16 +52,20 @@ class HttpAgent:
 
     async def call(self, grant: Grant) -> Any:
         """The agent's result."""
+        connect_s = grant.policy.connect_timeout_s
         try:
             async with self._session.post(
                 grant.url,
                 data=grant.request.encode(),
                 headers=execution.headers(grant),
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             ) as response:
                 body = await self._read(response)
                 return _result(response, body, self._result_max_bytes)
-        except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError) as error:
+        except aiohttp.ServerTimeoutError as error:
+            raise AgentConnectTimeoutError(f"no connection to {grant.url} within {connect_s:g} s") from error
+        except aiohttp.ClientConnectorError as error:
             if isinstance(getattr(error, "os_error", None), ForbiddenAddressError):
                 raise AgentForbiddenError(f"{grant.url}: {error}") from error
             raise AgentUnreachableError(f"no connection to {grant.url}: {error}") from error

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 #: What agents are, and how execution ids were refused, becomes facts. The relay begins again at version 1: what it
 #: published before lacks what a rebuild needs.
