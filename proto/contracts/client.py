@@ -264,7 +264,11 @@ class JobStoreClient:
         wanted, backoff_s = list(job_ids), WATCH_BACKOFF_FIRST_S
         while True:
             request = jobs_pb.WatchJobsRequest(
-                job_ids=wanted, after=after, without_payloads=not with_payloads, changes_only=changes_only
+                job_ids=wanted,
+                after=after,
+                without_payloads=not with_payloads,
+                changes_only=changes_only,
+                batched=True,
             )
             async with aclosing(self._watch_once(request)) as events:
                 async for event in events:
@@ -330,8 +334,10 @@ class JobStoreClient:
         try:
             async for answer in stream:
                 job = job_of(answer.job) if answer.HasField("job") else None
-                log = job_log_of(answer.log) if answer.HasField("log") else None
-                yield WatchEvent(answer.cursor, job, log)
+                if not answer.logs:
+                    yield WatchEvent(answer.cursor, job, job_log_of(answer.log) if answer.HasField("log") else None)
+                for message in answer.logs:
+                    yield WatchEvent(message.cursor, None, job_log_of(message))
         except grpc.aio.AioRpcError as error:
             if error.code() not in _WATCH_AGAIN:
                 raise JobStoreError.of(error) from None

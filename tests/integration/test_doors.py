@@ -252,6 +252,11 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     assert [response.log.version for response in told] == [1, 2]
     call.cancel()
 
+    batched = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[job_id], after=0, batched=True), metadata=ADMINISTRATOR)
+    await batched.read()
+    assert [log.version for log in (await asyncio.wait_for(batched.read(), 10)).logs] == [1, 2]
+    batched.cancel()
+
     resumed = jobs.WatchJobs(jobs_pb.WatchJobsRequest(after=told[0].cursor), metadata=ADMINISTRATOR)
     assert (await resumed.read()).cursor == told[0].cursor
     assert (await asyncio.wait_for(resumed.read(), 10)).cursor == told[1].cursor

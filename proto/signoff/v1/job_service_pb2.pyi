@@ -641,12 +641,15 @@ class WatchJobsRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     WITHOUT_PAYLOADS_FIELD_NUMBER: _builtins.int
     CHANGES_ONLY_FIELD_NUMBER: _builtins.int
+    BATCHED_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Goes on behind this cursor; 0 is the beginning."""
     without_payloads: _builtins.bool
     """Leaves out the payloads of the logs."""
     changes_only: _builtins.bool
     """Begins with what changes from now on, without what is."""
+    batched: _builtins.bool
+    """Tells transitions in `logs`, as many as there are at once, which is cheaper for both sides."""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All jobs when empty."""
@@ -658,10 +661,11 @@ class WatchJobsRequest(_message.Message):
         after: _builtins.int | None = ...,
         without_payloads: _builtins.bool = ...,
         changes_only: _builtins.bool = ...,
+        batched: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "changes_only", b"changes_only", "job_ids", b"job_ids", "without_payloads", b"without_payloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "batched", b"batched", "changes_only", b"changes_only", "job_ids", b"job_ids", "without_payloads", b"without_payloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
@@ -676,6 +680,7 @@ class WatchJobsResponse(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
+    LOGS_FIELD_NUMBER: _builtins.int
     cursor: _builtins.int
     """Goes into `after` of the next watch. The first response holds nothing else."""
     @_builtins.property
@@ -686,16 +691,21 @@ class WatchJobsResponse(_message.Message):
     def log(self) -> _resources_pb2.JobLog:
         """A transition."""
 
+    @_builtins.property
+    def logs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.JobLog]:
+        """Of a batched watch: transitions in order, each with its own cursor; instead of `log`."""
+
     def __init__(
         self,
         *,
         cursor: _builtins.int = ...,
         job: _resources_pb2.Job | None = ...,
         log: _resources_pb2.JobLog | None = ...,
+        logs: _abc.Iterable[_resources_pb2.JobLog] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "job", b"job", "log", b"log"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "job", b"job", "log", b"log", "logs", b"logs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,6 +23,7 @@ from jobstore.handlers import Handlers
 from jobstore.ledger import new_id
 from jobstore.watches import Watches
 from servicekit.errors import PermanentError
+from servicekit.retry import by_size
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
@@ -31,6 +32,8 @@ from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 Context = grpc.aio.ServicerContext[Any, Any]
 PAGE_MAX = 500
 BATCH_MAX = 10_000
+#: Of the transitions in one response of a batched watch: below what gRPC's readers take by default.
+WATCHED_MAX_BYTES = 2 << 20
 #: What the executor can call.
 CALLABLE = frozenset({Protocol.HTTP})
 
@@ -163,8 +166,12 @@ class Jobs(JobServiceServicer):
         if not request.HasField("after") and not request.changes_only:
             async for view in self._watches.jobs(job_ids):
                 yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=as_text))
-        async for entry in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
-            yield pb.WatchJobsResponse(cursor=entry["cursor"], log=convert.job_log_message(entry, as_text=as_text))
+        async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
+            logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
+            most = len(logs) if request.batched else 1
+            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=WATCHED_MAX_BYTES):
+                told = {"logs": part} if request.batched else {"log": part[0]}
+                yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
 
     def _sized(self, new: NewJob) -> NewJob:
         texts = len(new.title) + len(new.description) + len(new.acceptance_criteria)

@@ -72,12 +72,14 @@ class Watches:
                 return
             last = page[-1]["id"]
 
-    async def changes(self, after: int, job_ids: Sequence[str], *, payloads: bool) -> AsyncIterator[Mapping[str, Any]]:
-        """What changes behind a cursor, for ever: entries of the log."""
+    async def changes(
+        self, after: int, job_ids: Sequence[str], *, payloads: bool
+    ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+        """What changes behind a cursor, for ever: pages of entries of the log, none of them empty."""
         while True:
             until = await self._beyond(after)
             async with self._database.session() as session:
                 page = await queries.changes(session, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE)
-            for entry in page:
-                yield entry
+            if page:
+                yield page
             after = page[-1]["cursor"] if len(page) == PAGE else until
