@@ -220,6 +220,19 @@ async def test_room_is_what_neither_work_nor_outcomes_take(leases):
     await worker.stop(0.0)
 
 
+async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
+    leases = FakeLeases(lease_s=600.0)
+    worker = Worker("test", leases, capacity=1, outcomes_max=20)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: leases.rooms == [1])
+    worker.begin(lease(), "job-1", time.monotonic() + 60, work)
+    await until(lambda: work.begun and worker.room == 0)
+    work.finish.set()
+    await until(lambda: leases.rooms == [1, 1])
+    running.cancel()
+    await worker.stop(0.0)
+
+
 async def test_more_leases_than_one_call_takes_are_renewed_in_several(leases):
     worker, work = Worker("test", leases, capacity=10_000, outcomes_max=10_000), Work()
     for _ in range(RENEWALS_MAX + 1):

@@ -5,6 +5,7 @@ the jobstore says that it is recorded (DESIGN section 5).
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 RENEWALS_MAX = 5_000
 #: An outcome that is not known to be recorded is reported again, at growing intervals.
 REPORT_AGAIN_S = 15.0
+#: A worker that was full tells that it has room no more often than this.
+ROOM_AGAIN_S = 0.1
 REPORT_AGAIN_MAX_S = 60.0
 #: Of the grace time, what is left for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
@@ -102,6 +105,7 @@ class Worker:
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def room(self) -> int:
@@ -149,8 +153,11 @@ class Worker:
             self._awaited.pop(held.lease, None)
 
     def _forget(self, held: Held) -> None:
+        was_full = self.room == 0
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
+        if was_full and self.room > 0:
+            self._freed.set()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
     def _drop(self, held: Held) -> None:
@@ -161,6 +168,21 @@ class Worker:
 
     async def run(self) -> None:
         """Renew, for ever. Outages are waited out: nothing is aborted unless the jobstore says so."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew_on())
+            tasks.create_task(self._tell_room())
+
+    async def _tell_room(self) -> None:
+        """Say soon that there is room again: what the full worker left queued need not wait for the next renewal."""
+        while True:
+            await self._freed.wait()
+            await asyncio.sleep(ROOM_AGAIN_S)
+            self._freed.clear()
+            async with self._renewing:
+                with contextlib.suppress(TransientError):
+                    await self.leases.renew(self.owner, self.room, [], [], [])
+
+    async def _renew_on(self) -> None:
         while True:
             try:
                 await self.renew()
