@@ -13,6 +13,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands import CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.handlers import Handlers
+from jobstore.states import Kind
 from jobstore.work import Answer, ClaimExecution, ClaimJudging, RecordReport, RecordResult
 
 CRITERIA = 'Says "blue"'
@@ -117,3 +118,13 @@ class Steps:
         )
         async with self.database.transaction() as connection:
             await connection.execute(query, {"s": seconds, "id": self.execution_id})
+
+    async def lapsed(self) -> None:
+        """Have the lease lapse, which is due."""
+        await self.handlers.notice(Kind.LAPSED, [(self.execution_id, 0, False)])
+
+    async def deadline_passed(self) -> None:
+        """Move the execution's deadline, as if time had passed."""
+        query = text("UPDATE executions SET deadline_at = clock_timestamp() WHERE execution_id = :id")
+        async with self.database.transaction() as connection:
+            await connection.execute(query, {"id": self.execution_id})

@@ -1,5 +1,6 @@
 """The table as a queue: offers within room, leases renewed and lapsed, deadlines, and the sweeper's patience."""
 
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -128,6 +129,13 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
     assert intervals == [5, 10, 20]
 
 
+async def sweep(database: Database, handlers: Handlers) -> None:
+    """As a jobstore that has run for a while."""
+    sweeper = Sweeper(database, handlers, lambda: True)
+    sweeper._swept_at, sweeper._patient_until = time.monotonic(), 0.0
+    await sweeper.sweep()
+
+
 def renewal(
     steps: Steps, *, held: int | None = None, outcome: int | None = None, **fields: Any
 ) -> pb.RenewLeasesRequest:
@@ -167,6 +175,36 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
     assert (await steps.claim(owner=uuid4())).outcome == "DUPLICATE"
 
 
+async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
+    steps: Steps, database: Database, handlers: Handlers
+) -> None:
+    work = Work(database, handlers)
+    lease = await steps.running(policy={"max_attempts": 2})
+    for _ in range(3):
+        await steps.due(-1)
+        await sweep(database, handlers)
+        await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await steps.due(-1)
+    await sweep(database, handlers)
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED)  # late: the worker was only slow
+    row = await steps.row()
+    assert (row.state, row.attempt, row.spent) == ("QUEUED", 1, 1)
+
+
+async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
+    """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
+    work = Work(database, handlers)
+    lease = await steps.running()
+    await steps.due(-1)
+    await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
+    await sweep(database, handlers)
+    assert (await steps.row()).state == "LEASED"
+    await steps.result(lease)
+    await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
+    row = await steps.row()
+    assert (row.stage, row.state) == ("JUDGING", "OFFERED")
+
+
 async def test_an_outcome_is_awaited_until_it_is_recorded(steps: Steps, database: Database, handlers: Handlers) -> None:
     work = Work(database, handlers)
     lease = await steps.running()
@@ -196,31 +234,40 @@ async def test_a_lease_given_back_is_granted_to_another_at_once(
     assert (await steps.claim(owner=uuid4())).outcome == "GRANTED"
 
 
-async def test_the_sweeper_is_patient_after_a_gap_and_then_lets_leases_lapse(
-    steps: Steps, database: Database, handlers: Handlers
+@pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])
+async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
+    steps: Steps, database: Database, handlers: Handlers, past: str, state: str
 ) -> None:
-    await steps.running()
-    await steps.due(-1)
-    caught_up = False
+    await steps.running(policy={"deadline_s": 100.0})
+    await (steps.deadline_passed() if past == "deadline" else steps.due(-1))
+    caught_up = True
     sweeper = Sweeper(database, handlers, lambda: caught_up)
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # it has just started: who knows how long nobody could renew
-    sweeper._lapse_from = 0.0
+    caught_up = False
+    sweeper._patient_until = 0.0
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # outcomes may still wait in the topics
     caught_up = True
     await sweeper.sweep()
-    assert (await steps.row()).state == "QUEUED"
+    assert (await steps.row()).state == state
 
 
 async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
     steps: Steps, database: Database, handlers: Handlers, dispatcher: Dispatcher, published: Published
 ) -> None:
-    await steps.requested(policy={"deadline_s": 0.001})
+    await steps.requested(policy={"deadline_s": 100.0})
+    await steps.deadline_passed()
     await seen(database, Stage.EXECUTING, 1)
     await dispatcher.offer()
     assert published.events == []
+<<<<<<< Updated upstream
     await swept(database, handlers)
+=======
+    assert (await steps.claim()).outcome == "DUPLICATE"
+    assert (await steps.row()).state == "QUEUED"
+    await sweep(database, handlers)
+>>>>>>> Stashed changes
     assert (await steps.job()).status == "FAILED"
     assert (await steps.logs())[-1].code == "deadline_exceeded"
 

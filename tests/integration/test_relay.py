@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,3 +154,21 @@ async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
     await Steps(database, handlers).created()
     await relayed(relay, database)
     assert all(offset < 10**9 for offset in relay._offsets.values())
+
+
+async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_behind(
+    relay: Relay, database: Database, handlers: Handlers
+) -> None:
+    """Otherwise nobody would lead for a while, and commits that others share would not be durable."""
+    await Steps(database, handlers).created()
+
+    async def away(_: Any) -> list[Any]:
+        return [TransientError("not acknowledged")] * 1_000
+
+    relay._publisher = SimpleNamespace(send=away)  # type: ignore[assignment]
+    with pytest.raises(TransientError):
+        await relay._lead()
+    async with database.session() as session:
+        locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert await session.scalar(locks) == 0
+        assert await session.scalar(text("SHOW synchronous_commit")) == "on"

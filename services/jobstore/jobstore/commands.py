@@ -117,9 +117,11 @@ class ExecuteJob(Command):
         if known is not None:
             return self._again(ledger, known)
         job = _known_job(ledger, self.job_id)
+        decision: object
         if self.resubmission and job.feedback is None:
-            raise RefusedError(f"the job is {job.status}, not RESUBMISSION_REQUIRED", code="illegal_transition")
-        decision = ledger.request(self.job_id, self.execution_id, self.comment)
+            decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
+        else:
+            decision = ledger.request(self.job_id, self.execution_id, self.comment)
         if isinstance(decision, Refusal) and self.chosen:
             ledger.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
         if isinstance(decision, Refusal):
@@ -148,7 +150,8 @@ class CancelJob(Command):
 
     @property
     def job(self) -> str | None:
-        return self.job_id
+        """An execution is cancelled in its own job's name, whatever the caller takes that for."""
+        return self.job_id if self.execution_id is None else None
 
     @property
     def execution(self) -> UUID | None:
@@ -168,7 +171,9 @@ class CancelJob(Command):
         execution = ledger.executions.get(execution_id)
         if execution is None:
             ledger.refuse(self.job_id, execution_id, "cancelled")
-        elif execution.state is not State.DONE and execution.job_id in ledger.jobs:
+        elif execution.job_id not in {self.job_id or execution.job_id, ""}:
+            raise ConflictError("the execution id is another job's", code="execution_conflict")
+        elif execution.state is not State.DONE:
             ledger.record(execution.job_id, execution, report)
 
 

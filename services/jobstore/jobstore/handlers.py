@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
 from jobstore.commands import CancelJob, Command
-from jobstore.database import Database, Lane
+from jobstore.database import Database, Lane, RaceError
 from jobstore.ledger import Ledger
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage
@@ -83,10 +83,13 @@ class Handlers:
     async def _locked(self, jobs: Repository, commands: Sequence[Command]) -> Ledger:
         job_ids = {command.job for command in commands if command.job is not None}
         execution_ids = {command.execution for command in commands if command.execution is not None}
-        if orphans := {c.execution for c in commands if c.job is None and c.execution is not None}:
+        orphans = {c.execution for c in commands if c.job is None and c.execution is not None}
+        if orphans:
             job_ids.update(await jobs.jobs_of(orphans))
         terms = (self.terms.lease_s, self.terms.offer_again_s)
         ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy)
+        if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *ledger.jobs}:
+            raise RaceError("an execution was admitted meanwhile, and its job is not locked")
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
         await jobs.load(ledger, specs, agents)
@@ -103,7 +106,7 @@ class Handlers:
     async def _note_workers(self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]) -> None:
         stages = {c.owner: Stage.EXECUTING for c in commands if isinstance(c, ClaimExecution)}
         stages |= {c.owner: Stage.JUDGING for c in commands if isinstance(c, ClaimJudging)}
-        for owner, room in ledger.rooms.items():
+        for owner, room in sorted(ledger.rooms.items()):  # as locks are taken
             await jobs.seen(owner, stages[owner], room)
 
     async def _with_grants(self, jobs: Repository, results: list[Any]) -> list[Any]:

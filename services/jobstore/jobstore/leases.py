@@ -24,11 +24,16 @@ class OfferTerms:
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
+<<<<<<< Updated upstream
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
+=======
+        spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
+        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at)
+>>>>>>> Stashed changes
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
     WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
-    RETURNING e.execution_id
+    RETURNING e.execution_id, e.lease
     """,
 )
 
@@ -39,13 +44,13 @@ async def renew(
     stage: Stage,
     leases: Sequence[tuple[UUID, int]],
     lease_s: float,
-) -> set[UUID]:
-    """Renew leases, also lapsed ones that nobody else was granted; the executions whose leases run."""
+) -> set[tuple[UUID, int]]:
+    """Renew leases, also lapsed ones that nobody else was granted, which are no attempts spent; those that run."""
     if not leases:
         return set()
     ids, numbers = zip(*sorted(leases), strict=True)
     parameters = {"owner": owner, "stage": stage.value, "lease_s": lease_s, "ids": list(ids), "leases": list(numbers)}
-    return set(await connection.scalars(_RENEW, parameters))
+    return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 
 _STANDING: Final = text(

@@ -109,24 +109,31 @@ class Relay:
         async with self._database.session() as session:
             if not await session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}):
                 return
-            # Should the last be lost, facts are published once more, and readers apply each once.
-            await session.execute(text("SET synchronous_commit = off"))
-            row = (await session.execute(_STATE)).one()
-            self.published, self._offsets = row.published_seq, from_json(row.offsets)
-            self._pending, self._horizon = None, 0
-            loop = asyncio.get_running_loop()
-            probe_at = 0.0
-            while True:
-                if loop.time() >= probe_at:
-                    await self._probe(session)
-                    probe_at = loop.time() + PROBE_S
-                if await self.relay(session):
-                    continue
-                try:
-                    await asyncio.wait_for(self.wake.wait(), POLL_S if self._pending is None else 0.005)
-                    self.wake.clear()
-                except TimeoutError:
-                    continue
+            try:
+                await self._relay_all(session)
+            finally:
+                await session.invalidate()  # in the pool, the lock and the settings would outlive this
+
+    async def _relay_all(self, session: AsyncConnection) -> None:
+        """Relay as the leader, for ever."""
+        # Should the last be lost, facts are published once more, and readers apply each once.
+        await session.execute(text("SET synchronous_commit = off"))
+        row = (await session.execute(_STATE)).one()
+        self.published, self._offsets = row.published_seq, from_json(row.offsets)
+        self._pending, self._horizon = None, 0
+        loop = asyncio.get_running_loop()
+        probe_at = 0.0
+        while True:
+            if loop.time() >= probe_at:
+                await self._probe(session)
+                probe_at = loop.time() + PROBE_S
+            if await self.relay(session):
+                continue
+            try:
+                await asyncio.wait_for(self.wake.wait(), POLL_S if self._pending is None else 0.005)
+                self.wake.clear()
+            except TimeoutError:
+                continue
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""

@@ -182,7 +182,7 @@ class Repository:
             jobs = {row.id: _job(row) for row in rows}
         ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
-        times = Times(locked[0].now, *terms)
+        times = Times(locked[-1].now, *terms)
         executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
         return Ledger(times, defaults, jobs=jobs, executions=executions)
 

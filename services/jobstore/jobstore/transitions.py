@@ -134,7 +134,7 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
 
 
 def _claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if execution is None or execution.stage is not Stage.EXECUTING or execution.state not in _OPEN:
+    if not _open(execution, Stage.EXECUTING, times):
         return _fenced()
     attempt = execution.attempt + 1
     told = replace(report, message=f"attempt {attempt} was taken by an executor")
@@ -144,7 +144,7 @@ def _claimed(job: Job, execution: Execution | None, report: Report, times: Times
 
 
 def _judging_claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if execution is None or execution.stage is not Stage.JUDGING or execution.state not in _OPEN:
+    if not _open(execution, Stage.JUDGING, times):
         return _fenced()
     return Decision(job, replace(execution, **_granted(execution, report, times)))
 
@@ -173,10 +173,11 @@ def _told(job: Job, execution: Execution | None, report: Report, times: Times) -
 def _attempt_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if not _current(execution, report, Stage.EXECUTING):
         return _fenced()
-    if not execution.attempts_left:
+    runs = execution.state is State.LEASED  # else it lapsed, and is spent
+    if runs and not execution.attempts_left:
         return _failed(job, execution, report)
     queued = _queued(execution, times.after(report.retry_after_s, execution))
-    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=execution.spent + 1)
+    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=execution.spent + runs)
 
 
 def _result(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -305,6 +306,7 @@ def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times
     return Decision(job, queued)
 
 
+<<<<<<< Updated upstream
 _OPEN: Final = frozenset({State.QUEUED, State.OFFERED})
 _WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
     (Stage.EXECUTING, State.QUEUED): "an executor, or for the time of its next call",
@@ -314,6 +316,16 @@ _WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
     (Stage.JUDGING, State.OFFERED): "a validator",
     (Stage.JUDGING, State.LEASED): "its judge",
 }
+=======
+def _open(execution: Execution | None, stage: Stage, times: Times) -> TypeGuard[Execution]:
+    """Whether somebody may be granted it now."""
+    return (
+        execution is not None
+        and execution.stage is stage
+        and execution.state in {State.QUEUED, State.OFFERED}
+        and (execution.deadline_at is None or execution.deadline_at > times.now)
+    )
+>>>>>>> Stashed changes
 
 
 def _current(execution: Execution | None, report: Report, stage: Stage) -> TypeGuard[Execution]:

@@ -138,11 +138,14 @@ class ClaimJudging(Command):
     def apply(self, ledger: Ledger) -> Answer:
         refusal = RecordResult(self.event).apply(ledger)
         execution = ledger.executions.get(self.event.execution_id)
-        judged = execution is not None and execution.stage is Stage.JUDGING and execution.state is not State.DONE
-        if execution is None or not judged or execution.result_lease != self.event.lease:
+        if execution is None or not self._judgeable(execution):
             code = refusal.code if refusal else "concluded"
             return Answer(DUPLICATE, code)
         return _granted(ledger, execution, Kind.JUDGING_CLAIMED, self.owner, self.room)
+
+    def _judgeable(self, execution: Execution) -> bool:
+        this = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
+        return this and execution.stage is Stage.JUDGING and execution.state is not State.DONE
 
 
 @dataclass(frozen=True, slots=True)

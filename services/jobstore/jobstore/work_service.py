@@ -104,12 +104,13 @@ class Work(WorkServiceServicer):
             back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
             await self._handlers.notice(Kind.GIVEN_BACK, back)
         async with self._database.transaction() as connection:
-            kept = await leases.renew(connection, owner, stage, held, self._lease_s)
-            asked = [execution_id for execution_id, _ in held if execution_id not in kept]
+            # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
+            kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
+            asked = [lease[0] for lease in held if lease not in kept]
             standing = await leases.standing(connection, [*asked, *(execution_id for execution_id, _ in outcomes)])
             await Repository(connection).seen(owner, stage, request.room)
         return pb.RenewLeasesResponse(
-            held=[pb.LEASE_STATE_KEEP if e in kept else _lost(standing.get(e)) for e, _ in held],
+            held=[pb.LEASE_STATE_KEEP if lease in kept else _lost(standing.get(lease[0])) for lease in held],
             outcomes=[_outcome(standing.get(e), lease) for e, lease in outcomes],
             lease_s=self._lease_s,
         )
