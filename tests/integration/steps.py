@@ -125,6 +125,6 @@ class Steps:
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""
-        query = text("UPDATE executions SET deadline_at = clock_timestamp() WHERE execution_id = :id")
+        query = text("UPDATE executions SET deadline_at = now(), fails_at = now() WHERE execution_id = :id")
         async with self.database.transaction() as connection:
             await connection.execute(query, {"id": self.execution_id})

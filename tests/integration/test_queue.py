@@ -1,6 +1,5 @@
 """The table as a queue: offers within room, leases renewed and lapsed, deadlines, and the sweeper's patience."""
 
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -129,10 +128,11 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
     assert intervals == [5, 10, 20]
 
 
-async def sweep(database: Database, handlers: Handlers) -> None:
-    """As a jobstore that has run for a while."""
+async def swept(database: Database, handlers: Handlers) -> None:
+    """As a sweeper does that has been patient for long enough."""
     sweeper = Sweeper(database, handlers, lambda: True)
-    sweeper._swept_at, sweeper._patient_until = time.monotonic(), 0.0
+    await sweeper.sweep()
+    sweeper._lapse_from = 0.0
     await sweeper.sweep()
 
 
@@ -182,10 +182,10 @@ async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
-        await sweep(database, handlers)
+        await swept(database, handlers)
         await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await steps.due(-1)
-    await sweep(database, handlers)
+    await swept(database, handlers)
     await steps.report(lease, ReportKind.ATTEMPT_FAILED)  # late: the worker was only slow
     row = await steps.row()
     assert (row.state, row.attempt, row.spent) == ("QUEUED", 1, 1)
@@ -197,7 +197,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
-    await sweep(database, handlers)
+    await swept(database, handlers)
     assert (await steps.row()).state == "LEASED"
     await steps.result(lease)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -245,7 +245,7 @@ async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # it has just started: who knows how long nobody could renew
     caught_up = False
-    sweeper._patient_until = 0.0
+    sweeper._lapse_from = 0.0
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # outcomes may still wait in the topics
     caught_up = True
@@ -261,23 +261,11 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
     await seen(database, Stage.EXECUTING, 1)
     await dispatcher.offer()
     assert published.events == []
-<<<<<<< Updated upstream
-    await swept(database, handlers)
-=======
     assert (await steps.claim()).outcome == "DUPLICATE"
     assert (await steps.row()).state == "QUEUED"
-    await sweep(database, handlers)
->>>>>>> Stashed changes
+    await swept(database, handlers)
     assert (await steps.job()).status == "FAILED"
     assert (await steps.logs())[-1].code == "deadline_exceeded"
-
-
-async def swept(database: Database, handlers: Handlers) -> None:
-    """As a sweeper does that has been patient for long enough."""
-    sweeper = Sweeper(database, handlers, lambda: True)
-    await sweeper.sweep()
-    sweeper._lapse_from = 0.0
-    await sweeper.sweep()
 
 
 async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, handlers: Handlers) -> None:

@@ -119,7 +119,7 @@ class World:
         await Dispatcher(self.database, self.topics, self.handlers.terms).offer()  # type: ignore[arg-type]
 
     async def sweep(self) -> None:
-        self.sweeper._swept_at, self.sweeper._patient_until = time.monotonic(), 0.0
+        self.sweeper._swept_at, self.sweeper._lapse_from = time.monotonic(), 0.0
         await self.sweeper.sweep()
 
     async def wait(self) -> None:
@@ -138,7 +138,7 @@ class World:
         self.agents.excused |= {(execution_id, n) for n in self.agents.calls[execution_id]}
 
     async def deadline_passes(self, execution_id: UUID) -> None:
-        late = "UPDATE executions SET deadline_at = clock_timestamp(), due_at = least(due_at, clock_timestamp())"
+        late = "UPDATE executions SET deadline_at = now(), fails_at = now(), due_at = least(due_at, now())"
         await self.sql(f"{late} WHERE execution_id = :id AND deadline_at IS NOT NULL", id=execution_id)
 
     # Executors

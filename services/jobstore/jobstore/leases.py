@@ -24,13 +24,9 @@ class OfferTerms:
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
-<<<<<<< Updated upstream
+        spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
-=======
-        spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
-        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at)
->>>>>>> Stashed changes
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
     WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
     RETURNING e.execution_id, e.lease

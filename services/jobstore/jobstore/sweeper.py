@@ -30,7 +30,7 @@ class Sweeper:
         self._lease_s = handlers.terms.lease_s
         self._period_s = min(1.0, self._lease_s / 10)
         self._swept_at = 0.0
-        self._patient_until = time.monotonic() + self._lease_s
+        self._lapse_from = time.monotonic() + self._lease_s
 
     async def run(self) -> None:
         """Sweep, for ever."""
@@ -48,16 +48,9 @@ class Sweeper:
             lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
-            self._patient_until = now + self._lease_s
+            self._lapse_from = now + self._lease_s
         self._swept_at = now
-<<<<<<< Updated upstream
         if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
             return
         await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
         await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
-=======
-        if now < self._patient_until or not self._caught_up():
-            return
-        for kind, rows in ((Kind.DEADLINE, late), (Kind.LAPSED, lapsed)):
-            await self._handlers.notice(kind, [(row.execution_id, row.lease, False) for row in rows])
->>>>>>> Stashed changes

@@ -306,8 +306,6 @@ def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times
     return Decision(job, queued)
 
 
-<<<<<<< Updated upstream
-_OPEN: Final = frozenset({State.QUEUED, State.OFFERED})
 _WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
     (Stage.EXECUTING, State.QUEUED): "an executor, or for the time of its next call",
     (Stage.EXECUTING, State.OFFERED): "an executor",
@@ -316,7 +314,8 @@ _WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
     (Stage.JUDGING, State.OFFERED): "a validator",
     (Stage.JUDGING, State.LEASED): "its judge",
 }
-=======
+
+
 def _open(execution: Execution | None, stage: Stage, times: Times) -> TypeGuard[Execution]:
     """Whether somebody may be granted it now."""
     return (
@@ -325,7 +324,6 @@ def _open(execution: Execution | None, stage: Stage, times: Times) -> TypeGuard[
         and execution.state in {State.QUEUED, State.OFFERED}
         and (execution.deadline_at is None or execution.deadline_at > times.now)
     )
->>>>>>> Stashed changes
 
 
 def _current(execution: Execution | None, report: Report, stage: Stage) -> TypeGuard[Execution]:
