@@ -27,7 +27,15 @@ def lease(execution_id: UUID | None = None, number: int | None = None) -> Lease:
 
 def grant(**fields: Any) -> Grant:
     """`request` is the body as a value; `policy` adds to what every grant has."""
-    policy = {"attempt_timeout_s": 10.0, "delivery": Delivery.AT_LEAST_ONCE, **fields.pop("policy", {})}
+    policy = {
+        "attempt_timeout_s": 10.0,
+        "delivery": Delivery.AT_LEAST_ONCE,
+        "max_attempts": 3,
+        "backoff_first_s": 0.0,
+        "backoff_max_s": 0.0,
+        "backoff_factor": 2.0,
+        **fields.pop("policy", {}),
+    }
     request = {"title": "A title", "acceptance_criteria": 'Says "blue"', "payload": None, **fields.pop("request", {})}
     whole = {
         "lease": lease(),

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import Event
-from executor.ports import Claim, Grant, Turned
+from executor.ports import Call, Claim, Grant, Turned
 from servicekit.errors import TransientError
 from servicekit.worker import Lease, LeaseState, Renewal
 
@@ -98,10 +98,10 @@ class FakePublisher:
 class FakeAgent:
     """Does what `does` says, for each call."""
 
-    def __init__(self, does: Callable[[Grant], Awaitable[Any]] | None = None) -> None:
+    def __init__(self, does: Callable[[Call], Awaitable[Any]] | None = None) -> None:
         self.does = does
-        self.called: list[Grant] = []
+        self.called: list[Call] = []
 
-    async def call(self, grant: Grant) -> Any:
-        self.called.append(grant)
-        return None if self.does is None else await self.does(grant)
+    async def call(self, call: Call) -> Any:
+        self.called.append(call)
+        return None if self.does is None else await self.does(call)

@@ -8,7 +8,7 @@ from fault_agent import fault_agent
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
-from executor.handlers import Handlers, Retry
+from executor.handlers import Handlers
 from servicekit.worker import Worker
 
 RESULT_MAX_BYTES = 100_000
@@ -55,4 +55,4 @@ async def worker(leases):
 
 @pytest.fixture
 def handlers(worker, executions, http_agent, publisher) -> Handlers:
-    return Handlers(worker, executions, {AgentProtocol.HTTP: http_agent}, publisher, Retry(1.0, 60.0))
+    return Handlers(worker, executions, {AgentProtocol.HTTP: http_agent}, publisher)

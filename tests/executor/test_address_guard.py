@@ -8,11 +8,11 @@ from fault_agent import fault_agent, says
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.status import ReportKind
 from executor.agents.guard import ForbiddenAddressError, check, networks
 from executor.agents.http import HttpAgent
 from executor.errors import AgentError, AgentForbiddenError
-from executor.execution import failed
+from executor.ports import Call
+from executor.retries import wait_s
 
 
 def words(text: str) -> list[str]:
@@ -112,7 +112,7 @@ user:password@127.0.0.1
 @pytest.mark.parametrize("host", LOOPBACK)
 async def test_loopback_is_not_reached_however_it_is_written(closed, listener, host):
     with pytest.raises(AgentError) as refused:
-        await closed.call(grant(url=f"http://{host}:{listener.port}/0"))
+        await closed.call(Call(grant(url=f"http://{host}:{listener.port}/0")))
     assert listener.calls == []
     assert refused.value.code in {"agent_address_forbidden", "agent_unreachable", "agent_invalid_url"}
 
@@ -121,16 +121,16 @@ async def test_loopback_is_not_reached_however_it_is_written(closed, listener, h
 async def test_a_forbidden_address_has_a_code_and_is_not_tried_again(closed, host):
     a_grant = grant(url=f"http://{host}:9/latest/meta-data")
     with pytest.raises(AgentForbiddenError) as refused:
-        await closed.call(a_grant)
-    report = failed(a_grant, refused.value, 1.0, 0.1)
-    assert (report.kind, report.code) == (ReportKind.FAILED, "agent_address_forbidden")
+        await closed.call(Call(a_grant))
+    assert refused.value.code == "agent_address_forbidden"
+    assert wait_s(a_grant, 1, refused.value) is None
 
 
 async def test_a_redirect_is_not_followed(agent, http_agent):
     url = agent.does(says(b"", 307, Location=f"http://127.0.0.1:{agent.port}/1"))
     agent.does(says(b"1"))
     with pytest.raises(AgentError) as refused:
-        await http_agent.call(grant(url=url))
+        await http_agent.call(Call(grant(url=url)))
     assert refused.value.code == "agent_redirect"
     assert [call.path for call in agent.calls] == ["/0"]
 
@@ -138,4 +138,4 @@ async def test_a_redirect_is_not_followed(agent, http_agent):
 async def test_no_proxy_of_the_environment_is_asked(http_agent, agent, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert await http_agent.call(grant(url=agent.does(says(b"1")))) == 1
+    assert await http_agent.call(Call(grant(url=agent.does(says(b"1"))))) == 1

@@ -7,14 +7,14 @@ import pytest
 from factories import execute_requested, grant, incoming, lease, record
 from fakes import FakeAgent, until
 
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import ResultProduced
 from contracts.jsontext import parse_json
 from contracts.resources import NewJob
-from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from executor.errors import AgentBusyError, AgentTimeoutError
-from executor.execution import backoff_s, failed, storable
-from executor.handlers import Handlers, Retry
+from contracts.status import ReportKind
+from executor.errors import AgentTimeoutError
+from executor.execution import Told, storable
+from executor.handlers import Handlers
 from executor.ports import Turned
 from servicekit.errors import PermanentError
 from servicekit.subscription import Incoming
@@ -28,7 +28,7 @@ def agent() -> FakeAgent:
 
 @pytest.fixture
 def handlers(worker, executions, agent, publisher) -> Handlers:
-    return Handlers(worker, executions, {AgentProtocol.HTTP: agent}, publisher, Retry(1.0, 60.0))
+    return Handlers(worker, executions, {AgentProtocol.HTTP: agent}, publisher)
 
 
 @pytest.fixture
@@ -154,12 +154,12 @@ async def test_a_call_that_takes_too_long_is_given_up(handlers, agent, publisher
             raise
 
     agent.does = slowly
-    request = requested(grant(policy={"attempt_timeout_s": 0.05}))
+    request = requested(grant(policy={"attempt_timeout_s": 0.05, "max_attempts": 1}))
     started = time.monotonic()
     await handlers.on_execute_requested([request])
     await until(lambda: publisher.events)
     (report,) = publisher.events
-    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_timeout")
+    assert (report.kind, report.code) == (ReportKind.FAILED, "agent_timeout")
     assert "0.05 s" in report.message
     assert given_up
     assert time.monotonic() - started < 2.0
@@ -188,27 +188,8 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
 
 def test_reports_of_one_happening_have_one_id():
     a_grant = grant()
-    reports = [failed(a_grant, AgentTimeoutError("late"), 1.0, 2.0) for _ in range(2)]
+    reports = [Told(a_grant).failed(1, AgentTimeoutError("late"), 1.0, 2.0, here=False) for _ in range(2)]
     assert reports[0].event_id == reports[1].event_id
-
-
-def test_another_attempt_waits_as_long_as_the_agent_asks_or_longer():
-    wait = [failed(grant(), AgentBusyError("busy", retry_after_s=s), 3.0, 0.1).retry_after_s for s in (None, 1.0, 9.0)]
-    assert wait == [3.0, 3.0, 9.0]
-
-
-def test_an_at_most_once_failure_asks_for_no_wait():
-    once = grant(policy={"delivery": Delivery.AT_MOST_ONCE})
-    report = failed(once, AgentBusyError("busy", retry_after_s=9.0), 3.0, 0.1)
-    assert isinstance(report, JobStatusReported)
-    assert (report.kind, report.retry_after_s) == (ReportKind.FAILED, None)
-
-
-@pytest.mark.parametrize(
-    ("attempt", "least_s", "most_s"), [(1, 0.5, 1), (2, 1, 2), (4, 4, 8), (7, 30, 60), (100, 30, 60)]
-)
-def test_waits_double_up_to_the_longest(attempt, least_s, most_s):
-    assert all(least_s <= backoff_s(attempt, 1.0, 60.0) <= most_s for _ in range(100))
 
 
 @pytest.mark.parametrize(

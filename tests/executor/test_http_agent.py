@@ -57,16 +57,17 @@ RESULTS = [None, False, 0, -1.5, 10**30, "", "text", [], [[[]]], {}, {"a": {"b":
 
 @pytest.fixture
 def outcome(handlers, executions, publisher):
-    """What is reported of one attempt."""
+    """What is reported of one call, which is the only one."""
 
     async def run(url: str, **fields):
         a_lease = fields.pop("lease", None) or lease()
-        executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, **fields)
+        policy = {"max_attempts": 1, **fields.pop("policy", {})}
+        executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, policy=policy, **fields)
         request = execute_requested(execution_id=a_lease.execution_id)
         count = len(publisher.events)
         assert await handlers.on_execute_requested([incoming(request)]) == [None]
         await until(lambda: len(publisher.events) > count)
-        return publisher.events[-1]
+        return publisher.events[count]
 
     return run
 
@@ -95,11 +96,11 @@ async def test_a_result_may_be_as_large_as_the_limit(agent, outcome):
 
 
 @pytest.mark.parametrize(("script", "code"), FAULTS.values(), ids=FAULTS)
-async def test_a_fault_that_may_pass_is_reported_for_another_attempt(agent, outcome, caplog, script, code):
+async def test_a_fault_that_may_pass_is_told_as_one(agent, outcome, caplog, script, code):
     report = await outcome(agent.does(script), policy={"attempt_timeout_s": 0.3})
     assert isinstance(report, JobStatusReported)
-    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, code)
-    assert 0.5 <= report.retry_after_s <= 7
+    assert (report.kind, report.code, report.retryable) == (ReportKind.FAILED, code, True)
+    assert report.message.endswith("; it was call 1 of 1")
     (line,) = [record for record in caplog.records if record.message == "agent failed"]
     assert (line.job_id, line.code) == ("job-1", code)
 
@@ -107,7 +108,7 @@ async def test_a_fault_that_may_pass_is_reported_for_another_attempt(agent, outc
 @pytest.mark.parametrize(("script", "code"), FINAL_FAULTS.values(), ids=FINAL_FAULTS)
 async def test_a_fault_that_stays_ends_the_execution(agent, outcome, caplog, script, code):
     report = await outcome(agent.does(script))
-    assert (report.kind, report.code, report.retry_after_s) == (ReportKind.FAILED, code, None)
+    assert (report.kind, report.code, report.retryable) == (ReportKind.FAILED, code, False)
     (line,) = [record for record in caplog.records if record.message == "agent failed"]
     assert (line.job_id, line.code) == ("job-1", code)
     assert JobStatusReported.model_validate_json(report.model_dump_json()) == report
@@ -115,16 +116,16 @@ async def test_a_fault_that_stays_ends_the_execution(agent, outcome, caplog, scr
 
 @pytest.mark.parametrize("script", [script for script, _ in FAULTS.values()], ids=FAULTS)
 async def test_an_agent_that_must_not_be_called_twice_is_not_called_again_once_a_byte_has_left(agent, outcome, script):
-    policy = {"attempt_timeout_s": 0.3, "delivery": Delivery.AT_MOST_ONCE}
+    policy = {"attempt_timeout_s": 0.3, "delivery": Delivery.AT_MOST_ONCE, "max_attempts": 3}
     report = await outcome(agent.does(script), policy=policy)
-    assert (report.kind, report.retry_after_s) == (ReportKind.FAILED, None)
+    assert (report.kind, report.retry_after_s, len(agent.calls)) == (ReportKind.FAILED, None, 1)
 
 
 @pytest.mark.parametrize("delivery", Delivery)
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
 async def test_no_connection_is_tried_again_whatever_the_delivery(outcome, host, delivery):
-    report = await outcome(f"http://{host}/", policy={"delivery": delivery})
-    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_unreachable")
+    report = await outcome(f"http://{host}/", policy={"delivery": delivery, "max_attempts": 2})
+    assert (report.kind, report.code) == (ReportKind.CALL_FAILED, "agent_unreachable")
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def unanswered():
 
 async def test_a_connection_has_a_timeout_of_its_own(outcome, unanswered):
     report = await outcome(unanswered, policy={"connect_timeout_s": 0.05})
-    assert (report.kind, report.code) == (ReportKind.ATTEMPT_FAILED, "agent_connect_timeout")
+    assert (report.kind, report.code) == (ReportKind.FAILED, "agent_connect_timeout")
     assert report.message.startswith(f"no connection to {unanswered} within 0.05 s")
 
 
@@ -207,8 +208,9 @@ IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True
     ],
 )
 async def test_retry_after_is_honoured_within_reason(agent, outcome, retry_after, least_s, most_s):
-    report = await outcome(agent.does(says(b"", 503, Retry_After=retry_after)))
-    assert report.kind is ReportKind.ATTEMPT_FAILED
+    policy = {"max_attempts": 2, "backoff_first_s": 1.0, "backoff_max_s": 1.0}
+    report = await outcome(agent.does(says(b"", 503, Retry_After=retry_after)), policy=policy)
+    assert report.kind is (ReportKind.CALL_FAILED if most_s <= 30 else ReportKind.ATTEMPT_FAILED)
     assert least_s <= report.retry_after_s <= most_s
 
 
@@ -216,10 +218,11 @@ async def test_every_attempt_has_the_same_key_and_body_and_its_own_number(agent,
     url, a_lease = agent.does(says(b"", 500)), lease()
     request = {"payload": {"b": 1, "a": [0.1, "ü"]}}
     await outcome(url, lease=a_lease, attempt=1, request=request)
-    await outcome(url, lease=lease(a_lease.execution_id), attempt=2, request=request)
+    await outcome(url, lease=lease(a_lease.execution_id), attempt=2, request=request, spent=2)
     first, second = agent.calls
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"] == str(a_lease.execution_id)
     assert [call.headers["Signoff-Attempt"] for call in agent.calls] == ["1", "2"]
+    assert [call.headers["Signoff-Call"] for call in agent.calls] == ["1", "3"]
     assert first.body == second.body == grant(request=request).request.encode()
     assert first.headers["Content-Type"] == "application/json"
 

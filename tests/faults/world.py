@@ -176,10 +176,11 @@ def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[st
 def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
     every = {"SIGNOFF_GRACE_S": f"{terms.grace_s}", **{name: "of the tests" for name in OWN_ENV if name in os.environ}}
     work = every | {"SIGNOFF_CAPACITY": str(terms.capacity)}
+    backoff = {"SIGNOFF_BACKOFF_FIRST_S": "0.2", "SIGNOFF_BACKOFF_MAX_S": "2"}
     judge = {"OPENAI_API_KEY": "of the tests", "OPENAI_BASE_URL": f"http://{links['judge'].address}/v1"}
     return {
-        "jobstore": every | {"SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"},
-        "executor": work | {"SIGNOFF_RETRY_FIRST_S": "0.2", "SIGNOFF_RETRY_MAX_S": "2"},
+        "jobstore": every | {"SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"} | backoff,
+        "executor": work,
         "validator": work | judge | {"SIGNOFF_JUDGE_TIMEOUT_S": "3"},
         "console": every,
     }

@@ -53,7 +53,7 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
         (status, execution, Kind.CLAIMED): IN_PROGRESS
         for status, execution in product((S.ASSIGNED, S.IN_PROGRESS), ("queued", "queued again", "offered"))
     },
-    **{(S.IN_PROGRESS, "running", kind): IN_PROGRESS for kind in (Kind.CALL_BEGUN, Kind.PROGRESS)},
+    **{(S.IN_PROGRESS, "running", kind): IN_PROGRESS for kind in (Kind.CALL_BEGUN, Kind.CALL_FAILED, Kind.PROGRESS)},
     **{
         (S.IN_PROGRESS, execution, kind): IN_PROGRESS
         for execution, kind in product(("running", "queued again"), (Kind.ATTEMPT_FAILED, Kind.RESULT))
@@ -117,7 +117,7 @@ def test_every_pair_is_recorded_as_the_table_says_or_refused(status: JobStatus, 
 
 #: What a worker says under its lease.
 FENCED = [
-    *(Kind.CALL_BEGUN, Kind.PROGRESS, Kind.ATTEMPT_FAILED, Kind.RESULT, Kind.MET, Kind.NOT_MET),
+    *(Kind.CALL_BEGUN, Kind.CALL_FAILED, Kind.PROGRESS, Kind.ATTEMPT_FAILED, Kind.RESULT, Kind.MET, Kind.NOT_MET),
     *(Kind.DECLINED, Kind.FAILED, Kind.GIVEN_BACK),
 ]
 
@@ -188,6 +188,18 @@ def test_no_attempts_left_is_failed() -> None:
         assert isinstance(decision, Decision)
         assert decision.job.status is S.FAILED
         assert not decision.job.live
+
+
+def test_calls_are_counted_by_their_numbers_so_that_a_lost_report_costs_nothing() -> None:
+    second = next_of(running(), Kind.CALL_FAILED, seq=2, call=1)
+    assert (second.state, second.lease, second.spent) == (State.LEASED, 1, 1)
+    assert next_of(second, Kind.ATTEMPT_FAILED, call=2).spent == 2
+    assert next_of(running(), Kind.ATTEMPT_FAILED, call=2).spent == 2  # the report of the first was lost
+    assert next_of(second, Kind.ATTEMPT_FAILED).spent == 2  # by a worker that numbers none
+    assert next_of(replace(second, due_at=NOW), Kind.LAPSED).spent == 2  # one was under way, or about to be
+    decision = decide(job(), second, report(Kind.ATTEMPT_FAILED, call=3), TIMES)
+    assert isinstance(decision, Decision)
+    assert (decision.job.status, decision.execution and decision.execution.spent) == (S.FAILED, 3)
 
 
 def test_a_lapsed_lease_is_the_next_attempt_or_failed_for_an_agent_called_at_most_once() -> None:

@@ -54,7 +54,7 @@ async def system(judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFa
         "OPENAI_BASE_URL": f"http://127.0.0.1:{judge.port}/v1",
         "SIGNOFF_LEASE_S": "3",
         "SIGNOFF_OFFER_AGAIN_S": "3",
-        "SIGNOFF_RETRY_FIRST_S": "0.2",
+        "SIGNOFF_BACKOFF_FIRST_S": "0.2",
         "SIGNOFF_GRACE_S": "4",
     }
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(endpoints_file)]

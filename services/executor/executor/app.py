@@ -7,7 +7,7 @@ from contracts.status import Protocol
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.config import Settings
-from executor.handlers import Handlers, Retry
+from executor.handlers import Handlers
 from executor.jobstore import GrpcExecutions
 from servicekit.service import Parts, run_worker
 from servicekit.subscription import Subscription
@@ -30,7 +30,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             GrpcExecutions(parts.stub, parts.metadata),
             {Protocol.HTTP: await parts.stack.enter_async_context(agent)},
             parts.publisher,
-            Retry(settings.retry_first_s, settings.retry_max_s),
         )
         most = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(parts.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most)

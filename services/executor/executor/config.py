@@ -13,5 +13,3 @@ class Settings(WorkerSettings):
     agent_networks: str = ""
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     result_max_bytes: int = PAYLOAD_MAX_BYTES
-    retry_first_s: float = 1.0
-    retry_max_s: float = 60.0

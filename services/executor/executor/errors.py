@@ -4,13 +4,21 @@ from servicekit.errors import SignoffError
 
 
 class AgentError(SignoffError):
-    """The agent's answer is a failure. `retryable`: another attempt may succeed."""
+    """The agent's answer is a failure. `retryable`: another call may succeed. `status`: of HTTP, where it has one."""
 
     code = "agent_error"
     retryable = False
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message, code=code)
+        self.status = status
         self.retry_after_s = retry_after_s
 
 

@@ -1,35 +1,31 @@
-"""What is told of an attempt, and what follows from how it ended."""
+"""What an agent is told with a call, and what is told of an attempt."""
 
-import random
 from datetime import UTC, datetime
 
 from pydantic_core import from_json
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
-from contracts.status import Delivery, ReportKind
-from executor.errors import AgentDeclinedError, AgentError, AgentUnreachableError
-from executor.ports import Grant
+from contracts.status import ReportKind
+from executor.errors import AgentDeclinedError, AgentError
+from executor.ports import Call, Grant
 
 #: Headers of every call of an agent, beside `Idempotency-Key`.
 ATTEMPT_HEADER = "Signoff-Attempt"
+CALL_HEADER = "Signoff-Call"
 DECLINED_HEADER = "Signoff-Declined"
 MESSAGE_MAX = 2_000
 
 
-def headers(grant: Grant) -> dict[str, str]:
+def headers(call: Call) -> dict[str, str]:
     """The same key for every call of one execution, so that an agent that knows it does the work once."""
     return {
         "Content-Type": "application/json",
         "Accept": "application/json",
-        "Idempotency-Key": str(grant.lease.execution_id),
-        ATTEMPT_HEADER: str(grant.attempt),
+        "Idempotency-Key": str(call.grant.lease.execution_id),
+        ATTEMPT_HEADER: str(call.grant.attempt),
+        CALL_HEADER: str(call.number),
     }
-
-
-def begun(grant: Grant) -> JobStatusReported:
-    """The call has begun."""
-    return _report(grant, ReportKind.CALL_BEGUN, seq=1, message=f"attempt {grant.attempt}: the agent is being called")
 
 
 def produced(grant: Grant, result: object, duration_s: float) -> ResultProduced:
@@ -49,56 +45,60 @@ def produced(grant: Grant, result: object, duration_s: float) -> ResultProduced:
     )
 
 
-def failed(grant: Grant, error: AgentError, backoff_s: float, duration_s: float) -> JobStatusReported:
-    """How the call failed: for good, or so that another attempt may succeed after `backoff_s`."""
-    kind = ReportKind.ATTEMPT_FAILED if _may_retry(grant, error) else ReportKind.FAILED
-    if isinstance(error, AgentDeclinedError):
-        kind = ReportKind.DECLINED
-    retry_after_s = max(backoff_s, error.retry_after_s or 0.0) if kind is ReportKind.ATTEMPT_FAILED else None
-    return _report(
-        grant,
-        kind,
-        seq=2,
-        code=error.code,
-        message=str(error),
-        retry_after_s=retry_after_s,
-        duration_s=duration_s,
-    )
-
-
-def _may_retry(grant: Grant, error: AgentError) -> bool:
-    """An agent that must not be called twice is not, once a byte has left."""
-    if grant.policy.delivery is Delivery.AT_MOST_ONCE:
-        return isinstance(error, AgentUnreachableError)
-    return error.retryable
-
-
-def backoff_s(attempt: int, first_s: float, longest_s: float) -> float:
-    """Seconds before the next attempt: doubling, with full jitter in its upper half."""
-    return float(min(longest_s, first_s * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-
-
 def result_size(result: object) -> int:
     """Bytes of a result as it is stored."""
     return len(json_text(result).encode())
 
 
-def _report(grant: Grant, kind: ReportKind, *, seq: int, message: str, **fields: object) -> JobStatusReported:
-    return JobStatusReported.model_validate(
-        {
-            "execution_id": grant.lease.execution_id,
-            "job_id": grant.job_id,
-            "kind": kind,
-            "attempt": grant.attempt,
-            "lease": grant.lease.lease,
-            "seq": seq,
-            "message": storable(message),
-            "reported_at": datetime.now(UTC),
-            **fields,
-        },
-    )
-
-
 def storable(text: str) -> str:
     """A stranger's text, cut, and without what no database or terminal wants."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_MAX])
+
+
+class Told:
+    """What is told under one grant, in order."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+        self._seq = 0
+
+    def begun(self) -> JobStatusReported:
+        """The agent is being called."""
+        return self._report(ReportKind.CALL_BEGUN, f"attempt {self._grant.attempt}: the agent is being called")
+
+    def failed(
+        self, number: int, error: AgentError, wait_s: float | None, duration_s: float, *, here: bool
+    ) -> JobStatusReported:
+        """A call failed: for good, or another one follows after `wait_s`, `here` or under the next grant."""
+        kind = ReportKind.CALL_FAILED if here else ReportKind.ATTEMPT_FAILED
+        if wait_s is None:
+            kind = ReportKind.DECLINED if isinstance(error, AgentDeclinedError) else ReportKind.FAILED
+        return self._report(
+            kind,
+            f"{storable(str(error))}{self._what_follows(number, error, wait_s)}",
+            code=error.code,
+            call=number,
+            retryable=error.retryable,
+            retry_after_s=wait_s,
+            duration_s=duration_s,
+        )
+
+    def _what_follows(self, number: int, error: AgentError, wait_s: float | None) -> str:
+        most = self._grant.policy.max_attempts
+        if wait_s is not None:
+            return f"; call {number + 1} of {most} follows in {wait_s:.3g} s"
+        return f"; it was call {number} of {most}" if error.retryable else ""
+
+    def _report(self, kind: ReportKind, message: str, **fields: object) -> JobStatusReported:
+        self._seq += 1
+        whole = {
+            "execution_id": self._grant.lease.execution_id,
+            "job_id": self._grant.job_id,
+            "kind": kind,
+            "attempt": self._grant.attempt,
+            "lease": self._grant.lease.lease,
+            "seq": self._seq,
+            "message": message,
+            "reported_at": datetime.now(UTC),
+        }
+        return JobStatusReported.model_validate(whole | fields)

@@ -1,16 +1,13 @@
 """From an event to a call: claim, start what was granted, commit; then call, and tell what came of it."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from contracts.events import Event, ExecuteRequested
+from contracts.events import ExecuteRequested
 from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
-from executor import execution
-from executor.errors import AgentError, AgentTimeoutError
+from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant, Turned
 from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
@@ -19,14 +16,6 @@ from servicekit.subscription import Incoming
 from servicekit.worker import Held, Report, Worker
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Waits between attempts, in seconds."""
-
-    first_s: float
-    longest_s: float
 
 
 class Handlers:
@@ -38,13 +27,11 @@ class Handlers:
         executions: Executions,
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
-        retry: Retry,
     ) -> None:
         self._worker = worker
         self._executions = executions
         self._agents = agents
         self._publisher = publisher
-        self._retry = retry
 
     async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
         """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
@@ -76,30 +63,7 @@ class Handlers:
         return None
 
     async def _execute(self, grant: Grant, held: Held) -> Report:
-        """Call the agent within its total timeout; how the outcome is reported."""
-        started = time.monotonic()
-        held.begun = True
-        self._publisher.publish_soon(execution.begun(grant))
-        try:
-            result = await self._called(grant)
-        except AgentError as error:
-            wait_s = execution.backoff_s(grant.attempt, self._retry.first_s, self._retry.longest_s)
-            outcome: Event = execution.failed(grant, error, wait_s, time.monotonic() - started)
-            log.warning("agent failed", extra={"job_id": grant.job_id, "code": error.code, "reason": str(error)[:500]})
-        else:
-            outcome = execution.produced(grant, result, time.monotonic() - started)
-        return lambda: self._publisher.publish(outcome)
-
-    async def _called(self, grant: Grant) -> object:
-        agent = self._agents.get(grant.protocol)
-        if agent is None:
-            raise AgentError(f"no way to call an agent of protocol {grant.protocol}", code="unknown_protocol")
-        timeout_s = grant.policy.attempt_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await agent.call(grant)
-        except TimeoutError:
-            raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+        return await Attempt(grant, held, self._worker, self._agents, self._publisher).run()
 
 
 def _claim(request: Incoming[ExecuteRequested]) -> Claim:

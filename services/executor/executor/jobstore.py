@@ -73,4 +73,5 @@ def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | Turned:
         protocol=protocol_of(grant.protocol),
         url=grant.url,
         policy=policy_of(grant.policy),
+        spent=grant.spent,
     )

@@ -12,7 +12,10 @@ from servicekit.worker import Lease
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One attempt at one execution. `request` is the JSON body of every call of the execution."""
+    """One attempt at one execution.
+
+    `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
+    """
 
     lease: Lease
     job_id: str
@@ -23,6 +26,15 @@ class Grant:
     protocol: AgentProtocol
     url: str
     policy: Policy
+    spent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the agent; `number` counts those of the execution, from 1."""
+
+    grant: Grant
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +66,5 @@ class Executions(Protocol):
 class Agent(Protocol):
     """One way of calling agents."""
 
-    async def call(self, grant: Grant) -> Any:
+    async def call(self, call: Call) -> Any:
         """The agent's result, a JSON value. AgentError: there is none. The caller bounds the time of the whole call."""

@@ -26,6 +26,9 @@ class Settings(ServiceSettings):
     queue_timeout_s: float | None = None
     heartbeat_timeout_s: float = 60.0
     judging_timeout_s: float | None = None
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 60.0
+    backoff_factor: float = 2.0
 
     @property
     def policy(self) -> Policy:
@@ -39,5 +42,8 @@ class Settings(ServiceSettings):
             queue_timeout_s=self.queue_timeout_s,
             heartbeat_timeout_s=self.heartbeat_timeout_s,
             judging_timeout_s=self.judging_timeout_s,
+            backoff_first_s=self.backoff_first_s,
+            backoff_max_s=self.backoff_max_s,
+            backoff_factor=self.backoff_factor,
             delivery=Delivery.AT_LEAST_ONCE,
         )

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     CLAIMED = "claimed"
     CALL_BEGUN = "call_begun"
     PROGRESS = "progress"
+    CALL_FAILED = "call_failed"
     ATTEMPT_FAILED = "attempt_failed"
     RESULT = "result"
     JUDGING_CLAIMED = "judging_claimed"
@@ -99,10 +100,9 @@ class Execution:
         """Whether the agent must not be called twice."""
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
 
-    @property
-    def attempts_left(self) -> bool:
-        """Whether an attempt that failed, or lost its worker, may be followed by another."""
-        return self.spent + 1 < int((self.policy or {}).get("max_attempts", 1))
+    def may_call_after(self, spent: int) -> bool:
+        """Whether the agent may be called again after so many calls."""
+        return spent < int((self.policy or {}).get("max_attempts", 1))
 
     def fails_after(self, timeout: str, since: datetime) -> datetime | None:
         """When the time that the policy allows under this name is over, or the deadline, whichever is first."""
@@ -132,6 +132,7 @@ class Report:
     agent_id: str | None = None
     feedback: str | None = None
     retry_after_s: float = 0.0
+    call: int = 0
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.CLAIMED: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CALL_BEGUN: _UNDER_WAY,
     Kind.PROGRESS: _UNDER_WAY,
+    Kind.CALL_FAILED: _UNDER_WAY,
     Kind.ATTEMPT_FAILED: _UNDER_WAY,
     Kind.RESULT: _UNDER_WAY,
     Kind.JUDGING_CLAIMED: _UNDER_WAY,
@@ -161,23 +162,24 @@ def _granted(execution: Execution, report: Report, times: Times) -> dict[str, An
 
 
 def _told(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    """The call began, or progress: told once, and only of the lease that runs."""
+    """The call began, failed and will be tried again, or progress: told once, and only of the lease that runs."""
     del times
     if not _current(execution, report, Stage.EXECUTING) or execution.state is not State.LEASED:
         return _fenced()
     if report.seq <= execution.seq:
         return Refusal("repeat", "recorded already")
-    return _goes_on(job, execution, report, seq=report.seq)
+    return _goes_on(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
 
 
 def _attempt_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if not _current(execution, report, Stage.EXECUTING):
         return _fenced()
     runs = execution.state is State.LEASED  # else it lapsed, and is spent
-    if runs and not execution.attempts_left:
-        return _failed(job, execution, report)
+    spent = max(execution.spent + runs, report.call)
+    if not execution.may_call_after(spent):
+        return _failed(job, replace(execution, spent=spent), report)
     queued = _queued(execution, times.after(report.retry_after_s, execution))
-    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=execution.spent + runs)
+    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=spent)
 
 
 def _result(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -254,11 +256,9 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
     if execution.at_most_once:
         lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
         return _failed(job, execution, lost)
-    if not execution.attempts_left:
-        spent = replace(
-            report, code="attempts_exhausted", message=f"{execution.attempt} attempts, each lost its worker"
-        )
-        return _failed(job, execution, spent)
+    if not execution.may_call_after(execution.spent + 1):
+        message = f"attempt {execution.attempt} lost its worker, and no call is left"
+        return _failed(job, execution, replace(report, code="attempts_exhausted", message=message))
     again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
     return _goes_on(job, queued, again, spent=execution.spent + 1)
 
@@ -347,6 +347,7 @@ _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Dec
     Kind.CLAIMED: _claimed,
     Kind.CALL_BEGUN: _told,
     Kind.PROGRESS: _told,
+    Kind.CALL_FAILED: _told,
     Kind.ATTEMPT_FAILED: _attempt_failed,
     Kind.RESULT: _result,
     Kind.JUDGING_CLAIMED: _judging_claimed,

@@ -178,6 +178,7 @@ class RecordResult(Command):
 _KINDS = {
     ReportKind.CALL_BEGUN: Kind.CALL_BEGUN,
     ReportKind.PROGRESS: Kind.PROGRESS,
+    ReportKind.CALL_FAILED: Kind.CALL_FAILED,
     ReportKind.ATTEMPT_FAILED: Kind.ATTEMPT_FAILED,
     ReportKind.FAILED: Kind.FAILED,
     ReportKind.DECLINED: Kind.DECLINED,
@@ -217,6 +218,7 @@ class RecordReport(Command):
             feedback=_feedback(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
+            call=event.call or 0,
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 

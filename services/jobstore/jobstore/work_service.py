@@ -75,6 +75,7 @@ class Work(WorkServiceServicer):
             message.grant.lease_s = self._lease_s
             message.grant.attempt = execution.attempt
             message.grant.submission = execution.submission
+            message.grant.spent = execution.spent
             message.grant.request_json = grant.request
             message.grant.agent_id = execution.agent_id or ""
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))

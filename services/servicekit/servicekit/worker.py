@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
+from servicekit.places import Places
 from servicekit.retry import backoffs_s, until_answered
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Held:
     job_id: str
     expires_at: float
     begun: bool = False
+    placed: bool = True
     task: "asyncio.Task[None] | None" = None
 
     def runs(self) -> bool:
@@ -106,13 +108,23 @@ class Worker:
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
+    _places: Places = field(init=False)
+    _aside: int = 0
+
+    def __post_init__(self) -> None:
+        self._places = Places(self.capacity)
 
     @property
     def room(self) -> int:
         """How many more leases this process takes now."""
         if self._stopping:
             return 0
-        return max(0, min(self.capacity - len(self._held), self.outcomes_max - len(self._awaited)))
+        return max(0, min(self._places.free, self.outcomes_max - len(self._awaited)))
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether work may step aside rather than be given back."""
+        return not self._stopping and self._aside < self.capacity
 
     def begin(self, lease: Lease, job_id: str, expires_at: float, work: Callable[[Held], Awaitable[Report]]) -> bool:
         """Start work that was granted, unless it is held already. `work` answers how its outcome is reported."""
@@ -123,6 +135,7 @@ class Worker:
             self._drop(known)
         held = Held(lease, job_id, expires_at)
         self._held[lease.execution_id] = held
+        self._places.take()
         held.task = asyncio.create_task(self._run(held, work))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
         return True
@@ -152,13 +165,33 @@ class Worker:
             log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
             self._awaited.pop(held.lease, None)
 
+    @contextlib.asynccontextmanager
+    async def aside(self, held: Held) -> AsyncIterator[None]:
+        """Wait under the lease without taking a place; afterwards go on once there is one."""
+        was_full = self.room == 0
+        held.placed = False
+        self._places.leave()
+        self._aside += 1
+        self._tell_of_room(was_full=was_full)
+        try:
+            yield
+            await self._places.come_back()
+        finally:
+            self._aside -= 1
+        held.placed = True
+
     def _forget(self, held: Held) -> None:
         was_full = self.room == 0
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
+            if held.placed:
+                self._places.leave()
+        self._tell_of_room(was_full=was_full)
+        IN_FLIGHT.labels(self.kind).set(len(self._held))
+
+    def _tell_of_room(self, *, was_full: bool) -> None:
         if was_full and self.room > 0:
             self._freed.set()
-        IN_FLIGHT.labels(self.kind).set(len(self._held))
 
     def _drop(self, held: Held) -> None:
         """Abort work whose lease is lost or whose execution was cancelled."""

@@ -21,7 +21,7 @@ from executor.errors import (
     AgentStatusError,
     AgentUnreachableError,
 )
-from executor.ports import Grant
+from executor.ports import Call
 
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
@@ -50,14 +50,15 @@ class HttpAgent:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def call(self, grant: Grant) -> Any:
+    async def call(self, call: Call) -> Any:
         """The agent's result."""
+        grant = call.grant
         connect_s = grant.policy.connect_timeout_s
         try:
             async with self._session.post(
                 grant.url,
                 data=grant.request.encode(),
-                headers=execution.headers(grant),
+                headers=execution.headers(call),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             ) as response:
@@ -107,13 +108,13 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> Exception:
     status = response.status
     why = response.headers.get(execution.DECLINED_HEADER)
     if why is not None and status < _SERVER_ERROR:
-        return AgentDeclinedError(why or "the agent declined")
+        return AgentDeclinedError(why or "the agent declined", status=status)
     excerpt = body[:_EXCERPT_BYTES].decode(errors="replace")
     message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
     if status in _BUSY or status >= _SERVER_ERROR:
-        return AgentBusyError(message, retry_after_s=_seconds(response.headers.get("Retry-After")))
+        return AgentBusyError(message, status=status, retry_after_s=_seconds(response.headers.get("Retry-After")))
     code = "agent_redirect" if status < 400 else None  # noqa: PLR2004 - what 3xx is
-    return AgentStatusError(message, code=code)
+    return AgentStatusError(message, code=code, status=status)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -1,0 +1,82 @@
+"""One attempt at an execution: calls of its agent, until one succeeds or none may follow here and now."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from contracts.events import Event
+from contracts.status import Protocol as AgentProtocol
+from executor import retries
+from executor.errors import AgentError, AgentTimeoutError
+from executor.execution import Told, produced
+from executor.ports import Agent, Call, Grant
+from servicekit.broker import Publisher
+from servicekit.retry import until_answered
+from servicekit.worker import Held, Report, Worker
+
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """What is done under one grant."""
+
+    def __init__(
+        self,
+        grant: Grant,
+        held: Held,
+        worker: Worker,
+        agents: Mapping[AgentProtocol, Agent],
+        publisher: Publisher,
+    ) -> None:
+        self._grant = grant
+        self._held = held
+        self._worker = worker
+        self._agents = agents
+        self._publisher = publisher
+        self._told = Told(grant)
+
+    async def run(self) -> Report:
+        """How the outcome is reported."""
+        self._publisher.publish_soon(self._told.begun())
+        number, outcome = self._grant.spent, None
+        while outcome is None:
+            number += 1
+            outcome = await self._outcome(number)
+        return lambda: self._publisher.publish(outcome)
+
+    async def _outcome(self, number: int) -> Event | None:
+        """What a call comes to; None where another one follows now."""
+        started = time.monotonic()
+        self._held.begun = True
+        try:
+            result = await self._answer(Call(self._grant, number))
+        except AgentError as error:
+            return await self._failed(number, error, time.monotonic() - started)
+        return produced(self._grant, result, time.monotonic() - started)
+
+    async def _answer(self, call: Call) -> object:
+        agent = self._agents.get(self._grant.protocol)
+        if agent is None:
+            raise AgentError(f"no way to call an agent of protocol {self._grant.protocol}", code="unknown_protocol")
+        timeout_s = self._grant.policy.attempt_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await agent.call(call)
+        except TimeoutError:
+            raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+
+    async def _failed(self, number: int, error: AgentError, duration_s: float) -> Event | None:
+        about = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
+        log.warning("agent failed", extra=about)
+        wait_s = retries.wait_s(self._grant, number, error)
+        here = wait_s is not None and wait_s <= retries.WAIT_HERE_MAX_S and self._worker.may_wait
+        report = self._told.failed(number, error, wait_s, duration_s, here=here)
+        if not here:
+            return report
+        assert wait_s is not None
+        self._held.begun = False  # nothing is lost by giving it back now
+        async with self._worker.aside(self._held):
+            telling = until_answered(lambda: self._publisher.publish(report), on="kafka")
+            await asyncio.gather(asyncio.sleep(wait_s), telling)
+        return None
