@@ -131,7 +131,7 @@ class Kafka:
         (self._directory / "log4j2.properties").write_text(LOGGING)
         if not (logs / "meta.properties").exists():  # the last file that formatting writes
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            format_ = ("format", "--ignore-formatted", "--cluster-id", cluster, "--config", str(self._properties))
+            format_ = ("format", "--ignore-formatted", f"--cluster-id={cluster}", "--config", str(self._properties))
             await run(*self._java("kafka.tools.StorageTool", *format_))
 
     async def _ready(self) -> bool:
