@@ -70,6 +70,8 @@ def nothing_is_lost(seen: Observed) -> Iterator[str]:
     emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
     for asked in seen.asked:
         kept = asked.settled == "accepted" or (asked.settled == "published" and asked.settled_at > emptied)
+        if asked.settled == "unanswered":
+            yield f"{asked.execution_id} of {asked.job_id} was never answered by {asked.door}"
         if kept and asked.execution_id not in known:
             yield f"{asked.execution_id} of {asked.job_id} was {asked.settled} by {asked.door} and is unknown"
     for execution in seen.executions:

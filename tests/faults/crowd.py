@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -124,6 +125,8 @@ class Crowd:
             settled = await self._until_answered(lambda: self._through(wish, asked))
         except RefusedError as refusal:
             settled = f"refused: {refusal}"
+        except TimeoutError:
+            settled = "unanswered"
         asked.settled, asked.settled_at = asked.settled or settled, asked.settled_at or time.time()
 
     async def _through(self, wish: Wish, asked: Asked) -> str:
@@ -192,13 +195,16 @@ class Crowd:
         asked.settled_at = time.time()
         self.asked.append(asked)
 
-    async def _at_rest(self, job_id: str) -> JobStatus:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                job = await self._until_answered(lambda: self.client.get_job(job_id))
-                if job.status in RESTING:
-                    return job.status
-                await asyncio.sleep(1)
+    async def _at_rest(self, job_id: str) -> JobStatus | None:
+        """Where the job comes to rest; None: it does not, and whoever checks will find it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    job = await self._until_answered(lambda: self.client.get_job(job_id))
+                    if job.status in RESTING:
+                        return job.status
+                    await asyncio.sleep(1)
+        return None
 
     async def _plant(self, seed: int, number: int) -> None:
         """A record that cannot be processed, in each topic that is consumed."""

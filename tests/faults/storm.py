@@ -1,6 +1,7 @@
 """One run: a calm, a storm, quiet, what was seen; then every topic once more, and a verdict."""
 
 import asyncio
+import pickle
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from faults.schedule import Planned, planned
 from faults.strangers import registered
 from faults.world import World, world
 from servicekit.broker import Outgoing, Publisher
+from servicekit.retry import until_answered
 
 QUIET_S = 120.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
@@ -100,6 +102,7 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.st
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+    (directory / "seen.pickle").write_bytes(pickle.dumps(seen))
     violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
     took_s = time.monotonic() - began
     return Outcome(storm, seen, violations, crowd.odd, len(injector.skipped), took_s)
@@ -149,7 +152,7 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables
         stops=running.stops,
         deaths=list(running.deaths),
         poison=crowd.poison,
-        rss=running.rss,
+        rss=dict(running.rss),
     )
 
 
@@ -170,9 +173,19 @@ async def _replay(
     header = [(REPLAY_HEADER, b"1")] if with_header else []
     again = [Outgoing(r.topic, r.value or b"", r.key, [*r.headers, *header]) for r in records]
     for start in range(0, len(again), 500):
-        results = await crowd.publisher.send(again[start : start + 500])
-        assert not any(isinstance(result, Exception) for result in results), results
+        await _published(crowd.publisher, again[start : start + 500])
     left = await quiet(tables, running.addresses.kafka, QUIET_S)
     changed = differences(before, await tables.standing())
     called = len(running.agents.calls) - agents, len(running.judge.calls) - judge
     return Replayed(topic, with_header, [*changed, *([left] if left else [])], *called)
+
+
+async def _published(publisher: Publisher, records: Sequence[Outgoing]) -> None:
+    """All of them, some perhaps twice: a producer that met an emptied broker begins anew."""
+    await until_answered(lambda: _sent(publisher, records), on="kafka")
+
+
+async def _sent(publisher: Publisher, records: Sequence[Outgoing]) -> None:
+    for result in await publisher.send(records):
+        if isinstance(result, Exception):
+            raise result

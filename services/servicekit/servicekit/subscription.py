@@ -31,6 +31,9 @@ COMMIT_TIMEOUT_S = 10.0
 BATCH_GRACE_S = 5.0
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
+#: A group that was formed while its topic was missing, on a broker that came back empty, reads nothing until its leader
+#: looks again.
+METADATA_MAX_AGE_MS = 5_000
 
 
 class ConsumerDeadError(SignoffError):
@@ -212,6 +215,7 @@ def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S)
         allow_auto_create_topics=False,
         apply_types=False,
         graceful_timeout=batch_grace_s,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         logger=None,
     )
 
