@@ -47,3 +47,17 @@ class Settings(ServiceSettings):
             backoff_factor=self.backoff_factor,
             delivery=Delivery.AT_LEAST_ONCE,
         )
+
+
+class RebuildSettings(ServiceSettings):
+    """Settings of a rebuild, in the environment likewise: a URL with a password is not for the command line."""
+
+    database_url: str
+    accept_gaps: bool = False
+
+
+class VerifySettings(ServiceSettings):
+    """Settings of a comparison: the URLs of a rebuilt database, and of the live one."""
+
+    rebuilt_url: str
+    live_url: str

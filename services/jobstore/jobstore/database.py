@@ -32,12 +32,13 @@ STATEMENT_TIMEOUT_MS = 30_000
 class Database:
     """The connections to PostgreSQL. What comes of them is a TransientError or a PermanentError."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
+        timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
         settings = {
             "application_name": "signoff-jobstore",
             "jit": "off",
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
+            "statement_timeout": str(timeout_ms),
+            "idle_in_transaction_session_timeout": str(timeout_ms),
         }
         self.engine: AsyncEngine = create_async_engine(
             url,
@@ -45,7 +46,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
-            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": settings},
+            connect_args={"timeout": 5, "command_timeout": 60 if bounded else None, "server_settings": settings},
         )
 
     @contextlib.asynccontextmanager

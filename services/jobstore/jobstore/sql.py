@@ -3,10 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Table, TextClause, text
+from sqlalchemy.dialects import postgresql
 
 #: Columns that are arrays of a type in `unnest`, and cast to another in the row.
 _CAST = {"json": "text", "jsonb": "text"}
+
+
+def columns(table: Table) -> dict[str, str]:
+    """The columns of a table, each with its type."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return {column.name: column.type.compile(dialect=dialect).lower() for column in table.columns}
 
 
 def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
@@ -28,10 +35,10 @@ def arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[Sequence[Any]
     return {f"{prefix}_{name}": list(column) for name, column in zip(columns, transposed, strict=True)}
 
 
-def insert(table: str, columns: Mapping[str, str], *, order: str = "n") -> TextClause:
+def insert(table: str, columns: Mapping[str, str], *, order: str = "n", prefix: str = "u") -> TextClause:
     """Insert rows in the order given."""
     names = ", ".join(columns)
     return text(
         f"INSERT INTO {table} ({names}) SELECT {values('u', columns)} "  # noqa: S608 - names of our own
-        f"FROM {unnest('u', columns, 'u')} ORDER BY {order}",
+        f"FROM {unnest('u', columns, prefix)} ORDER BY {order}",
     )

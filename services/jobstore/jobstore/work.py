@@ -215,7 +215,7 @@ class RecordReport(Command):
             code=event.code,
             message=verdict.reason if verdict else event.message,
             response=_response(event),
-            feedback=_feedback(verdict) if verdict else None,
+            feedback=feedback_of(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
@@ -229,7 +229,7 @@ def _response(event: JobStatusReported) -> str | None:
     return f'{{"progress":{event.progress}}}' if event.progress is not None else None
 
 
-def _feedback(verdict: Verdict) -> str:
+def feedback_of(verdict: Verdict) -> str:
     """What the agent is told of a not-met verdict."""
     lacking = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
     criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in lacking]
