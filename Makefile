@@ -10,7 +10,7 @@ ARGS ?=
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint breaking format bench proto lock clean
+.PHONY: help setup demo up test lint breaking format bench faults proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ format: $(READY) ## Format the code and fix what can be fixed
 
 bench: $(READY) ## Measure
 	$(BIN)/python benchmarks/lives.py $(ARGS)
+
+faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 proto: $(READY) ## Generate the gRPC code and the JSON Schemas from the contracts
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \

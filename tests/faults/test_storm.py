@@ -1,0 +1,46 @@
+"""A short storm over the real stack, in a process of its own; `make faults` runs the long one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faults.observed import Terms
+from faults.schedule import deck, planned
+
+SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.timeout(400)
+def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [
+        sys.executable,
+        "-m",
+        "faults",
+        "--seed",
+        SEED,
+        "--jobs",
+        "250",
+        "--faults",
+        "15",
+        "--dir",
+        str(tmp_path),
+    ]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=380, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr[-5_000:]
+
+
+def test_a_seed_is_a_schedule() -> None:
+    assert planned(7, 50, 3.0, Terms()) == planned(7, 50, 3.0, Terms())
+    assert planned(7, 50, 3.0, Terms()) != planned(8, 50, 3.0, Terms())
+
+
+def test_a_long_storm_has_every_fault() -> None:
+    drawn = {(fault.kind, fault.target) for fault in planned(7, 200, 3.0, Terms())}
+    assert drawn == set(deck())
