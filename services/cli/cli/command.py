@@ -85,10 +85,15 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *_COMMON.values())]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, help=inspect.getdoc(function))(run)
+        app.command(name, help=_unwrapped(inspect.getdoc(function) or ""))(run)
         return function
 
     return register
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs, for a terminal of any width."""
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in text.split("\n\n"))
 
 
 def _run(common: dict[str, Any], function: Callable[..., Coroutine[Any, Any, None]], given: dict[str, Any]) -> None:

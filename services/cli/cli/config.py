@@ -20,6 +20,7 @@ class Target:
     kafka: str | None = None
     http: str | None = None
     judge: str | None = None
+    postgres: str | None = None
     agents: dict[str, str] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
     file: Path | None = None
@@ -51,6 +52,7 @@ def read(file: Path) -> Target:
             kafka=found.get("kafka"),
             http=found.get("http"),
             judge=found.get("judge"),
+            postgres=found.get("postgres"),
             agents=dict(found.get("agents") or {}),
             processes=dict(found.get("processes") or {}),
             file=file,

@@ -53,6 +53,7 @@ class RebuildSettings(ServiceSettings):
     """Settings of a rebuild, in the environment likewise: a URL with a password is not for the command line."""
 
     database_url: str
+    create_database: bool = False
     accept_gaps: bool = False
 
 

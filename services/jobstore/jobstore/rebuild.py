@@ -4,12 +4,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
 
+import asyncpg
 from pydantic_core import to_json
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
@@ -67,11 +68,11 @@ class Rebuild:
 
     async def run(self) -> Mapping[str, Any]:
         """What there is afterwards. PermanentError: the database is not empty, or the topics have gaps."""
+        await self._made_ready()
         async with AsyncExitStack() as stack:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
             # Those of jobs first: the relay published each agent before any job that it was assigned to.
             offsets = {history.topic: await history.offsets() for history in topics}
-            await self._made_ready()
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = (await connection.execute(_COUNTS)).one()._asdict()
@@ -83,14 +84,14 @@ class Rebuild:
             if await connection.scalar(_FOREIGN):
                 raise PermanentError("the database holds tables of something else", code="database_not_empty")
         await self._database.migrate()
+        async with self._database.transaction() as connection:
+            await _refuse_filled(connection)
 
     async def _fill(
         self, connection: AsyncConnection, topics: list[History], offsets: Mapping[str, Mapping[int, range]]
     ) -> None:
         await connection.execute(_LOCK)
-        if filled := list(await connection.scalars(_FILLED)):
-            message = f"the database is not empty: it holds rows in {', '.join(filled)}"
-            raise PermanentError(message, code="database_not_empty")
+        await _refuse_filled(connection)
         jobs, *others = topics
         for history in others:
             await self._keep_facts(connection, history, offsets[history.topic])
@@ -173,6 +174,12 @@ class Rebuild:
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
+async def _refuse_filled(connection: AsyncConnection) -> None:
+    if filled := list(await connection.scalars(_FILLED)):
+        message = f"the database is not empty: it holds rows in {', '.join(filled)}"
+        raise PermanentError(message, code="database_not_empty")
+
+
 def _gaps(jobs: Projection) -> PermanentError:
     job_id, version = next(iter(jobs.ahead.items()))
     message = (
@@ -185,12 +192,28 @@ def _gaps(jobs: Projection) -> PermanentError:
 async def main() -> Mapping[str, Any]:
     """Rebuild as the environment says."""
     settings = RebuildSettings()
-    database = Database(tool.database_url(settings.database_url), pool_size=2, bounded=False)
+    url = tool.database_url(settings.database_url)
+    if settings.create_database:
+        await _create(url)
+    database = Database(url, pool_size=2, bounded=False)
     history = partial(History, settings.kafka)
     try:
         return await Rebuild(database, history, tool.tell, accept_gaps=settings.accept_gaps).run()
     finally:
         await database.close()
+
+
+async def _create(url: str) -> None:
+    """Make the database, unless it is there."""
+    wanted = make_url(url).set(drivername="postgresql")
+    server = await asyncpg.connect(wanted.set(database="postgres").render_as_string(hide_password=False), timeout=5)
+    with suppress(asyncpg.DuplicateDatabaseError):
+        await server.execute(f"CREATE DATABASE {_quoted(wanted.database or '')}")
+    await server.close()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""signoff rebuild."""
+
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+
+from cli import jobstore
+from cli.command import Session, command
+from cli.errors import CommandError
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "rebuild")(rebuild)
+
+
+async def rebuild(
+    cli: Session,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="postgresql://...; an empty database.")],
+    create: Annotated[bool, typer.Option("--create", help="Make the database first, unless it is there.")] = False,
+    accept_gaps: Annotated[
+        bool, typer.Option("--accept-gaps", help="Where a version of a job is missing, do without what follows it.")
+    ] = False,
+) -> None:
+    """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
+
+    Jobs, their logs, agents and the answers given to execution ids are as they were. What was live is queued again;
+    but where an agent must not be called twice, its job is FAILED with the code `rebuilt`. A jobstore started on the
+    database goes on from there; the one that told the facts must not run any more then.
+    """
+    if cli.target.kafka is None:
+        raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
+    settings = {
+        "KAFKA": cli.target.kafka,
+        "DATABASE_URL": database_url,
+        "CREATE_DATABASE": str(create),
+        "ACCEPT_GAPS": str(accept_gaps),
+    }
+    async with aclosing(jobstore.run("rebuild", settings)) as said:
+        async for line in said:
+            if "error" not in line:
+                cli.out.json(line)
+                cli.out.line(_words(line))
+
+
+def _words(line: dict[str, Any]) -> str:
+    if "counts" not in line:
+        return f"{line['records']} records read"
+    counts = ", ".join(f"{count} {table}" for table, count in line["counts"].items())
+    more = {
+        "queued": "live executions are queued again",
+        "failed": "jobs FAILED: their agents must not be called twice",
+        "gaps": "jobs lack versions",
+        "unreadable": "records were no facts",
+    }
+    return "; ".join([f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))])

@@ -1,0 +1,59 @@
+"""signoff verify."""
+
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+
+from cli import jobstore
+from cli.command import Session, command
+from cli.errors import CommandError
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "verify")(verify)
+
+
+async def verify(
+    cli: Session,
+    database_url: Annotated[str, typer.Option(metavar="URL", help="The rebuilt database.")],
+    live: Annotated[
+        str | None, typer.Option(metavar="URL", help="The live one; `postgres` of the endpoints file when not said.")
+    ] = None,
+) -> None:
+    """Compare a rebuilt database with the live one, row by row; succeed if they are the same.
+
+    Compared are agents, jobs, job_logs, executions and facts, each row in all its columns. Of executions that are
+    live, state, owner, due_at, fails_at, offers, seq and lease are left out: they move without a fact. Executions
+    that the rebuild ended are counted, and are no difference. The live system must be quiet, or what happened since
+    the rebuild is a difference.
+    """
+    live_url = live or cli.target.postgres
+    if live_url is None:
+        raise CommandError("no live database is known: give --live, or --endpoints", code="no_database")
+    async with aclosing(jobstore.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as said:
+        result = [line async for line in said if "error" not in line]
+    if not result:
+        return
+    cli.out.json(result[-1])
+    _show(cli, result[-1])
+    if not result[-1]["ok"]:
+        raise typer.Exit(1)
+
+
+def _show(cli: Session, result: dict[str, Any]) -> None:
+    if result["ok"]:
+        cli.out.line("ok: " + ", ".join(f"{count} {table}" for table, count in result["counts"].items()))
+    else:
+        found = result["difference"]
+        where = f"{found['table']} {found['key']}" + (f", column {found['column']}" if found["column"] else "")
+        cli.out.line(f"the first difference: {where}")
+        cli.out.line(f"  rebuilt  {found['rebuilt']}")
+        cli.out.line(f"  live     {found['live']}")
+    if result["ended"]:
+        cli.out.line(
+            f"{result['ended']} live executions were ended by the rebuild: their agents are called at most once"
+        )
+    if result["behind"]:
+        cli.out.line(f"the live relay is behind: {result['behind']} facts are not published yet")
