@@ -186,7 +186,7 @@ class Observed:
     replays: Sequence[Replayed] = ()
     #: By process name, the most bytes that one was seen to hold.
     rss: Mapping[str, int] = field(default_factory=dict)
-    #: What `signoff verify` said of tables that were rebuilt; None where it does not exist.
+    #: What `signoff verify` said of tables made again from the facts; None: they are the same.
     rebuilt: str | None = None
 
 

@@ -20,6 +20,7 @@ from faults.crowd import Crowd
 from faults.injecting import Injector
 from faults.observed import Observed, Record, Replayed, Terms, Violation
 from faults.reading import Tables, differences, quiet, topics
+from faults.rebuilding import rebuilt
 from faults.schedule import Planned, planned
 from faults.strangers import registered
 from faults.world import World, world
@@ -98,6 +99,7 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.st
         left = await quiet(tables, running.addresses.kafka, QUIET_S)
         seen = await _seen(running, crowd, injector, tables)
         say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
+        seen.rebuilt = await rebuilt(running.addresses)
         seen.replays = await _replays(running, crowd, tables, seen)
         for task in watching:
             task.cancel()

@@ -17,21 +17,14 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.timeout(400)
 def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [
-        sys.executable,
-        "-m",
-        "faults",
-        "--seed",
-        SEED,
-        "--jobs",
-        "250",
-        "--faults",
-        "15",
-        "--dir",
-        str(tmp_path),
-    ]
+    storm = f"--seed {SEED} --jobs 250 --faults 15 --dir {tmp_path}"
     ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=380, check=False
+        [sys.executable, "-m", "faults", *storm.split()],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-5_000:]
 
