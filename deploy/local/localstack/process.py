@@ -1,7 +1,6 @@
 """Starting processes that end with whoever started them."""
 
 import asyncio
-import ctypes
 import os
 import pwd
 import signal
@@ -15,11 +14,9 @@ from typing import IO, NamedTuple
 
 from localstack.errors import StackError
 
-PR_SET_PDEATHSIG = 1
 LOG_MAX_BYTES = 16 * 1024 * 1024
 NEEDED_ENV = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
-# Looked up before any fork: between fork and exec as little as possible may happen.
-_PRCTL = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+LAUNCH = Path(__file__).with_name("launch.py")
 
 
 class Account(NamedTuple):
@@ -63,26 +60,24 @@ async def spawn(spec: ServiceSpec, log: Path) -> asyncio.subprocess.Process:
     """Start it in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone."""
     with _open_log(log) as output:
         return await asyncio.create_subprocess_exec(
-            *spec.argv,
+            *_launched(spec.argv, spec.account, spec.orphan_signal),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(spec.env),
             start_new_session=True,
-            preexec_fn=_in_child(spec.account, spec.orphan_signal),
         )
 
 
 async def run(*argv: str, account: Account | None = None) -> str:
     """Run a command to its end and return what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *argv,
+        *_launched(argv, account, signal.SIGKILL),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=plain_env(),
         start_new_session=True,
-        preexec_fn=_in_child(account, signal.SIGKILL),
     )
     try:
         output, _ = await process.communicate()
@@ -136,17 +131,7 @@ def _open_log(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def _in_child(account: Account | None, orphan_signal: signal.Signals) -> Callable[[], None]:
-    parent = os.getpid()
-
-    def set_up() -> None:
-        if account is not None:
-            os.setgroups([])
-            os.setgid(account.gid)
-            os.setuid(account.uid)
-        if _PRCTL is not None:  # after the change of account, which would undo it
-            _PRCTL(PR_SET_PDEATHSIG, int(orphan_signal))
-            if os.getppid() != parent:
-                os._exit(1)
-
-    return set_up
+def _launched(argv: Sequence[str], account: Account | None, orphan_signal: signal.Signals) -> list[str]:
+    uid, gid = account or (-1, -1)
+    about = [str(number) for number in (os.getpid(), int(orphan_signal), uid, gid)]
+    return [sys.executable, "-I", "-S", str(LAUNCH), *about, *argv]
