@@ -88,6 +88,15 @@ async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, hand
     assert (await steps.row()).state == "OFFERED"
 
 
+async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_however_often(
+    steps: Steps, handlers: Handlers
+) -> None:
+    """Model rule cancel_unknown."""
+    for _ in range(2):
+        assert await handlers.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
+    assert (await steps.claim(inline=new_job())).outcome == DUPLICATE
+
+
 async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile(
     steps: Steps, database: Database, handlers: Handlers
 ) -> None:

@@ -88,7 +88,7 @@ class Handlers:
             job_ids.update(await jobs.jobs_of(orphans))
         terms = (self.terms.lease_s, self.terms.offer_again_s)
         ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy)
-        if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *ledger.jobs}:
+        if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
             raise RaceError("an execution was admitted meanwhile, and its job is not locked")
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
