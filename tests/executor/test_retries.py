@@ -181,3 +181,33 @@ async def test_no_call_follows_one_whose_failure_cannot_be_told(scripted, publis
     await until(lambda: len(scripted.told) == 2)
     assert scripted.told == [(ReportKind.CALL_FAILED, 1), "blue"]
     assert tries[0] is tries[1]
+
+
+async def fails_behind_its_lease(scripted, leases, worker):
+    """An agent fails when the lease has lapsed by this process's clock, as after a freeze."""
+    await until(lambda: leases.calls)
+    leases.away, asked_before = True, leases.calls
+
+    async def late():
+        (held,) = worker._held.values()
+        await until(lambda: not held.runs())
+        raise BUSY
+
+    await scripted.run(late, "blue", lease_s=0.05)
+    await until(lambda: leases.calls > asked_before + 3)
+    assert len(scripted.agent.called) == 1
+
+
+async def test_no_call_follows_while_the_lease_does_not_run(scripted, leases, worker):
+    await fails_behind_its_lease(scripted, leases, worker)
+    leases.away = False
+    await until(lambda: "blue" in scripted.told)
+
+
+async def test_no_call_follows_once_the_lease_is_lost(scripted, leases, worker):
+    await fails_behind_its_lease(scripted, leases, worker)
+    ((execution_id, held),) = worker._held.items()
+    leases.states[held.lease] = LeaseState.LOST
+    leases.away = False
+    await until(lambda: execution_id not in worker._held)
+    assert len(scripted.agent.called) == 1

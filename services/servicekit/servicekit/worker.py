@@ -30,6 +30,8 @@ ROOM_AGAIN_S = 0.1
 REPORT_AGAIN_MAX_S = 60.0
 #: Of the grace time, what is left for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
+#: How often work looks whether its lease runs again.
+RUNS_POLL_S = 0.05
 
 
 class LeaseState(Enum):
@@ -167,7 +169,10 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def aside(self, held: Held) -> AsyncIterator[None]:
-        """Wait under the lease without taking a place; afterwards go on once there is one."""
+        """Wait under the lease without taking a place; afterwards go on once there is one, and the lease runs.
+
+        A process that was frozen meanwhile learns first what became of its lease.
+        """
         was_full = self.room == 0
         held.placed = False
         self._places.leave()
@@ -179,6 +184,8 @@ class Worker:
         finally:
             self._aside -= 1
         held.placed = True
+        while not held.runs():  # noqa: ASYNC110 - renewals tell, or end this
+            await asyncio.sleep(RUNS_POLL_S)
 
     def _forget(self, held: Held) -> None:
         was_full = self.room == 0
