@@ -1,11 +1,11 @@
 """What may be said of calls of agents: when one may be repeated, and how many there may be (invariants 3, 4, 9)."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from faults.observed import ABORTED, ANSWERED, DECLINED, AgentCall, Fault, Observed
+from faults.observed import ABORTED, ANSWERED, DECLINED, AgentCall, Fault, LogRow, Observed
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
 ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", "extra"})
@@ -22,9 +22,12 @@ def by_execution(seen: Observed) -> dict[str, list[AgentCall]]:
 
 
 def repeated_with_a_reason(seen: Observed) -> Iterator[str]:
+    entries = defaultdict(list)
+    for entry in seen.logs:
+        entries[entry.execution_id].append(entry)
     for execution_id, calls in by_execution(seen).items():
         for first, again in pairwise(calls):
-            if not _explained(first, again, seen):
+            if not (_explained(first, again, seen) or _timed_out(again, entries[execution_id], seen)):
                 yield (
                     f"{execution_id} of {first.job_id} was called again without a reason: the first call "
                     f"{first.ended} after {(first.ended_at or again.begun_at) - first.begun_at:.1f} s "
@@ -41,6 +44,13 @@ def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
     if ended_at - first.begun_at >= seen.terms.attempt_timeout_s - SLACK_S / 2:
         return True
     return any(_explains(fault, first, ended_at, again) for fault in seen.faults)
+
+
+def _timed_out(again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
+    """The caller counts from before its request arrives: it says that it waited for so long, and it can have."""
+    claimed_at = max((e.at for e in entries if e.kind == "claimed" and e.at <= again.begun_at), default=again.begun_at)
+    said = any(e.code == "agent_timeout" and e.at >= claimed_at for e in entries)
+    return said and again.begun_at - claimed_at >= seen.terms.attempt_timeout_s
 
 
 def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:

@@ -104,7 +104,7 @@ class Injector:
     async def _extra(self, planned: Planned) -> int:
         name = await self.world.start_extra(planned.target)
         pid = self.world.pids[name]
-        await asyncio.sleep(2 + planned.lasts_s)
+        await asyncio.sleep(planned.lasts_s)
         await self.world.stop_extra(name)
         return pid
 

@@ -158,7 +158,7 @@ class Terms:
     #: Beyond the grace time: what a process needs to close its connections and end.
     ending_s: float = 8.0
     capacity: int = 60
-    attempt_timeout_s: float = 4.0
+    attempt_timeout_s: float = 6.0
     rss_max_bytes: int = 400 << 20
     #: From acceptance to the end, for a job of a healthy agent while nothing is broken.
     delay_max_s: float = 12.0

@@ -178,6 +178,12 @@ ALLOWED = {
         agent_calls=[call(103.0, ended="aborted"), call(104.0)],
         faults=[Fault("kill", "executor", 103.1, 103.2, PID)],
     ),
+    "called again after a timeout that began before the request arrived": observed(
+        *LIFE[:3],
+        entry(4, "call_failed", "IN_PROGRESS", code="agent_timeout", at=110.0),
+        entry(5, "failed", "FAILED", at=111.0),
+        agent_calls=[call(107.0), call(109.5)],
+    ),
     "called again after a cut": observed(
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]
     ),

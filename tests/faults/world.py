@@ -4,10 +4,11 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, signoff_services
 from localstack.stack import Stack, StackSettings
+from localstack.supervisor import answers
 
 LINKS = ("postgres", "kafka", "grpc", "agent", "judge")
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
 SERVICES = ("jobstore", *WORKERS, "console")
+EXTRA_READY_S = 30.0
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -93,10 +96,15 @@ class World:
         return next((death.status for death in reversed(self.deaths) if death.name == name), None)
 
     async def start_extra(self, kind: str) -> str:
-        """One more worker of a kind, which nobody starts again."""
-        name = f"{kind}-extra"
-        env = {key: value for key, value in self.specs[kind].env.items() if key != "SIGNOFF_HEALTH_ADDRESS"}
+        """One more worker of a kind, which nobody starts again; it is ready, unless that takes too long."""
+        name, health = f"{kind}-extra", f"127.0.0.1:{_free_port()}"
+        env = {**self.specs[kind].env, "SIGNOFF_HEALTH_ADDRESS": health}
         self.extras[name] = await spawn(replace(self.specs[kind], name=name, env=env), self.log(name))
+        ready = answers(f"http://{health}/readyz")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXTRA_READY_S):
+                while not await ready():  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.1)
         return name
 
     async def stop_extra(self, name: str) -> None:
@@ -184,6 +192,13 @@ def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
         "validator": work | judge | {"SIGNOFF_JUDGE_TIMEOUT_S": "3"},
         "console": every,
     }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _has_port(pid: int, port: int) -> bool:
