@@ -27,7 +27,7 @@ def repeated_with_a_reason(seen: Observed) -> Iterator[str]:
         entries[entry.execution_id].append(entry)
     for execution_id, calls in by_execution(seen).items():
         for first, again in pairwise(calls):
-            if not (_explained(first, again, seen) or _timed_out(again, entries[execution_id], seen)):
+            if not (_explained(first, again, seen) or _timed_out(first, again, entries[execution_id], seen)):
                 yield (
                     f"{execution_id} of {first.job_id} was called again without a reason: the first call "
                     f"{first.ended} after {(first.ended_at or again.begun_at) - first.begun_at:.1f} s "
@@ -46,11 +46,11 @@ def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
     return any(_explains(fault, first, ended_at, again) for fault in seen.faults)
 
 
-def _timed_out(again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
-    """The caller counts from before its request arrives: it says that it waited for so long, and it can have."""
+def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
+    """Within one attempt the caller counts from before its request arrives: it may have waited for so long."""
     claimed_at = max((e.at for e in entries if e.kind == "claimed" and e.at <= again.begun_at), default=again.begun_at)
-    said = any(e.code == "agent_timeout" and e.at >= claimed_at for e in entries)
-    return said and again.begun_at - claimed_at >= seen.terms.attempt_timeout_s
+    waited_s = again.begun_at - claimed_at
+    return claimed_at <= first.begun_at and waited_s >= seen.terms.attempt_timeout_s - SLACK_S / 2
 
 
 def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:

@@ -180,8 +180,7 @@ ALLOWED = {
     ),
     "called again after a timeout that began before the request arrived": observed(
         *LIFE[:3],
-        entry(4, "call_failed", "IN_PROGRESS", code="agent_timeout", at=110.0),
-        entry(5, "failed", "FAILED", at=111.0),
+        entry(4, "failed", "FAILED", at=111.0),
         agent_calls=[call(107.0), call(109.5)],
     ),
     "called again after a cut": observed(
