@@ -8,7 +8,7 @@ import time
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 from factories import execute_requested, result_produced
 from fakes import until
 from topics import Place
@@ -17,6 +17,7 @@ from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
 from servicekit.broker import SOON_MAX, Outgoing, Publisher
 from servicekit.errors import PermanentError, TransientError
+from servicekit.retry import until_answered
 from servicekit.topics import ensure_topics
 
 
@@ -139,16 +140,24 @@ async def test_told_to_stop_while_it_waits_for_the_broker_it_leaves_nothing_open
     await publisher.stop()
 
 
-async def test_topics_are_as_the_catalogue_says_however_often_they_are_ensured(broker):
-    await ensure_topics(broker, 1)
+async def described(broker: str) -> tuple[dict[str, dict[str, str]], dict[str, int]]:
+    """The settings and the number of partitions of each topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    await admin.start()
     try:
+        await admin.start()
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in TOPICS])
-        described = await admin.describe_topics(list(TOPICS))
+        topics = await admin.describe_topics(list(TOPICS))
+    except KafkaError as error:  # thawed, a broker serves nobody until its controller has heard of it again
+        raise TransientError(str(error), code="kafka_unavailable") from error
     finally:
         await admin.close()
     settings = {name: {entry[0]: entry[1] for entry in entries} for *_, name, entries in answer.resources}
+    return settings, {topic["topic"]: len(topic["partitions"]) for topic in topics}
+
+
+async def test_topics_are_as_the_catalogue_says_however_often_they_are_ensured(broker):
+    await ensure_topics(broker, 1)
+    settings, partitions = await until_answered(lambda: described(broker), on="kafka")
     for topic in TOPICS.values():
         assert settings[topic.name].items() >= topic.settings.items()
-    assert {t["topic"]: len(t["partitions"]) for t in described} == {t.name: t.partitions for t in TOPICS.values()}
+    assert partitions == {topic.name: topic.partitions for topic in TOPICS.values()}
