@@ -1,7 +1,7 @@
 """Thousands of slow calls in flight in one executor: its memory, its CPU, and whether any is made twice.
 
-Prints one JSON line; ends with status 1 when a call was made twice, a job ended otherwise than COMPLETED, the executors'
-consumer group was rebalanced, or the executor held more than a GiB.
+Prints one JSON line; ends with status 1 when a call was made twice, a job ended otherwise than COMPLETED, the consumer
+group was rebalanced, or the executor held more than a GiB.
 
     .venv/bin/python benchmarks/slow_calls.py --calls 10000 --seconds 60
 """
