@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from faults import calls
-from faults.observed import Asked, Fault, LogRow, Observed, Record, Stop, Violation
+from faults.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
 
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
@@ -270,7 +270,7 @@ def stopped_work_goes_on(seen: Observed) -> Iterator[str]:
 def _hinders(fault: Fault, stop: Stop, seen: Observed) -> bool:
     """Whether a stopping worker could not reach what it needs to hand over."""
     until = stop.told_at + seen.terms.grace_s
-    own = fault.pid == stop.pid and fault.kind in {"stop", "extra"}
+    own = fault.pid == stop.pid and fault.kind in {"stop", *VERSIONS}
     return not own and fault.within(stop.told_at - seen.terms.settle_s, until)
 
 
