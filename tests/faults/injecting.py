@@ -22,7 +22,8 @@ from faults.reading import GROUPS
 from faults.schedule import Planned
 from faults.world import World
 
-BACK_S = 60.0
+#: A part that was ended is ready again within this, also where others are ended meanwhile.
+BACK_S = 240.0
 SLOW_DISK = """
 CREATE SEQUENCE IF NOT EXISTS slowed;
 CREATE OR REPLACE FUNCTION slow_disk() RETURNS trigger LANGUAGE plpgsql AS
