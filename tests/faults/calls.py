@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from faults.observed import ABORTED, ANSWERED, DECLINED, AgentCall, Fault, LogRow, Observed
+from faults.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, AgentCall, Fault, LogRow, Observed
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
-ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", "extra"})
+ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
 LINK_FAULTS = frozenset({"cut", "hang", "delay", "drip"})
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 SLACK_S = 1.0

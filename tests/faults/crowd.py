@@ -16,13 +16,15 @@ from contracts.events import CancelRequested, ExecuteRequested
 from contracts.identity import execution_id_of_key
 from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
-from faults.observed import Asked, Poison
+from faults.observed import Asked, Cancelled, Poison
 from faults.strangers import CRITERIA, HABITS, STEADY
 from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
 
 DOORS = ("grpc", "rest", "rest key", "event", "event inline", "batch", "rest batch")
 CANCEL_DOORS = ("grpc", "rest", "event")
+#: Two doors take companions along.
+JOBS_A_WISH = 1 + 2 * 2 / len(DOORS)
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})
 AGAIN_S = 0.5
@@ -91,6 +93,7 @@ class Crowd:
     http: aiohttp.ClientSession
     publisher: Publisher
     asked: list[Asked] = field(default_factory=list)
+    cancels: list[Cancelled] = field(default_factory=list)
     watched: list[tuple[str, int]] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
     #: How often an answer was one that should never be given, by its words.
@@ -170,8 +173,10 @@ class Crowd:
     async def _cancel(self, wish: Wish, door: str) -> None:
         try:
             await self._until_answered(lambda: self._cancelled(wish, door))
-        except RefusedError:
-            return  # it rests already, or nobody knows it yet
+            settled = "published" if door == "event" else "done"
+        except RefusedError as refusal:  # it rests already, or nobody knows it yet
+            settled = f"refused: {refusal}"
+        self.cancels.append(Cancelled(wish.job_id, door, settled))
 
     async def _cancelled(self, wish: Wish, door: str) -> None:
         if door == "grpc":

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 
 CHUNK_BYTES = 64 * 1024
@@ -40,6 +41,8 @@ class Link:
     upstream_port: int = 0
     port: int = 0
     mode: str = "open"
+    #: By mode, how many connections it ended or turned away, or how many chunks it held up.
+    acted: Counter[str] = field(default_factory=Counter)
     _connections: set[_Connection] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +76,7 @@ class Link:
 
     def cut(self) -> None:
         """End all connections at once, with a reset."""
+        self.acted["cut"] += len(self._connections)
         for connection in list(self._connections):
             connection.reset()
 
@@ -95,6 +99,8 @@ class Link:
     async def _joined(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if self.mode != "open":
+            self.acted[self.mode] += 1
         if self.mode == "cut":
             return
         await self._flowing.wait()
@@ -119,6 +125,8 @@ class Link:
             writer.write_eof()
 
     async def _passed(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        if self.mode != "open":
+            self.acted[self.mode] += 1
         await self._flowing.wait()
         if self.mode == "delay":
             await asyncio.sleep(DELAY_S)

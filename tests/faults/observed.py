@@ -8,6 +8,8 @@ ANSWERED, DECLINED = "answered", "declined"
 #: The caller left first. What the agent did on purpose has names of its own: `status 500`, `dropped`, `hung`.
 ABORTED = "aborted"
 RUNNING = "running"
+#: One more worker: of this version, of one to come, of one before.
+VERSIONS = ("extra", "newer", "older")
 
 
 @dataclass(slots=True)
@@ -50,6 +52,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A client's record of one cancellation: `done`, `published`, or `refused: <code>`."""
+
+    job_id: str
+    door: str
+    settled: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """What was done to the system, and when it was over; `pid` where it was done to one process."""
 
@@ -58,6 +69,8 @@ class Fault:
     began_at: float
     ended_at: float
     pid: int | None = None
+    #: On how much it acted; 0: it passed unnoticed.
+    acted: int = 1
 
     def within(self, begin: float, end: float) -> bool:
         return self.began_at <= end and begin <= self.ended_at
@@ -162,6 +175,8 @@ class Terms:
     rss_max_bytes: int = 400 << 20
     #: From acceptance to the end, for a job of a healthy agent while nothing is broken.
     delay_max_s: float = 12.0
+    #: What half of them take at most, on a machine of the usual speed.
+    delay_usual_s: float = 3.0
     #: After a fault is over, what its consequences may take.
     settle_s: float = 12.0
 
@@ -178,6 +193,7 @@ class Observed:
     agent_calls: Sequence[AgentCall] = ()
     judge_calls: Sequence[JudgeCall] = ()
     asked: Sequence[Asked] = ()
+    cancels: Sequence[Cancelled] = ()
     watched: Sequence[tuple[str, int]] = ()
     faults: Sequence[Fault] = ()
     stops: Sequence[Stop] = ()
@@ -188,6 +204,8 @@ class Observed:
     rss: Mapping[str, int] = field(default_factory=dict)
     #: What `signoff verify` said of tables made again from the facts; None: they are the same.
     rebuilt: str | None = None
+    #: How often the broker said that it assigns a group's partitions anew, by group.
+    rebalances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ async def _records(consumer: AIOKafkaConsumer, topic: str) -> list[Record]:
     ends = await consumer.end_offsets(partitions)
     begins = await consumer.beginning_offsets(partitions)
     wanted = [partition for partition in partitions if ends[partition] > begins[partition]]
+    if not wanted:
+        return []  # assigned to nothing, a consumer never reads again
     consumer.assign(wanted)
     for partition in wanted:
         consumer.seek(partition, begins[partition])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-from faults.observed import Terms
-from faults.world import LINKS, SERVICES, WORKERS
+from faults.observed import VERSIONS, Terms
+from faults.world import LINKS, SERVICES
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "hang", "delay", "drip")
@@ -30,9 +30,10 @@ def deck() -> list[tuple[str, str]]:
     """Every fault there is, once; the emptied broker and the database's death more often."""
     return [
         *product(_AT_ONCE, (*SERVICES, "postgres", "kafka")),
-        *product(("freeze",), ("jobstore", *WORKERS, "kafka")),
+        *product(("freeze",), (*SERVICES, "postgres", "kafka")),
         *product(_LINK_MODES, LINKS),
-        *product(("extra",), ("executor", "validator")),
+        *product(VERSIONS, ("executor", "validator")),
+        *product(("rebalance",), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),
         ("empty", "kafka"),
         ("kill", "postgres"),

@@ -4,24 +4,21 @@ import asyncio
 import pickle
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
-from faults.checker import check, stories
+from faults.checker import check
 from faults.crowd import Crowd
 from faults.injecting import Injector
-from faults.observed import Observed, Record, Replayed, Terms, Violation
+from faults.observed import Observed, Record, Replayed, Violation
+from faults.outcome import Outcome, Storm
 from faults.reading import Tables, differences, quiet, topics
 from faults.rebuilding import rebuilt
-from faults.schedule import Planned, planned
 from faults.strangers import registered
 from faults.world import World, world
 from servicekit.broker import Outgoing, Publisher
@@ -31,62 +28,7 @@ QUIET_S = 120.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
 
 
-@dataclass(frozen=True, slots=True)
-class Storm:
-    """How much of it, and from which seed; the first `calm_s` have no faults of ours."""
-
-    seed: int
-    jobs: int
-    faults: int
-    fault_every_s: float = 3.5
-    calm_s: float = 8.0
-    terms: Terms = field(default_factory=Terms)
-
-    @property
-    def plan(self) -> Sequence[Planned]:
-        return planned(self.seed, self.faults, self.fault_every_s, self.terms)
-
-    @property
-    def lasts_s(self) -> float:
-        return self.calm_s + self.faults * self.fault_every_s
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run."""
-
-    storm: Storm
-    seen: Observed
-    violations: Sequence[Violation]
-    odd: Sequence[str]
-    skipped: int
-    took_s: float
-
-    def __str__(self) -> str:
-        seen = self.seen
-        parts = {
-            "faults": _counted(f"{fault.kind} {fault.target}" for fault in seen.faults),
-            "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
-            "jobs": _counted(job.status for job in seen.jobs),
-            "answers": _counted(str(execution.answer) for execution in seen.executions),
-            "log": _counted(entry.code for entry in seen.logs if entry.code),
-            "agent calls": _counted(call.ended for call in seen.agent_calls),
-            "judge calls": _counted(call.said for call in seen.judge_calls),
-            "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
-            "deaths": _counted(f"{death.name} {death.status}" for death in seen.deaths),
-            "odd answers": _counted(self.odd),
-        }
-        head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
-        head += f"{len(seen.faults)} faults ({self.skipped} skipped), {self.took_s:.0f} s"
-        lines = [head, *(f"  {name}: {value}" for name, value in parts.items() if value)]
-        return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
-
-
-def _counted(words: Any) -> str:
-    return ", ".join(f"{word} {count}" for word, count in sorted(Counter(words).items(), key=lambda item: -item[1]))
-
-
-async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.stderr.write) -> Outcome:
+async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.stderr.write) -> Outcome:
     """Everything, in order; raises only when the harness itself cannot go on."""
     began = time.monotonic()
     say(f"faults: seed {storm.seed}\n")
@@ -107,11 +49,11 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], None] = sys.st
     (directory / "seen.pickle").write_bytes(pickle.dumps(seen))
     violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
     took_s = time.monotonic() - began
-    return Outcome(storm, seen, violations, crowd.odd, len(injector.skipped), took_s)
+    return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
 
 
 async def _weathered(storm: Storm, crowd: Crowd, injector: Injector) -> None:
-    crowding = asyncio.create_task(crowd.run(storm.seed, storm.jobs, storm.lasts_s))
+    crowding = asyncio.create_task(crowd.run(storm.seed, storm.wishes, storm.lasts_s))
     await asyncio.sleep(storm.calm_s)
     await injector.run(storm.plan)
     await crowding
@@ -149,12 +91,14 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables
         agent_calls=list(running.agents.calls),
         judge_calls=list(running.judge.calls),
         asked=crowd.asked,
+        cancels=crowd.cancels,
         watched=list(crowd.watched),
         faults=injector.done,
         stops=running.stops,
         deaths=list(running.deaths),
         poison=crowd.poison,
         rss=dict(running.rss),
+        rebalances=running.rebalances(),
     )
 
 

@@ -1,11 +1,12 @@
 """The checker finds nothing in a run that went well, and each broken promise in one that did not."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from faults.checker import check
+from faults.checker import CHECKS, check
 from faults.observed import (
     AgentCall,
     Asked,
@@ -158,6 +159,18 @@ PLANTED = {
 def test_a_planted_violation_is_found(planted: str) -> None:
     invariant, seen = PLANTED[planted]
     assert invariant in {violation.invariant for violation in check(seen)}
+
+
+@pytest.mark.parametrize(("invariant", "part"), [(n, part) for n, parts in CHECKS.items() for part in parts])
+def test_each_part_of_the_checker_finds_what_no_other_part_does(
+    invariant: int, part: Callable[[Observed], Iterator[str]]
+) -> None:
+    seen = [planted for n, planted in PLANTED.values() if n == invariant]
+    assert any([other for other in CHECKS[invariant] if any(other(one))] == [part] for one in seen)
+
+
+def test_each_invariant_is_checked() -> None:
+    assert list(CHECKS) == list(range(1, 11))
 
 
 ALLOWED = {

@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.timeout(400)
 def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    storm = f"--seed {SEED} --jobs 250 --faults 15 --dir {tmp_path}"
+    storm = f"--seed {SEED} --jobs 300 --faults 14 --every-s 3 --dir {tmp_path}"
     ended = subprocess.run(
         [sys.executable, "-m", "faults", *storm.split()],
         env={**os.environ, "PYTHONPATH": path},

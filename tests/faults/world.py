@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ import psutil
 from faults.links import Link
 from faults.observed import Death, Stop, Terms
 from faults.strangers import Agents, Judge, serve
+from faults.versions import of_version
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, signoff_services
@@ -57,6 +58,11 @@ class World:
     def log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
 
+    def rebalances(self) -> Counter[str]:
+        """How often the broker assigned a group's partitions anew, by its own log."""
+        logs = [path.read_text() for path in self.directory.glob("logs/kafka.log*")]
+        return Counter(group for log in logs for group in re.findall(r"Preparing to rebalance group (\S+)", log))
+
     def caller(self, port: int) -> int | None:
         """The executor behind the connection that an agent sees at a port; None when it is gone already."""
         client_port = self.links["agent"].client_port_of(port)
@@ -95,11 +101,14 @@ class World:
             return self.extras[name].returncode
         return next((death.status for death in reversed(self.deaths) if death.name == name), None)
 
-    async def start_extra(self, kind: str) -> str:
-        """One more worker of a kind, which nobody starts again; it is ready, unless that takes too long."""
-        name, health = f"{kind}-extra", f"127.0.0.1:{_free_port()}"
-        env = {**self.specs[kind].env, "SIGNOFF_HEALTH_ADDRESS": health}
-        self.extras[name] = await spawn(replace(self.specs[kind], name=name, env=env), self.log(name))
+    async def start_extra(self, kind: str, version: str) -> str | None:
+        """One more worker, which nobody starts again; ready, unless that takes too long. None: no such version."""
+        name, health = f"{kind}-{version}", f"127.0.0.1:{_free_port()}"
+        spec = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
+        if spec is None:
+            return None
+        env = {**spec.env, "SIGNOFF_HEALTH_ADDRESS": health}
+        self.extras[name] = await spawn(replace(spec, name=name, env=env), self.log(name))
         ready = answers(f"http://{health}/readyz")
         with suppress(TimeoutError):
             async with asyncio.timeout(EXTRA_READY_S):

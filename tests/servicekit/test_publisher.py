@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerFenced
 from factories import execute_requested, result_produced
@@ -67,6 +67,36 @@ async def test_a_record_that_is_too_large_is_refused_for_good_and_delays_no_othe
     assert [type(result) for result in results] == [PermanentError, TransientError]  # never before what it follows
     await publisher.publish(execute_requested(job_id="b"))
     assert jobs(await place.records(1)) == ["b"]
+
+
+async def test_what_a_broker_takes_for_the_repeat_of_another_producers_record_is_sent_again(publisher, broker, place):
+    """As after a broker came back empty, which gives the numbers of its producers once more; the fault is planted."""
+    newer = Publisher(broker, "newer")
+    await newer.start()
+    await newer.publish(execute_requested(job_id="job"))
+    publisher._producer._txn_manager._pid_and_epoch = newer._producer._txn_manager._pid_and_epoch
+    with pytest.raises(TransientError, match="acknowledged as a repeat"):
+        await publisher.publish(execute_requested(job_id="job"))
+    await publisher.publish(execute_requested(job_id="job"))
+    await newer.stop()
+    await place.records(2)
+
+
+async def test_a_topic_whose_records_have_the_brokers_time_is_published_to(publisher, broker):
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    await admin.create_topics([NewTopic("stamped", num_partitions=1, replication_factor=1, topic_configs=stamped)])
+    await admin.close()
+
+    async def published():
+        (result,) = await publisher.send([Outgoing("stamped", b"body")])
+        if isinstance(result, Exception):
+            raise result
+
+    await until_answered(published, on="kafka")
+    for _ in range(3):
+        await published()
 
 
 async def test_a_producer_that_died_is_replaced_and_nothing_is_lost(publisher, place):

@@ -31,6 +31,10 @@ CLOSE_TIMEOUT_S = 3.0
 SOON_MAX = 5_000
 
 
+#: Of an acknowledged record's time: the broker's own. aiokafka has no name for it.
+_WRITTEN_AT = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record to publish."""
@@ -64,7 +68,13 @@ def by_checksum(key: bytes | None, partitions: Sequence[int], available: Sequenc
 
 
 class Publisher:
-    """An idempotent producer that is made anew when it has met an error that it does not survive."""
+    """An idempotent producer that is made anew when it has met an error that it does not survive.
+
+    A broker that came back empty numbers its producers from the beginning, so that an older producer may have the
+    number of a new one. What it sends is then taken for a repeat of the other's: acknowledged, and dropped. The broker
+    tells a repeat by the time at which it was first written, which other records do not have. So a repeat is sent
+    again, by a new producer. Where that is told of the new one's records, too, the topic has such times for all.
+    """
 
     def __init__(self, kafka: str, source: str, enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S) -> None:
         self._kafka = kafka
@@ -72,6 +82,7 @@ class Publisher:
         self._enqueue_timeout_s = enqueue_timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
+        self._doubted: dict[str, AIOKafkaProducer] = {}
         self._soon: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -136,7 +147,7 @@ class Publisher:
                 sent.append(error)
                 break  # what follows must not come before it
         acks = iter(await asyncio.gather(*(s for s in sent if not isinstance(s, Exception)), return_exceptions=True))
-        results = [_result(item if isinstance(item, Exception) else next(acks)) for item in sent]
+        results = [self._result(producer, item if isinstance(item, Exception) else next(acks)) for item in sent]
         lost = next((result for result in results if isinstance(result, TransientError)), None)
         results += [TransientError("not sent", code="kafka_unavailable")] * (len(records) - len(results))
         if lost is not None:
@@ -144,6 +155,18 @@ class Publisher:
             with contextlib.suppress(TransientError):
                 await self._renew(producer)
         return results
+
+    def _result(self, producer: AIOKafkaProducer, ack: Any) -> RecordMetadata | Exception:
+        if isinstance(ack, MessageSizeTooLargeError):
+            return PermanentError(str(ack), code="message_too_large")
+        if isinstance(ack, BaseException):
+            return TransientError(repr(ack), code="kafka_unavailable")
+        metadata: RecordMetadata = ack
+        if metadata.timestamp_type != _WRITTEN_AT:
+            self._doubted.pop(metadata.topic, None)
+        elif self._doubted.setdefault(metadata.topic, producer) is producer:
+            return TransientError(f"{metadata.topic}: acknowledged as a repeat", code="kafka_unavailable")
+        return metadata
 
     async def publish(self, *events: Event, keyed: bool = True, headers: Headers = ()) -> None:
         """Publish and have it acknowledged. TransientError: not all may have been. PermanentError: one is too large."""
@@ -169,12 +192,3 @@ class Publisher:
 async def _ended(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=timeout_s)
-
-
-def _result(ack: Any) -> RecordMetadata | Exception:
-    if isinstance(ack, MessageSizeTooLargeError):
-        return PermanentError(str(ack), code="message_too_large")
-    if isinstance(ack, BaseException):
-        return TransientError(repr(ack), code="kafka_unavailable")
-    metadata: RecordMetadata = ack
-    return metadata

@@ -1,0 +1,23 @@
+"""A worker of a version to come: `python -m faults.newer executor`."""
+
+import json
+import runpy
+import sys
+from dataclasses import replace
+from typing import Any
+
+from servicekit import broker
+
+_outgoing = broker.outgoing
+
+
+def outgoing(*arguments: Any, **options: Any) -> broker.Outgoing:
+    """An event as it will be: with a field and a header more."""
+    record = _outgoing(*arguments, **options)
+    body = {**json.loads(record.value), "yet_unknown": {"since": "the next version"}}
+    return replace(record, value=json.dumps(body).encode(), headers=[*record.headers, ("signoff-yet-unknown", b"1")])
+
+
+if __name__ == "__main__":
+    broker.outgoing = outgoing
+    runpy.run_module(sys.argv.pop(), run_name="__main__", alter_sys=True)

@@ -1,0 +1,107 @@
+"""What came of a run, in words."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from faults.checker import stories
+from faults.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
+from faults.observed import Fault, Observed, Terms, Violation
+from faults.schedule import Planned, deck, planned
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """How much of it, and from which seed; the first `calm_s` have no faults of ours."""
+
+    seed: int
+    jobs: int
+    faults: int
+    fault_every_s: float = 4.5
+    calm_s: float = 8.0
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def plan(self) -> Sequence[Planned]:
+        return planned(self.seed, self.faults, self.fault_every_s, self.terms)
+
+    @property
+    def wishes(self) -> int:
+        """How many clients there are; the doors that they draw make it a few jobs more or less."""
+        return round(self.jobs * 1.03 / JOBS_A_WISH)
+
+    @property
+    def lasts_s(self) -> float:
+        return self.calm_s + self.faults * self.fault_every_s
+
+    @property
+    def is_long(self) -> bool:
+        """Whether every fault comes twice, so that each should be seen to act."""
+        return self.faults >= 2 * len(deck())
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    storm: Storm
+    seen: Observed
+    violations: Sequence[Violation]
+    odd: Sequence[str]
+    impossible: Sequence[Planned]
+    took_s: float
+
+    @property
+    def untried(self) -> Sequence[str]:
+        """Faults and doors that a long run should have had, and this one had not."""
+        if not self.storm.is_long:
+            return []
+        tried = {f"{f.kind} {f.target}" for f in self.seen.faults if f.acted}
+        tried |= {f"{p.kind} {p.target}" for p in self.impossible}
+        tried |= {f"asking by {asked.door}" for asked in self.seen.asked}
+        tried |= {f"cancelling by {cancel.door}" for cancel in self.seen.cancels}
+        wanted = {f"{kind} {target}" for kind, target in deck()}
+        wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit")}
+        return sorted((wanted | {f"cancelling by {door}" for door in CANCEL_DOORS}) - tried)
+
+    def __str__(self) -> str:
+        seen = self.seen
+        parts = {
+            "faults": _faults(fault for fault in seen.faults if fault.acted),
+            "faults without effect": _faults(fault for fault in seen.faults if not fault.acted),
+            "faults that cannot be done here": _counted(f"{p.kind} {p.target}" for p in self.impossible),
+            "never tried": ", ".join(self.untried),
+            "held up or cut": _acted(seen.faults),
+            "rebalances": ", ".join(f"{group} {count}" for group, count in sorted(seen.rebalances.items())),
+            "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
+            "cancelled": _counted(f"{cancel.door}: {cancel.settled}" for cancel in seen.cancels),
+            "jobs": _counted(job.status for job in seen.jobs),
+            "answers": _counted(str(execution.answer) for execution in seen.executions),
+            "log": _counted(entry.code for entry in seen.logs if entry.code),
+            "agent calls": _counted(call.ended for call in seen.agent_calls),
+            "judge calls": _counted(call.said for call in seen.judge_calls),
+            "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
+            "deaths": _counted(f"{death.name} {death.status}" for death in seen.deaths),
+            "odd answers": _counted(self.odd),
+        }
+        head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
+        head += f"{len(seen.faults)} faults, {self.took_s:.0f} s"
+        lines = [head, *(f"  {name}: {value}" for name, value in parts.items() if value)]
+        return "\n".join([*lines, stories(self.violations) or "  every invariant holds"])
+
+
+def _faults(faults: Iterable[Fault]) -> str:
+    return _counted(f"{fault.kind} {fault.target}" for fault in faults)
+
+
+def _acted(faults: Iterable[Fault]) -> str:
+    """By fault, the connections that it ended, the chunks or writes that it held up, the partitions that it took."""
+    sums: Counter[str] = Counter()
+    for fault in faults:
+        if fault.acted > 1:
+            sums[f"{fault.kind} {fault.target}"] += fault.acted
+    return ", ".join(f"{name} {count}" for name, count in sorted(sums.items()))
+
+
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{word} {count}" for word, count in sorted(Counter(words).items(), key=lambda item: -item[1]))
