@@ -6,6 +6,7 @@ from fakes import FakeExecutions, FakeLeases, FakePublisher
 from fault_agent import fault_agent
 
 from contracts.status import Protocol as AgentProtocol
+from executor.agents.client import HttpClient
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.handlers import Handlers
@@ -21,10 +22,14 @@ async def agent():
 
 
 @pytest.fixture
-async def http_agent():
-    allowed = networks("127.0.0.0/8")
-    async with HttpAgent(allowed=allowed, result_max_bytes=RESULT_MAX_BYTES) as http_agent:
-        yield http_agent
+async def client():
+    async with HttpClient(allowed=networks("127.0.0.0/8"), result_max_bytes=RESULT_MAX_BYTES) as client:
+        yield client
+
+
+@pytest.fixture
+def http_agent(client) -> HttpAgent:
+    return HttpAgent(client)
 
 
 @pytest.fixture

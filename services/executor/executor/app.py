@@ -4,6 +4,7 @@ import asyncio
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
+from executor.agents.client import HttpClient
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.config import Settings
@@ -21,14 +22,15 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the executor until it is told to stop."""
 
     async def subscribe(parts: Parts) -> Subscription[ExecuteRequested]:
-        agent = HttpAgent(
+        client = HttpClient(
             allowed=networks(settings.agent_networks),
             result_max_bytes=settings.result_max_bytes,
         )
+        await parts.stack.enter_async_context(client)
         handlers = Handlers(
             parts.worker,
             GrpcExecutions(parts.stub, parts.metadata),
-            {Protocol.HTTP: await parts.stack.enter_async_context(agent)},
+            {Protocol.HTTP: HttpAgent(client)},
             parts.publisher,
         )
         most = settings.payload_max_bytes + ENVELOPE_BYTES
