@@ -7,6 +7,7 @@ from contracts.status import Protocol
 from executor.agents.client import HttpClient
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
+from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
 from executor.handlers import Handlers
 from executor.jobstore import GrpcExecutions
@@ -30,8 +31,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handlers = Handlers(
             parts.worker,
             GrpcExecutions(parts.stub, parts.metadata),
-            {Protocol.HTTP: HttpAgent(client)},
+            {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)},
             parts.publisher,
+            settings.progress_interval_s,
         )
         most = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(parts.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most)
