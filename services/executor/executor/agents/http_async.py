@@ -101,7 +101,7 @@ class _Work:
 
     async def ended(self, poll_max_s: float) -> Status:
         """How it ended. AgentError: that will never be known."""
-        for interval_s in backoffs_s(POLL_FIRST_S, poll_max_s):
+        for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
             await asyncio.sleep(self._wait_s(interval_s))
             if (status := await self._looked()) is not None:
                 return status
