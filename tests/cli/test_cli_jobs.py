@@ -1,6 +1,7 @@
 """The command's words, and its exit status: 0 only when it is true."""
 
 import json
+import re
 
 import pytest
 from fake_jobstore import Refusal
@@ -153,6 +154,21 @@ async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     assert "It rhymes" in shown
     logs = await signoff("jobs", "logs", "poem", "--json")
     assert [log["status"] for log in logs.json["items"]] == ["PENDING", "ASSIGNED", "CANCELLED"]
+
+
+async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):
+    await jobstore.add(poem())
+    await jobstore.record("poem", JobLogStatus.IN_PROGRESS, progress=0.425, message="two lines of five")
+    told = {"progress": 0.425, "progress_message": "two lines of five"}
+    jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=told)
+    await jobstore.record("poem", JobLogStatus.COMPLETED, progress=0.425)
+    shown = (await signoff("jobs", "get", "poem")).out
+    assert re.search(r"progress +42% *\nit says +two lines of five", shown)
+    assert "42%" in (await signoff("jobs", "list")).out
+    *_, working, completed = (await signoff("jobs", "watch", "poem")).out.splitlines()
+    assert working.endswith("42% · two lines of five")
+    assert "%" not in completed
+    assert (await signoff("jobs", "get", "poem", "--json")).json["progress"] == 0.425
 
 
 async def test_text_of_strangers_steers_no_terminal(signoff, jobstore):

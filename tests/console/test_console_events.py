@@ -34,13 +34,14 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
     async with stream(http) as events:
         hello = await events.next()
         assert (hello.name, hello.data, hello.id) == ("hello", {"cursor": 2}, 2)
-        await jobstore.record("poem", JobLogStatus.IN_PROGRESS, attempt=1, message="m" * 9_999)
+        await jobstore.record("poem", JobLogStatus.IN_PROGRESS, attempt=1, progress=0.5, message="m" * 9_999)
         change = await events.next()
     log = jobstore.logs[-1]
     assert (change.name, change.id) == ("job-changed", 3)
     assert change.data.pop("at").startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
     assert change.data == {
-        "cursor": 3, "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "attempt": 1, "message": "m" * 500,
+        "cursor": 3, "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "attempt": 1, "progress": 0.5,
+        "message": "m" * 500,
     }  # fmt: skip
 
 

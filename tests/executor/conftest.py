@@ -2,12 +2,15 @@ import asyncio
 import contextlib
 
 import pytest
-from fakes import FakeExecutions, FakeLeases, FakePublisher
+from factories import execute_requested, grant, incoming, lease
+from fakes import FakeExecutions, FakeLeases, FakePublisher, until
 from fault_agent import fault_agent
 
 from contracts.status import Protocol as AgentProtocol
+from executor.agents.client import HttpClient
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
+from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
 from servicekit.worker import Worker
 
@@ -21,10 +24,14 @@ async def agent():
 
 
 @pytest.fixture
-async def http_agent():
-    allowed = networks("127.0.0.0/8")
-    async with HttpAgent(allowed=allowed, result_max_bytes=RESULT_MAX_BYTES) as http_agent:
-        yield http_agent
+async def client():
+    async with HttpClient(allowed=networks("127.0.0.0/8"), result_max_bytes=RESULT_MAX_BYTES) as client:
+        yield client
+
+
+@pytest.fixture
+def http_agent(client) -> HttpAgent:
+    return HttpAgent(client)
 
 
 @pytest.fixture
@@ -54,5 +61,23 @@ async def worker(leases):
 
 
 @pytest.fixture
-def handlers(worker, executions, http_agent, publisher) -> Handlers:
-    return Handlers(worker, executions, {AgentProtocol.HTTP: http_agent}, publisher)
+def handlers(worker, executions, client, http_agent, publisher) -> Handlers:
+    agents = {AgentProtocol.HTTP: http_agent, AgentProtocol.HTTP_ASYNC: HttpAsyncAgent(client, poll_max_s=0.03)}
+    return Handlers(worker, executions, agents, publisher, progress_interval_s=0.0)
+
+
+@pytest.fixture
+def outcome(handlers, executions, publisher):
+    """What is reported of one call, which is the only one."""
+
+    async def run(url: str, **fields):
+        a_lease = fields.pop("lease", None) or lease()
+        policy = {"max_attempts": 1, **fields.pop("policy", {})}
+        executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, policy=policy, **fields)
+        request = execute_requested(execution_id=a_lease.execution_id)
+        count = len(publisher.events)
+        assert await handlers.on_execute_requested([incoming(request)]) == [None]
+        await until(lambda: len(publisher.events) > count)
+        return publisher.events[count]
+
+    return run

@@ -16,6 +16,7 @@ Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Call:
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -58,7 +59,8 @@ class FaultAgent:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name: value for name, _, value in (line.partition(": ") for line in head[1:])}
         body = await reader.readexactly(int(headers.get("Content-Length", 0)))
-        call = Call(head[0].split(" ")[1], headers, body)
+        method, path, _ = head[0].split(" ")
+        call = Call(method, path, headers, body)
         self.calls.append(call)
         await self._scripts[call.path](writer)
 

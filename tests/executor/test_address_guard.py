@@ -8,6 +8,7 @@ from fault_agent import fault_agent, says
 from hypothesis import given
 from hypothesis import strategies as st
 
+from executor.agents.client import HttpClient
 from executor.agents.guard import ForbiddenAddressError, check, networks
 from executor.agents.http import HttpAgent
 from executor.errors import AgentError, AgentForbiddenError
@@ -97,8 +98,8 @@ async def listener(request):
 
 @pytest.fixture
 async def closed():
-    async with HttpAgent(allowed=[], result_max_bytes=1_000) as http_agent:
-        yield http_agent
+    async with HttpClient(allowed=[], result_max_bytes=1_000) as client:
+        yield HttpAgent(client)
 
 
 LOOPBACK = words("""

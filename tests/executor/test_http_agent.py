@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from factories import execute_requested, grant, incoming, lease
+from factories import grant, lease
 from fakes import until
 from fault_agent import bomb, drips, hangs, pours, says, sends, zipped
 
@@ -53,23 +53,6 @@ FINAL_FAULTS = {
     "204": (says(b"", 204), "agent_invalid_json"),
 }
 RESULTS = [None, False, 0, -1.5, 10**30, "", "text", [], [[[]]], {}, {"a": {"b": [1, None, "ü\x1b\u2028"]}}]
-
-
-@pytest.fixture
-def outcome(handlers, executions, publisher):
-    """What is reported of one call, which is the only one."""
-
-    async def run(url: str, **fields):
-        a_lease = fields.pop("lease", None) or lease()
-        policy = {"max_attempts": 1, **fields.pop("policy", {})}
-        executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, policy=policy, **fields)
-        request = execute_requested(execution_id=a_lease.execution_id)
-        count = len(publisher.events)
-        assert await handlers.on_execute_requested([incoming(request)]) == [None]
-        await until(lambda: len(publisher.events) > count)
-        return publisher.events[count]
-
-    return run
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=repr)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from jobstore.database import Database
 
+_JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message FROM jobs ORDER BY id"
 _RESTING = {"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}
 _UNDER_A_LEASE = {"call_begun", "progress", "attempt_failed", "result", "declined"}
 #: (from, to, log) of DESIGN section 2, written down once more.
@@ -37,12 +38,12 @@ class Tables:
     @classmethod
     async def read(cls, database: Database) -> "Tables":
         async with database.session() as session:
-            jobs = await session.execute(text("SELECT id, status, version, execution_id, live FROM jobs ORDER BY id"))
+            jobs = await session.execute(text(_JOBS))
             executions = await session.execute(text("SELECT * FROM executions ORDER BY execution_id"))
             logs = await session.execute(
                 text(
                     "SELECT job_id, version, status, job_status, kind, execution_id, attempt, lease, submission, "
-                    "event_id, code FROM job_logs ORDER BY seq",
+                    "event_id, code, progress, message FROM job_logs ORDER BY seq",
                 )
             )
             return cls({r.id: r for r in jobs}, {r.execution_id: r for r in executions}, list(logs))
@@ -78,6 +79,14 @@ class Tables:
             late = row.kind == "result" and row.status == "CANCELLED" and start == row.job_status
             assert late or (start, row.job_status, row.status) in ARROWS, f"no arrow: {start} to {row}"
             assert row.kind != "requested" or start not in {"PENDING", "REJECTED"}, f"requested of a job {start}"
+        fraction = message = None
+        for row in rows:
+            if row.kind == "requested":
+                fraction = message = None
+            if row.kind == "progress":
+                fraction, message = row.progress, row.message
+            assert row.progress == fraction, f"{row} after the progress {fraction}"
+        assert (job.progress, job.progress_message) == (fraction, message), "the job's progress is not its log's last"
         live = [row.execution_id for row in self.live if row.job_id == job.id]
         assert live == ([job.execution_id] if job.live else []), f"live executions of {job}: {live}"
 

@@ -54,6 +54,7 @@ class Held:
     about: Any
     begun: bool = False
     expired: bool = False
+    seq: int = 1
 
 
 @dataclass

@@ -12,7 +12,9 @@ from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from sqlalchemy import text
+from steps import Steps
 
+from contracts.status import ReportKind
 from jobstore import queries
 from jobstore.database import Database
 from jobstore.grpc_server import create_server, serving
@@ -60,6 +62,11 @@ async def channel(database: Database, handlers: Handlers, watches: Watches) -> A
 @pytest.fixture
 def jobs(channel: grpc.aio.Channel) -> Any:
     return JobServiceStub(channel)
+
+
+@pytest.fixture
+def steps(database: Database, handlers: Handlers) -> Steps:
+    return Steps(database, handlers)
 
 
 @pytest.fixture
@@ -265,6 +272,23 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     beyond = jobs.WatchJobs(jobs_pb.WatchJobsRequest(after=10**9), metadata=ADMINISTRATOR)
     status, code, _ = await refused(beyond.read())
     assert (status, code) == (Status.OUT_OF_RANGE, "unknown_cursor")
+
+
+async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database: Database, watches: Watches) -> None:
+    told = {"progress": 0.5, "message": "half"}
+    await steps.report(await steps.running(tenant=steps.job_id), ReportKind.PROGRESS, **told)
+    got = (await jobs.GetJob(jobs_pb.GetJobRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).job
+    (listed,) = (await jobs.ListJobs(jobs_pb.ListJobsRequest(tenant=steps.job_id), metadata=ADMINISTRATOR)).jobs
+    logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
+    async with database.transaction() as connection:  # as if the relay had published all of it
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
+        watches.follow(await queries.published(connection))
+    call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
+    await call.read()
+    watched = (await call.read()).job
+    call.cancel()
+    assert {(job.progress, job.progress_message) for job in (got, listed, watched)} == {(0.5, "half")}
+    assert [log.progress for log in logs if log.HasField("progress")] == [0.5]
 
 
 async def test_agents_are_created_once_changed_and_disabled(jobs: Any, agents: Any) -> None:

@@ -40,6 +40,25 @@ async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
     assert (row.state, row.answer, row.due_at) == ("DONE", "completed", None)
 
 
+async def test_progress_is_in_the_log_and_the_newest_on_the_job(steps: Steps) -> None:
+    lease = await steps.running()
+    said: list[dict[str, object]] = [
+        {"message": "begun"},
+        {"progress": 0.5, "message": "half", "partial": {"text": "bl\0", "n": 2**70}},
+        {"partial": [1]},
+    ]
+    for seq, fields in enumerate(said):
+        await steps.report(lease, ReportKind.PROGRESS, seq=seq + 1, **fields)
+    rows = [(row.progress, row.message, row.response_payload) for row in (await steps.logs())[-3:]]
+    assert rows == [
+        (0.0, "begun", None),
+        (0.5, "half", {"progress": 0.5, "partial": {"text": "bl\0", "n": 2**70}}),
+        (0.5, None, {"partial": [1]}),
+    ]
+    job = await steps.job()
+    assert (job.progress, job.progress_message) == (0.5, None)
+
+
 async def test_every_report_said_twice_is_recorded_once(steps: Steps) -> None:
     lease = await steps.running()
     for _ in range(2):

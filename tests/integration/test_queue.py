@@ -164,6 +164,17 @@ async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
+async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
+    steps: Steps, database: Database, handlers: Handlers
+) -> None:
+    """Its agent may be told to stop: nobody goes on with the work."""
+    lease = await steps.running(policy={"deadline_s": 100_000.0})
+    await steps.deadline_passed()
+    await handlers.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
+
+
 async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
     work = Work(database, handlers)
     lease = await steps.running()

@@ -113,7 +113,8 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     lease = await steps.running()
     await steps.report(lease, ReportKind.CALL_BEGUN)
     await steps.report(lease, ReportKind.PROGRESS, seq=2, progress=0.25, message="a quarter")
-    await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=3, code="agent_status", message="503")
+    await steps.report(lease, ReportKind.PROGRESS, seq=3, message="more", partial={"text": "\0", "n": 2**70})
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
     await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
@@ -141,6 +142,8 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
 async def _live(life: Callable[[str], Steps]) -> None:
     await life("queued").requested()
     await life("running").running()
+    steps = life("in progress")
+    await steps.report(await steps.running(), ReportKind.PROGRESS, message="begun")
     await life("judging").judging()
     await life("once, queued").requested(policy=AT_MOST_ONCE)
     await life("once, running").running(policy=AT_MOST_ONCE)
@@ -283,13 +286,13 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
 ) -> None:
     database, _ = target
     result = await Rebuild(database, history, print).run()
-    assert (result["queued"], result["failed"]) == (4, 2)
+    assert (result["queued"], result["failed"]) == (5, 2)
     anew = {name: _in(steps, database, handlers) for name, steps in live.items()}
     for name in ("once, queued", "once, running"):
         last = (await anew[name].logs())[-1]
         assert ((await anew[name].job()).status, last.code) == ("FAILED", "rebuilt")
         assert (await anew[name].claim()).outcome == "DUPLICATE"
-    for name in ("queued", "running"):
+    for name in ("queued", "running", "in progress"):
         before = await live[name].row()
         row = await anew[name].row()
         assert (row.stage, row.state, row.attempt) == ("EXECUTING", "QUEUED", before.attempt)

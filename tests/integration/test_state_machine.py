@@ -29,6 +29,7 @@ SETTINGS = settings(
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
+_PROGRESS = ("progress", "progress", "progress unknown")
 Steps = Sequence[Coroutine[Any, Any, Any]]
 
 
@@ -133,7 +134,7 @@ class Lives(RuleBasedStateMachine):
 
     def work_goes_on(self) -> Steps:
         worker, held = self.draw(*self._work())
-        agent = self.draw(*["result"] * 6, "retry", "retry", "error", "decline", "unreachable")
+        agent = self.draw(*["result"] * 6, "retry", "retry", "error", "decline", "unreachable", *_PROGRESS)
         return [self.world.advance(worker, held, agent, self.draw("met", "unmet", "unmet", "nonsense"))]
 
     def an_outcome_is_published(self) -> Steps:

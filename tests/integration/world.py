@@ -185,6 +185,12 @@ class World:
         held.begun = True
         self.topics.logs[JobStatusReported].append(reported(*self._named(held), ReportKind.CALL_BEGUN))
 
+    def progress(self, held: Held, fraction: float | None) -> None:
+        """The agent says how far it is; told without waiting."""
+        held.seq += 1
+        told = {"seq": held.seq, "progress": fraction, "message": f"step {held.seq}", "partial": {"n": held.seq}}
+        self.topics.logs[JobStatusReported].append(reported(*self._named(held), ReportKind.PROGRESS, **told))
+
     def _named(self, held: Held) -> tuple[UUID, str, int]:
         return held.lease[0], held.about[0], held.lease[1]
 
@@ -199,7 +205,7 @@ class World:
             kind = kinds.get(how, ReportKind.ATTEMPT_FAILED)
             if how == "retry":
                 self.agents.excused.add(held.lease)
-            outcome = reported(*self._named(held), kind, seq=2, retry_after_s=30.0, code=f"agent_{how}")
+            outcome = reported(*self._named(held), kind, seq=held.seq + 1, retry_after_s=30.0, code=f"agent_{how}")
         worker.end(held, outcome)
 
     # Validators
@@ -242,6 +248,8 @@ class World:
         """The call begins, or the agent or the judge answers."""
         if worker in self.validators:
             self.judged(worker, held, judge)
+        elif held.begun and agent.startswith("progress"):
+            self.progress(held, 0.5 if agent == "progress" else None)
         elif held.begun or agent == "unreachable":
             self.answered(worker, held, "result" if held.begun and agent == "unreachable" else agent)
         else:

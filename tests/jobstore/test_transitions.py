@@ -361,6 +361,27 @@ def test_nothing_is_due_after_the_deadline() -> None:
     assert decision.execution.due_at == soon.deadline_at
 
 
+def test_the_newest_progress_is_the_jobs_until_another_execution_is_requested() -> None:
+    stands, execution = job(), running()
+    for seq, (fraction, message, becomes) in enumerate(
+        [(None, "begun", (0.0, "begun")), (0.5, None, (0.5, None)), (None, "on", (0.5, "on")), (0.2, "a", (0.2, "a"))]
+    ):
+        told = report(Kind.PROGRESS, seq=seq + 1, progress=fraction, message=message)
+        decision = decide(stands, execution, told, TIMES)
+        assert isinstance(decision, Decision)
+        assert decision.execution is not None
+        assert decision.entry is not None
+        stands, execution = decision.job, decision.execution
+        assert (stands.progress, stands.progress_message) == becomes
+        assert decision.entry.progress == becomes[0]
+    failed = decide(stands, execution, report(Kind.FAILED), TIMES)
+    assert isinstance(failed, Decision)
+    assert (failed.job.progress, failed.job.progress_message) == (0.2, "a")
+    again = decide(failed.job, queued(), report(Kind.REQUESTED), TIMES)
+    assert isinstance(again, Decision)
+    assert (again.job.progress, again.job.progress_message) == (None, None)
+
+
 def test_progress_is_recorded_once_and_in_order() -> None:
     first = decide(job(), running(), report(Kind.PROGRESS, seq=2), TIMES)
     assert isinstance(first, Decision)

@@ -9,15 +9,17 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
-from system import Agent, Judge, System
+from system import Agent, AsyncAgent, Judge, System
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent
+from contracts.status import Protocol
 from contracts.topics import MESSAGE_MAX_BYTES
 
 START_S = 90
@@ -36,16 +38,36 @@ async def agent() -> AsyncIterator[Agent]:
     scripted = Agent()
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/agent", scripted.on_call)
+    async with served(app) as url:
+        scripted.url = f"{url}/agent"
+        yield scripted
+
+
+@pytest.fixture(scope="session")
+async def async_agent() -> AsyncIterator[AsyncAgent]:
+    scripted = AsyncAgent()
+    app = web.Application()
+    app.router.add_post("/works", scripted.on_call)
+    app.router.add_get("/works/{job_id}", scripted.on_look, allow_head=False)
+    app.router.add_delete("/works/{job_id}", scripted.on_stop)
+    async with served(app) as url:
+        scripted.url = f"{url}/works"
+        yield scripted
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
-    yield scripted
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
 
 @pytest.fixture(scope="session")
-async def system(judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+async def system(
+    judge: Judge, agent: Agent, async_agent: AsyncAgent, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
     data = tmp_path_factory.mktemp("signoff")
     endpoints_file = data / "endpoints.json"
     env = {
@@ -75,6 +97,8 @@ async def system(judge: Judge, agent: Agent, tmp_path_factory: pytest.TempPathFa
             ) as producer,
         ):
             await client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
+            taking = NewAgent(id="async-agent", name="async", url=async_agent.url, protocol=Protocol.HTTP_ASYNC)
+            await client.create_agent(taking)
             yield System(endpoints_file, client, http, producer)
     finally:
         if process.returncode is None:

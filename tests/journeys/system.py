@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from fakes import until
 from faults.reading import Tables, quiet
 
 from contracts.client import JobStoreClient
@@ -37,6 +39,41 @@ class Agent:
         if asyncio.iscoroutine(answer):
             answer = await answer
         return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
+
+
+@dataclass
+class AsyncAgent:
+    """An asynchronous agent: `statuses` says how a job's work stands, and `asked` is what it was asked, by job."""
+
+    url: str = ""
+    statuses: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    asked: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+
+    async def on_call(self, request: web.Request) -> web.Response:
+        """The same key is the same work."""
+        body = await request.json()
+        self._note(request, body["job_id"])
+        return web.Response(status=202, headers={"Location": f"/works/{body['job_id']}"})
+
+    async def on_look(self, request: web.Request) -> web.Response:
+        job_id = request.match_info["job_id"]
+        self._note(request, job_id)
+        return web.json_response(self.statuses[job_id]())
+
+    async def on_stop(self, request: web.Request) -> web.Response:
+        self._note(request, request.match_info["job_id"])
+        return web.Response(status=204)
+
+    def _note(self, request: web.Request, job_id: str) -> None:
+        self.asked.setdefault(job_id, []).append((request.method, request.headers.get("Idempotency-Key")))
+
+    def count(self, job_id: str, method: str) -> int:
+        """How often it was asked this of a job."""
+        return [asked for asked, _ in self.asked.get(job_id, [])].count(method)
+
+    async def until(self, job_id: str, method: str) -> None:
+        """Wait until it is asked this of a job."""
+        await until(lambda: self.count(job_id, method), WAIT_S)
 
 
 @dataclass
@@ -122,3 +159,16 @@ class System:
         pid: int = self.endpoints["processes"][process]
         os.kill(pid, number)
         return pid
+
+
+async def signoff(system: System, *arguments: str) -> list[dict[str, Any]]:
+    """What the command says, as JSON; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", *arguments, "--json"),
+        env={**os.environ, "SIGNOFF_ENDPOINTS": str(system.endpoints_file)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, (output + errors).decode()
+    return [json.loads(line) for line in output.splitlines()]

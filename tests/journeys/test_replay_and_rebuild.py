@@ -1,29 +1,10 @@
 """What operators do with the streams: read them, publish them again, make a database of them, compare."""
 
-import asyncio
-import json
-import os
-import sys
-from typing import Any
-
 from faults.reading import differences
-from system import Agent, Judge, System
+from system import Agent, Judge, System, signoff
 
 from contracts.status import JobStatus
 from contracts.topics import TOPICS
-
-
-async def signoff(system: System, *arguments: str) -> list[dict[str, Any]]:
-    """What the command says, as JSON; it must succeed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", *arguments, "--json"),
-        env={**os.environ, "SIGNOFF_ENDPOINTS": str(system.endpoints_file)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), 90)
-    assert process.returncode == 0, (output + errors).decode()
-    return [json.loads(line) for line in output.splitlines()]
 
 
 async def test_an_operator_reads_all_that_a_topic_says_of_a_job(system: System) -> None:

@@ -1,4 +1,4 @@
-"""The two small agents: what they answer, and how a payload steers them."""
+"""The three small agents: what they answer, and how a payload steers them."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -36,6 +36,12 @@ async def result(client: TestClient[Any, Any], agent: str, body: dict[str, Any])
         return await answer.json()
 
 
+async def stands(client: TestClient[Any, Any], url: str) -> dict[str, Any]:
+    async with client.get(url) as answer:
+        status: dict[str, Any] = await answer.json()
+        return status
+
+
 async def test_writer_does_the_job_at_once(client: TestClient[Any, Any]) -> None:
     text = (await result(client, "writer", job(text="From the payload.")))["text"]
     assert all(words in text for words in ("Fruit", "From the payload.", "apples", "pears"))
@@ -67,6 +73,38 @@ async def test_a_status_can_be_asked_for_so_many_times(client: TestClient[Any, A
 
 async def test_any_answer_can_be_asked_for(client: TestClient[Any, Any]) -> None:
     assert await result(client, "writer", job(agent={"answer": None})) is None
+
+
+async def test_builder_tells_how_its_work_stands_until_it_is_done(client: TestClient[Any, Any]) -> None:
+    body = job(agent={"delay_s": 0.3})
+    async with client.post("/builder", json=body) as taken, client.post("/builder", json=body) as again:
+        assert (taken.status, again.status) == (202, 202)
+        url = taken.headers["Location"]
+        assert again.headers["Location"] == url == "/builder/e1"
+    first = await stands(client, url)
+    assert (first["state"], first["progress"] < 0.5) == ("running", True)
+    seen = [first]
+    while seen[-1]["state"] == "running":
+        seen.append(await stands(client, url))
+    assert [status.get("progress", 1) for status in seen] == sorted(status.get("progress", 1) for status in seen)
+    assert seen[-1] == {"state": "succeeded", "result": await result(client, "writer", job())}
+
+
+async def test_builder_forgets_what_is_stopped_and_the_oldest_of_too_many(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localstack.agents.WORKS_MAX", 2)
+    for number in range(3):
+        await client.post("/builder", json=job() | {"execution_id": f"e/{number}"})
+    async with client.delete("/builder/e%2F2") as answer:
+        assert answer.status == 204
+    statuses = [(await client.get(f"/builder/e%2F{number}")).status for number in range(3)]
+    assert statuses == [404, 200, 404]
+
+
+async def test_builder_can_be_silent(client: TestClient[Any, Any]) -> None:
+    await client.post("/builder", json=job(agent={"delay_s": 0, "silent": True}))
+    assert await stands(client, "/builder/e1") == {"state": "running", "heartbeat": 0}
 
 
 async def test_calls_are_remembered(client: TestClient[Any, Any]) -> None:

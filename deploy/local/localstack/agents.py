@@ -1,4 +1,6 @@
-"""Two small agents: `/writer` does its job at once, `/drafter` only at its second submission.
+"""Three small agents: `/writer` does its job at once, `/drafter` only at its second submission.
+
+`/builder` is asynchronous: it takes the job, tells its progress at `/builder/<execution_id>`, and stops at a DELETE.
 
 A job's payload steers them. `text` becomes part of the answer; `omit`, a list of words, is kept out of it, so that a
 criterion can never pass. `agent` says how to behave, and every field may be left out:
@@ -7,7 +9,8 @@ criterion can never pass. `agent` says how to behave, and every field may be lef
                "status": 503,         answer that HTTP status instead of a result
                "times": 2,            but only so many times an execution, then do the job
                "retry_after_s": 1,    with that header
-               "answer": <any JSON>}} answer just this as the result
+               "answer": <any JSON>,  answer just this as the result
+               "silent": true}}       (the builder) never end, nor show life
 
 `GET /calls` tells what was called (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
 """
@@ -16,18 +19,22 @@ import asyncio
 import json
 import re
 import sys
-from collections import Counter, deque
+import time
+from collections import Counter, OrderedDict, deque
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from localstack.rules import quoted_phrases
 from localstack.server import serve
 
-NAMES = ("writer", "drafter")
+NAMES = ("writer", "drafter", "builder")
 CALLS_MAX = 10_000
+WORKS_MAX = 1_000
+BUILDING_S = 2.0
 BODY_MAX_BYTES = 32 * 1024 * 1024
 ATTEMPT_HEADER = re.compile(r".*-attempt", re.IGNORECASE)
 
@@ -64,20 +71,45 @@ class Calls:
         return self.counts[call.execution_id]
 
 
+@dataclass(frozen=True)
+class Work:
+    """What the builder has taken, and what it will be in the end."""
+
+    result: Any
+    takes_s: float
+    silent: bool
+    began: float = field(default_factory=time.monotonic)
+
+    def status(self) -> dict[str, Any]:
+        """How it stands."""
+        done = min(1.0, (time.monotonic() - self.began) / self.takes_s) if self.takes_s else 1.0
+        if self.silent:
+            return {"state": "running", "heartbeat": 0}
+        if done == 1.0:
+            return {"state": "succeeded", "result": self.result}
+        text = json.dumps(self.result)
+        partial = text[: int(len(text) * done)]
+        return {"state": "running", "progress": round(done, 3), "message": f"{done:.0%} is built", "partial": partial}
+
+
 CALLS = web.AppKey("calls", Calls)
+WORKS = web.AppKey("works", OrderedDict[str, Work])
 
 
 def create_app() -> web.Application:
     """Make the application, without a server."""
     app = web.Application(client_max_size=BODY_MAX_BYTES)
     app[CALLS] = Calls()
+    app[WORKS] = OrderedDict()
     app.router.add_post(f"/{{agent:{'|'.join(NAMES)}}}", work)
+    app.router.add_get("/builder/{work}", show_work)
+    app.router.add_delete("/builder/{work}", stop_work)
     app.router.add_get("/calls", list_calls)
     return app
 
 
 async def work(request: web.Request) -> web.Response:
-    """POST /writer or /drafter."""
+    """POST /writer, /drafter or /builder."""
     try:
         job = json.loads(await request.read())
     except (ValueError, RecursionError):
@@ -87,11 +119,35 @@ async def work(request: web.Request) -> web.Response:
     agent = request.match_info["agent"]
     calls = request.app[CALLS].add(_call(agent, job, request))
     how = _object(_object(job.get("payload")).get("agent"))
-    await asyncio.sleep(float(how.get("delay_s", 0)))
+    if agent != "builder":
+        await asyncio.sleep(float(how.get("delay_s", 0)))
     if "status" in how and calls <= how.get("times", calls):
         headers = {"Retry-After": str(how["retry_after_s"])} if "retry_after_s" in how else None
         return web.json_response({"error": "as the payload asked"}, status=int(how["status"]), headers=headers)
-    return web.json_response(how["answer"] if "answer" in how else {"text": write(agent, job)})
+    result = how["answer"] if "answer" in how else {"text": write(agent, job)}
+    return take(request, job, how, result) if agent == "builder" else web.json_response(result)
+
+
+def take(request: web.Request, job: dict[str, Any], how: dict[str, Any], result: Any) -> web.Response:
+    """Begin the work, or go on with it where this execution has begun; the oldest of too many is forgotten."""
+    works, name = request.app[WORKS], str(job.get("execution_id"))
+    if name not in works:
+        works[name] = Work(result, float(how.get("delay_s", BUILDING_S)), bool(how.get("silent")))
+        if len(works) > WORKS_MAX:
+            works.popitem(last=False)
+    return web.Response(status=202, headers={"Location": f"/builder/{quote(name, safe='')}"})
+
+
+async def show_work(request: web.Request) -> web.Response:
+    """GET /builder/<execution_id>."""
+    found = request.app[WORKS].get(request.match_info["work"])
+    return web.Response(status=404) if found is None else web.json_response(found.status())
+
+
+async def stop_work(request: web.Request) -> web.Response:
+    """DELETE /builder/<execution_id>."""
+    request.app[WORKS].pop(request.match_info["work"], None)
+    return web.Response(status=204)
 
 
 def write(agent: str, job: dict[str, Any]) -> str:

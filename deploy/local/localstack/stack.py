@@ -1,4 +1,4 @@
-"""The whole system on this machine: PostgreSQL, Kafka, a judge, two agents and the services, supervised."""
+"""The whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
 
 import asyncio
 import json

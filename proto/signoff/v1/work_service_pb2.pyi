@@ -62,7 +62,9 @@ class _LeaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LeaseState
     LEASE_STATE_RECORDED: _LeaseState.ValueType  # 2
     """The outcome stands in the database."""
     LEASE_STATE_LOST: _LeaseState.ValueType  # 3
+    """Another one has the execution, or will have it."""
     LEASE_STATE_CANCELLED: _LeaseState.ValueType  # 4
+    """The execution is over: it was cancelled, or its time passed. Nobody goes on with it."""
 
 class LeaseState(_LeaseState, metaclass=_LeaseStateEnumTypeWrapper): ...
 
@@ -71,7 +73,9 @@ LEASE_STATE_KEEP: LeaseState.ValueType  # 1
 LEASE_STATE_RECORDED: LeaseState.ValueType  # 2
 """The outcome stands in the database."""
 LEASE_STATE_LOST: LeaseState.ValueType  # 3
+"""Another one has the execution, or will have it."""
 LEASE_STATE_CANCELLED: LeaseState.ValueType  # 4
+"""The execution is over: it was cancelled, or its time passed. Nobody goes on with it."""
 Global___LeaseState: _TypeAlias = LeaseState  # noqa: Y015
 
 class _WorkKind:

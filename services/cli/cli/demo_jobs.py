@@ -1,4 +1,4 @@
-"""The six jobs of the demo, and how each must end."""
+"""The seven jobs of the demo, and how each must end."""
 
 from dataclasses import dataclass
 
@@ -50,6 +50,11 @@ def demo_jobs(run: str) -> list[DemoJob]:
                 agent_id="drafter",
                 policy=Policy(max_submissions=3),
             ),
+        ),
+        DemoJob(
+            "cottage",
+            "an asynchronous agent, which tells its progress",
+            new("cottage", "A plan of a cottage", 'It has a "chimney"', agent_id="builder"),
         ),
         DemoJob(
             "unicorn",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from contracts.client import Batch
 from contracts.resources import Agent, Job, JobLog
+from contracts.status import JobLogStatus
 
 STYLES = {
     "COMPLETED": "green",
@@ -43,6 +44,11 @@ def styled(status: object) -> Text:
 def clock(moment: datetime) -> str:
     """The local time of day."""
     return f"{moment.astimezone():%H:%M:%S.%f}"[:-3]
+
+
+def percent(progress: float | None) -> str:
+    """The part of the work that its agent has done; nothing where it said nothing."""
+    return "" if progress is None else f"{progress:.0%}"
 
 
 class Output:
@@ -93,6 +99,8 @@ class Output:
             ("agent", job.agent_id),
             ("submission", job.submission),
             ("execution", job.execution_id),
+            ("progress", percent(job.progress)),
+            ("it says", job.progress_message),
             *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
@@ -102,8 +110,10 @@ class Output:
     def jobs(self, jobs: Sequence[Job], next_cursor: str) -> None:
         """A page of jobs."""
         self.json({"items": jobs, "next_cursor": next_cursor or None})
-        rows = [(job.id, styled(job.status), job.agent_id, job.submission, job.title) for job in jobs]
-        self.table(["id", "status", "agent", "submission", "title"], rows)
+        rows = [
+            (job.id, styled(job.status), percent(job.progress), job.agent_id, job.submission, job.title) for job in jobs
+        ]
+        self.table(["id", "status", "progress", "agent", "submission", "title"], rows)
         self._more(next_cursor)
 
     def log(self, log: JobLog, name: str = "") -> None:
@@ -111,7 +121,8 @@ class Output:
         self.json(log)
         message = (log.message or "")[:MESSAGE_MAX_CHARS]
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
-        what = " · ".join(part for part in (attempt, log.code or "", message) if part)
+        progress = percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
+        what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
         self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
 
     def logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:

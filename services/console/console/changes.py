@@ -12,6 +12,7 @@ from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
 
 MESSAGE_MAX_CHARS = 500
+_SHOWN = {"job_id", "version", "code", "attempt", "submission", "progress", "execution_id"}
 RETRY_MS = 1_000
 
 
@@ -27,6 +28,7 @@ class JobChange(BaseModel):
     message: str | None = None
     attempt: int | None = None
     submission: int | None = None
+    progress: float | None = Field(None, description="of the job, 0 to 1")
     execution_id: UUID | None = None
     at: datetime
 
@@ -34,7 +36,7 @@ class JobChange(BaseModel):
     def of(cls, log: JobLog, cursor: int) -> "JobChange":
         """What a log tells viewers."""
         return cls(
-            **log.model_dump(include={"job_id", "version", "code", "attempt", "submission", "execution_id"}),
+            **log.model_dump(include=_SHOWN),
             cursor=cursor,
             status=log.job_status,
             log_status=log.status if log.status != log.job_status.value else None,

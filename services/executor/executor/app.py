@@ -4,8 +4,10 @@ import asyncio
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
+from executor.agents.client import HttpClient
 from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
+from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
 from executor.handlers import Handlers
 from executor.jobstore import GrpcExecutions
@@ -21,15 +23,17 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the executor until it is told to stop."""
 
     async def subscribe(parts: Parts) -> Subscription[ExecuteRequested]:
-        agent = HttpAgent(
+        client = HttpClient(
             allowed=networks(settings.agent_networks),
             result_max_bytes=settings.result_max_bytes,
         )
+        await parts.stack.enter_async_context(client)
         handlers = Handlers(
             parts.worker,
             GrpcExecutions(parts.stub, parts.metadata),
-            {Protocol.HTTP: await parts.stack.enter_async_context(agent)},
+            {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)},
             parts.publisher,
+            settings.progress_interval_s,
         )
         most = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(parts.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most)

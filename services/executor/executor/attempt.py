@@ -11,6 +11,7 @@ from executor import retries
 from executor.errors import AgentError, AgentTimeoutError
 from executor.execution import Told, produced
 from executor.ports import Agent, Call, Grant
+from executor.progress import Throttle
 from servicekit.broker import Publisher
 from servicekit.retry import until_answered
 from servicekit.worker import Held, Report, Worker
@@ -28,12 +29,14 @@ class Attempt:
         worker: Worker,
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
+        progress_interval_s: float,
     ) -> None:
         self._grant = grant
         self._held = held
         self._worker = worker
         self._agents = agents
         self._publisher = publisher
+        self._progress_interval_s = progress_interval_s
         self._told = Told(grant)
 
     async def run(self) -> Report:
@@ -50,21 +53,26 @@ class Attempt:
         started = time.monotonic()
         self._held.begun = True
         try:
-            result = await self._answer(Call(self._grant, number))
+            result = await self._answer(number)
         except AgentError as error:
             return await self._failed(number, error, time.monotonic() - started)
         return produced(self._grant, result, time.monotonic() - started)
 
-    async def _answer(self, call: Call) -> object:
+    async def _answer(self, number: int) -> object:
         agent = self._agents.get(self._grant.protocol)
         if agent is None:
             raise AgentError(f"no way to call an agent of protocol {self._grant.protocol}", code="unknown_protocol")
         timeout_s = self._grant.policy.attempt_timeout_s
+        tell = Throttle(self._progress_interval_s, lambda p: self._publisher.publish_soon(self._told.progress(p)))
         try:
-            async with asyncio.timeout(timeout_s):
-                return await agent.call(call)
+            async with asyncio.timeout(timeout_s) as timeout:
+                return await agent.call(
+                    Call(self._grant, number, tell, lambda: timeout.expired() or self._held.cancelled)
+                )
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+        finally:
+            tell.close()
 
     async def _failed(self, number: int, error: AgentError, duration_s: float) -> Event | None:
         about = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}

@@ -4,7 +4,10 @@ from servicekit.errors import SignoffError
 
 
 class AgentError(SignoffError):
-    """The agent's answer is a failure. `retryable`: another call may succeed. `status`: of HTTP, where it has one."""
+    """The agent's answer is a failure. `retryable`: another call may succeed.
+
+    `status`: of HTTP, or the agent's own code, where it has one.
+    """
 
     code = "agent_error"
     retryable = False
@@ -14,7 +17,7 @@ class AgentError(SignoffError):
         message: str,
         *,
         code: str | None = None,
-        status: int | None = None,
+        status: int | str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, code=code)
@@ -47,6 +50,30 @@ class AgentTimeoutError(AgentError):
 
     code = "agent_timeout"
     retryable = True
+
+
+class AgentHeartbeatTimeoutError(AgentError):
+    """The agent took the work, and was silent for longer than it may be."""
+
+    code = "agent_heartbeat_timeout"
+    retryable = True
+
+
+class AgentWorkLostError(AgentError):
+    """The agent took the work, and knows it no more."""
+
+    code = "agent_work_lost"
+    retryable = True
+
+
+class AgentFailedError(AgentError):
+    """The agent took the work, and says that it failed."""
+
+    code = "agent_failed"
+
+    def __init__(self, message: str, *, status: str | None, retryable: bool) -> None:
+        super().__init__(message, status=status)
+        self.retryable = retryable
 
 
 class AgentBusyError(AgentError):

@@ -1,6 +1,7 @@
 """What an agent is told with a call, and what is told of an attempt."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -8,13 +9,16 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError
-from executor.ports import Call, Grant
+from executor.ports import Call, Grant, Progress
 
 #: Headers of every call of an agent, beside `Idempotency-Key`.
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
 DECLINED_HEADER = "Signoff-Declined"
 MESSAGE_MAX = 2_000
+#: Progress stays in the log for ever; of what is larger only the result does.
+PROGRESS_MESSAGE_MAX = 500
+PARTIAL_MAX_BYTES = 16 << 10
 
 
 def headers(call: Call) -> dict[str, str]:
@@ -55,6 +59,17 @@ def storable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_MAX])
 
 
+def progress_of(fraction: float | None, message: str | None, partial: Any) -> Progress:
+    """What a stranger says of its progress, made harmless; what is too large is left out, and that is said."""
+    words = [] if message is None else [storable(message[:PROGRESS_MESSAGE_MAX])]
+    if message is not None and len(message) > PROGRESS_MESSAGE_MAX:
+        words.append(f"(cut, of {len(message)} characters)")
+    if (size := result_size(partial)) > PARTIAL_MAX_BYTES:
+        partial = None
+        words.append(f"(a partial result of {size} bytes, more than {PARTIAL_MAX_BYTES}, is left out)")
+    return Progress(fraction, " ".join(words) or None, partial)
+
+
 class Told:
     """What is told under one grant, in order."""
 
@@ -65,6 +80,10 @@ class Told:
     def begun(self) -> JobStatusReported:
         """The agent is being called."""
         return self._report(ReportKind.CALL_BEGUN, f"attempt {self._grant.attempt}: the agent is being called")
+
+    def progress(self, progress: Progress) -> JobStatusReported:
+        """The agent works, and has come so far."""
+        return self._report(ReportKind.PROGRESS, progress.message, progress=progress.fraction, partial=progress.partial)
 
     def failed(
         self, number: int, error: AgentError, wait_s: float | None, duration_s: float, *, here: bool
@@ -89,7 +108,7 @@ class Told:
             return f"; call {number + 1} of {most} follows in {wait_s:.3g} s"
         return f"; it was call {number} of {most}" if error.retryable else ""
 
-    def _report(self, kind: ReportKind, message: str, **fields: object) -> JobStatusReported:
+    def _report(self, kind: ReportKind, message: str | None, **fields: object) -> JobStatusReported:
         self._seq += 1
         whole = {
             "execution_id": self._grant.lease.execution_id,

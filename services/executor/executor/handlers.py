@@ -9,6 +9,7 @@ from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant, Turned
+from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
 from servicekit.retry import until_answered
@@ -27,11 +28,13 @@ class Handlers:
         executions: Executions,
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
+        progress_interval_s: float = PROGRESS_INTERVAL_S,
     ) -> None:
         self._worker = worker
         self._executions = executions
         self._agents = agents
         self._publisher = publisher
+        self._progress_interval_s = progress_interval_s
 
     async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
         """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
@@ -63,7 +66,7 @@ class Handlers:
         return None
 
     async def _execute(self, grant: Grant, held: Held) -> Report:
-        return await Attempt(grant, held, self._worker, self._agents, self._publisher).run()
+        return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
 
 
 def _claim(request: Incoming[ExecuteRequested]) -> Claim:

@@ -1,6 +1,6 @@
 """What the executor needs of the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,11 +30,26 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What an agent says of work that goes on: the part that is done, from 0 to 1, and what it has so far."""
+
+    fraction: float | None = None
+    message: str | None = None
+    partial: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the agent; `number` counts those of the execution, from 1."""
+    """One call of the agent; `number` counts those of the execution, from 1.
+
+    `tell` may be told progress as often as there is any. `given_up` says of an aborted call that nobody goes on with
+    it: an agent that still works may be told to stop. Otherwise the work is another attempt's.
+    """
 
     grant: Grant
     number: int = 1
+    tell: Callable[[Progress], None] = lambda _: None
+    given_up: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

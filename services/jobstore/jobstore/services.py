@@ -35,7 +35,7 @@ BATCH_MAX = 10_000
 #: Of the transitions in one response of a batched watch: below what gRPC's readers take by default.
 WATCHED_MAX_BYTES = 2 << 20
 #: What the executor can call.
-CALLABLE = frozenset({Protocol.HTTP})
+CALLABLE = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
 class Jobs(JobServiceServicer):

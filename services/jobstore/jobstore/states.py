@@ -133,6 +133,7 @@ class Report:
     feedback: str | None = None
     retry_after_s: float = 0.0
     call: int = 0
+    progress: float | None = None
 
 
 @dataclass(slots=True)

@@ -168,6 +168,10 @@ def _told(job: Job, execution: Execution | None, report: Report, times: Times) -
         return _fenced()
     if report.seq <= execution.seq:
         return Refusal("repeat", "recorded already")
+    if report.kind is Kind.PROGRESS:
+        # What is said without a fraction leaves the last one; a job with a message of progress has a progress.
+        fraction = report.progress if report.progress is not None else job.progress or 0.0
+        job = replace(job, progress=fraction, progress_message=report.message)
     return _goes_on(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
 
 

@@ -219,6 +219,7 @@ class RecordReport(Command):
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
+            progress=event.progress,
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
@@ -226,7 +227,10 @@ class RecordReport(Command):
 def _response(event: JobStatusReported) -> str | None:
     if event.verdict is not None:
         return event.verdict.model_dump_json()
-    return f'{{"progress":{event.progress}}}' if event.progress is not None else None
+    if event.kind is not ReportKind.PROGRESS:
+        return None
+    said = event.model_dump(include={"progress", "partial"}, exclude_none=True)
+    return json_text(said) if said else None
 
 
 def feedback_of(verdict: Verdict) -> str:

@@ -118,8 +118,8 @@ class Work(WorkServiceServicer):
 
 
 def _lost(row: Any) -> "pb.LeaseState.ValueType":
-    cancelled = row is not None and row.answer == "cancelled"
-    return pb.LEASE_STATE_CANCELLED if cancelled else pb.LEASE_STATE_LOST
+    over = row is not None and row.state == State.DONE
+    return pb.LEASE_STATE_CANCELLED if over else pb.LEASE_STATE_LOST
 
 
 def _outcome(row: Any, lease: int) -> "pb.LeaseState.ValueType":

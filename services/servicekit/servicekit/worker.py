@@ -80,12 +80,13 @@ Report = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """Work under a lease of this process."""
+    """Work under a lease of this process. `cancelled`: it was aborted, and nobody goes on with it."""
 
     lease: Lease
     job_id: str
     expires_at: float
     begun: bool = False
+    cancelled: bool = False
     placed: bool = True
     task: "asyncio.Task[None] | None" = None
 
@@ -255,6 +256,7 @@ class Worker:
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
                 log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})
+                item.cancelled = state is LeaseState.CANCELLED
                 self._drop(item)
             else:
                 item.expires_at = asked_at + answer.lease_s

@@ -19,7 +19,7 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import Job, JobLog, NewAgent, Verdict
-from contracts.status import JobLogStatus
+from contracts.status import JobLogStatus, Protocol
 
 COMMENT = "Please mention what the criterion asks for."
 
@@ -36,7 +36,7 @@ async def demo(
         float, typer.Option("--timeout", metavar="SECONDS", min=1, help="For all jobs together.")
     ] = 120.0,
 ) -> None:
-    """Run six jobs that end in every way a job can, and show how; succeed if each ended as it must."""
+    """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _target(cli, data_dir) as (target, is_own):
         async with JobStoreClient(_known(target.jobstore, "jobstore"), target.token) as jobstore:
             await _register_agents(cli, jobstore, target)
@@ -64,7 +64,7 @@ async def _target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, b
         return
     cli.out.line("No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,")
     cli.out.line(
-        f"two agents and, without OPENAI_API_KEY, a local judge. Kafka is fetched the first time. Data: {data_dir}"
+        f"three agents and, without OPENAI_API_KEY, a local judge. Kafka is fetched the first time. Data: {data_dir}"
     )
     from localstack.datadir import DataDir  # noqa: PLC0415 - heavy, and only needed here
     from localstack.errors import StackError  # noqa: PLC0415 - same
@@ -90,9 +90,10 @@ async def _is_serving(target: Target) -> bool:
 
 
 async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Target) -> None:
-    for name in ("writer", "drafter"):
+    for name in ("writer", "drafter", "builder"):
         url = _known(target.agents.get(name), f"agent {name}")
-        agent = NewAgent(id=name, name=name.capitalize(), url=url)
+        protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
+        agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
         try:
             await jobstore.update_agent(name, agent)
         except JobStoreError:

@@ -34,7 +34,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     executors: Annotated[int, typer.Option(min=1, max=32)] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32)] = 1,
 ) -> None:
-    """Run the whole system on this machine until interrupted: Kafka, PostgreSQL, all services, a judge, two agents."""
+    """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
 
     settings = StackSettings(

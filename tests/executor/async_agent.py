@@ -1,0 +1,49 @@
+"""An asynchronous agent of the fault agent: it takes the work, and its statuses follow a script."""
+
+import json
+from collections.abc import Iterable
+from itertools import chain, repeat
+from typing import Any
+
+from fault_agent import Call, FaultAgent, Script, says
+
+
+def status(state: str = "running", **fields: Any) -> Script:
+    return says(json.dumps({"state": state, **fields}).encode())
+
+
+class AsyncAgent:
+    """`takes` answers the URL to post to; the statuses come in order, and the last one for ever."""
+
+    def __init__(self, agent: FaultAgent) -> None:
+        self.agent = agent
+        self.status_path = ""
+
+    def takes(self, *statuses: Script, location: str | None = None, **headers: Any) -> str:
+        coming: Iterable[Script] = chain(statuses, repeat(statuses[-1])) if statuses else repeat(status())
+        steps = iter(coming)
+
+        async def answers(writer: Any) -> None:
+            if self.agent.calls[-1].method == "DELETE":
+                await says(b"", 204)(writer)
+            else:
+                await next(steps)(writer)
+
+        url = self.agent.does(answers)
+        self.status_path = url.rpartition(":")[2].partition("/")[2]
+        return self.agent.does(says(b"", 202, Location=location or f"/{self.status_path}", **headers))
+
+    def _of(self, method: str) -> list[Call]:
+        return [call for call in self.agent.calls if call.method == method]
+
+    @property
+    def looks(self) -> list[Call]:
+        return self._of("GET")
+
+    @property
+    def posts(self) -> list[Call]:
+        return self._of("POST")
+
+    @property
+    def stops(self) -> list[Call]:
+        return self._of("DELETE")
