@@ -69,7 +69,7 @@ class World:
 
     async def empty(self) -> None:
         """Forget what earlier examples left."""
-        for table in ("executions", "workers", "job_logs", "jobs"):
+        for table in ("circuits", "executions", "workers", "job_logs", "jobs"):
             await self.sql(f"DELETE FROM {table}")
         for worker in self.workers:  # as a worker does when it starts
             await self.renew(worker)
