@@ -69,11 +69,12 @@ _ROOM: Final = """
     )
 """
 _DUE: Final = "due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())"
+#: Arrays, not joins: the planner cannot know how few rows such a limit leaves, and would read the whole table.
 _MARK: Final = """
     UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
         due_at = least(e.deadline_at,
             now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
-    FROM due WHERE e.execution_id = due.execution_id
+    WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
     RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
 """
 _ANY_OPEN: Final = "EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL)"
@@ -113,8 +114,9 @@ _OFFER_BY_AGENT: Final = text(
         WHERE {_ANY_OPEN}
         ORDER BY queued.priority DESC, queued.due_at LIMIT (SELECT free FROM room)
     ), due AS MATERIALIZED (
-        SELECT execution_id FROM executions JOIN first USING (execution_id)
-        WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND {_DUE} FOR UPDATE OF executions SKIP LOCKED
+        SELECT execution_id FROM executions
+        WHERE execution_id = ANY(ARRAY(SELECT execution_id FROM first))
+            AND stage = 'EXECUTING' AND state = 'QUEUED' AND {_DUE} FOR UPDATE SKIP LOCKED
     ), marked AS ({_MARK}), probes AS (
         UPDATE circuits SET probe_id = marked.execution_id FROM marked
         WHERE circuits.agent_id = marked.agent_id AND circuits.open_until IS NOT NULL
