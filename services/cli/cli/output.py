@@ -12,6 +12,7 @@ from rich.text import Text
 
 from contracts.client import Batch
 from contracts.resources import Agent, Job, JobLog
+from contracts.status import Circuit
 
 STYLES = {
     "COMPLETED": "green",
@@ -43,6 +44,14 @@ def styled(status: object) -> Text:
 def clock(moment: datetime) -> str:
     """The local time of day."""
     return f"{moment.astimezone():%H:%M:%S.%f}"[:-3]
+
+
+def circuit(agent: Agent) -> Text:
+    """Whether an agent is given work, and until when not."""
+    words = agent.circuit.replace("_", " ")
+    if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
+        words += f" until {clock(agent.circuit_open_until)}"
+    return Text(words, style="" if agent.circuit is Circuit.CLOSED else "red")
 
 
 class Output:
@@ -151,11 +160,12 @@ class Output:
                 agent.protocol,
                 agent.url,
                 "yes" if agent.enabled else "no",
+                circuit(agent),
                 " ".join(agent.capabilities),
             )
             for agent in agents
         ]
-        self.table(["id", "name", "protocol", "url", "enabled", "capabilities"], rows)
+        self.table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
 
     def _more(self, next_cursor: str) -> None:
         if next_cursor:
