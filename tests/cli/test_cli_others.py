@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from contracts.resources import NewJob
-from contracts.status import JobLogStatus
+from contracts.resources import NewAgent, NewJob
+from contracts.status import Circuit, JobLogStatus
 
 
 def job(job_id, ends=None):
@@ -28,6 +29,20 @@ async def test_an_agent_is_created_changed_and_disabled(signoff):
     assert "Author" in (await signoff("agents", "list")).out
     assert (await signoff("agents", "get", "nobody")).status == 1
     assert (await signoff("agents", "create", "--name", "x", "--url", "ftp://x")).status == 2
+
+
+async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signoff, jobstore):
+    until = datetime(2100, 1, 1, 12, 30, tzinfo=UTC)
+    agents = {"calm": (Circuit.CLOSED, None), "down": (Circuit.OPEN, until), "tried": (Circuit.HALF_OPEN, until)}
+    for name, (circuit, at) in agents.items():
+        agent = jobstore.add_agent(NewAgent(id=name, name=name, url="http://127.0.0.1:1/"))
+        jobstore.agents[name] = agent.model_copy(update={"circuit": circuit, "circuit_open_until": at})
+    lines = {line.split()[0]: line for line in (await signoff("agents", "list")).out.splitlines()}
+    assert "closed" in lines["calm"]
+    assert f"open until {until.astimezone():%H:%M:%S}" in lines["down"]
+    assert "half open" in lines["tried"]
+    told = (await signoff("agents", "get", "down", "--json")).json
+    assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("open", until)
 
 
 @pytest.mark.parametrize(("ends", "status"), [("COMPLETED", 0), ("FAILED", 1)])

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ class Tables:
     jobs: dict[str, Any]
     executions: dict[UUID, Any]
     logs: list[Any]
+    circuits: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     async def read(cls, database: Database) -> "Tables":
@@ -46,7 +47,13 @@ class Tables:
                     "event_id, code, progress, message FROM job_logs ORDER BY seq",
                 )
             )
-            return cls({r.id: r for r in jobs}, {r.execution_id: r for r in executions}, list(logs))
+            circuits = await session.execute(text("SELECT *, open_until > clock_timestamp() AS open FROM circuits"))
+            return cls(
+                {r.id: r for r in jobs},
+                {r.execution_id: r for r in executions},
+                list(logs),
+                {r.agent_id: r for r in circuits},
+            )
 
     @property
     def live(self) -> list[Any]:
@@ -69,6 +76,23 @@ class Tables:
             if row.state == "DONE":
                 now = self.executions[execution_id]
                 assert (now.state, now.answer, now.lease) == (row.state, row.answer, row.lease), "an answer changed"
+
+    def check_grants(self, before: "Tables") -> None:
+        """What was granted since: nothing while the circuit was open, and one probe while it was half open."""
+        for agent_id, circuit in before.circuits.items():
+            rows = [row for row in self.executions.values() if row.agent_id == agent_id and row.state == "LEASED"]
+            granted = {row.execution_id for row in rows if row.stage == "EXECUTING" and row.lease > before.lease(row)}
+            probe = before.executions.get(circuit.probe_id)
+            probing = probe is not None and probe.stage == "EXECUTING" and probe.state in {"OFFERED", "LEASED"}
+            if circuit.open:
+                assert not granted, f"granted while the circuit is open: {granted}"
+            elif circuit.open is False:
+                assert len(granted) <= 1, f"more than one probe: {granted}"
+                assert not probing or granted <= {circuit.probe_id}, f"beside the probe: {granted}"
+
+    def lease(self, row: Any) -> int:
+        """The number of an execution's last lease, here."""
+        return self.executions[row.execution_id].lease if row.execution_id in self.executions else 0
 
     def _check_job(self, job: Any, rows: Sequence[Any]) -> None:
         assert [row.version for row in rows] == list(range(1, len(rows) + 1)), "versions have a gap or a repeat"

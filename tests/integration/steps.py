@@ -13,8 +13,11 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands import CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.handlers import Handlers
-from jobstore.states import Kind
+from jobstore.repository import Repository
+from jobstore.states import Kind, Stage
+from jobstore.sweeper import Sweeper
 from jobstore.work import Answer, ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from servicekit.errors import TransientError
 
 CRITERIA = 'Says "blue"'
 
@@ -128,3 +131,32 @@ class Steps:
         query = text("UPDATE executions SET deadline_at = now(), fails_at = now() WHERE execution_id = :id")
         async with self.database.transaction() as connection:
             await connection.execute(query, {"id": self.execution_id})
+
+
+class Published:
+    """Keeps what is published, in place of a broker; can be out of reach."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.keyed: list[bool] = []
+        self.away = False
+
+    async def publish(self, *events: Any, keyed: bool = True) -> None:
+        if self.away:
+            raise TransientError("away")
+        self.events += events
+        self.keyed += [keyed] * len(events)
+
+
+async def seen(database: Database, stage: Stage, room: int) -> None:
+    """A worker has told its room."""
+    async with database.transaction() as connection:
+        await Repository(connection).seen(uuid4(), stage, room)
+
+
+async def swept(database: Database, handlers: Handlers) -> None:
+    """As a sweeper does that has been patient for long enough."""
+    sweeper = Sweeper(database, handlers, lambda: True)
+    await sweeper.sweep()
+    sweeper._lapse_from = 0.0
+    await sweeper.sweep()

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from steps import Steps, verdict
+from steps import Published, Steps, seen, swept, verdict
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
@@ -14,7 +14,6 @@ from jobstore.commands import CancelJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
-from jobstore.repository import Repository
 from jobstore.states import Kind, Stage, State
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
@@ -22,21 +21,6 @@ from servicekit.errors import TransientError
 from signoff.v1 import work_service_pb2 as pb
 
 LEASE_S = 10.0
-
-
-class Published:
-    """Keeps what is published, in place of a broker; can be out of reach."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.keyed: list[bool] = []
-        self.away = False
-
-    async def publish(self, *events: Any, keyed: bool = True) -> None:
-        if self.away:
-            raise TransientError("away")
-        self.events += events
-        self.keyed += [keyed] * len(events)
 
 
 @pytest.fixture
@@ -55,11 +39,6 @@ async def steps(database: Database, handlers: Handlers) -> Steps:
         await connection.execute(text("DELETE FROM executions"))
         await connection.execute(text("DELETE FROM workers"))
     return Steps(database, handlers)
-
-
-async def seen(database: Database, stage: Stage, room: int) -> None:
-    async with database.transaction() as connection:
-        await Repository(connection).seen(uuid4(), stage, room)
 
 
 async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher, published: Published) -> None:
@@ -126,14 +105,6 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]
-
-
-async def swept(database: Database, handlers: Handlers) -> None:
-    """As a sweeper does that has been patient for long enough."""
-    sweeper = Sweeper(database, handlers, lambda: True)
-    await sweeper.sweep()
-    sweeper._lapse_from = 0.0
-    await sweeper.sweep()
 
 
 def renewal(

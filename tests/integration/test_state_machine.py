@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from world import JOBS, LEASE_S, World, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
+from jobstore.breaker import BreakerTerms
 from jobstore.database import Database
 from jobstore.handlers import Handlers, Terms
 
@@ -120,6 +121,7 @@ class Lives(RuleBasedStateMachine):
             "lease ends": lambda: [world.lease_ends(execution)],
             "lapse": lambda: [world.lease_ends(execution), world.sweep()],
             "deadline": lambda: [world.deadline_passes(execution), world.sweep()],
+            "half open": lambda: [world.circuits_half_open(), world.dispatch()],
         }
         return steps[self.draw("dispatch", "dispatch", "wait", "wait", "wait", *steps)]()
 
@@ -169,7 +171,7 @@ def machine(database: Database, database_url: str, handlers: Handlers) -> Iterat
     del database  # it is migrated
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Lives.loop, Lives.database = asyncio.new_event_loop(), own
-    Lives.handlers = Handlers(own, Terms(handlers.terms.policy, LEASE_S, offer_again_s=LEASE_S))
+    Lives.handlers = Handlers(own, Terms(handlers.terms.policy, LEASE_S, LEASE_S, BreakerTerms(2, LEASE_S, LEASE_S)))
     yield Lives
     Lives.loop.run_until_complete(own.close())
     Lives.loop.close()

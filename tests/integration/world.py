@@ -69,7 +69,7 @@ class World:
 
     async def empty(self) -> None:
         """Forget what earlier examples left."""
-        for table in ("executions", "workers", "job_logs", "jobs"):
+        for table in ("circuits", "executions", "workers", "job_logs", "jobs"):
             await self.sql(f"DELETE FROM {table}")
         for worker in self.workers:  # as a worker does when it starts
             await self.renew(worker)
@@ -128,6 +128,10 @@ class World:
         due = f"UPDATE executions SET due_at = to_timestamp({order}) WHERE state IN ('QUEUED', 'OFFERED')"
         await self.sql(due.replace(":", r"\:"))
 
+    async def circuits_half_open(self) -> None:
+        """The time of what is open is over."""
+        await self.sql("UPDATE circuits SET open_until = clock_timestamp() WHERE open_until IS NOT NULL")
+
     async def lease_ends(self, execution_id: UUID) -> None:
         """Its time passes, in the tables and by the clock of the frozen worker that holds it."""
         late = "UPDATE executions SET due_at = clock_timestamp() WHERE execution_id = :id AND state = 'LEASED'"
@@ -156,7 +160,9 @@ class World:
             for event in events
         ]
         request = pb.BeginExecutionsRequest(owner=str(worker.owner), room=worker.room, claims=claims)
+        before = await Tables.read(self.database)
         answers = (await self.work.BeginExecutions(request, None)).answers
+        (await Tables.read(self.database)).check_grants(before)
         for event, answer in zip(events, answers, strict=True):
             if answer.outcome == _GRANTED:
                 lease = event.execution_id, answer.grant.lease
@@ -205,7 +211,8 @@ class World:
             kind = kinds.get(how, ReportKind.ATTEMPT_FAILED)
             if how == "retry":
                 self.agents.excused.add(held.lease)
-            outcome = reported(*self._named(held), kind, seq=held.seq + 1, retry_after_s=30.0, code=f"agent_{how}")
+            told = {"retry_after_s": 30.0, "code": f"agent_{how}", "retryable": kind is ReportKind.ATTEMPT_FAILED}
+            outcome = reported(*self._named(held), kind, seq=held.seq + 1, **told)
         worker.end(held, outcome)
 
     # Validators
@@ -336,6 +343,7 @@ class World:
             if row.state == "LEASED" and row.execution_id not in kept:
                 await self.lease_ends(row.execution_id)
         await self.sweep()
+        await self.circuits_half_open()
         await self.wait()
         await self.dispatch()
         await self.read_everything()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -11,8 +12,8 @@ from system import Agent, Judge, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.resources import NewJob
-from contracts.status import JobLogStatus, JobStatus, Outcome
+from contracts.resources import NewAgent, NewJob
+from contracts.status import Circuit, JobLogStatus, JobStatus, Outcome
 from contracts.topics import TOPIC_OF, TOPICS
 
 
@@ -238,3 +239,47 @@ async def test_a_worker_told_to_stop_hands_its_work_over_at_once(system: System,
     codes = [entry.code for entry in await system.logs(job.id)]
     assert "handed_over" in codes
     assert "lease_lapsed" not in codes
+
+
+async def test_an_agent_that_is_down_is_left_alone_until_one_call_finds_it_back(system: System, agent: Agent) -> None:
+    frail = await system.client.create_agent(NewAgent(id="frail", name="frail", url=agent.url))
+    failing = [await system.create(frail.id, policy={"max_attempts": 1}) for _ in range(5)]
+    for job in failing:
+        agent.answers[job.id] = lambda _: web.Response(status=503)
+        await system.client.execute_job(job.id)
+    for job in failing:
+        assert (await system.at_rest(job.id)).status is JobStatus.FAILED
+
+    async with system.http.get("/api/agents") as answer:
+        shown = {agent["id"]: agent for agent in (await answer.json())["items"]}
+    assert (shown["frail"]["circuit"], shown["agent"]["circuit"]) == ("open", "closed")
+
+    waiting = [await system.create(frail.id) for _ in range(4)]
+    first, answered = asyncio.Event(), asyncio.Event()
+    called_before: list[tuple[str, datetime]] = []
+
+    async def back(body: dict[str, Any]) -> dict[str, str]:
+        if not answered.is_set():
+            called_before.append((body["job_id"], datetime.now(UTC)))
+            first.set()
+            await answered.wait()
+        return {"text": "blue"}
+
+    for job in waiting:
+        agent.answers[job.id] = back
+        await system.client.execute_job(job.id)
+    other = await system.create()
+    await system.client.execute_job(other.id)
+    assert (await system.at_rest(other.id)).status is JobStatus.COMPLETED
+
+    await asyncio.wait_for(first.wait(), 30)
+    other = await system.create()
+    await system.client.execute_job(other.id)
+    assert (await system.at_rest(other.id)).status is JobStatus.COMPLETED
+    assert (await system.client.get_agent(frail.id)).circuit is Circuit.HALF_OPEN
+    answered.set()
+    for job in waiting:
+        assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    assert (await system.client.get_agent(frail.id)).circuit is Circuit.CLOSED
+    ((_, called_at),) = called_before
+    assert called_at >= datetime.fromisoformat(shown["frail"]["circuit_open_until"])

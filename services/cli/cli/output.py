@@ -12,7 +12,7 @@ from rich.text import Text
 
 from contracts.client import Batch
 from contracts.resources import Agent, Job, JobLog
-from contracts.status import JobLogStatus
+from contracts.status import Circuit, JobLogStatus
 
 STYLES = {
     "COMPLETED": "green",
@@ -49,6 +49,14 @@ def clock(moment: datetime) -> str:
 def percent(progress: float | None) -> str:
     """The part of the work that its agent has done; nothing where it said nothing."""
     return "" if progress is None else f"{progress:.0%}"
+
+
+def circuit(agent: Agent) -> Text:
+    """Whether an agent is given work, and until when not."""
+    words = agent.circuit.replace("_", " ")
+    if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
+        words += f" until {clock(agent.circuit_open_until)}"
+    return Text(words, style="" if agent.circuit is Circuit.CLOSED else "red")
 
 
 class Output:
@@ -162,11 +170,12 @@ class Output:
                 agent.protocol,
                 agent.url,
                 "yes" if agent.enabled else "no",
+                circuit(agent),
                 " ".join(agent.capabilities),
             )
             for agent in agents
         ]
-        self.table(["id", "name", "protocol", "url", "enabled", "capabilities"], rows)
+        self.table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
 
     def _more(self, next_cursor: str) -> None:
         if next_cursor:

@@ -46,7 +46,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
         await make_topics()
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
-        handlers = Handlers(database, Terms(settings.policy, settings.lease_s, settings.offer_again_s))
+        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker)
+        handlers = Handlers(database, terms)
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)

@@ -18,6 +18,7 @@ class Command:
     """What the transaction must lock and load before `apply`. Errors are PermanentErrors: of this command alone."""
 
     needs_spec: ClassVar[bool] = False
+    needs_circuit: ClassVar[bool] = False
 
     @property
     def job(self) -> str | None:
@@ -37,6 +38,13 @@ class Command:
         """The agents that are needed, once the rows are locked."""
         agent_id = ledger.jobs[self.job].agent_id if self.needs_spec and self.job in ledger.jobs else None
         return (agent_id,) if agent_id else ()
+
+    def circuits(self, ledger: Ledger) -> Iterable[str]:
+        """The agents whose circuits are needed, once the rows are locked."""
+        if not self.needs_circuit:
+            return ()
+        known = ledger.executions.get(self.execution) if self.execution else None
+        return (known.agent_id,) if known and known.agent_id else self.agents(ledger)
 
     def apply(self, ledger: Ledger) -> Any:
         """Decide on the locked rows."""

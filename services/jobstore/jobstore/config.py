@@ -2,6 +2,7 @@
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
+from jobstore.breaker import BreakerTerms
 from servicekit.settings import ServiceSettings
 
 
@@ -29,6 +30,14 @@ class Settings(ServiceSettings):
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     backoff_factor: float = 2.0
+    circuit_failures: int = 5
+    circuit_open_first_s: float = 5.0
+    circuit_open_max_s: float = 300.0
+
+    @property
+    def breaker(self) -> BreakerTerms:
+        """When the circuit of an agent opens, and for how long."""
+        return BreakerTerms(self.circuit_failures, self.circuit_open_first_s, self.circuit_open_max_s)
 
     @property
     def policy(self) -> Policy:

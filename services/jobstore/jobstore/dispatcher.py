@@ -66,9 +66,11 @@ class Dispatcher:
     async def _marked(self, stage: Stage, *, again: bool) -> list[Any]:
         async with self._database.session() as session:
             rows = await leases.offer(session, stage, State.QUEUED, OFFERS_MAX, self._offers)
-            if again:
-                rows += await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers)
-        return rows
+            repeated = await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers) if again else []
+        if stage is Stage.EXECUTING and not rows:  # an open circuit may be why
+            async with self._database.transaction() as connection:
+                rows = await leases.offer_by_agent(connection, OFFERS_MAX, self._offers)
+        return rows + repeated
 
     async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:
         if stage is Stage.EXECUTING:

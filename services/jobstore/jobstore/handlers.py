@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from prometheus_client import Counter
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
+from jobstore.breaker import BreakerTerms
 from jobstore.commands import CancelJob, Command
 from jobstore.database import Database, Lane, RaceError
 from jobstore.ledger import Ledger
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
+CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, again or anew, or closed", ["circuit"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Terms:
     policy: Policy
     lease_s: float
     offer_again_s: float
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
 
 
 class Handlers:
@@ -87,12 +90,14 @@ class Handlers:
         if orphans:
             job_ids.update(await jobs.jobs_of(orphans))
         terms = (self.terms.lease_s, self.terms.offer_again_s)
-        ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy)
+        ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy, self.terms.breaker)
         if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
             raise RaceError("an execution was admitted meanwhile, and its job is not locked")
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
         await jobs.load(ledger, specs, agents)
+        if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):
+            await jobs.lock_circuits(ledger, called)
         return ledger
 
     async def _applied(self, jobs: Repository, ledger: Ledger, command: Command) -> Any:
@@ -138,3 +143,7 @@ def _account(ledger: Ledger) -> None:
         about = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
         level = logging.DEBUG if refusal.code == "repeat" else logging.INFO  # a result arrives on two ways
         log.log(level, "refused", extra={**about, "reason": refusal.message})
+    for agent_id, breaker in ledger.moved_circuits:
+        circuit, until = breaker.circuit(ledger.times.now).value, breaker.open_until
+        CIRCUITS.labels(circuit).inc()
+        log.warning("circuit", extra={"agent_id": agent_id, "circuit": circuit, "open_until": until})

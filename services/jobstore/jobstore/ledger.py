@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, State, Times
+from jobstore.breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.transitions import decide
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
@@ -37,14 +38,22 @@ class Spec:
 
 @dataclass(slots=True)
 class Ledger:
-    """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for."""
+    """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
+
+    `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
+    """
 
     times: Times
     defaults: Policy
+    breaker_terms: BreakerTerms
+    troubled: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    circuits: dict[str, Breaker] = field(default_factory=dict)
+    stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
+    moved_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
     rooms: dict[UUID, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
@@ -69,7 +78,27 @@ class Ledger:
             self.put(decision.execution)
         if decision.entry is not None:
             self.entries.append(decision.entry)
+        if execution is not None and execution.stage is Stage.EXECUTING:
+            self._learn(execution, report)
         return decision
+
+    def circuit(self, execution: Execution) -> Breaker:
+        """The circuit of the agent that is called for an execution."""
+        return self.circuits.get(execution.agent_id or "", CLOSED)
+
+    def _learn(self, execution: Execution, report: Report) -> None:
+        """What a call tells of its agent."""
+        before = self.circuit(execution)
+        after, now = before, self.times.now
+        if report.kind is Kind.CLAIMED:
+            after = before.granted(execution.execution_id, now)
+        elif report.answered is not None:
+            after = CLOSED if report.answered else before.failed(execution.execution_id, now, self.breaker_terms)
+        if after is before or execution.agent_id is None:
+            return
+        self.circuits[execution.agent_id] = after
+        if after.open_until != before.open_until:
+            self.moved_circuits.append((execution.agent_id, after))
 
     def put(self, execution: Execution) -> None:
         """Take over an execution as it stands now."""
@@ -150,6 +179,7 @@ class Ledger:
         self.payloads.clear()
         for changes in (self.new_jobs, self.changed_jobs, self.new_executions, self.changed_executions):
             changes.clear()
+        self.stored_circuits = {i: breaker for i, breaker in self.circuits.items() if breaker != CLOSED}
 
     def queue_again(self, execution: Execution) -> None:
         """What was offered and cannot be taken goes back, to be offered where there is room."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, select, text, tuple_
+from sqlalchemy import Row, and_, case, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent, NewAgent, Policy
-from contracts.status import JobStatus
-from jobstore import facts
+from contracts.status import Circuit, JobStatus
+from jobstore import circuits, facts
 from jobstore.models import agents, batch_items, batches, jobs
+from jobstore.models import circuits as circuits_table
 from jobstore.repository import agent
 
 _JOB_COLUMNS: Final[Sequence[Any]] = (
@@ -40,6 +41,16 @@ _LOG_COLUMNS: Final = (
 )
 _PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 _NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+
+
+_CIRCUIT: Final[Sequence[Any]] = (
+    case(
+        (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
+        (circuits_table.c.open_until > func.clock_timestamp(), Circuit.OPEN.value),
+        else_=Circuit.HALF_OPEN.value,
+    ).label("circuit"),
+    circuits_table.c.open_until.label("circuit_open_until"),
+)
 
 
 def _job_view(row: Row[Any]) -> dict[str, Any]:
@@ -150,7 +161,8 @@ async def list_agents(
 ) -> list[Agent]:
     """Agents by (name, id), after one of them."""
     columns = [column for column in agents.c if column.name != "policy"]
-    query = select(*columns, text("policy::text AS policy")).order_by(agents.c.name, agents.c.id).limit(limit)
+    query = select(*columns, *_CIRCUIT, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
+    query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
     if only is not None:
@@ -159,7 +171,7 @@ async def list_agents(
 
 
 async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
-    """Insert an agent, or replace one; False where one is there, or none."""
+    """Insert an agent, or replace one, whose circuit is closed then; False where one is there, or none."""
     row = {
         **new.model_dump(include={"name", "url", "capabilities", "enabled"}),
         "protocol": new.protocol.value,
@@ -175,6 +187,7 @@ async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *
     else:
         update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
         written = await connection.execute(update)
+        await circuits.close(connection, agent_id)
     if written.rowcount:
         await facts.tell_agent(connection, agent_id)
     return bool(written.rowcount)

@@ -17,6 +17,7 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore import projection, tool
+from jobstore.breaker import BreakerTerms
 from jobstore.config import RebuildSettings
 from jobstore.database import Database
 from jobstore.projection import Projection
@@ -155,7 +156,7 @@ class Rebuild:
         about = {"done": State.DONE.value, "most": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, about)).all():
             ids = [row.execution_id for row in rows]
-            ledger = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy())
+            ledger = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
             for execution_id, job_id in rows:
                 execution = ledger.executions[execution_id]
                 decision = ledger.record(job_id, execution, Report(Kind.REBUILT, lease=execution.lease))

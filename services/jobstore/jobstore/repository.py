@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore import facts, sql
+from jobstore import circuits, facts, sql
+from jobstore.breaker import BreakerTerms
 from jobstore.database import CHANNEL, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
 from jobstore.states import Entry, Execution, Job, Stage, State, Times
@@ -104,10 +105,11 @@ _LOCK_JOBS: Final = text(
     "progress, progress_message "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
-#: With the database's time, read after all locks are held.
+#: With the database's time, read after all locks are held, and whether there is any circuit to lock.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, e.* FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, e.*
+    FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(_EXECUTION).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true
@@ -174,6 +176,7 @@ class Repository:
         execution_ids: Collection[UUID],
         terms: tuple[float, float],
         defaults: Policy,
+        breaker_terms: BreakerTerms,
     ) -> Ledger:
         """Lock jobs in the order of their ids, and then executions, those live among the jobs' included."""
         jobs = {}
@@ -182,9 +185,14 @@ class Repository:
             jobs = {row.id: _job(row) for row in rows}
         ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
-        times = Times(locked[-1].now, *terms)
+        times, troubled = Times(locked[-1].now, *terms), locked[-1].troubled
         executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
-        return Ledger(times, defaults, jobs=jobs, executions=executions)
+        return Ledger(times, defaults, breaker_terms, troubled, jobs=jobs, executions=executions)
+
+    async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
+        """Add the circuits of agents, locked after all jobs and executions."""
+        ledger.stored_circuits = await circuits.lock(self._connection, agent_ids)
+        ledger.circuits = dict(ledger.stored_circuits)
 
     async def jobs_of(self, execution_ids: Iterable[UUID]) -> list[str]:
         """The jobs of executions that are known."""
@@ -225,6 +233,7 @@ class Repository:
             **sql.arrays(_LOG, "l", [_log_row(entry) for entry in ledger.entries]),
         }
         await self._connection.execute(_RECORD, parameters)
+        await circuits.write(self._connection, ledger.stored_circuits, ledger.circuits)
         ledger.written()
 
     async def grants(self, execution_ids: Iterable[UUID]) -> Mapping[UUID, Any]:
@@ -242,7 +251,7 @@ def _job(row: Any) -> Job:
 
 
 def _execution(row: Any) -> Execution:
-    fields = dict(zip(_EXECUTION, row[1:], strict=True))
+    fields = dict(zip(_EXECUTION, row[2:], strict=True))
     policy = from_json(row.policy) if row.policy else None
     return Execution(**{**fields, "stage": Stage(row.stage), "state": State(row.state), "policy": policy})
 

@@ -118,7 +118,10 @@ class Execution:
 
 @dataclass(slots=True)
 class Report:
-    """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token."""
+    """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token.
+
+    `answered`: whether the agent did, or failed in a way that may pass; None where nothing is said of it.
+    """
 
     kind: Kind
     lease: int = 0
@@ -134,6 +137,7 @@ class Report:
     retry_after_s: float = 0.0
     call: int = 0
     progress: float | None = None
+    answered: bool | None = None
 
 
 @dataclass(slots=True)

@@ -273,6 +273,8 @@ def _deadline(job: Job, execution: Execution | None, report: Report, times: Time
     if execution.fails_at > times.now:
         return Refusal("deadline_ahead", "there is time left")
     code, message = _overdue(execution, times)
+    if code == "queue_timeout" and report.message:
+        message = f"{message}: {report.message}"
     return _failed(job, execution, replace(report, code=code, message=message))
 
 

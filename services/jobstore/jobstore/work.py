@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.resources import NewJob, Verdict
-from contracts.status import Outcome, ReportKind
+from contracts.status import Circuit, Outcome, ReportKind
 from jobstore.commands import REFUSED, Command
 from jobstore.ledger import Ledger, spec_hash
 from jobstore.states import Execution, Kind, Refusal, Report, Stage, State
@@ -32,6 +32,7 @@ GRANTED, QUEUED, DUPLICATE, REFUSAL, INVALID = "GRANTED", "QUEUED", "DUPLICATE",
 class ClaimExecution(Command):
     """An executor claims an execution; one that nobody knows is admitted first."""
 
+    needs_circuit = True
     execution_id: UUID
     job_id: str
     owner: UUID
@@ -122,6 +123,7 @@ def _concluded(known: Execution) -> Answer:
 class ClaimJudging(Command):
     """A validator claims a result: it is recorded, unless it is already, and leased."""
 
+    needs_circuit = True
     event: ResultProduced
     owner: UUID
     room: int
@@ -152,6 +154,7 @@ class ClaimJudging(Command):
 class RecordResult(Command):
     """An agent's result; said again, it changes nothing."""
 
+    needs_circuit = True
     event: ResultProduced
     size: int = 0
 
@@ -171,6 +174,7 @@ class RecordResult(Command):
             response=f'{{"result":{json_text(event.result)}}}',
             message="the agent answered",
             event_id=event.event_id,
+            answered=True,
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
@@ -189,6 +193,7 @@ _KINDS = {
 class RecordReport(Command):
     """What a worker says happened."""
 
+    needs_circuit = True
     event: JobStatusReported
 
     @property
@@ -220,8 +225,15 @@ class RecordReport(Command):
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
             progress=event.progress,
+            answered=_answered(event),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
+
+
+def _answered(event: JobStatusReported) -> bool | None:
+    if event.kind is ReportKind.DECLINED:
+        return True
+    return None if event.retryable is None else not event.retryable
 
 
 def _response(event: JobStatusReported) -> str | None:
@@ -244,6 +256,7 @@ def feedback_of(verdict: Verdict) -> str:
 class NoticeLease(Command):
     """A lease of which something is noticed: given back, lapsed, or out of time."""
 
+    needs_circuit = True
     execution_id: UUID
     kind: Kind
     lease: int
@@ -256,8 +269,19 @@ class NoticeLease(Command):
     def apply(self, ledger: Ledger) -> Refusal | None:
         execution = ledger.executions.get(self.execution_id)
         lease = execution.lease if execution and self.kind is not Kind.GIVEN_BACK else self.lease
-        report = Report(self.kind, lease=lease, code="begun" if self.begun else None)
+        code, message = "begun" if self.begun else None, None
+        if execution is not None and self.kind is Kind.DEADLINE:
+            message = _why_waiting(ledger, execution)
+        report = Report(self.kind, lease=lease, code=code, message=message)
         return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
+
+
+def _why_waiting(ledger: Ledger, execution: Execution) -> str | None:
+    """What holds an execution up besides the workers."""
+    circuit = ledger.circuit(execution).circuit(ledger.times.now)
+    if circuit is Circuit.CLOSED:
+        return None
+    return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
 
 
 def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
@@ -278,11 +302,19 @@ def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room
     if execution.state is State.LEASED:
         return Answer(DUPLICATE)
     if ledger.rooms.setdefault(owner, room) <= 0:
-        if execution.state is State.OFFERED:
-            ledger.queue_again(execution)
-        return Answer(QUEUED, "no_room")
+        return _queued(ledger, execution, "no_room")
+    admitted = ledger.circuit(execution).admits(execution.execution_id, ledger.times.now)
+    if kind is Kind.CLAIMED and not admitted:
+        return _queued(ledger, execution, "circuit_open", _why_waiting(ledger, execution))
     decision = ledger.record(execution.job_id, execution, Report(kind, owner=owner))
     if isinstance(decision, Refusal):
         return Answer(DUPLICATE, decision.code, decision.message)
     ledger.rooms[owner] -= 1
     return Answer(GRANTED, execution=decision.execution)
+
+
+def _queued(ledger: Ledger, execution: Execution, code: str, message: str | None = None) -> Answer:
+    """It is offered again when it can be taken."""
+    if execution.state is State.OFFERED:
+        ledger.queue_again(execution)
+    return Answer(QUEUED, code, message or "")
