@@ -89,7 +89,8 @@ class Work:
             return {"state": "succeeded", "result": self.result}
         text = json.dumps(self.result)
         partial = text[: int(len(text) * done)]
-        return {"state": "running", "progress": round(done, 3), "message": f"{done:.0%} is built", "partial": partial}
+        message = f"{len(partial)} of {len(text)} characters"
+        return {"state": "running", "progress": round(done, 3), "message": message, "partial": partial}
 
 
 CALLS = web.AppKey("calls", Calls)
