@@ -171,7 +171,7 @@ def machine(database: Database, database_url: str, handlers: Handlers) -> Iterat
     del database  # it is migrated
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Lives.loop, Lives.database = asyncio.new_event_loop(), own
-    Lives.handlers = Handlers(own, Terms(handlers.terms.policy, LEASE_S, LEASE_S, BreakerTerms(2, LEASE_S, LEASE_S)))
+    Lives.handlers = Handlers(own, Terms(handlers.terms.policy, LEASE_S, LEASE_S, BreakerTerms(1, LEASE_S, LEASE_S)))
     yield Lives
     Lives.loop.run_until_complete(own.close())
     Lives.loop.close()
