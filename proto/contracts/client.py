@@ -232,9 +232,10 @@ class JobStoreClient:
         answer = await self._call(self._jobs.GetBatch, jobs_pb.GetBatchRequest(batch_id=batch_id))
         return _batch_of(answer.batch)
 
-    async def cancel_job(self, job_id: str, reason: str | None = None) -> Job:
+    async def cancel_job(self, job_id: str, reason: str | None = None, *, requested_by: str | None = None) -> Job:
         """Cancel what is asked for or under way. The job stays where it can be executed again."""
-        answer = await self._call(self._jobs.CancelJob, jobs_pb.CancelJobRequest(job_id=job_id, reason=reason))
+        request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by)
+        answer = await self._call(self._jobs.CancelJob, request)
         return job_of(answer.job)
 
     async def resubmit_job(

@@ -76,12 +76,15 @@ async def test_a_job_is_assigned_with_or_without_a_payload(http):
 
 async def test_a_job_is_cancelled_and_resubmitted(http, jobstore):
     job = await create(http, agent_id="writer", payload={"ends": "RESUBMISSION_REQUIRED"})
-    async with http.post(f"/api/jobs/{job['id']}/cancel", json={"reason": "too early"}) as answer:
+    async with http.post(
+        f"/api/jobs/{job['id']}/cancel", json={"reason": "too early", "requested_by": "ada"}
+    ) as answer:
         assert answer.status == 200
     await http.post(f"/api/jobs/{job['id']}/execute")
     async with http.post(f"/api/jobs/{job['id']}/resubmit", json={"comment": "shorter"}) as answer:
         assert (await answer.json())["submission"] == 2
-    assert jobstore.asked(jobs_pb.CancelJobRequest)[0].reason == "too early"
+    cancelled = jobstore.asked(jobs_pb.CancelJobRequest)[0]
+    assert (cancelled.reason, cancelled.requested_by) == ("too early", "ada")
     assert jobstore.asked(jobs_pb.ResubmitJobRequest)[0].comment == "shorter"
 
 

@@ -209,11 +209,11 @@ async def test_a_job_cancelled_while_its_agent_works_rests_and_may_be_executed_a
     agent.answers[job.id] = slow
     await system.client.execute_job(job.id)
     await asyncio.wait_for(called.wait(), 30)
-    cancelled = await system.client.cancel_job(job.id, "not needed")
+    cancelled = await system.client.cancel_job(job.id, "not needed", requested_by="ada")
     assert cancelled.status is JobStatus.ASSIGNED
     await asyncio.wait_for(aborted.wait(), 30)
     entry = await system.logged(job.id, lambda entry: entry.status is JobLogStatus.CANCELLED)
-    assert entry.message == "not needed"
+    assert entry.message == "cancelled by ada: not needed"
 
     del agent.answers[job.id]
     await system.client.execute_job(job.id)

@@ -155,6 +155,7 @@ class CancelJob(Command):
     job_id: str | None
     execution_id: UUID | None = None
     reason: str | None = None
+    requested_by: str | None = None
 
     @property
     def job(self) -> str | None:
@@ -166,7 +167,9 @@ class CancelJob(Command):
         return self.execution_id
 
     def apply(self, ledger: Ledger) -> dict[str, Any] | None:
-        report = Report(Kind.CANCELLED, message=self.reason or "cancelled", code="cancelled")
+        why = f": {self.reason}" if self.reason else ""
+        message = f"cancelled by {self.requested_by or 'the administrator'}{why}"
+        report = Report(Kind.CANCELLED, message=message, code="cancelled")
         if self.execution_id is not None:
             self._by_execution(ledger, self.execution_id, report)
             return None

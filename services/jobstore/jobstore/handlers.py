@@ -123,8 +123,7 @@ class Handlers:
 
 
 def _cancel(event: CancelRequested) -> Command:
-    reason = f"cancelled by {event.requested_by}: {event.reason or ''}"
-    return CancelJob(event.job_id, event.execution_id, reason)
+    return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)
 
 
 def _is_executing_grant(result: Any) -> bool:

@@ -105,8 +105,8 @@ class Jobs(JobServiceServicer):
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=_as_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
-        reason = request.reason if request.HasField("reason") else None
-        view = await self._handlers.submit.one(CancelJob(request.job_id, reason=_without_nul(reason)))
+        reason, requested_by = _without_nul(request.reason), _without_nul(request.requested_by)
+        view = await self._handlers.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=_as_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:

@@ -130,10 +130,17 @@ async def watch(cli: Session, job_id: JobId, timeout_s: Timeout = None) -> None:
 
 
 @command(app, "cancel")
-async def cancel(cli: Session, job_id: JobId, reason: Annotated[str | None, typer.Option()] = None) -> None:
+async def cancel(
+    cli: Session,
+    job_id: JobId,
+    reason: Annotated[str | None, typer.Option()] = None,
+    requested_by: Annotated[
+        str | None, typer.Option("--by", envvar="USER", help="Who asks, as the log tells it.")
+    ] = None,
+) -> None:
     """Cancel what is asked for or under way."""
     async with cli.jobstore() as jobstore:
-        cli.out.job(await jobstore.cancel_job(job_id, reason))
+        cli.out.job(await jobstore.cancel_job(job_id, reason, requested_by=requested_by))
 
 
 @command(app, "assign")

@@ -80,7 +80,8 @@ async def execute_job(
 @router.post("/{job_id}/cancel")
 async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: Cancellation | None = None) -> Job:
     """Cancel what is asked for or under way."""
-    return await jobstore.cancel_job(job_id, cancellation.reason if cancellation else None)
+    said = cancellation or Cancellation()
+    return await jobstore.cancel_job(job_id, said.reason, requested_by=said.requested_by)
 
 
 @router.post("/{job_id}/resubmit")

@@ -73,9 +73,10 @@ class Resubmission(Execution):
 
 
 class Cancellation(Model):
-    """Why."""
+    """Why, and who asks."""
 
     reason: Text | None = None
+    requested_by: Text | None = Field(None, description="as the log tells it; the administrator when not said")
 
 
 class NewBatch(Model):
