@@ -5,12 +5,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from breakers import FAILURES, Breakers
+from steps import Published, seen
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from jobstore import queries
+from jobstore.breaker import BreakerTerms
 from jobstore.database import Database
 from jobstore.handlers import Handlers, Terms
+from jobstore.states import Stage
 
 POLICY = Policy(
     max_submissions=3,
@@ -45,3 +49,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 def handlers(database: Database) -> Handlers:
     return Handlers(database, Terms(POLICY, LEASE_S, offer_again_s=5.0))
+
+
+@pytest.fixture
+async def world(database: Database, database_url: str, handlers: Handlers) -> AsyncIterator[Breakers]:
+    terms = Terms(handlers.terms.policy, 10.0, 5.0, BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0))
+    other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
+    made = Breakers(database, Handlers(database, terms), Handlers(other, terms), Published())
+    for table in ("circuits", "executions", "workers"):
+        await made.sql(f"DELETE FROM {table}")
+    async with database.transaction() as connection:
+        new = NewAgent(name="other", url="http://127.0.0.1:2/")
+        await queries.put_agent(connection, "other", new, create=True)
+    await seen(database, Stage.EXECUTING, 10)
+    yield made
+    await other.close()

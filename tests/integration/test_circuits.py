@@ -1,108 +1,31 @@
 """The circuits of agents in the tables: who opens and closes one, who is held up by it, and who finds out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from breakers import FAILURES, Breakers
 from sqlalchemy import text
-from steps import Published, Steps, new_job, reported, seen, swept, verdict
+from steps import Steps, new_job, reported, swept, verdict
 
 from contracts import convert
 from contracts.identity import new_execution_id
-from contracts.resources import Agent, NewAgent
+from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
-from jobstore import leases, queries
-from jobstore.breaker import BreakerTerms
+from jobstore import leases
 from jobstore.commands import CancelJob
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
-from jobstore.handlers import Handlers, Terms
 from jobstore.services import Agents
 from jobstore.states import Kind, Stage, State
 from jobstore.work import Answer, ClaimExecution, RecordReport
 from signoff.v1 import agent_service_pb2 as agent_pb
 
-FAILURES = 3
 OFFERS = leases.OfferTerms(5.0, 60.0, 60.0)
 
 
-@dataclass
-class World:
-    """Two jobstores on one database, an agent that fails and one that does not."""
-
-    database: Database
-    one: Handlers
-    two: Handlers
-    published: Published
-
-    async def sql(self, query: str, **parameters: Any) -> None:
-        async with self.database.transaction() as connection:
-            await connection.execute(text(query), parameters)
-
-    async def queued(self, **fields: Any) -> Steps:
-        return await Steps(self.database, self.one).requested(**fields)
-
-    async def running(self, **fields: Any) -> tuple[Steps, int]:
-        steps = Steps(self.database, self.one)
-        return steps, await steps.running(**fields)
-
-    async def fail(self, times: int = 1, kind: ReportKind = ReportKind.ATTEMPT_FAILED, **fields: Any) -> list[Steps]:
-        """Calls that are made at once, and then fail."""
-        calls = [await self.running() for _ in range(times)]
-        for steps, lease in calls:
-            await steps.report(lease, kind, **{"retryable": True, "retry_after_s": 1_000.0, **fields})
-        return [steps for steps, _ in calls]
-
-    async def opened(self) -> None:
-        await self.fail(FAILURES)
-
-    async def half_opened(self) -> None:
-        """Open, and its time is over."""
-        await self.opened()
-        await self.time_over()
-
-    async def time_over(self) -> None:
-        await self.sql("UPDATE circuits SET open_until = clock_timestamp()")
-
-    async def row(self) -> Any:
-        async with self.database.session() as session:
-            return (await session.execute(text("SELECT * FROM circuits WHERE agent_id = 'writer'"))).one_or_none()
-
-    async def agent(self) -> Agent:
-        async with self.database.session() as session:
-            agent = await queries.agent_by_id(session, "writer")
-        assert agent is not None
-        return agent
-
-    async def circuit(self) -> Circuit:
-        return (await self.agent()).circuit
-
-    async def offered(self, handlers: Handlers | None = None) -> list[UUID]:
-        self.published.events.clear()
-        terms = (handlers or self.one).terms
-        await Dispatcher(self.database, self.published, terms).offer()  # type: ignore[arg-type]
-        return [event.execution_id for event in self.published.events]
-
-
-@pytest.fixture
-async def world(database: Database, database_url: str, handlers: Handlers) -> AsyncIterator[World]:
-    terms = Terms(handlers.terms.policy, 10.0, 5.0, BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0))
-    other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
-    made = World(database, Handlers(database, terms), Handlers(other, terms), Published())
-    for table in ("circuits", "executions", "workers"):
-        await made.sql(f"DELETE FROM {table}")
-    async with database.transaction() as connection:
-        new = NewAgent(name="other", url="http://127.0.0.1:2/")
-        await queries.put_agent(connection, "other", new, create=True)
-    await seen(database, Stage.EXECUTING, 10)
-    yield made
-    await other.close()
-
-
-async def test_failures_in_a_row_open_a_circuit_and_it_shows(world: World) -> None:
+async def test_failures_in_a_row_open_a_circuit_and_it_shows(world: Breakers) -> None:
     await world.fail(FAILURES - 1)
     assert (await world.agent()).circuit is Circuit.CLOSED
     await world.fail()
@@ -114,7 +37,7 @@ async def test_failures_in_a_row_open_a_circuit_and_it_shows(world: World) -> No
 
 
 @pytest.mark.parametrize("kind", [ReportKind.CALL_FAILED, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED])
-async def test_every_kind_of_failure_counts_that_may_pass(world: World, kind: ReportKind) -> None:
+async def test_every_kind_of_failure_counts_that_may_pass(world: Breakers, kind: ReportKind) -> None:
     await world.fail(FAILURES, kind)
     assert await world.circuit() is Circuit.OPEN
 
@@ -128,7 +51,7 @@ ANSWERS: dict[str, Callable[[Steps, int], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("how", ANSWERS)
-async def test_any_answer_of_the_agent_begins_the_count_anew(world: World, how: str) -> None:
+async def test_any_answer_of_the_agent_begins_the_count_anew(world: Breakers, how: str) -> None:
     await world.fail(FAILURES - 1)
     steps, lease = await world.running()
     await ANSWERS[how](steps, lease)
@@ -137,7 +60,7 @@ async def test_any_answer_of_the_agent_begins_the_count_anew(world: World, how: 
     assert await world.circuit() is Circuit.CLOSED
 
 
-async def test_what_is_not_the_agents_doing_counts_for_nothing(world: World) -> None:
+async def test_what_is_not_the_agents_doing_counts_for_nothing(world: Breakers) -> None:
     await world.fail(FAILURES - 1)
     lapsed, _ = await world.running()
     await lapsed.due(-1)
@@ -153,7 +76,7 @@ async def test_what_is_not_the_agents_doing_counts_for_nothing(world: World) -> 
         assert await session.scalar(text("SELECT count(*) FROM circuits")) == 1
 
 
-async def test_reports_said_again_or_fenced_count_once(world: World) -> None:
+async def test_reports_said_again_or_fenced_count_once(world: Breakers) -> None:
     steps, lease = await world.running()
     for _ in range(FAILURES):
         await steps.report(lease, ReportKind.CALL_FAILED, seq=2, retryable=True)
@@ -161,7 +84,7 @@ async def test_reports_said_again_or_fenced_count_once(world: World) -> None:
     assert (await world.row()).failures == 1
 
 
-async def test_failures_recorded_by_two_jobstores_at_once_all_count(world: World) -> None:
+async def test_failures_recorded_by_two_jobstores_at_once_all_count(world: Breakers) -> None:
     told = {"kind": ReportKind.ATTEMPT_FAILED, "retryable": True}
     calls = [await world.running() for _ in range(2)]
     one, two = (RecordReport(reported(s.execution_id, s.job_id, lease, **told)) for s, lease in calls)
@@ -169,7 +92,7 @@ async def test_failures_recorded_by_two_jobstores_at_once_all_count(world: World
     assert (await world.row()).failures == 2
 
 
-async def test_an_open_circuit_holds_back_its_agents_executions_and_no_others(world: World) -> None:
+async def test_an_open_circuit_holds_back_its_agents_executions_and_no_others(world: Breakers) -> None:
     await world.opened()
     held = await world.queued(priority=9)
     other = await world.queued(priority=1, agent_id="other")
@@ -177,7 +100,7 @@ async def test_an_open_circuit_holds_back_its_agents_executions_and_no_others(wo
     assert (await held.row()).state == "QUEUED"
 
 
-async def test_what_was_offered_before_is_queued_again_when_it_is_claimed(world: World) -> None:
+async def test_what_was_offered_before_is_queued_again_when_it_is_claimed(world: Breakers) -> None:
     steps = await world.queued()
     assert await world.offered() == [steps.execution_id]
     await world.opened()
@@ -188,7 +111,7 @@ async def test_what_was_offered_before_is_queued_again_when_it_is_claimed(world:
     assert await world.offered() == []
 
 
-async def test_a_request_from_upstream_is_kept_and_offered_later(world: World) -> None:
+async def test_a_request_from_upstream_is_kept_and_offered_later(world: Breakers) -> None:
     await world.opened()
     steps = Steps(world.database, world.one)
     answer = await steps.claim(inline=new_job())
@@ -200,7 +123,7 @@ async def test_a_request_from_upstream_is_kept_and_offered_later(world: World) -
     assert (await steps.claim()).outcome == "GRANTED"
 
 
-async def test_who_holds_a_lease_is_granted_the_same_again(world: World) -> None:
+async def test_who_holds_a_lease_is_granted_the_same_again(world: Breakers) -> None:
     steps, lease = await world.running()
     await world.opened()
     answer = await steps.claim()
@@ -209,7 +132,7 @@ async def test_who_holds_a_lease_is_granted_the_same_again(world: World) -> None
     assert answer.execution.lease == lease
 
 
-async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go(world: World) -> None:
+async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go(world: Breakers) -> None:
     await world.half_opened()
     waiting = [await world.queued(priority=priority) for priority in (3, 8, 5)]
     other = await world.queued(agent_id="other", priority=1)
@@ -224,7 +147,7 @@ async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go
     assert await world.offered() == [waiting[2].execution_id, waiting[0].execution_id]
 
 
-async def test_the_probes_failure_opens_for_longer_and_another_call_that_fails_late_does_not(world: World) -> None:
+async def test_the_probes_failure_opens_for_longer_and_another_call_that_fails_late_does_not(world: Breakers) -> None:
     late, late_lease = await world.running()
     await world.half_opened()
     probe, lease = await world.running()
@@ -237,14 +160,14 @@ async def test_the_probes_failure_opens_for_longer_and_another_call_that_fails_l
         assert 190 < float(await session.scalar(left) or 0) <= 200
 
 
-async def test_an_answer_to_an_earlier_call_closes_an_open_circuit(world: World) -> None:
+async def test_an_answer_to_an_earlier_call_closes_an_open_circuit(world: Breakers) -> None:
     early, lease = await world.running()
     await world.opened()
     await early.result(lease)
     assert await world.circuit() is Circuit.CLOSED
 
 
-async def test_a_probe_that_is_tried_again_here_keeps_its_place(world: World) -> None:
+async def test_a_probe_that_is_tried_again_here_keeps_its_place(world: Breakers) -> None:
     await world.half_opened()
     probe, lease = await world.running()
     await probe.report(lease, ReportKind.CALL_FAILED, retryable=True)
@@ -256,35 +179,35 @@ async def test_a_probe_that_is_tried_again_here_keeps_its_place(world: World) ->
     assert await world.circuit() is Circuit.CLOSED
 
 
-async def _cancelled(world: World, probe: Steps, lease: int) -> None:
+async def _cancelled(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
     await world.one.submit.one(CancelJob(probe.job_id))
 
 
-async def _lapsed(world: World, probe: Steps, lease: int) -> None:
+async def _lapsed(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
     await probe.due(-1)
     await swept(world.database, world.one)
     await probe.due(1_000)
 
 
-async def _out_of_time(world: World, probe: Steps, lease: int) -> None:
+async def _out_of_time(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
     await probe.deadline_passed()
     await swept(world.database, world.one)
 
 
-async def _given_back(world: World, probe: Steps, lease: int) -> None:
+async def _given_back(world: Breakers, probe: Steps, lease: int) -> None:
     await world.two.notice(Kind.GIVEN_BACK, [(probe.execution_id, lease, True)])
     await probe.due(1_000)
 
 
-async def _failed_otherwise(world: World, probe: Steps, lease: int) -> None:
+async def _failed_otherwise(world: Breakers, probe: Steps, lease: int) -> None:
     del world
     await probe.report(lease, ReportKind.FAILED)
 
 
-async def _forgotten(world: World, probe: Steps, lease: int) -> None:
+async def _forgotten(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
     await world.sql("DELETE FROM executions WHERE execution_id = :id", id=probe.execution_id)
 
@@ -294,7 +217,7 @@ LOSSES = [_cancelled, _lapsed, _out_of_time, _given_back, _failed_otherwise, _fo
 
 @pytest.mark.parametrize("lost", LOSSES)
 async def test_another_execution_finds_out_where_the_probe_is_lost(
-    world: World, lost: Callable[[World, Steps, int], Awaitable[None]]
+    world: Breakers, lost: Callable[[Breakers, Steps, int], Awaitable[None]]
 ) -> None:
     await world.half_opened()
     probe, lease = await world.running(policy={"deadline_s": 1_000.0})
@@ -309,16 +232,16 @@ async def test_another_execution_finds_out_where_the_probe_is_lost(
     assert await world.circuit() is Circuit.CLOSED
 
 
-async def _cancelled_in_the_queue(world: World, probe: Steps) -> None:
+async def _cancelled_in_the_queue(world: Breakers, probe: Steps) -> None:
     await world.two.submit.one(CancelJob(probe.job_id))
 
 
-async def _never_taken(world: World, probe: Steps) -> None:
+async def _never_taken(world: Breakers, probe: Steps) -> None:
     await world.sql("UPDATE executions SET fails_at = now() WHERE execution_id = :id", id=probe.execution_id)
     await swept(world.database, world.one)
 
 
-async def _without_room(world: World, probe: Steps) -> None:
+async def _without_room(world: Breakers, probe: Steps) -> None:
     del world
     assert (await probe.claim(room=0)).code == "no_room"
     await probe.due(1_000)
@@ -326,7 +249,7 @@ async def _without_room(world: World, probe: Steps) -> None:
 
 @pytest.mark.parametrize("lost", [_cancelled_in_the_queue, _never_taken, _without_room])
 async def test_another_one_is_offered_where_the_probe_is_lost_before_it_was_taken(
-    world: World, lost: Callable[[World, Steps], Awaitable[None]]
+    world: Breakers, lost: Callable[[Breakers, Steps], Awaitable[None]]
 ) -> None:
     await world.half_opened()
     probe = await world.queued()
@@ -337,7 +260,7 @@ async def test_another_one_is_offered_where_the_probe_is_lost_before_it_was_take
     assert await world.offered() == [next_one.execution_id]
 
 
-async def test_a_probe_whose_offer_is_lost_is_offered_again(world: World) -> None:
+async def test_a_probe_whose_offer_is_lost_is_offered_again(world: Breakers) -> None:
     await world.half_opened()
     probe = await world.queued()
     assert await world.offered() == [probe.execution_id]
@@ -346,7 +269,7 @@ async def test_a_probe_whose_offer_is_lost_is_offered_again(world: World) -> Non
 
 
 @pytest.mark.parametrize("repetition", range(5))
-async def test_of_two_jobstores_that_race_for_the_probe_one_has_it(world: World, repetition: int) -> None:
+async def test_of_two_jobstores_that_race_for_the_probe_one_has_it(world: Breakers, repetition: int) -> None:
     del repetition
     await world.half_opened()
     waiting = [await world.queued() for _ in range(8)]
@@ -359,7 +282,7 @@ async def test_of_two_jobstores_that_race_for_the_probe_one_has_it(world: World,
 
 @pytest.mark.parametrize("repetition", range(5))
 async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_it(
-    world: World, repetition: int
+    world: Breakers, repetition: int
 ) -> None:
     del repetition
     await world.half_opened()
@@ -371,7 +294,7 @@ async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_i
     assert len(world.published.events) + (answer.outcome == "GRANTED") == 1
 
 
-async def test_the_queue_timeout_runs_on_and_says_that_the_circuit_is_open(world: World) -> None:
+async def test_the_queue_timeout_runs_on_and_says_that_the_circuit_is_open(world: Breakers) -> None:
     await world.opened()
     steps = await world.queued(policy={"queue_timeout_s": 0.001})
     await swept(world.database, world.one)
@@ -382,7 +305,7 @@ async def test_the_queue_timeout_runs_on_and_says_that_the_circuit_is_open(world
     )
 
 
-async def test_an_agent_that_an_operator_updates_is_another_one(world: World) -> None:
+async def test_an_agent_that_an_operator_updates_is_another_one(world: Breakers) -> None:
     await world.opened()
     steps = await world.queued()
     agent = NewAgent(name="writer", protocol=Protocol.HTTP, url="http://127.0.0.1:3/")
@@ -392,7 +315,7 @@ async def test_an_agent_that_an_operator_updates_is_another_one(world: World) ->
     assert await world.offered() == [steps.execution_id]
 
 
-async def test_the_doors_show_the_circuit(world: World) -> None:
+async def test_the_doors_show_the_circuit(world: Breakers) -> None:
     await world.opened()
     agents = Agents(world.database)
     one = await agents.GetAgent(agent_pb.GetAgentRequest(agent_id="writer"), None)  # type: ignore[arg-type]
@@ -402,7 +325,7 @@ async def test_the_doors_show_the_circuit(world: World) -> None:
     assert (shown["other"].circuit, shown["other"].circuit_open_until) == (Circuit.CLOSED, None)
 
 
-async def test_a_verdict_is_recorded_while_the_circuit_is_open(world: World) -> None:
+async def test_a_verdict_is_recorded_while_the_circuit_is_open(world: Breakers) -> None:
     steps = Steps(world.database, world.one)
     lease = await steps.judging()
     await world.opened()
@@ -411,7 +334,7 @@ async def test_a_verdict_is_recorded_while_the_circuit_is_open(world: World) -> 
     assert await world.circuit() is Circuit.OPEN
 
 
-async def test_much_that_waits_for_a_broken_agent_is_not_even_looked_at(world: World) -> None:
+async def test_much_that_waits_for_a_broken_agent_is_not_even_looked_at(world: Breakers) -> None:
     await world.opened()
     other = await world.queued(agent_id="other", priority=1)
     await world.sql(

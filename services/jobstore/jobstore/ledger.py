@@ -82,13 +82,13 @@ class Ledger:
             self._learn(execution, report)
         return decision
 
-    def circuit(self, execution: Execution) -> Breaker:
-        """The circuit of the agent that is called for an execution."""
+    def breaker(self, execution: Execution) -> Breaker:
+        """The breaker of the agent that is called for an execution."""
         return self.circuits.get(execution.agent_id or "", CLOSED)
 
     def _learn(self, execution: Execution, report: Report) -> None:
         """What a call tells of its agent."""
-        before = self.circuit(execution)
+        before = self.breaker(execution)
         after, now = before, self.times.now
         if report.kind is Kind.CLAIMED:
             after = before.granted(execution.execution_id, now)

@@ -278,7 +278,7 @@ class NoticeLease(Command):
 
 def _why_waiting(ledger: Ledger, execution: Execution) -> str | None:
     """What holds an execution up besides the workers."""
-    circuit = ledger.circuit(execution).circuit(ledger.times.now)
+    circuit = ledger.breaker(execution).circuit(ledger.times.now)
     if circuit is Circuit.CLOSED:
         return None
     return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
@@ -303,7 +303,7 @@ def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room
         return Answer(DUPLICATE)
     if ledger.rooms.setdefault(owner, room) <= 0:
         return _queued(ledger, execution, "no_room")
-    admitted = ledger.circuit(execution).admits(execution.execution_id, ledger.times.now)
+    admitted = ledger.breaker(execution).admits(execution.execution_id, ledger.times.now)
     if kind is Kind.CLAIMED and not admitted:
         return _queued(ledger, execution, "circuit_open", _why_waiting(ledger, execution))
     decision = ledger.record(execution.job_id, execution, Report(kind, owner=owner))
