@@ -103,9 +103,10 @@ class _Work:
         """How it ended. AgentError: that will never be known."""
         for interval_s in backoffs_s(min(POLL_FIRST_S, poll_max_s), poll_max_s):
             await asyncio.sleep(self._wait_s(interval_s))
+            is_last = self._left_s <= 0  # an earlier look may have been answered while this process was frozen
             if (status := await self._looked()) is not None:
                 return status
-            if self._left_s <= 0:
+            if is_last and self._left_s <= 0:
                 message = f"no heartbeat within {self._heartbeat_s:g} s of the work at {self._url}; {self._last}"
                 raise AgentHeartbeatTimeoutError(message)
         raise AssertionError
@@ -130,7 +131,7 @@ class _Work:
                 raise AgentWorkLostError(f"the agent knows nothing of the work at {self._url}: {error}") from error
             if not error.retryable:
                 raise
-            self._last, self._retry_after_s = storable(str(error)), error.retry_after_s
+            self._last, self._retry_after_s = storable(str(error)[:500]), error.retry_after_s
             return None
         except TimeoutError:
             self._last, self._retry_after_s = "it did not answer in time", None
@@ -150,7 +151,7 @@ class _Work:
             )
 
     def _hear(self, status: Status) -> None:
-        if "heartbeat" in status.model_fields_set:
+        if status.heartbeat is not None:
             beat = hash(json_text(status.heartbeat))
             if beat == self._beat:
                 self._last = "it answered with the same heartbeat as before"
