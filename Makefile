@@ -50,8 +50,8 @@ format: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure
-	$(BIN)/python benchmarks/lives.py $(ARGS)
+bench: $(READY) ## Measure lives; OF=slow_calls measures 10,000 calls in flight
+	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

@@ -167,8 +167,13 @@ class World:
         return list(answers)
 
     async def ask_again(self, worker: Worker) -> None:
+        """Model rule regrant: what it was granted, and still has, it is granted again."""
         asked, worker.asking = worker.asking, []
+        rows = (await Tables.read(self.database)).live
+        granted = {row.execution_id for row in rows if (row.state, row.owner) == ("LEASED", worker.owner)}
         await (self.claim if worker in self.executors else self.claim_judging)(worker, asked)
+        kept = {*worker.held, *(execution_id for execution_id, _ in worker.outcomes)}
+        assert granted & {event.execution_id for event in asked} <= kept, "a lost answer is not given again"
 
     def call(self, held: Held, worker: Worker) -> None:
         """Only while the lease runs by the worker's own clock; told of without waiting."""
@@ -278,6 +283,11 @@ class World:
         records: Any = [SimpleNamespace(event=event, size=1, replay=False) for event in events]
         if kind is CancelRequested:
             await self.handlers.on_cancel_requested(records)
+            after = (await Tables.read(self.database)).executions
+            for event in events:
+                row = after.get(event.execution_id)
+                assert row is not None, "model rule cancel_unknown: it may still be executed"
+                assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):
             handle = self.handlers.on_results if kind is ResultProduced else self.handlers.on_status_reports
@@ -334,7 +344,12 @@ class World:
             await self.renew(worker)
 
     async def calm(self) -> None:
-        """Left alone, every execution ends (invariant 1); replayed, nothing changes and nobody is called (5)."""
+        """Left alone, every execution ends (invariant 1); replayed, nothing changes and nobody is called (5).
+
+        Also when the broker comes back empty, as it does every other time.
+        """
+        if len(self.tables.logs) % 2:
+            self.topics.emptied()
         for _ in range(ROUNDS_MAX):
             await self.round()
             await self.check()

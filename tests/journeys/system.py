@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from faults.reading import Tables, quiet
 
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy
@@ -110,6 +111,12 @@ class System:
         logs, _ = await self.client.list_job_logs(job_id)
         assert [entry.version for entry in logs] == list(range(1, len(logs) + 1))
         return logs
+
+    async def calm(self) -> Tables:
+        """The tables, once nothing is under way any more and every fact is told."""
+        tables = Tables(self.endpoints["postgres"])
+        assert await quiet(tables, self.endpoints["kafka"], WAIT_S) is None
+        return tables
 
     def kill(self, process: str, number: signal.Signals = signal.SIGKILL) -> int:
         pid: int = self.endpoints["processes"][process]

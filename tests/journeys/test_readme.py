@@ -59,6 +59,13 @@ async def test_the_operators_example(home: Path) -> None:
     assert "COMPLETED" in output
 
 
+async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> None:
+    await system.calm()
+    output = await run(home, "bash", "-ec", example("Replay and rebuild", "sh"))
+    assert "1 published again" in output
+    assert output.splitlines()[-1].startswith("ok: ")
+
+
 async def test_the_python_clients_example(home: Path) -> None:
     output = await run(home, sys.executable, "-c", example("As a gRPC client", "python"))
     assert output.splitlines()[-1].startswith("COMPLETED")

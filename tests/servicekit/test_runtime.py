@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from servicekit.runtime import first_of
+from servicekit.runtime import allow_connections, first_of
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -74,3 +75,10 @@ async def test_what_the_first_raised_is_raised():
     with pytest.raises(ZeroDivisionError):
         await first_of(other, fails())
     assert other.cancelled()
+
+
+def test_a_service_may_have_as_many_connections_as_its_process_may():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most - 1, most))
+    allow_connections()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
@@ -25,6 +26,13 @@ def tune_gc() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def allow_connections() -> None:
+    """As many open files as the process may have: each call under way is a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where "without limit" is more than the system takes
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Stop(asyncio.Event):
     """Set by SIGTERM and SIGINT. A service that starts does not wait for it yet, and is cancelled instead."""
 
@@ -39,6 +47,7 @@ class Stop(asyncio.Event):
 def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
     logs.configure(service, log_level)
+    allow_connections()
 
     async def supervised() -> None:
         stop = Stop()

@@ -1,0 +1,140 @@
+"""Thousands of slow calls in flight in one executor: its memory, its CPU, and whether any is made twice.
+
+Prints one JSON line; ends with status 1 when a call was made twice, a job ended otherwise than COMPLETED, the consumer
+group was rebalanced, or the executor held more than a GiB.
+
+    .venv/bin/python benchmarks/slow_calls.py --calls 10000 --seconds 60
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvloop
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from lives import FINAL, running
+
+from contracts.client import JobStoreClient
+from contracts.events import ExecuteRequested, JobChanged
+from contracts.identity import new_execution_id
+from contracts.resources import NewAgent, NewJob, Policy
+from contracts.topics import TOPIC_OF
+
+RSS_MAX_BYTES = 1 << 30
+REBALANCED = re.compile(r"rebalance group signoff-executor", re.IGNORECASE)
+
+
+class Agent:
+    """Answers each call after so many seconds, and counts the calls of each job and those under way."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.calls: Counter[str] = Counter()
+        self.under_way = self.most = 0
+        self.all_at = 0.0
+
+    async def on_call(self, request: web.Request) -> web.Response:
+        """Answer one call."""
+        body = await request.json()
+        self.calls[body["job_id"]] += 1
+        self.under_way += 1
+        if self.under_way > self.most:
+            self.most, self.all_at = self.under_way, time.perf_counter()
+        await asyncio.sleep(self.seconds)
+        self.under_way -= 1
+        return web.json_response({"text": "the sky is blue"})
+
+
+async def ended(consumer: AIOKafkaConsumer, count: int) -> Counter[str]:
+    """How so many jobs ended, by the facts."""
+    ends: dict[str, str] = {}
+    while len(ends) < count:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            facts = (json.loads(record.value) for record in records)
+            ends |= {fact["job_id"]: fact["job"]["status"] for fact in facts if fact["job"]["status"] in FINAL}
+    return Counter(ends.values())
+
+
+async def measure(endpoints: dict[str, Any], data: Path, agent: Agent, calls: int) -> dict[str, Any]:
+    """All calls at once, from the first request to the last verdict."""
+    executor = psutil.Process(endpoints["processes"]["executor"])
+    broker_log = data / "logs" / "kafka.log"
+    consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=endpoints["kafka"])
+    await consumer.start()
+    await consumer.seek_to_end()
+    producer = AIOKafkaProducer(bootstrap_servers=endpoints["kafka"], acks="all", linger_ms=5)
+    await producer.start()
+    before = len(REBALANCED.findall(broker_log.read_text()))
+    assert before, "the broker's log tells of no group"
+    rss_idle, cpu = executor.memory_info().rss, sum(executor.cpu_times()[:2])
+    rss, began = rss_idle, time.perf_counter()
+    ending = asyncio.create_task(ended(consumer, calls))
+    for number in range(calls):
+        job = NewJob(title="A slow job", acceptance_criteria='Says "blue"', agent_id="slow", payload="p" * 500)
+        event = ExecuteRequested(execution_id=new_execution_id(), job_id=f"slow-{number}", job=job)
+        await producer.send(TOPIC_OF[ExecuteRequested], event.model_dump_json().encode())
+    await producer.flush()
+    while not ending.done():
+        rss = max(rss, executor.memory_info().rss)
+        await asyncio.wait({ending}, timeout=0.5)
+    took, used = time.perf_counter() - began, sum(executor.cpu_times()[:2]) - cpu
+    await asyncio.gather(consumer.stop(), producer.stop())
+    return {
+        "calls": calls,
+        "seconds_a_call": agent.seconds,
+        "most_in_flight": agent.most,
+        "most_in_flight_after_s": round(agent.all_at - began, 1),
+        "all_ended_after_s": round(took, 1),
+        "executor_rss_mib": {"idle": rss_idle >> 20, "most": rss >> 20},
+        "executor_cpu_s": round(used, 1),
+        "called_twice": sum(count > 1 for count in agent.calls.values()),
+        "rebalances": len(REBALANCED.findall(broker_log.read_text())) - before,
+        "same_executor": executor.is_running() and executor.pid == endpoints_now(data)["processes"]["executor"],
+        "ended": dict(await ending),
+        "within": rss <= RSS_MAX_BYTES,
+    }
+
+
+def endpoints_now(data: Path) -> dict[str, Any]:
+    """What `signoff up` says of itself now."""
+    parsed: dict[str, Any] = json.loads((data / "endpoints.json").read_text())
+    return parsed
+
+
+async def main() -> int:
+    """Measure once; 0 when every bound was kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    arguments = parser.parse_args()
+    os.environ["SIGNOFF_CAPACITY"] = str(arguments.calls)
+    agent, app = Agent(arguments.seconds), web.Application()
+    app.router.add_post("/agent", agent.on_call)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
+        data = Path(directory)
+        async with running(data) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+            policy = Policy(attempt_timeout_s=arguments.seconds * 3, connect_timeout_s=60)
+            await client.create_agent(NewAgent(id="slow", name="slow", url=url, policy=policy))
+            figures = await measure(endpoints, data, agent, arguments.calls)
+    await runner.cleanup()
+    print(json.dumps(figures))
+    right = figures["ended"] == {"COMPLETED": arguments.calls} and figures["same_executor"] and figures["within"]
+    return 0 if right and not figures["called_twice"] and not figures["rebalances"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,79 @@
+"""What operators do with the streams: read them, publish them again, make a database of them, compare."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from faults.reading import differences
+from system import Agent, Judge, System
+
+from contracts.status import JobStatus
+from contracts.topics import TOPICS
+
+
+async def signoff(system: System, *arguments: str) -> list[dict[str, Any]]:
+    """What the command says, as JSON; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", *arguments, "--json"),
+        env={**os.environ, "SIGNOFF_ENDPOINTS": str(system.endpoints_file)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, (output + errors).decode()
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def test_an_operator_reads_all_that_a_topic_says_of_a_job(system: System) -> None:
+    job = await system.create()
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await system.calm()
+
+    (result,) = await signoff(system, "replay", "result-produced", "--job", job.id)
+    assert result["value"]["result"] == {"text": "The sky is blue."}
+    facts = await signoff(system, "replay", "job-changed", "--job", job.id)
+    assert [fact["value"]["version"] for fact in facts] == list(range(1, 1 + len(await system.logs(job.id))))
+
+    at = f"--partition {result['partition']} --from-offset {result['offset']} --to-offset {result['offset']}"
+    assert await signoff(system, "replay", "result-produced", *at.split()) == [result]
+    assert not await signoff(system, "replay", "result-produced", "--job", job.id, "--since", "2100-01-01T00:00:00Z")
+
+
+async def test_every_topic_published_again_changes_nothing_and_calls_nobody(
+    system: System, agent: Agent, judge: Judge
+) -> None:
+    met, unmet, cancelled = [await system.create() for _ in range(3)]
+    agent.answers[unmet.id] = lambda _: {"text": "red"}
+    for job in (met, unmet, cancelled):
+        await system.client.execute_job(job.id)
+    await system.client.cancel_job(cancelled.id)
+    assert (await system.at_rest(met.id)).status is JobStatus.COMPLETED
+    assert (await system.at_rest(unmet.id)).status is JobStatus.RESUBMISSION_REQUIRED
+    tables = await system.calm()
+    before, calls, asked = await tables.standing(), sum(map(len, agent.calls.values())), judge.asked
+
+    for topic in TOPICS.values():
+        if topic.dlq is not None:
+            (told,) = await signoff(system, "replay", topic.name, "--publish", "--yes")
+            assert told["published"] > 0 or topic.name == "cancel-requested"
+    await system.calm()
+
+    assert differences(before, await tables.standing()) == []
+    assert (sum(map(len, agent.calls.values())), judge.asked) == (calls, asked)
+
+
+async def test_a_lost_database_is_made_again_from_the_facts(system: System) -> None:
+    job = await system.create()
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await system.calm()
+
+    rebuilt = f"{system.endpoints['postgres']}_rebuilt"
+    *_, told = await signoff(system, "rebuild", "--database-url", rebuilt, "--create")
+    assert told["counts"]["jobs"] > 0
+    (result,) = await signoff(system, "verify", "--database-url", rebuilt)
+    assert result["ok"]
+    assert result["counts"] == told["counts"]
