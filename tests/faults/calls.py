@@ -47,10 +47,17 @@ def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
 
 
 def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
-    """Within one attempt the caller counts from before its request arrives: it may have waited for so long."""
-    claimed_at = max((e.at for e in entries if e.kind == "claimed" and e.at <= again.begun_at), default=again.begun_at)
-    waited_s = again.begun_at - claimed_at
-    return claimed_at <= first.begun_at and waited_s >= seen.terms.attempt_timeout_s - SLACK_S / 2
+    """The caller counts from before its request arrives: since it had its lease, it may have waited for so long.
+
+    So it has where it called again under that lease, and where it said so and another lease followed.
+    """
+    leased_at = max((e.at for e in entries if e.kind == "claimed" and e.at <= first.begun_at), default=first.begun_at)
+    said_at = [
+        e.at for e in entries if e.code == "agent_timeout" and first.begun_at - SLACK_S <= e.at <= again.begun_at
+    ]
+    lapsed = any(e.kind == "claimed" and first.begun_at < e.at <= again.begun_at for e in entries)
+    until = max(said_at, default=leased_at) if lapsed else again.begun_at
+    return until - leased_at >= seen.terms.attempt_timeout_s - SLACK_S / 2
 
 
 def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:

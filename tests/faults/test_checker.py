@@ -129,6 +129,10 @@ PLANTED = {
         4,
         observed(agent_calls=[call(103.0), call(104.0)], faults=[Fault("kill", "kafka", 103.1, 103.9, 7)]),
     ),
+    "called again by another, long after": (
+        4,
+        observed(*LAPSED, agent_calls=[call(103.5, ended="aborted"), call(115.0)]),
+    ),
     "another key": (4, observed(agent_calls=[call(103.0, key="other")])),
     "another body": (4, observed(agent_calls=[call(103.0, ended="status 500"), call(104.0, body="other")])),
     "at most once, twice": (
@@ -195,6 +199,13 @@ ALLOWED = {
         *LIFE[:3],
         entry(4, "failed", "FAILED", at=111.0),
         agent_calls=[call(107.0), call(109.5)],
+    ),
+    "called again by another, after a timeout that its caller told of": observed(
+        *LIFE[:3],
+        entry(4, "attempt_failed", "IN_PROGRESS", code="agent_timeout", at=109.5),
+        entry(5, "claimed", "IN_PROGRESS", attempt=2, lease=2, at=120.0),
+        entry(6, "failed", "FAILED", attempt=2, lease=2, at=121.0),
+        agent_calls=[call(108.9, ended="aborted"), call(120.2)],
     ),
     "called again after a cut": observed(
         agent_calls=[call(103.0), call(104.0)], faults=[Fault("cut", "agent", 103.1, 103.2)]

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -13,7 +16,7 @@ from contracts.events import ExecuteRequested
 from contracts.topics import REPLAY_HEADER
 from servicekit.broker import Publisher
 from servicekit.errors import PermanentError, TransientError
-from servicekit.subscription import ConsumerDeadError, Subscription, kafka_broker, lag
+from servicekit.subscription import STOP_TIMEOUT_S, ConsumerDeadError, Subscription, kafka_broker, lag, stopped
 from servicekit.topics import Topics, ensure_topics, when_there
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
@@ -187,6 +190,23 @@ async def test_a_batch_that_does_not_end_is_left_to_the_next_process(place, hand
     handler.gate.set()
     async with subscribed(place, handler):
         await until(lambda: handler.seen == ["a"])
+
+
+async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away(place, handler, servers):
+    broker = kafka_broker(place.kafka, "test")
+    subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
+    subscription.attach(broker, max_records=10)
+    await broker.start()
+    await until(lambda: bool(subscription.consumer().assignment()))
+    pid = servers.processes["kafka"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        await stopped(broker)
+        assert time.monotonic() - started < STOP_TIMEOUT_S + 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await broker.stop()
 
 
 async def test_a_consumer_that_died_ends_its_service(place, handler):

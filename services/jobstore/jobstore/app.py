@@ -20,7 +20,7 @@ from jobstore.work_service import Work
 from servicekit import health
 from servicekit.broker import Publisher
 from servicekit.runtime import first_of, tune_gc
-from servicekit.subscription import Subscription, kafka_broker, lag
+from servicekit.subscription import Subscription, kafka_broker, lag, stopped
 from servicekit.topics import Topics, ensure_topics
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
@@ -105,7 +105,7 @@ async def _consuming(
     try:
         yield subscriptions
     finally:
-        await broker.stop()
+        await stopped(broker)
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from servicekit.broker import Publisher
 from servicekit.leases import GrpcLeases, channel
 from servicekit.runtime import first_of, tune_gc
 from servicekit.settings import WorkerSettings
-from servicekit.subscription import Subscription, kafka_broker
+from servicekit.subscription import Subscription, kafka_broker, stopped
 from servicekit.topics import when_there
 from servicekit.worker import Worker
 from signoff.v1 import work_service_pb2 as pb
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 RECORDS_MAX = 200
 #: Of the grace time, what work may use; the rest is for closing what it used.
 GRACE_SHARE = 0.8
+#: Of the grace time, what it may take to stop consuming: it must leave time to finish and to hand over.
+STOP_SHARE = 0.3
+#: What was not closed by then is left to the end of the process.
+CLOSE_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,12 @@ async def run_worker(
             runner = await health.serve(settings.health_address, {"consuming": subscription.check})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
-        stack.push_async_callback(broker.stop)
+        stack.push_async_callback(stopped, broker, CLOSE_TIMEOUT_S)
         try:
             await broker.start()
             await first_of(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
             worker.take_no_more()
-            await first_of(broker.stop(), worker.run())
+            await first_of(stopped(broker, settings.grace_s * STOP_SHARE), worker.run())
             await worker.stop(ends_at - time.monotonic())
