@@ -67,7 +67,8 @@ class Dispatcher:
         async with self._database.session() as session:
             rows = await leases.offer(session, stage, State.QUEUED, OFFERS_MAX, self._offers)
             repeated = await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers) if again else []
-        if stage is Stage.EXECUTING and not rows:  # an open circuit may be why
+            held_up = stage is Stage.EXECUTING and not rows and await leases.held_up(session)
+        if held_up:
             async with self._database.transaction() as connection:
                 rows = await leases.offer_by_agent(connection, OFFERS_MAX, self._offers)
         return rows + repeated

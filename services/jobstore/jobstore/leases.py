@@ -91,6 +91,7 @@ _OFFER: Final = text(
     {_MARK}
     """,  # noqa: S608 - fragments of our own
 )
+_HELD_UP: Final = text(f"SELECT {_ANY_OPEN}")
 #: Never waits for a lock: circuits are locked before executions here.
 _HALF_OPEN: Final = text(
     "SELECT agent_id FROM circuits WHERE open_until <= now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
@@ -111,7 +112,6 @@ _OFFER_BY_AGENT: Final = text(
                     AND probe.stage = 'EXECUTING' AND probe.state IN ('OFFERED', 'LEASED')) THEN 1
                 ELSE 0 END
         ) AS queued
-        WHERE {_ANY_OPEN}
         ORDER BY queued.priority DESC, queued.due_at LIMIT (SELECT free FROM room)
     ), due AS MATERIALIZED (
         SELECT execution_id FROM executions
@@ -151,6 +151,11 @@ async def offer(
     """
     parameters = {"stage": stage.value, "state": state.value, "most": most, **asdict(terms)}
     return _by_priority(await connection.execute(_OFFER, parameters))
+
+
+async def held_up(connection: AsyncConnection) -> bool:
+    """Whether any circuit is not closed."""
+    return bool(await connection.scalar(_HELD_UP))
 
 
 async def offer_by_agent(connection: AsyncConnection, most: int, terms: OfferTerms) -> list[Row[Any]]:
