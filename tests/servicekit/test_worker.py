@@ -272,7 +272,7 @@ async def test_stopped_it_lets_work_end_and_waits_until_its_outcome_is_recorded(
 
 async def test_stopped_it_hands_back_what_does_not_end_in_time(worker, leases, work):
     held = await begun(worker, work)
-    await worker.stop(0.2)
+    await worker.stop(1.5)
     assert leases.given_back == [(held.lease, True)]
     assert work.aborted == 1
     assert work.reported == 0
@@ -280,7 +280,7 @@ async def test_stopped_it_hands_back_what_does_not_end_in_time(worker, leases, w
 
 async def test_a_lease_handed_back_is_in_no_later_renewal(worker, leases, work):
     await begun(worker, work)
-    await worker.stop(0.2)
+    await worker.stop(1.5)
     assert leases.held == []
 
 
