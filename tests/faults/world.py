@@ -119,9 +119,12 @@ class World:
     async def stop_extra(self, name: str) -> None:
         process = self.extras[name]
         told_at = time.time()
-        process.send_signal(signal.SIGTERM)
-        await self.told_to_stop(name, process.pid, told_at)
-        await end(process, signal.SIGKILL, 5)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await self.told_to_stop(name, process.pid, told_at)
+            await end(process, signal.SIGKILL, 5)
+        else:  # it has ended by itself
+            self.deaths.append(Death(name, told_at, process.returncode))
         del self.extras[name]
 
 

@@ -1,7 +1,6 @@
 """Consuming batches of events from Kafka without losing one."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -225,9 +224,10 @@ def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S)
 
 async def stopped(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
     """Stop consuming. aiokafka waits for a broker that is away for as long as it takes: this does not."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await broker.stop()
+    stopping = asyncio.ensure_future(broker.stop())
+    done, _ = await asyncio.wait([stopping], timeout=timeout_s)
+    for task in done:
+        task.result()
 
 
 def lag(consumer: AIOKafkaConsumer | None) -> int | None:
