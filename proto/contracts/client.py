@@ -282,9 +282,13 @@ class JobStoreClient:
 
     async def latest_cursor(self) -> int:
         """Where a watch begins that wants only what changes from now on."""
-        async with asyncio.timeout(self._timeout_s), aclosing(self.watch_jobs(changes_only=True)) as events:
-            async for event in events:
-                return event.cursor
+        try:
+            async with asyncio.timeout(self._timeout_s), aclosing(self.watch_jobs(changes_only=True)) as events:
+                async for event in events:
+                    return event.cursor
+        except TimeoutError:
+            message = f"no answer within {self._timeout_s:g} s"
+            raise JobStoreError("deadline_exceeded", message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
         raise AssertionError
 
     async def create_agent(self, agent: NewAgent) -> Agent:

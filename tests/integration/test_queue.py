@@ -107,6 +107,25 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
     assert intervals == [5, 10, 20]
 
 
+async def test_an_outage_of_the_broker_makes_no_interval_grow(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, handlers: Handlers
+) -> None:
+    await steps.requested()
+    await seen(database, Stage.EXECUTING, 1)
+    published.away = True
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            await Dispatcher(database, published, handlers.terms).offer()  # type: ignore[arg-type]
+        await steps.due(-1)
+    published.away = False
+    await dispatcher.offer()
+    async with database.transaction() as connection:
+        due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
+        due_in_s = float(await connection.scalar(due, {"id": steps.execution_id}) or 0)
+    assert 0 < due_in_s <= handlers.terms.offer_again_s
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+
+
 def renewal(
     steps: Steps, *, held: int | None = None, outcome: int | None = None, **fields: Any
 ) -> pb.RenewLeasesRequest:

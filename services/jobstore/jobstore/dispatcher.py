@@ -59,7 +59,7 @@ class Dispatcher:
         for stage in Stage:
             rows = await self._marked(stage, again=again)
             if rows:
-                await self._publish(stage, rows)
+                await self._told(stage, rows)
             more = more or len(rows) >= OFFERS_MAX
         return more
 
@@ -72,6 +72,14 @@ class Dispatcher:
             async with self._database.transaction() as connection:
                 rows = await leases.offer_by_agent(connection, OFFERS_MAX, self._offers)
         return rows + repeated
+
+    async def _told(self, stage: Stage, rows: Sequence[Any]) -> None:
+        try:
+            await self._publish(stage, rows)
+        except TransientError:  # an outage makes no interval grow: what is offered takes up room until then
+            async with self._database.session() as session:
+                await leases.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
+            raise
 
     async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:
         if stage is Stage.EXECUTING:

@@ -124,6 +124,10 @@ _OFFER_BY_AGENT: Final = text(
     SELECT * FROM marked
     """,  # noqa: S608 - fragments of our own
 )
+_OFFER_SOON: Final = text(
+    "UPDATE executions SET offers = 0, due_at = least(deadline_at, now() + make_interval(secs => :again_s)) "
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state = 'OFFERED'",
+)
 _RESULTS: Final = text(
     """
     SELECT e.execution_id, a.request_payload::text AS request, r.response_payload::text AS response, r.created_at
@@ -163,6 +167,11 @@ async def offer_by_agent(connection: AsyncConnection, most: int, terms: OfferTer
     half_open = list(await connection.scalars(_HALF_OPEN))
     parameters = {"stage": Stage.EXECUTING.value, "most": most, "half_open": half_open, **asdict(terms)}
     return _by_priority(await connection.execute(_OFFER_BY_AGENT, parameters))
+
+
+async def offer_soon(connection: AsyncConnection, execution_ids: Sequence[UUID], again_s: float) -> None:
+    """What was marked as offered, and perhaps not published, is offered again as if for the first time."""
+    await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
 
 
 def _by_priority(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
