@@ -12,6 +12,8 @@ ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
 LINK_FAULTS = frozenset({"cut", "hang", "delay", "drip"})
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 SLACK_S = 1.0
+#: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
+SEEN_LATE_S = 5.0
 
 
 def by_execution(seen: Observed) -> dict[str, list[AgentCall]]:
@@ -89,7 +91,7 @@ def none_after_the_end(seen: Observed) -> Iterator[str]:
     ended = {e.execution_id: e.at for e in seen.logs if e.status in CONCLUDING and e.kind != "result"}
     for call in seen.agent_calls:
         late_s = call.begun_at - ended.get(call.execution_id, call.begun_at)
-        if late_s > seen.terms.lease_s + SLACK_S and not _held_up(call, seen):
+        if late_s > seen.terms.lease_s + SEEN_LATE_S and not _held_up(call, seen):
             yield f"{call.execution_id} of {call.job_id} was called {late_s:.1f} s after it had ended"
 
 

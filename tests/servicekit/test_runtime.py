@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.runtime import allow_connections, first_of
+from servicekit.runtime import allow_connections, first_of, woken
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -82,3 +82,26 @@ def test_a_service_may_have_as_many_connections_as_its_process_may():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most - 1, most))
     allow_connections()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_loop_that_is_woken_and_cancelled_at_once_ends(steps):
+    """However far the waking has come: it waits, and wakes, and waits, for ever."""
+    wake, turns = asyncio.Event(), 0
+
+    async def loop() -> None:
+        nonlocal turns
+        while True:
+            await woken(wake, 30)
+            turns += 1
+
+    looping = asyncio.create_task(loop())
+    await asyncio.sleep(0)
+    wake.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    looping.cancel()
+    done, _ = await asyncio.wait([looping], timeout=10)
+    assert done
+    assert turns <= 1
+    assert not wake.is_set() or not turns

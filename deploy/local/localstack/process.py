@@ -98,7 +98,8 @@ async def end(process: asyncio.subprocess.Process, stop_signal: signal.Signals, 
         return
     with suppress(ProcessLookupError, TimeoutError):
         process.send_signal(stop_signal)
-        await asyncio.wait_for(process.wait(), grace_s)
+        async with asyncio.timeout(grace_s):
+            await process.wait()
     kill_session(process.pid)
     await process.wait()
 

@@ -13,6 +13,7 @@ from jobstore.handlers import Terms
 from jobstore.states import Stage, State
 from servicekit.broker import Publisher
 from servicekit.errors import TransientError
+from servicekit.runtime import woken
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,8 @@ class Dispatcher:
                 log.warning("dispatcher waits", extra={"code": error.code, "reason": str(error)})
                 more = False
                 await asyncio.sleep(POLL_S)
-            if more:
-                continue
-            try:
-                await asyncio.wait_for(self.wake.wait(), POLL_S)
-            except TimeoutError:
-                continue
-            self.wake.clear()
+            if not more:
+                await woken(self.wake, POLL_S)
 
     async def offer(self) -> bool:
         """Offer what is due and has room, once; whether there may be more."""

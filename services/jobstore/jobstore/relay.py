@@ -20,6 +20,7 @@ from jobstore import records
 from jobstore.database import CHANNEL, PUBLISHED, Database
 from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
+from servicekit.runtime import woken
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +128,8 @@ class Relay:
             if loop.time() >= probe_at:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
-            if await self.relay(session):
-                continue
-            try:
-                await asyncio.wait_for(self.wake.wait(), POLL_S if self._pending is None else 0.005)
-                self.wake.clear()
-            except TimeoutError:
-                continue
+            if not await self.relay(session):
+                await woken(self.wake, POLL_S if self._pending is None else 0.005)
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""

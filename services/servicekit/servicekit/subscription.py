@@ -172,7 +172,8 @@ class Subscription(Generic[E]):
         for record in records:
             offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
         try:
-            await asyncio.wait_for(consumer.commit(offsets), COMMIT_TIMEOUT_S)
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             log.warning("offsets not committed", extra={"topic": self.topic.name, "reason": repr(error)})
 
