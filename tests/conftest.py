@@ -1,10 +1,14 @@
 """What all tests share; this directory is on the import path."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from localstack.backing import Infrastructure, infrastructure
+
+#: A shell starts what runs in the background with SIGINT ignored, and the processes of the tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

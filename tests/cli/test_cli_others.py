@@ -80,7 +80,7 @@ async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(30):
         first = json.loads(await process.stdout.readline())
         await jobstore.record("a", JobLogStatus.IN_PROGRESS)
         second = json.loads(await process.stdout.readline())
