@@ -111,8 +111,8 @@ def test_every_pair_is_recorded_as_the_table_says_or_refused(status: JobStatus, 
         assert decision.job.version == before.version
     else:
         assert decision.entry is not None
-        assert (decision.entry.status, decision.entry.job_status) == (log, after)
-        assert decision.job.version == decision.entry.version == before.version + 1
+        assert (decision.entry.status, decision.entry.job.status) == (log, after)
+        assert decision.job.version == decision.entry.job.version == before.version + 1
 
 
 #: What a worker says under its lease.
@@ -373,7 +373,7 @@ def test_the_newest_progress_is_the_jobs_until_another_execution_is_requested() 
         assert decision.entry is not None
         stands, execution = decision.job, decision.execution
         assert (stands.progress, stands.progress_message) == becomes
-        assert decision.entry.progress == becomes[0]
+        assert decision.entry.job.progress == becomes[0]
     failed = decide(stands, execution, report(Kind.FAILED), TIMES)
     assert isinstance(failed, Decision)
     assert (failed.job.progress, failed.job.progress_message) == (0.2, "a")

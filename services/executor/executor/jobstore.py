@@ -55,6 +55,7 @@ def _message(claim: Claim) -> pb.ExecutionClaim:
         job_id=claim.job_id,
         job_json=claim.job_json,
         replay=claim.replay,
+        not_before=claim.not_before,  # type: ignore[arg-type]
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -60,6 +61,7 @@ class Claim:
     job_id: str
     job_json: str | None
     replay: bool
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.config import Settings
-from jobstore.database import LOGGED, PUBLISHED, QUEUED, Database
+from jobstore.database import FREED, LOGGED, PUBLISHED, QUEUED, Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
@@ -63,7 +63,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 return
             if LOGGED in what:
                 relay.wake.set()
-            if QUEUED in what:
+            if QUEUED in what or (FREED in what and dispatcher.held_back):
                 dispatcher.wake.set()
 
         if settings.health_address:

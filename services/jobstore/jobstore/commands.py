@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts.resources import NewJob
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.ledger import Ledger, spec_hash
+from jobstore.ledger import AS_IT_IS, Asked, Ledger, spec_hash
 from jobstore.states import Execution, Kind, Refusal, Report, State
 
 REFUSED = "refused:"
@@ -19,6 +19,7 @@ class Command:
 
     needs_spec: ClassVar[bool] = False
     needs_circuit: ClassVar[bool] = False
+    needs_limits: ClassVar[bool] = False
 
     @property
     def job(self) -> str | None:
@@ -28,6 +29,11 @@ class Command:
     @property
     def execution(self) -> UUID | None:
         """The execution to lock."""
+        return None
+
+    @property
+    def brings(self) -> NewJob | None:
+        """A job that may be new."""
         return None
 
     def specs(self, ledger: Ledger) -> Iterable[str]:
@@ -106,11 +112,12 @@ class ExecuteJob(Command):
     """Request an execution. An id chosen by the caller is answered once, and then always so."""
 
     needs_spec = True
+    needs_limits = True
     job_id: str
     execution_id: UUID
     chosen: bool = False
     resubmission: bool = False
-    comment: str | None = None
+    asked: Asked = AS_IT_IS
 
     @property
     def job(self) -> str:
@@ -129,7 +136,7 @@ class ExecuteJob(Command):
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = ledger.request(self.job_id, self.execution_id, self.comment)
+            decision = ledger.request(self.job_id, self.execution_id, self.asked)
         if isinstance(decision, Refusal) and self.chosen:
             ledger.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
         if isinstance(decision, Refusal):

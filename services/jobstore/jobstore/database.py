@@ -24,7 +24,7 @@ C = TypeVar("C")
 MIGRATION_LOCK = 0x51_6E_0F_01
 CHANNEL = "signoff"
 #: What a commit leaves to do, in a notification; the relay's own are PUBLISHED and a cursor.
-LOGGED, QUEUED, PUBLISHED = "l", "q", "p"
+LOGGED, QUEUED, FREED, PUBLISHED = "l", "q", "f", "p"
 #: Bounds of one transaction.
 STATEMENT_TIMEOUT_MS = 30_000
 

@@ -89,6 +89,8 @@ class Handlers:
         orphans = {c.execution for c in commands if c.job is None and c.execution is not None}
         if orphans:
             job_ids.update(await jobs.jobs_of(orphans))
+        if needs_limits := any(command.needs_limits for command in commands):
+            await jobs.hold_limits()
         terms = (self.terms.lease_s, self.terms.offer_again_s)
         ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy, self.terms.breaker)
         if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
@@ -96,6 +98,10 @@ class Handlers:
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
         await jobs.load(ledger, specs, agents)
+        if needs_limits:
+            tenants = {spec.tenant for spec in ledger.specs.values()}
+            tenants |= {command.brings.tenant for command in commands if command.brings is not None}
+            await jobs.load_limits(ledger, tenants)
         if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):
             await jobs.lock_circuits(ledger, called)
         return ledger

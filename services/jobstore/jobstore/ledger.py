@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.limits import flow_of
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.transitions import decide
 
@@ -31,15 +32,31 @@ class Spec:
     tenant: str
     labels: Mapping[str, str]
     policy: Policy
+    capabilities: Sequence[str]
+    not_before: datetime | None
     spec_hash: bytes
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an execution is requested with, beside its job."""
+
+    comment: str | None = None
+    not_before: datetime | None = None
+    batch_id: UUID | None = None
+
+
+AS_IT_IS: Final = Asked()
 
 
 @dataclass(slots=True)
 class Ledger:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
 
+    `limits`: the names of all limits, where executions are requested or claimed; `may_wait`: how many more executions
+    of a tenant may wait, where its queue is capped.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
@@ -47,6 +64,8 @@ class Ledger:
     defaults: Policy
     breaker_terms: BreakerTerms
     troubled: bool = False
+    limits: Collection[str] = frozenset()
+    may_wait: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
@@ -124,6 +143,8 @@ class Ledger:
             new.tenant,
             new.labels,
             new.policy,
+            new.capabilities,
+            new.not_before,
             spec_hash(new),
             now,
             now,
@@ -132,7 +153,7 @@ class Ledger:
         message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
         report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
         self.recorded[Kind.CREATED] += 1
-        self.entries.append(Entry(job_id, 1, JobLogStatus(status), status, report, new.agent_id, None))
+        self.entries.append(Entry(job, JobLogStatus(status), report, None))
         return job
 
     def assign(self, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
@@ -147,11 +168,13 @@ class Ledger:
             self.specs[job_id] = replace(spec, payload=payload)
         return decision
 
-    def request(self, job_id: str, execution_id: UUID, comment: str | None = None) -> Decision | Refusal:
+    def request(self, job_id: str, execution_id: UUID, asked: Asked = AS_IT_IS) -> Decision | Refusal:
         """Request an execution, with what it will run frozen."""
         job, spec = self.jobs[job_id], self.specs[job_id]
         agent = self.agents.get(job.agent_id or "")
         policy = spec.policy.over(agent.policy if agent else Policy()).over(self.defaults)
+        not_before = max((t for t in (spec.not_before, asked.not_before) if t), default=None)
+        begins = max(self.times.now, not_before or self.times.now)
         execution = Execution(
             execution_id,
             job_id,
@@ -159,15 +182,30 @@ class Ledger:
             agent_id=job.agent_id,
             policy=policy.model_dump(mode="json", exclude_none=True),
             priority=spec.priority,
-            deadline_at=self.times.now + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
+            deadline_at=begins + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
+            tenant=spec.tenant,
+            flow=flow_of(job.agent_id or "", spec.labels, asked.batch_id, self.limits),
+            batch_id=asked.batch_id,
+            not_before=not_before,
         )
-        body = request_body(job, spec, execution, comment)
+        body = request_body(job, spec, execution, asked.comment)
         report = Report(Kind.REQUESTED, request=body, message=f"submission {execution.submission} was requested")
-        if agent is not None and not agent.enabled:
-            refusal = Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+        refusal = self._hindered(spec, agent)
+        if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
-        return self.record(job_id, execution, report)
+        decision = self.record(job_id, execution, report)
+        if isinstance(decision, Decision) and spec.tenant in self.may_wait:
+            self.may_wait[spec.tenant] -= 1
+        return decision
+
+    def _hindered(self, spec: Spec, agent: Agent | None) -> Refusal | None:
+        """Why no execution may be requested, whatever the job's status."""
+        if agent is not None and not agent.enabled:
+            return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+        if self.may_wait.get(spec.tenant, 1) <= 0:
+            return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
+        return None
 
     def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
         """Keep the answer that an execution id was given, so that it is never another one."""
@@ -206,6 +244,11 @@ class Ledger:
             "policy": spec.policy,
             "progress": job.progress,
             "progress_message": job.progress_message,
+            "capabilities": list(spec.capabilities),
+            "not_before": spec.not_before,
+            "batch_id": job.batch_id,
+            "spent_usd": job.spent_usd,
+            "spent_tokens": job.spent_tokens,
             "created_at": spec.created_at,
             "updated_at": self.times.now if changed else spec.updated_at,
         }
@@ -220,6 +263,11 @@ def spec_hash(new: NewJob) -> bytes:
     """The same for the same new job, in whatever order its JSON came, and whatever fields are added to the contract."""
     fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def text_hash(text: str) -> bytes:
+    """The same for the same text."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def assignment(payload: str) -> str:

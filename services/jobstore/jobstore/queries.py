@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import Circuit, JobStatus
 from jobstore import circuits, facts
-from jobstore.models import agents, batch_items, batches, jobs
+from jobstore.models import agents, jobs, operation_items, operations
 from jobstore.models import circuits as circuits_table
 from jobstore.repository import agent
 
@@ -37,7 +37,7 @@ _NO_TEXTS: Final[Sequence[Any]] = (
 )
 _LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, created_at"
+    "submission, event_id, progress, spent_usd, spent_tokens, created_at"
 )
 _PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 _NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
@@ -173,14 +173,15 @@ async def list_agents(
 async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
     """Insert an agent, or replace one, whose circuit is closed then; False where one is there, or none."""
     row = {
-        **new.model_dump(include={"name", "url", "capabilities", "enabled"}),
+        **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic"}),
         "protocol": new.protocol.value,
         "policy": new.policy.model_dump(mode="json", exclude_none=True),
     }
     if create:
         insert = text(
-            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) VALUES "
-            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled) ON CONFLICT DO NOTHING",
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic) VALUES "
+            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled, :deterministic) "
+            "ON CONFLICT DO NOTHING",
         )
         policy = new.policy.model_dump_json(exclude_none=True)
         written = await connection.execute(insert, {**row, "id": agent_id, "policy": policy})
@@ -202,20 +203,20 @@ async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
 
 async def create_batch(connection: AsyncConnection, batch_id: UUID, items: Sequence[Mapping[str, Any]]) -> bool:
     """Record what was asked of a batch and how each item was answered; False where the batch is there already."""
-    if await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
+    if await connection.scalar(select(operations.c.id).where(operations.c.id == batch_id)):
         return False
-    await connection.execute(batches.insert().values(id=batch_id))
+    await connection.execute(operations.insert().values(id=batch_id))
     if items:
-        rows = [{**item, "batch_id": batch_id, "item": number} for number, item in enumerate(items)]
-        await connection.execute(batch_items.insert(), rows)
+        rows = [{**item, "operation_id": batch_id, "item": number} for number, item in enumerate(items)]
+        await connection.execute(operation_items.insert(), rows)
     return True
 
 
 async def batch(connection: AsyncConnection, batch_id: UUID) -> list[dict[str, Any]] | None:
     """The items of a batch, each with its job's status; None where there is no such batch."""
-    if not await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
+    if not await connection.scalar(select(operations.c.id).where(operations.c.id == batch_id)):
         return None
-    joined = batch_items.outerjoin(jobs, and_(jobs.c.id == batch_items.c.job_id))
-    query = select(batch_items, jobs.c.status, jobs.c.live).select_from(joined)
-    query = query.where(batch_items.c.batch_id == batch_id).order_by(batch_items.c.item)
+    joined = operation_items.outerjoin(jobs, and_(jobs.c.id == operation_items.c.job_id))
+    query = select(operation_items, jobs.c.status, jobs.c.live).select_from(joined)
+    query = query.where(operation_items.c.operation_id == batch_id).order_by(operation_items.c.item)
     return [dict(row) for row in (await connection.execute(query)).mappings()]

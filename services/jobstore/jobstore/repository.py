@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore import circuits, facts, sql
+from jobstore import circuits, facts, limit_rows, sql
 from jobstore.breaker import BreakerTerms
-from jobstore.database import CHANNEL, LOGGED, QUEUED
+from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
 from jobstore.states import Entry, Execution, Job, Stage, State, Times
 
@@ -39,13 +39,19 @@ _EXECUTION: Final = {
     "answer": "text",
     "priority": "smallint",
     "spent": "int",
+    "tenant": "text",
+    "flow": "text[]",
+    "batch_id": "uuid",
+    "not_before": "timestamptz",
+    "reuse_key": "bytea",
+    "result_hash": "bytea",
 }
-#: What changes of an execution after it was inserted.
-_MOVING: Final = {
-    name: kind
-    for name, kind in _EXECUTION.items()
-    if name not in {"execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"}
+_FROZEN: Final = {
+    *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
+    *("tenant", "flow", "batch_id", "not_before", "reuse_key"),
 }
+#: What a decision changes of an execution after it was inserted.
+_MOVING: Final = {name: kind for name, kind in _EXECUTION.items() if name not in _FROZEN}
 _NEW_JOB: Final = {
     "id": "text",
     "title": "text",
@@ -62,6 +68,8 @@ _NEW_JOB: Final = {
     "tenant": "text",
     "labels": "jsonb",
     "policy": "jsonb",
+    "capabilities": "text[]",
+    "not_before": "timestamptz",
     "spec_hash": "bytea",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
@@ -77,6 +85,9 @@ _JOB: Final = {
     "feedback": "json",
     "progress": "float8",
     "progress_message": "text",
+    "batch_id": "uuid",
+    "spent_usd": "float8",
+    "spent_tokens": "bigint",
     "payload": "json",
 }
 _LOG: Final = {
@@ -97,12 +108,14 @@ _LOG: Final = {
     "event_id": "uuid",
     "spent": "int",
     "progress": "float8",
+    "spent_usd": "float8",
+    "spent_tokens": "bigint",
     "result_version": "bigint",
 }
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
-    "progress, progress_message "
+    "progress, progress_message, batch_id, spent_usd, spent_tokens "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 #: With the database's time, read after all locks are held, and whether there is any circuit to lock.
@@ -117,11 +130,12 @@ _LOCK_EXECUTIONS: Final = text(
 )
 _SPECS: Final = text(
     "SELECT id, title, description, acceptance_criteria, payload::text AS payload, priority, tenant, "
-    "labels::text AS labels, policy::text AS policy, spec_hash, created_at, updated_at "
+    "labels::text AS labels, policy::text AS policy, capabilities, not_before, spec_hash, created_at, updated_at "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _AGENTS: Final = text(
-    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, created_at, updated_at "
+    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
+    "created_at, updated_at "
     "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _INSERT_JOBS: Final = sql.insert("jobs", _NEW_JOB, order="id")
@@ -131,7 +145,8 @@ _RECORD: Final = text(
     WITH job_rows AS (
         UPDATE jobs SET status = j.status, version = j.version, agent_id = j.agent_id, execution_id = j.execution_id,
             live = j.live, not_met = j.not_met, feedback = j.feedback::json,
-            progress = j.progress, progress_message = j.progress_message,
+            progress = j.progress, progress_message = j.progress_message, batch_id = j.batch_id,
+            spent_usd = j.spent_usd, spent_tokens = j.spent_tokens,
             payload = coalesce(j.payload::json, jobs.payload), updated_at = :now
         FROM {sql.unnest("j", _JOB, "j")} WHERE jobs.id = j.id
     ), execution_rows AS (
@@ -139,12 +154,13 @@ _RECORD: Final = text(
         FROM {sql.unnest("e", {"execution_id": "uuid"} | _MOVING, "e")} WHERE executions.execution_id = e.execution_id
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
-            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress, created_at)
+            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress,
+            spent_usd, spent_tokens, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
                 'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            l.progress, :now
+            l.progress, l.spent_usd, l.spent_tokens, :now
         FROM {sql.unnest("l", _LOG, "l")}
         LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
         ORDER BY l.n
@@ -189,6 +205,14 @@ class Repository:
         executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
         return Ledger(times, defaults, breaker_terms, troubled, jobs=jobs, executions=executions)
 
+    async def hold_limits(self) -> None:
+        """Let no limit change until the commit; before anything is locked."""
+        await limit_rows.shared(self._connection)
+
+    async def load_limits(self, ledger: Ledger, tenants: Collection[str]) -> None:
+        """Add what the limits say of executions that are requested or claimed."""
+        await limit_rows.load(self._connection, ledger, tenants)
+
     async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
         """Add the circuits of agents, locked after all jobs and executions."""
         ledger.stored_circuits = await circuits.lock(self._connection, agent_ids)
@@ -221,8 +245,10 @@ class Repository:
         if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
             return
         moving = {"execution_id": "uuid"} | _MOVING
-        states = {ledger.executions[i].state for i in ledger.new_executions | ledger.changed_executions}
-        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if State.QUEUED in states else "")
+        moved = [ledger.executions[i] for i in ledger.new_executions | ledger.changed_executions]
+        queued = any(execution.state is State.QUEUED for execution in moved)
+        freed = any(execution.stage is Stage.JUDGING or execution.state is State.DONE for execution in moved)
+        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if queued else "") + (FREED if freed else "")
         parameters = {
             "now": ledger.times.now,
             "left_to_do": left_to_do,
@@ -266,6 +292,8 @@ def _spec(row: Any) -> Spec:
         row.tenant,
         from_json(row.labels),
         Policy.model_validate_json(row.policy),
+        row.capabilities,
+        row.not_before,
         row.spec_hash,
         row.created_at,
         row.updated_at,
@@ -295,6 +323,8 @@ def _new_job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
         spec.tenant,
         json_text(spec.labels),
         spec.policy.model_dump_json(exclude_none=True),
+        spec.capabilities,
+        spec.not_before,
         spec.spec_hash,
         spec.created_at,
         ledger.times.now,
@@ -314,6 +344,9 @@ def _job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
         job.feedback,
         job.progress,
         job.progress_message,
+        job.batch_id,
+        job.spent_usd,
+        job.spent_tokens,
         ledger.payloads.get(job_id),
     )
 
@@ -326,13 +359,13 @@ def _execution_row(execution: Execution, columns: Iterable[str]) -> Sequence[Any
 
 
 def _log_row(entry: Entry) -> Sequence[Any]:
-    execution, report = entry.execution, entry.report
+    job, execution, report = entry.job, entry.execution, entry.report
     return (
-        entry.job_id,
-        entry.version,
+        job.id,
+        job.version,
         entry.status.value,
-        entry.job_status.value,
-        entry.agent_id,
+        job.status.value,
+        job.agent_id,
         report.request,
         report.response,
         report.message,
@@ -344,6 +377,8 @@ def _log_row(entry: Entry) -> Sequence[Any]:
         execution.submission if execution else None,
         report.event_id,
         execution.spent if execution else None,
-        entry.progress,
+        job.progress,
+        job.spent_usd or None,
+        job.spent_tokens or None,
         entry.with_result_of,
     )

@@ -20,7 +20,7 @@ from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, Execut
 from jobstore.database import Database
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
-from jobstore.ledger import new_id
+from jobstore.ledger import Asked, new_id
 from jobstore.watches import Watches
 from servicekit.errors import PermanentError
 from servicekit.retry import by_size
@@ -95,13 +95,14 @@ class Jobs(JobServiceServicer):
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=_as_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        view = await self._handlers.submit.one(_execution(request))
+        asked = Asked(not_before=convert.time_of(request, "not_before"))
+        view = await self._handlers.submit.one(_execution(request, asked))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=_as_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         _check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._handlers.submit.one(_execution(request, resubmission=True, comment=comment))
+        view = await self._handlers.submit.one(_execution(request, Asked(_without_nul(comment))))
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=_as_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
@@ -243,12 +244,10 @@ class Agents(AgentServiceServicer):
 _BATCHES = UUID("a8f1c8a0-6c0c-5e0e-8a53-0c1f6f0d7b21")
 
 
-def _execution(
-    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, *, resubmission: bool = False, comment: str | None = None
-) -> ExecuteJob:
+def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: Asked) -> ExecuteJob:
     chosen = request.HasField("execution_id")
     execution_id = _uuid(request.execution_id, "execution_id") if chosen else new_execution_id()
-    return ExecuteJob(request.job_id, execution_id, chosen, resubmission, _without_nul(comment))
+    return ExecuteJob(request.job_id, execution_id, chosen, isinstance(request, pb.ResubmitJobRequest), asked)
 
 
 def _item(job_id: str, batch_id: UUID, answer: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 They are values, and nothing changes one; they are not frozen, since a frozen one takes 2.5 times as long to make.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,6 +67,9 @@ class Job:
     feedback: str | None = None
     progress: float | None = None
     progress_message: str | None = None
+    batch_id: UUID | None = None
+    spent_usd: float = 0.0
+    spent_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -94,6 +97,12 @@ class Execution:
     answer: str | None = None
     priority: int = 5
     spent: int = 0
+    tenant: str = "default"
+    flow: Sequence[str] = ()
+    batch_id: UUID | None = None
+    not_before: datetime | None = None
+    reuse_key: bytes | None = None
+    result_hash: bytes | None = None
 
     @property
     def at_most_once(self) -> bool:
@@ -138,21 +147,20 @@ class Report:
     call: int = 0
     progress: float | None = None
     answered: bool | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    result_hash: bytes | None = None
 
 
 @dataclass(slots=True)
 class Entry:
-    """A row to add to the job's log, and where the job stands after it."""
+    """A row to add to the job's log, and the job as it stands after it."""
 
-    job_id: str
-    version: int
+    job: Job
     status: JobLogStatus
-    job_status: JobStatus
     report: Report
-    agent_id: str | None
     execution: Execution | None
     with_result_of: int | None = None
-    progress: float | None = None
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def decide(job: Job, execution: Execution | None, report: Report, times: Times) 
     """What to record of a report; a Refusal is a value, never an error."""
     if _late_result(execution, report):
         assert execution is not None
-        kept = replace(execution, result_lease=report.lease)
+        kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return _recorded(job, kept, report, JobLogStatus.CANCELLED, job.status)
     if job.status not in SOURCES[report.kind]:
         asked = _ASKED.get(report.kind, f"take the report `{report.kind}`")
@@ -81,9 +81,11 @@ def _recorded(
     status: JobStatus,
     **job_fields: Any,
 ) -> Decision:
-    after = replace(job, status=status, version=job.version + 1, **job_fields)
+    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
+    moved = {"status": status, "version": job.version + 1, "spent_usd": spent_usd, "spent_tokens": spent_tokens}
+    after = replace(job, **{**moved, **job_fields})
     with_result = execution.result_version if execution and report.kind in {Kind.MET, Kind.NOT_MET} else None
-    entry = Entry(job.id, after.version, log, status, report, after.agent_id, execution, with_result, after.progress)
+    entry = Entry(after, log, report, execution, with_result)
     if execution is not None and report.kind is Kind.RESULT:
         execution = replace(execution, result_version=after.version)
     if execution is not None and report.kind is Kind.REQUESTED:
@@ -129,8 +131,14 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not State.QUEUED or execution.attempt:
         return _fenced()
-    queued = _queued(execution, times.now)
-    fields = {"live": True, "execution_id": execution.execution_id, "progress": None, "progress_message": None}
+    queued = _queued(execution, max(times.now, execution.not_before or times.now))
+    fields = {
+        "live": True,
+        "execution_id": execution.execution_id,
+        "batch_id": execution.batch_id,
+        "progress": None,
+        "progress_message": None,
+    }
     return _recorded(job, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
@@ -197,6 +205,7 @@ def _result(job: Job, execution: Execution | None, report: Report, times: Times)
         "owner": None,
         "offers": 0,
         "result_lease": report.lease,
+        "result_hash": report.result_hash,
         "due_at": times.after(times.offer_again_s, execution),
         "fails_at": execution.fails_after("judging_timeout_s", times.now),
     }

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
-from contracts.resources import NewJob, Verdict
+from contracts.resources import NewJob, Usage, Verdict
 from contracts.status import Circuit, Outcome, ReportKind
 from jobstore.commands import REFUSED, Command
-from jobstore.ledger import Ledger, spec_hash
+from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
+from jobstore.limits import held_back, tenant_limit
 from jobstore.states import Execution, Kind, Refusal, Report, Stage, State
 
 
@@ -33,12 +35,14 @@ class ClaimExecution(Command):
     """An executor claims an execution; one that nobody knows is admitted first."""
 
     needs_circuit = True
+    needs_limits = True
     execution_id: UUID
     job_id: str
     owner: UUID
     room: int
     inline: NewJob | None = None
     replay: bool = False
+    not_before: datetime | None = None
 
     @property
     def job(self) -> str:
@@ -47,6 +51,10 @@ class ClaimExecution(Command):
     @property
     def execution(self) -> UUID:
         return self.execution_id
+
+    @property
+    def brings(self) -> NewJob | None:
+        return self.inline
 
     def _admits(self, ledger: Ledger) -> bool:
         return self.execution_id not in ledger.executions
@@ -91,7 +99,7 @@ class ClaimExecution(Command):
             if self.inline.agent_id and self.inline.agent_id not in ledger.agents:
                 return Answer(INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
             ledger.create(self.inline, self.job_id)
-        decision = ledger.request(self.job_id, self.execution_id)
+        decision = ledger.request(self.job_id, self.execution_id, Asked(not_before=self.not_before))
         if isinstance(decision, Refusal):
             return self._refused(ledger, decision)
         return self._claimed(ledger, ledger.executions[self.execution_id])
@@ -109,6 +117,8 @@ class ClaimExecution(Command):
         due = known.due_at is None or known.due_at <= ledger.times.now
         if known.state is State.QUEUED and not due:
             return Answer(QUEUED, "not_due")
+        if known.state is State.QUEUED and held_back([tenant_limit(known.tenant), *known.flow], ledger.limits):
+            return Answer(QUEUED, "limited")  # limits are counted at one place: where it is offered
         return _granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
 
 
@@ -168,13 +178,16 @@ class RecordResult(Command):
 
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
+        result = json_text(event.result)
         report = Report(
             Kind.RESULT,
             lease=event.lease,
-            response=f'{{"result":{json_text(event.result)}}}',
+            response=f'{{"result":{result}}}',
             message="the agent answered",
             event_id=event.event_id,
             answered=True,
+            result_hash=text_hash(result),
+            **_spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
@@ -226,8 +239,13 @@ class RecordReport(Command):
             call=event.call or 0,
             progress=event.progress,
             answered=_answered(event),
+            **_spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
+
+
+def _spent(usage: Usage | None) -> dict[str, Any]:
+    return {} if usage is None else {"cost_usd": usage.cost_usd or 0.0, "tokens": usage.tokens}
 
 
 def _answered(event: JobStatusReported) -> bool | None:

@@ -136,7 +136,8 @@ def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Comman
         execution_id = UUID(claim.execution_id)
     except (ValidationError, ValueError) as error:
         return Answer(INVALID, "schema_mismatch", str(error)[:1000])
-    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay)
+    not_before = convert.time_of(claim, "not_before")
+    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
 
 
 def _judging_claim(body: bytes, owner: UUID, room: int) -> Command | Answer:
