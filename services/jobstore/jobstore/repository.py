@@ -175,8 +175,11 @@ _GRANTS: Final = text(
 )
 _JOBS_OF: Final = text("SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND job_id <> ''")
 _SEEN: Final = text(
-    "INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp()) "
-    "ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at",
+    f"""
+    INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
+    RETURNING CASE WHEN room > 0 THEN pg_notify('{CHANNEL}', '{FREED}') END
+    """,  # noqa: S608 - names of our own
 )
 
 

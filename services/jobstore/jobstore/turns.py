@@ -101,7 +101,7 @@ _OFFER: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: or when a limit allows.
+    """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: once something ends.
 
     `again_in_s`: when a rate allows more at the earliest.
     """
@@ -134,7 +134,7 @@ class Turns:
         rows = (await connection.execute(_HEADS, about)).all()
         first, flows = rows[0], _flows(rows, self.depth)
         if not flows:
-            return Offered()
+            return Offered(held_back=not first.free)
         self.depth = max(2, 2 * first.free // len(flows))
         allowed = await self._allowed(connection, first, flows)
         picked, more = pick(flows, allowed.free, self.shares, first.free)
