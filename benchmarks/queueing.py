@@ -137,7 +137,7 @@ async def flood(data: Path, jobs: int, rounds: int) -> None:
             await database.execute(_FLOOD, jobs, f"flood-{uuid4().hex}-")
             await database.execute("ANALYZE executions; ANALYZE jobs; ANALYZE job_logs")
             before = len(agent.called)
-            while not await database.fetchval(_TOLD):  # else the measurement would be of the relay
+            while not await database.fetchval(_TOLD):  # noqa: ASYNC110 - else the measurement would be of the relay
                 await asyncio.sleep(0.5)
             await agent.until(lambda before=before: len(agent.called) >= before + CAPACITY)
             before = len(agent.called)

@@ -98,10 +98,10 @@ class Handlers:
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
         await jobs.load(ledger, specs, agents)
-        if needs_limits:
+        if needs_limits and ledger.capped:
             tenants = {spec.tenant for spec in ledger.specs.values()}
             tenants |= {command.brings.tenant for command in commands if command.brings is not None}
-            await jobs.load_limits(ledger, tenants)
+            await jobs.load_room(ledger, tenants)
         if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):
             await jobs.lock_circuits(ledger, called)
         return ledger

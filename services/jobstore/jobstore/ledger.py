@@ -55,8 +55,8 @@ AS_IT_IS: Final = Asked()
 class Ledger:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
 
-    `limits`: the names of all limits, where executions are requested or claimed; `may_wait`: how many more executions
-    of a tenant may wait, where its queue is capped.
+    `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
+    where `capped` says that any queue is, and its is.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
@@ -65,6 +65,7 @@ class Ledger:
     breaker_terms: BreakerTerms
     troubled: bool = False
     limits: Collection[str] = frozenset()
+    capped: bool = False
     may_wait: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.resources import Limit, NewLimit
 from jobstore.database import CHANNEL, QUEUED
 from jobstore.errors import NotFoundError
-from jobstore.ledger import Ledger
 from jobstore.limits import tenant_limit, wildcard
 from jobstore.models import limits
 
@@ -18,13 +17,13 @@ CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _EXCLUSIVE: Final = text("SELECT pg_advisory_xact_lock(:lock)")
-_NAMES: Final = text(
-    "SELECT name, paused OR concurrency IS NOT NULL OR rate IS NOT NULL AS holds, queue_max IS NOT NULL AS caps "
-    "FROM limits",
-)
+#: The names of limits that hold executions back, and whether any caps a queue.
+NAMES: Final = """
+    (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
+    EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
+"""
 _CAPS: Final = text(
-    "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) AND queue_max IS NOT NULL "
-    "ORDER BY name FOR UPDATE",
+    "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
 )
 _WAITING: Final = text(
     """
@@ -72,18 +71,14 @@ async def shared(connection: AsyncConnection) -> None:
     await connection.execute(_SHARED, {"lock": CHANGE_LOCK})
 
 
-async def load(connection: AsyncConnection, ledger: Ledger, tenants: Collection[str]) -> None:
-    """Add the names of limits, and how many executions of these tenants may still wait."""
-    rows = (await connection.execute(_NAMES)).all()
-    ledger.limits = frozenset(row.name for row in rows if row.holds)
-    if tenants and any(row.caps for row in rows):
-        own = {tenant: tenant_limit(tenant) for tenant in tenants}
-        names = {*own.values(), *map(wildcard, own.values())}
-        caps = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(names)})}
-        known = {row.name for row in rows}
-        capped = {t: cap for t, n in own.items() if (cap := caps.get(n if n in known else wildcard(n))) is not None}
-        asked = {"tenants": list(capped), "most": list(capped.values())}
-        ledger.may_wait = {row.tenant: row.left for row in await connection.execute(_WAITING, asked)}
+async def may_wait(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
+    """How many more executions of these tenants may wait, of those whose queue is capped; held to the commit."""
+    own = {tenant: tenant_limit(tenant) for tenant in tenants}
+    names = {*own.values(), *map(wildcard, own.values())}
+    caps = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(names)})}
+    capped = {t: cap for t, n in own.items() if (cap := caps.get(n if n in caps else wildcard(n))) is not None}
+    asked = {"tenants": list(capped), "most": list(capped.values())}
+    return {row.tenant: row.left for row in await connection.execute(_WAITING, asked)}
 
 
 async def list_(connection: AsyncConnection) -> Sequence[Limit]:

@@ -118,10 +118,10 @@ _LOCK_JOBS: Final = text(
     "progress, progress_message, batch_id, spent_usd, spent_tokens "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
-#: With the database's time, read after all locks are held, and whether there is any circuit to lock.
+#: With the database's time, read after all locks are held, whether there is any circuit to lock, and what limits.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, e.*
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, {limit_rows.NAMES}, e.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(_EXECUTION).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
@@ -204,17 +204,26 @@ class Repository:
             jobs = {row.id: _job(row) for row in rows}
         ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
-        times, troubled = Times(locked[-1].now, *terms), locked[-1].troubled
+        last = locked[-1]
         executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
-        return Ledger(times, defaults, breaker_terms, troubled, jobs=jobs, executions=executions)
+        return Ledger(
+            Times(last.now, *terms),
+            defaults,
+            breaker_terms,
+            last.troubled,
+            frozenset(last.limits or ()),
+            last.capped,
+            jobs=jobs,
+            executions=executions,
+        )
 
     async def hold_limits(self) -> None:
         """Let no limit change until the commit; before anything is locked."""
         await limit_rows.shared(self._connection)
 
-    async def load_limits(self, ledger: Ledger, tenants: Collection[str]) -> None:
-        """Add what the limits say of executions that are requested or claimed."""
-        await limit_rows.load(self._connection, ledger, tenants)
+    async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
+        """Add how many executions of these tenants may still wait."""
+        ledger.may_wait = await limit_rows.may_wait(self._connection, tenants)
 
     async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
         """Add the circuits of agents, locked after all jobs and executions."""
@@ -280,7 +289,7 @@ def _job(row: Any) -> Job:
 
 
 def _execution(row: Any) -> Execution:
-    fields = dict(zip(_EXECUTION, row[2:], strict=True))
+    fields = dict(zip(_EXECUTION, row[4:], strict=True))
     policy = from_json(row.policy) if row.policy else None
     return Execution(**{**fields, "stage": Stage(row.stage), "state": State(row.state), "policy": policy})
 
