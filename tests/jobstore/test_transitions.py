@@ -48,6 +48,15 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
         (status, execution, Kind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
         for status, execution in product(SOURCES[Kind.ASSIGNED], ("none", "done", "cancelled"))
     },
+    **{
+        (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
+        for status, kind in ((S.PENDING, Kind.MATCHED), (S.RESUBMISSION_REQUIRED, Kind.HANDED_ON))
+        for execution in ("none", "done", "cancelled")
+    },
+    **{
+        (S.PENDING, execution, Kind.MATCHING_FAILED): (S.PENDING, JobLogStatus.MATCHING_FAILED)
+        for execution in EXECUTIONS
+    },
     **{(status, "queued", Kind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED) for status in SOURCES[Kind.REQUESTED]},
     **{
         (status, execution, Kind.CLAIMED): IN_PROGRESS
@@ -257,6 +266,13 @@ def test_assigning_by_hand_begins_at_the_first_submission() -> None:
     decision = decide(job(S.REJECTED, live=False, not_met=3, feedback="{}"), None, report(Kind.ASSIGNED), TIMES)
     assert isinstance(decision, Decision)
     assert (decision.job.not_met, decision.job.feedback) == (0, None)
+
+
+def test_a_job_that_is_handed_on_keeps_what_was_judged() -> None:
+    stands = job(S.RESUBMISSION_REQUIRED, live=False, not_met=2, feedback="{}")
+    decision = decide(stands, None, report(Kind.HANDED_ON, agent_id="other"), TIMES)
+    assert isinstance(decision, Decision)
+    assert (decision.job.agent_id, decision.job.not_met, decision.job.feedback) == ("other", 2, "{}")
 
 
 def test_assigning_while_an_execution_is_live_is_refused() -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
-from jobstore.database import CHANNEL, QUEUED
+from jobstore.database import AGENTS, CHANNEL, QUEUED
 from jobstore.errors import NotFoundError
 from jobstore.ledger import Ledger
 from jobstore.limits import tenant_limit, wildcard
@@ -17,6 +17,7 @@ from jobstore.models import limits
 CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_TRY_SHARED: Final = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 _EXCLUSIVE: Final = text("SELECT pg_advisory_xact_lock(:lock)")
 _NAMES: Final = text(
     "SELECT name, paused OR concurrency IS NOT NULL OR rate IS NOT NULL AS holds, queue_max IS NOT NULL AS caps "
@@ -70,6 +71,11 @@ _TAKE_BACK: Final = text(
 async def shared(connection: AsyncConnection) -> None:
     """Before anything else is locked: until the commit no limit changes."""
     await connection.execute(_SHARED, {"lock": CHANGE_LOCK})
+
+
+async def try_shared(connection: AsyncConnection) -> bool:
+    """The same where something is locked already, without waiting: whoever changes limits may wait for that."""
+    return bool(await connection.scalar(_TRY_SHARED, {"lock": CHANGE_LOCK}))
 
 
 async def load(connection: AsyncConnection, ledger: Ledger, tenants: Collection[str]) -> None:
@@ -133,4 +139,4 @@ async def _changing(connection: AsyncConnection) -> None:
 
 
 async def _told(connection: AsyncConnection) -> None:
-    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED})
+    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED + AGENTS})

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore import circuits, facts, limit_rows, sql
+from jobstore import candidates, circuits, facts, limit_rows, sql
 from jobstore.breaker import BreakerTerms
 from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
@@ -208,6 +208,18 @@ class Repository:
     async def hold_limits(self) -> None:
         """Let no limit change until the commit; before anything is locked."""
         await limit_rows.shared(self._connection)
+
+    async def try_to_hold_limits(self) -> bool:
+        """The same after rows were locked; False: limits are being changed."""
+        return await limit_rows.try_shared(self._connection)
+
+    async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
+        """Add the agents that jobs with these capabilities may be matched to."""
+        await candidates.load(self._connection, ledger, needs)
+
+    async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
+        """Add who had these jobs, and how it was judged."""
+        await candidates.load_pasts(self._connection, ledger, job_ids)
 
     async def load_limits(self, ledger: Ledger, tenants: Collection[str]) -> None:
         """Add what the limits say of executions that are requested or claimed."""
