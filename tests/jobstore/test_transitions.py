@@ -268,13 +268,6 @@ def test_assigning_by_hand_begins_at_the_first_submission() -> None:
     assert (decision.job.not_met, decision.job.feedback) == (0, None)
 
 
-def test_a_job_that_is_handed_on_keeps_what_was_judged() -> None:
-    stands = job(S.RESUBMISSION_REQUIRED, live=False, not_met=2, feedback="{}")
-    decision = decide(stands, None, report(Kind.HANDED_ON, agent_id="other"), TIMES)
-    assert isinstance(decision, Decision)
-    assert (decision.job.agent_id, decision.job.not_met, decision.job.feedback) == ("other", 2, "{}")
-
-
 def test_assigning_while_an_execution_is_live_is_refused() -> None:
     decision = decide(job(S.ASSIGNED, live=True), None, report(Kind.ASSIGNED), TIMES)
     assert isinstance(decision, Refusal)

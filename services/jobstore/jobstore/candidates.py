@@ -12,14 +12,16 @@ from jobstore.ledger import Ledger
 from jobstore.matching import LOAD_MAX, Candidate
 from jobstore.resubmission import TELLING, past_of
 
-#: Who has nothing of what is needed need not be read.
+#: Who has nothing of what is needed need not be read. Executions are counted along their index, in its order: by the
+#: agent's id alone the planner would first collect all of them, and a million that are queued would cost what they do.
 _CANDIDATES: Final = text(
     """
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
         a.created_at, a.updated_at,
         NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS closed,
-        (SELECT count(*) FROM (
-            SELECT FROM executions e WHERE e.agent_id = a.id AND e.state <> 'DONE' LIMIT :most) AS live) AS load
+        (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
+            SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
+            ORDER BY agent_id LIMIT :most) AS live) AS load
     FROM agents a
     WHERE a.enabled AND a.capabilities && CAST(:needs AS text[]) AND NOT coalesce(
         (SELECT paused FROM limits WHERE name = 'agent:' || a.id),
@@ -45,14 +47,16 @@ _PASTS: Final = text(
 
 async def load(connection: AsyncConnection, ledger: Ledger, needs: Collection[str]) -> None:
     """Add the agents that have any of these capabilities."""
-    for agent, candidate in await with_any(connection, needs):
+    for agent, candidate in await with_any(connection, needs, LOAD_MAX):
         ledger.agents[agent.id] = agent
         ledger.candidates[agent.id] = candidate
 
 
-async def with_any(connection: AsyncConnection, needs: Collection[str]) -> list[tuple[Agent, Candidate]]:
-    """The agents that may be given work and have any of these capabilities."""
-    rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "most": LOAD_MAX})
+async def with_any(
+    connection: AsyncConnection, needs: Collection[str], load_max: int = 0
+) -> list[tuple[Agent, Candidate]]:
+    """The agents that may be given work and have any of these capabilities, with their loads up to so much."""
+    rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "most": load_max})
     return [
         (
             Agent.model_validate({**row._mapping, "policy": from_json(row.policy)}),  # noqa: SLF001 - SQLAlchemy's name
