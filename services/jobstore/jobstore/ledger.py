@@ -230,7 +230,7 @@ class Ledger:
         )
         body = request_body(job, spec, execution, asked.comment)
         report = Report(Kind.REQUESTED, request=body, message=_requested(execution, asked))
-        refusal = self._hindered(job, spec, agent, asked)
+        refusal = self.hindered(job, asked)
         if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
@@ -239,8 +239,9 @@ class Ledger:
             self.may_wait[spec.tenant] -= 1
         return decision
 
-    def _hindered(self, job: Job, spec: Spec, agent: Agent | None, asked: Asked) -> Refusal | None:
-        """Why no execution may be requested, whatever else the job's status says."""
+    def hindered(self, job: Job, asked: Asked) -> Refusal | None:
+        """Why no execution of a job, as it would stand then, may be requested, whatever else its status says."""
+        spec, agent = self.specs[job.id], self.agents.get(job.agent_id or "")
         if job.status is JobStatus.PENDING and spec.capabilities:
             return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
         if agent is not None and not agent.enabled:

@@ -1,7 +1,7 @@
 """What follows a not-met verdict by the job's policy: the next submission, also to another agent, or a rest; pure."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from contracts.status import Resubmit
 from jobstore.ledger import Asked, Ledger, Past
 from jobstore.matching import best
-from jobstore.states import Decision, Execution, Job, Kind, Refusal, Report
+from jobstore.states import Decision, Execution, Job, Kind, Refusal, Report, State
 
 #: What a job's log says of who had it, and how that was judged.
 TELLING: Final = (Kind.CREATED, Kind.ASSIGNED, Kind.MATCHED, Kind.HANDED_ON, Kind.NOT_MET)
@@ -39,10 +39,17 @@ def next_id(execution_id: UUID) -> UUID:
     return uuid5(execution_id, "resubmission")
 
 
-def hands_over(ledger: Ledger, execution: Execution) -> bool:
-    """Whether another agent is to have the job after a not-met verdict on this execution."""
-    after, spec, past = _hand_over_after(execution), ledger.specs[execution.job_id], ledger.pasts[execution.job_id]
-    return after is not None and bool(spec.capabilities) and past.not_met + 1 >= after
+def submitted_again(ledger: Ledger, execution_id: UUID) -> Collection[str]:
+    """The job whose past must be loaded before a not-met verdict on this execution is recorded, if any."""
+    execution = ledger.executions.get(execution_id)
+    live = execution is not None and execution.state is not State.DONE and execution.job_id in ledger.jobs
+    return (execution.job_id,) if execution and live and is_automatic(execution) else ()
+
+
+def sought(ledger: Ledger, execution_id: UUID) -> Collection[str]:
+    """The capabilities of which agents must be loaded besides, once its past and its texts are."""
+    due = submitted_again(ledger, execution_id) and _hands_over(ledger, ledger.executions[execution_id])
+    return ledger.specs[ledger.executions[execution_id].job_id].capabilities if due else ()
 
 
 def record_not_met(ledger: Ledger, execution: Execution, report: Report) -> Decision | Refusal:
@@ -52,52 +59,59 @@ def record_not_met(ledger: Ledger, execution: Execution, report: Report) -> Deci
     if past is None or not is_automatic(execution):
         return ledger.record(job.id, execution, report)
     other = _other_agent(ledger, job, execution, past)
-    stop = _why_not(ledger, job, execution, report, past) if other is None else None
+    asked = Asked(batch_id=execution.batch_id, by_policy=_note(ledger, execution, other))
+    stop = _why_not(ledger, execution, report, asked, other)
     if stop is not None:
-        report = replace(report, code=stop.code, message=f"{report.message}; {stop.message}")
+        report = replace(report, code=stop.code, message=f"{report.message}; not submitted again: {stop.message}")
     decision = ledger.record(job.id, execution, report)
     if stop is None and isinstance(decision, Decision):
-        _request_next(ledger, execution, past, other)
+        if other is not None:
+            count = past.not_met + 1
+            ledger.hand_on(job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
+        ledger.request(job.id, next_id(execution.execution_id), asked)
     return decision
 
 
-def _request_next(ledger: Ledger, execution: Execution, past: Past, other: str | None) -> None:
-    job_id, count = execution.job_id, past.not_met + 1
-    note = "by policy"
+def _note(ledger: Ledger, execution: Execution, other: str | None) -> str:
     if other is not None:
-        note = f"by policy, of {other}"
-        ledger.hand_on(job_id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
-    elif hands_over(ledger, execution):
-        note = f"by policy; {execution.agent_id} keeps the job, since no other agent matches"
-    asked = Asked(batch_id=execution.batch_id, by_policy=note)
-    ledger.request(job_id, next_id(execution.execution_id), asked)
+        return f"by policy, of {other}"
+    if _hands_over(ledger, execution):
+        return f"by policy; {execution.agent_id} keeps the job, since no other agent matches"
+    return "by policy"
+
+
+def _hands_over(ledger: Ledger, execution: Execution) -> bool:
+    """Whether another agent is to have the job after a not-met verdict on this execution."""
+    after = (execution.policy or {}).get("hand_over_after")
+    needs, past = ledger.specs[execution.job_id].capabilities, ledger.pasts[execution.job_id]
+    return after is not None and bool(needs) and past.not_met + 1 >= int(after)
 
 
 def _other_agent(ledger: Ledger, job: Job, execution: Execution, past: Past) -> str | None:
-    if not hands_over(ledger, execution) or next_id(execution.execution_id) in ledger.executions:
+    if not _hands_over(ledger, execution):
         return None
     had = past.agents | {job.agent_id or ""}
     other = best(job.id, ledger.specs[job.id].capabilities, ledger.candidates.values(), without=had)
     return other.agent_id if other else None
 
 
-def _why_not(ledger: Ledger, job: Job, execution: Execution, report: Report, past: Past) -> Refusal | None:
+def _why_not(ledger: Ledger, execution: Execution, report: Report, asked: Asked, other: str | None) -> Refusal | None:
     """Why there is no next submission by policy."""
-    agent = ledger.agents.get(job.agent_id or "")
+    job = ledger.jobs[execution.job_id]
     if next_id(execution.execution_id) in ledger.executions:
-        return Refusal("execution_conflict", "not submitted again: its next execution was cancelled, or asked for")
-    if agent is not None and not agent.enabled:
-        return Refusal("agent_disabled", f"not submitted again: the agent {agent.id} is disabled")
+        return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
+    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
+    after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)
+    hindered = ledger.hindered(after, asked)
+    if hindered is None and other is None and _same_again(job, execution, report, ledger.pasts[job.id]):
+        return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
+    return hindered
+
+
+def _same_again(job: Job, execution: Execution, report: Report, past: Past) -> bool:
     same_answer = execution.result_hash is not None and execution.result_hash == past.result_hash
-    if same_answer and job.feedback is not None and _lacking(job.feedback) == _lacking(report.feedback or "{}"):
-        return Refusal("no_progress", "not submitted again: the answer is the one before, and the same criteria fail")
-    return None
+    return same_answer and job.feedback is not None and _lacking(job.feedback) == _lacking(report.feedback or "{}")
 
 
 def _lacking(feedback: str) -> list[tuple[str, str]]:
     return [(c["text"], c["outcome"]) for c in json.loads(feedback).get("criteria", [])]
-
-
-def _hand_over_after(execution: Execution) -> int | None:
-    after = (execution.policy or {}).get("hand_over_after")
-    return None if after is None else int(after)

@@ -13,7 +13,7 @@ from contracts.status import Circuit, Outcome, ReportKind
 from jobstore.commands import REFUSED, Command
 from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
 from jobstore.limits import held_back, tenant_limit
-from jobstore.resubmission import hands_over, is_automatic, next_id, record_not_met
+from jobstore.resubmission import next_id, record_not_met, sought, submitted_again
 from jobstore.states import Decision, Execution, Kind, Refusal, Report, Stage, State
 
 
@@ -237,15 +237,10 @@ class RecordReport(Command):
         return next_id(self.event.execution_id) if self._is_not_met else None
 
     def resubmits(self, ledger: Ledger) -> Iterable[str]:
-        known = ledger.executions.get(self.event.execution_id) if self._is_not_met else None
-        if known is None or known.state is State.DONE or known.job_id not in ledger.jobs:
-            return ()
-        return (known.job_id,) if is_automatic(known) else ()
+        return submitted_again(ledger, self.event.execution_id) if self._is_not_met else ()
 
     def needs(self, ledger: Ledger) -> Iterable[str]:
-        for job_id in self.resubmits(ledger):
-            if hands_over(ledger, ledger.executions[self.event.execution_id]):
-                yield from ledger.specs[job_id].capabilities
+        return sought(ledger, self.event.execution_id) if self._is_not_met else ()
 
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
