@@ -18,6 +18,7 @@ _UNDER_A_LEASE = {"call_begun", "progress", "attempt_failed", "result", "decline
 ARROWS = {
     *((None, status, status) for status in ("PENDING", "ASSIGNED")),
     ("PENDING", "PENDING", "CANCELLED"),
+    ("PENDING", "PENDING", "MATCHING_FAILED"),
     *((status, "ASSIGNED", "ASSIGNED") for status in ("PENDING", "ASSIGNED", "FAILED", "REJECTED")),
     ("RESUBMISSION_REQUIRED", "ASSIGNED", "ASSIGNED"),
     *((status, "IN_PROGRESS", "IN_PROGRESS") for status in ("ASSIGNED", "IN_PROGRESS")),

@@ -14,8 +14,9 @@ from standins import Agents, Held, Topics, Worker, tokens
 from steps import new_job, reported, result, verdict
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import NewJob
+from contracts.resources import NewAgent, NewJob
 from contracts.status import Outcome, ReportKind
+from jobstore import queries
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
@@ -33,6 +34,12 @@ JOBS: dict[str, dict[str, Any]] = {
     "job-1": {"policy": {"delivery": "at_most_once"}, "priority": 7},
     "job-2": {"policy": {"deadline_s": 100_000.0, "max_submissions": 2, "max_attempts": 2}, "payload": {"n": 2**70}},
     "job-3": {"agent_id": None},
+    "job-4": {
+        "agent_id": None,
+        "capabilities": ["able"],
+        "policy": {"resubmit": "automatic", "max_submissions": 4, "hand_over_after": 1},
+    },
+    "job-5": {"agent_id": None, "capabilities": ["able", "of no agent"]},
 }
 CONSUMED = (CancelRequested, ResultProduced, JobStatusReported)
 ROUNDS_MAX = 40
@@ -68,7 +75,11 @@ class World:
         return UUID(int=next(self._ids))
 
     async def empty(self) -> None:
-        """Forget what earlier examples left."""
+        """Forget what earlier examples left; two agents can do what jobs ask for."""
+        async with self.database.transaction() as connection:
+            for name in ("able", "abler"):
+                new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
+                await queries.put_agent(connection, name, new, create=True)
         for table in ("circuits", "executions", "workers", "job_logs", "jobs"):
             await self.sql(f"DELETE FROM {table}")
         for worker in self.workers:  # as a worker does when it starts

@@ -48,6 +48,15 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
         (status, execution, Kind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
         for status, execution in product(SOURCES[Kind.ASSIGNED], ("none", "done", "cancelled"))
     },
+    **{
+        (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
+        for status, kind in ((S.PENDING, Kind.MATCHED), (S.RESUBMISSION_REQUIRED, Kind.HANDED_ON))
+        for execution in ("none", "done", "cancelled")
+    },
+    **{
+        (S.PENDING, execution, Kind.MATCHING_FAILED): (S.PENDING, JobLogStatus.MATCHING_FAILED)
+        for execution in EXECUTIONS
+    },
     **{(status, "queued", Kind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED) for status in SOURCES[Kind.REQUESTED]},
     **{
         (status, execution, Kind.CLAIMED): IN_PROGRESS

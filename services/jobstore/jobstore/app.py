@@ -7,10 +7,11 @@ from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.config import Settings
-from jobstore.database import FREED, LOGGED, PUBLISHED, QUEUED, Database
+from jobstore.database import AGENTS, FREED, LOGGED, PUBLISHED, QUEUED, Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
+from jobstore.matcher import Matcher
 from jobstore.relay import Relay
 from jobstore.services import Agents, Jobs
 from jobstore.sweeper import Sweeper
@@ -53,6 +54,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(topics.close)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, handlers.terms)
+        matcher = Matcher(database, handlers)
         watches = Watches(database)
         sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
         await stack.enter_async_context(_serving(settings, database, handlers, watches))
@@ -63,6 +65,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 return
             if LOGGED in what:
                 relay.wake.set()
+            if AGENTS in what:
+                matcher.wake.set()
             if QUEUED in what or (FREED in what and dispatcher.held_back):
                 dispatcher.wake.set()
 
@@ -76,6 +80,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             dispatcher.run(),
             sweeper.run(),
             relay.run(),
+            matcher.run(),
             watches.run(),
             *(subscription.watch() for subscription in subscriptions),
         )

@@ -17,7 +17,7 @@ from jobstore.ledger import Ledger
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage
 from jobstore.work import GRANTED, Answer, ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
-from servicekit.errors import PermanentError
+from servicekit.errors import PermanentError, TransientError
 from servicekit.subscription import Incoming
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,10 @@ class Terms:
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
 
 
+class LimitsChangingError(TransientError):
+    """Who is asked for by policy is known only after rows are locked: then nobody may wait for limits."""
+
+
 class Handlers:
     """Carries out commands. There is one lane for each kind of write, so that concurrent calls share a commit."""
 
@@ -47,6 +51,7 @@ class Handlers:
         self.submit: Lane[Command] = Lane(self.carry_out)
         self.claim: Lane[Command] = Lane(self.carry_out, size=_size)
         self.record: Lane[Command] = Lane(self.carry_out, size=_size)
+        self.match: Lane[Command] = Lane(self.carry_out)
 
     async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
         """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
@@ -73,9 +78,17 @@ class Handlers:
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """The result of each command, in order; one that fails for good is a PermanentError, and changes nothing."""
+        try:
+            return await self._carried_out(commands, limits=any(command.needs_limits for command in commands))
+        except LimitsChangingError:
+            return await self._carried_out(commands, limits=True)
+
+    async def _carried_out(self, commands: Sequence[Command], *, limits: bool) -> list[Any]:
         async with self._database.transaction() as connection:
             jobs = Repository(connection)
-            ledger = await self._locked(jobs, commands)
+            if limits:
+                await jobs.hold_limits()
+            ledger = await self._locked(jobs, commands, limits=limits)
             results = [await self._applied(jobs, ledger, command) for command in commands]
             await jobs.flush(ledger)
             await self._note_workers(jobs, ledger, commands)
@@ -83,23 +96,29 @@ class Handlers:
         _account(ledger)
         return results
 
-    async def _locked(self, jobs: Repository, commands: Sequence[Command]) -> Ledger:
+    async def _locked(self, jobs: Repository, commands: Sequence[Command], *, limits: bool) -> Ledger:
         job_ids = {command.job for command in commands if command.job is not None}
-        execution_ids = {command.execution for command in commands if command.execution is not None}
+        execution_ids = {i for c in commands for i in (c.execution, c.next_execution) if i is not None}
         orphans = {c.execution for c in commands if c.job is None and c.execution is not None}
         if orphans:
             job_ids.update(await jobs.jobs_of(orphans))
-        if needs_limits := any(command.needs_limits for command in commands):
-            await jobs.hold_limits()
         terms = (self.terms.lease_s, self.terms.offer_again_s)
         ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy, self.terms.breaker)
         if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
             raise RaceError("an execution was admitted meanwhile, and its job is not locked")
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
-        await jobs.load(ledger, specs, agents)
-        if needs_limits and ledger.capped:
-            tenants = {spec.tenant for spec in ledger.specs.values()}
+        again = {job_id for command in commands for job_id in command.resubmits(ledger)}
+        if again and not limits and not await jobs.limits_held_late(ledger):
+            raise LimitsChangingError("limits are being changed", code="limits_changing")
+        agents |= {agent_id for job_id in again if (agent_id := ledger.jobs[job_id].agent_id) is not None}
+        await jobs.load(ledger, specs | again, agents)
+        if again:
+            await jobs.load_pasts(ledger, again)
+        if needs := {name for command in commands for name in command.needs(ledger)}:
+            await jobs.load_candidates(ledger, needs)
+        if limits and ledger.capped:
+            tenants = {ledger.specs[job_id].tenant for job_id in specs}
             tenants |= {command.brings.tenant for command in commands if command.brings is not None}
             await jobs.load_room(ledger, tenants)
         if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):

@@ -14,6 +14,7 @@ from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.limits import flow_of
+from jobstore.matching import Candidate, best, missing
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.transitions import decide
 
@@ -41,11 +42,24 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an execution is requested with, beside its job."""
+    """What an execution is requested with, beside its job. `by_policy`: why, where nobody asked for it."""
 
     comment: str | None = None
     not_before: datetime | None = None
     batch_id: UUID | None = None
+    by_policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Which agents had a job since it was assigned by hand, or matched; of the one that has it, the not-met verdicts.
+
+    `result_hash`: of the answer that was judged last.
+    """
+
+    agents: frozenset[str] = frozenset()
+    not_met: int = 0
+    result_hash: bytes | None = None
 
 
 AS_IT_IS: Final = Asked()
@@ -54,6 +68,8 @@ AS_IT_IS: Final = Asked()
 @dataclass(slots=True)
 class Ledger:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
+
+    `candidates`: the agents that jobs may be matched to, where any are; `pasts`: of jobs submitted again by policy.
 
     `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
     where `capped` says that any queue is, and its is.
@@ -71,6 +87,8 @@ class Ledger:
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    pasts: dict[str, Past] = field(default_factory=dict)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
     moved_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
@@ -130,7 +148,7 @@ class Ledger:
         self.executions[execution.execution_id] = execution
 
     def create(self, new: NewJob, job_id: str) -> Job:
-        """Add a new job, ASSIGNED with an agent and PENDING without."""
+        """Add a new job, ASSIGNED with an agent; PENDING without, and matched at once where it says to whom."""
         status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
         job = Job(job_id, status, 1, agent_id=new.agent_id)
         now = self.times.now
@@ -155,7 +173,29 @@ class Ledger:
         report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
         self.recorded[Kind.CREATED] += 1
         self.entries.append(Entry(job, JobLogStatus(status), report, None))
-        return job
+        if new.capabilities and not new.agent_id:
+            self.match(job_id)
+        return self.jobs[job_id]
+
+    def match(self, job_id: str) -> None:
+        """Find an agent for a job that waits for one, or say what is missing."""
+        spec = self.specs[job_id]
+        found = best(job_id, spec.capabilities, self.candidates.values())
+        if found is None:
+            why = missing(spec.capabilities, self.candidates.values())
+            self.record(job_id, None, Report(Kind.MATCHING_FAILED, code="matching_failed", message=why))
+            return
+        found.load += 1
+        self._hand(job_id, Kind.MATCHED, found.agent_id, f"matched to {found.agent_id}")
+
+    def hand_on(self, job_id: str, agent_id: str, why: str) -> None:
+        """Give the job of one agent to another."""
+        self._hand(job_id, Kind.HANDED_ON, agent_id, f"handed on from {self.jobs[job_id].agent_id} to {agent_id} {why}")
+
+    def _hand(self, job_id: str, kind: Kind, agent_id: str, message: str) -> None:
+        request = assignment(self.specs[job_id].payload)
+        report = Report(kind, agent_id=agent_id, code=kind.value, message=message, request=request)
+        self.record(job_id, None, report)
 
     def assign(self, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
         """Assign an agent by hand, with another payload where one is given."""
@@ -190,8 +230,8 @@ class Ledger:
             not_before=not_before,
         )
         body = request_body(job, spec, execution, asked.comment)
-        report = Report(Kind.REQUESTED, request=body, message=f"submission {execution.submission} was requested")
-        refusal = self._hindered(spec, agent)
+        report = Report(Kind.REQUESTED, request=body, message=_requested(execution, asked))
+        refusal = self.hindered(job, asked)
         if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
@@ -200,11 +240,14 @@ class Ledger:
             self.may_wait[spec.tenant] -= 1
         return decision
 
-    def _hindered(self, spec: Spec, agent: Agent | None) -> Refusal | None:
-        """Why no execution may be requested, whatever the job's status."""
+    def hindered(self, job: Job, asked: Asked) -> Refusal | None:
+        """Why no execution of a job, as it would stand then, may be requested, whatever else its status says."""
+        spec, agent = self.specs[job.id], self.agents.get(job.agent_id or "")
+        if job.status is JobStatus.PENDING and spec.capabilities:
+            return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
         if agent is not None and not agent.enabled:
             return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
-        if self.may_wait.get(spec.tenant, 1) <= 0:
+        if self.may_wait.get(spec.tenant, 1) <= 0 and not asked.by_policy:
             return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
         return None
 
@@ -274,6 +317,11 @@ def text_hash(text: str) -> bytes:
 def assignment(payload: str) -> str:
     """The request payload of an assignment."""
     return f'{{"payload":{payload}}}'
+
+
+def _requested(execution: Execution, asked: Asked) -> str:
+    said = f"submission {execution.submission} was requested"
+    return f"{said} {asked.by_policy}" if asked.by_policy else said
 
 
 def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:

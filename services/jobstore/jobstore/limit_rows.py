@@ -1,13 +1,13 @@
 """Limits as rows. Whoever requests executions holds `shared` to the commit, so that a new limit finds all of them."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
-from jobstore.database import CHANNEL, QUEUED
+from jobstore.database import AGENTS, CHANNEL, QUEUED
 from jobstore.errors import NotFoundError
 from jobstore.limits import tenant_limit, wildcard
 from jobstore.models import limits
@@ -16,12 +16,14 @@ from jobstore.models import limits
 CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_TRY_SHARED: Final = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 _EXCLUSIVE: Final = text("SELECT pg_advisory_xact_lock(:lock)")
 #: The names of limits that hold executions back, and whether any caps a queue.
 NAMES: Final = """
     (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
 """
+_NAMES: Final = text(f"SELECT {NAMES}")
 _CAPS: Final = text(
     "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
 )
@@ -69,6 +71,16 @@ _TAKE_BACK: Final = text(
 async def shared(connection: AsyncConnection) -> None:
     """Before anything else is locked: until the commit no limit changes."""
     await connection.execute(_SHARED, {"lock": CHANGE_LOCK})
+
+
+async def shared_late(connection: AsyncConnection) -> Row[Any] | None:
+    """The same where rows are locked already: None where limits are being changed, since who does may wait for those.
+
+    Else what they say now (NAMES).
+    """
+    if not await connection.scalar(_TRY_SHARED, {"lock": CHANGE_LOCK}):
+        return None
+    return (await connection.execute(_NAMES)).one()
 
 
 async def may_wait(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
@@ -128,4 +140,4 @@ async def _changing(connection: AsyncConnection) -> None:
 
 
 async def _told(connection: AsyncConnection) -> None:
-    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED})
+    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED + AGENTS})

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore import circuits, facts, limit_rows, sql
+from jobstore import candidates, circuits, facts, limit_rows, sql
 from jobstore.breaker import BreakerTerms
 from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
 from jobstore.ledger import Ledger, Spec
@@ -220,6 +220,21 @@ class Repository:
     async def hold_limits(self) -> None:
         """Let no limit change until the commit; before anything is locked."""
         await limit_rows.shared(self._connection)
+
+    async def limits_held_late(self, ledger: Ledger) -> bool:
+        """The same after rows were locked; False: limits are being changed."""
+        now = await limit_rows.shared_late(self._connection)
+        if now is not None:
+            ledger.limits, ledger.capped = frozenset(now.limits or ()), now.capped
+        return now is not None
+
+    async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
+        """Add the agents that jobs with these capabilities may be matched to."""
+        await candidates.load(self._connection, ledger, needs)
+
+    async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
+        """Add who had these jobs, and how it was judged."""
+        await candidates.load_pasts(self._connection, ledger, job_ids)
 
     async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
         """Add how many executions of these tenants may still wait."""

@@ -34,6 +34,9 @@ class Kind(StrEnum):
 
     CREATED = "created"
     ASSIGNED = "assigned"
+    MATCHED = "matched"
+    MATCHING_FAILED = "matching_failed"
+    HANDED_ON = "handed_on"
     REQUESTED = "requested"
     CLAIMED = "claimed"
     CALL_BEGUN = "call_begun"

@@ -26,6 +26,9 @@ _ASKED: Final[Mapping[Kind, str]] = {
 SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.CREATED: frozenset(),
     Kind.ASSIGNED: _ASSIGNABLE,
+    Kind.MATCHED: frozenset({_S.PENDING}),
+    Kind.MATCHING_FAILED: frozenset({_S.PENDING}),
+    Kind.HANDED_ON: frozenset({_S.RESUBMISSION_REQUIRED}),
     Kind.REQUESTED: frozenset({_S.ASSIGNED, _S.FAILED, _S.RESUBMISSION_REQUIRED}),
     Kind.CLAIMED: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CALL_BEGUN: _UNDER_WAY,
@@ -124,6 +127,19 @@ def _assigned(job: Job, execution: Execution | None, report: Report, times: Time
         return Refusal("execution_live", "an execution of the job is live")
     fields = {"agent_id": report.agent_id, "not_met": 0, "feedback": None}
     return _recorded(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
+
+
+def _handed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """Matched, or handed on by policy: what was judged so far stays with the job."""
+    del times
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    return _recorded(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, agent_id=report.agent_id)
+
+
+def _matching_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    return _recorded(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
 
 
 def _requested(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -358,6 +374,9 @@ def _fenced() -> Refusal:
 
 _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Decision | Refusal]]] = {
     Kind.ASSIGNED: _assigned,
+    Kind.MATCHED: _handed,
+    Kind.MATCHING_FAILED: _matching_failed,
+    Kind.HANDED_ON: _handed,
     Kind.REQUESTED: _requested,
     Kind.CLAIMED: _claimed,
     Kind.CALL_BEGUN: _told,

@@ -13,7 +13,8 @@ from contracts.status import Circuit, Outcome, ReportKind
 from jobstore.commands import REFUSED, Command
 from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
 from jobstore.limits import held_back, tenant_limit
-from jobstore.states import Execution, Kind, Refusal, Report, Stage, State
+from jobstore.resubmission import next_id, record_not_met, sought, submitted_again
+from jobstore.states import Decision, Execution, Kind, Refusal, Report, Stage, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class ClaimExecution(Command):
         job = ledger.jobs.get(self.job_id)
         agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
         return (agent_id,) if agent_id else ()
+
+    def circuits(self, ledger: Ledger) -> Iterable[str]:
+        """Also of those agents that a new job may be matched to."""
+        matched = self._admits(ledger) and any(self.needs(ledger))
+        return ledger.candidates if matched else Command.circuits(self, ledger)
 
     def apply(self, ledger: Ledger) -> Answer:
         known = ledger.executions.get(self.execution_id)
@@ -222,6 +228,20 @@ class RecordReport(Command):
         """Whether the result's row must stand in the database before this one is written."""
         return self.event.verdict is not None
 
+    @property
+    def _is_not_met(self) -> bool:
+        return self.event.verdict is not None and not self.event.verdict.is_valid
+
+    @property
+    def next_execution(self) -> UUID | None:
+        return next_id(self.event.execution_id) if self._is_not_met else None
+
+    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+        return submitted_again(ledger, self.event.execution_id) if self._is_not_met else ()
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        return sought(ledger, self.event.execution_id) if self._is_not_met else ()
+
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
         verdict = event.verdict
@@ -308,8 +328,13 @@ def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -
         refusal = Refusal("unknown_execution", "no such execution of this job is known")
         ledger.refusals.append((job_id, report, refusal))
         return refusal
-    decision = ledger.record(job_id, execution, report)
+    record = record_not_met if report.kind is Kind.NOT_MET else _record
+    decision = record(ledger, execution, report)
     return decision if isinstance(decision, Refusal) else None
+
+
+def _record(ledger: Ledger, execution: Execution, report: Report) -> Decision | Refusal:
+    return ledger.record(execution.job_id, execution, report)
 
 
 def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room: int) -> Answer:
