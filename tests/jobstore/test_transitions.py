@@ -70,6 +70,11 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
     (S.IN_PROGRESS, "running", Kind.GIVEN_BACK): IN_PROGRESS,
     (S.IN_PROGRESS, "judging", Kind.GIVEN_BACK): (S.IN_PROGRESS, None),
     **{
+        (status, execution, Kind.OVER_BUDGET): FAILED
+        for status in (S.ASSIGNED, S.IN_PROGRESS)
+        for execution in ("queued", "queued again", "offered", "awaiting judge")
+    },
+    **{
         (status, execution, Kind.CANCELLED): (after, JobLogStatus.CANCELLED)
         for status, after in ((S.PENDING, S.PENDING), (S.ASSIGNED, S.ASSIGNED), (S.IN_PROGRESS, S.ASSIGNED))
         for execution in EXECUTIONS

@@ -14,7 +14,8 @@ from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.limits import flow_of
-from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
+from jobstore.reuse import Reusable, ReuseTerms, result_key
+from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times, budget_of
 from jobstore.transitions import decide
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
@@ -57,6 +58,7 @@ class Ledger:
 
     `limits`: the names of all limits, where executions are requested or claimed; `may_wait`: how many more executions
     of a tenant may wait, where its queue is capped.
+    `verdicts` and `results`: what may be reused, by key and by execution; `kept_...`: what may be from now on.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
@@ -66,6 +68,11 @@ class Ledger:
     troubled: bool = False
     limits: Collection[str] = frozenset()
     may_wait: dict[str, int] = field(default_factory=dict)
+    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
+    results: dict[UUID, Reusable] = field(default_factory=dict)
+    kept_results: dict[bytes, tuple[str, int]] = field(default_factory=dict)
+    kept_verdicts: list[tuple[str, int, bytes, str]] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
@@ -97,9 +104,22 @@ class Ledger:
             self.put(decision.execution)
         if decision.entry is not None:
             self.entries.append(decision.entry)
-        if execution is not None and execution.stage is Stage.EXECUTING:
+        if execution is not None:
+            self._keep(decision, execution, report)
+        if execution is not None and execution.stage is Stage.EXECUTING and report.reused is None:
             self._learn(execution, report)
         return decision
+
+    def _keep(self, decision: Decision, execution: Execution, report: Report) -> None:
+        """What may be reused: a result that came for a request to a deterministic agent, a judge's own verdict."""
+        at, after = (decision.job.id, decision.job.version), decision.execution
+        is_new = (
+            report.kind is Kind.RESULT and report.reused is None and after is not None and after.state is not State.DONE
+        )
+        if is_new and execution.reuse_key is not None:
+            self.kept_results[execution.reuse_key] = at
+        if report.judge and execution.result_hash is not None and self.reuse.verdict_age_s:
+            self.kept_verdicts.append((*at, execution.result_hash, report.judge))
 
     def breaker(self, execution: Execution) -> Breaker:
         """The breaker of the agent that is called for an execution."""
@@ -188,9 +208,13 @@ class Ledger:
             batch_id=asked.batch_id,
             not_before=not_before,
         )
+        if agent is not None and agent.deterministic and self.reuse.result_age_s:
+            execution.reuse_key = result_key(agent.id, agent.updated_at, what_is_asked(job, spec, asked.comment))
         body = request_body(job, spec, execution, asked.comment)
         report = Report(Kind.REQUESTED, request=body, message=f"submission {execution.submission} was requested")
         refusal = self._hindered(spec, agent)
+        if refusal is None and (used_up := budget_of(job, execution.policy).used_up):
+            refusal = Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
         if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
@@ -277,16 +301,13 @@ def assignment(payload: str) -> str:
 
 def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
     """The JSON body of every call of one execution (DESIGN section 8)."""
-    head = json_text(
-        {
-            "execution_id": execution.execution_id,
-            "job_id": job.id,
-            "submission": execution.submission,
-            "title": spec.title,
-            "description": spec.description,
-            "acceptance_criteria": spec.acceptance_criteria,
-        },
-    )
+    ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
+    return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
+
+
+def what_is_asked(job: Job, spec: Spec, comment: str | None) -> str:
+    """All of the body that is the same where the identical thing is asked for once more."""
+    head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:
         verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'

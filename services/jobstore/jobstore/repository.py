@@ -111,6 +111,7 @@ _LOG: Final = {
     "spent_usd": "float8",
     "spent_tokens": "bigint",
     "result_version": "bigint",
+    "result_job_id": "text",
 }
 
 _LOCK_JOBS: Final = text(
@@ -157,12 +158,14 @@ _RECORD: Final = text(
             message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress,
             spent_usd, spent_tokens, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
-            CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
-                'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
+            CASE WHEN l.result_version IS NULL THEN l.response_payload::json
+                WHEN l.result_job_id IS NOT NULL THEN r.response_payload
+                ELSE json_build_object(
+                    'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
             l.progress, l.spent_usd, l.spent_tokens, :now
         FROM {sql.unnest("l", _LOG, "l")}
-        LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
+        LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n
     )
     SELECT pg_notify('{CHANNEL}', :left_to_do)
@@ -381,4 +384,5 @@ def _log_row(entry: Entry) -> Sequence[Any]:
         job.spent_usd or None,
         job.spent_tokens or None,
         entry.with_result_of,
+        entry.result_job_id,
     )

@@ -43,10 +43,14 @@ SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.DEADLINE: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.REBUILT: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.OVER_BUDGET: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
 }
 
 #: Leases that may have been granted, and of which a rebuilt database knows nothing: it never grants those again.
 LEASES_UNKNOWN: Final = 1_000
+
+#: Counted no further: strangers say what they consume, and every reader of JSON knows such a number.
+TOKENS_MAX: Final = 2**53
 
 
 def decide(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -81,11 +85,13 @@ def _recorded(
     status: JobStatus,
     **job_fields: Any,
 ) -> Decision:
-    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
+    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, min(job.spent_tokens + report.tokens, TOKENS_MAX)
     moved = {"status": status, "version": job.version + 1, "spent_usd": spent_usd, "spent_tokens": spent_tokens}
     after = replace(job, **{**moved, **job_fields})
     with_result = execution.result_version if execution and report.kind in {Kind.MET, Kind.NOT_MET} else None
     entry = Entry(after, log, report, execution, with_result)
+    if report.kind is Kind.RESULT and report.reused is not None:
+        entry = replace(entry, with_result_of=report.reused.version, result_job_id=report.reused.job_id)
     if execution is not None and report.kind is Kind.RESULT:
         execution = replace(execution, result_version=after.version)
     if execution is not None and report.kind is Kind.REQUESTED:
@@ -209,6 +215,8 @@ def _result(job: Job, execution: Execution | None, report: Report, times: Times)
         "due_at": times.after(times.offer_again_s, execution),
         "fails_at": execution.fails_after("judging_timeout_s", times.now),
     }
+    if report.reused is not None:  # nobody else tells the validators of it
+        awaiting |= {"state": State.QUEUED, "due_at": times.now}
     return _goes_on(job, execution, report, **awaiting)
 
 
@@ -240,6 +248,13 @@ def _declined(job: Job, execution: Execution | None, report: Report, times: Time
 def _given_up(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     del times
     if execution is None or not _current(execution, report, execution.stage):
+        return _fenced()
+    return _failed(job, execution, report)
+
+
+def _over_budget(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """Instead of a grant."""
+    if execution is None or not _open(execution, execution.stage, times):
         return _fenced()
     return _failed(job, execution, report)
 
@@ -375,4 +390,5 @@ _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Dec
     Kind.DEADLINE: _deadline,
     Kind.CANCELLED: _cancelled,
     Kind.REBUILT: _rebuilt,
+    Kind.OVER_BUDGET: _over_budget,
 }
