@@ -291,18 +291,22 @@ async def test_of_agents_that_do_not_say_so_nothing_is_reused(life: Any, databas
     assert await rows(database) == []
 
 
-@pytest.mark.parametrize("requested_before", [True, False])
+@pytest.mark.parametrize("requested", ["before", "after", "meanwhile"])
 async def test_an_agent_that_was_changed_gives_no_old_results(
-    life: Any, sure: str, database: Database, requested_before: bool
+    life: Any, sure: str, database: Database, requested: str
 ) -> None:
     first, second = life(), life()
     await first.result(await first.running(agent_id=sure))
-    if requested_before:
+    if requested != "after":
         await second.requested(agent_id=sure)
     async with database.transaction() as connection:
         await queries.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
-    if not requested_before:
+    if requested == "after":
         await second.requested(agent_id=sure)
+    if requested == "meanwhile":  # the agent was read before the change, and the row written after it
+        async with database.transaction() as connection:
+            later = text("UPDATE executions SET created_at = clock_timestamp() WHERE execution_id = :id")
+            await connection.execute(later, {"id": second.execution_id})
     assert (await second.claim()).outcome == GRANTED
 
 
