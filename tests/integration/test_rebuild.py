@@ -8,23 +8,22 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from costly import costly_and_reused
 from sqlalchemy import text
-from steps import Steps, result, verdict
+from steps import Steps, verdict
 
 from contracts.identity import new_execution_id
-from contracts.resources import NewAgent, Usage
+from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore import queries, rebuild
 from jobstore.commands import AssignAgent, CancelJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.errors import RefusedError
-from jobstore.grants import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
 from jobstore.handlers import Handlers
 from jobstore.rebuild import Opens, Rebuild
 from jobstore.relay import Relay
 from jobstore.states import Kind
 from jobstore.verify import TABLES, Verify, at_one_moment
-from jobstore.work import ClaimJudging
 from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
 from servicekit.history import History, Record
@@ -88,9 +87,6 @@ async def live(database: Database, handlers: Handlers, facts: Facts) -> dict[str
     def life(name: str) -> Steps:
         return lives.setdefault(name, Steps(database, handlers))
 
-    async with database.transaction() as connection:
-        sure = NewAgent(name="sure", url="http://127.0.0.1:1/", deterministic=True)
-        await queries.put_agent(connection, "sure", sure, create=True)
     await _at_rest(life, handlers)
     await _live(life)
     await _agents(database)
@@ -133,7 +129,7 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
     await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
-    await _costly_and_reused(life, handlers)
+    await costly_and_reused(life, handlers)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
     await handlers.submit.one(CancelJob(life("pending, cancelled").job_id))
@@ -143,26 +139,6 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
         await handlers.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
     unknown = life("cancelled before it came")
     await handlers.submit.one(CancelJob(None, unknown.execution_id))
-
-
-async def _costly_and_reused(life: Callable[[str], Steps], handlers: Handlers) -> None:
-    steps = life("over its budget")
-    lease = await steps.running(policy={"budget_usd": 0.3})
-    await steps.report(lease, ReportKind.CALL_FAILED, seq=2, usage=Usage(input_tokens=7, cost_usd=0.1))
-    await steps.result(lease, "costly", usage=Usage(output_tokens=5, cost_usd=0.2))
-    assert (await steps.claim_judging(lease)).code == BUDGET_EXHAUSTED
-
-    sure = {"agent_id": "sure", "payload": {"nul": "\0"}}
-    first, second = life("deterministic"), life("result and verdict reused")
-    lease = await first.running(**sure)
-    claim = ClaimJudging(result(first.execution_id, first.job_id, lease), first.validator, 1, judge="a judge")
-    judged = await handlers.claim.one(claim)
-    await first.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), judge="a judge")
-    await second.requested(**sure)
-    assert (await second.claim()).code == RESULT_REUSED
-    lease = (await second.row()).result_lease
-    again = ClaimJudging(result(second.execution_id, second.job_id, lease), second.validator, 1, judge="a judge")
-    assert (await handlers.claim.one(again)).code == VERDICT_REUSED
 
 
 async def _live(life: Callable[[str], Steps]) -> None:
