@@ -82,7 +82,10 @@ class Policy(Model):
     no_retry_codes: FailureCodes | None = Field(None, description="after which it never is")
     resubmit: Resubmit | None = Field(None, description="who asks for the next submission; by hand when not set")
     hand_over_after: int | None = Field(
-        None, ge=1, le=100, description="not-met verdicts on one agent's work before another one gets the job"
+        None,
+        ge=1,
+        le=100,
+        description="if automatic: not-met verdicts on an agent's work before another one gets the job",
     )
     budget_usd: float | None = Field(None, ge=0, le=1_000_000, description="of all calls of agents and judges")
     budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")

@@ -246,3 +246,15 @@ async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, en
     env["SIGNOFF_TOKEN"] = None
     assert (await signoff("jobs", "list")).status == 1
     assert not jobstore.requests
+
+
+async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstore):
+    await jobstore.add(poem())
+    assert "spent" not in (await signoff("jobs", "get", "poem")).out
+    spent = {"spent_usd": 0.0125, "spent_tokens": 1200}
+    jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=spent)
+    await jobstore.record("poem", JobLogStatus.FAILED, code="budget_exhausted", **spent)
+    assert re.search(r"spent +0.0125 USD, 1200 tokens", (await signoff("jobs", "get", "poem")).out)
+    first, *_, last = (await signoff("jobs", "logs", "poem")).out.splitlines()
+    assert "so far" not in first
+    assert last.endswith("budget_exhausted (0.0125 USD, 1200 tokens so far)")

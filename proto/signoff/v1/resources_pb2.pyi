@@ -226,7 +226,7 @@ class Policy(_message.Message):
     resubmit: Global___Resubmit.ValueType
     """Who asks for the next submission; by hand when not set."""
     hand_over_after: _builtins.int
-    """Not-met verdicts on one agent's work before another matching agent gets the job."""
+    """If automatic: not-met verdicts on one agent's work before another matching agent gets the job."""
     budget_usd: _builtins.float
     """Of all calls of agents and judges."""
     budget_tokens: _builtins.int

@@ -56,6 +56,12 @@ def percent(progress: float | None) -> str:
     return "" if progress is None else f"{progress:.0%}"
 
 
+def spent(usd: float | None, tokens: int | None) -> str:
+    """What a job has spent so far; nothing where nobody said that anything was."""
+    words = [f"{usd:.6g} USD"] if usd else []
+    return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
+
+
 def circuit(agent: Agent) -> Text:
     """Whether an agent is given work, and until when not."""
     words = agent.circuit.replace("_", " ")
@@ -126,6 +132,7 @@ class Output:
             ("execution", job.execution_id),
             ("progress", percent(job.progress)),
             ("it says", job.progress_message),
+            ("spent", spent(job.spent_usd, job.spent_tokens)),
             *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
@@ -148,6 +155,8 @@ class Output:
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
+        if cost := spent(log.spent_usd, log.spent_tokens):
+            what += f" ({cost} so far)"
         self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
 
     def logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:

@@ -8,15 +8,16 @@ from typing import Any
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.batches import Batches
 from jobstore.config import Settings
-from jobstore.database import FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
+from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
+from jobstore.matcher import Matcher
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
 from jobstore.relay import Relay
 from jobstore.services import Agents, Jobs
-from jobstore.sweeper import Sweeper
+from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
@@ -50,13 +51,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
         await make_topics()
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
-        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker)
+        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         handlers = Handlers(database, terms)
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, handlers.terms)
+        matcher = Matcher(database, handlers)
         watches = Watches(database)
         sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
         operator = Operator(database, handlers)
@@ -68,6 +70,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 return
             if LOGGED in what:
                 relay.wake.set()
+            if AGENTS in what:
+                matcher.wake.set()
             if QUEUED in what or (FREED in what and dispatcher.held_back):
                 dispatcher.wake.set()
             if OPERATED in what or FREED in what:
@@ -82,7 +86,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database.listen(wake),
             dispatcher.run(),
             sweeper.run(),
+            Forgetting(database, terms.reuse).run(),
             relay.run(),
+            matcher.run(),
             watches.run(),
             operator.run(),
             *(subscription.watch() for subscription in subscriptions),

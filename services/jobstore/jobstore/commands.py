@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from contracts.resources import NewJob
+from contracts.status import JobStatus
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.ledger import AS_IT_IS, Asked, Ledger, spec_hash
 from jobstore.states import Execution, Kind, Refusal, Report, State
@@ -32,6 +33,11 @@ class Command:
         return None
 
     @property
+    def next_execution(self) -> UUID | None:
+        """Another one of that job to lock, which may be requested because of this command."""
+        return None
+
+    @property
     def brings(self) -> NewJob | None:
         """A job that may be new."""
         return None
@@ -44,6 +50,16 @@ class Command:
         """The agents that are needed, once the rows are locked."""
         agent_id = ledger.jobs[self.job].agent_id if self.needs_spec and self.job in ledger.jobs else None
         return (agent_id,) if agent_id else ()
+
+    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+        """The jobs that may be submitted again by policy, once the rows are locked."""
+        del ledger
+        return ()
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        """The capabilities of which agents are sought, once the jobs' texts are loaded."""
+        new = self.brings
+        return new.capabilities if new is not None and not new.agent_id and self.job not in ledger.jobs else ()
 
     def circuits(self, ledger: Ledger) -> Iterable[str]:
         """The agents whose circuits are needed, once the rows are locked."""
@@ -68,6 +84,10 @@ class CreateJob(Command):
     @property
     def job(self) -> str:
         return self.job_id
+
+    @property
+    def brings(self) -> NewJob | None:
+        return self.new
 
     def agents(self, ledger: Ledger) -> Iterable[str]:
         del ledger
@@ -105,6 +125,30 @@ class AssignAgent(Command):
         _known_agent(ledger, self.agent_id)
         _raise(ledger.assign(self.job_id, self.agent_id, self.payload))
         return ledger.view(self.job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchJob(Command):
+    """Find an agent for a job that waited for one at this version; whatever happened since, another try decides."""
+
+    needs_spec = True
+    job_id: str
+    version: int
+
+    @property
+    def job(self) -> str:
+        return self.job_id
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        return ledger.specs[self.job_id].capabilities if self._waits(ledger) else ()
+
+    def _waits(self, ledger: Ledger) -> bool:
+        job = ledger.jobs.get(self.job_id)
+        return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
+
+    def apply(self, ledger: Ledger) -> None:
+        if self._waits(ledger):
+            ledger.match(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,20 +59,17 @@ class Dispatcher:
             self._again_at = time.monotonic() + POLL_S
         more = False
         for stage in Stage:
-            offered = await self._marked(stage, again=again)
-            if offered.rows:
-                await self._told(stage, offered.rows)
+            offered = await self._whose_turn() if stage is Stage.EXECUTING else await self._due(stage, State.QUEUED)
+            repeated = await self._due(stage, State.OFFERED) if again else Offered()
+            if rows := [*offered.rows, *repeated.rows]:
+                await self._told(stage, rows)
             more = more or offered.more
         return more
 
-    async def _marked(self, stage: Stage, *, again: bool) -> Offered:
-        offered = await self._whose_turn() if stage is Stage.EXECUTING else Offered()
+    async def _due(self, stage: Stage, state: State) -> Offered:
         async with self._database.session() as session:
-            rows = list(offered.rows)
-            if stage is Stage.JUDGING:
-                rows = await leases.offer(session, stage, State.QUEUED, OFFERS_MAX, self._offers)
-            repeated = await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers) if again else []
-        return Offered(rows + repeated, offered.more or len(rows) >= OFFERS_MAX)
+            rows = await leases.offer(session, stage, state, OFFERS_MAX, self._offers)
+        return Offered(rows, more=len(rows) >= OFFERS_MAX)
 
     async def _whose_turn(self) -> Offered:
         async with self._database.transaction() as connection:

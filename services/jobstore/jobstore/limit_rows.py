@@ -1,15 +1,14 @@
 """Limits as rows. Whoever requests executions holds `shared` to the commit, so that a new limit finds all of them."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
-from jobstore.database import CHANNEL, QUEUED
+from jobstore.database import AGENTS, CHANNEL, QUEUED
 from jobstore.errors import NotFoundError
-from jobstore.ledger import Ledger
 from jobstore.limits import tenant_limit, wildcard
 from jobstore.models import limits
 
@@ -17,14 +16,16 @@ from jobstore.models import limits
 CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04
 
 _SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_TRY_SHARED: Final = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 _EXCLUSIVE: Final = text("SELECT pg_advisory_xact_lock(:lock)")
-_NAMES: Final = text(
-    "SELECT name, paused OR concurrency IS NOT NULL OR rate IS NOT NULL AS holds, queue_max IS NOT NULL AS caps "
-    "FROM limits",
-)
+#: The names of limits that hold executions back, and whether any caps a queue.
+NAMES: Final = """
+    (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
+    EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
+"""
+_NAMES: Final = text(f"SELECT {NAMES}")
 _CAPS: Final = text(
-    "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) AND queue_max IS NOT NULL "
-    "ORDER BY name FOR UPDATE",
+    "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
 )
 _WAITING: Final = text(
     """
@@ -72,18 +73,24 @@ async def shared(connection: AsyncConnection) -> None:
     await connection.execute(_SHARED, {"lock": CHANGE_LOCK})
 
 
-async def load(connection: AsyncConnection, ledger: Ledger, tenants: Collection[str]) -> None:
-    """Add the names of limits, and how many executions of these tenants may still wait."""
-    rows = (await connection.execute(_NAMES)).all()
-    ledger.limits = frozenset(row.name for row in rows if row.holds)
-    if tenants and any(row.caps for row in rows):
-        own = {tenant: tenant_limit(tenant) for tenant in tenants}
-        names = {*own.values(), *map(wildcard, own.values())}
-        caps = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(names)})}
-        known = {row.name for row in rows}
-        capped = {t: cap for t, n in own.items() if (cap := caps.get(n if n in known else wildcard(n))) is not None}
-        asked = {"tenants": list(capped), "most": list(capped.values())}
-        ledger.may_wait = {row.tenant: row.left for row in await connection.execute(_WAITING, asked)}
+async def shared_late(connection: AsyncConnection) -> Row[Any] | None:
+    """The same where rows are locked already: None where limits are being changed, since who does may wait for those.
+
+    Else what they say now (NAMES).
+    """
+    if not await connection.scalar(_TRY_SHARED, {"lock": CHANGE_LOCK}):
+        return None
+    return (await connection.execute(_NAMES)).one()
+
+
+async def may_wait(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
+    """How many more executions of these tenants may wait, of those whose queue is capped; held to the commit."""
+    own = {tenant: tenant_limit(tenant) for tenant in tenants}
+    names = {*own.values(), *map(wildcard, own.values())}
+    caps = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(names)})}
+    capped = {t: cap for t, n in own.items() if (cap := caps.get(n if n in caps else wildcard(n))) is not None}
+    asked = {"tenants": list(capped), "most": list(capped.values())}
+    return {row.tenant: row.left for row in await connection.execute(_WAITING, asked)}
 
 
 async def list_(connection: AsyncConnection) -> Sequence[Limit]:
@@ -139,4 +146,4 @@ async def hold(connection: AsyncConnection) -> None:
 
 
 async def _told(connection: AsyncConnection) -> None:
-    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED})
+    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED + AGENTS})

@@ -19,6 +19,9 @@ from jobstore.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wi
 from jobstore.schedule import Flow, Head, Shares, pick, rank
 from jobstore.states import Stage
 
+#: Heads read of each queue in the first pass; then so many that their turns may fill the room.
+DEPTH_FIRST: Final = 8
+
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:lock)")
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 #: From queue to queue along the index, so that what waits in one costs the others nothing.
@@ -98,7 +101,7 @@ _OFFER: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: or when a limit allows.
+    """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: once something ends.
 
     `again_in_s`: when a rate allows more at the earliest.
     """
@@ -122,7 +125,7 @@ class Turns:
     """Remembers how far each tenant has come."""
 
     shares: Shares = field(default_factory=Shares)
-    depth: int = 8
+    depth: int = DEPTH_FIRST
 
     async def offer(self, connection: AsyncConnection, most: int, terms: OfferTerms) -> Offered:
         """Mark as offered whose turn it is, within the workers' room and all limits."""
@@ -131,8 +134,8 @@ class Turns:
         rows = (await connection.execute(_HEADS, about)).all()
         first, flows = rows[0], _flows(rows, self.depth)
         if not flows:
-            return Offered()
-        self.depth = max(8, 2 * first.free // len(flows))
+            return Offered(held_back=not first.free)
+        self.depth = max(2, 2 * first.free // len(flows))
         allowed = await self._allowed(connection, first, flows)
         picked, more = pick(flows, allowed.free, self.shares, first.free)
         marked = {}
@@ -144,7 +147,7 @@ class Turns:
         rates = [rate for name, rate in allowed.rates.items() if allowed.free.get(name, 1) <= 0]
         return Offered(
             [marked[i] for i in picked if i in marked],
-            more and len(picked) < first.free,
+            bool(marked) and (more or len(picked) == most),
             len(picked) < sum(len(flow.heads) for flow in flows),
             min((period_s / PERIOD_PARTS for _, period_s in rates), default=None),
         )
@@ -172,7 +175,8 @@ class Turns:
         }
         running: Mapping[str, int] = {}
         if counted := sorted(name for name, limit in limits.items() if limit.concurrency is not None):
-            running = dict((await connection.execute(_RUNNING, {"names": counted})).tuples())
+            rows_running = await connection.execute(_RUNNING, {"names": counted})
+            running = {row.name: row.running for row in rows_running}
         allowed.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
         started = await _started(connection, now, allowed.rates)
         for name, limit in limits.items():
@@ -201,7 +205,8 @@ async def _started(
     if not rates:
         return {}
     since = [window_of(now, period_s) for _, period_s in rates.values()]
-    return dict((await connection.execute(_STARTED, {"names": list(rates), "since": since})).tuples())
+    rows = await connection.execute(_STARTED, {"names": list(rates), "since": since})
+    return {row.name: row.started for row in rows}
 
 
 async def _start(
