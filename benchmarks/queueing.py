@@ -1,9 +1,10 @@
 """The table as a queue: what a flood of one tenant costs the others, and what a million waiting rows cost a dispatch.
 
-Prints JSON lines: rounds with and without the flood, alternating, on the whole system; then the time of dispatching
-from a short and from a long queue, alternating, on PostgreSQL alone, with the plan of the statement that reads it.
+Prints JSON lines: rounds with and without the flood, alternating, on the whole system; the time to accept a batch of
+10,000 jobs; then the time of dispatching from a short and from a long queue, alternating, on PostgreSQL alone, with the
+plan of the statement that reads it.
 
-    .venv/bin/python benchmarks/queueing.py [--flood 100000] [--rows 1000000] [--rounds 3] [--only flood|dispatch]
+    .venv/bin/python benchmarks/queueing.py [--flood 100000] [--rows 1000000] [--only flood|accept|dispatch]
 """
 
 import argparse
@@ -16,9 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
 
+import aiohttp
 import asyncpg
 import uvloop
 from aiohttp import web
@@ -38,6 +41,7 @@ from localstack.backing import infrastructure
 TENANTS, JOBS_EACH = 100, 10
 CALL_S, CAPACITY = 0.2, 40
 ROOM, PASSES = 200, 50
+BATCH = 10_000
 OWNER = uuid4()
 TERMS = OfferTerms(10.0, 60.0, 60.0)
 
@@ -157,6 +161,33 @@ async def flood(data: Path, jobs: int, rounds: int) -> None:
     print(json.dumps({**told, "ratio_median": round(statistics.median(ratios), 3)}))
 
 
+async def accept(data: Path, rounds: int) -> None:
+    """A batch of 10,000 new jobs in one call, by gRPC and by REST; no executor takes them meanwhile."""
+    took: dict[str, list[float]] = {"grpc": [], "rest": []}
+    async with (
+        running(data) as endpoints,
+        JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+    ):
+        await client.create_agent(NewAgent(id="slow", name="slow", url="http://127.0.0.1:9/"))
+        await client.pause("agent:slow")
+        http = aiohttp.ClientSession(endpoints["http"], headers={"Authorization": f"Bearer {endpoints['token']}"})
+        for _ in range(rounds):
+            new = [NewJob(title="A job", acceptance_criteria="Is not empty", agent_id="slow") for _ in range(BATCH)]
+            began = time.perf_counter()
+            batch = await client.execute_jobs(jobs=new)
+            took["grpc"].append(round(time.perf_counter() - began, 2))
+            assert all(item.accepted for item in batch.items)
+            body = {"jobs": [job.model_dump(mode="json", exclude_defaults=True) for job in new]}
+            began = time.perf_counter()
+            async with http.post("/api/batches", json=body) as answer:
+                answered = await answer.json()
+            took["rest"].append(round(time.perf_counter() - began, 2))
+            assert answer.status == HTTPStatus.CREATED
+            assert answered["total"] == BATCH
+        await http.close()
+    print(json.dumps({"accepted_in_one_call": BATCH, "took_s": took}))
+
+
 async def dispatch(url: str, rows: int, rounds: int) -> None:
     """Offer from a short and from a long queue, in turn."""
     databases = {}
@@ -230,12 +261,15 @@ def main() -> int:
     parser.add_argument("--flood", type=int, default=100_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["flood", "dispatch"])
+    parser.add_argument("--only", choices=["flood", "accept", "dispatch"])
     arguments = parser.parse_args()
-    if arguments.only != "dispatch":
+    if arguments.only in {None, "flood"}:
         with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
             uvloop.run(flood(Path(data), arguments.flood, arguments.rounds))
-    if arguments.only != "flood":
+    if arguments.only in {None, "accept"}:
+        with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
+            uvloop.run(accept(Path(data), arguments.rounds))
+    if arguments.only in {None, "dispatch"}:
         with infrastructure() as servers:
             uvloop.run(dispatch(servers.postgres, arguments.rows, arguments.rounds))
     return 0

@@ -257,6 +257,17 @@ async def test_nothing_more_of_a_paused_batch_begins_until_it_is_resumed(world: 
     assert await world.sql("SELECT 1 FROM limits") == []
 
 
+async def test_a_paused_batch_of_which_nothing_is_left_has_ended(world: World) -> None:
+    (job,) = await world.jobs(1)
+    batch = await world.executed([job])
+    await job.claim()
+    await world.doors.PauseOperation(asked(pb.PauseOperationRequest, batch.id), NOBODY)
+    await ended(job, ReportKind.FAILED)
+    await world.worked()
+    assert (await world.stands(batch.id)).state == "DONE"
+    assert await world.sql("SELECT 1 FROM limits") == []
+
+
 async def test_what_is_not_asked_for_yet_waits_while_a_batch_is_paused(world: World) -> None:
     batch_id = await world.crashed(jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(2)], idempotency_key="p"))
     await world.sql("DELETE FROM executions")

@@ -66,8 +66,11 @@ _LIVE_OF: Final = text(
 #: At rest is what is answered and has no execution that is live: of the same snapshot, so that none is overlooked.
 _FINISH: Final = text(
     f"""
-    UPDATE operations o SET state = 'DONE', finished_at = clock_timestamp()
-    WHERE state = 'RUNNING' AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE})
+    WITH done AS (
+        UPDATE operations o SET state = 'DONE', finished_at = clock_timestamp()
+        WHERE state IN ('RUNNING', 'PAUSED') AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE}) RETURNING id
+    )
+    DELETE FROM limits WHERE name IN (SELECT 'batch:' || id FROM done)
     """,  # noqa: S608 - fragments of our own
 )
 _CANCELLED: Final = text(
