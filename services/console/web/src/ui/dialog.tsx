@@ -20,7 +20,7 @@ export function Dialog({ open, onOpenChange, title, description, children, class
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
-          aria-describedby={description ? undefined : ""}
+          {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed top-[10vh] left-1/2 z-50 max-h-[80dvh] w-[min(560px,calc(100vw-32px))] -translate-x-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl",
             className,
