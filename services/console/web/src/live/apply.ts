@@ -2,7 +2,7 @@ import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/re
 import { DERIVED_KEYS, jobKeys } from "@/api/keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
 import { logOfChange, patchJob } from "./patch";
-import { throttledByKey } from "./throttle";
+import { type Later, throttledByKey } from "./throttle";
 import { unseen } from "./unseen";
 
 const DERIVED_EVERY_MS = 2_000;
@@ -11,7 +11,13 @@ const LOGS_EVERY_MS = 1_000;
 type ByJob = ReadonlyMap<string, readonly JobChange[]>;
 type List = InfiniteData<Page<Job>>;
 
-const refetchLater = throttledByKey();
+const throttles = new WeakMap<QueryClient, Later>();
+
+function refetchLater(client: QueryClient, key: string, everyMs: number, run: () => void): void {
+  const later = throttles.get(client) ?? throttledByKey();
+  throttles.set(client, later);
+  later(key, everyMs, run);
+}
 
 /** The only writer of what events tell. Rows are replaced where they stand; none is inserted, moved or removed. */
 export function applyJobs(client: QueryClient, byJob: ByJob): void {
@@ -91,11 +97,11 @@ function patchLogs(client: QueryClient, id: string, changes: readonly JobChange[
 
 /** Events carry no bodies; and where one is missing, the log is read anew. */
 function refetchLogs(client: QueryClient, id: string): void {
-  refetchLater(`logs:${id}`, LOGS_EVERY_MS, () => void client.invalidateQueries({ queryKey: jobKeys.logs(id) }));
+  refetchLater(client, `logs:${id}`, LOGS_EVERY_MS, () => void client.invalidateQueries({ queryKey: jobKeys.logs(id) }));
 }
 
 function refetchDerived(client: QueryClient): void {
-  refetchLater("derived", DERIVED_EVERY_MS, () => {
+  refetchLater(client, "derived", DERIVED_EVERY_MS, () => {
     for (const queryKey of DERIVED_KEYS) void client.invalidateQueries({ queryKey });
   });
 }

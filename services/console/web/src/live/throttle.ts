@@ -1,4 +1,4 @@
-type Later = (key: string, everyMs: number, run: () => void) => void;
+export type Later = (key: string, everyMs: number, run: () => void) => void;
 
 /** Runs a thing of one key at most once in a while; what was asked for meanwhile runs at the end of it. */
 export function throttledByKey(): Later {

@@ -26,7 +26,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
-        <div className="flex flex-wrap items-center justify-between gap-2 pb-2">
+        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
           <h2 className="text-lg font-semibold">{verdict ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
@@ -48,7 +48,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
-        <h2 className="pb-2 text-lg font-semibold">Result</h2>
+        <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
         {shown ? (
           <ResultPreview
             key={shown.submission.key}

@@ -8,13 +8,14 @@ import { cn } from "@/lib/cn";
 import { counted } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { useChoice } from "@/lib/storage";
+import { useMedia } from "@/lib/use-media";
 import { refetchJobs } from "@/live/apply";
 import { useUnseen } from "@/live/use-live";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 import { jobsQuery } from "../queries";
 import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
-import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
+import { ALL_BUT_FIRST, type ColumnId, HIDDEN_AT_FIRST } from "./columns";
 import { FilterBar } from "./FilterBar";
 import { inWords, isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
@@ -33,6 +34,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const loaded = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
   const jobs = useOrdered(loaded, search);
   const [hidden, setHidden] = useChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
+  const isNarrow = useMedia("(max-width: 640px)");
   const [current, setCurrent] = useState<string | null>(null);
   const selection = useSelection(jobs);
   const news = useUnseen().size;
@@ -116,7 +118,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             <JobsTable
               jobs={jobs}
               search={search}
-              hidden={hidden}
+              hidden={isNarrow ? ALL_BUT_FIRST : hidden}
               selected={selection.ids}
               current={current}
               onSelect={selection.select}

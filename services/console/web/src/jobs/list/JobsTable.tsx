@@ -57,7 +57,7 @@ export function JobsTable(props: JobsTableProps) {
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const ids = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
   return (
-    <table className="w-full min-w-3xl table-fixed border-collapse" aria-rowcount={jobs.length + 1}>
+    <table className="w-full table-fixed border-collapse sm:min-w-3xl" aria-rowcount={jobs.length + 1}>
       <caption className="sr-only">Jobs</caption>
       <Head ids={ids} {...props} />
       <tbody>

@@ -24,7 +24,7 @@ export type ColumnId =
 
 /** How wide each is, and by what it can be sorted. */
 export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
-  status: { name: "Status", width: "w-60", sort: "status" },
+  status: { name: "Status", width: "w-60 max-sm:w-40", sort: "status" },
   title: { name: "Job", width: "w-auto", sort: "title" },
   agent: { name: "Agent", width: "w-32", sort: "agent" },
   submission: { name: "Sub", width: "w-14" },
@@ -35,6 +35,9 @@ export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?:
   created: { name: "Created", width: "w-24", sort: "created" },
   updated: { name: "Updated", width: "w-24", sort: "updated" },
 };
+
+/** What a phone has no room for. */
+export const ALL_BUT_FIRST = (Object.keys(COLUMN_LOOK) as ColumnId[]).slice(2);
 
 export const HIDDEN_AT_FIRST: ColumnId[] = ["tenant", "priority", "labels", "created"];
 
