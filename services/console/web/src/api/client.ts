@@ -25,7 +25,7 @@ export type Options = {
   signal?: AbortSignal;
 };
 
-export function addressOf(template: string, { path = {}, query = {} }: Options): string {
+function addressOf(template: string, { path = {}, query = {} }: Options): string {
   const address = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -38,7 +38,7 @@ export function addressOf(template: string, { path = {}, query = {} }: Options):
 }
 
 /** Send a request that no type knows; JSON in, JSON out, every failure an ApiError. */
-export async function send<T>(method: string, template: string, options: Options = {}): Promise<T> {
+async function send<T>(method: string, template: string, options: Options = {}): Promise<T> {
   const headers = new Headers({ Accept: "application/json" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);

@@ -41,6 +41,3 @@ export type JobsQueryExtras = {
   created_before?: string;
   sort?: string;
 };
-
-/** `GET /api/jobs/counts`, with the filters of the list but for the status. */
-export type StatusCounts = { counts: Partial<Record<string, number>> };

@@ -6,7 +6,7 @@ type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
-export type Policy = Schemas["Policy"] & PolicyExtras;
+type Policy = Schemas["Policy"] & PolicyExtras;
 export type Job = Omit<Schemas["Job"], "policy"> & { policy?: Policy } & JobExtras;
 export type JobLog = Schemas["JobLog"] & LogExtras;
 export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &

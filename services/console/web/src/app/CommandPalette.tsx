@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
+import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import type { Theme } from "./theme";
@@ -51,6 +52,9 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                   Theme: {theme}
                 </Command.Item>
               ))}
+              <Command.Item className={ITEM} onSelect={run(() => void signOut().finally(() => location.reload()))}>
+                Sign out
+              </Command.Item>
               <Command.Item className={ITEM} onSelect={run(onHelp)}>
                 Keyboard help
               </Command.Item>

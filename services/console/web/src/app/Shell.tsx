@@ -19,7 +19,7 @@ export function Shell() {
   const [theme, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
-  useKeys({ "Shift+?": () => showHelp(true) });
+  useKeys({ "?": () => showHelp(true), "Shift+?": () => showHelp(true) });
   useEffect(
     () =>
       tinykeys(window, {

@@ -74,7 +74,9 @@ it("cancels with a reason", async () => {
 
 it("resubmits with a comment, and says which submission comes", async () => {
   const asked = onPost("/api/jobs/poem/resubmit", () => json(aJob({ version: 2 })));
-  const { user } = await renderPage(<JobActionButtons job={aJob({ status: "RESUBMISSION_REQUIRED", submission: 2 })} />);
+  const { user } = await renderPage(
+    <JobActionButtons job={aJob({ status: "RESUBMISSION_REQUIRED", submission: 2 })} />,
+  );
   await user.click(button("Resubmit"));
   const dialog = screen.getByRole("alertdialog");
   expect(dialog).toHaveTextContent("gets submission 3, with the verdict on submission 2");
@@ -98,7 +100,9 @@ it("assigns the agent that is chosen", async () => {
 });
 
 it("shows the server's own words where it refused, and keeps what was typed", async () => {
-  onPost("/api/jobs/poem/cancel", () => problem(409, "illegal_transition", "the job is COMPLETED and cannot be cancelled"));
+  onPost("/api/jobs/poem/cancel", () =>
+    problem(409, "illegal_transition", "the job is COMPLETED and cannot be cancelled"),
+  );
   const { user } = await renderPage(<JobActionButtons job={aJob()} />);
   await user.click(button("Cancel"));
   await user.type(screen.getByLabelText("Reason"), "no need");

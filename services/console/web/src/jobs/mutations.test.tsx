@@ -74,7 +74,11 @@ it("useExecuteJob is not undone by its own answer when events were faster", asyn
 });
 
 it("useExecuteJob asks again with the same key after a failure that may have gone through, and then with a new one", async () => {
-  const answers = [() => problem(503, "unavailable", "out of reach"), () => json(aJob({ version: 2 })), () => json(aJob())];
+  const answers = [
+    () => problem(503, "unavailable", "out of reach"),
+    () => json(aJob({ version: 2 })),
+    () => json(aJob()),
+  ];
   const asked = onPost("/api/jobs/poem/execute", () => (answers.shift() as () => Response)());
   const { user, says } = await probe();
   for (const outcome of ["error", "success", "success"]) {

@@ -12,7 +12,7 @@ export function learnSkew(serverDate: string | null, receivedAt = Date.now()): v
   if (!Number.isNaN(server)) skewMs = Math.abs(server - receivedAt) < 2_000 ? 0 : server - receivedAt;
 }
 
-export function serverNow(): number {
+function serverNow(): number {
   return Date.now() + skewMs;
 }
 

@@ -14,7 +14,7 @@ function readText(key: string): string | null {
   }
 }
 
-export function readChoice<T>(key: string, fallback: T): T {
+function readChoice<T>(key: string, fallback: T): T {
   const text = readText(key);
   const known = cache.get(key);
   if (known && known.text === text) return known.value as T;
@@ -28,7 +28,7 @@ export function readChoice<T>(key: string, fallback: T): T {
   return value as T;
 }
 
-export function writeChoice<T>(key: string, value: T): void {
+function writeChoice<T>(key: string, value: T): void {
   const text = JSON.stringify(value);
   try {
     localStorage.setItem(PREFIX + key, text);

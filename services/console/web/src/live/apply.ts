@@ -97,7 +97,12 @@ function patchLogs(client: QueryClient, id: string, changes: readonly JobChange[
 
 /** Events carry no bodies; and where one is missing, the log is read anew. */
 function refetchLogs(client: QueryClient, id: string): void {
-  refetchLater(client, `logs:${id}`, LOGS_EVERY_MS, () => void client.invalidateQueries({ queryKey: jobKeys.logs(id) }));
+  refetchLater(
+    client,
+    `logs:${id}`,
+    LOGS_EVERY_MS,
+    () => void client.invalidateQueries({ queryKey: jobKeys.logs(id) }),
+  );
 }
 
 function refetchDerived(client: QueryClient): void {

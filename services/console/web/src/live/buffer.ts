@@ -1,6 +1,6 @@
 import type { JobChange } from "@/api/types";
 
-export const JOBS_MAX = 2_000;
+const JOBS_MAX = 2_000;
 const HIDDEN_FLUSH_MS = 250;
 
 export type Changes = { byJob: Map<string, JobChange[]>; overflowed: boolean };

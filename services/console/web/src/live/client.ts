@@ -10,7 +10,7 @@ const STALE_MS = 30_000;
 const isTransient = (error: unknown) => error instanceof ApiError && error.isTransient;
 
 /** While events arrive nothing grows old by itself. */
-export function staleTime(): number {
+function staleTime(): number {
   return liveStatus.get().state === "live" ? Number.POSITIVE_INFINITY : STALE_MS;
 }
 

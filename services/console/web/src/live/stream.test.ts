@@ -30,7 +30,10 @@ beforeEach(() => {
   vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
   FakeEventSource.opened = [];
   client = createQueryClient();
-  client.setQueryData(list, { pages: [{ items: [aJob(), aJob({ id: "song" })], next_cursor: null }], pageParams: [""] });
+  client.setQueryData(list, {
+    pages: [{ items: [aJob(), aJob({ id: "song" })], next_cursor: null }],
+    pageParams: [""],
+  });
   client.setQueryData(jobKeys.detail("poem"), aJob());
   client.setQueryData(jobKeys.logs("poem"), { items: [aLog({ version: 1 })], isCut: false });
   stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
@@ -48,7 +51,12 @@ describe("changes", () => {
     say({ version: 2, progress: 0.4, message: "four of ten" });
     await frame();
     expect(rows().map((job) => job.id)).toEqual(["poem", "song"]);
-    expect(rows()[0]).toMatchObject({ status: "IN_PROGRESS", version: 2, progress: 0.4, progress_message: "four of ten" });
+    expect(rows()[0]).toMatchObject({
+      status: "IN_PROGRESS",
+      version: 2,
+      progress: 0.4,
+      progress_message: "four of ten",
+    });
     expect(client.getQueryData<Job>(jobKeys.detail("poem"))?.version).toBe(2);
     expect(client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(2);
   });

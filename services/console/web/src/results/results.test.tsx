@@ -16,7 +16,10 @@ it.each([
   [{ text: "plain words" }, ["text", "json"]],
   ["# A title\n\n- a point", ["text", "markdown"]],
   [{ markdown: "**so**" }, ["text", "markdown", "json"]],
-  [[{ a: 1 }, { a: 2, b: 3 }], ["table", "json", "text"]],
+  [
+    [{ a: 1 }, { a: 2, b: 3 }],
+    ["table", "json", "text"],
+  ],
   [{ rows: [{ a: 1 }] }, ["table", "json", "text"]],
   [{ a: 1, b: { c: 2 } }, ["json", "text"]],
   [`data:image/png;base64,${PIXEL}`, ["image", "json"]],
@@ -46,9 +49,17 @@ it("a quote is found as it is written, or with other white space", () => {
 
 it("marks lie beside each other, never across", () => {
   const text = "one two three";
-  const places = placesOf(text, [{ id: "a", text: "two three" }, { id: "b", text: "one two" }, { id: "c", text: "four" }]);
+  const places = placesOf(text, [
+    { id: "a", text: "two three" },
+    { id: "b", text: "one two" },
+    { id: "c", text: "four" },
+  ]);
   expect(places).toEqual([{ id: "b", from: 0, to: 7 }]);
-  expect(piecesOf(text, places).map((piece) => piece.text).join("")).toBe(text);
+  expect(
+    piecesOf(text, places)
+      .map((piece) => piece.text)
+      .join(""),
+  ).toBe(text);
 });
 
 it.each([
@@ -73,12 +84,16 @@ it("a long text is cut, and shown whole when asked", async () => {
 
 it("a quote beyond the cut is shown all the same", () => {
   const text = `${"x ".repeat(TEXT_SHOWN_CHARS)}the end`;
-  const { container } = render(<ResultPreview value={text} name="r" quotes={[{ id: "c", text: "the end" }]} focused="c" />);
+  const { container } = render(
+    <ResultPreview value={text} name="r" quotes={[{ id: "c", text: "the end" }]} focused="c" />,
+  );
   expect(container.querySelector("mark[aria-current]")).toHaveTextContent("the end");
 });
 
 it("HTML stays text, wherever it is shown", async () => {
-  const { container } = render(<ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} name="r" />);
+  const { container } = render(
+    <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} name="r" />,
+  );
   expect(container.querySelector("pre")).toHaveTextContent("<script>");
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
   expect(await screen.findByRole("heading", { name: "Hi" })).toBeVisible();
@@ -93,13 +108,23 @@ it("a remote image of Markdown is left out, and said so", async () => {
 });
 
 it("a list of objects is a table", () => {
-  render(<ResultPreview value={[{ name: "moon", size: 1 }, { name: "sun", size: 9 }]} name="r" />);
+  render(
+    <ResultPreview
+      value={[
+        { name: "moon", size: 1 },
+        { name: "sun", size: 9 },
+      ]}
+      name="r"
+    />,
+  );
   expect(screen.getAllByRole("columnheader").map((each) => each.textContent)).toEqual(["name", "size"]);
   expect(screen.getByRole("cell", { name: "sun" })).toBeVisible();
 });
 
 it("two results are compared line by line, and as a whole where they are too large", async () => {
-  const { unmount } = render(<ResultPreview value={"a\nb\n"} name="r" compared={{ name: "submission 1", value: "a\nc\n" }} />);
+  const { unmount } = render(
+    <ResultPreview value={"a\nb\n"} name="r" compared={{ name: "submission 1", value: "a\nc\n" }} />,
+  );
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
   expect(screen.getByText(/\+ b/)).toBeVisible();
   expect(screen.getByText(/− c/)).toBeVisible();

@@ -1,11 +1,23 @@
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
+import {
+  createMemoryHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  RouterProvider,
+  useSearch,
+} from "@tanstack/react-router";
 import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { parseSearch, stringifySearch } from "@/app/search-text";
 import { parseJobsSearch } from "@/jobs/list/filters";
 import { createQueryClient } from "@/live/client";
+
+function Content({ shown }: { shown: Shown }) {
+  const search = useSearch({ strict: false });
+  return typeof shown === "function" ? shown(search) : shown;
+}
 
 type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactNode);
 
@@ -16,7 +28,7 @@ export async function renderPage(shown: Shown, { address = "/", client = createQ
     getParentRoute: () => root,
     path: "/",
     validateSearch: (search) => parseJobsSearch(search as never),
-    component: () => (typeof shown === "function" ? shown(page.useSearch()) : shown),
+    component: () => <Content shown={shown} />,
   });
   const job = createRoute({ getParentRoute: () => root, path: "/jobs/$id", component: () => <p>a job's page</p> });
   const router = createRouter({

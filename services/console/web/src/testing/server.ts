@@ -1,16 +1,27 @@
-import { http, HttpResponse } from "msw";
+import { HttpResponse, http } from "msw";
 import { setupServer } from "msw/node";
 import type { Job, JobLog } from "@/api/types";
 
 const BASE = "http://signoff.test";
 
 export const server = setupServer(
-  http.get(`${BASE}/api/agents`, () => HttpResponse.json({ items: [agent("writer"), agent("ocr")], next_cursor: null })),
+  http.get(`${BASE}/api/agents`, () =>
+    HttpResponse.json({ items: [agent("writer"), agent("ocr")], next_cursor: null }),
+  ),
 );
 
 function agent(id: string) {
   const at = "2026-11-25T00:00:00Z";
-  return { id, name: id, protocol: "http", url: "http://a", enabled: true, circuit: "closed", created_at: at, updated_at: at };
+  return {
+    id,
+    name: id,
+    protocol: "http",
+    url: "http://a",
+    enabled: true,
+    circuit: "closed",
+    created_at: at,
+    updated_at: at,
+  };
 }
 
 export const serveJob = (job: Job, logs: JobLog[] = []) =>

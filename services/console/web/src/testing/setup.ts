@@ -8,9 +8,9 @@ import { server } from "./server";
 configure({ asyncUtilTimeout: 5_000 });
 
 // jsdom lays nothing out: every box is as large as a screen.
-Object.defineProperties(HTMLElement.prototype, {
-  offsetHeight: { get: () => 800 },
-  offsetWidth: { get: () => 1_200 },
+Object.defineProperties(Element.prototype, {
+  clientHeight: { get: () => 800 },
+  clientWidth: { get: () => 1_200 },
 });
 globalThis.ResizeObserver = class {
   observe() {}
@@ -21,7 +21,7 @@ Element.prototype.hasPointerCapture = () => false;
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.scrollTo = () => undefined;
 
-beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
+beforeAll(() => server.listen({ onUnhandledFrame: "error" }));
 afterEach(() => {
   cleanup();
   server.resetHandlers();

@@ -8,7 +8,7 @@ export function Duration({ from, to }: { from: string; to?: string | null }) {
 
 function Running({ from }: { from: string }) {
   const now = useNow();
-  return <span>{duration(Math.max(0, now - Date.parse(from)))}</span>;
+  return <span>{duration(Math.max(1_000, now - Date.parse(from))).replace(".0", "")}</span>;
 }
 
 /** Counts down to a moment; then says that it is due. */

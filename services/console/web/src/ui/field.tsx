@@ -49,5 +49,7 @@ export function Select({ className, ...props }: ComponentProps<"select">) {
 }
 
 export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, "type">) {
-  return <input {...props} type="checkbox" className={cn("block size-4 accent-accent pointer-coarse:size-5", className)} />;
+  return (
+    <input {...props} type="checkbox" className={cn("block size-4 accent-accent pointer-coarse:size-5", className)} />
+  );
 }

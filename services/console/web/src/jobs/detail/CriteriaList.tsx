@@ -14,7 +14,7 @@ export const OUTCOMES: Record<Outcome | "open", Look> = {
 const OPTIONAL = /^optional:\s*/i;
 
 /** The criteria of a job, one a line; those that begin with "optional:" are judged and do not decide. */
-export function criteriaOf(text: string): { text: string; isRequired: boolean }[] {
+function criteriaOf(text: string): { text: string; isRequired: boolean }[] {
   return text
     .split("\n")
     .map((line) => line.trim())

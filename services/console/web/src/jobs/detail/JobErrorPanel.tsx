@@ -7,7 +7,7 @@ import { adviceOn } from "./advice";
 import { lastCall, nextAttempt } from "./answers";
 
 /** The log that says what is wrong now; of a job that has gone on since, none. */
-export function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
+function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
   const mine = logs.filter((log) => log.execution_id === job.execution_id);
   const last = mine.findLast((log) => log.code != null && log.status !== "CANCELLED");
   if (!last) return undefined;

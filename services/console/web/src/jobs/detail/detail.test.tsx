@@ -1,10 +1,10 @@
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { http } from "msw";
 import { expect, it, vi } from "vitest";
 import { aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { problem, server, serveJob } from "@/testing/server";
-import { http } from "msw";
+import { problem, serveJob, server } from "@/testing/server";
 import { CriteriaList } from "./CriteriaList";
 import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHistory } from "./JobHistory";
@@ -18,12 +18,34 @@ const SECOND = aVerdict({
   criteria: FIRST.criteria.map((criterion) => ({ ...criterion, outcome: "pass" as const })),
 });
 const HISTORY = [
-  aLog({ version: 1, status: "ASSIGNED", execution_id: null, submission: null, message: "created, assigned to writer" }),
+  aLog({
+    version: 1,
+    status: "ASSIGNED",
+    execution_id: null,
+    submission: null,
+    message: "created, assigned to writer",
+  }),
   aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
   aLog({ version: 3, response_payload: { result: { text: "moon and June\nand so on" } } }),
-  aLog({ version: 4, status: "RESUBMISSION_REQUIRED", response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST } }),
-  aLog({ version: 5, status: "ASSIGNED", execution_id: "execution-2", submission: 2, message: "submission 2 was requested" }),
-  aLog({ version: 6, status: "COMPLETED", execution_id: "execution-2", submission: 2, response_payload: { result: { text: "moon and June" }, verdict: SECOND } }),
+  aLog({
+    version: 4,
+    status: "RESUBMISSION_REQUIRED",
+    response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST },
+  }),
+  aLog({
+    version: 5,
+    status: "ASSIGNED",
+    execution_id: "execution-2",
+    submission: 2,
+    message: "submission 2 was requested",
+  }),
+  aLog({
+    version: 6,
+    status: "COMPLETED",
+    execution_id: "execution-2",
+    submission: 2,
+    response_payload: { result: { text: "moon and June" }, verdict: SECOND },
+  }),
 ];
 
 it("the history is grouped by submission", () => {
@@ -59,10 +81,18 @@ it("the history can be narrowed to one kind", async () => {
 
 it("a verdict shows every criterion, those that passed too, with evidence and comment", async () => {
   const onQuote = vi.fn();
-  render(<VerdictPanel verdict={FIRST} focused={null} onQuote={onQuote} compared={{ name: "Submission 2", verdict: SECOND }} />);
+  render(
+    <VerdictPanel
+      verdict={FIRST}
+      focused={null}
+      onQuote={onQuote}
+      compared={{ name: "Submission 2", verdict: SECOND }}
+    />,
+  );
   const [, met, open] = screen.getAllByRole("row") as [HTMLElement, HTMLElement, HTMLElement];
   for (const text of ["Met", "It rhymes", "moon and June", "two rhymes"]) expect(met).toHaveTextContent(text);
-  for (const text of ["Not met", "optional", "nine hundred lines", "Submission 2: met"]) expect(open).toHaveTextContent(text);
+  for (const text of ["Not met", "optional", "nine hundred lines", "Submission 2: met"])
+    expect(open).toHaveTextContent(text);
   expect(screen.getByText("1 of 2 met")).toBeVisible();
   await userEvent.click(within(met).getByRole("button"));
   expect(onQuote).toHaveBeenCalledWith("It rhymes");
@@ -80,7 +110,14 @@ it("an error says what was tried, that nothing follows, and what to do", () => {
   const log = aLog({ status: "FAILED", code: "agent_status", message });
   render(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
-  for (const text of ["agent_status", "call 3 of 3", "attempt 1 with writer", "none: it ended here", message, "execute again"]) {
+  for (const text of [
+    "agent_status",
+    "call 3 of 3",
+    "attempt 1 with writer",
+    "none: it ended here",
+    message,
+    "execute again",
+  ]) {
     expect(panel).toHaveTextContent(text);
   }
 });
@@ -95,7 +132,9 @@ it("a call that is made again says when", () => {
 
 it("an error is gone once the job has gone on", () => {
   const logs = [aLog({ code: "agent_status" }), aLog({ version: 2 })];
-  const { container } = render(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />);
+  const { container } = render(
+    <JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />,
+  );
   expect(container).toBeEmptyDOMElement();
 });
 
@@ -115,7 +154,10 @@ it("a job's page shows it all, and leads from a quote to its place in the result
 it("a job that is not there is said so in the server's words", async () => {
   server.use(
     http.get("http://signoff.test/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem") as never),
-    http.get("http://signoff.test/api/jobs/poem/logs", () => problem(404, "unknown_job", "there is no job poem") as never),
+    http.get(
+      "http://signoff.test/api/jobs/poem/logs",
+      () => problem(404, "unknown_job", "there is no job poem") as never,
+    ),
   );
   await renderPage(<JobPage id="poem" />);
   expect((await screen.findAllByText("there is no job poem"))[0]).toBeVisible();

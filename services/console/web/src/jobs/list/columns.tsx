@@ -24,7 +24,7 @@ export type ColumnId =
 
 /** How wide each is, and by what it can be sorted. */
 export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
-  status: { name: "Status", width: "w-60 max-sm:w-40", sort: "status" },
+  status: { name: "Status", width: "w-60 max-sm:w-48", sort: "status" },
   title: { name: "Job", width: "w-auto", sort: "title" },
   agent: { name: "Agent", width: "w-32", sort: "agent" },
   submission: { name: "Sub", width: "w-14" },
@@ -57,7 +57,7 @@ export const columns = helper.columns([
   helper.display({ id: "updated", cell: ({ row }) => <Time at={row.original.updated_at} /> }),
 ]);
 
-export function Status({ job }: { job: Job }) {
+function Status({ job }: { job: Job }) {
   const pending = usePendingAction(job.id);
   const isRunning = job.status === "IN_PROGRESS" && job.progress != null;
   return (
@@ -75,7 +75,7 @@ function Title({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="truncate font-medium hover:underline" data-row={job.id}>
         {job.title}
       </Link>
-      <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
+      <span className="shrink-0 font-mono text-xs text-muted max-sm:hidden" title={job.id}>
         {shortId(job.id)}
       </span>
     </span>

@@ -5,7 +5,7 @@ import { JOB_STATUSES } from "../status";
 /** How long ago a job was created at most. */
 export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Period = keyof typeof PERIODS;
-export const SORTS = ["created", "updated", "title", "status", "agent"] as const;
+const SORTS = ["created", "updated", "title", "status", "agent"] as const;
 export type Sort = (typeof SORTS)[number];
 
 /** What the address says of the list. */
