@@ -1,11 +1,14 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
-import { JobPage } from "@/jobs/detail/JobPage";
+import { lazy, Suspense } from "react";
 import { parseJobsSearch } from "@/jobs/list/filters";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { EmptyState } from "@/ui/states";
 import { ErrorPage, NotFound } from "./ErrorPage";
 import { Shell } from "./Shell";
 import { parseSearch, stringifySearch } from "./search-text";
+
+// The list is the first thing to be seen; what shows a job is fetched with its first page.
+const JobPage = lazy(() => import("@/jobs/detail/JobPage").then((module) => ({ default: module.JobPage })));
 
 type Raw = Record<string, string | string[] | undefined>;
 
@@ -31,7 +34,11 @@ const job = createRoute({
   path: "/jobs/$id",
   component: () => {
     const { id } = job.useParams();
-    return <JobPage key={id} id={id} />;
+    return (
+      <Suspense>
+        <JobPage key={id} id={id} />
+      </Suspense>
+    );
   },
 });
 

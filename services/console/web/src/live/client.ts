@@ -1,4 +1,4 @@
-import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { jobKeys } from "@/api/keys";
 import { ApiError } from "@/api/problem";
 import { mergeByVersion } from "./merge";
@@ -16,12 +16,12 @@ function staleTime(): number {
 
 /** Server state lives here and nowhere else. */
 export function createQueryClient(onUnauthenticated: () => void = () => undefined): QueryClient {
+  const onError = (error: Error) => {
+    if (error instanceof ApiError && error.isUnauthenticated) onUnauthenticated();
+  };
   const client = new QueryClient({
-    queryCache: new QueryCache({
-      onError: (error) => {
-        if (error instanceof ApiError && error.isUnauthenticated) onUnauthenticated();
-      },
-    }),
+    queryCache: new QueryCache({ onError }),
+    mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime,
