@@ -31,6 +31,7 @@ export function JobPage({ id }: { id: string }) {
   const submissions = useMemo(() => submissionsOf(items), [items]);
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
+      <title>{`${job.data?.title ?? id} · Signoff`}</title>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
         <Link to="/" className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs

@@ -72,11 +72,16 @@ export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps
         value={search.label?.join(" ") ?? ""}
         onType={(text) => onChange({ label: labelsOf(text) }, true)}
       />
-      {isFiltered(search) && (
-        <Button kind="quiet" onClick={onClear}>
-          <X aria-hidden size={14} /> Clear
-        </Button>
-      )}
+      <Button
+        kind="quiet"
+        size="icon"
+        aria-label="Clear the filters"
+        title="Clear the filters"
+        className={isFiltered(search) ? "" : "invisible"}
+        onClick={onClear}
+      >
+        <X aria-hidden size={14} />
+      </Button>
     </search>
   );
 }

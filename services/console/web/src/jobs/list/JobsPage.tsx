@@ -81,6 +81,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   return (
     <div className="flex h-full flex-col">
       <div className="space-y-1 px-4 pt-3">
+        <title>Jobs · Signoff</title>
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
           <FilterBar search={search} onChange={change} onClear={() => show({})} textRef={text} />
