@@ -5,6 +5,7 @@ import { type ReactNode, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { useKeys } from "@/lib/keys";
+import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 import { useNeighbours } from "../list/neighbours";
@@ -22,6 +23,7 @@ const NO_LOGS: never[] = [];
 export function JobPage({ id }: { id: string }) {
   const job = useQuery(jobQuery(id));
   const logs = useQuery(logsQuery(id));
+  useTitle(job.data?.title ?? id);
   const [asked, ask] = useState<Action | null>(null);
   const navigate = useNavigate();
   const { before, after } = useNeighbours(id);
@@ -31,7 +33,6 @@ export function JobPage({ id }: { id: string }) {
   const submissions = useMemo(() => submissionsOf(items), [items]);
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
-      <title>{`${job.data?.title ?? id} · Signoff`}</title>
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
         <Link to="/" className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs

@@ -67,6 +67,7 @@ it("sorts what is loaded, and keeps that order when jobs change", async () => {
   serveJobs(JOBS);
   const { user, client } = await page("/?sort=title");
   await screen.findByText("Alpha");
+  expect(document.title).toBe("Jobs · Signoff");
   expect(titles()).toEqual(["Gamma", "Beta", "Alpha"]);
   await user.click(screen.getByRole("button", { name: "Status" }));
   await waitFor(() => expect(titles()).toEqual(["Beta", "Gamma", "Alpha"]));

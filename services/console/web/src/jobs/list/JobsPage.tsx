@@ -9,6 +9,7 @@ import { counted } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { useChoice } from "@/lib/storage";
 import { useMedia } from "@/lib/use-media";
+import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply";
 import { useUnseen } from "@/live/use-live";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
@@ -28,6 +29,7 @@ import { useSelection } from "./use-selection";
 
 /** The jobs, as the address says which. */
 export function JobsPage({ search }: { search: JobsSearch }) {
+  useTitle("Jobs");
   const client = useQueryClient();
   const navigate = useNavigate();
   const list = useInfiniteQuery(jobsQuery(search));
@@ -81,7 +83,6 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   return (
     <div className="flex h-full flex-col">
       <div className="space-y-1 px-4 pt-3">
-        <title>Jobs · Signoff</title>
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
           <FilterBar search={search} onChange={change} onClear={() => show({})} textRef={text} />
