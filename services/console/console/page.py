@@ -1,0 +1,82 @@
+"""The page for people, as `web/` was built into `static/`, and the headers under which it is safe."""
+
+import mimetypes
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+DIRECTORY = Path(__file__).with_name("static")
+#: What the build leaves where each answer's own nonce goes.
+NONCE = "NONCE"
+
+# Scripts only from here; styles from here, or by the answer's nonce (a dialog locks the scrolling with one).
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        f"style-src 'self' 'nonce-{NONCE}'",
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "frame-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types signoff",
+    )
+)
+_HEADERS = {
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"  # the name changes with the content
+_FOR_A_DAY = "public, max-age=86400"
+_NOT_BUILT = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Signoff</title></head>
+<body><h1>Signoff</h1>
+<p>This console was installed without its page; <code>make setup</code> builds it.
+The API is described at <a href="/docs">/docs</a> and in <a href="/openapi.json">/openapi.json</a>.</p></body>
+</html>
+"""
+
+
+class Page:
+    """The built files; they are listed once, and nothing else is ever opened."""
+
+    def __init__(self, directory: Path = DIRECTORY) -> None:
+        index = directory / "index.html"
+        self._index = index.read_text("utf-8") if index.is_file() else _NOT_BUILT
+        self._files: Mapping[str, Path] = {
+            str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
+        }
+
+    def index(self) -> Response:
+        """The page itself, with a nonce of its own."""
+        nonce = secrets.token_urlsafe(16)
+        headers = _HEADERS | {"Content-Security-Policy": _POLICY.replace(NONCE, nonce)}
+        return HTMLResponse(self._index.replace(NONCE, nonce), headers=headers)
+
+    def file(self, request: Request, name: str) -> Response | None:
+        """One of its files, compressed where the browser can have it so; None where there is none."""
+        path = self._files.get(name)
+        if path is None or path.suffix in {".html", ".gz"}:
+            return None
+        headers = {
+            "Cache-Control": _FOR_EVER if name.startswith("assets/") else _FOR_A_DAY,
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        media_type = mimetypes.guess_type(name)[0]
+        compressed = self._files.get(f"{name}.gz")
+        if compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            path = compressed
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}  # the middleware adds it to the others
+        return FileResponse(path, headers=headers, media_type=media_type)

@@ -1,0 +1,90 @@
+import { learnSkew } from "@/lib/clock";
+import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { ApiError, unreachable } from "./problem";
+import type { paths } from "./schema";
+import type { Problem } from "./types";
+
+type Verb = "get" | "post" | "put" | "delete";
+type PathsWith<V extends Verb> = {
+  [P in keyof paths]: paths[P][V] extends { responses: unknown } ? P : never;
+}[keyof paths];
+type Operation<P extends keyof paths, V extends Verb> = paths[P][V];
+type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
+export type Answer<P extends keyof paths, V extends Verb> =
+  Operation<P, V> extends { responses: infer R }
+    ? Json<R extends { 200: infer Ok } ? Ok : R extends { 201: infer Created } ? Created : never>
+    : never;
+
+type Value = string | number | boolean | null | undefined;
+export type Options = {
+  path?: Record<string, string>;
+  query?: Record<string, Value | readonly string[]>;
+  body?: unknown;
+  /** Names what a repeated request asks for: sending it again with the same key does nothing twice. */
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+};
+
+function addressOf(template: string, { path = {}, query = {} }: Options): string {
+  const address = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== undefined && item !== null && item !== "") search.append(name, String(item));
+    }
+  }
+  const text = search.toString();
+  return text === "" ? address : `${address}?${text}`;
+}
+
+/** Send a request that no type knows; JSON in, JSON out, every failure an ApiError. */
+async function send<T>(method: string, template: string, options: Options = {}): Promise<T> {
+  const headers = new Headers({ Accept: "application/json" });
+  if (options.body !== undefined) headers.set("Content-Type", "application/json");
+  if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(addressOf(template, options), {
+      method,
+      headers,
+      body: options.body === undefined ? undefined : stringifyJson(options.body),
+      credentials: "same-origin",
+      signal: options.signal,
+    });
+    text = await response.text();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  learnSkew(response.headers.get("Date"));
+  const value = parsed(text);
+  if (!response.ok) throw problemOf(response, value);
+  return value as T;
+}
+
+function parsed(text: string): unknown {
+  if (text === "") return undefined;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function problemOf(response: Response, value: unknown): ApiError {
+  const problem = typeof value === "object" && value !== null ? (value as Partial<Problem>) : {};
+  return new ApiError({
+    request_id: response.headers.get("X-Request-Id"),
+    title: response.statusText || undefined,
+    ...problem,
+    status: response.status,
+  });
+}
+
+/** The API by its own paths; what they answer is typed from the OpenAPI document. */
+export const api = {
+  get: <P extends PathsWith<"get">>(path: P, options?: Options) => send<Answer<P, "get">>("GET", path, options),
+  post: <P extends PathsWith<"post">>(path: P, options?: Options) => send<Answer<P, "post">>("POST", path, options),
+  put: <P extends PathsWith<"put">>(path: P, options?: Options) => send<Answer<P, "put">>("PUT", path, options),
+};

@@ -1,0 +1,52 @@
+import type { Problem } from "./types";
+
+export type FieldError = { field: string; message: string };
+
+/** What the server said went wrong (RFC 9457), or that it could not be reached at all. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly fields: FieldError[];
+  readonly requestId: string | null;
+
+  constructor(problem: Partial<Problem> & { status: number }) {
+    super(problem.detail ?? problem.title ?? `HTTP ${problem.status}`);
+    this.status = problem.status;
+    this.code = problem.code ?? `http_${problem.status}`;
+    this.title = problem.title ?? "The request failed";
+    this.detail = problem.detail ?? "";
+    this.requestId = problem.request_id ?? null;
+    this.fields = (problem.errors ?? []).map(({ pointer, parameter, message }) => ({
+      field: pointer?.replace(/^#\//, "").replaceAll("/", ".") ?? parameter ?? "",
+      message,
+    }));
+  }
+
+  /** Whether the same request may succeed later, as it is. */
+  get isTransient(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+
+  get isUnauthenticated(): boolean {
+    return this.status === 401;
+  }
+}
+
+export function unreachable(): ApiError {
+  return new ApiError({
+    status: 0,
+    code: "unreachable",
+    title: "The console cannot be reached",
+    detail: "Nothing answered. The network or the console may be down; what was asked for may not have arrived.",
+  });
+}
+
+/** Any error as one of the API's: a bug of the page is told as such. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new ApiError({ status: -1, code: "page_error", title: "The page failed", detail });
+}

@@ -1,0 +1,27 @@
+import type { ChangeExtras, JobExtras, LogExtras, PolicyExtras } from "./coming";
+import type { components } from "./schema";
+
+/** The API's words, as the rest of the page uses them. */
+type Schemas = components["schemas"];
+
+export type JobStatus = Schemas["JobStatus"];
+export type JobLogStatus = Schemas["JobLogStatus"];
+type Policy = Schemas["Policy"] & PolicyExtras;
+export type Job = Omit<Schemas["Job"], "policy"> & { policy?: Policy } & JobExtras;
+export type JobLog = Schemas["JobLog"] & LogExtras;
+export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
+  Partial<Schemas["JobChange"]> &
+  ChangeExtras;
+export type Agent = Schemas["Agent"];
+export type Problem = Schemas["Problem"];
+export type Page<Item> = { items: Item[]; next_cursor: string | null };
+
+export type Outcome = "pass" | "fail" | "cannot_assess";
+export type CriterionVerdict = {
+  text: string;
+  outcome: Outcome;
+  required?: boolean;
+  evidence?: string | null;
+  comment?: string;
+};
+export type Verdict = { is_valid: boolean; reason: string; criteria: CriterionVerdict[]; model?: string | null };

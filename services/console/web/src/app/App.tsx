@@ -1,0 +1,33 @@
+import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { useEffect, useMemo, useState } from "react";
+import { createQueryClient } from "@/live/client";
+import { LiveStream } from "@/live/stream";
+import { router } from "./router";
+import { SignIn } from "./SignIn";
+import { useTheme } from "./theme";
+
+/** The page; or, where there is no session, the way to one. */
+export function App() {
+  useTheme();
+  const [isSignedOut, setSignedOut] = useState(false);
+  const client = useMemo(() => createQueryClient(() => setSignedOut(true)), []);
+  if (isSignedOut) {
+    const signedIn = () => {
+      client.clear();
+      setSignedOut(false);
+    };
+    return <SignIn onSignedIn={signedIn} />;
+  }
+  return (
+    <QueryClientProvider client={client}>
+      <Live client={client} />
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  );
+}
+
+function Live({ client }: { client: QueryClient }) {
+  useEffect(() => new LiveStream(client).start(), [client]);
+  return null;
+}

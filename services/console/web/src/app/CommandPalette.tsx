@@ -1,0 +1,67 @@
+import { useNavigate } from "@tanstack/react-router";
+import { Command } from "cmdk";
+import { Dialog as Radix } from "radix-ui";
+import { signOut } from "@/api/session";
+import type { JobStatus } from "@/api/types";
+import { JOB_STATUSES, LOOKS } from "@/jobs/status";
+import type { Theme } from "./theme";
+
+type CommandPaletteProps = {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  onTheme: (theme: Theme) => void;
+  onHelp: () => void;
+};
+
+const ITEM = "flex h-9 cursor-pointer items-center rounded px-2 aria-selected:bg-sunken";
+
+/** Everything that can be gone to or done, by its name. */
+export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
+  const navigate = useNavigate();
+  const run = (act: () => void) => () => {
+    onOpenChange(false);
+    act();
+  };
+  const filter = (status: JobStatus) => void navigate({ to: "/", search: { status: [status] } });
+  return (
+    <Radix.Root open={open} onOpenChange={onOpenChange}>
+      <Radix.Portal>
+        <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
+        <Radix.Content
+          aria-describedby={undefined}
+          className="fixed top-[10vh] left-1/2 z-50 w-[min(560px,calc(100vw-32px))] -translate-x-1/2 rounded border bg-surface shadow-xl"
+        >
+          <Radix.Title className="sr-only">Command palette</Radix.Title>
+          <Command label="Commands">
+            <Command.Input
+              placeholder="Go to, filter, switch…"
+              className="h-11 w-full border-b bg-surface px-4 outline-none"
+            />
+            <Command.List className="max-h-80 overflow-auto p-2">
+              <Command.Empty className="p-4 text-muted">Nothing is called so.</Command.Empty>
+              <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
+                Jobs
+              </Command.Item>
+              {JOB_STATUSES.map((status) => (
+                <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
+                  Jobs: {LOOKS[status].word.toLowerCase()}
+                </Command.Item>
+              ))}
+              {(["light", "dark", "system"] as const).map((theme) => (
+                <Command.Item key={theme} className={ITEM} onSelect={run(() => onTheme(theme))}>
+                  Theme: {theme}
+                </Command.Item>
+              ))}
+              <Command.Item className={ITEM} onSelect={run(() => void signOut().finally(() => location.reload()))}>
+                Sign out
+              </Command.Item>
+              <Command.Item className={ITEM} onSelect={run(onHelp)}>
+                Keyboard help
+              </Command.Item>
+            </Command.List>
+          </Command>
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,26 @@
+import { Link } from "@tanstack/react-router";
+import { asApiError } from "@/api/problem";
+import { EmptyState, ErrorState } from "@/ui/states";
+
+/** A bug of the page: said plainly, with a way on. */
+export function ErrorPage({ error, reset }: { error: unknown; reset: () => void }) {
+  const { title, detail, code } = asApiError(error);
+  return (
+    <div className="p-4">
+      <ErrorState title={title} detail={detail} code={code} onRetry={reset} />
+    </div>
+  );
+}
+
+export function NotFound() {
+  return (
+    <EmptyState
+      title="There is no such page"
+      action={
+        <Link to="/" search={{}} className="text-accent underline">
+          To the jobs
+        </Link>
+      }
+    />
+  );
+}

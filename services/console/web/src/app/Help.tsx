@@ -1,0 +1,40 @@
+import { useSingleKeys } from "@/lib/keys";
+import { Dialog } from "@/ui/dialog";
+import { Checkbox } from "@/ui/field";
+import { Kbd } from "@/ui/kbd";
+
+const KEYS: [string, string][] = [
+  ["j", "next job"],
+  ["k", "previous job"],
+  ["Enter", "open the job"],
+  ["x", "select the job"],
+  ["e", "execute the job"],
+  ["u", "back to the list"],
+  ["n", "show new jobs"],
+  ["/", "search"],
+  ["Ctrl K", "command palette"],
+  ["?", "this help"],
+];
+
+export function Help({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
+  const [isOn, setOn] = useSingleKeys();
+  return (
+    <Dialog open={open} onOpenChange={onOpenChange} title="Keyboard" description="What each key does.">
+      <dl className="grid grid-cols-[max-content_1fr] gap-x-4 gap-y-2">
+        {KEYS.map(([key, what]) => (
+          <div key={key} className="contents">
+            <dt>
+              <Kbd>{key}</Kbd>
+              <span className="sr-only">{key}</span>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <label className="mt-4 flex items-center gap-2 border-t pt-4">
+        <Checkbox checked={isOn} onChange={(event) => setOn(event.target.checked)} />
+        Single keys are shortcuts
+      </label>
+    </Dialog>
+  );
+}

@@ -1,0 +1,32 @@
+import { CircleDot, Pause, RefreshCw } from "lucide-react";
+import { useEffect } from "react";
+import { useNow } from "@/lib/clock";
+import { timeOfDay } from "@/lib/format";
+import { useLive } from "@/live/use-live";
+import { announce } from "@/ui/announcer";
+
+const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", paused: "Paused" } as const;
+
+/** Whether what is shown is what is, and when something was heard last. */
+export function LivePill() {
+  const view = useLive();
+  const now = useNow();
+  const word = WORDS[view.state];
+  useEffect(() => {
+    if (view.state === "reconnecting" || view.state === "paused") announce(word);
+  }, [view.state, word]);
+  const Icon = view.state === "live" ? CircleDot : view.state === "paused" ? Pause : RefreshCw;
+  const wait = view.state === "reconnecting" ? Math.max(0, Math.ceil((view.retryAt - now) / 1_000)) : 0;
+  return (
+    <span
+      data-live={view.state}
+      className="inline-flex items-center gap-1.5 rounded px-2 whitespace-nowrap"
+      title={view.lastEventAt ? `Last heard of at ${timeOfDay(view.lastEventAt)}` : "Nothing was heard yet"}
+    >
+      <Icon aria-hidden size={12} className={view.state === "live" ? "text-completed" : "text-resubmit"} />
+      {word}
+      {wait > 0 && ` in ${wait} s`}
+      {view.lastEventAt && <span className="text-muted max-sm:hidden">· {timeOfDay(view.lastEventAt)}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,94 @@
+import { Link, Outlet } from "@tanstack/react-router";
+import { Keyboard, Monitor, Moon, Search, Sun } from "lucide-react";
+import { useEffect, useState } from "react";
+import { tinykeys } from "tinykeys";
+import { useKeys } from "@/lib/keys";
+import { Announcer } from "@/ui/announcer";
+import { Button } from "@/ui/button";
+import { Toasts } from "@/ui/toast";
+import { CommandPalette } from "./CommandPalette";
+import { Help } from "./Help";
+import { LivePill } from "./LivePill";
+import { type Theme, useTheme } from "./theme";
+
+const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
+const ICONS = { system: Monitor, light: Sun, dark: Moon };
+
+/** What stands around every page. */
+export function Shell() {
+  const [theme, setTheme] = useTheme();
+  const [isPalette, showPalette] = useState(false);
+  const [isHelp, showHelp] = useState(false);
+  useKeys({ "?": () => showHelp(true), "Shift+?": () => showHelp(true) });
+  useEffect(
+    () =>
+      tinykeys(window, {
+        "$mod+k": (event) => {
+          event.preventDefault();
+          showPalette(true);
+        },
+      }),
+    [],
+  );
+  const ThemeIcon = ICONS[theme];
+  return (
+    <div className="flex h-dvh flex-col">
+      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
+        Skip to the content
+      </a>
+      <header className="flex h-12 shrink-0 items-center gap-2 border-b px-4">
+        <Link to="/" search={{}} className="mr-2 flex items-center gap-2 text-base font-semibold">
+          <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
+        </Link>
+        <nav aria-label="Main" className="flex gap-1 overflow-x-auto">
+          <Link
+            to="/"
+            search={{}}
+            activeOptions={{ includeSearch: false, exact: false }}
+            className="inline-flex h-8 items-center rounded px-2 text-muted hover:text-text aria-[current=page]:text-text"
+          >
+            Jobs
+          </Link>
+        </nav>
+        <div className="ml-auto flex items-center gap-1">
+          <LivePill />
+          <Button
+            kind="quiet"
+            size="icon"
+            aria-label="Command palette"
+            title="Command palette (Ctrl K)"
+            onClick={() => showPalette(true)}
+          >
+            <Search aria-hidden size={16} />
+          </Button>
+          <Button
+            kind="quiet"
+            size="icon"
+            aria-label="Keyboard help"
+            title="Keyboard help (?)"
+            className="max-sm:hidden"
+            onClick={() => showHelp(true)}
+          >
+            <Keyboard aria-hidden size={16} />
+          </Button>
+          <Button
+            kind="quiet"
+            size="icon"
+            aria-label={`Theme: ${theme}`}
+            title={`Theme: ${theme}`}
+            onClick={() => setTheme(NEXT[theme])}
+          >
+            <ThemeIcon aria-hidden size={16} />
+          </Button>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1} className="min-h-0 grow overflow-auto outline-none">
+        <Outlet />
+      </main>
+      <CommandPalette open={isPalette} onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
+      <Help open={isHelp} onOpenChange={showHelp} />
+      <Toasts />
+      <Announcer />
+    </div>
+  );
+}

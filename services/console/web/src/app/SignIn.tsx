@@ -1,0 +1,51 @@
+import { type FormEvent, useState } from "react";
+import { type ApiError, asApiError } from "@/api/problem";
+import { signIn } from "@/api/session";
+import { Button } from "@/ui/button";
+import { Field, Input } from "@/ui/field";
+import { ErrorState } from "@/ui/states";
+
+/** Asks for a token where there is no session, and leads on to what was asked for. */
+export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
+  const [token, setToken] = useState("");
+  const [error, setError] = useState<ApiError | null>(null);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setError(null);
+    try {
+      await signIn(token);
+      onSignedIn();
+    } catch (reason) {
+      setError(asApiError(reason));
+    }
+  };
+  return (
+    <main className="mx-auto max-w-md space-y-4 px-4 py-16">
+      <h1 className="text-xl font-semibold">Sign in to Signoff</h1>
+      <p className="text-muted">
+        Open the link that <code className="font-mono">signoff up</code> printed, or give a token here. It is kept in a
+        cookie that no script can read.
+      </p>
+      <form onSubmit={submit} className="space-y-4">
+        <Field label="Token" error={error?.isUnauthenticated ? "The jobstore does not know this token." : undefined}>
+          {(control) => (
+            <Input
+              {...control}
+              type="password"
+              autoComplete="current-password"
+              required
+              value={token}
+              onChange={(event) => setToken(event.target.value)}
+            />
+          )}
+        </Field>
+        {error && !error.isUnauthenticated && (
+          <ErrorState title={error.title} detail={error.detail} code={error.code} />
+        )}
+        <Button type="submit" kind="primary">
+          Sign in
+        </Button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,16 @@
+import { useEffect } from "react";
+import { useChoice } from "@/lib/storage";
+import { useMedia } from "@/lib/use-media";
+
+export type Theme = "system" | "light" | "dark";
+const SYSTEM: Theme = "system";
+
+/** Light or dark, as chosen or as the system says. */
+export function useTheme(): [Theme, (theme: Theme) => void] {
+  const [theme, setTheme] = useChoice<Theme>("theme", SYSTEM);
+  const isDark = useMedia("(prefers-color-scheme: dark)");
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme === "system" ? (isDark ? "dark" : "light") : theme;
+  }, [theme, isDark]);
+  return [theme, setTheme];
+}

@@ -1,0 +1,95 @@
+import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
+import { useEffect, useId } from "react";
+import type { Job } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { Button } from "@/ui/button";
+import { JobActionDialog } from "./JobActionDialog";
+import { usePendingAction } from "./mutations";
+import { ACTIONS, type Action, refusal, VERBS } from "./status";
+import { useJobAction } from "./use-job-action";
+
+const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, resubmit: RotateCcw, assign: Bot };
+
+type JobActionButtonsProps = {
+  job: Job;
+  /** Which one to open by key, and what to do when that was heard. */
+  asked?: Action | null;
+  onHeard?: () => void;
+  className?: string;
+};
+
+/**
+ * What can be done with a job. All stay in their places: those that cannot be done now say why, and nothing moves under
+ * the pointer when the status changes.
+ */
+export function JobActionButtons({ job, asked, onHeard, className }: JobActionButtonsProps) {
+  const action = useJobAction(job);
+  const pending = usePendingAction(job.id);
+  const { ask } = action;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a key is heard once
+  useEffect(() => {
+    if (!asked) return;
+    ask(asked);
+    onHeard?.();
+  }, [asked]);
+  const primary = ACTIONS.find((each) => each !== "cancel" && refusal(each, job) === null);
+  return (
+    <div className={cn("flex flex-wrap gap-2", className)} role="group" aria-label="Actions">
+      {ACTIONS.map((each) => (
+        <ActionButton
+          key={each}
+          action={each}
+          isPrimary={each === primary}
+          isPending={pending === each}
+          reason={pending ? "Something is being asked for already." : refusal(each, job)}
+          onClick={() => ask(each)}
+        />
+      ))}
+      {action.asked && (
+        <JobActionDialog
+          key={action.asked}
+          action={action.asked}
+          job={job}
+          open
+          onOpenChange={(open) => !open && action.close()}
+          onConfirm={action.confirm}
+          isPending={action.isPending}
+          error={action.error}
+        />
+      )}
+    </div>
+  );
+}
+
+type ActionButtonProps = {
+  action: Action;
+  isPrimary: boolean;
+  isPending: boolean;
+  reason: string | null;
+  onClick: () => void;
+};
+
+function ActionButton({ action, isPrimary, isPending, reason, onClick }: ActionButtonProps) {
+  const id = useId();
+  const Icon = ICONS[action];
+  return (
+    <>
+      <Button
+        kind={isPrimary ? "primary" : "plain"}
+        unavailable={reason !== null}
+        aria-busy={isPending || undefined}
+        aria-describedby={reason ? id : undefined}
+        title={reason ?? undefined}
+        onClick={onClick}
+      >
+        <Icon aria-hidden size={14} />
+        {VERBS[action]}
+      </Button>
+      {reason && (
+        <span id={id} hidden>
+          {reason}
+        </span>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,122 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { ChevronLeft } from "lucide-react";
+import { type ReactNode, useMemo, useState } from "react";
+import { asApiError } from "@/api/problem";
+import type { Job } from "@/api/types";
+import { useKeys } from "@/lib/keys";
+import { useTitle } from "@/lib/use-title";
+import { JsonTree } from "@/results/JsonTree";
+import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { useNeighbours } from "../list/neighbours";
+import { jobQuery, logsQuery } from "../queries";
+import type { Action } from "../status";
+import { JobErrorPanel } from "./JobErrorPanel";
+import { JobHeader } from "./JobHeader";
+import { JobHistory } from "./JobHistory";
+import { ResultSection } from "./ResultSection";
+import { submissionsOf } from "./submissions";
+
+const NO_LOGS: never[] = [];
+
+/** One job: where it stands, what it was judged by, what came of it, and all that happened. */
+export function JobPage({ id }: { id: string }) {
+  const job = useQuery(jobQuery(id));
+  const logs = useQuery(logsQuery(id));
+  useTitle(job.data?.title ?? id);
+  const [asked, ask] = useState<Action | null>(null);
+  const navigate = useNavigate();
+  const { before, after } = useNeighbours(id);
+  const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
+  useKeys({ e: () => ask("execute"), j: () => go(after), k: () => go(before), u: () => void navigate({ to: "/" }) });
+  const items = logs.data?.items ?? NO_LOGS;
+  const submissions = useMemo(() => submissionsOf(items), [items]);
+  return (
+    <div className="mx-auto max-w-7xl space-y-6 p-4">
+      <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
+        <Link to="/" className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Jobs
+        </Link>
+        {before && <Neighbour id={before}>previous (k)</Neighbour>}
+        {after && <Neighbour id={after}>next (j)</Neighbour>}
+      </nav>
+      {job.error && !job.data && <Failed error={job.error} onRetry={() => void job.refetch()} />}
+      {job.isPending && <Placeholder />}
+      {job.data && (
+        <>
+          <JobHeader
+            job={job.data}
+            logs={items}
+            asked={asked}
+            onHeard={() => ask(null)}
+            onDuplicate={() => void navigate({ to: "/new", search: { from: id } })}
+          />
+          <JobErrorPanel job={job.data} logs={items} />
+          <ResultSection key={id} job={job.data} submissions={submissions} />
+          <section aria-label="History">
+            <h2 className="pb-2 text-lg font-semibold">History</h2>
+            {logs.error && !logs.data && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
+            {logs.isPending && <Skeleton className="h-40" />}
+            {logs.data && <JobHistory logs={items} isCut={logs.data.isCut} />}
+          </section>
+          <Inputs job={job.data} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Neighbour({ id, children }: { id: string; children: string }) {
+  return (
+    <Link to="/jobs/$id" params={{ id }} className="inline-flex min-h-6 items-center hover:text-text">
+      {children}
+    </Link>
+  );
+}
+
+/** What went in: the payload and the policy, on demand. */
+function Inputs({ job }: { job: Job }) {
+  const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
+  return (
+    <section aria-label="Inputs" className="space-y-2 border-t pt-4">
+      <Fold name="Payload">
+        {job.payload == null ? <p>It has none.</p> : <JsonTree value={job.payload} label="Payload" />}
+      </Fold>
+      <Fold name="Policy">
+        {Object.keys(policy).length === 0 ? (
+          <p>The agent's, or the service's own.</p>
+        ) : (
+          <JsonTree value={policy} label="Policy" />
+        )}
+      </Fold>
+    </section>
+  );
+}
+
+function Fold({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <details>
+      <summary className="min-h-6 font-medium">{name}</summary>
+      <div className="pt-2 pl-4">{children}</div>
+    </details>
+  );
+}
+
+function Failed({ error, onRetry }: { error: Error; onRetry: () => void }) {
+  const { title, detail, code, requestId } = asApiError(error);
+  return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
+}
+
+function Placeholder() {
+  return (
+    <Loading what="the job">
+      <div className="space-y-4">
+        <Skeleton className="h-24" />
+        <div className="grid gap-6 lg:grid-cols-2">
+          <Skeleton className="h-64" />
+          <Skeleton className="h-64" />
+        </div>
+      </div>
+    </Loading>
+  );
+}

@@ -1,0 +1,86 @@
+import { useMemo, useState } from "react";
+import type { Job } from "@/api/types";
+import { ResultPreview } from "@/results/ResultPreview";
+import { Select } from "@/ui/field";
+import { CriteriaList } from "./CriteriaList";
+import { named, type Submission } from "./submissions";
+import { VerdictPanel } from "./VerdictPanel";
+
+type ResultSectionProps = { job: Job; submissions: readonly Submission[] };
+
+/** The verdict beside the result that it judges: one submission, and how it differs from another. */
+export function ResultSection({ job, submissions }: ResultSectionProps) {
+  const all = useMemo(() => named(submissions).filter(({ submission }) => submission.hasResult), [submissions]);
+  const [chosen, choose] = useState<string | null>(null);
+  const [against, compare] = useState<string | null>(null);
+  const [focused, focus] = useState<string | null>(null);
+  const shown = all.find(({ submission }) => submission.key === chosen) ?? all.at(-1);
+  const others = all.filter((each) => each !== shown);
+  const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
+  const verdict = shown?.submission.verdict;
+  const quotes = useMemo(
+    () => (verdict?.criteria ?? []).flatMap(({ text, evidence }) => (evidence ? [{ id: text, text: evidence }] : [])),
+    [verdict],
+  );
+  const compared = other && { name: other.name.toLowerCase(), value: other.submission.result };
+  return (
+    <div className="grid gap-6 lg:grid-cols-2">
+      <section aria-label="Criteria and verdict" className="min-w-0">
+        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
+          <h2 className="text-lg font-semibold">{verdict ? "Verdict" : "Acceptance criteria"}</h2>
+          {all.length > 1 && shown && (
+            <div className="flex items-center gap-2">
+              <Choice label="Submission" value={shown.submission.key} options={all} onChange={choose} />
+              <span className="text-muted">against</span>
+              <Choice label="Compared with" value={other?.submission.key} options={others} onChange={compare} />
+            </div>
+          )}
+        </div>
+        {verdict ? (
+          <VerdictPanel
+            verdict={verdict}
+            compared={other?.submission.verdict && { name: other.name, verdict: other.submission.verdict }}
+            focused={focused}
+            onQuote={(criterion) => focus(focused === criterion ? null : criterion)}
+          />
+        ) : (
+          <CriteriaList criteria={job.acceptance_criteria} />
+        )}
+      </section>
+      <section aria-label="Result" className="min-w-0">
+        <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
+        {shown ? (
+          <ResultPreview
+            key={shown.submission.key}
+            value={shown.submission.result}
+            name={`${job.id}-${shown.submission.number ?? 0}`}
+            quotes={quotes}
+            focused={focused}
+            compared={compared}
+          />
+        ) : (
+          <p className="text-muted">No agent has answered yet.</p>
+        )}
+      </section>
+    </div>
+  );
+}
+
+type ChoiceProps = {
+  label: string;
+  value: string | undefined;
+  options: readonly { submission: Submission; name: string }[];
+  onChange: (key: string) => void;
+};
+
+function Choice({ label, value, options, onChange }: ChoiceProps) {
+  return (
+    <Select aria-label={label} className="w-auto" value={value} onChange={(event) => onChange(event.target.value)}>
+      {options.map(({ submission, name }) => (
+        <option key={submission.key} value={submission.key}>
+          {name}
+        </option>
+      ))}
+    </Select>
+  );
+}

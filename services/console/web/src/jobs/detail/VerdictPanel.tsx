@@ -1,0 +1,92 @@
+import { Gavel } from "lucide-react";
+import type { CriterionVerdict, Verdict } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { metCount } from "./answers";
+import { hasChanged, Optional, OUTCOMES, OutcomeMark } from "./CriteriaList";
+
+type VerdictPanelProps = {
+  verdict: Verdict;
+  /** The verdict to compare it with, and how it is called. */
+  compared?: { name: string; verdict: Verdict };
+  focused: string | null;
+  /** Show where a quote stands in the result. */
+  onQuote: (criterion: string) => void;
+};
+
+/** A judgement as a table: every criterion, those that passed too, each with its evidence and comment. */
+export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPanelProps) {
+  return (
+    <div>
+      <p className="flex flex-wrap items-center gap-2 pb-2">
+        <Gavel aria-hidden size={16} className="text-muted" />
+        <span className={cn("font-semibold", verdict.is_valid ? "text-completed" : "text-failed")}>
+          {verdict.is_valid ? "Accepted" : "Not accepted"}
+        </span>
+        <span>{metCount(verdict.criteria)}</span>
+        {verdict.model && <span className="text-muted">judged by {verdict.model}</span>}
+      </p>
+      {verdict.reason && <p className="pb-2 text-muted">{verdict.reason}</p>}
+      <table className="w-full border-collapse text-left">
+        <caption className="sr-only">The verdict on each criterion</caption>
+        <thead className="sr-only">
+          <tr>
+            <th scope="col">Outcome</th>
+            <th scope="col">Criterion, evidence and comment</th>
+          </tr>
+        </thead>
+        <tbody>
+          {verdict.criteria.map((criterion) => (
+            <Criterion
+              key={criterion.text}
+              criterion={criterion}
+              before={hasChanged(criterion, compared?.verdict.criteria) ? compared : undefined}
+              isFocused={focused === criterion.text}
+              onQuote={onQuote}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+type CriterionProps = {
+  criterion: CriterionVerdict;
+  before?: { name: string; verdict: Verdict };
+  isFocused: boolean;
+  onQuote: (criterion: string) => void;
+};
+
+function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
+  const { text, outcome, required = true, evidence, comment } = criterion;
+  const other = before?.verdict.criteria.find((each) => each.text === text);
+  return (
+    <tr className="border-t align-top">
+      <td className="py-2 pr-3 whitespace-nowrap">
+        <OutcomeMark outcome={outcome} withWord />
+      </td>
+      <td className="w-full min-w-0 py-2">
+        <p className="break-words">
+          {text} {!required && <Optional />}
+        </p>
+        {other && before && (
+          <p className="text-xs text-muted">
+            {before.name}: {OUTCOMES[other.outcome].word.toLowerCase()}
+          </p>
+        )}
+        {evidence && (
+          <button
+            type="button"
+            aria-pressed={isFocused}
+            title="Show where it stands in the result"
+            onClick={() => onQuote(text)}
+            className="mt-1 max-w-full text-left break-words hover:underline"
+          >
+            <mark className="box-decoration-clone px-0.5">“{evidence}”</mark>
+          </button>
+        )}
+        {comment && <p className="mt-1 text-muted break-words">{comment}</p>}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,164 @@
+import { render, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { http } from "msw";
+import { expect, it, vi } from "vitest";
+import { aJob, aLog, aVerdict } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { problem, serveJob, server } from "@/testing/server";
+import { CriteriaList } from "./CriteriaList";
+import { JobErrorPanel } from "./JobErrorPanel";
+import { JobHistory } from "./JobHistory";
+import { JobPage } from "./JobPage";
+import { named, submissionsOf } from "./submissions";
+import { VerdictPanel } from "./VerdictPanel";
+
+const FIRST = aVerdict();
+const SECOND = aVerdict({
+  is_valid: true,
+  criteria: FIRST.criteria.map((criterion) => ({ ...criterion, outcome: "pass" as const })),
+});
+const HISTORY = [
+  aLog({
+    version: 1,
+    status: "ASSIGNED",
+    execution_id: null,
+    submission: null,
+    message: "created, assigned to writer",
+  }),
+  aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
+  aLog({ version: 3, response_payload: { result: { text: "moon and June\nand so on" } } }),
+  aLog({
+    version: 4,
+    status: "RESUBMISSION_REQUIRED",
+    response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST },
+  }),
+  aLog({
+    version: 5,
+    status: "ASSIGNED",
+    execution_id: "execution-2",
+    submission: 2,
+    message: "submission 2 was requested",
+  }),
+  aLog({
+    version: 6,
+    status: "COMPLETED",
+    execution_id: "execution-2",
+    submission: 2,
+    response_payload: { result: { text: "moon and June" }, verdict: SECOND },
+  }),
+];
+
+it("the history is grouped by submission", () => {
+  const submissions = submissionsOf(HISTORY);
+  expect(submissions.map(({ number, logs, outcome }) => [number, logs.length, outcome])).toEqual([
+    [null, 1, "ASSIGNED"],
+    [1, 3, "RESUBMISSION_REQUIRED"],
+    [2, 2, "COMPLETED"],
+  ]);
+  expect(named(submissions).map(({ name }) => name)).toEqual(["Submission 1", "Submission 2"]);
+});
+
+it("a submission that was tried again has a name of its own", () => {
+  const again = HISTORY.map((log) => (log.execution_id === "execution-2" ? { ...log, submission: 1 } : log));
+  expect(named(submissionsOf(again)).map(({ name }) => name)).toEqual(["Submission 1", "Submission 1 (try 2)"]);
+});
+
+it("the newest submission is open, and the order can be turned round", async () => {
+  render(<JobHistory logs={HISTORY} />);
+  const titles = () => screen.getAllByRole("heading", { level: 3 }).map((each) => each.textContent?.slice(0, 12));
+  expect(titles()).toEqual(["Submission 2", "Submission 1", "Assignmentwr"]);
+  expect(screen.getByText("submission 2 was requested")).toBeVisible();
+  expect(screen.queryByText("submission 1 was requested")).not.toBeInTheDocument();
+  await userEvent.selectOptions(screen.getByLabelText("Order"), "Oldest first");
+  expect(titles()).toEqual(["Assignmentwr", "Submission 1", "Submission 2"]);
+});
+
+it("the history can be narrowed to one kind", async () => {
+  render(<JobHistory logs={HISTORY} />);
+  await userEvent.selectOptions(screen.getByLabelText("Kind"), "Completed");
+  expect(screen.getAllByRole("listitem")).toHaveLength(1);
+});
+
+it("a verdict shows every criterion, those that passed too, with evidence and comment", async () => {
+  const onQuote = vi.fn();
+  render(
+    <VerdictPanel
+      verdict={FIRST}
+      focused={null}
+      onQuote={onQuote}
+      compared={{ name: "Submission 2", verdict: SECOND }}
+    />,
+  );
+  const [, met, open] = screen.getAllByRole("row") as [HTMLElement, HTMLElement, HTMLElement];
+  for (const text of ["Met", "It rhymes", "moon and June", "two rhymes"]) expect(met).toHaveTextContent(text);
+  for (const text of ["Not met", "optional", "nine hundred lines", "Submission 2: met"])
+    expect(open).toHaveTextContent(text);
+  expect(screen.getByText("1 of 2 met")).toBeVisible();
+  await userEvent.click(within(met).getByRole("button"));
+  expect(onQuote).toHaveBeenCalledWith("It rhymes");
+});
+
+it("criteria that nobody judged yet are a list", () => {
+  render(<CriteriaList criteria={"It rhymes\n\noptional: it is short"} />);
+  const [first, second] = screen.getAllByRole("listitem") as [HTMLElement, HTMLElement];
+  expect(first).toHaveTextContent("Not judged yetIt rhymes");
+  expect(second).toHaveTextContent("it is shortoptional");
+});
+
+it("an error says what was tried, that nothing follows, and what to do", () => {
+  const message = "the agent answered 503: out of order; it was call 3 of 3";
+  const log = aLog({ status: "FAILED", code: "agent_status", message });
+  render(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
+  const panel = screen.getByRole("region", { name: "Error" });
+  for (const text of [
+    "agent_status",
+    "call 3 of 3",
+    "attempt 1 with writer",
+    "none: it ended here",
+    message,
+    "execute again",
+  ]) {
+    expect(panel).toHaveTextContent(text);
+  }
+});
+
+it("a call that is made again says when", () => {
+  const message = "the agent answered 503; call 2 of 3 follows in 90 s";
+  const log = aLog({ code: "agent_status", message, created_at: new Date().toISOString() });
+  render(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={[log]} />);
+  const panel = screen.getByRole("region", { name: "Error" });
+  for (const text of ["call 1 of 3", "call 2 in 1m", "tried again by itself"]) expect(panel).toHaveTextContent(text);
+});
+
+it("an error is gone once the job has gone on", () => {
+  const logs = [aLog({ code: "agent_status" }), aLog({ version: 2 })];
+  const { container } = render(
+    <JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />,
+  );
+  expect(container).toBeEmptyDOMElement();
+});
+
+it("a job's page shows it all, and leads from a quote to its place in the result", async () => {
+  serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
+  const { user, container } = await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
+  const quotes = await screen.findAllByTitle("Show where it stands in the result");
+  await user.click(quotes[0] as HTMLElement);
+  const result = screen.getByRole("region", { name: "Result" });
+  expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
+  await user.click(within(result).getByRole("tab", { name: "Diff with submission 1" }));
+  expect(await within(result).findByText(/− and so on/)).toBeVisible();
+  expect(container.querySelectorAll("[data-version]").length).toBe(2);
+});
+
+it("a job that is not there is said so in the server's words", async () => {
+  server.use(
+    http.get("http://signoff.test/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem") as never),
+    http.get(
+      "http://signoff.test/api/jobs/poem/logs",
+      () => problem(404, "unknown_job", "there is no job poem") as never,
+    ),
+  );
+  await renderPage(<JobPage id="poem" />);
+  expect((await screen.findAllByText("there is no job poem"))[0]).toBeVisible();
+});

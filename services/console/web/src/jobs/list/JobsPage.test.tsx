@@ -1,0 +1,136 @@
+import { act, screen, waitFor, within } from "@testing-library/react";
+import { http } from "msw";
+import { expect, it } from "vitest";
+import { applyJobs } from "@/live/apply";
+import { aChange, aJob } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { json, onPost, problem, serveJobs, server } from "@/testing/server";
+import { parseJobsSearch, toQuery } from "./filters";
+import { JobsPage } from "./JobsPage";
+
+const JOBS = [
+  aJob({ id: "a", title: "Alpha" }),
+  aJob({ id: "b", title: "Beta", status: "FAILED" }),
+  aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
+];
+const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
+const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
+
+it("reads its filters from the address, and leaves out what makes no sense", () => {
+  const raw = { status: ["FAILED", "WRONG"], label: ["team:a", "nolabel"], period: "24h", sort: "x", text: "hi" };
+  expect(parseJobsSearch(raw)).toEqual({ status: ["FAILED"], label: ["team:a"], period: "24h", text: "hi" });
+  expect(toQuery({ period: "1h" }, Date.parse("2026-11-25T01:00:00Z")).created_after).toBe("2026-11-25T00:00:00.000Z");
+});
+
+it("asks for what the address says", async () => {
+  const asked = serveJobs(JOBS);
+  await page("/?status=FAILED&status=REJECTED&agent=writer&label=team:a");
+  await waitFor(() => expect(asked).toHaveLength(1));
+  const query = asked[0]?.searchParams;
+  expect(query?.getAll("status")).toEqual(["FAILED", "REJECTED"]);
+  expect([query?.get("agent_id"), query?.get("label")]).toEqual(["writer", "team:a"]);
+});
+
+it("keeps every row in its place while jobs change, and dims what no longer matches", async () => {
+  serveJobs(JOBS);
+  const { client } = await page("/?status=ASSIGNED");
+  await screen.findByText("Alpha");
+  act(() => applyJobs(client, new Map([["a", [aChange({ job_id: "a", version: 2, status: "COMPLETED" })]]])));
+  await waitFor(() => expect(row("Alpha")).toHaveTextContent("Completed"));
+  expect(titles()).toEqual(["Alpha", "Beta", "Gamma"]);
+  expect(row("Alpha")).toHaveAttribute("title", "It no longer matches the filter");
+});
+
+it("lets new jobs wait until they are asked for", async () => {
+  const asked = serveJobs(JOBS);
+  const { client, user } = await page();
+  await screen.findByText("Alpha");
+  act(() => applyJobs(client, new Map([["n", [aChange({ job_id: "n", version: 1, status: "PENDING" })]]])));
+  const pill = await screen.findByRole("button", { name: "1 new job" });
+  expect(titles()).toHaveLength(3);
+  await user.click(pill);
+  await waitFor(() => expect(asked.length).toBeGreaterThan(1));
+  expect(screen.queryByRole("button", { name: "1 new job" })).not.toBeInTheDocument();
+});
+
+it("puts a chosen status into the address", async () => {
+  serveJobs(JOBS);
+  const { user, router } = await page();
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("button", { name: /failed/ }));
+  await waitFor(() => expect(router.state.location.searchStr).toBe("?status=FAILED"));
+  expect(await screen.findByRole("button", { name: /failed/, pressed: true })).toBeVisible();
+});
+
+it("sorts what is loaded, and keeps that order when jobs change", async () => {
+  serveJobs(JOBS);
+  const { user, client } = await page("/?sort=title");
+  await screen.findByText("Alpha");
+  expect(document.title).toBe("Jobs · Signoff");
+  expect(titles()).toEqual(["Gamma", "Beta", "Alpha"]);
+  await user.click(screen.getByRole("button", { name: "Status" }));
+  await waitFor(() => expect(titles()).toEqual(["Beta", "Gamma", "Alpha"]));
+  act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version: 2, status: "ASSIGNED" })]]])));
+  await waitFor(() => expect(row("Beta")).toHaveTextContent("Assigned"));
+  expect(titles()).toEqual(["Beta", "Gamma", "Alpha"]);
+});
+
+it("reads on where the list goes on", async () => {
+  const asked = serveJobs(JOBS.slice(0, 2), JOBS.slice(2));
+  await page();
+  expect(await screen.findByText("Gamma")).toBeVisible();
+  expect(asked.map((url) => url.searchParams.get("cursor"))).toEqual([null, "1"]);
+});
+
+it("does one thing to many jobs: says how many can be, and which were refused", async () => {
+  serveJobs(JOBS);
+  onPost("/api/jobs/a/execute", () => json(aJob({ id: "a", version: 2 })));
+  onPost("/api/jobs/b/execute", () => problem(409, "execution_live", "an execution of the job is live"));
+  const { user } = await page();
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
+  const bar = screen.getByRole("region", { name: "Bulk actions" });
+  await user.click(within(bar).getByRole("button", { name: "Execute" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Execute 2 jobs?" });
+  expect(dialog).toHaveTextContent("1 job of the selection cannot be");
+  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
+  expect(await screen.findByText(/2 of 2 asked, 1 refused/)).toBeVisible();
+  expect(screen.getByText(/an execution of the job is live/)).toBeVisible();
+});
+
+it("can be walked by keys, unless they are turned off", async () => {
+  serveJobs(JOBS);
+  const { user, router } = await page();
+  await screen.findByText("Alpha");
+  await user.keyboard("jjx");
+  expect(screen.getByRole("checkbox", { name: "Select Beta" })).toBeChecked();
+  await user.keyboard("{Enter}");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/b"));
+});
+
+it("keeps a view under a name", async () => {
+  serveJobs(JOBS);
+  const { user, router } = await page("/?status=FAILED");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("button", { name: "Views" }));
+  await user.type(screen.getByLabelText("Save what is shown as"), "broken{Enter}");
+  await router.navigate({ to: "/" as never, search: {} as never });
+  await user.click(await screen.findByRole("button", { name: "broken" }));
+  await waitFor(() => expect(router.state.location.searchStr).toBe("?status=FAILED"));
+});
+
+it("says so where there is nothing, and why", async () => {
+  serveJobs([]);
+  await page("/?status=FAILED");
+  expect(await screen.findByText("No job matches")).toBeVisible();
+});
+
+it("tells the server's own words where it failed, and tries again", async () => {
+  server.use(http.get("http://signoff.test/api/jobs", () => problem(403, "forbidden", "not with this token") as never));
+  const { user } = await page();
+  expect(await screen.findByText("not with this token")).toBeVisible();
+  serveJobs(JOBS);
+  await user.click(screen.getByRole("button", { name: "Retry" }));
+  expect(await screen.findByText("Alpha")).toBeVisible();
+});

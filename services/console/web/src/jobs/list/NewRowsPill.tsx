@@ -1,0 +1,23 @@
+import { ArrowUp } from "lucide-react";
+import { useEffect } from "react";
+import { counted } from "@/lib/format";
+import { announce } from "@/ui/announcer";
+import { Button } from "@/ui/button";
+import { Kbd } from "@/ui/kbd";
+
+/** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
+export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {
+  const text = counted(number, "new job");
+  useEffect(() => {
+    if (number > 0) announce(text);
+  }, [number, text]);
+  return (
+    <div className="pointer-events-none absolute inset-x-0 top-10 z-20 flex justify-center">
+      {number > 0 && (
+        <Button kind="primary" size="small" className="pointer-events-auto rounded-full shadow-lg" onClick={onShow}>
+          <ArrowUp aria-hidden size={12} /> {text} <Kbd>n</Kbd>
+        </Button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,104 @@
+import type { JobsQueryExtras } from "@/api/coming";
+import type { Job, JobStatus } from "@/api/types";
+import { JOB_STATUSES } from "../status";
+
+/** How long ago a job was created at most. */
+export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
+export type Period = keyof typeof PERIODS;
+const SORTS = ["created", "updated", "title", "status", "agent"] as const;
+export type Sort = (typeof SORTS)[number];
+
+/** What the address says of the list. */
+export type JobsSearch = {
+  status?: JobStatus[];
+  agent?: string;
+  tenant?: string;
+  batch?: string;
+  label?: string[];
+  period?: Period;
+  text?: string;
+  sort?: Sort;
+  ascending?: true;
+};
+
+type Raw = Record<string, string | string[] | undefined>;
+
+/** An address that somebody typed: what makes no sense is left out. */
+export function parseJobsSearch(raw: Raw): JobsSearch {
+  const statuses = many(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
+  const labels = many(raw.label).filter((label) => label.indexOf(":") > 0);
+  const period = one(raw.period);
+  const sort = one(raw.sort);
+  return clean({
+    status: statuses.length > 0 ? statuses : undefined,
+    agent: one(raw.agent),
+    tenant: one(raw.tenant),
+    batch: one(raw.batch),
+    label: labels.length > 0 ? labels : undefined,
+    period: period && period in PERIODS ? (period as Period) : undefined,
+    text: one(raw.text),
+    sort: SORTS.includes(sort as Sort) ? (sort as Sort) : undefined,
+    ascending: one(raw.ascending) === "true" ? true : undefined,
+  });
+}
+
+const many = (value: string | string[] | undefined) => (value === undefined ? [] : [value].flat());
+const one = (value: string | string[] | undefined) => many(value)[0] || undefined;
+
+function clean<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+type Query = JobsQueryExtras & {
+  status?: string[];
+  agent_id?: string;
+  tenant?: string;
+  label?: string[];
+  period?: string;
+};
+
+/** The filters as the API takes them. Without a time it is a key, which must not change by itself. */
+export function toQuery(search: JobsSearch, now?: number): Query {
+  const { period } = search;
+  const since = now !== undefined && period ? new Date(now - PERIODS[period]).toISOString() : undefined;
+  return clean({
+    status: search.status,
+    agent_id: search.agent,
+    tenant: search.tenant,
+    batch_id: search.batch,
+    label: search.label,
+    text: search.text,
+    created_after: since,
+    period: now === undefined ? period : undefined,
+  });
+}
+
+/** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
+export function matches(job: Job, search: JobsSearch): boolean {
+  if (search.status && !search.status.includes(job.status)) return false;
+  if (search.agent && job.agent_id !== search.agent) return false;
+  if (search.tenant && job.tenant !== search.tenant) return false;
+  return (search.label ?? []).every((label) => {
+    const [name = "", ...value] = label.split(":");
+    return job.labels?.[name] === value.join(":");
+  });
+}
+
+export function isFiltered(search: JobsSearch): boolean {
+  const { sort: _, ascending: __, ...filters } = search;
+  return Object.keys(filters).length > 0;
+}
+
+/** The filters in words: what a bulk action restates before it is done. */
+export function inWords(search: JobsSearch): string {
+  const words = [
+    search.status && `status ${search.status.join(" or ")}`,
+    search.agent && `agent ${search.agent}`,
+    search.tenant && `tenant ${search.tenant}`,
+    search.batch && `batch ${search.batch}`,
+    ...(search.label ?? []).map((label) => `label ${label}`),
+    search.period && `created within ${search.period}`,
+    search.text && `text “${search.text}”`,
+  ].filter(Boolean);
+  return words.length > 0 ? words.join(", ") : "all jobs";
+}

@@ -1,0 +1,89 @@
+import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { asApiError } from "@/api/problem";
+import type { Job } from "@/api/types";
+import { applyJob } from "@/live/apply";
+import type { Action } from "./status";
+
+export type AssignVariables = { id: string; agentId: string };
+export type CancelVariables = { id: string; reason?: string };
+export type ResubmitVariables = { id: string; comment?: string };
+
+/** Named once for all tries of one wish: sent again after a lost answer, it is the same execution. */
+const keys = new Map<string, string>();
+
+function keyOf(wish: string): string {
+  const key = keys.get(wish) ?? crypto.randomUUID();
+  keys.set(wish, key);
+  return key;
+}
+
+async function once<T>(wish: string, ask: (key: string) => Promise<T>): Promise<T> {
+  try {
+    const answer = await ask(keyOf(wish));
+    keys.delete(wish);
+    return answer;
+  } catch (error) {
+    if (!asApiError(error).isTransient) keys.delete(wish);
+    throw error;
+  }
+}
+
+/**
+ * Nothing is written before the answer: what is under way is an overlay (see usePendingAction), so that a failure has
+ * nothing to undo, and an event that arrives meanwhile is never covered up.
+ */
+function useJobMutation<V>(action: Action, send: (variables: V) => Promise<Job>): UseMutationResult<Job, Error, V> {
+  const client = useQueryClient();
+  return useMutation<Job, Error, V>({
+    mutationKey: ["jobs", action],
+    mutationFn: send,
+    onSuccess: (job) => applyJob(client, { ...job, live: isLiveAfter(action, job) }),
+  });
+}
+
+const isLiveAfter = (action: Action, job: Job) =>
+  job.status === "IN_PROGRESS" || (job.status === "ASSIGNED" && (action === "execute" || action === "resubmit"));
+
+export function useExecuteJob(): UseMutationResult<Job, Error, string> {
+  return useJobMutation("execute", (id: string) =>
+    once(`execute/${id}`, (idempotencyKey) =>
+      api.post("/api/jobs/{job_id}/execute", { path: { job_id: id }, idempotencyKey }),
+    ),
+  );
+}
+
+export function useResubmitJob(): UseMutationResult<Job, Error, ResubmitVariables> {
+  return useJobMutation("resubmit", ({ id, comment }: ResubmitVariables) =>
+    once(`resubmit/${id}`, (idempotencyKey) =>
+      api.post("/api/jobs/{job_id}/resubmit", { path: { job_id: id }, body: { comment }, idempotencyKey }),
+    ),
+  );
+}
+
+export function useCancelJob(): UseMutationResult<Job, Error, CancelVariables> {
+  return useJobMutation("cancel", ({ id, reason }: CancelVariables) =>
+    api.post("/api/jobs/{job_id}/cancel", { path: { job_id: id }, body: { reason } }),
+  );
+}
+
+export function useAssignJob(): UseMutationResult<Job, Error, AssignVariables> {
+  return useJobMutation("assign", ({ id, agentId }: AssignVariables) =>
+    api.post("/api/jobs/{job_id}/assign", { path: { job_id: id }, body: { agent_id: agentId } }),
+  );
+}
+
+type Variables = string | { id: string };
+
+/** What is being asked for this job right now. */
+export function usePendingAction(id: string): Action | null {
+  const pending = useMutationState({
+    filters: { mutationKey: ["jobs"], status: "pending" },
+    select: ({ state, options }) => ({
+      action: options.mutationKey?.[1] as Action,
+      variables: state.variables as Variables | undefined,
+    }),
+  });
+  const mine = pending.find(({ variables }) => (typeof variables === "string" ? variables : variables?.id) === id);
+  return mine?.action ?? null;
+}

@@ -1,0 +1,36 @@
+/** JSON whose numbers stay what was written: 64-bit ids and 30-digit amounts are not rounded on the way through. */
+export class ExactNumber {
+  constructor(readonly source: string) {}
+  toString(): string {
+    return this.source;
+  }
+}
+
+type Context = { source?: string };
+type Reviver = (this: unknown, key: string, value: unknown, context: Context) => unknown;
+const rawJSON = (JSON as unknown as { rawJSON?: (source: string) => unknown }).rawJSON;
+
+const keep: Reviver = (_key, value, context) =>
+  typeof value === "number" && context?.source !== undefined && !isExact(value, context.source)
+    ? new ExactNumber(context.source)
+    : value;
+
+function isExact(value: number, source: string): boolean {
+  return Number.isFinite(value) && digits(source) === digits(value.toExponential());
+}
+
+function digits(number: string): string {
+  const [mantissa = ""] = number.toLowerCase().split("e");
+  return mantissa.replace(/[-+.]/g, "").replace(/^0+/, "").replace(/0+$/, "");
+}
+
+export function parseJson(text: string): unknown {
+  return JSON.parse(text, keep as (this: unknown, key: string, value: unknown) => unknown);
+}
+
+/** The inverse: what was read is written with the same digits. */
+export function stringifyJson(value: unknown, indent?: number): string {
+  const replace = (_key: string, inner: unknown) =>
+    inner instanceof ExactNumber ? (rawJSON?.(inner.source) ?? Number(inner.source)) : inner;
+  return JSON.stringify(value, replace, indent) ?? "null";
+}

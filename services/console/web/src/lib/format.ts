@@ -1,0 +1,77 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** "now", "12 s", "2 min", "3 h", "5 d": how long ago, or "in 12 s". */
+export function relativeTime(at: number, now: number): string {
+  const distance = Math.abs(now - at);
+  if (distance < SECOND) return "now";
+  const text = shortest(distance);
+  return at > now ? `in ${text}` : `${text} ago`;
+}
+
+function shortest(ms: number): string {
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
+  if (ms < DAY) return `${Math.floor(ms / HOUR)} h`;
+  return `${Math.floor(ms / DAY)} d`;
+}
+
+/** "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
+export function duration(ms: number): string {
+  if (!Number.isFinite(ms) || ms < 0) return "–";
+  if (ms < SECOND) return `${Math.round(ms)} ms`;
+  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)}m ${pad(Math.floor((ms % MINUTE) / SECOND))}s`;
+  return `${Math.floor(ms / HOUR)}h ${pad(Math.floor((ms % HOUR) / MINUTE))}m`;
+}
+
+const pad = (number: number) => String(number).padStart(2, "0");
+
+/** Date, time and zone to the second; `zone` undefined is the machine's own. */
+export function exactTime(at: number, zone?: string): string {
+  return new Intl.DateTimeFormat("en-GB", {
+    year: "numeric",
+    month: "short",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZoneName: "short",
+    timeZone: zone,
+  }).format(at);
+}
+
+export function timeOfDay(at: number, zone?: string): string {
+  return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zone }).format(at);
+}
+
+export function count(number: number): string {
+  return new Intl.NumberFormat("en-US").format(number);
+}
+
+/** "1 job", "2 jobs". */
+export function counted(number: number, one: string, many = `${one}s`): string {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+export function bytes(number: number): string {
+  if (number < 1_000) return `${number} B`;
+  if (number < 1_000_000) return `${(number / 1_000).toFixed(number < 10_000 ? 1 : 0)} KB`;
+  return `${(number / 1_000_000).toFixed(1)} MB`;
+}
+
+export function money(usd: number): string {
+  return `$${usd.toFixed(usd !== 0 && usd < 0.1 ? 4 : 2)}`;
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** The end of an id, which is what differs. */
+export function shortId(id: string): string {
+  return id.length <= 14 ? id : `…${id.slice(-12)}`;
+}

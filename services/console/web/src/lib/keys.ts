@@ -1,0 +1,38 @@
+import { useEffect, useRef } from "react";
+import { tinykeys } from "tinykeys";
+import { useChoice } from "./storage";
+
+type Bindings = Record<string, (event: KeyboardEvent) => void>;
+
+const ON = true;
+const FIELDS = "input, textarea, select, [contenteditable], [role=menu], [role=dialog], [role=alertdialog]";
+
+export function useSingleKeys(): [boolean, (on: boolean) => void] {
+  return useChoice("single-keys", ON);
+}
+
+/** Single keys do what they say, unless somebody types, a dialog is open, or they are turned off (WCAG 2.1.4). */
+export function useKeys(bindings: Bindings): void {
+  const [isOn] = useSingleKeys();
+  const latest = useRef(bindings);
+  useEffect(() => {
+    latest.current = bindings;
+  });
+  const names = Object.keys(bindings).join(" ");
+  useEffect(() => {
+    if (!isOn) return;
+    const listeners = names
+      .split(" ")
+      .map((name) => [name, (event: KeyboardEvent) => heard(event, latest.current[name])]);
+    return tinykeys(window, Object.fromEntries(listeners));
+  }, [isOn, names]);
+}
+
+function heard(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {
+  const target = event.target;
+  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target instanceof Element && target.closest(FIELDS) && !(target as HTMLInputElement).dataset?.row) return;
+  if (document.querySelector("[role=dialog], [role=alertdialog]")) return;
+  event.preventDefault();
+  act(event);
+}

@@ -1,0 +1,112 @@
+import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/react-query";
+import { DERIVED_KEYS, jobKeys } from "@/api/keys";
+import type { Job, JobChange, JobLog, Page } from "@/api/types";
+import { logOfChange, patchJob } from "./patch";
+import { type Later, throttledByKey } from "./throttle";
+import { unseen } from "./unseen";
+
+const DERIVED_EVERY_MS = 2_000;
+const LOGS_EVERY_MS = 1_000;
+
+type ByJob = ReadonlyMap<string, readonly JobChange[]>;
+type List = InfiniteData<Page<Job>>;
+
+const throttles = new WeakMap<QueryClient, Later>();
+
+function refetchLater(client: QueryClient, key: string, everyMs: number, run: () => void): void {
+  const later = throttles.get(client) ?? throttledByKey();
+  throttles.set(client, later);
+  later(key, everyMs, run);
+}
+
+/** The only writer of what events tell. Rows are replaced where they stand; none is inserted, moved or removed. */
+export function applyJobs(client: QueryClient, byJob: ByJob): void {
+  notifyManager.batch(() => {
+    const seen = patchLists(client, (job) => patchJob(job, byJob.get(job.id) ?? []));
+    for (const [id, changes] of byJob) {
+      patchDetail(client, id, changes);
+      patchLogs(client, id, changes);
+    }
+    unseen.add([...byJob].filter(([id, changes]) => !seen.has(id) && changes[0]?.version === 1).map(([id]) => id));
+    refetchDerived(client);
+  });
+}
+
+/** What a request was answered with goes the same way. */
+export function applyJob(client: QueryClient, job: Job): void {
+  notifyManager.batch(() => {
+    client.setQueryData<Job>(jobKeys.detail(job.id), (known) =>
+      known ? { ...job, live: job.live ?? known.live } : job,
+    );
+    patchLists(client, (known) => (known.id === job.id && known.version <= job.version ? { ...known, ...job } : known));
+    refetchLogs(client, job.id);
+    refetchDerived(client);
+  });
+}
+
+/** Everything that is shown may be old. */
+export function refetchJobs(client: QueryClient): void {
+  unseen.clear();
+  void client.invalidateQueries({ queryKey: jobKeys.all });
+  for (const queryKey of DERIVED_KEYS) void client.invalidateQueries({ queryKey });
+}
+
+function patchLists(client: QueryClient, patch: (job: Job) => Job): Set<string> {
+  const seen = new Set<string>();
+  for (const [queryKey, list] of client.getQueriesData<List>({ queryKey: jobKeys.lists })) {
+    if (!list) continue;
+    let hasChanged = false;
+    const pages = list.pages.map((page) => {
+      const items = page.items.map((job) => {
+        seen.add(job.id);
+        const next = patch(job);
+        hasChanged ||= next !== job;
+        return next;
+      });
+      return { ...page, items };
+    });
+    if (hasChanged) client.setQueryData<List>(queryKey, { ...list, pages });
+  }
+  return seen;
+}
+
+function patchDetail(client: QueryClient, id: string, changes: readonly JobChange[]): void {
+  const job = client.getQueryData<Job>(jobKeys.detail(id));
+  if (!job) return;
+  const next = patchJob(job, changes);
+  if (next !== job) client.setQueryData(jobKeys.detail(id), next);
+  // An assignment may bring another agent and payload, of which the event says nothing.
+  if (changes.some((change) => change.status === "ASSIGNED" && change.version > job.version)) {
+    void client.invalidateQueries({ queryKey: jobKeys.detail(id) });
+  }
+}
+
+function patchLogs(client: QueryClient, id: string, changes: readonly JobChange[]): void {
+  const logs = client.getQueryData<{ items: JobLog[] }>(jobKeys.logs(id));
+  if (!logs) return;
+  let last = logs.items.at(-1)?.version ?? 0;
+  const more: JobLog[] = [];
+  for (const change of changes) {
+    if (change.version !== last + 1) continue;
+    more.push(logOfChange(change));
+    last = change.version;
+  }
+  if (more.length > 0) client.setQueryData(jobKeys.logs(id), { ...logs, items: [...logs.items, ...more] });
+  refetchLogs(client, id);
+}
+
+/** Events carry no bodies; and where one is missing, the log is read anew. */
+function refetchLogs(client: QueryClient, id: string): void {
+  refetchLater(
+    client,
+    `logs:${id}`,
+    LOGS_EVERY_MS,
+    () => void client.invalidateQueries({ queryKey: jobKeys.logs(id) }),
+  );
+}
+
+function refetchDerived(client: QueryClient): void {
+  refetchLater(client, "derived", DERIVED_EVERY_MS, () => {
+    for (const queryKey of DERIVED_KEYS) void client.invalidateQueries({ queryKey });
+  });
+}

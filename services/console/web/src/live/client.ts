@@ -1,0 +1,36 @@
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { jobKeys } from "@/api/keys";
+import { ApiError } from "@/api/problem";
+import { mergeByVersion } from "./merge";
+import { liveStatus } from "./status";
+
+const RETRIES_MAX = 2;
+const STALE_MS = 30_000;
+
+const isTransient = (error: unknown) => error instanceof ApiError && error.isTransient;
+
+/** While events arrive nothing grows old by itself. */
+function staleTime(): number {
+  return liveStatus.get().state === "live" ? Number.POSITIVE_INFINITY : STALE_MS;
+}
+
+/** Server state lives here and nowhere else. */
+export function createQueryClient(onUnauthenticated: () => void = () => undefined): QueryClient {
+  const onError = (error: Error) => {
+    if (error instanceof ApiError && error.isUnauthenticated) onUnauthenticated();
+  };
+  const client = new QueryClient({
+    queryCache: new QueryCache({ onError }),
+    mutationCache: new MutationCache({ onError }),
+    defaultOptions: {
+      queries: {
+        staleTime,
+        refetchOnWindowFocus: false,
+        retry: (failures, error) => isTransient(error) && failures < RETRIES_MAX,
+      },
+      mutations: { retry: false },
+    },
+  });
+  client.setQueryDefaults(jobKeys.all, { structuralSharing: mergeByVersion });
+  return client;
+}

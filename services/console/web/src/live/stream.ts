@@ -1,0 +1,166 @@
+import type { QueryClient } from "@tanstack/react-query";
+import type { JobChange } from "@/api/types";
+import { applyJobs, refetchJobs } from "./apply";
+import { ChangeBuffer, type Changes } from "./buffer";
+import { liveStatus } from "./status";
+
+export const SILENCE_MAX_MS = 40_000;
+export const HIDDEN_MAX_MS = 60_000;
+const BACKOFF_FIRST_MS = 1_000;
+const BACKOFF_MAX_MS = 30_000;
+const RESET_SPREAD_MS = 2_000;
+export const POLLED_AFTER_MS = 10_000;
+const POLL_MS = 15_000;
+
+export type Source = Pick<EventSource, "addEventListener" | "close" | "onopen" | "onerror">;
+export type Open = (address: string) => Source;
+
+/**
+ * The one event stream of this tab. It is closed while nobody looks for long (a browser allows six connections to an
+ * origin), and whenever it says nothing for too long; it always goes on behind the last event that arrived.
+ */
+export class LiveStream {
+  private source: Source | undefined;
+  private cursor: number | undefined;
+  private failures = 0;
+  private downSince: number | undefined;
+  private hiddenAt: number | undefined;
+  private silence: Timer;
+  private retry: Timer;
+  private pause: Timer;
+  private poll: Timer;
+  private readonly buffer: ChangeBuffer;
+
+  constructor(
+    private readonly client: QueryClient,
+    private readonly open: Open = (address) => new EventSource(address),
+  ) {
+    this.buffer = new ChangeBuffer((changes) => this.flushed(changes));
+  }
+
+  start(): () => void {
+    document.addEventListener("visibilitychange", this.onVisibility);
+    liveStatus.set({ state: "connecting" });
+    this.connect();
+    return () => this.stop();
+  }
+
+  private stop(): void {
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    clearTimeout(this.pause);
+    this.stopPolling();
+    this.disconnect();
+    this.buffer.close();
+  }
+
+  private connect(): void {
+    this.disconnect();
+    const source = this.open(this.cursor === undefined ? "/api/events" : `/api/events?after=${this.cursor}`);
+    this.source = source;
+    source.onopen = () => this.connected();
+    source.onerror = () => this.failed();
+    source.addEventListener("hello", (event) => this.onHello(read(event)));
+    source.addEventListener("job-changed", (event) => this.onChange(read(event)));
+    source.addEventListener("ping", (event) => this.heard(read<{ cursor?: number }>(event).cursor));
+    source.addEventListener("reset", (event) => this.onReset(read(event)));
+    this.watch();
+  }
+
+  private disconnect(): void {
+    clearTimeout(this.silence);
+    clearTimeout(this.retry);
+    this.source?.close();
+    this.source = undefined;
+  }
+
+  private connected(): void {
+    this.failures = 0;
+    this.downSince = undefined;
+    this.stopPolling();
+    liveStatus.set({ state: "live" });
+    this.watch();
+  }
+
+  private failed(): void {
+    this.disconnect();
+    const most = Math.min(BACKOFF_FIRST_MS * 2 ** this.failures, BACKOFF_MAX_MS);
+    const wait = most * (0.5 + Math.random() / 2);
+    this.failures += 1;
+    this.downSince ??= Date.now();
+    if (this.poll === undefined) this.pollIn(POLLED_AFTER_MS);
+    liveStatus.set({ state: "reconnecting", retryAt: Date.now() + wait, since: this.downSince });
+    this.retry = setTimeout(() => this.connect(), wait);
+  }
+
+  /** Without events for a while, what is shown is asked for instead. */
+  private pollIn(ms: number): void {
+    this.poll = setTimeout(() => {
+      refetchJobs(this.client);
+      this.pollIn(POLL_MS);
+    }, ms);
+  }
+
+  private stopPolling(): void {
+    clearTimeout(this.poll);
+    this.poll = undefined;
+  }
+
+  /** Whatever the browser believes: a stream that says nothing is dead. */
+  private watch(): void {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.failed(), SILENCE_MAX_MS);
+  }
+
+  private heard(cursor: number | undefined): void {
+    if (cursor !== undefined) this.cursor = cursor;
+    liveStatus.heard(Date.now());
+    this.watch();
+  }
+
+  private onHello({ cursor }: { cursor: number }): void {
+    this.heard(cursor);
+    // What was read before the stream began may have missed what happened in between.
+    const queries = this.client.getQueryCache().findAll({ queryKey: ["jobs"] });
+    if (queries.some((query) => query.state.dataUpdatedAt > 0)) refetchJobs(this.client);
+  }
+
+  private onChange(change: JobChange): void {
+    this.heard(change.cursor);
+    this.buffer.add(change);
+  }
+
+  private onReset({ cursor }: { cursor: number }): void {
+    this.buffer.clear();
+    this.heard(cursor);
+    setTimeout(() => refetchJobs(this.client), Math.random() * RESET_SPREAD_MS); // not all tabs at once
+  }
+
+  private flushed({ byJob, overflowed }: Changes): void {
+    if (overflowed) refetchJobs(this.client);
+    else applyJobs(this.client, byJob);
+  }
+
+  private readonly onVisibility = (): void => {
+    clearTimeout(this.pause);
+    if (document.visibilityState === "hidden") {
+      this.hiddenAt = Date.now();
+      this.pause = setTimeout(() => {
+        this.disconnect();
+        this.stopPolling();
+        liveStatus.set({ state: "paused" });
+      }, HIDDEN_MAX_MS);
+      return;
+    }
+    this.buffer.flush();
+    // A tab that was frozen may still believe in a connection that is long gone.
+    const wasAway = this.hiddenAt !== undefined && Date.now() - this.hiddenAt > SILENCE_MAX_MS;
+    if (wasAway || this.source === undefined) this.connect();
+    this.hiddenAt = undefined;
+  };
+}
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
+
+function read<T>(event: Event): T {
+  return JSON.parse((event as MessageEvent<string>).data) as T;
+}

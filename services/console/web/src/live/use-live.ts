@@ -1,0 +1,12 @@
+import { useSyncExternalStore } from "react";
+import { type LiveView, liveStatus } from "./status";
+import { unseen } from "./unseen";
+
+export function useLive(): LiveView {
+  return useSyncExternalStore(liveStatus.subscribe, liveStatus.get);
+}
+
+/** The ids of jobs that were created since the list was read. */
+export function useUnseen(): ReadonlySet<string> {
+  return useSyncExternalStore(unseen.subscribe, unseen.get);
+}

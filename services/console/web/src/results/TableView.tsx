@@ -1,0 +1,55 @@
+import { useState } from "react";
+import { stringifyJson } from "@/lib/exact-json";
+import { count } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { columnsOf, type Row } from "./kinds";
+import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "./limits";
+
+/** A list of objects, one a row. */
+export function TableView({ rows }: { rows: readonly Row[] }) {
+  const [shown, setShown] = useState(TABLE_ROWS_SHOWN);
+  const columns = columnsOf(rows);
+  return (
+    <div>
+      <section className="max-h-[60vh] overflow-auto" tabIndex={0} aria-label="Result as a table">
+        <table className="w-full border-collapse text-xs">
+          <thead className="sticky top-0 bg-sunken">
+            <tr>
+              {columns.map((column) => (
+                <th key={column} scope="col" className="border-b px-2 py-1 text-left font-medium">
+                  {column}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, shown).map((row, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name, and never move
+              <tr key={index} className="border-b">
+                {columns.map((column) => (
+                  <td key={column} className="max-w-80 px-2 py-1 align-top break-words">
+                    {cellText(row[column])}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {shown < rows.length && (
+        <p className="mt-2 flex items-center gap-2 text-xs text-muted">
+          shown {count(shown)} of {count(rows.length)} rows
+          <Button size="small" onClick={() => setShown(shown * 10)}>
+            Show more
+          </Button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function cellText(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  const text = typeof value === "string" ? value : stringifyJson(value);
+  return text.length > STRING_SHOWN_CHARS ? `${text.slice(0, STRING_SHOWN_CHARS)}…` : text;
+}

@@ -1,0 +1,49 @@
+import { QUOTES_MAX } from "./limits";
+
+export type Quote = { id: string; text: string };
+export type Place = { id: string; from: number; to: number };
+
+/** Where a quote stands in a text: as it is written, or else with any white space for white space. */
+export function placeOf(text: string, quote: string): { from: number; to: number } | null {
+  const wanted = quote.trim();
+  if (wanted === "") return null;
+  const from = text.indexOf(wanted);
+  if (from >= 0) return { from, to: from + wanted.length };
+  const loose = wanted.split(/\s+/).map(escaped).join("\\s+");
+  const match = new RegExp(loose, "i").exec(text);
+  return match ? { from: match.index, to: match.index + match[0].length } : null;
+}
+
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The places of all quotes that are found, in order and none across another. */
+export function placesOf(text: string, quotes: readonly Quote[]): Place[] {
+  const found = quotes
+    .slice(0, QUOTES_MAX)
+    .flatMap(({ id, text: quote }) => {
+      const place = placeOf(text, quote);
+      return place ? [{ id, ...place }] : [];
+    })
+    .sort((a, b) => a.from - b.from || b.to - a.to);
+  const apart: Place[] = [];
+  for (const place of found) {
+    if (place.from >= (apart.at(-1)?.to ?? 0)) apart.push(place);
+  }
+  return apart;
+}
+
+export type Piece = { text: string; from: number; id?: string };
+
+/** A text cut into what is quoted and what is not. */
+export function piecesOf(text: string, places: readonly Place[]): Piece[] {
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const { id, from, to } of places) {
+    if (from >= text.length) break;
+    if (from > at) pieces.push({ text: text.slice(at, from), from: at });
+    pieces.push({ text: text.slice(from, to), from, id });
+    at = to;
+  }
+  if (at < text.length) pieces.push({ text: text.slice(at), from: at });
+  return pieces;
+}

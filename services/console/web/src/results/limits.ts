@@ -1,0 +1,12 @@
+/** How much of a hostile or huge result the page shows at once. Downloads are whole. */
+export const TEXT_SHOWN_CHARS = 4_000;
+export const TEXT_MAX_CHARS = 500_000;
+export const MARKDOWN_MAX_CHARS = 150_000;
+export const MARKDOWN_DEPTH_MAX = 100;
+export const TABLE_ROWS_SHOWN = 100;
+export const TABLE_COLUMNS_MAX = 30;
+export const TREE_CHILDREN_SHOWN = 100;
+export const STRING_SHOWN_CHARS = 300;
+export const DIFF_MAX_CHARS = 200_000;
+export const DIFF_TIMEOUT_MS = 500;
+export const QUOTES_MAX = 50;

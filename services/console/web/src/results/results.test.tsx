@@ -1,0 +1,145 @@
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, it } from "vitest";
+import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { piecesOf, placeOf, placesOf } from "./evidence";
+import { JsonTree } from "./JsonTree";
+import { lookAt } from "./kinds";
+import { TEXT_SHOWN_CHARS } from "./limits";
+import { safeAddress } from "./markdown-links";
+import { ResultPreview } from "./ResultPreview";
+
+const PIXEL = "iVBORw0KGgo=";
+
+it.each([
+  ["plain words", ["text"]],
+  [{ text: "plain words" }, ["text", "json"]],
+  ["# A title\n\n- a point", ["text", "markdown"]],
+  [{ markdown: "**so**" }, ["text", "markdown", "json"]],
+  [
+    [{ a: 1 }, { a: 2, b: 3 }],
+    ["table", "json", "text"],
+  ],
+  [{ rows: [{ a: 1 }] }, ["table", "json", "text"]],
+  [{ a: 1, b: { c: 2 } }, ["json", "text"]],
+  [`data:image/png;base64,${PIXEL}`, ["image", "json"]],
+  [{ content_type: "image/png", data: PIXEL }, ["image", "json"]],
+  [{ content_type: "image/svg+xml", data: PIXEL }, ["json", "text"]],
+  ["https://evil.example/x.png", ["text"]],
+  [null, ["json", "text"]],
+  [`${">".repeat(200)} deep\n# x`, ["text"]],
+])("%j is shown as %j", (value, views) => {
+  expect(lookAt(value).views).toEqual(views);
+});
+
+it("numbers stay what was written", () => {
+  const text = '{"id":9007199254740993,"sum":123456789012345678901234567890,"share":0.1,"one":1.0}';
+  const value = parseJson(text) as Record<string, unknown>;
+  expect(value.share).toBe(0.1);
+  expect(stringifyJson(value)).toBe(text.replace("1.0", "1"));
+});
+
+it("a quote is found as it is written, or with other white space", () => {
+  expect(placeOf("between A and B", "A and")).toEqual({ from: 8, to: 13 });
+  expect(placeOf("between A\n  and B", "a AND b")).toEqual({ from: 8, to: 17 });
+  expect(placeOf("(a) [b] *c*", "[b] *c*")).toEqual({ from: 4, to: 11 });
+  expect(placeOf("nothing", "of the kind")).toBeNull();
+  expect(placeOf("nothing", " ")).toBeNull();
+});
+
+it("marks lie beside each other, never across", () => {
+  const text = "one two three";
+  const places = placesOf(text, [
+    { id: "a", text: "two three" },
+    { id: "b", text: "one two" },
+    { id: "c", text: "four" },
+  ]);
+  expect(places).toEqual([{ id: "b", from: 0, to: 7 }]);
+  expect(
+    piecesOf(text, places)
+      .map((piece) => piece.text)
+      .join(""),
+  ).toBe(text);
+});
+
+it.each([
+  ["href", "https://a.example", "https://a.example"],
+  ["href", "javascript:alert(1)", ""],
+  ["href", "data:text/html,x", ""],
+  ["src", "https://a.example/pixel.png?secret", ""],
+  ["src", "//a.example/x.png", ""],
+  ["src", "/api/logout", ""],
+  ["src", "data:image/png;base64,AA", "data:image/png;base64,AA"],
+  ["src", "data:image/svg+xml;base64,AA", ""],
+])("in Markdown, %s of %s becomes %j", (key, address, kept) => {
+  expect(safeAddress(address, key)).toBe(kept);
+});
+
+it("a long text is cut, and shown whole when asked", async () => {
+  render(<ResultPreview value={"x".repeat(TEXT_SHOWN_CHARS + 1)} name="r" />);
+  expect(screen.getByText(/shown 4,000 of 4,001 characters/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Show all" }));
+  expect(screen.queryByText(/shown/)).not.toBeInTheDocument();
+});
+
+it("a quote beyond the cut is shown all the same", () => {
+  const text = `${"x ".repeat(TEXT_SHOWN_CHARS)}the end`;
+  const { container } = render(
+    <ResultPreview value={text} name="r" quotes={[{ id: "c", text: "the end" }]} focused="c" />,
+  );
+  expect(container.querySelector("mark[aria-current]")).toHaveTextContent("the end");
+});
+
+it("HTML stays text, wherever it is shown", async () => {
+  const { container } = render(
+    <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} name="r" />,
+  );
+  expect(container.querySelector("pre")).toHaveTextContent("<script>");
+  await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
+  expect(await screen.findByRole("heading", { name: "Hi" })).toBeVisible();
+  expect(container.querySelector("img, script")).toBeNull();
+});
+
+it("a remote image of Markdown is left out, and said so", async () => {
+  const { container } = render(<ResultPreview value="# Hi ![a chart](https://evil.example/p.png?q=secret)" name="r" />);
+  await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
+  expect(await screen.findByText("[image left out: a chart]")).toBeVisible();
+  expect(container.querySelector("img")).toBeNull();
+});
+
+it("a list of objects is a table", () => {
+  render(
+    <ResultPreview
+      value={[
+        { name: "moon", size: 1 },
+        { name: "sun", size: 9 },
+      ]}
+      name="r"
+    />,
+  );
+  expect(screen.getAllByRole("columnheader").map((each) => each.textContent)).toEqual(["name", "size"]);
+  expect(screen.getByRole("cell", { name: "sun" })).toBeVisible();
+});
+
+it("two results are compared line by line, and as a whole where they are too large", async () => {
+  const { unmount } = render(
+    <ResultPreview value={"a\nb\n"} name="r" compared={{ name: "submission 1", value: "a\nc\n" }} />,
+  );
+  await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
+  expect(screen.getByText(/\+ b/)).toBeVisible();
+  expect(screen.getByText(/− c/)).toBeVisible();
+  unmount();
+  render(<ResultPreview value={"a".repeat(200_000)} name="r" compared={{ name: "submission 1", value: "b" }} />);
+  await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
+  expect(screen.getByText(/too large or too different/)).toBeVisible();
+});
+
+it("a tree opens what is asked for, a hundred children at a time", async () => {
+  render(<JsonTree value={{ deep: { deeper: { deepest: 1 } }, many: Array.from({ length: 150 }, (_, i) => i) }} />);
+  const deeper = await screen.findByRole("button", { name: /deeper/ });
+  expect(screen.queryByText(/deepest/)).not.toBeInTheDocument();
+  await userEvent.click(deeper);
+  expect(await screen.findByText(/deepest/)).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: /deep:/ }));
+  expect(screen.queryByText(/deepest/)).not.toBeInTheDocument();
+});

@@ -1,0 +1,48 @@
+import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import {
+  createMemoryHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  RouterProvider,
+  useSearch,
+} from "@tanstack/react-router";
+import { render } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import type { ReactNode } from "react";
+import { parseSearch, stringifySearch } from "@/app/search-text";
+import { parseJobsSearch } from "@/jobs/list/filters";
+import { createQueryClient } from "@/live/client";
+
+function Content({ shown }: { shown: Shown }) {
+  const search = useSearch({ strict: false });
+  return typeof shown === "function" ? shown(search) : shown;
+}
+
+type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactNode);
+
+/** Draws a thing at the root of a page, where links lead somewhere and requests are answered. */
+export async function renderPage(shown: Shown, { address = "/", client = createQueryClient() } = {}) {
+  const root = createRootRoute();
+  const page = createRoute({
+    getParentRoute: () => root,
+    path: "/",
+    validateSearch: (search) => parseJobsSearch(search as never),
+    component: () => <Content shown={shown} />,
+  });
+  const job = createRoute({ getParentRoute: () => root, path: "/jobs/$id", component: () => <p>a job's page</p> });
+  const router = createRouter({
+    routeTree: root.addChildren([page, job]),
+    history: createMemoryHistory({ initialEntries: [address] }),
+    parseSearch,
+    stringifySearch,
+  });
+  await router.load();
+  const user = userEvent.setup();
+  const view = render(
+    <QueryClientProvider client={client}>
+      <RouterProvider router={router as never} />
+    </QueryClientProvider>,
+  );
+  return { ...view, user, client: client as QueryClient, router };
+}

@@ -1,0 +1,63 @@
+import { HttpResponse, http } from "msw";
+import { setupServer } from "msw/node";
+import type { Job, JobLog } from "@/api/types";
+
+const BASE = "http://signoff.test";
+
+export const server = setupServer(
+  http.get(`${BASE}/api/agents`, () =>
+    HttpResponse.json({ items: [agent("writer"), agent("ocr")], next_cursor: null }),
+  ),
+);
+
+function agent(id: string) {
+  const at = "2026-11-25T00:00:00Z";
+  return {
+    id,
+    name: id,
+    protocol: "http",
+    url: "http://a",
+    enabled: true,
+    circuit: "closed",
+    created_at: at,
+    updated_at: at,
+  };
+}
+
+export const serveJob = (job: Job, logs: JobLog[] = []) =>
+  server.use(
+    http.get(`${BASE}/api/jobs/${job.id}`, () => HttpResponse.json(job)),
+    http.get(`${BASE}/api/jobs/${job.id}/logs`, () => HttpResponse.json({ items: logs, next_cursor: null })),
+  );
+
+/** Serves a list, and remembers how it was asked for. */
+export function serveJobs(...pages: Job[][]): URL[] {
+  const asked: URL[] = [];
+  server.use(
+    http.get(`${BASE}/api/jobs`, ({ request }) => {
+      const url = new URL(request.url);
+      asked.push(url);
+      const page = Number(url.searchParams.get("cursor") || 0);
+      return HttpResponse.json({ items: pages[page] ?? [], next_cursor: pages[page + 1] ? String(page + 1) : null });
+    }),
+  );
+  return asked;
+}
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+export function onPost(path: string, answer: Answer): Request[] {
+  const asked: Request[] = [];
+  server.use(
+    http.post(`${BASE}${path}`, ({ request }) => {
+      asked.push(request.clone());
+      return answer(request);
+    }),
+  );
+  return asked;
+}
+
+export const json = (body: object, status = 200) => HttpResponse.json(body as Record<string, unknown>, { status });
+
+export const problem = (status: number, code: string, detail: string) =>
+  json({ type: "about:blank", title: "Refused", status, code, detail, request_id: "r-1" }, status);

@@ -1,0 +1,32 @@
+import "@testing-library/jest-dom/vitest";
+import { cleanup, configure } from "@testing-library/react";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import { liveStatus } from "@/live/status";
+import { unseen } from "@/live/unseen";
+import { server } from "./server";
+
+configure({ asyncUtilTimeout: 5_000 });
+
+// jsdom lays nothing out: every box is as large as a screen.
+Object.defineProperties(Element.prototype, {
+  clientHeight: { get: () => 800 },
+  clientWidth: { get: () => 1_200 },
+});
+globalThis.ResizeObserver = class {
+  observe() {}
+  unobserve() {}
+  disconnect() {}
+} as typeof ResizeObserver;
+Element.prototype.hasPointerCapture = () => false;
+Element.prototype.scrollIntoView = () => undefined;
+Element.prototype.scrollTo = () => undefined;
+
+beforeAll(() => server.listen({ onUnhandledFrame: "error" }));
+afterEach(() => {
+  cleanup();
+  server.resetHandlers();
+  localStorage.clear();
+  liveStatus.reset();
+  unseen.clear();
+});
+afterAll(() => server.close());

@@ -1,0 +1,65 @@
+import { AlertDialog as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+import { Button } from "./button";
+
+type AlertDialogProps = {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+  title: string;
+  /** What will happen. */
+  children: ReactNode;
+  /** Stands on the button that does it. */
+  verb: string;
+  kind?: "primary" | "danger";
+  isPending?: boolean;
+  /** Whether it can be done at all as the form stands. */
+  isReady?: boolean;
+  onConfirm: () => void;
+  /** Fields that whoever confirms may fill in. */
+  fields?: ReactNode;
+};
+
+/** Asks before something that matters; it closes when told so, not by a click beside it. */
+export function AlertDialog(props: AlertDialogProps) {
+  const {
+    open,
+    onOpenChange,
+    title,
+    children,
+    verb,
+    kind = "primary",
+    isPending,
+    isReady = true,
+    onConfirm,
+    fields,
+  } = props;
+  return (
+    <Radix.Root open={open} onOpenChange={onOpenChange}>
+      <Radix.Portal>
+        <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
+        <Radix.Content className="fixed top-1/2 left-1/2 z-50 max-h-[90dvh] w-[min(480px,calc(100vw-32px))] -translate-x-1/2 -translate-y-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl">
+          <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
+          <Radix.Description asChild>
+            <div className="mt-2 space-y-2 text-sm">{children}</div>
+          </Radix.Description>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              if (isReady && !isPending) onConfirm();
+            }}
+          >
+            {fields && <div className="mt-4 space-y-3">{fields}</div>}
+            <div className="mt-6 flex justify-end gap-2">
+              <Radix.Cancel asChild>
+                <Button>Back</Button>
+              </Radix.Cancel>
+              <Button type="submit" kind={kind} unavailable={!isReady || isPending} aria-busy={isPending}>
+                {verb}
+              </Button>
+            </div>
+          </form>
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,37 @@
+import { cva, type VariantProps } from "class-variance-authority";
+import type { ComponentProps } from "react";
+import { cn } from "@/lib/cn";
+
+const look = cva(
+  "inline-flex items-center justify-center gap-1.5 rounded whitespace-nowrap font-medium transition-colors aria-disabled:cursor-default aria-disabled:opacity-60 pointer-coarse:min-h-11",
+  {
+    variants: {
+      kind: {
+        primary: "bg-accent text-on-accent not-aria-disabled:hover:opacity-90",
+        plain: "border border-control bg-surface text-text not-aria-disabled:hover:bg-sunken",
+        quiet: "text-text not-aria-disabled:hover:bg-sunken",
+        danger: "bg-failed text-surface not-aria-disabled:hover:opacity-90",
+      },
+      size: { normal: "h-8 px-3 text-sm", small: "h-7 px-2 text-xs", icon: "size-8 pointer-coarse:min-w-11" },
+    },
+    defaultVariants: { kind: "plain", size: "normal" },
+  },
+);
+
+type ButtonProps = Omit<ComponentProps<"button">, "disabled"> &
+  VariantProps<typeof look> & {
+    /** It stays where it is and can be reached, and says why it does nothing. */
+    unavailable?: boolean;
+  };
+
+export function Button({ kind, size, unavailable, className, onClick, type = "button", ...props }: ButtonProps) {
+  return (
+    <button
+      {...props}
+      type={type}
+      aria-disabled={unavailable || undefined}
+      onClick={unavailable ? (event) => event.preventDefault() : onClick}
+      className={cn(look({ kind, size }), className)}
+    />
+  );
+}

@@ -1,0 +1,55 @@
+import { type ComponentProps, type ReactNode, useId } from "react";
+import { cn } from "@/lib/cn";
+
+const CONTROL =
+  "w-full rounded border border-control bg-surface px-2 text-sm text-text pointer-coarse:min-h-11 aria-invalid:border-failed";
+
+type FieldProps = {
+  label: string;
+  hint?: ReactNode;
+  error?: string;
+  children: (control: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ReactNode;
+};
+
+/** A control with its name, what to know of it, and what is wrong with it. */
+export function Field({ label, hint, error, children }: FieldProps) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  return (
+    <div>
+      <label htmlFor={id} className="mb-1 block font-medium">
+        {label}
+      </label>
+      {children({ id, "aria-describedby": described || undefined, "aria-invalid": error ? true : undefined })}
+      {hint && (
+        <p id={`${id}-hint`} className="mt-1 text-xs text-muted">
+          {hint}
+        </p>
+      )}
+      {error && (
+        <p id={`${id}-error`} className="mt-1 text-xs text-failed">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Input({ className, ...props }: ComponentProps<"input">) {
+  return <input {...props} className={cn(CONTROL, "h-8", className)} />;
+}
+
+export function TextArea({ className, ...props }: ComponentProps<"textarea">) {
+  return <textarea rows={3} {...props} className={cn(CONTROL, "py-1.5", className)} />;
+}
+
+/** The browser's own: it works with every keyboard, screen reader and phone. */
+export function Select({ className, ...props }: ComponentProps<"select">) {
+  return <select {...props} className={cn(CONTROL, "h-8", className)} />;
+}
+
+export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, "type">) {
+  return (
+    <input {...props} type="checkbox" className={cn("block size-4 accent-accent pointer-coarse:size-5", className)} />
+  );
+}

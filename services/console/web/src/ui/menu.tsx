@@ -1,0 +1,33 @@
+import { DropdownMenu as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+
+type MenuProps = { trigger: ReactNode; children: ReactNode };
+
+export function Menu({ trigger, children }: MenuProps) {
+  return (
+    <Radix.Root>
+      <Radix.Trigger asChild>{trigger}</Radix.Trigger>
+      <Radix.Portal>
+        <Radix.Content
+          align="end"
+          sideOffset={4}
+          collisionPadding={8}
+          className="z-50 min-w-48 rounded border bg-surface p-1 shadow-lg"
+        >
+          {children}
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
+
+const ITEM =
+  "flex h-8 pointer-coarse:h-11 cursor-pointer items-center gap-2 rounded px-2 text-sm outline-none data-highlighted:bg-sunken data-disabled:opacity-60";
+
+export function MenuItem({ onSelect, children }: { onSelect: () => void; children: ReactNode }) {
+  return (
+    <Radix.Item className={ITEM} onSelect={onSelect}>
+      {children}
+    </Radix.Item>
+  );
+}

@@ -1,0 +1,36 @@
+import { useNow } from "@/lib/clock";
+import { exactTime, relativeTime } from "@/lib/format";
+import { useChoice } from "@/lib/storage";
+
+export type Zone = "local" | "UTC";
+const LOCAL: Zone = "local";
+
+export function useZone(): [Zone, (zone: Zone) => void] {
+  return useChoice<Zone>("zone", LOCAL);
+}
+
+/** How long ago or how soon; the exact time with its zone on hover, and for those who hear it. */
+export function Time({ at, className }: { at: string; className?: string }) {
+  const now = useNow();
+  const [zone] = useZone();
+  const moment = Date.parse(at);
+  if (Number.isNaN(moment)) return <span className={className}>–</span>;
+  const exact = exactTime(moment, zone === "UTC" ? "UTC" : undefined);
+  return (
+    <time dateTime={at} title={exact} className={className}>
+      {relativeTime(moment, now)}
+    </time>
+  );
+}
+
+/** The exact time, which hovering turns into how long ago. */
+export function ExactTime({ at, className }: { at: string; className?: string }) {
+  const [zone] = useZone();
+  const moment = Date.parse(at);
+  if (Number.isNaN(moment)) return <span className={className}>–</span>;
+  return (
+    <time dateTime={at} title={at} className={className}>
+      {exactTime(moment, zone === "UTC" ? "UTC" : undefined)}
+    </time>
+  );
+}

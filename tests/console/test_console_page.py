@@ -1,0 +1,123 @@
+"""The page is served with headers that leave hostile content nothing to do, and only where there is a page."""
+
+import gzip
+import json
+import re
+
+import pytest
+from starlette.requests import Request
+
+from console.api.pages import PAGES
+from console.page import NONCE, Page
+
+INDEX = '<!doctype html><script type="module" nonce="NONCE" src="/assets/main-1a.js"></script>'
+SCRIPT = b"export {};" * 200
+
+
+@pytest.fixture
+def page(tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text(INDEX)
+    (tmp_path / "icon.svg").write_text("<svg/>")
+    (tmp_path / "assets" / "main-1a.js").write_bytes(SCRIPT)
+    (tmp_path / "assets" / "main-1a.js.gz").write_bytes(gzip.compress(SCRIPT))
+    return Page(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def built(monkeypatch, page):
+    monkeypatch.setattr("console.app.Page", lambda: page)
+
+
+@pytest.mark.parametrize("path", [path.replace("{_}", "a.b:c") for path in PAGES])
+async def test_every_page_is_the_same_document(http, path):
+    async with http.get(path) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "main-1a.js" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/unknown", "/api/jobs/x/unknown", "/jobs/a/b", "/unknown", "/index.html"]
+)
+async def test_what_is_no_page_is_not_found(http, path):
+    async with http.get(path) as answer:
+        assert answer.status == 404
+        assert answer.content_type == "application/problem+json"
+
+
+async def test_each_answer_has_a_nonce_of_its_own(http):
+    nonces = set()
+    for _ in range(2):
+        async with http.get("/") as answer:
+            (nonce,) = re.findall(r'nonce="([^"]+)"', await answer.text())
+            assert f"'nonce-{nonce}'" in answer.headers["Content-Security-Policy"]
+            nonces.add(nonce)
+    assert len(nonces) == 2
+    assert NONCE not in nonces
+
+
+async def test_the_page_may_do_no_more_than_it_needs(http):
+    async with http.get("/") as answer:
+        policy = dict(
+            directive.partition(" ")[::2] for directive in answer.headers["Content-Security-Policy"].split("; ")
+        )
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert policy.pop("style-src").startswith("'self' 'nonce-")
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "worker-src": "'self'",
+        "frame-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "signoff",
+    }
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, br", "gzip"), ("identity", None)])
+async def test_a_part_of_the_page_is_kept_for_ever_and_compressed_once(http, accepted, encoding):
+    async with http.get("/assets/main-1a.js", headers={"Accept-Encoding": accepted}) as answer:
+        assert answer.status == 200
+        assert answer.headers.get("Content-Encoding") == encoding
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert answer.content_type == "text/javascript"
+        assert await answer.read() == SCRIPT
+
+
+async def test_the_icon_changes_within_a_day(http):
+    async with http.get("/icon.svg") as answer:
+        assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+        assert answer.headers["Cache-Control"] == "public, max-age=86400"
+
+
+@pytest.mark.parametrize("name", ["unknown.js", "..%2Findex.html", "%2e%2e%2f%2e%2e%2fpage.py", "main-1a.js.gz", ""])
+async def test_nothing_else_is_ever_opened(http, name):
+    async with http.get(f"/assets/{name}") as answer:
+        assert answer.status == 404
+
+
+def test_without_a_build_the_page_says_how_to_make_it(tmp_path):
+    page = Page(tmp_path / "missing")
+    assert b"make setup" in page.index().body
+    assert page.file(Request({"type": "http", "headers": []}), "icon.svg") is None
+
+
+async def test_long_answers_of_the_api_are_compressed(http):
+    async with http.get("/openapi.json", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert json.loads(await answer.read())["openapi"].startswith("3.1")
+
+
+async def test_an_event_stream_is_never_held_back(http):
+    async with http.get("/api/events", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert await answer.content.readline() == b"retry: 1000\n"
