@@ -1,5 +1,6 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -40,6 +41,13 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _limit_name(text: str) -> str:
+    if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
+        msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
+        raise ValueError(msg)
+    return text
+
+
 def _http_url(text: str) -> str:
     _URL.validate_python(text)
     return text
@@ -54,7 +62,7 @@ FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
 Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
-LimitName = Annotated[Text, StringConstraints(max_length=500, pattern=r"^((agent|tenant|batch):.+|label:[^=]+=.*)$")]
+LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_limit_name)]
 
 
 class Model(BaseModel):
