@@ -1,4 +1,4 @@
-import type { ChangeExtras, JobExtras, LogExtras, PolicyExtras } from "./coming";
+import type { AgentExtras, ChangeExtras, JobExtras, LogExtras, PolicyExtras } from "./coming";
 import type { components } from "./schema";
 
 /** The API's words, as the rest of the page uses them. */
@@ -6,13 +6,33 @@ type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
-type Policy = Schemas["Policy"] & PolicyExtras;
+export type Policy = Schemas["Policy"] & PolicyExtras;
 export type Job = Omit<Schemas["Job"], "policy"> & { policy?: Policy } & JobExtras;
 export type JobLog = Schemas["JobLog"] & LogExtras;
 export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
   Partial<Schemas["JobChange"]> &
   ChangeExtras;
-export type Agent = Schemas["Agent"];
+export type NewJob = Omit<Schemas["NewJob"], "policy" | "priority" | "tenant" | "description"> &
+  Partial<Pick<Schemas["NewJob"], "priority" | "tenant" | "description">> &
+  Pick<JobExtras, "capabilities" | "not_before"> & { policy?: Policy };
+export type Agent = Schemas["Agent"] & AgentExtras;
+export type NewAgent = Omit<Schemas["NewAgent"], "policy"> & Pick<AgentExtras, "deterministic"> & { policy?: Policy };
+export type {
+  AgentStats,
+  Batch,
+  DeadLetter,
+  DeadLetters,
+  JobCounts,
+  JobEdit,
+  JobFilter,
+  Limit,
+  NewLimit,
+  Operation,
+  OperationState,
+  Overview,
+  OverviewCounts,
+  OverviewPoint,
+} from "./coming";
 export type Problem = Schemas["Problem"];
 export type Page<Item> = { items: Item[]; next_cursor: string | null };
 
