@@ -3,6 +3,7 @@ import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { count, duration, percent } from "@/lib/format";
 import { Button } from "@/ui/button";
+import { Labelled } from "@/ui/labelled";
 import { Menu, MenuItem } from "@/ui/menu";
 import { AgentHealth } from "./AgentHealth";
 import { limitInWords } from "./limit-words";
@@ -57,7 +58,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
-          {limit ? limitInWords({ ...limit, paused: false }) : "none"}
+          <Labelled name="Limits">{limit ? limitInWords({ ...limit, paused: false }) : "none"}</Labelled>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>
@@ -72,7 +73,7 @@ function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agen
   const Icon = agent.paused ? Play : CirclePause;
   const verb = agent.paused ? "Resume" : "Pause";
   return (
-    <div className="flex justify-end gap-1">
+    <div className="flex items-center justify-end gap-1">
       <Button
         size="small"
         className="w-20"
@@ -107,15 +108,5 @@ function Load({ stats, limit }: { stats?: AgentStats; limit?: Limit }) {
       {limit?.concurrency != null && ` of ${count(limit.concurrency)}`} running
       <span className="text-muted"> · {count(queued)} queued</span>
     </Labelled>
-  );
-}
-
-/** A phone has no head row: there each value carries its name. */
-function Labelled({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <span>
-      <span className="text-xs text-muted sm:hidden">{name} </span>
-      {children}
-    </span>
   );
 }

@@ -11,7 +11,7 @@ export function limitInWords(limit: NewLimit): string {
     weight != null && `weight ${weight}`,
     paused && "paused",
   ].filter(Boolean);
-  return words.join(", ") || "nothing is held back";
+  return words.join(", ") || "none";
 }
 
 const KINDS = { agent: "Agent", tenant: "Tenant", label: "Label" } as const;
@@ -21,5 +21,6 @@ export function nameInWords(name: string): string {
   const [kind = "", ...rest] = name.split(":");
   const value = rest.join(":");
   const word = KINDS[kind as keyof typeof KINDS] ?? kind;
+  if (value.endsWith("=*")) return `Each ${word.toLowerCase()} ${value.slice(0, -2)} whose value has none of its own`;
   return value === "*" ? `Each ${word.toLowerCase()} without its own` : `${word} ${value}`;
 }

@@ -54,11 +54,11 @@ export function Shell() {
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
         Skip to the content
       </a>
-      <header className="flex h-12 shrink-0 items-center gap-2 border-b px-4">
+      <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-2 border-b px-4">
         <Link to="/" search={{}} className="mr-2 flex items-center gap-2 text-base font-semibold">
           <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
         </Link>
-        <nav aria-label="Main" className="flex gap-1 overflow-x-auto">
+        <nav aria-label="Main" className="flex gap-1 max-sm:order-last max-sm:-mx-2 max-sm:w-full max-sm:pb-1">
           {PLACES.map(({ to, name }) => (
             <Link
               key={to}

@@ -25,10 +25,12 @@ export function BatchEnd({ batch }: { batch: Operation }) {
 export function BatchFacts({ batch }: { batch: Operation }) {
   return (
     <dl className="flex flex-wrap gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline">
-      <div>
-        <dt>Rate </dt>
-        <dd>{isOver(batch) ? "–" : rate(batch.rate_per_s)}</dd>
-      </div>
+      {!isOver(batch) && (
+        <div>
+          <dt>Rate </dt>
+          <dd>{rate(batch.rate_per_s)}</dd>
+        </div>
+      )}
       <div>
         <dt>{isOver(batch) ? "Ended " : "Estimated end "}</dt>
         <dd>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { logsQuery } from "@/jobs/queries";
 import { counted, shortId } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { ErrorState, Skeleton } from "@/ui/states";
@@ -53,9 +54,23 @@ function Failure({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="min-w-0 truncate font-medium hover:underline">
         {job.title}
       </Link>
-      {job.code && <code className="font-mono text-xs text-failed">{job.code}</code>}
-      {job.message && <span className="min-w-0 truncate text-muted">{job.message}</span>}
+      <Reason job={job} />
     </li>
+  );
+}
+
+/** Why a job failed: a list may not tell it, and then its history does. Of a job that was judged, the verdict does. */
+function Reason({ job }: { job: Job }) {
+  const isAsked = job.status === "FAILED" && job.code == null;
+  const logs = useQuery({ ...logsQuery(job.id), enabled: isAsked });
+  const last = logs.data?.items.findLast((log) => log.code != null);
+  const code = job.code ?? last?.code;
+  const message = job.message ?? last?.message;
+  return (
+    <>
+      {code && <code className="font-mono text-xs text-failed">{code}</code>}
+      {message && <span className="min-w-0 truncate text-muted">{message}</span>}
+    </>
   );
 }
 

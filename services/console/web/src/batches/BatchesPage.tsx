@@ -5,6 +5,7 @@ import type { Operation } from "@/api/types";
 import { counted, shortId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/button";
+import { Labelled } from "@/ui/labelled";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 import { Time } from "@/ui/time";
 import { BatchEnd, rate } from "./BatchFacts";
@@ -71,7 +72,7 @@ export function BatchesPage() {
                 Rate
               </th>
               <th scope="col" className={HEAD}>
-                Estimated end
+                End
               </th>
               <th scope="col" className={HEAD}>
                 Created
@@ -115,12 +116,18 @@ function Row({ batch }: { batch: Operation }) {
         </div>
         <FailedOf batch={batch} />
       </td>
-      <td className={`${CELL} whitespace-nowrap`}>{isOver(batch) ? "–" : rate(batch.rate_per_s)}</td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <BatchEnd batch={batch} />
+        <Labelled name="Rate">{isOver(batch) ? "–" : rate(batch.rate_per_s)}</Labelled>
+      </td>
+      <td className={`${CELL} whitespace-nowrap`}>
+        <Labelled name="End">
+          <BatchEnd batch={batch} />
+        </Labelled>
       </td>
       <td className={`${CELL} whitespace-nowrap text-muted`}>
-        <Time at={batch.created_at} />
+        <Labelled name="Created">
+          <Time at={batch.created_at} />
+        </Labelled>
       </td>
     </tr>
   );

@@ -93,11 +93,15 @@ function Legend({ series }: Pick<ChartLook, "series">) {
   return (
     <ul className="flex min-h-6 flex-wrap gap-x-3 text-xs text-muted">
       {series.length > 1 &&
-        series.map(({ key, word, ink, dashes }) => (
+        series.map(({ key, word, icon: Icon, ink, dashes }) => (
           <li key={key} className="inline-flex items-center gap-1">
-            <svg aria-hidden width={18} height={8}>
-              <line x1={0} x2={18} y1={4} y2={4} stroke={ink} strokeWidth={dashes ? 2 : 4} strokeDasharray={dashes} />
-            </svg>
+            {Icon ? (
+              <Icon aria-hidden size={14} color={ink} />
+            ) : (
+              <svg aria-hidden width={18} height={8}>
+                <line x1={0} x2={18} y1={4} y2={4} stroke={ink} strokeWidth={2} strokeDasharray={dashes} />
+              </svg>
+            )}
             {word}
           </li>
         ))}

@@ -17,7 +17,7 @@ export function Tiles({ overview }: { overview: Overview }) {
         <Tile name="Running">{count(now.running)}</Tile>
         <Tile name="Being judged">{count(now.judging)}</Tile>
         <Tile name="Longest wait">{now.oldest_wait_s == null ? "–" : duration(now.oldest_wait_s * 1_000)}</Tile>
-        <Link to="/dead-letters" className="rounded hover:bg-sunken">
+        <Link to="/dead-letters" className="hover:bg-sunken">
           <Tile name="Dead letters" className={dead > 0 ? "text-failed" : ""}>
             {count(dead)}
           </Tile>
@@ -38,7 +38,7 @@ function Group({ name, children }: { name: string; children: ReactNode }) {
   return (
     <section aria-label={name}>
       <h2 className="pb-1 text-xs font-medium text-muted">{name}</h2>
-      <div className="grid grid-cols-2 gap-px overflow-hidden rounded border bg-hairline *:bg-surface sm:grid-cols-3 lg:grid-cols-5">
+      <div className="grid grid-cols-2 gap-px overflow-hidden rounded border bg-hairline *:bg-surface *:last:col-span-2 sm:grid-cols-3 lg:*:last:col-span-1 lg:grid-cols-5">
         {children}
       </div>
     </section>

@@ -1,3 +1,4 @@
+import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
 import type { OverviewCounts, OverviewPoint } from "@/api/types";
 import { count, duration, money, percent } from "@/lib/format";
 import type { Range } from "./queries";
@@ -5,7 +6,14 @@ import type { Range } from "./queries";
 type Kind = "bar" | "line";
 
 /** One line or one part of a bar: its word, its colour, its dashes, and what it is of a point. */
-type Series = { key: string; word: string; ink: string; dashes?: string; of: (point: OverviewPoint) => number | null };
+type Series = {
+  key: string;
+  word: string;
+  icon?: LucideIcon;
+  ink: string;
+  dashes?: string;
+  of: (point: OverviewPoint) => number | null;
+};
 
 export type ChartLook = {
   title: string;
@@ -40,11 +48,17 @@ export const CHARTS: ChartLook[] = [
     kind: "bar",
     format: count,
     series: [
-      { key: "completed", word: "Completed", ink: "var(--completed-ink)", of: number("completed") },
-      { key: "again", word: "Resubmission required", ink: "var(--resubmit-ink)", of: number("resubmission_required") },
-      { key: "rejected", word: "Rejected", ink: "var(--rejected-ink)", of: number("rejected") },
-      { key: "failed", word: "Failed", ink: "var(--failed-ink)", of: number("failed") },
-      { key: "cancelled", word: "Cancelled", ink: "var(--pending-ink)", of: number("cancelled") },
+      { key: "completed", word: "Completed", icon: CircleCheck, ink: "var(--completed-ink)", of: number("completed") },
+      {
+        key: "again",
+        word: "Resubmission required",
+        icon: RotateCcw,
+        ink: "var(--resubmit-ink)",
+        of: number("resubmission_required"),
+      },
+      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: number("rejected") },
+      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: number("failed") },
+      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: number("cancelled") },
     ],
   },
   {

@@ -14,7 +14,7 @@ const WAYS: Record<Who, string> = {
 export function AgentChoice() {
   const { register, watch, formState } = useFormContext<JobValues>();
   const agents = useQuery(agentsQuery);
-  const who = watch("who");
+  const [who, chosen] = watch(["who", "agent_id"]);
   const known = [...new Set(agents.data?.flatMap((agent) => agent.capabilities ?? []))].toSorted();
   return (
     <fieldset className="space-y-2">
@@ -33,8 +33,10 @@ export function AgentChoice() {
           error={formState.errors.agent_id?.message ?? (agents.error ? "The agents could not be read." : undefined)}
         >
           {(control) => (
-            <Select {...control} {...register("agent_id")}>
+            // The agents may come after the choice: a list that is bound by its value finds it then.
+            <Select {...control} {...register("agent_id")} value={chosen}>
               <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
+              {agents.isPending && chosen && <option value={chosen}>{chosen}</option>}
               {agents.data?.map((agent) => (
                 <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
                   {agent.name === agent.id ? agent.id : `${agent.name} (${agent.id})`}

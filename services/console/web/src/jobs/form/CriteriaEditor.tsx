@@ -109,7 +109,7 @@ function Line({ criterion, place, total, isWrong, onText, onOptional, onMove, on
         data-criterion={criterion.id}
         aria-label={`Criterion ${place}`}
         aria-invalid={isWrong || undefined}
-        className="w-auto min-w-48 grow"
+        className="w-auto min-w-48 grow max-sm:w-full"
         value={criterion.text}
         onChange={(event) => onText(event.target.value)}
         onKeyDown={heard}

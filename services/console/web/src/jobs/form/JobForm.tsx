@@ -101,7 +101,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
         />
         <PolicyFields />
         <ProblemState error={create.error} placed={JOB_FIELDS} />
-        <div className="sticky bottom-0 flex flex-wrap justify-end gap-2 border-t bg-surface py-3">
+        <div className="flex flex-wrap justify-end gap-2 border-t py-4">
           <Button type="submit" unavailable={create.isPending} aria-busy={create.isPending}>
             Create
           </Button>
