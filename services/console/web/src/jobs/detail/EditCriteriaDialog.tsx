@@ -19,7 +19,7 @@ export function EditCriteriaDialog({ job, onClose }: { job: Job; onClose: () => 
   const isOutdated = error?.status === 412;
   const text = criteriaText(criteria);
   const wrong = text === "" ? "It needs at least one criterion." : undefined;
-  const isReady = wrong === undefined && text !== base.text && !edit.isPending;
+  const isReady = wrong === undefined && text !== base.text && !edit.isPending && !isOutdated;
   const save = () => {
     if (!isReady) return;
     edit.mutate({ id: job.id, version: base.version, edit: { acceptance_criteria: text } }, { onSuccess: onClose });

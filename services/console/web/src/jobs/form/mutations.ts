@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { jobKeys } from "@/api/keys";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
@@ -43,5 +44,6 @@ export function useEditJob() {
     mutationFn: ({ id, version, edit }: Edit): Promise<Job> =>
       api.patch("/api/jobs/{job_id}", { path: { job_id: id }, body: edit, ifMatch: version }),
     onSuccess: (job) => applyJob(client, job),
+    onError: (_error, { id }) => client.invalidateQueries({ queryKey: jobKeys.detail(id) }),
   });
 }

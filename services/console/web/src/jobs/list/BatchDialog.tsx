@@ -5,9 +5,12 @@ import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
 import { ProblemState } from "../ProblemState";
 import { countsQuery } from "../queries";
-import { allInWords, filterOf, useCreateBatch } from "./batch";
+import { LOOKS } from "../status";
+import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./batch";
 import { allowed } from "./bulk";
 import { inWords, type JobsSearch } from "./filters";
+
+const EXECUTABLE_WORDS = EXECUTABLE.map((status) => LOOKS[status].word.toLowerCase()).join(" or ");
 
 type BatchDialogProps = {
   search: JobsSearch;
@@ -44,7 +47,8 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
     >
       <p>
         {selected ? "Selected among: " : "All that match: "}
-        <b className="font-medium">{inWords(search)}</b>.
+        <b className="font-medium">{inWords(search)}</b>
+        {selected || search.status ? "." : `; of these, those that are ${EXECUTABLE_WORDS}.`}
       </p>
       <p className="text-muted">
         The service asks for one after the other and keeps to the limits; the batch can be paused and cancelled, and

@@ -1,9 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Batch, JobCounts, JobFilter } from "@/api/types";
+import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
 import { count, counted } from "@/lib/format";
 import { once } from "../mutations";
-import { JOB_STATUSES } from "../status";
 import type { JobsSearch } from "./filters";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
@@ -19,6 +18,9 @@ export function useCreateBatch() {
   });
 }
 
+/** Where a job must stand to be executed; without a status, these are meant, so that nothing is refused needlessly. */
+export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
+
 /** The filter as a batch takes it; null where it has a part that a batch knows nothing of. */
 export function filterOf(search: JobsSearch): JobFilter | null {
   if (search.text || search.period) return null;
@@ -27,7 +29,7 @@ export function filterOf(search: JobsSearch): JobFilter | null {
     return [name, value.join(":")] as const;
   });
   return {
-    ...(search.status && { statuses: search.status }),
+    statuses: search.status ?? EXECUTABLE,
     ...(search.agent && { agent_id: search.agent }),
     ...(search.tenant && { tenant: search.tenant }),
     ...(search.batch && { batch_id: search.batch }),
@@ -38,7 +40,7 @@ export function filterOf(search: JobsSearch): JobFilter | null {
 /** How many jobs match, in words, as far as it is known. */
 export function allInWords(counts: JobCounts | undefined, search: JobsSearch): string {
   if (!counts) return "all jobs";
-  const numbers = (search.status ?? JOB_STATUSES).map((status) => counts.counts[status] ?? 0);
+  const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
   const sum = numbers.reduce((total, number) => total + number, 0);
   const isAtLeast = numbers.some((number) => number >= counts.capped_at);
   return isAtLeast ? `all of at least ${count(sum)} jobs` : `all ${counted(sum, "job")}`;

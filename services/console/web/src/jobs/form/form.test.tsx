@@ -1,0 +1,236 @@
+import { render, screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { useState } from "react";
+import { expect, it, vi } from "vitest";
+import { aJob } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { json, onPost, problem, serveJob } from "@/testing/server";
+import { CriteriaEditor } from "./CriteriaEditor";
+import { criteriaOf, criteriaText, newCriterion } from "./criteria";
+import { NewJobPage } from "./NewJobPage";
+import { policyOf, policyValues } from "./policy";
+import { EMPTY, newJobOf, payloadProblem, valuesOf } from "./values";
+
+// jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
+vi.mock("./JsonCode", () => ({
+  default: ({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) => (
+    <textarea aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} />
+  ),
+}));
+
+it("criteria are lines, and optional ones say so", () => {
+  const text = "It rhymes\noptional: it is short";
+  expect(criteriaOf(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
+    ["It rhymes", false],
+    ["it is short", true],
+  ]);
+  expect(criteriaText(criteriaOf(`${text}\n\n`))).toBe(text);
+  expect(criteriaText(criteriaOf(""))).toBe("");
+});
+
+function Criteria({ onText }: { onText: (text: string) => void }) {
+  const [value, setValue] = useState(() => [newCriterion()]);
+  onText(criteriaText(value));
+  return <CriteriaEditor value={value} onChange={setValue} />;
+}
+
+function criteriaEditor() {
+  let text = "";
+  render(
+    <Criteria
+      onText={(next) => {
+        text = next;
+      }}
+    />,
+  );
+  const line = (place: number) => screen.getByRole("textbox", { name: `Criterion ${place}` });
+  return { user: userEvent.setup(), line, text: () => text };
+}
+
+it("criteria are added by Enter, and removed by Backspace and by a button", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "one{Enter}two{Enter}three{Enter}");
+  expect(line(4)).toHaveFocus();
+  await user.keyboard("{Backspace}");
+  expect(line(3)).toHaveFocus();
+  await user.click(screen.getByRole("button", { name: "Remove criterion 2" }));
+  expect(text()).toBe("one\nthree");
+});
+
+it("criteria are moved by Alt and arrows and by buttons, and keep the focus", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "one{Enter}two{Enter}three");
+  await user.keyboard("{Alt>}{ArrowUp}{ArrowUp}{ArrowUp}{/Alt}");
+  expect(text()).toBe("three\none\ntwo");
+  expect(line(1)).toHaveFocus();
+  await user.click(screen.getByRole("button", { name: "Move criterion 1 down" }));
+  expect(text()).toBe("one\nthree\ntwo");
+  expect(screen.getByRole("button", { name: "Move criterion 3 down" })).toHaveAttribute("aria-disabled", "true");
+});
+
+it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "optional: one");
+  expect(screen.getByRole("checkbox", { name: "Criterion 1 is optional" })).toBeChecked();
+  await user.type(line(1), "{Enter}");
+  await user.paste("two\n\noptional: three\n");
+  await user.click(screen.getByRole("checkbox", { name: "Criterion 2 is optional" }));
+  expect(text()).toBe("optional: one\noptional: two\noptional: three");
+});
+
+it("a policy says only what was filled in, and keeps what the form does not show", () => {
+  const values = { ...policyValues({}), max_attempts: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };
+  expect(policyOf(values, { later: 1 } as never)).toEqual({
+    later: 1,
+    max_attempts: 3,
+    reuse_verdict: false,
+    retry_codes: ["503", "agent_timeout"],
+  });
+  expect(policyOf(policyValues({ max_attempts: 3 }), { max_attempts: 9 })).toEqual({ max_attempts: 3 });
+});
+
+it("a payload is JSON, and its numbers stay what was typed", () => {
+  expect(payloadProblem("")).toBeUndefined();
+  expect(payloadProblem("{")).toMatch(/^This is not JSON/);
+  const job = newJobOf({ ...EMPTY, payload: '{"id": 12345678901234567890}' });
+  expect(String((job.payload as { id: unknown }).id)).toBe("12345678901234567890");
+});
+
+it("a job is asked for as the form says, and by whom", () => {
+  const values = {
+    ...EMPTY,
+    title: "T",
+    agent_id: "writer",
+    capabilities: "ocr\npdf\nocr",
+    not_before: "2026-11-26T10:00",
+  };
+  expect(newJobOf({ ...values, who: "agent" })).toMatchObject({ agent_id: "writer", priority: 5, tenant: "default" });
+  expect(newJobOf({ ...values, who: "agent" })).not.toHaveProperty("capabilities");
+  expect(newJobOf({ ...values, who: "capabilities" })).toMatchObject({ agent_id: null, capabilities: ["ocr", "pdf"] });
+  expect(newJobOf({ ...values, who: "later" })).toMatchObject({ agent_id: null });
+  expect(newJobOf(values).not_before).toMatch(/^2026-11-2\dT\d\d:00:00.000Z$/);
+});
+
+it("a duplicate asks for the same", () => {
+  const job = aJob({ payload: { a: [1] }, labels: { team: "a" }, policy: { max_attempts: 2 }, description: "d" });
+  expect(newJobOf(valuesOf(job), job.policy)).toEqual({
+    title: "A poem",
+    description: "d",
+    acceptance_criteria: job.acceptance_criteria,
+    payload: { a: [1] },
+    agent_id: "writer",
+    labels: { team: "a" },
+    tenant: "default",
+    priority: 5,
+    policy: { max_attempts: 2 },
+  });
+});
+
+async function form(from?: string) {
+  const view = await renderPage(<NewJobPage from={from} />);
+  await screen.findByLabelText("Payload");
+  const press = (name: string) => view.user.click(screen.getByRole("button", { name }));
+  return { ...view, press };
+}
+
+async function filled() {
+  const view = await form();
+  await view.user.type(screen.getByLabelText("Title"), "A poem");
+  await view.user.type(screen.getByLabelText("Criterion 1"), "It rhymes");
+  await screen.findByRole("option", { name: "writer" });
+  await view.user.selectOptions(screen.getByLabelText("Agent"), "writer");
+  return view;
+}
+
+it("says what is missing before it asks", async () => {
+  const asked = onPost("/api/jobs", () => json(aJob(), 201));
+  const { press } = await form();
+  await press("Create");
+  expect(await screen.findByText("It needs a title.")).toBeVisible();
+  expect(screen.getByText("It needs at least one criterion.")).toBeVisible();
+  expect(asked).toHaveLength(0);
+});
+
+it("creates a job, and leads to it", async () => {
+  const asked = onPost("/api/jobs", () => json(aJob(), 201));
+  const { user, router, press } = await filled();
+  await user.click(screen.getByRole("button", { name: "Add a label" }));
+  await user.type(screen.getByLabelText("Name of label 1"), "team");
+  await user.type(screen.getByLabelText("Value of label 1"), "a");
+  await press("Create");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));
+  expect(await asked[0]?.json()).toMatchObject({
+    title: "A poem",
+    acceptance_criteria: "It rhymes",
+    agent_id: "writer",
+    labels: { team: "a" },
+    policy: {},
+  });
+});
+
+it("creates and executes", async () => {
+  onPost("/api/jobs", () => json(aJob(), 201));
+  const executed = onPost("/api/jobs/poem/execute", () => json(aJob({ version: 2 })));
+  const { router, press } = await filled();
+  await press("Create and execute");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));
+  expect(executed).toHaveLength(1);
+});
+
+it("a job that was created but not executed is there all the same", async () => {
+  onPost("/api/jobs", () => json(aJob(), 201));
+  onPost("/api/jobs/poem/execute", () => problem(409, "agent_disabled", "writer is disabled"));
+  const { router, press } = await filled();
+  await press("Create and execute");
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));
+});
+
+it("nobody's job can be created, and not executed", async () => {
+  const { user } = await form();
+  await user.click(screen.getByRole("radio", { name: "Nobody yet" }));
+  expect(screen.getByRole("button", { name: "Create and execute" })).toHaveAttribute("aria-disabled", "true");
+  expect(screen.queryByLabelText("Agent")).not.toBeInTheDocument();
+  await user.click(screen.getByRole("radio", { name: "Whoever can do it" }));
+  expect(screen.getByLabelText("Capabilities")).toBeVisible();
+});
+
+it("what the server does not take stands at its field, also where that is folded", async () => {
+  const errors = [
+    { pointer: "#/policy/max_attempts", message: "at most 100" },
+    { pointer: "#/labels/team", message: "too long" },
+  ];
+  onPost("/api/jobs", () => problem(422, "invalid_request", "the request is not valid", errors));
+  const { press } = await filled();
+  await press("Create");
+  await waitFor(() => expect(screen.getByLabelText("Calls of the agent")).toBeInvalid());
+  expect(screen.getByLabelText("Calls of the agent").closest("details")).toHaveAttribute("open");
+  expect(screen.getByText("too long")).toBeVisible();
+  expect(screen.getByText("It is said at the fields.")).toBeVisible();
+});
+
+it("what belongs to no field is told in the server's own words", async () => {
+  onPost("/api/jobs", () => problem(409, "job_exists", "a job with this id exists"));
+  const { press } = await filled();
+  await press("Create");
+  const alert = await screen.findByRole("alert");
+  expect(within(alert).getByText("a job with this id exists")).toBeVisible();
+});
+
+it("a payload that is no JSON is not sent", async () => {
+  const asked = onPost("/api/jobs", () => json(aJob(), 201));
+  const { user, press } = await filled();
+  await user.type(screen.getByLabelText("Payload"), "{{1");
+  expect(screen.getByText(/^This is not JSON/)).toBeVisible();
+  await press("Create");
+  expect(asked).toHaveLength(0);
+});
+
+it("a duplicate begins with what the other has", async () => {
+  serveJob(aJob({ payload: { a: 1 } }));
+  await form("poem");
+  expect(screen.getByLabelText("Title")).toHaveValue("A poem");
+  expect(screen.getByLabelText("Criterion 2")).toHaveValue("it is short");
+  expect(screen.getByRole("checkbox", { name: "Criterion 2 is optional" })).toBeChecked();
+  await screen.findByRole("option", { name: "ocr" });
+  expect(screen.getByLabelText("Agent")).toHaveValue("writer");
+});
