@@ -18,7 +18,15 @@ import { limitOf, limitsQuery, statsQuery } from "./queries";
 
 type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
-const COLUMNS = ["Agent", "Health", "Load", "Success", "Mean", "Capabilities", "Limits"];
+const COLUMNS = {
+  Agent: "w-48",
+  Health: "w-40",
+  Load: "w-56",
+  Success: "w-20",
+  Mean: "w-20",
+  Capabilities: "",
+  Limits: "w-48",
+};
 
 /** The agents: which of them work, how much, how well. */
 export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
@@ -69,16 +77,16 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
       )}
       {agents.data && agents.data.length > 0 && (
         <div className="overflow-x-auto">
-          <table className="block w-full border-collapse sm:table">
+          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-6xl">
             <caption className="sr-only">Agents</caption>
             <thead className="max-sm:sr-only">
               <tr className="h-8 border-b text-left">
-                {COLUMNS.map((name) => (
-                  <th key={name} scope="col" className="px-2 font-medium text-muted">
+                {Object.entries(COLUMNS).map(([name, width]) => (
+                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
                     {name}
                   </th>
                 ))}
-                <th scope="col">
+                <th scope="col" className="w-36">
                   <span className="sr-only">Actions</span>
                 </th>
               </tr>

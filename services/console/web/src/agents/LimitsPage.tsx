@@ -65,7 +65,7 @@ export function LimitsPage() {
               <span className="text-xs text-muted">
                 set <Time at={limit.updated_at} />
               </span>
-              <div className="flex gap-1">
+              <div className="flex gap-1 max-sm:ml-auto">
                 <Button
                   kind="quiet"
                   size="icon"

@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { asApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
-import { counted, shortId } from "@/lib/format";
+import { count, counted, shortId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/button";
 import { Labelled } from "@/ui/labelled";
@@ -15,7 +15,7 @@ import { batchesQuery } from "./queries";
 import { isOver } from "./state";
 
 const ASKED_EVERY_MS = 2_000;
-const HEAD = "px-2 font-medium text-muted whitespace-nowrap";
+const COLUMNS = { State: "w-32", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
 
 /** The batches, newest first, each with how far it is. */
 export function BatchesPage() {
@@ -55,36 +55,25 @@ export function BatchesPage() {
         </EmptyState>
       )}
       {batches.length > 0 && (
-        <table className="block w-full border-collapse sm:table">
-          <caption className="sr-only">Batches</caption>
-          <thead className="max-sm:sr-only">
-            <tr className="h-8 border-b text-left">
-              <th scope="col" className={HEAD}>
-                State
-              </th>
-              <th scope="col" className={HEAD}>
-                Batch
-              </th>
-              <th scope="col" className={`${HEAD} w-1/3`}>
-                Progress
-              </th>
-              <th scope="col" className={HEAD}>
-                Rate
-              </th>
-              <th scope="col" className={HEAD}>
-                End
-              </th>
-              <th scope="col" className={HEAD}>
-                Created
-              </th>
-            </tr>
-          </thead>
-          <tbody className="max-sm:block">
-            {batches.map((batch) => (
-              <Row key={batch.id} batch={batch} />
-            ))}
-          </tbody>
-        </table>
+        <div className="overflow-x-auto">
+          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-4xl">
+            <caption className="sr-only">Batches</caption>
+            <thead className="max-sm:sr-only">
+              <tr className="h-8 border-b text-left">
+                {Object.entries(COLUMNS).map(([name, width]) => (
+                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
+                    {name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody className="max-sm:block">
+              {batches.map((batch) => (
+                <Row key={batch.id} batch={batch} />
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
       {list.hasNextPage && (
         <Button unavailable={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
@@ -135,7 +124,12 @@ function Row({ batch }: { batch: Operation }) {
 
 /** What went wrong of it, in words; its line is kept while nothing did. */
 function FailedOf({ batch }: { batch: Operation }) {
-  const { FAILED: failed = 0, REJECTED: rejected = 0, REFUSED: refused = 0 } = batch.counts;
-  const parts = [failed && `${failed} failed`, rejected && `${rejected} rejected`, refused && `${refused} refused`];
+  const { FAILED: failed, REJECTED: rejected, RESUBMISSION_REQUIRED: again, REFUSED: refused } = batch.counts;
+  const parts = [
+    failed && `${count(failed)} failed`,
+    rejected && `${count(rejected)} rejected`,
+    again && `${count(again)} to resubmit`,
+    refused && `${count(refused)} refused`,
+  ];
   return <p className="min-h-4 text-xs text-failed">{parts.filter(Boolean).join(", ")}</p>;
 }

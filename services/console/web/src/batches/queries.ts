@@ -29,12 +29,12 @@ export function batchQuery(id: string) {
 
 export const NOT_MET: JobStatus[] = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"];
 
-/** The first jobs of a batch that did not end well. */
+/** The first jobs of a batch that did not end well, as they came: a new one moves none. */
 export function failuresQuery(id: string) {
   return queryOptions({
     queryKey: batchKeys.failures(id),
     queryFn: ({ signal }): Promise<Page<Job>> => {
-      const query = { batch_id: id, status: NOT_MET, limit: FAILURES_SHOWN, fields: "summary" };
+      const query = { batch_id: id, status: NOT_MET, sort: "updated_at", limit: FAILURES_SHOWN, fields: "summary" };
       return api.get("/api/jobs", { query, signal });
     },
   });

@@ -52,7 +52,9 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
               cursor={{ fill: "var(--sunken)", stroke: "var(--control)" }}
               contentStyle={TIP}
               labelStyle={{ color: "var(--text)" }}
-              itemStyle={{ color: "var(--text)" }}
+              itemStyle={{ color: "var(--text)", padding: 0 }}
+              itemSorter={() => 0}
+              separator=" "
               formatter={(value) => (typeof value === "number" ? format(value) : "–")}
             />
             {series.map(({ key, word, ink, dashes }) =>

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { useFormContext } from "react-hook-form";
 import { Field, Input, Select } from "@/ui/field";
 import { POLICY_FIELDS } from "./policy";
@@ -7,8 +8,13 @@ import type { JobValues } from "./values";
 export function PolicyFields() {
   const { register, formState } = useFormContext<JobValues>();
   const wrong = formState.errors.policy;
+  const fold = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    // It is opened for what is wrong, and not closed while that is being mended.
+    if (wrong && fold.current) fold.current.open = true;
+  }, [wrong]);
   return (
-    <details open={wrong ? true : undefined} className="rounded border p-3">
+    <details ref={fold} className="rounded border p-3">
       <summary className="min-h-6 font-medium">
         Policy <span className="font-normal text-muted">how it is run; empty: the agent's, or the service's own</span>
       </summary>

@@ -200,11 +200,14 @@ it("what the server does not take stands at its field, also where that is folded
     { pointer: "#/labels/team", message: "too long" },
   ];
   onPost("/api/jobs", () => problem(422, "invalid_request", "the request is not valid", errors));
-  const { press } = await filled();
+  const { user, press } = await filled();
   await press("Create");
   await waitFor(() => expect(screen.getByLabelText("Calls of the agent")).toBeInvalid());
   expect(screen.getByLabelText("Calls of the agent").closest("details")).toHaveAttribute("open");
   expect(screen.getByText("too long")).toBeVisible();
+  await user.type(screen.getByLabelText("Calls of the agent"), "9");
+  await waitFor(() => expect(screen.getByLabelText("Calls of the agent")).toBeValid());
+  expect(screen.getByLabelText("Calls of the agent").closest("details")).toHaveAttribute("open");
   expect(screen.getByText("It is said at the fields.")).toBeVisible();
 });
 
