@@ -1,15 +1,9 @@
-import { render, screen, waitFor, within } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
-import { useState } from "react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, onPost, problem, serveJob } from "@/testing/server";
-import { CriteriaEditor } from "./CriteriaEditor";
-import { criteriaOf, criteriaText, newCriterion } from "./criteria";
 import { NewJobPage } from "./NewJobPage";
-import { policyOf, policyValues } from "./policy";
-import { EMPTY, newJobOf, payloadProblem, valuesOf } from "./values";
 
 // jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
 vi.mock("./JsonCode", () => ({
@@ -17,114 +11,6 @@ vi.mock("./JsonCode", () => ({
     <textarea aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} />
   ),
 }));
-
-it("criteria are lines, and optional ones say so", () => {
-  const text = "It rhymes\noptional: it is short";
-  expect(criteriaOf(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
-    ["It rhymes", false],
-    ["it is short", true],
-  ]);
-  expect(criteriaText(criteriaOf(`${text}\n\n`))).toBe(text);
-  expect(criteriaText(criteriaOf(""))).toBe("");
-});
-
-function Criteria({ onText }: { onText: (text: string) => void }) {
-  const [value, setValue] = useState(() => [newCriterion()]);
-  onText(criteriaText(value));
-  return <CriteriaEditor value={value} onChange={setValue} />;
-}
-
-function criteriaEditor() {
-  let text = "";
-  render(
-    <Criteria
-      onText={(next) => {
-        text = next;
-      }}
-    />,
-  );
-  const line = (place: number) => screen.getByRole("textbox", { name: `Criterion ${place}` });
-  return { user: userEvent.setup(), line, text: () => text };
-}
-
-it("criteria are added by Enter, and removed by Backspace and by a button", async () => {
-  const { user, line, text } = criteriaEditor();
-  await user.type(line(1), "one{Enter}two{Enter}three{Enter}");
-  expect(line(4)).toHaveFocus();
-  await user.keyboard("{Backspace}");
-  expect(line(3)).toHaveFocus();
-  await user.click(screen.getByRole("button", { name: "Remove criterion 2" }));
-  expect(text()).toBe("one\nthree");
-});
-
-it("criteria are moved by Alt and arrows and by buttons, and keep the focus", async () => {
-  const { user, line, text } = criteriaEditor();
-  await user.type(line(1), "one{Enter}two{Enter}three");
-  await user.keyboard("{Alt>}{ArrowUp}{ArrowUp}{ArrowUp}{/Alt}");
-  expect(text()).toBe("three\none\ntwo");
-  expect(line(1)).toHaveFocus();
-  await user.click(screen.getByRole("button", { name: "Move criterion 1 down" }));
-  expect(text()).toBe("one\nthree\ntwo");
-  expect(screen.getByRole("button", { name: "Move criterion 3 down" })).toHaveAttribute("aria-disabled", "true");
-});
-
-it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {
-  const { user, line, text } = criteriaEditor();
-  await user.type(line(1), "optional: one");
-  expect(screen.getByRole("checkbox", { name: "Criterion 1 is optional" })).toBeChecked();
-  await user.type(line(1), "{Enter}");
-  await user.paste("two\n\noptional: three\n");
-  await user.click(screen.getByRole("checkbox", { name: "Criterion 2 is optional" }));
-  expect(text()).toBe("optional: one\noptional: two\noptional: three");
-});
-
-it("a policy says only what was filled in, and keeps what the form does not show", () => {
-  const values = { ...policyValues({}), max_attempts: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };
-  expect(policyOf(values, { later: 1 } as never)).toEqual({
-    later: 1,
-    max_attempts: 3,
-    reuse_verdict: false,
-    retry_codes: ["503", "agent_timeout"],
-  });
-  expect(policyOf(policyValues({ max_attempts: 3 }), { max_attempts: 9 })).toEqual({ max_attempts: 3 });
-});
-
-it("a payload is JSON, and its numbers stay what was typed", () => {
-  expect(payloadProblem("")).toBeUndefined();
-  expect(payloadProblem("{")).toMatch(/^This is not JSON/);
-  const job = newJobOf({ ...EMPTY, payload: '{"id": 12345678901234567890}' });
-  expect(String((job.payload as { id: unknown }).id)).toBe("12345678901234567890");
-});
-
-it("a job is asked for as the form says, and by whom", () => {
-  const values = {
-    ...EMPTY,
-    title: "T",
-    agent_id: "writer",
-    capabilities: "ocr\npdf\nocr",
-    not_before: "2026-11-26T10:00",
-  };
-  expect(newJobOf({ ...values, who: "agent" })).toMatchObject({ agent_id: "writer", priority: 5, tenant: "default" });
-  expect(newJobOf({ ...values, who: "agent" })).not.toHaveProperty("capabilities");
-  expect(newJobOf({ ...values, who: "capabilities" })).toMatchObject({ agent_id: null, capabilities: ["ocr", "pdf"] });
-  expect(newJobOf({ ...values, who: "later" })).toMatchObject({ agent_id: null });
-  expect(newJobOf(values).not_before).toMatch(/^2026-11-2\dT\d\d:00:00.000Z$/);
-});
-
-it("a duplicate asks for the same", () => {
-  const job = aJob({ payload: { a: [1] }, labels: { team: "a" }, policy: { max_attempts: 2 }, description: "d" });
-  expect(newJobOf(valuesOf(job), job.policy)).toEqual({
-    title: "A poem",
-    description: "d",
-    acceptance_criteria: job.acceptance_criteria,
-    payload: { a: [1] },
-    agent_id: "writer",
-    labels: { team: "a" },
-    tenant: "default",
-    priority: 5,
-    policy: { max_attempts: 2 },
-  });
-});
 
 async function form(from?: string) {
   const view = await renderPage(<NewJobPage from={from} />);
