@@ -63,7 +63,7 @@ export type Operation = {
   retry_of?: string | null;
 };
 
-export type Batch = Operation & { items: Schemas["BatchItem"][] };
+export type Batch = Operation & { items?: Schemas["BatchItem"][] };
 
 export type JobFilter = {
   statuses?: JobStatus[];
