@@ -302,8 +302,8 @@ def job_filter_message(chosen: JobFilter) -> pb.JobFilter:
     return pb.JobFilter(**fields, statuses=statuses, batch_id=_str(chosen.batch_id))
 
 
-def job_filter_of(message: pb.JobFilter) -> JobFilter:
-    """A filter as received. ValidationError: it is not well formed."""
+def job_filter_of(message: Any) -> JobFilter:
+    """A filter as received, by itself or in a request of the same fields. ValidationError: it is not well formed."""
     fields = _set(message, {"agent_id", "tenant", "batch_id"})
     statuses = [status_of(status) for status in message.statuses]
     return JobFilter(**fields, statuses=statuses, labels=dict(message.labels))

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from console import errors, openapi
-from console.api import agents, events, jobs, pages
+from console.api import agents, batches, events, jobs, limits, pages
 from console.config import ConsoleSettings
 from console.live import Live
 from console.request_ids import RequestIds
@@ -31,8 +31,9 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     errors.install(app)
-    for router in (jobs.router, jobs.batches_router, agents.router, events.router, pages.router):
-        app.include_router(router)
+    for part in (jobs, batches, agents, limits, events, pages):
+        app.include_router(part.router)
+    app.include_router(limits.tenants_router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 

@@ -199,6 +199,36 @@ class ExecuteJob(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class CreateAndExecute(Command):
+    """Create a job, unless it is there, and request an execution of it: one transaction, and one answer."""
+
+    needs_spec = True
+    needs_limits = True
+    creation: CreateJob
+    request: ExecuteJob
+
+    @property
+    def job(self) -> str:
+        return self.creation.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.request.execution_id
+
+    @property
+    def brings(self) -> NewJob:
+        return self.creation.new
+
+    def agents(self, ledger: Ledger) -> Iterable[str]:
+        return {*self.creation.agents(ledger), *self.request.agents(ledger)}
+
+    def apply(self, ledger: Ledger) -> dict[str, Any]:
+        if self.execution not in ledger.executions:
+            self.creation.apply(ledger)
+        return self.request.apply(ledger)
+
+
+@dataclass(frozen=True, slots=True)
 class CancelJob(Command):
     """Cancel a job's live execution, or, by id, one that may not even have arrived yet."""
 

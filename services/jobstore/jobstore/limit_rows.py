@@ -107,7 +107,7 @@ async def one(connection: AsyncConnection, name: str) -> Limit | None:
 
 async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
     """Set a limit, also for what waits already. Once this has committed, nothing is offered under the one before."""
-    await _changing(connection)
+    await hold(connection)
     await connection.execute(_PUT, {**limit.model_dump(include=set(NewLimit.model_fields)), "name": name})
     kind, _, rest = name.partition(":")
     if kind in {"label", "batch"}:
@@ -120,21 +120,27 @@ async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
 
 async def pause(connection: AsyncConnection, name: str, *, paused: bool) -> None:
     """Pause or resume what a name applies to, and leave the rest of its limit as it is; without a limit it has none."""
-    await _changing(connection)
+    await hold(connection)
     known = await one(connection, name) or NewLimit()
     await put(connection, name, known.model_copy(update={"paused": paused}))
 
 
 async def remove(connection: AsyncConnection, name: str) -> None:
     """Remove a limit. NotFoundError: there is none."""
-    await _changing(connection)
-    removed = await connection.execute(limits.delete().where(limits.c.name == name))
-    if not removed.rowcount:
+    if not await drop(connection, name):
         raise NotFoundError(f"there is no limit {name}", code="unknown_limit")
+
+
+async def drop(connection: AsyncConnection, name: str) -> bool:
+    """Remove a limit; False where there is none."""
+    await hold(connection)
+    removed = await connection.execute(limits.delete().where(limits.c.name == name))
     await _told(connection)
+    return bool(removed.rowcount)
 
 
-async def _changing(connection: AsyncConnection) -> None:
+async def hold(connection: AsyncConnection) -> None:
+    """Let nobody request or offer an execution until the commit; before anything else is locked."""
     for lock in (CHANGE_LOCK, OFFER_LOCK):
         await connection.execute(_EXCLUSIVE, {"lock": lock})
 

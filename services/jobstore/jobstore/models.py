@@ -251,9 +251,10 @@ operations = Table(
     Column("request_hash", LargeBinary, doc="the same for the same request"),
     Column("retry_of", Uuid),
     Column("finished_at", _TIME),
+    Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="taken by nobody before"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
-    Index("operations_open_idx", "id", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
+    Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
 )
 
 operation_items = Table(

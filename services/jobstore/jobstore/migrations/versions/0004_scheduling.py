@@ -68,10 +68,11 @@ ALTER TABLE operations
     ADD COLUMN request_hash BYTEA,
     ADD COLUMN retry_of UUID,
     ADD COLUMN finished_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN due_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     ADD CONSTRAINT operations_state_check
         CHECK (state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE'));
 CREATE INDEX operations_created_at_id_idx ON operations (created_at, id);
-CREATE INDEX operations_open_idx ON operations (id) WHERE state NOT IN ('CANCELLED', 'DONE');
+CREATE INDEX operations_open_idx ON operations (due_at) WHERE state NOT IN ('CANCELLED', 'DONE');
 ALTER TABLE batch_items RENAME TO operation_items;
 ALTER TABLE operation_items RENAME COLUMN batch_id TO operation_id;
 ALTER TABLE operation_items RENAME CONSTRAINT batch_items_pkey TO operation_items_pkey;
