@@ -105,15 +105,11 @@ class FakeOperations(OperationsServiceServicer):
 
     async def WatchOperation(self, request, context):
         told = None
-        while True:
-            operation = self.operation(request.operation_id)
-            if operation != told:
-                told = operation
-                yield pb.WatchOperationResponse(operation=operation_message(operation))
-            if operation.state in _ENDED:
-                return
+        while told is None or told.state not in _ENDED:
             async with self.changed:
-                await self.changed.wait()
+                await self.changed.wait_for(lambda: self.operation(request.operation_id) != told)  # noqa: B023
+            told = self.operation(request.operation_id)
+            yield pb.WatchOperationResponse(operation=operation_message(told))
 
     async def _moved(self, operation_id: str, state: OperationState) -> Any:
         operation = self.operation(operation_id)

@@ -350,45 +350,6 @@ async def test_a_watch_tells_what_changes_until_the_end(world: World) -> None:
     assert (rest[-1].state, rest[-1].counts) == ("DONE", {"FAILED": 1})
 
 
-async def test_a_limit_is_set_paused_resumed_and_removed(world: World) -> None:
-    limit = resources.Limit(name="tenant:a", concurrency=0, weight=2.5, queue_max=7)
-    made = (await world.doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)).limit
-    assert (made.concurrency, made.weight, made.queue_max, made.rate_period_s) == (0, 2.5, 7, 1.0)
-    paused = (await world.doors.Pause(pb.PauseRequest(name="tenant:a", paused=True), NOBODY)).limit
-    assert (paused.paused, paused.weight) == (True, 2.5)
-    await world.doors.Pause(pb.PauseRequest(name="agent:nobody", paused=True), NOBODY)
-    listed = (await world.doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits
-    assert [limit.name for limit in listed] == ["agent:nobody", "tenant:a"]
-    replaced = resources.Limit(name="tenant:a", rate=3, rate_period_s=60)
-    made = (await world.doors.SetLimit(pb.SetLimitRequest(limit=replaced), NOBODY)).limit
-    assert (made.HasField("concurrency"), made.paused, made.rate) == (False, False, 3)
-    await world.doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
-    with pytest.raises(NotFoundError) as unknown:
-        await world.doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
-    assert unknown.value.code == "unknown_limit"
-
-
-@pytest.mark.parametrize(
-    "limit",
-    [
-        {"name": ""},
-        {"name": "writer"},
-        {"name": "label:key"},
-        {"name": "batch:" + str(uuid4())},
-        {"name": "tenant:a\0"},
-        {"name": "agent:a", "weight": 1.0},
-        {"name": "label:a=b", "queue_max": 1},
-        {"name": "tenant:a", "weight": 0.0},
-        {"name": "agent:a", "rate": 0},
-        {"name": "agent:a", "concurrency": -1},
-    ],
-)
-async def test_a_limit_that_is_not_well_formed_is_refused(world: World, limit: Any) -> None:
-    with pytest.raises((InvalidError, ValueError)):
-        await world.doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)
-    assert await world.sql("SELECT 1 FROM limits") == []
-
-
 async def test_the_limit_of_a_batch_is_no_door_for_people(world: World) -> None:
     (job,) = await world.jobs(1)
     batch = await world.executed([job])

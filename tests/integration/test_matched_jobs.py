@@ -16,9 +16,10 @@ from jobstore import limit_rows, queries
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.database import AGENTS, CHANNEL, Database
 from jobstore.errors import RefusedError
+from jobstore.grants import GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.matcher import CHUNK, Matcher
-from jobstore.work import GRANTED, REFUSAL, ClaimExecution
+from jobstore.work import ClaimExecution
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from costly import costly_and_reused
 from sqlalchemy import text
-from steps import Steps, verdict
+from steps import Steps, able_agents, verdict
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
@@ -130,6 +131,7 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
     await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await costly_and_reused(life, handlers)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
     await handlers.submit.one(CancelJob(life("pending, cancelled").job_id))
@@ -155,10 +157,7 @@ async def _live(life: Callable[[str], Steps]) -> None:
 async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     """Jobs that are matched, handed on and submitted again by nobody's hand."""
     missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
-    async with database.transaction() as connection:
-        for name in ("able", "abler"):
-            new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
-            await queries.put_agent(connection, name, new, create=True)
+    await able_agents(database)
     await missed.handlers.match.one(MatchJob(missed.job_id, 2))
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
     steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}

@@ -17,7 +17,7 @@ from jobstore.operating import Operator
 from jobstore.operations_service import Operations
 from jobstore.relay import Relay
 from jobstore.services import Agents, Jobs
-from jobstore.sweeper import Sweeper
+from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
@@ -51,7 +51,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
         await make_topics()
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
-        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker)
+        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         handlers = Handlers(database, terms)
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
         topics = Topics(settings.kafka)
@@ -86,6 +86,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database.listen(wake),
             dispatcher.run(),
             sweeper.run(),
+            Forgetting(database, terms.reuse).run(),
             relay.run(),
             matcher.run(),
             watches.run(),

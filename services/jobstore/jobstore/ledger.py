@@ -15,8 +15,10 @@ from contracts.status import JobLogStatus, JobStatus
 from jobstore.breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.limits import flow_of
 from jobstore.matching import Candidate, best, missing
+from jobstore.reuse import Reusable, ReuseTerms, result_key
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.transitions import decide
+from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -70,9 +72,9 @@ class Ledger:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
 
     `candidates`: the agents that jobs may be matched to, where any are; `pasts`: of jobs submitted again by policy.
-
     `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
     where `capped` says that any queue is, and its is.
+    `verdicts` and `results`: what may be reused, by key and by execution; `kept_...`: what may be from now on.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
@@ -83,6 +85,11 @@ class Ledger:
     limits: Collection[str] = frozenset()
     capped: bool = False
     may_wait: dict[str, int] = field(default_factory=dict)
+    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
+    results: dict[UUID, Reusable] = field(default_factory=dict)
+    kept_results: dict[bytes, tuple[str, int]] = field(default_factory=dict)
+    kept_verdicts: list[tuple[str, int, bytes, str]] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
@@ -116,9 +123,22 @@ class Ledger:
             self.put(decision.execution)
         if decision.entry is not None:
             self.entries.append(decision.entry)
-        if execution is not None and execution.stage is Stage.EXECUTING:
+        if execution is not None:
+            self._keep(decision, execution, report)
+        if execution is not None and execution.stage is Stage.EXECUTING and report.reused is None:
             self._learn(execution, report)
         return decision
+
+    def _keep(self, decision: Decision, execution: Execution, report: Report) -> None:
+        """What may be reused: a result that came for a request to a deterministic agent, a judge's own verdict."""
+        at, after = (decision.job.id, decision.job.version), decision.execution
+        is_new = (
+            report.kind is Kind.RESULT and report.reused is None and after is not None and after.state is not State.DONE
+        )
+        if is_new and execution.reuse_key is not None:
+            self.kept_results[execution.reuse_key] = at
+        if report.judge and execution.result_hash is not None and self.reuse.verdict_age_s:
+            self.kept_verdicts.append((*at, execution.result_hash, report.judge))
 
     def breaker(self, execution: Execution) -> Breaker:
         """The breaker of the agent that is called for an execution."""
@@ -229,6 +249,8 @@ class Ledger:
             batch_id=asked.batch_id,
             not_before=not_before,
         )
+        if agent is not None and agent.deterministic and self.reuse.result_age_s:
+            execution.reuse_key = result_key(agent.id, agent.updated_at, what_is_asked(job, spec, asked.comment))
         body = request_body(job, spec, execution, asked.comment)
         report = Report(Kind.REQUESTED, request=body, message=_requested(execution, asked))
         refusal = self.hindered(job, asked)
@@ -249,7 +271,15 @@ class Ledger:
             return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
         if self.may_wait.get(spec.tenant, 1) <= 0 and not asked.by_policy:
             return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
+        if used_up := self._budget(job, spec, agent).used_up:
+            return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
         return None
+
+    def _budget(self, job: Job, spec: Spec, agent: Agent | None) -> Budget:
+        policies = [spec.policy, *([agent.policy] if agent else []), self.defaults]
+        usd = next((p.budget_usd for p in policies if p.budget_usd is not None), None)
+        tokens = next((p.budget_tokens for p in policies if p.budget_tokens is not None), None)
+        return Budget(usd, tokens, job.spent_usd, job.spent_tokens)
 
     def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
         """Keep the answer that an execution id was given, so that it is never another one."""
@@ -326,16 +356,13 @@ def _requested(execution: Execution, asked: Asked) -> str:
 
 def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
     """The JSON body of every call of one execution (DESIGN section 8)."""
-    head = json_text(
-        {
-            "execution_id": execution.execution_id,
-            "job_id": job.id,
-            "submission": execution.submission,
-            "title": spec.title,
-            "description": spec.description,
-            "acceptance_criteria": spec.acceptance_criteria,
-        },
-    )
+    ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
+    return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
+
+
+def what_is_asked(job: Job, spec: Spec, comment: str | None) -> str:
+    """All of the body that is the same where the identical thing is asked for once more."""
+    head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:
         verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'

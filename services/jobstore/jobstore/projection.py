@@ -17,7 +17,7 @@ from jobstore.facts import AGENTS, REFUSALS
 from jobstore.ledger import text_hash
 from jobstore.limits import agent_limit
 from jobstore.states import Kind, Stage, State
-from jobstore.work import feedback_of
+from jobstore.told import feedback_of
 
 _JOB: Final = sql.columns(models.jobs)
 _LOG: Final = sql.columns(models.job_logs)
@@ -280,6 +280,8 @@ def _log(one: Fact) -> _Row:
     names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
     return {
         **{name: getattr(log, name) for name in (*names, "submission", "event_id", "progress", "created_at")},
+        "spent_usd": log.spent_usd,
+        "spent_tokens": log.spent_tokens,
         "seq": log.cursor,
         "status": log.status.value,
         "job_status": log.job_status.value,

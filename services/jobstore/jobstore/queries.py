@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.resources import Agent, JobFilter, NewAgent, Policy
 from contracts.status import Circuit, JobStatus
 from jobstore import circuits, facts
+from jobstore.mapping import agent
 from jobstore.models import agents, jobs
 from jobstore.models import circuits as circuits_table
-from jobstore.repository import agent
 
 _JOB_COLUMNS: Final[Sequence[Any]] = (
     *(

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import Delivery, JobLogStatus, JobStatus
+from jobstore.reuse import Reusable
+from servicekit.budget import Budget
 
 
 class Stage(StrEnum):
@@ -54,6 +56,7 @@ class Kind(StrEnum):
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
     REBUILT = "rebuilt"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(slots=True)
@@ -73,6 +76,12 @@ class Job:
     batch_id: UUID | None = None
     spent_usd: float = 0.0
     spent_tokens: int = 0
+
+
+def budget_of(job: Job, policy: Mapping[str, Any] | None) -> Budget:
+    """What a job may cost under a policy, over all its executions, and what it has."""
+    policy = policy or {}
+    return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
 
 
 @dataclass(slots=True)
@@ -133,6 +142,7 @@ class Report:
     """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token.
 
     `answered`: whether the agent did, or failed in a way that may pass; None where nothing is said of it.
+    `judge`: who gave a verdict, where it may be reused. `reused`: the result of another call, instead of one.
     """
 
     kind: Kind
@@ -153,6 +163,8 @@ class Report:
     cost_usd: float = 0.0
     tokens: int = 0
     result_hash: bytes | None = None
+    judge: str | None = None
+    reused: Reusable | None = None
 
 
 @dataclass(slots=True)
@@ -164,6 +176,7 @@ class Entry:
     report: Report
     execution: Execution | None
     with_result_of: int | None = None
+    result_job_id: str | None = None
 
 
 @dataclass(slots=True)
