@@ -6,10 +6,12 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, limits, pages
+from console.api import agents, batches, events, jobs, limits, logs, overview, pages
 from console.config import ConsoleSettings
+from console.evidence import EvidenceSpans
 from console.live import Live
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
@@ -18,6 +20,8 @@ from servicekit import health, runtime
 from servicekit.settings import split_address
 
 CONNECTIONS_END_S = 5
+COMPRESSED_MIN_BYTES = 1_000
+COMPRESSION_LEVEL = 5
 
 
 def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> FastAPI:
@@ -30,8 +34,11 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
         redoc_url=None,
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
+    app.state.evidence = EvidenceSpans()
+    # It leaves event streams alone.
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
-    for part in (jobs, batches, agents, limits, events, pages):
+    for part in (jobs, logs, batches, agents, limits, overview, events, pages):
         app.include_router(part.router)
     app.include_router(limits.tenants_router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
