@@ -10,6 +10,7 @@ from uuid import UUID
 
 import grpc
 
+from contracts.asking import edit_message, filter_fields, job_filter_message, order_message
 from contracts.calls import JobStoreError, watch_backoffs_s
 from contracts.convert import (
     agent_of,
@@ -18,19 +19,18 @@ from contracts.convert import (
     new_agent_message,
     new_job_message,
     put_json,
-    status_message,
 )
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text, sound
 from contracts.operations import Batch, BatchItem, OperationsClient
-from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
+from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob
 from contracts.status import JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
-__all__ = ["UNCHANGED", "Batch", "BatchItem", "JobStoreClient", "JobStoreError", "WatchEvent"]
+__all__ = ["UNCHANGED", "Batch", "BatchItem", "JobPage", "JobStoreClient", "JobStoreError", "WatchEvent"]
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
@@ -46,6 +46,15 @@ class WatchEvent:
     cursor: int
     job: Job | None = None
     log: JobLog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A part of a list; of a search, how many jobs were searched at most."""
+
+    jobs: list[Job]
+    next_page_token: str
+    searched: int | None = None
 
 
 class JobStoreClient(OperationsClient):
@@ -89,23 +98,80 @@ class JobStoreClient(OperationsClient):
         batch_id: UUID | str | None = None,
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first (50 unless `limit` says otherwise), and the next page's token or ""."""
-        request = jobs_pb.ListJobsRequest(
-            page_size=limit,
-            page_token=page_token,
-            statuses=[status_message(status) for status in statuses],
+        chosen = JobFilter(
+            statuses=list(statuses),
             agent_id=agent_id,
             tenant=tenant,
-            labels=labels or {},
-            batch_id=None if batch_id is None else str(batch_id),
+            labels=dict(labels or {}),
+            batch_id=None if batch_id is None else UUID(str(batch_id)),
+        )
+        page = await self.list_matching(chosen, limit=limit, page_token=page_token)
+        return page.jobs, page.next_page_token
+
+    async def list_matching(
+        self,
+        chosen: JobFilter,
+        *,
+        limit: int = 0,
+        page_token: str = "",
+        order: JobOrder = JobOrder.CREATED_DESC,
+        with_texts: bool = True,
+    ) -> JobPage:
+        """A page of the jobs that match; without texts they have no description, criteria and payload.
+
+        A page of a search may hold fewer jobs than its limit, and have a next one all the same.
+        """
+        request = jobs_pb.ListJobsRequest(
+            **filter_fields(chosen),
+            page_size=limit,
+            page_token=page_token,
+            order=order_message(order),
+            without_texts=not with_texts,
         )
         answer = await self._call(self._jobs.ListJobs, request)
-        return [job_of(job) for job in answer.jobs], answer.next_page_token
+        searched = answer.searched if answer.HasField("searched") else None
+        return JobPage([job_of(job) for job in answer.jobs], answer.next_page_token, searched)
 
-    async def list_job_logs(self, job_id: str, *, limit: int = 0, page_token: str = "") -> tuple[list[JobLog], str]:
+    async def count_jobs(self, chosen: JobFilter) -> JobCounts:
+        """How many jobs match, by status, whatever statuses the filter has; no further than up to `capped_at`."""
+        request = jobs_pb.CountJobsRequest(filter=job_filter_message(chosen))
+        answer = await self._call(self._jobs.CountJobs, request)
+        searched = answer.searched if answer.HasField("searched") else None
+        return JobCounts(counts=dict(answer.counts), capped_at=answer.capped_at, searched=searched)
+
+    async def list_job_logs(
+        self,
+        job_id: str,
+        *,
+        limit: int = 0,
+        page_token: str = "",
+        newest_first: bool = False,
+        submission: int | None = None,
+        with_payloads: bool = True,
+    ) -> tuple[list[JobLog], str]:
         """A page of a job's transitions, oldest first (100 unless told otherwise), and the next page's token or ""."""
-        request = jobs_pb.ListJobLogsRequest(job_id=job_id, page_size=limit, page_token=page_token)
+        request = jobs_pb.ListJobLogsRequest(
+            job_id=job_id,
+            page_size=limit,
+            page_token=page_token,
+            newest_first=newest_first,
+            submission=submission,
+            without_payloads=not with_payloads,
+        )
         answer = await self._call(self._jobs.ListJobLogs, request)
         return [job_log_of(log) for log in answer.logs], answer.next_page_token
+
+    async def get_result(self, job_id: str, version: int) -> str:
+        """The result in an entry of a job's log, as the JSON text that it is; `no_result` where there is none."""
+        request = jobs_pb.GetResultRequest(job_id=job_id, version=version)
+        return (await self._call(self._jobs.GetResult, request)).result_json
+
+    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> Job:
+        """Change what a job asks for; `execution_live` while one runs, `version_conflict` at another version."""
+        job, mask = edit_message(edit)
+        request = jobs_pb.UpdateJobRequest(job_id=job_id, job=job, update_mask=mask, version=version)
+        answer = await self._call(self._jobs.UpdateJob, request)
+        return job_of(answer.job)
 
     async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
         """Assign an agent, with a new payload (any JSON value) if one is given; `execution_live` while one runs."""

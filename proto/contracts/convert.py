@@ -13,7 +13,6 @@ from contracts.jsontext import json_text, parse_json
 from contracts.resources import (
     Agent,
     Job,
-    JobFilter,
     JobLog,
     Limit,
     NewAgent,
@@ -134,7 +133,7 @@ def new_job_of(message: pb.NewJob) -> NewJob:
     """A new job as received. ValidationError or ValueError: it is not well formed."""
     text = get_json(message, "payload")
     return NewJob(
-        **_set(message, _NEW_JOB),
+        **fields_of(message, _NEW_JOB),
         payload=None if text is None else parse_json(text),
         capabilities=list(message.capabilities),
         not_before=time_of(message, "not_before"),
@@ -143,7 +142,8 @@ def new_job_of(message: pb.NewJob) -> NewJob:
     )
 
 
-def _set(message: Any, names: set[str]) -> dict[str, Any]:
+def fields_of(message: Any, names: set[str]) -> dict[str, Any]:
+    """Those fields that are set."""
     return {field.name: value for field, value in message.ListFields() if field.name in names}
 
 
@@ -170,6 +170,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         batch_id=_str(job["batch_id"]),
         spent_usd=job["spent_usd"],
         spent_tokens=job["spent_tokens"],
+        live=job["live"],
         created_at=job["created_at"],
         updated_at=job["updated_at"],
     )
@@ -197,7 +198,7 @@ def job_of(message: pb.Job) -> Job:
     }
     text = get_json(message, "payload")
     return Job(
-        **_set(message, names),
+        **fields_of(message, names),
         payload=None if text is None else parse_json(text),
         status=status_of(message.status),
         priority=message.priority,
@@ -205,6 +206,7 @@ def job_of(message: pb.Job) -> Job:
         not_before=time_of(message, "not_before"),
         labels=dict(message.labels),
         policy=policy_of(message.policy),
+        live=message.live if message.HasField("live") else None,
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
     )
@@ -231,6 +233,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         progress=log["progress"],
         spent_usd=log["spent_usd"],
         spent_tokens=log["spent_tokens"],
+        next_attempt_at=log["next_attempt_at"],
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -242,10 +245,11 @@ def job_log_of(message: pb.JobLog) -> JobLog:
     names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
-        **_set(message, names | {"event_id", "cursor", "progress", "spent_usd", "spent_tokens"}),
+        **fields_of(message, names | {"event_id", "cursor", "progress", "spent_usd", "spent_tokens"}),
         status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),
+        next_attempt_at=time_of(message, "next_attempt_at"),
         created_at=_time(message.created_at),
         job_status=status_of(message.job_status),
     )
@@ -262,7 +266,7 @@ def new_agent_message(agent: NewAgent) -> pb.NewAgent:
 
 def new_agent_of(message: pb.NewAgent) -> NewAgent:
     """An agent to register, as received. ValidationError: it is not well formed."""
-    fields = _set(message, {"id", "name", "url", "enabled", "deterministic"})
+    fields = fields_of(message, {"id", "name", "url", "enabled", "deterministic"})
     if message.protocol:
         fields["protocol"] = protocol_of(message.protocol)
     return NewAgent(**fields, capabilities=list(message.capabilities), policy=policy_of(message.policy))
@@ -281,7 +285,7 @@ def agent_message(agent: Agent) -> pb.Agent:
 def agent_of(message: pb.Agent) -> Agent:
     """An agent as received."""
     return Agent(
-        **_set(message, {"id", "name", "url"}),
+        **fields_of(message, {"id", "name", "url"}),
         enabled=message.enabled,
         deterministic=message.deterministic,
         paused=message.paused,
@@ -293,20 +297,6 @@ def agent_of(message: pb.Agent) -> Agent:
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
     )
-
-
-def job_filter_message(chosen: JobFilter) -> pb.JobFilter:
-    """A filter as sent."""
-    fields = chosen.model_dump(include={"agent_id", "tenant", "labels"})
-    statuses = [status_message(status) for status in chosen.statuses]
-    return pb.JobFilter(**fields, statuses=statuses, batch_id=_str(chosen.batch_id))
-
-
-def job_filter_of(message: Any) -> JobFilter:
-    """A filter as received, by itself or in a request of the same fields. ValidationError: it is not well formed."""
-    fields = _set(message, {"agent_id", "tenant", "batch_id"})
-    statuses = [status_of(status) for status in message.statuses]
-    return JobFilter(**fields, statuses=statuses, labels=dict(message.labels))
 
 
 def operation_message(operation: Operation) -> pb.Operation:
@@ -322,7 +312,7 @@ def operation_message(operation: Operation) -> pb.Operation:
 def operation_of(message: pb.Operation) -> Operation:
     """An operation as received."""
     return Operation(
-        **_set(message, {"id", "kind", "retry_of"}),
+        **fields_of(message, {"id", "kind", "retry_of"}),
         state=OperationState(_word(pb.OperationState, "OPERATION_STATE", message.state)),
         total=message.total,
         counts=dict(message.counts),
@@ -340,7 +330,7 @@ def limit_message(name: str, limit: NewLimit) -> pb.Limit:
 
 def new_limit_of(message: pb.Limit) -> NewLimit:
     """What a limit is to be, as received. ValidationError: a value out of its bounds."""
-    return NewLimit(**_set(message, set(NewLimit.model_fields)))
+    return NewLimit(**fields_of(message, set(NewLimit.model_fields)))
 
 
 def limit_of(message: pb.Limit) -> Limit:

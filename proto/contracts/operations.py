@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.asking import job_filter_message
 from contracts.calls import Calls, watch_backoffs_s
 from contracts.convert import (
-    job_filter_message,
     limit_message,
     limit_of,
     new_job_message,
@@ -20,6 +20,7 @@ from contracts.convert import (
 from contracts.identity import new_execution_id
 from contracts.resources import JobFilter, Limit, Model, NewJob, NewLimit, Operation, OperationState
 from contracts.status import JobStatus
+from contracts.views import AgentStats, DeadLetters, Overview, agent_stats_of, dead_letters_of, overview_of
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
@@ -152,6 +153,21 @@ class OperationsClient(Calls):
     async def resume(self, name: str) -> Limit:
         """Let what a name applies to begin again, within the rest of its limit."""
         return await self._paused(name, paused=False)
+
+    async def get_overview(self, range_s: int = 3_600) -> Overview:
+        """How it went over the last so many seconds (a month at most), and how much is there now."""
+        answer = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))
+        return overview_of(answer)
+
+    async def get_agent_stats(self) -> list[AgentStats]:
+        """What each agent has to do now, and how it did over the last 24 hours; of those that had anything to do."""
+        answer = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
+        return [agent_stats_of(stats) for stats in answer.agents]
+
+    async def list_dead_letters(self, *, limit: int = 0) -> DeadLetters:
+        """How many dead letters there are, and the newest (50 unless told otherwise)."""
+        answer = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
+        return dead_letters_of(answer)
 
     async def _paused(self, name: str, *, paused: bool) -> Limit:
         answer = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))

@@ -61,6 +61,18 @@ FailureCode = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|
 FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
 Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Criteria = Annotated[
+    Text,
+    AfterValidator(_not_blank),
+    Field(description="one criterion a line; a line that begins with `optional:` is judged and does not decide"),
+]
+Capabilities = Annotated[
+    list[Label],
+    Field(max_length=64, description="that an agent must have; without an agent_id, one is matched"),
+]
+Labels = Annotated[dict[Label, Label], Field(max_length=64)]
+Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_limit_name)]
 
@@ -108,20 +120,30 @@ class NewJob(Model):
     """What somebody asks for."""
 
     id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
-    title: Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+    title: Title
     description: Text = ""
-    acceptance_criteria: Annotated[Text, AfterValidator(_not_blank)] = Field(
-        description="one criterion a line; a line that begins with `optional:` is judged and does not decide",
-    )
+    acceptance_criteria: Criteria
     payload: Json = None
     agent_id: AgentId | None = None
-    capabilities: list[Label] = Field(
-        default_factory=list, max_length=64, description="that an agent must have; without an agent_id, one is matched"
-    )
+    capabilities: Capabilities = Field(default_factory=list)
     not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
-    priority: int = Field(5, ge=0, le=9)
+    priority: Priority = 5
     tenant: Tenant = "default"
-    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    labels: Labels = Field(default_factory=dict)
+    policy: Policy = Field(default_factory=Policy)
+
+
+class JobEdit(Model):
+    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
+
+    title: Title = Field(default_factory=str)
+    description: Text = Field(default_factory=str)
+    acceptance_criteria: Criteria = Field(default_factory=str)
+    payload: Json = None
+    capabilities: Capabilities = Field(default_factory=list)
+    not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
+    priority: Priority = Field(default_factory=lambda: 5)
+    labels: Labels = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
 
 
@@ -149,6 +171,7 @@ class Job(Model):
     batch_id: UUID | None = Field(None, description="of the execution that is live, or was the last")
     spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
     spent_tokens: int = 0
+    live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")
     created_at: datetime
     updated_at: datetime
 
@@ -174,6 +197,7 @@ class JobLog(Model):
     progress: float | None = Field(None, description="of the job, after it")
     spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
     spent_tokens: int | None = None
+    next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 
@@ -228,6 +252,28 @@ class JobFilter(Model):
     tenant: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     batch_id: UUID | None = None
+    created_after: AwareDatetime | None = Field(None, description="or at this time")
+    created_before: AwareDatetime | None = None
+    text: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
+        None, description="stands in the id or the title, in whatever case"
+    )
+
+
+class JobOrder(StrEnum):
+    """In what order jobs are listed; with `-` the newest first."""
+
+    CREATED_DESC = "-created_at"
+    CREATED = "created_at"
+    UPDATED_DESC = "-updated_at"
+    UPDATED = "updated_at"
+
+
+class JobCounts(Model):
+    """How many jobs match, by status; those that are 0 are left out."""
+
+    counts: dict[str, int]
+    capped_at: int = Field(description="a count that has reached it may be more")
+    searched: int | None = Field(None, description="so many of the newest jobs were searched for the text, and no more")
 
 
 class OperationState(StrEnum):

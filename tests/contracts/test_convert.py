@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
+from contracts.asking import job_filter_message, job_filter_of
 from contracts.convert import (
     agent_message,
     agent_of,
     get_json,
-    job_filter_message,
-    job_filter_of,
     job_log_message,
     job_log_of,
     job_message,

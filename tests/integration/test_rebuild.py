@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from costly import costly_and_reused
+from edited import edited_lives
 from sqlalchemy import text
 from steps import Steps, able_agents, verdict
 
@@ -89,6 +90,7 @@ async def live(database: Database, handlers: Handlers, facts: Facts) -> dict[str
         return lives.setdefault(name, Steps(database, handlers))
 
     await _at_rest(life, handlers)
+    await edited_lives(life)
     await _live(life)
     await _by_policy(life, database)
     await _agents(database)
@@ -139,8 +141,7 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     await refused.created(agent_id=None)
     with pytest.raises(RefusedError):
         await handlers.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
-    unknown = life("cancelled before it came")
-    await handlers.submit.one(CancelJob(None, unknown.execution_id))
+    await handlers.submit.one(CancelJob(None, life("cancelled before it came").execution_id))
 
 
 async def _live(life: Callable[[str], Steps]) -> None:

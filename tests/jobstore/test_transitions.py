@@ -54,6 +54,11 @@ RECORDED: dict[tuple[JobStatus, str, Kind], tuple[JobStatus, JobLogStatus | None
         for execution in ("none", "done", "cancelled")
     },
     **{
+        (status, execution, Kind.EDITED): (status, JobLogStatus(status.value))
+        for status in set(JobStatus) - {S.COMPLETED, S.IN_PROGRESS}
+        for execution in ("none", "done", "cancelled")
+    },
+    **{
         (S.PENDING, execution, Kind.MATCHING_FAILED): (S.PENDING, JobLogStatus.MATCHING_FAILED)
         for execution in EXECUTIONS
     },

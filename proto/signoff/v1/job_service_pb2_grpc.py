@@ -50,10 +50,25 @@ class JobServiceStub:
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.CountJobs = channel.unary_unary(
+                '/signoff.v1.JobService/CountJobs',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
+                _registered_method=True)
         self.ListJobLogs = channel.unary_unary(
                 '/signoff.v1.JobService/ListJobLogs',
                 request_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobLogsRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobLogsResponse.FromString,
+                _registered_method=True)
+        self.GetResult = channel.unary_unary(
+                '/signoff.v1.JobService/GetResult',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.GetResultRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.GetResultResponse.FromString,
+                _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/signoff.v1.JobService/UpdateJob',
+                request_serializer=signoff_dot_v1_dot_job__service__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_job__service__pb2.UpdateJobResponse.FromString,
                 _registered_method=True)
         self.AssignAgent = channel.unary_unary(
                 '/signoff.v1.JobService/AssignAgent',
@@ -110,14 +125,36 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Newest first.
+        """Newest first, unless another order is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountJobs(self, request, context):
+        """How many jobs match, by status; no further than up to a limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobLogs(self, request, context):
-        """Oldest first.
+        """Oldest first, unless asked for otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetResult(self, request, context):
+        """The result that an entry of a log holds, as the text that it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateJob(self, request, context):
+        """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+        the job is COMPLETED, with `version_conflict` where the job has another version than was said.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,10 +226,25 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobsResponse.SerializeToString,
             ),
+            'CountJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountJobs,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.SerializeToString,
+            ),
             'ListJobLogs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobLogs,
                     request_deserializer=signoff_dot_v1_dot_job__service__pb2.ListJobLogsRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_job__service__pb2.ListJobLogsResponse.SerializeToString,
+            ),
+            'GetResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResult,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.GetResultRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.GetResultResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=signoff_dot_v1_dot_job__service__pb2.UpdateJobRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_job__service__pb2.UpdateJobResponse.SerializeToString,
             ),
             'AssignAgent': grpc.unary_unary_rpc_method_handler(
                     servicer.AssignAgent,
@@ -323,6 +375,33 @@ class JobService:
             _registered_method=True)
 
     @staticmethod
+    def CountJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/CountJobs',
+            signoff_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListJobLogs(request,
             target,
             options=(),
@@ -339,6 +418,60 @@ class JobService:
             '/signoff.v1.JobService/ListJobLogs',
             signoff_dot_v1_dot_job__service__pb2.ListJobLogsRequest.SerializeToString,
             signoff_dot_v1_dot_job__service__pb2.ListJobLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/GetResult',
+            signoff_dot_v1_dot_job__service__pb2.GetResultRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.GetResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.JobService/UpdateJob',
+            signoff_dot_v1_dot_job__service__pb2.UpdateJobRequest.SerializeToString,
+            signoff_dot_v1_dot_job__service__pb2.UpdateJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,9 +37,17 @@ class JobServiceStub:
     """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]
-    """Newest first."""
+    """Newest first, unless another order is asked for."""
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]
+    """How many jobs match, by status; no further than up to a limit."""
     ListJobLogs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]
-    """Oldest first."""
+    """Oldest first, unless asked for otherwise."""
+    GetResult: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]
+    """The result that an entry of a log holds, as the text that it is."""
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.UpdateJobRequest, _job_service_pb2.UpdateJobResponse]
+    """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+    the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+    """
     AssignAgent: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.AssignAgentRequest, _job_service_pb2.AssignAgentResponse]
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]
@@ -64,9 +72,17 @@ class JobServiceAsyncStub(JobServiceStub):
     """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Newest first."""
+    """Newest first, unless another order is asked for."""
+    CountJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]  # type: ignore[assignment]
+    """How many jobs match, by status; no further than up to a limit."""
     ListJobLogs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]  # type: ignore[assignment]
-    """Oldest first."""
+    """Oldest first, unless asked for otherwise."""
+    GetResult: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]  # type: ignore[assignment]
+    """The result that an entry of a log holds, as the text that it is."""
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.UpdateJobRequest, _job_service_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+    the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+    """
     AssignAgent: _aio.UnaryUnaryMultiCallable[_job_service_pb2.AssignAgentRequest, _job_service_pb2.AssignAgentResponse]  # type: ignore[assignment]
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]  # type: ignore[assignment]
@@ -106,7 +122,15 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ListJobsResponse, _abc.Awaitable[_job_service_pb2.ListJobsResponse]]:
-        """Newest first."""
+        """Newest first, unless another order is asked for."""
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _job_service_pb2.CountJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.CountJobsResponse, _abc.Awaitable[_job_service_pb2.CountJobsResponse]]:
+        """How many jobs match, by status; no further than up to a limit."""
 
     @_abc_1.abstractmethod
     def ListJobLogs(
@@ -114,7 +138,25 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ListJobLogsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ListJobLogsResponse, _abc.Awaitable[_job_service_pb2.ListJobLogsResponse]]:
-        """Oldest first."""
+        """Oldest first, unless asked for otherwise."""
+
+    @_abc_1.abstractmethod
+    def GetResult(
+        self,
+        request: _job_service_pb2.GetResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.GetResultResponse, _abc.Awaitable[_job_service_pb2.GetResultResponse]]:
+        """The result that an entry of a log holds, as the text that it is."""
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _job_service_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.UpdateJobResponse, _abc.Awaitable[_job_service_pb2.UpdateJobResponse]]:
+        """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+        the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+        """
 
     @_abc_1.abstractmethod
     def AssignAgent(

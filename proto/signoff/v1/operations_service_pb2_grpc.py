@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub:
-    """What operators do: operations on many jobs, and limits.
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
     """
 
     def __init__(self, channel):
@@ -90,10 +90,25 @@ class OperationsServiceStub:
                 request_serializer=signoff_dot_v1_dot_operations__service__pb2.PauseRequest.SerializeToString,
                 response_deserializer=signoff_dot_v1_dot_operations__service__pb2.PauseResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetOverview',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
+        self.GetAgentStats = channel.unary_unary(
+                '/signoff.v1.OperationsService/GetAgentStats',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsResponse.FromString,
+                _registered_method=True)
+        self.ListDeadLetters = channel.unary_unary(
+                '/signoff.v1.OperationsService/ListDeadLetters',
+                request_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
-    """What operators do: operations on many jobs, and limits.
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
     """
 
     def GetOperation(self, request, context):
@@ -170,6 +185,27 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOverview(self, request, context):
+        """How it went of late, and how much is there now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgentStats(self, request, context):
+        """By agent; agents that have and had nothing to do are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadLetters(self, request, context):
+        """How many there are, by topic, and the newest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -228,6 +264,21 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=signoff_dot_v1_dot_operations__service__pb2.PauseRequest.FromString,
                     response_serializer=signoff_dot_v1_dot_operations__service__pb2.PauseResponse.SerializeToString,
             ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'GetAgentStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgentStats,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsResponse.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'signoff.v1.OperationsService', rpc_method_handlers)
@@ -237,7 +288,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService:
-    """What operators do: operations on many jobs, and limits.
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
     """
 
     @staticmethod
@@ -527,6 +578,87 @@ class OperationsService:
             '/signoff.v1.OperationsService/Pause',
             signoff_dot_v1_dot_operations__service__pb2.PauseRequest.SerializeToString,
             signoff_dot_v1_dot_operations__service__pb2.PauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetOverview',
+            signoff_dot_v1_dot_operations__service__pb2.GetOverviewRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgentStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/GetAgentStats',
+            signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.GetAgentStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/signoff.v1.OperationsService/ListDeadLetters',
+            signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersRequest.SerializeToString,
+            signoff_dot_v1_dot_operations__service__pb2.ListDeadLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: operations on many jobs, and limits."""
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -52,10 +52,16 @@ class OperationsServiceStub:
     RemoveLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]
     Pause: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+    GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
+    """How it went of late, and how much is there now."""
+    GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
+    """By agent; agents that have and had nothing to do are left out."""
+    ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
+    """How many there are, by topic, and the newest."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: operations on many jobs, and limits."""
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]  # type: ignore[assignment]
@@ -77,9 +83,15 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     RemoveLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RemoveLimitRequest, _operations_service_pb2.RemoveLimitResponse]  # type: ignore[assignment]
     Pause: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]  # type: ignore[assignment]
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+    GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
+    """How it went of late, and how much is there now."""
+    GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
+    """By agent; agents that have and had nothing to do are left out."""
+    ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
+    """How many there are, by topic, and the newest."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: operations on many jobs, and limits."""
+    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
 
     @_abc_1.abstractmethod
     def GetOperation(
@@ -165,5 +177,29 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.PauseResponse, _abc.Awaitable[_operations_service_pb2.PauseResponse]]:
         """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _operations_service_pb2.GetOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetOverviewResponse, _abc.Awaitable[_operations_service_pb2.GetOverviewResponse]]:
+        """How it went of late, and how much is there now."""
+
+    @_abc_1.abstractmethod
+    def GetAgentStats(
+        self,
+        request: _operations_service_pb2.GetAgentStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetAgentStatsResponse, _abc.Awaitable[_operations_service_pb2.GetAgentStatsResponse]]:
+        """By agent; agents that have and had nothing to do are left out."""
+
+    @_abc_1.abstractmethod
+    def ListDeadLetters(
+        self,
+        request: _operations_service_pb2.ListDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ListDeadLettersResponse]]:
+        """How many there are, by topic, and the newest."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

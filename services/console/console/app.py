@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, batches, events, jobs, limits, pages
+from console.api import agents, batches, events, jobs, limits, logs, overview, pages
 from console.config import ConsoleSettings
+from console.evidence import EvidenceSpans
 from console.live import Live
 from console.page import Page
 from console.request_ids import RequestIds
@@ -34,13 +35,14 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
         redoc_url=None,
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
-    app.state.page = Page()
+    app.state.page, app.state.evidence = Page(), EvidenceSpans()
     # It leaves event streams alone.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
-    for part in (jobs, batches, agents, limits, events, pages):
+    for part in (jobs, logs, batches, agents, limits, overview, events, pages):
         app.include_router(part.router)
-    app.include_router(limits.tenants_router)
+    for router in (jobs.counts_router, agents.stats_router, limits.tenants_router):
+        app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 

@@ -12,7 +12,10 @@ from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
 
 MESSAGE_MAX_CHARS = 500
-_SHOWN = {"job_id", "version", "code", "attempt", "submission", "progress", "execution_id"}
+_SHOWN = {
+    *("job_id", "version", "agent_id", "code", "attempt", "submission", "progress", "execution_id"),
+    *("spent_usd", "spent_tokens", "next_attempt_at"),
+}
 RETRY_MS = 1_000
 
 
@@ -30,6 +33,10 @@ class JobChange(BaseModel):
     submission: int | None = None
     progress: float | None = Field(None, description="of the job, 0 to 1")
     execution_id: UUID | None = None
+    agent_id: str | None = None
+    spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
+    spent_tokens: int | None = None
+    next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
     at: datetime
 
     @classmethod

@@ -35,7 +35,7 @@ _HTTP_OF_GRPC = {
     grpc.StatusCode.CANCELLED: 503,
 }
 # A few codes say more than their gRPC status.
-_HTTP_OF_CODE = {"payload_too_large": 413}
+_HTTP_OF_CODE = {"payload_too_large": 413, "version_conflict": 412}
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
     429: {"Retry-After": RETRY_AFTER_S},

@@ -1,12 +1,15 @@
-"""Every answer carries a request id: the caller's, or a new one."""
+"""Every answer carries a request id, the caller's or a new one, and the time here."""
 
 import re
+import time
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
+#: In milliseconds since 1970: a page corrects its own clock by it.
+TIME_HEADER = "X-Server-Time"
 _USABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -29,6 +32,7 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
+                headers[TIME_HEADER] = str(time.time_ns() // 1_000_000)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

@@ -9,6 +9,7 @@ from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.batches import Batches
 from jobstore.config import Settings
 from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
+from jobstore.dead_letters import DeadLetters
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
@@ -16,6 +17,7 @@ from jobstore.matcher import Matcher
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
 from jobstore.relay import Relay
+from jobstore.rollups import Rollups
 from jobstore.services import Agents, Jobs
 from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
@@ -62,7 +64,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         watches = Watches(database)
         sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
         operator = Operator(database, handlers)
-        await stack.enter_async_context(_serving(settings, database, handlers, watches, operator))
+        rollups = Rollups(database)
+        dead_letters = DeadLetters(settings.kafka)
+        stack.push_async_callback(dead_letters.close)
+        await stack.enter_async_context(_serving(settings, database, handlers, watches, operator, dead_letters))
 
         def wake(what: str) -> None:
             if what.startswith(PUBLISHED):
@@ -91,6 +96,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             matcher.run(),
             watches.run(),
             operator.run(),
+            rollups.run(),
             *(subscription.watch() for subscription in subscriptions),
         )
 
@@ -124,13 +130,18 @@ async def _consuming(
 
 @contextlib.asynccontextmanager
 async def _serving(
-    settings: Settings, database: Database, handlers: Handlers, watches: Watches, operator: Operator
+    settings: Settings,
+    database: Database,
+    handlers: Handlers,
+    watches: Watches,
+    operator: Operator,
+    dead_letters: DeadLetters,
 ) -> AsyncIterator[None]:
     batches = Batches(database, operator, settings.payload_max_bytes)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
     add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(Agents(database), server)
-    add_OperationsServiceServicer_to_server(Operations(database, watches, batches), server)
+    add_OperationsServiceServicer_to_server(Operations(database, watches, batches, dead_letters), server)
     add_WorkServiceServicer_to_server(Work(database, handlers), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()

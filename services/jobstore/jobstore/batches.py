@@ -10,6 +10,7 @@ from uuid import UUID, uuid4, uuid5
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import convert
+from contracts.asking import job_filter_of
 from contracts.jsontext import json_text
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
@@ -130,7 +131,7 @@ def _filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
         return None
     if request.job_ids:
         raise InvalidError("give either job_ids or a filter")
-    chosen = convert.job_filter_of(request.filter)
+    chosen = job_filter_of(request.filter)
     if chosen == JobFilter():
         raise InvalidError("filter: say what must hold; an empty one would take all jobs")
     return chosen

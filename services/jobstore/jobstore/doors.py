@@ -11,7 +11,7 @@ import grpc
 
 from contracts import convert
 from contracts.jsontext import json_text
-from contracts.resources import NewJob
+from contracts.resources import JobEdit, NewJob
 from jobstore.errors import InvalidError
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -41,6 +41,11 @@ def sized(new: NewJob, most: int) -> NewJob:
     texts = len(new.title) + len(new.description) + len(new.acceptance_criteria)
     check_size(texts + len(json_text(new.payload)), most)
     return new
+
+
+def edit_size(edit: JobEdit) -> int:
+    """As of a new job, of what is given."""
+    return len(edit.title) + len(edit.description) + len(edit.acceptance_criteria) + len(json_text(edit.payload))
 
 
 def uuid_of(text: str, field: str) -> UUID:

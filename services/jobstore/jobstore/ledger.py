@@ -105,6 +105,7 @@ class Ledger:
     new_jobs: set[str] = field(default_factory=set)
     changed_jobs: set[str] = field(default_factory=set)
     payloads: dict[str, str] = field(default_factory=dict)
+    edited: set[str] = field(default_factory=set)
     new_executions: set[UUID] = field(default_factory=set)
     changed_executions: set[UUID] = field(default_factory=set)
     recorded: defaultdict[Kind, int] = field(default_factory=lambda: defaultdict(int))
@@ -289,6 +290,7 @@ class Ledger:
         """Forget the changes: they stand in the database now."""
         self.entries.clear()
         self.payloads.clear()
+        self.edited.clear()
         for changes in (self.new_jobs, self.changed_jobs, self.new_executions, self.changed_executions):
             changes.clear()
         self.stored_circuits = {i: breaker for i, breaker in self.circuits.items() if breaker != CLOSED}
@@ -323,6 +325,7 @@ class Ledger:
             "batch_id": job.batch_id,
             "spent_usd": job.spent_usd,
             "spent_tokens": job.spent_tokens,
+            "live": job.live,
             "created_at": spec.created_at,
             "updated_at": self.times.now if changed else spec.updated_at,
         }

@@ -107,6 +107,20 @@ LOG: Final = {
     "spent_tokens": "bigint",
     "result_version": "bigint",
     "result_job_id": "text",
+    "next_attempt_at": "timestamptz",
+}
+#: What an edit may change.
+EDITED: Final = {
+    "id": "text",
+    "title": "text",
+    "description": "text",
+    "acceptance_criteria": "text",
+    "payload": "json",
+    "priority": "smallint",
+    "labels": "jsonb",
+    "policy": "jsonb",
+    "capabilities": "text[]",
+    "not_before": "timestamptz",
 }
 
 
@@ -228,4 +242,22 @@ def log_row(entry: Entry) -> Sequence[Any]:
         job.spent_tokens or None,
         entry.with_result_of,
         entry.result_job_id,
+        entry.next_attempt_at,
+    )
+
+
+def edited_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+    """The columns of EDITED."""
+    spec = ledger.specs[job_id]
+    return (
+        job_id,
+        spec.title,
+        spec.description,
+        spec.acceptance_criteria,
+        spec.payload,
+        spec.priority,
+        json_text(spec.labels),
+        spec.policy.model_dump_json(exclude_none=True),
+        spec.capabilities,
+        spec.not_before,
     )

@@ -77,7 +77,14 @@ jobs = Table(
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Index("jobs_created_at_id_idx", "created_at", "id"),
-    Index("jobs_batch_id_idx", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+    Index("jobs_updated_at_id_idx", "updated_at", "id"),
+    Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
+    Index("jobs_agent_id_created_at_id_idx", "agent_id", "created_at", "id"),
+    Index("jobs_tenant_created_at_id_idx", "tenant", "created_at", "id"),
+    Index("jobs_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+    Index(
+        "jobs_batch_id_created_at_id_idx", "batch_id", "created_at", "id", postgresql_where=text("batch_id IS NOT NULL")
+    ),
     Index("jobs_unmatched_idx", "id", postgresql_where=text("status = 'PENDING' AND capabilities <> '{}'")),
     postgresql_with={"fillfactor": "80"},
 )
@@ -108,6 +115,7 @@ job_logs = Table(
     Column("spent", Integer, doc="calls of the execution, after it"),
     Column("spent_usd", DOUBLE_PRECISION, doc="by the job, after it"),
     Column("spent_tokens", BigInteger, doc="by the job, after it"),
+    Column("next_attempt_at", _TIME, doc="after a failure"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 
@@ -269,4 +277,37 @@ operation_items = Table(
     Column("spec", JSON, doc="of a new job, until the item is answered"),
     Column("answered", Boolean, nullable=False, server_default=text("true")),
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
+)
+
+#: What happened, counted as it is published: a row for each minute of the last days, and one for each hour of a month.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("span_s", Integer, primary_key=True, autoincrement=False),
+    Column("at", _TIME, primary_key=True),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
+    ),
+    Column("cost_usd", DOUBLE_PRECISION, nullable=False),
+    Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
+    Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, likewise"),
+)
+
+agent_rollups = Table(
+    "agent_rollups",
+    metadata,
+    Column("agent_id", Text, primary_key=True),
+    Column("at", _TIME, primary_key=True, doc="an hour"),
+    Column("ended", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("seconds", DOUBLE_PRECISION, nullable=False, doc="of all that ended"),
+)
+
+rollup = Table(
+    "rollup",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False, doc="every entry of a log up to it is counted"),
+    CheckConstraint("id = 1", name="one"),
 )

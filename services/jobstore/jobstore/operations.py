@@ -13,8 +13,8 @@ from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
 from jobstore import sql
 from jobstore.database import CHANNEL, OPERATED
+from jobstore.listings import matching
 from jobstore.models import jobs, operation_items, operations
-from jobstore.queries import matching
 
 #: Who takes an operation is taken to be lost when it said nothing for so long.
 TAKEN_S: Final = 10.0

@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
-from jobstore import limit_rows, operations
+from jobstore import limit_rows, operations, overview
 from jobstore.batches import Batches
 from jobstore.database import Database
+from jobstore.dead_letters import DeadLetters
 from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.limits import batch_limit
@@ -25,6 +26,10 @@ WATCH_MIN_S: Final = 0.5
 #: and no less often: a pause is nothing that is published.
 WATCH_MAX_S: Final = 1.0
 
+#: Of an overview, unless it is said; and no further back.
+RANGE_S: Final = 3_600
+RANGE_MAX_S: Final = 30 * 24 * 3_600
+
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(LimitName)
 _OF_TENANTS: Final = ("weight", "queue_max")
 
@@ -32,7 +37,10 @@ _OF_TENANTS: Final = ("weight", "queue_max")
 class Operations(OperationsServiceServicer):
     """Operations on many jobs, and limits."""
 
-    def __init__(self, database: Database, watches: Watches, batches: Batches) -> None:
+    def __init__(
+        self, database: Database, watches: Watches, batches: Batches, dead_letters: DeadLetters | None = None
+    ) -> None:
+        self._dead_letters = dead_letters
         self._database = database
         self._watches = watches
         self._batches = batches
@@ -120,6 +128,27 @@ class Operations(OperationsServiceServicer):
             await limit_rows.pause(connection, name, paused=request.paused)
             limit = await limit_rows.one(connection, name)
         return pb.PauseResponse(limit=_message(limit))
+
+    async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
+        del context
+        if not 0 <= request.range_s <= RANGE_MAX_S:
+            raise InvalidError(f"range_s is between 0 and {RANGE_MAX_S}")
+        dead = await self._dead_letters.counts_if_reachable() if self._dead_letters is not None else {}
+        async with self._database.session() as session:
+            return await overview.get(session, request.range_s or RANGE_S, dead)
+
+    async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
+        del request, context
+        async with self._database.session() as session:
+            return await overview.agents(session)
+
+    async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
+        del context
+        limit = limit_of(request.page_size, 50)
+        if self._dead_letters is None:
+            return pb.ListDeadLettersResponse()
+        items = await self._dead_letters.newest(limit)
+        return pb.ListDeadLettersResponse(counts=await self._dead_letters.counts(), items=items)
 
     async def _moved(
         self, operation_id: str, to: OperationState, *allowed: OperationState, about: str = "{}"

@@ -27,15 +27,18 @@ _FACT: Final = sql.columns(models.facts)
 #: What each fact says of its job and its execution; of what it does not say, what stood there stays.
 _SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
 _KEPT: Final = ("execution_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
+_EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
-#: As `feedback`, it comes with what it belongs to, or stays as it was.
-_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, "feedback", "batch_id")}
+#: As `feedback` and `not_before`, it comes with what it belongs to, or stays as it was.
+_JOB_CHANGE: Final = {
+    name: _JOB[name] for name in ("id", *_SAID, *_KEPT, *_EDITED, "feedback", "batch_id", "not_before")
+}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_MOVED)}
 
 
 def _keep(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
-    cast = {name: f"{alias}.{name}::json" if columns[name] == "json" else f"{alias}.{name}" for name in names}
+    cast = {name: sql.value(alias, name, columns[name]) for name in names}
     return ", ".join(f"{name} = coalesce({cast[name]}, {table}.{name})" for name in names)
 
 
@@ -43,7 +46,9 @@ _APPLY: Final = text(
     f"""
     WITH made_jobs AS ({sql.insert("jobs", _JOB, prefix="nj", order="id").text}),
     moved_jobs AS (
-        UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)}, {_keep("jobs", "j", _JOB, _KEPT)},
+        UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)},
+            {_keep("jobs", "j", _JOB, (*_KEPT, *_EDITED))},
+            not_before = CASE WHEN j.title IS NULL THEN jobs.not_before ELSE j.not_before END,
             feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END,
             batch_id = CASE WHEN j.execution_id IS NULL THEN jobs.batch_id ELSE j.batch_id END
         FROM {sql.unnest("j", _JOB_CHANGE, "j")} WHERE jobs.id = j.id
@@ -192,14 +197,22 @@ def _arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> di
     return sql.arrays(columns, prefix, [[row.get(name) for name in columns] for row in rows])
 
 
+def _asks_for(one: Fact) -> _Row:
+    """What a job asks for, in a fact that tells the whole of it."""
+    texts, rest = ("title", "description", "acceptance_criteria"), ("priority", "capabilities", "not_before")
+    return {
+        **{name: getattr(one.event.job, name) for name in (*texts, *rest)},
+        **{name: one.job.get(name, other) for name, other in (("payload", "null"), ("labels", "{}"), ("policy", "{}"))},
+    }
+
+
 def _new_job(one: Fact) -> _Row:
     job = one.event.job
     return {
-        **{name: getattr(job, name) for name in ("id", "title", "description", "acceptance_criteria")},
-        **{name: getattr(job, name) for name in ("priority", "tenant", "capabilities", "not_before", "created_at")},
+        **_asks_for(one),
+        **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
         "spent_usd": 0.0,
         "spent_tokens": 0,
-        **{name: one.job.get(name, other) for name, other in (("payload", "null"), ("labels", "{}"), ("policy", "{}"))},
         "live": False,
         "not_met": 0,
         "spec_hash": bytes.fromhex(one.event.spec_hash or ""),
@@ -218,6 +231,8 @@ def _job_change(one: Fact) -> _Row:
     }
     if event.kind == Kind.ASSIGNED:
         change |= {"not_met": 0, "feedback": None, "payload": members(one.log["request_payload"])["payload"]}
+    if event.kind == Kind.EDITED:
+        change |= _asks_for(one)
     if event.kind == Kind.NOT_MET:
         verdict = Verdict.model_validate(log.response_payload["verdict"])
         change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
@@ -278,8 +293,9 @@ def _concludes(event: JobChanged) -> bool:
 def _log(one: Fact) -> _Row:
     event, log = one.event, one.event.log
     names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
+    more = ("submission", "event_id", "progress", "next_attempt_at", "created_at")
     return {
-        **{name: getattr(log, name) for name in (*names, "submission", "event_id", "progress", "created_at")},
+        **{name: getattr(log, name) for name in (*names, *more)},
         "spent_usd": log.spent_usd,
         "spent_tokens": log.spent_tokens,
         "seq": log.cursor,

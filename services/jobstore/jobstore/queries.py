@@ -3,43 +3,42 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, select, text, tuple_
+from sqlalchemy import Row, case, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.resources import Agent, JobFilter, NewAgent, Policy
+from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import Circuit, JobStatus
 from jobstore import circuits, facts
 from jobstore.mapping import agent
 from jobstore.models import agents, jobs
 from jobstore.models import circuits as circuits_table
 
-_JOB_COLUMNS: Final[Sequence[Any]] = (
+JOB_COLUMNS: Final[Sequence[Any]] = (
     *(
         column
         for column in jobs.c
         if column.name
-        not in {"payload", "policy", "feedback", "spec_hash", "live", "not_met"}
-        | {"description", "acceptance_criteria"}
+        not in {"payload", "policy", "feedback", "spec_hash", "not_met"} | {"description", "acceptance_criteria"}
     ),
     text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
     text("jobs.policy::text AS policy_text"),
 )
-_TEXTS: Final[Sequence[Any]] = (
+TEXTS: Final[Sequence[Any]] = (
     jobs.c.description,
     jobs.c.acceptance_criteria,
     text("jobs.payload::text AS payload"),
 )
-_NO_TEXTS: Final[Sequence[Any]] = (
+NO_TEXTS: Final[Sequence[Any]] = (
     text("'' AS description"),
     text("'' AS acceptance_criteria"),
     text("NULL AS payload"),
 )
-_LOG_COLUMNS: Final = (
+LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, spent_usd, spent_tokens, created_at"
+    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, created_at"
 )
-_PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
-_NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
 _STANDS: Final[Sequence[Any]] = (
@@ -56,68 +55,28 @@ _STANDS: Final[Sequence[Any]] = (
 )
 
 
-def _job_view(row: Row[Any]) -> dict[str, Any]:
+def job_view(row: Row[Any]) -> dict[str, Any]:
+    """A job from its row, as `job_message` takes it."""
     view = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
     return {**view, "status": JobStatus(row.status), "policy": Policy.model_validate_json(view.pop("policy_text"))}
 
 
 async def job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
     """One job, as `job_message` takes it."""
-    row = (await connection.execute(select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id == job_id))).one_or_none()
-    return None if row is None else _job_view(row)
+    row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
+    return None if row is None else job_view(row)
 
 
 async def jobs_by_id(connection: AsyncConnection, job_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Jobs that are known, in the order of their ids."""
-    query = select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
-    return [_job_view(row) for row in await connection.execute(query)]
+    query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    return [job_view(row) for row in await connection.execute(query)]
 
 
 async def jobs_after(connection: AsyncConnection, job_id: str, limit: int) -> list[dict[str, Any]]:
     """The next jobs in the order of their ids."""
-    query = select(*_JOB_COLUMNS, *_TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
-    return [_job_view(row) for row in await connection.execute(query)]
-
-
-async def list_jobs(
-    connection: AsyncConnection,
-    *,
-    limit: int,
-    chosen: JobFilter,
-    before: tuple[Any, str] | None = None,
-    texts: bool = True,
-) -> list[dict[str, Any]]:
-    """Jobs that match, newest first, from before (created_at, id)."""
-    columns = (*_JOB_COLUMNS, *(_TEXTS if texts else _NO_TEXTS))
-    query = matching(select(*columns), chosen).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
-    return [_job_view(row) for row in await connection.execute(query)]
-
-
-def matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
-    """The query, of the jobs that match."""
-    if chosen.statuses:
-        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
-    if chosen.agent_id is not None:
-        query = query.where(jobs.c.agent_id == chosen.agent_id)
-    if chosen.tenant is not None:
-        query = query.where(jobs.c.tenant == chosen.tenant)
-    if chosen.labels:
-        query = query.where(jobs.c.labels.contains(chosen.labels))
-    if chosen.batch_id is not None:
-        query = query.where(jobs.c.batch_id == chosen.batch_id)
-    return query
-
-
-async def list_job_logs(connection: AsyncConnection, job_id: str, after: int, limit: int) -> list[dict[str, Any]]:
-    """A job's log after a version, oldest first, as `job_log_message` takes it."""
-    query = text(
-        f"SELECT {_LOG_COLUMNS}, {_PAYLOADS} FROM job_logs "  # noqa: S608 - names of our own
-        "WHERE job_id = :job_id AND version > :after ORDER BY version LIMIT :limit",
-    )
-    rows = await connection.execute(query, {"job_id": job_id, "after": after, "limit": limit})
-    return [dict(row) for row in rows.mappings()]
+    query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
+    return [job_view(row) for row in await connection.execute(query)]
 
 
 async def changes(
@@ -132,7 +91,7 @@ async def changes(
     """Entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication."""
     of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
-        f"SELECT {_LOG_COLUMNS}, {_PAYLOADS if payloads else _NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
+        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
         f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
     )
     parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}

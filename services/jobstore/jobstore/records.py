@@ -1,14 +1,15 @@
 """Facts as records: JSON of strangers is passed on as the text that it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.identity import fact_id
+from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
 from jobstore.states import Kind
 from servicekit.broker import Headers, Outgoing
@@ -43,6 +44,7 @@ def job_changed(row: Any) -> Outgoing:
         "progress": row.progress,
         "spent_usd": row.spent_usd,
         "spent_tokens": row.spent_tokens,
+        "next_attempt_at": row.next_attempt_at,
         "cursor": row.seq,
         "created_at": row.created_at,
     }
@@ -66,20 +68,32 @@ def job_changed(row: Any) -> Outgoing:
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }
-    if row.version == 1:
-        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
     payload = payload_of(row.request) if row.version == 1 else None
+    if row.kind == Kind.EDITED:
+        payload = members(row.request)["payload"]
+    if payload is not None:
+        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
+    then = {"labels": row.labels, "policy": row.policy} | _before(row.edits)
+    job_part |= {name: from_json(then[name]) for name in job_part.keys() & then.keys()}
     rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
     body = _joined(
         {"job_id": row.job_id, "version": row.version},
         log=_joined(log_part, request_payload=row.request, response_payload=row.response),
-        job=_joined(job_part, labels=row.labels, policy=row.policy, payload=payload),
+        job=_joined(job_part, labels=then["labels"], policy=then["policy"], payload=payload),
         agent=row.agent,
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_requested(row) if row.kind == Kind.REQUESTED else None,
     )
     headers = _headers(row.id, JobChanged.type, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
+
+
+def _before(edits: Sequence[str] | None) -> dict[str, str]:
+    """What a job asked for before later edits, as JSON texts: a fact that is told late is as it was all the same."""
+    was: dict[str, str] = {}
+    for edit in reversed(edits or ()):
+        was |= members(members(edit)["before"])
+    return was
 
 
 def _requested(row: Any) -> str:

@@ -39,7 +39,8 @@ _SNAPSHOT: Final = text(
 _ROWS: Final = text(
     """
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens, l.created_at,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens,
+        l.next_attempt_at, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
         j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
         j.not_before AS job_not_before, j.created_at AS job_created_at,
@@ -47,8 +48,10 @@ _ROWS: Final = text(
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
             ORDER BY p.version DESC LIMIT 1) END AS progress_message,
-        CASE WHEN l.version = 1 THEN j.description END AS description,
-        CASE WHEN l.version = 1 THEN j.acceptance_criteria END AS acceptance_criteria,
+        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
+        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
+        (SELECT array_agg(x.request_payload::text ORDER BY x.version) FROM job_logs x
+            WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS edits,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, e.deadline_at, e.not_before, e.batch_id,

@@ -57,19 +57,26 @@ _RECORD: Final = text(
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
             message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress,
-            spent_usd, spent_tokens, created_at)
+            spent_usd, spent_tokens, next_attempt_at, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json
                 WHEN l.result_job_id IS NOT NULL THEN r.response_payload
                 ELSE json_build_object(
                     'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            l.progress, l.spent_usd, l.spent_tokens, :now
+            l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, :now
         FROM {sql.unnest("l", mapping.LOG, "l")}
         LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n
     )
     SELECT pg_notify('{CHANNEL}', :left_to_do)
+    """,  # noqa: S608 - names of our own
+)
+_EDIT: Final = text(
+    f"""
+    UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in mapping.EDITED if name != "id")}
+    FROM (SELECT {sql.named_values("u", mapping.EDITED)} FROM {sql.unnest("u", mapping.EDITED, "u")}) AS new
+    WHERE jobs.id = new.id
     """,  # noqa: S608 - names of our own
 )
 _GRANTS: Final = text(
@@ -190,6 +197,9 @@ class Repository:
             **sql.arrays(mapping.LOG, "l", [mapping.log_row(entry) for entry in ledger.entries]),
         }
         await self._connection.execute(_RECORD, parameters)
+        if ledger.edited:
+            rows = [mapping.edited_row(ledger, job_id) for job_id in sorted(ledger.edited)]
+            await self._connection.execute(_EDIT, sql.arrays(mapping.EDITED, "u", rows))
         await circuits.write(self._connection, ledger.stored_circuits, ledger.circuits)
         ledger.written()
 

@@ -2,16 +2,30 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 
 from contracts import convert
+from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
-from contracts.resources import NewAgent
+from contracts.resources import JobOrder, NewAgent
 from contracts.status import Protocol
-from jobstore import queries
+from jobstore import listings, queries
 from jobstore.batches import Batches
 from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.database import Database
-from jobstore.doors import Context, as_text, check_size, limit_of, next_token, sized, token_of, uuid_of, without_nul
+from jobstore.doors import (
+    Context,
+    as_text,
+    check_size,
+    edit_size,
+    limit_of,
+    next_token,
+    sized,
+    token_of,
+    uuid_of,
+    without_nul,
+)
+from jobstore.edits import EditJob
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked, new_id
@@ -53,30 +67,60 @@ class Jobs(JobServiceServicer):
         return pb.GetJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
-        limit = limit_of(request.page_size, 50)
-        before = token_of(request.page_token, lambda at, job_id: (datetime.fromisoformat(at), str(job_id)))
-        async with self._database.session() as session:
-            views = await queries.list_jobs(
-                session,
-                limit=limit,
-                chosen=convert.job_filter_of(request),
-                before=before,
+        order = order_of(request.order)
+        async with self._database.transaction() as connection:
+            page = await listings.list_jobs(
+                connection,
+                limit=limit_of(request.page_size, 50),
+                chosen=job_filter_of(request),
+                order=order,
+                behind=token_of(request.page_token, partial(_place, order)),
                 texts=not request.without_texts,
             )
-        messages = [convert.job_message(view, as_text=as_text(context)) for view in views]
-        last = (views[-1]["created_at"].isoformat(), views[-1]["id"]) if len(views) == limit else None
-        return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last))
+        messages = [convert.job_message(view, as_text=as_text(context)) for view in page.views]
+        last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
+        return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last), searched=page.searched)
+
+    async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
+        del context
+        async with self._database.transaction() as connection:
+            counts, searched = await listings.count_jobs(connection, job_filter_of(request.filter))
+        return pb.CountJobsResponse(counts=counts, capped_at=listings.COUNTED_MAX, searched=searched)
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit = limit_of(request.page_size, 100)
-        after = token_of(request.page_token, int) or 0
+        behind = token_of(request.page_token, int)
         async with self._database.session() as session:
-            logs = await queries.list_job_logs(session, request.job_id, after, limit)
+            logs = await listings.list_job_logs(
+                session,
+                request.job_id,
+                behind,
+                limit,
+                newest_first=request.newest_first,
+                submission=request.submission if request.HasField("submission") else None,
+                payloads=not request.without_payloads,
+            )
             if not logs and await queries.job(session, request.job_id) is None:
                 raise _unknown_job(request.job_id)
         messages = [convert.job_log_message(entry, as_text=as_text(context)) for entry in logs]
         last = (logs[-1]["version"],) if len(logs) == limit else None
         return pb.ListJobLogsResponse(logs=messages, next_page_token=next_token(last))
+
+    async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
+        del context
+        async with self._database.session() as session:
+            row = await listings.result(session, request.job_id, request.version)
+        if row is None or row.result is None:
+            missing = f"version {request.version} of the job {request.job_id} holds no result"
+            raise NotFoundError(missing, code="no_result")
+        return pb.GetResultResponse(result_json=row.result)
+
+    async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
+        edit = edit_of(request.job, request.update_mask)
+        check_size(edit_size(edit), self._payload_max_bytes)
+        version = request.version if request.HasField("version") else None
+        view = await self._handlers.submit.one(EditJob(request.job_id, edit, version))
+        return pb.UpdateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
@@ -184,6 +228,15 @@ class Agents(AgentServiceServicer):
         if agent is None:
             raise _unknown_agent(request.agent_id)
         return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
+
+
+def _place(order: JobOrder, of: str, at: str, job_id: str) -> listings.Place:
+    """Where a page begins. ValueError: in another order."""
+    place = datetime.fromisoformat(at)
+    if of != order.value or place.tzinfo is None:
+        msg = "of a list in another order"
+        raise ValueError(msg)
+    return place, str(job_id)
 
 
 def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: Asked) -> ExecuteJob:

@@ -22,11 +22,19 @@ def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
     return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
 
 
+def value(alias: str, name: str, kind: str) -> str:
+    """A column of such an `unnest`, cast to what it is in the table."""
+    return f"{alias}.{name}::{kind}" if kind in _CAST else f"{alias}.{name}"
+
+
 def values(alias: str, columns: Mapping[str, str]) -> str:
-    """The columns of such an `unnest`, cast to what they are in the table."""
-    return ", ".join(
-        f"{alias}.{name}::{kind}" if kind in _CAST else f"{alias}.{name}" for name, kind in columns.items()
-    )
+    """All its columns."""
+    return ", ".join(value(alias, name, kind) for name, kind in columns.items())
+
+
+def named_values(alias: str, columns: Mapping[str, str]) -> str:
+    """The same, each under its name."""
+    return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
 
 
 def arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:

@@ -57,6 +57,7 @@ class Kind(StrEnum):
     CANCELLED = "cancelled"
     REBUILT = "rebuilt"
     OVER_BUDGET = "over_budget"
+    EDITED = "edited"
 
 
 @dataclass(slots=True)
@@ -177,6 +178,7 @@ class Entry:
     execution: Execution | None
     with_result_of: int | None = None
     result_job_id: str | None = None
+    next_attempt_at: datetime | None = None
 
 
 @dataclass(slots=True)

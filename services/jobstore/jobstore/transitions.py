@@ -21,6 +21,7 @@ _ASKED: Final[Mapping[Kind, str]] = {
     Kind.ASSIGNED: "be assigned",
     Kind.REQUESTED: "be executed",
     Kind.CANCELLED: "be cancelled",
+    Kind.EDITED: "be edited",
 }
 
 #: From which statuses each report leads on, whatever the execution says.
@@ -48,6 +49,7 @@ SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.REBUILT: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.OVER_BUDGET: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.EDITED: _ANY - {_S.COMPLETED},
 }
 
 #: Leases that may have been granted, and of which a rebuilt database knows nothing: it never grants those again.
@@ -149,6 +151,14 @@ def _matching_failed(job: Job, execution: Execution | None, report: Report, time
     return _recorded(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
 
 
+def _edited(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """The job stands where it stood, and asks for something else."""
+    del execution, times
+    if job.live or job.status is JobStatus.IN_PROGRESS:
+        return Refusal("execution_live", "an execution of the job is live")
+    return _recorded(job, None, report, JobLogStatus(job.status.value), job.status)
+
+
 def _requested(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
@@ -194,7 +204,6 @@ def _granted(execution: Execution, report: Report, times: Times) -> dict[str, An
 
 def _told(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     """The call began, failed and will be tried again, or progress: told once, and only of the lease that runs."""
-    del times
     if not is_current(execution, report, Stage.EXECUTING) or execution.state is not State.LEASED:
         return fenced()
     if report.seq <= execution.seq:
@@ -203,7 +212,14 @@ def _told(job: Job, execution: Execution | None, report: Report, times: Times) -
         # What is said without a fraction leaves the last one; a job with a message of progress has a progress.
         fraction = report.progress if report.progress is not None else job.progress or 0.0
         job = replace(job, progress=fraction, progress_message=report.message)
-    return _goes_on(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
+    told = _goes_on(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
+    return _again_at(told, times.after(report.retry_after_s, execution)) if report.kind is Kind.CALL_FAILED else told
+
+
+def _again_at(decision: Decision, at: datetime | None) -> Decision:
+    """What is recorded of a failure says when the agent is called again."""
+    assert decision.entry is not None
+    return replace(decision, entry=replace(decision.entry, next_attempt_at=at))
 
 
 def _attempt_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -214,7 +230,7 @@ def _attempt_failed(job: Job, execution: Execution | None, report: Report, times
     if not execution.may_call_after(spent):
         return _failed(job, replace(execution, spent=spent), report)
     queued = _queued(execution, times.after(report.retry_after_s, execution))
-    return _goes_on(job, queued, report, lease=execution.lease + 1, spent=spent)
+    return _again_at(_goes_on(job, queued, report, lease=execution.lease + 1, spent=spent), queued.due_at)
 
 
 def _result(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -305,7 +321,7 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
         message = f"attempt {execution.attempt} lost its worker, and no call is left"
         return _failed(job, execution, replace(report, code="attempts_exhausted", message=message))
     again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
-    return _goes_on(job, queued, again, spent=execution.spent + 1)
+    return _again_at(_goes_on(job, queued, again, spent=execution.spent + 1), queued.due_at)
 
 
 def _deadline(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -365,4 +381,5 @@ _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Dec
     Kind.CANCELLED: _cancelled,
     Kind.REBUILT: _rebuilt,
     Kind.OVER_BUDGET: _over_budget,
+    Kind.EDITED: _edited,
 }

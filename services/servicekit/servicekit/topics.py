@@ -75,6 +75,18 @@ class Topics:
             raise TransientError(str(error), code="kafka_unavailable") from error
         return {partition.partition: offset for partition, offset in ends.items()}
 
+    async def held(self, topic: str) -> int:
+        """How many records it holds, as far as offsets tell. TransientError: the broker is out of reach."""
+        ends = await self.end_offsets(topic)
+        assert self._consumer is not None
+        try:
+            places = [TopicPartition(topic, number) for number in ends]
+            begins = await self._consumer.beginning_offsets(places)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TransientError(str(error), code="kafka_unavailable") from error
+        return sum(end - begins[TopicPartition(topic, number)] for number, end in ends.items())
+
     async def close(self) -> None:
         """Disconnect."""
         consumer, self._consumer = self._consumer, None

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.bodies import JsonRoute
 from console.api.caller import CallersJobStore
-from console.api.shapes import IdempotencyKey, Page, PageQuery
+from console.api.shapes import AgentsStats, IdempotencyKey, Page, PageQuery
 from contracts.identity import execution_id_of_key
 from contracts.resources import Agent, NewAgent
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
+stats_router = APIRouter(prefix="/api/agent-stats", tags=["agents"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201)
@@ -29,6 +30,12 @@ async def create_agent(
 async def list_agents(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Agent]:
     """Agents by name."""
     return Page[Agent].of(await jobstore.list_agents(limit=query.limit or 0, page_token=query.cursor))
+
+
+@stats_router.get("")
+async def get_agent_stats(jobstore: CallersJobStore) -> AgentsStats:
+    """How agents do: now, and over the last 24 hours; those that had nothing to do are left out."""
+    return AgentsStats(items=await jobstore.get_agent_stats())
 
 
 @router.get("/{agent_id}")

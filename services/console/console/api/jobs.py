@@ -1,27 +1,32 @@
 """Jobs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from console.api.bodies import JsonRoute
 from console.api.caller import CallersJobStore
+from console.api.etags import PRECONDITION_FAILED, IfMatch, IfNoneMatch, etag, is_among, version_of
 from console.api.shapes import (
     Assignment,
     Cancellation,
+    Edit,
     Execution,
+    Fields,
     IdempotencyKey,
+    JobsFilter,
+    JobsPage,
     JobsQuery,
     Named,
-    Page,
-    PageQuery,
     Resubmission,
 )
 from contracts.client import UNCHANGED
 from contracts.identity import execution_id_of_key
-from contracts.resources import Job, JobLog, NewJob
+from contracts.resources import Job, JobCounts, NewJob
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
+#: Not below /api/jobs, where a job may have that id.
+counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201)
@@ -35,31 +40,45 @@ async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response,
 
 
 @router.get("")
-async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> Page[Job]:
-    """Jobs, newest first."""
-    page = await jobstore.list_jobs(
+async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
+    """Jobs, newest first unless sorted otherwise."""
+    page = await jobstore.list_matching(
+        query.chosen(query.status),
         limit=query.limit or 0,
         page_token=query.cursor,
-        statuses=query.status,
-        agent_id=query.agent_id,
-        tenant=query.tenant,
-        labels=query.labels,
-        batch_id=query.batch_id,
+        order=query.sort,
+        with_texts=query.fields is not Fields.SUMMARY,
     )
-    return Page[Job].of(page)
+    return JobsPage(items=page.jobs, next_cursor=page.next_page_token or None, searched=page.searched)
 
 
-@router.get("/{job_id}")
-async def get_job(jobstore: CallersJobStore, job_id: str) -> Job:
-    """One job as it stands."""
-    return await jobstore.get_job(job_id)
+@counts_router.get("")
+async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Query()]) -> JobCounts:
+    """How many jobs match, by status, each counted up to `capped_at`."""
+    return await jobstore.count_jobs(query.chosen())
 
 
-@router.get("/{job_id}/logs")
-async def list_job_logs(jobstore: CallersJobStore, job_id: str, query: Annotated[PageQuery, Query()]) -> Page[JobLog]:
-    """The recorded transitions of a job, oldest first."""
-    page = await jobstore.list_job_logs(job_id, limit=query.limit or 0, page_token=query.cursor)
-    return Page[JobLog].of(page)
+@router.get(
+    "/{job_id}", response_model=Job, responses={304: {"description": "It still has the version of `If-None-Match`"}}
+)
+async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if_none_match: IfNoneMatch = None) -> Any:
+    """One job as it stands; its `ETag` is its version."""
+    job = await jobstore.get_job(job_id)
+    headers = {"ETag": etag(job.version), "Cache-Control": "private, no-cache"}
+    if is_among(job.version, if_none_match):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return job
+
+
+@router.patch("/{job_id}", responses={412: PRECONDITION_FAILED})
+async def edit_job(
+    jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
+) -> Job:
+    """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
+    job = await jobstore.edit_job(job_id, edit.asked(), version=version_of(if_match, edit.version))
+    response.headers["ETag"] = etag(job.version)
+    return job
 
 
 @router.post("/{job_id}/assign")

@@ -1,5 +1,7 @@
 """What the API takes and gives beside the contracts' own resources."""
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -7,8 +9,9 @@ from fastapi import Header
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.jsontext import Json
-from contracts.resources import AgentId, JobFilter, Limit, Model, NewJob, Text
+from contracts.resources import AgentId, Job, JobEdit, JobFilter, JobOrder, Limit, Model, NewJob, Tenant, Text
 from contracts.status import JobStatus
+from contracts.views import AgentStats
 
 Item = TypeVar("Item")
 
@@ -25,21 +28,76 @@ class PageQuery(Model):
     cursor: Annotated[str, Field(description="`next_cursor` of the page before")] = ""
 
 
-class JobsQuery(PageQuery):
-    """Which jobs."""
+class Fields(StrEnum):
+    """How much of each item."""
 
-    status: list[JobStatus] = Field(default_factory=list)
-    agent_id: str | None = None
-    tenant: str | None = None
+    SUMMARY = "summary"
+
+
+class JobsFilter(Model):
+    """Which jobs, whatever their status."""
+
+    agent_id: AgentId | None = None
+    tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[Annotated[str, StringConstraints(pattern=r"^[^:]+:")]] = Field(
+    label: list[Annotated[Text, StringConstraints(pattern=r"^[^:]+:")]] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
+    created_after: AwareDatetime | None = Field(None, description="or at this time")
+    created_before: AwareDatetime | None = None
+    q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="stands in the id or the title, in whatever case"
+    )
+
+    def chosen(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
+        """The filter as the jobstore takes it."""
+        return JobFilter(
+            statuses=list(statuses),
+            agent_id=self.agent_id,
+            tenant=self.tenant,
+            batch_id=self.batch_id,
+            labels={name: value for name, _, value in (text.partition(":") for text in self.label)},
+            created_after=self.created_after,
+            created_before=self.created_before,
+            text=self.q,
+        )
+
+
+class JobsQuery(JobsFilter, PageQuery):
+    """Which jobs, in what order."""
+
+    status: list[JobStatus] = Field(default_factory=list, description="any of them")
+    sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest first")
+    fields: Fields | None = Field(None, description="`summary` leaves out description, criteria and payload")
+
+
+class LogOrder(StrEnum):
+    """From which end a log is read."""
+
+    OLDEST_FIRST = "asc"
+    NEWEST_FIRST = "desc"
+
+
+class LogsQuery(PageQuery):
+    """Which entries of a log, from which end."""
+
+    order: LogOrder = LogOrder.OLDEST_FIRST
+    submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
+    fields: Fields | None = Field(None, description="`summary` leaves out requests and responses")
+
+
+class Range(StrEnum):
+    """How far back an overview looks."""
+
+    HOUR = "1h"
+    SIX_HOURS = "6h"
+    DAY = "24h"
+    WEEK = "7d"
 
     @property
-    def labels(self) -> dict[str, str]:
-        """The labels by name."""
-        return {name: value for name, _, value in (text.partition(":") for text in self.label)}
+    def seconds(self) -> int:
+        """Its length."""
+        return {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}[self.value]
 
 
 class Page(Model, Generic[Item]):
@@ -52,6 +110,35 @@ class Page(Model, Generic[Item]):
     def of(cls, page: tuple[list[Item], str]) -> Self:
         """A page as the jobstore's client answers it."""
         return cls(items=page[0], next_cursor=page[1] or None)
+
+
+class JobsPage(Page[Job]):
+    """A part of a list of jobs."""
+
+    searched: int | None = Field(
+        None,
+        description="so many jobs were searched for `q`, and no more: a page that is not full may have a next one",
+    )
+
+
+class Edit(JobEdit):
+    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
+
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="the job's, as the caller knows it; as `If-Match`"
+    )
+
+    def asked(self) -> JobEdit:
+        """The edit itself."""
+        return JobEdit.model_construct(
+            self.model_fields_set - {"version"}, **{n: getattr(self, n) for n in JobEdit.model_fields}
+        )
+
+
+class AgentsStats(Model):
+    """How agents do."""
+
+    items: list[AgentStats]
 
 
 class Assignment(Model):

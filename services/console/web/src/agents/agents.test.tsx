@@ -51,7 +51,7 @@ it("finds the limit that holds: the own one before that of all", () => {
 async function agentsPage({ agents = [anAgent()], isRegistering = false } = {}) {
   on("get", "/api/agents", () => items(...agents));
   const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: 0.93, mean_duration_s: 8.4 };
-  on("get", "/api/agents/stats", () => items(stats));
+  on("get", "/api/agent-stats", () => items(stats));
   on("get", "/api/limits", () => items(aLimit()));
   return renderPage(<AgentsPage isRegistering={isRegistering} />);
 }
@@ -66,7 +66,7 @@ it("shows how each is doing, and how much it may do", async () => {
 });
 
 it("does without what the console does not tell yet", async () => {
-  on("get", "/api/agents/stats", () => problem(404, "unknown_agent", "no"));
+  on("get", "/api/agent-stats", () => problem(404, "unknown_agent", "no"));
   on("get", "/api/limits", () => problem(404, "not_found", "no"));
   await renderPage(<AgentsPage />);
   expect(await screen.findByRole("link", { name: "writer" })).toBeVisible();

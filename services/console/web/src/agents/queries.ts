@@ -10,7 +10,7 @@ export const limitKeys = { all: ["limits"] as const };
 export const statsQuery = queryOptions({
   queryKey: ["agents", "stats"],
   refetchInterval: STATS_EVERY_MS,
-  queryFn: async ({ signal }): Promise<AgentStats[]> => (await api.get("/api/agents/stats", { signal })).items,
+  queryFn: async ({ signal }): Promise<AgentStats[]> => (await api.get("/api/agent-stats", { signal })).items,
 });
 
 export const limitsQuery = queryOptions({

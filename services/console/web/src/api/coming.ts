@@ -26,7 +26,7 @@ export type JobsQueryExtras = {
   sort?: string;
 };
 
-/** Of `GET /api/jobs/counts`: jobs by status; a number that is `capped_at` may be more. */
+/** Of `GET /api/job-counts`: jobs by status; a number that is `capped_at` may be more. */
 export type JobCounts = { counts: Partial<Record<JobStatus, number>>; capped_at: number };
 
 /** Now, and of late: `success_rate` from 0 to 1, null while there is nothing to tell it from. */
@@ -98,9 +98,9 @@ type JobStatus = Schemas["JobStatus"];
 type Gives<Body> = { responses: { 200: { content: { "application/json": Body } } } };
 /** In the manner of the generated `paths`, of which it takes the place. */
 export type ComingPaths = {
-  "/api/jobs/counts": { get: Gives<JobCounts> };
+  "/api/job-counts": { get: Gives<JobCounts> };
   "/api/jobs/{job_id}": { get: Gives<Schemas["Job"]>; patch: Gives<Schemas["Job"]> };
-  "/api/agents/stats": { get: Gives<{ items: AgentStats[] }> };
+  "/api/agent-stats": { get: Gives<{ items: AgentStats[] }> };
   "/api/overview": { get: Gives<Overview> };
   "/api/dead-letters": { get: Gives<DeadLetters> };
 };

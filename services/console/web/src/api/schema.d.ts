@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Jobs, newest first.
+         * @description Jobs, newest first unless sorted otherwise.
          */
         get: operations["list_jobs"];
         put?: never;
@@ -37,7 +37,7 @@ export interface paths {
         };
         /**
          * Get Job
-         * @description One job as it stands.
+         * @description One job as it stands; its `ETag` is its version.
          */
         get: operations["get_job"];
         put?: never;
@@ -45,27 +45,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
         /**
-         * List Job Logs
-         * @description The recorded transitions of a job, oldest first.
+         * Edit Job
+         * @description Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit.
          */
-        get: operations["list_job_logs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
+        patch: operations["edit_job"];
         trace?: never;
     };
     "/api/jobs/{job_id}/assign": {
@@ -142,6 +126,69 @@ export interface paths {
          * @description Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback.
          */
         post: operations["resubmit_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Logs
+         * @description The recorded transitions of a job, oldest first unless asked for otherwise.
+         *
+         *     Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands first in the
+         *     text of the result as `.../result` serves it, counted in Unicode characters.
+         */
+        get: operations["list_job_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/logs/{version}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Result
+         * @description The result that an entry of the log holds.
+         */
+        get: operations["get_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/logs/{version}/html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Result As Html
+         * @description A result that is a string, as a document: it runs no script, and fetches nothing.
+         */
+        get: operations["get_result_as_html"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -444,6 +491,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Overview
+         * @description What happened within the range, in about 60 points and in all, and how much is there now.
+         */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letters
+         * @description What could not be processed: how many there are, by topic, and of the newest why and where they came from.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -496,6 +583,46 @@ export interface paths {
          * @description Whether the console can do its work; needs no token.
          */
         get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/job-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Jobs
+         * @description How many jobs match, by status, each counted up to `capped_at`.
+         */
+        get: operations["count_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent-stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Stats
+         * @description How agents do: now, and over the last 24 hours; those that had nothing to do are left out.
+         */
+        get: operations["get_agent_stats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -600,6 +727,42 @@ export interface components {
             updated_at: string;
         };
         /**
+         * AgentStats
+         * @description How an agent does: now, and over the last 24 hours.
+         */
+        AgentStats: {
+            /** Agent Id */
+            agent_id: string;
+            /**
+             * Running
+             * @default 0
+             */
+            running: number;
+            /**
+             * Queued
+             * @default 0
+             */
+            queued: number;
+            /**
+             * Success Rate
+             * @description executions COMPLETED, of those that ended uncancelled
+             */
+            success_rate?: number | null;
+            /**
+             * Mean Duration S
+             * @description from being asked for to the end
+             */
+            mean_duration_s?: number | null;
+        };
+        /**
+         * AgentsStats
+         * @description How agents do.
+         */
+        AgentsStats: {
+            /** Items */
+            items: components["schemas"]["AgentStats"][];
+        };
+        /**
          * Assignment
          * @description Whom to give a job to, and with what payload if not with its own.
          */
@@ -694,11 +857,91 @@ export interface components {
          */
         Circuit: "closed" | "open" | "half_open";
         /**
+         * DeadLetter
+         * @description What could not be processed: why, and where it came from. What it holds stays in its topic.
+         */
+        DeadLetter: {
+            /** Topic */
+            topic: string;
+            /** Partition */
+            partition: number;
+            /** Offset */
+            offset: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Source Topic */
+            source_topic?: string | null;
+            /** Source Partition */
+            source_partition?: number | null;
+            /** Source Offset */
+            source_offset?: number | null;
+            /** Key */
+            key?: string | null;
+        };
+        /**
+         * DeadLetters
+         * @description How many there are, by topic, and the newest.
+         */
+        DeadLetters: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Items */
+            items: components["schemas"]["DeadLetter"][];
+        };
+        /**
          * Delivery
          * @description How often an agent may be called for one execution after a crash.
          * @enum {string}
          */
         Delivery: "at_least_once" | "at_most_once";
+        /**
+         * Edit
+         * @description What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
+         */
+        Edit: {
+            /** Title */
+            title?: string;
+            /** Description */
+            description?: string;
+            /**
+             * Acceptance Criteria
+             * @description one criterion a line; a line that begins with `optional:` is judged and does not decide
+             */
+            acceptance_criteria?: string;
+            /** Payload */
+            payload?: unknown;
+            /**
+             * Capabilities
+             * @description that an agent must have; without an agent_id, one is matched
+             */
+            capabilities?: string[];
+            /**
+             * Not Before
+             * @description no execution begins earlier
+             */
+            not_before?: string | null;
+            /** Priority */
+            priority?: number;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            policy?: components["schemas"]["Policy"];
+            /**
+             * Version
+             * @description the job's, as the caller knows it; as `If-Match`
+             */
+            version?: number | null;
+        };
         /**
          * Execution
          * @description One execution.
@@ -712,6 +955,12 @@ export interface components {
              */
             not_before?: string | null;
         };
+        /**
+         * Fields
+         * @description How much of each item.
+         * @enum {string}
+         */
+        Fields: "summary";
         /**
          * Health
          * @description What the console can reach.
@@ -807,6 +1056,11 @@ export interface components {
              */
             spent_tokens: number;
             /**
+             * Live
+             * @description whether an execution is asked for or under way; None: it is not said
+             */
+            live?: boolean | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -816,6 +1070,26 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * JobCounts
+         * @description How many jobs match, by status; those that are 0 are left out.
+         */
+        JobCounts: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Capped At
+             * @description a count that has reached it may be more
+             */
+            capped_at: number;
+            /**
+             * Searched
+             * @description so many of the newest jobs were searched for the text, and no more
+             */
+            searched?: number | null;
         };
         /**
          * JobFilter
@@ -834,6 +1108,18 @@ export interface components {
             };
             /** Batch Id */
             batch_id?: string | null;
+            /**
+             * Created After
+             * @description or at this time
+             */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Text
+             * @description stands in the id or the title, in whatever case
+             */
+            text?: string | null;
         };
         /**
          * JobLog
@@ -888,6 +1174,11 @@ export interface components {
             /** Spent Tokens */
             spent_tokens?: number | null;
             /**
+             * Next Attempt At
+             * @description after a failure: when the agent is called again
+             */
+            next_attempt_at?: string | null;
+            /**
              * Cursor
              * @description the place in the order of publication; where a watch goes on
              * @default 0
@@ -906,11 +1197,32 @@ export interface components {
          */
         JobLogStatus: "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED" | "CANCELLED" | "MATCHING_FAILED";
         /**
+         * JobOrder
+         * @description In what order jobs are listed; with `-` the newest first.
+         * @enum {string}
+         */
+        JobOrder: "-created_at" | "created_at" | "-updated_at" | "updated_at";
+        /**
          * JobStatus
          * @description Where a job stands.
          * @enum {string}
          */
         JobStatus: "PENDING" | "ASSIGNED" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "REJECTED" | "RESUBMISSION_REQUIRED";
+        /**
+         * JobsPage
+         * @description A part of a list of jobs.
+         */
+        JobsPage: {
+            /** Items */
+            items: components["schemas"]["Job"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /**
+             * Searched
+             * @description so many jobs were searched for `q`, and no more: a page that is not full may have a next one
+             */
+            searched?: number | null;
+        };
         /**
          * Limit
          * @description A limit that applies.
@@ -962,6 +1274,12 @@ export interface components {
             /** Items */
             items: components["schemas"]["Limit"][];
         };
+        /**
+         * LogOrder
+         * @description From which end a log is read.
+         * @enum {string}
+         */
+        LogOrder: "asc" | "desc";
         /**
          * NewAgent
          * @description An agent to register.
@@ -1139,6 +1457,163 @@ export interface components {
          * @enum {string}
          */
         OperationState: "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
+        /**
+         * Overview
+         * @description How it went of late, and how much is there now.
+         */
+        Overview: {
+            /** Points */
+            points: components["schemas"]["OverviewPoint"][];
+            totals: components["schemas"]["OverviewTotals"];
+            now: components["schemas"]["OverviewNow"];
+        };
+        /**
+         * OverviewNow
+         * @description What is there now.
+         */
+        OverviewNow: {
+            /**
+             * Queued
+             * @description executions that wait for a worker,
+             * @default 0
+             */
+            queued: number;
+            /**
+             * Running
+             * @description are offered to or with one,
+             * @default 0
+             */
+            running: number;
+            /**
+             * Judging
+             * @description and whose result waits for a verdict
+             * @default 0
+             */
+            judging: number;
+            /**
+             * Oldest Wait S
+             * @description of what has waited longest among the queued
+             */
+            oldest_wait_s?: number | null;
+            /**
+             * Dead Letters
+             * @description by topic; empty while the broker is out of reach
+             */
+            dead_letters?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * OverviewPoint
+         * @description A part of the range.
+         */
+        OverviewPoint: {
+            /**
+             * Created
+             * @default 0
+             */
+            created: number;
+            /**
+             * Completed
+             * @default 0
+             */
+            completed: number;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Rejected
+             * @default 0
+             */
+            rejected: number;
+            /**
+             * Resubmission Required
+             * @default 0
+             */
+            resubmission_required: number;
+            /**
+             * Cancelled
+             * @default 0
+             */
+            cancelled: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /** @description from being asked for to the first claim */
+            wait?: components["schemas"]["Percentiles"];
+            /** @description from being asked for to the end */
+            duration?: components["schemas"]["Percentiles"];
+            /**
+             * At
+             * Format: date-time
+             * @description when it begins
+             */
+            at: string;
+        };
+        /**
+         * OverviewTotals
+         * @description The whole range.
+         */
+        OverviewTotals: {
+            /**
+             * Created
+             * @default 0
+             */
+            created: number;
+            /**
+             * Completed
+             * @default 0
+             */
+            completed: number;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Rejected
+             * @default 0
+             */
+            rejected: number;
+            /**
+             * Resubmission Required
+             * @default 0
+             */
+            resubmission_required: number;
+            /**
+             * Cancelled
+             * @default 0
+             */
+            cancelled: number;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /** @description from being asked for to the first claim */
+            wait?: components["schemas"]["Percentiles"];
+            /** @description from being asked for to the end */
+            duration?: components["schemas"]["Percentiles"];
+            /**
+             * Acceptance Rate
+             * @description of what was judged; None where nothing was
+             */
+            acceptance_rate?: number | null;
+        };
         /** Page[Agent] */
         Page_Agent_: {
             /** Items */
@@ -1153,19 +1628,24 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
-        /** Page[Job] */
-        Page_Job_: {
-            /** Items */
-            items: components["schemas"]["Job"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
         /** Page[Operation] */
         Page_Operation_: {
             /** Items */
             items: components["schemas"]["Operation"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /**
+         * Percentiles
+         * @description In seconds; None where nothing was measured.
+         */
+        Percentiles: {
+            /** P50 */
+            p50?: number | null;
+            /** P95 */
+            p95?: number | null;
+            /** P99 */
+            p99?: number | null;
         };
         /**
          * Policy
@@ -1267,6 +1747,12 @@ export interface components {
          * @enum {string}
          */
         Protocol: "http" | "http_async" | "a2a" | "openai";
+        /**
+         * Range
+         * @description How far back an overview looks.
+         * @enum {string}
+         */
+        Range: "1h" | "6h" | "24h" | "7d";
         /**
          * Resubmission
          * @description The next submission.
@@ -1400,6 +1886,28 @@ export interface components {
              */
             execution_id: string | null;
             /**
+             * Agent Id
+             * @default null
+             */
+            agent_id: string | null;
+            /**
+             * Spent Usd
+             * @description by the job, after it; None where nothing was
+             * @default null
+             */
+            spent_usd: number | null;
+            /**
+             * Spent Tokens
+             * @default null
+             */
+            spent_tokens: number | null;
+            /**
+             * Next Attempt At
+             * @description after a failure: when the agent is called again
+             * @default null
+             */
+            next_attempt_at: string | null;
+            /**
              * At
              * Format: date-time
              */
@@ -1421,12 +1929,22 @@ export interface operations {
                 limit?: number | null;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                status?: components["schemas"]["JobStatus"][];
                 agent_id?: string | null;
                 tenant?: string | null;
                 batch_id?: string | null;
                 /** @description `name:value`; all of them must be on the job */
                 label?: string[];
+                /** @description or at this time */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description stands in the id or the title, in whatever case */
+                q?: string | null;
+                /** @description any of them */
+                status?: components["schemas"]["JobStatus"][];
+                /** @description with `-` the newest first */
+                sort?: components["schemas"]["JobOrder"];
+                /** @description `summary` leaves out description, criteria and payload */
+                fields?: components["schemas"]["Fields"] | null;
             };
             header?: never;
             path?: never;
@@ -1440,7 +1958,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Job_"];
+                    "application/json": components["schemas"]["JobsPage"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */
@@ -1592,7 +2110,10 @@ export interface operations {
     get_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description entity tags that the caller has */
+                "if-none-match"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -1608,6 +2129,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
+            };
+            /** @description It still has the version of `If-None-Match` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No token, or one that the jobstore does not know */
             401: {
@@ -1656,21 +2184,23 @@ export interface operations {
             };
         };
     };
-    list_job_logs: {
+    edit_job: {
         parameters: {
-            query?: {
-                /** @description items a page */
-                limit?: number | null;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
+            query?: never;
+            header?: {
+                /** @description the entity tag of the version that is meant */
+                "if-match"?: string | null;
             };
-            header?: never;
             path: {
                 job_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Edit"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -1678,7 +2208,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_JobLog_"];
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No token, or one that the jobstore does not know */
@@ -1708,8 +2247,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Contradicts what stands; `code` says what */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job has another version; `code` is `version_conflict` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not well formed; `errors` says where */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2180,6 +2764,224 @@ export interface operations {
             };
             /** @description Too much at once */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_job_logs: {
+        parameters: {
+            query?: {
+                /** @description items a page */
+                limit?: number | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                order?: components["schemas"]["LogOrder"];
+                /** @description only what belongs to it */
+                submission?: number | null;
+                /** @description `summary` leaves out requests and responses */
+                fields?: components["schemas"]["Fields"] | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobLog_"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_result: {
+        parameters: {
+            query?: {
+                download?: boolean;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+                /** @description of the entry */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A string as text, anything else as JSON, byte by byte as it is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_result_as_html: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                /** @description of the entry */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The string, in a sandbox */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none of that id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3930,6 +4732,123 @@ export interface operations {
             };
         };
     };
+    get_overview: {
+        parameters: {
+            query?: {
+                range?: components["schemas"]["Range"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description of the newest */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetters"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watch_jobs: {
         parameters: {
             query?: {
@@ -4090,6 +5009,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    count_jobs: {
+        parameters: {
+            query?: {
+                agent_id?: string | null;
+                tenant?: string | null;
+                batch_id?: string | null;
+                /** @description `name:value`; all of them must be on the job */
+                label?: string[];
+                /** @description or at this time */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description stands in the id or the title, in whatever case */
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCounts"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_agent_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentsStats"];
+                };
+            };
+            /** @description No token, or one that the jobstore does not know */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not well formed; `errors` says where */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -28,7 +28,7 @@ export function countsQuery(search: JobsSearch) {
     queryKey: [...jobKeys.counts, toQuery(filters)],
     retry: false,
     queryFn: ({ signal }): Promise<JobCounts> =>
-      api.get("/api/jobs/counts", { query: toQuery(filters, Date.now()), signal }),
+      api.get("/api/job-counts", { query: toQuery(filters, Date.now()), signal }),
   });
 }
 

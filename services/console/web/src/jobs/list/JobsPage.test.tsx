@@ -102,7 +102,7 @@ it("does one thing to many jobs: says how many can be, and which were refused", 
 
 it("makes a batch of all that match, and restates the filter before", async () => {
   serveJobs(JOBS);
-  on("get", "/api/jobs/counts", () => json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
+  on("get", "/api/job-counts", () => json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
   const asked = onPost("/api/batches", () => json(aBatch({ id: "made" }), 201));
   const { user, router } = await page("/?status=FAILED&agent=writer&label=team:a");
   await screen.findByText("Alpha");

@@ -1,0 +1,131 @@
+"""What operators see: how it went of late, how agents do, and dead letters."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from contracts.convert import fields_of, time_of
+from contracts.resources import Model
+from signoff.v1 import operations_service_pb2 as pb
+
+
+class Percentiles(Model):
+    """In seconds; None where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class OverviewCounts(Model):
+    """What happened within some time."""
+
+    created: int = 0
+    completed: int = 0
+    failed: int = 0
+    rejected: int = 0
+    resubmission_required: int = 0
+    cancelled: int = 0
+    cost_usd: float = 0.0
+    tokens: int = 0
+    wait: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the first claim")
+    duration: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the end")
+
+
+class OverviewPoint(OverviewCounts):
+    """A part of the range."""
+
+    at: datetime = Field(description="when it begins")
+
+
+class OverviewTotals(OverviewCounts):
+    """The whole range."""
+
+    acceptance_rate: float | None = Field(None, description="of what was judged; None where nothing was")
+
+
+class OverviewNow(Model):
+    """What is there now."""
+
+    queued: int = Field(0, description="executions that wait for a worker,")
+    running: int = Field(0, description="are offered to or with one,")
+    judging: int = Field(0, description="and whose result waits for a verdict")
+    oldest_wait_s: float | None = Field(None, description="of what has waited longest among the queued")
+    dead_letters: dict[str, int] = Field(
+        default_factory=dict, description="by topic; empty while the broker is out of reach"
+    )
+
+
+class Overview(Model):
+    """How it went of late, and how much is there now."""
+
+    points: list[OverviewPoint]
+    totals: OverviewTotals
+    now: OverviewNow
+
+
+class AgentStats(Model):
+    """How an agent does: now, and over the last 24 hours."""
+
+    agent_id: str
+    running: int = 0
+    queued: int = 0
+    success_rate: float | None = Field(None, description="executions COMPLETED, of those that ended uncancelled")
+    mean_duration_s: float | None = Field(None, description="from being asked for to the end")
+
+
+class DeadLetter(Model):
+    """What could not be processed: why, and where it came from. What it holds stays in its topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+    code: str | None = None
+    message: str | None = None
+    source_topic: str | None = None
+    source_partition: int | None = None
+    source_offset: int | None = None
+    key: str | None = None
+
+
+class DeadLetters(Model):
+    """How many there are, by topic, and the newest."""
+
+    counts: dict[str, int]
+    items: list[DeadLetter]
+
+
+def overview_of(message: pb.GetOverviewResponse) -> Overview:
+    """An overview as received."""
+    totals = OverviewTotals(**_counts_of(message.totals))
+    judged = totals.completed + totals.rejected + totals.resubmission_required
+    totals.acceptance_rate = totals.completed / judged if judged else None
+    return Overview(
+        points=[OverviewPoint(**_counts_of(point), at=time_of(point, "at")) for point in message.points],
+        totals=totals,
+        now=OverviewNow(**_plain(message.now), dead_letters=dict(message.now.dead_letters)),
+    )
+
+
+def agent_stats_of(message: pb.AgentStats) -> AgentStats:
+    """The same of an agent."""
+    return AgentStats(**_plain(message))
+
+
+def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
+    """The same of dead letters."""
+    items = [DeadLetter(**{"partition": 0, "offset": 0, **_plain(i)}, at=time_of(i, "at")) for i in message.items]
+    return DeadLetters(counts=dict(message.counts), items=items)
+
+
+def _counts_of(message: pb.OverviewPoint) -> dict[str, Any]:
+    parts = {name: Percentiles(**_plain(getattr(message, name))) for name in ("wait", "duration")}
+    return _plain(message) | parts
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    """The fields that are neither messages nor maps."""
+    plain = {field.name for field in message.DESCRIPTOR.fields if field.message_type is None}
+    return fields_of(message, plain)

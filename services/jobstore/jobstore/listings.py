@@ -1,0 +1,173 @@
+"""Lists: jobs by what they are, in any order, and how many there are; the log of a job, from either end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, or_, select, text, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.resources import JobFilter, JobOrder
+from contracts.status import JobStatus
+from jobstore import queries
+from jobstore.models import jobs
+
+#: Of each status no more are counted.
+COUNTED_MAX: Final = 10_000
+#: A text is sought in so many jobs a page: no index finds the middle of a word.
+SEARCHED_MAX: Final = 20_000
+
+# The planner looks at what is asked for each time: a filter that nearly all match is another plan than a rare one.
+_PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+#: Where a page begins: behind this time and id.
+Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs as `job_message` takes them, where the next page begins, and how many were searched for a text at most."""
+
+    views: Sequence[Mapping[str, Any]]
+    next: Place | None
+    searched: int | None = None
+
+
+def column_of(order: JobOrder) -> ColumnElement[Any]:
+    """What jobs are ordered by, before their ids."""
+    return jobs.c.updated_at if order in {JobOrder.UPDATED, JobOrder.UPDATED_DESC} else jobs.c.created_at
+
+
+async def list_jobs(
+    connection: AsyncConnection,
+    *,
+    limit: int,
+    chosen: JobFilter,
+    order: JobOrder = JobOrder.CREATED_DESC,
+    behind: Place | None = None,
+    texts: bool = True,
+) -> JobPage:
+    """Jobs that match; within a transaction."""
+    await connection.execute(_PLAN_ANEW)
+    if chosen.text is not None:
+        return await _search(connection, limit, chosen, order, behind, texts=texts)
+    query = matching(select(*_columns(texts=texts)), chosen).limit(limit)
+    rows = (await connection.execute(_in_order(query, order, behind))).all()
+    return JobPage([queries.job_view(row) for row in rows], _place(rows[-1], order) if len(rows) == limit else None)
+
+
+def _columns(*, texts: bool) -> Sequence[Any]:
+    return (*queries.JOB_COLUMNS, *(queries.TEXTS if texts else queries.NO_TEXTS))
+
+
+def _in_order(query: Select[Any], order: JobOrder, behind: Place | None) -> Select[Any]:
+    by = column_of(order)
+    if order in {JobOrder.CREATED_DESC, JobOrder.UPDATED_DESC}:
+        query = query.order_by(by.desc(), jobs.c.id.desc())
+        return query if behind is None else query.where(tuple_(by, jobs.c.id) < tuple_(*behind))
+    query = query.order_by(by, jobs.c.id)
+    return query if behind is None else query.where(tuple_(by, jobs.c.id) > tuple_(*behind))
+
+
+def _place(row: Any, order: JobOrder) -> Place:
+    return (getattr(row, column_of(order).key or ""), row.id)
+
+
+async def _search(
+    connection: AsyncConnection, limit: int, chosen: JobFilter, order: JobOrder, behind: Place | None, *, texts: bool
+) -> JobPage:
+    """The next jobs that hold the text, among the next so many; a page that is not full goes on behind those."""
+    rest = chosen.model_copy(update={"text": None})
+    columns = (jobs.c.id, jobs.c.title, jobs.c.created_at, jobs.c.updated_at)
+    among = _in_order(matching(select(*columns), rest), order, behind)
+    searched = among.limit(SEARCHED_MAX).subquery()
+    found = (await connection.execute(select(searched).where(_holds(searched.c, chosen.text)).limit(limit))).all()
+    views = {view["id"]: view for view in await _by_id(connection, [row.id for row in found], texts=texts)}
+    if len(found) == limit:
+        place: Place | None = _place(found[-1], order)
+    else:
+        last = (await connection.execute(among.offset(SEARCHED_MAX - 1).limit(1))).one_or_none()
+        place = None if last is None else _place(last, order)
+    return JobPage([views[row.id] for row in found], place, SEARCHED_MAX)
+
+
+async def _by_id(connection: AsyncConnection, job_ids: Sequence[str], *, texts: bool) -> list[dict[str, Any]]:
+    query = select(*_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
+    return [queries.job_view(row) for row in await connection.execute(query)]
+
+
+def _holds(columns: Any, wanted: str | None) -> ColumnElement[bool]:
+    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
+
+
+async def count_jobs(connection: AsyncConnection, chosen: JobFilter) -> tuple[dict[str, int], int | None]:
+    """Jobs that match, by status, whatever the filter's statuses; and how many were searched for a text at most."""
+    await connection.execute(_PLAN_ANEW)
+    rest = chosen.model_copy(update={"text": None, "statuses": []})
+    if chosen.text is not None:
+        newest = _in_order(matching(select(jobs.c.id, jobs.c.title, jobs.c.status), rest), JobOrder.CREATED_DESC, None)
+        searched = newest.limit(SEARCHED_MAX).subquery()
+        query = select(searched.c.status, func.count()).where(_holds(searched.c, chosen.text))
+        rows = await connection.execute(query.group_by(searched.c.status))
+        return dict(sorted((status, count) for status, count in rows)), SEARCHED_MAX
+    counts = [_counted(rest, status) for status in JobStatus]
+    rows = await connection.execute(union_all(*counts))
+    return {status: count for status, count in rows if count}, None
+
+
+def _counted(chosen: JobFilter, status: JobStatus) -> Select[str, int]:
+    of_status = matching(select(literal(1)), chosen.model_copy(update={"statuses": [status]}))
+    return select(cast(literal(status.value), Text), func.count()).select_from(of_status.limit(COUNTED_MAX).subquery())
+
+
+def matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
+    """The query, of the jobs that match."""
+    if chosen.statuses:
+        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
+    for name in ("agent_id", "tenant", "batch_id"):
+        if (value := getattr(chosen, name)) is not None:
+            query = query.where(jobs.c[name] == value)
+    if chosen.labels:
+        query = query.where(jobs.c.labels.contains(chosen.labels))
+    if chosen.created_after is not None:
+        query = query.where(jobs.c.created_at >= chosen.created_after)
+    if chosen.created_before is not None:
+        query = query.where(jobs.c.created_at < chosen.created_before)
+    if chosen.text is not None:
+        query = query.where(_holds(jobs.c, chosen.text))
+    return query
+
+
+async def list_job_logs(
+    connection: AsyncConnection,
+    job_id: str,
+    behind: int | None,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    submission: int | None = None,
+    payloads: bool = True,
+) -> list[dict[str, Any]]:
+    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it."""
+    order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+    wheres = [f"AND version {beyond} :behind"] if behind is not None else []
+    wheres += ["AND submission = :submission"] if submission is not None else []
+    query = text(
+        f"SELECT {queries.LOG_COLUMNS}, {queries.PAYLOADS if payloads else queries.NO_PAYLOADS} "  # noqa: S608 - names of our own
+        f"FROM job_logs WHERE job_id = :job_id {' '.join(wheres)} ORDER BY version {order} LIMIT :limit",
+    )
+    about: dict[str, Any] = {"job_id": job_id, "limit": limit}
+    about |= {"behind": behind} if behind is not None else {}
+    about |= {"submission": submission} if submission is not None else {}
+    return [dict(row) for row in (await connection.execute(query, about)).mappings()]
+
+
+_RESULT: Final = text(
+    "SELECT (response_payload -> 'result')::text AS result FROM job_logs WHERE job_id = :job_id AND version = :version"
+)
+
+
+async def result(connection: AsyncConnection, job_id: str, version: int) -> Any:
+    """The result that an entry of a log holds, as the JSON text in a row; None where there is no entry."""
+    return (await connection.execute(_RESULT, {"job_id": job_id, "version": version})).one_or_none()
