@@ -1,8 +1,10 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
+import re
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -14,6 +16,8 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -57,7 +61,10 @@ Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Criteria = Annotated[
     Text,
     AfterValidator(_not_blank),
-    Field(description="one criterion a line; a line that begins with `optional:` is judged and does not decide"),
+    Field(
+        description="one criterion a line; a line that begins with `optional:` is judged and does not decide",
+        json_schema_extra={"pattern": "\\S"},
+    ),
 ]
 Capabilities = Annotated[
     list[Label],
@@ -75,7 +82,33 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class Policy(Model):
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+#: What may stand for each type: JSON tells numbers, texts and truths apart, and times are texts of RFC 3339.
+_STANDS_FOR: dict[Any, Callable[[Any], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: not isinstance(value, bool | str),
+    float: lambda value: not isinstance(value, bool | str),
+    AwareDatetime: lambda value: (
+        isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
+    ),
+}
+
+
+class Asked(Model):
+    """What somebody asks for: nothing in it is taken for what nobody meant."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = [kind for kind in get_args(annotation) or (annotation,) if kind in _STANDS_FOR]
+        if value is not None and kinds and not _STANDS_FOR[kinds[0]](value):
+            msg = "is of another type"
+            raise ValueError(msg)
+        return value
+
+
+class Policy(Asked):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
     max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
@@ -108,7 +141,7 @@ class Policy(Model):
         return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
 
 
-class NewJob(Model):
+class NewJob(Asked):
     """What somebody asks for."""
 
     id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
@@ -125,7 +158,7 @@ class NewJob(Model):
     policy: Policy = Field(default_factory=Policy)
 
 
-class JobEdit(Model):
+class JobEdit(Asked):
     """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
 
     title: Title = Field(default_factory=str)
@@ -194,13 +227,15 @@ class JobLog(Model):
     created_at: datetime
 
 
-class NewAgent(Model):
+class NewAgent(Asked):
     """An agent to register."""
 
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)]
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)] = Field(
+        json_schema_extra={"format": "uri", "pattern": "^[hH][tT][tT][pP][sS]?://[^\\s]"}
+    )
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
@@ -218,7 +253,7 @@ class Agent(NewAgent):
     updated_at: datetime
 
 
-class NewLimit(Model):
+class NewLimit(Asked):
     """What holds back the executions that a name applies to; what is not set holds back nothing."""
 
     concurrency: int | None = Field(None, ge=0, le=1_000_000, description="executions with executors at once")
@@ -236,7 +271,7 @@ class Limit(NewLimit):
     updated_at: datetime
 
 
-class JobFilter(Model):
+class JobFilter(Asked):
     """Jobs by what they are; all that is given must hold."""
 
     statuses: list[JobStatus] = Field(default_factory=list)

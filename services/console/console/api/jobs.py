@@ -56,7 +56,9 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
     return await jobstore.count_jobs(query.chosen())
 
 
-@router.get("/{job_id}", response_model=Job, responses={304: {"description": "It still has the version of `If-None-Match`"}})
+@router.get(
+    "/{job_id}", response_model=Job, responses={304: {"description": "It still has the version of `If-None-Match`"}}
+)
 async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if_none_match: IfNoneMatch = None) -> Any:
     """One job as it stands; its `ETag` is its version."""
     job = await jobstore.get_job(job_id)

@@ -6,10 +6,22 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from contracts.jsontext import Json
-from contracts.resources import AgentId, Job, JobEdit, JobFilter, JobOrder, Limit, Model, NewJob, Tenant, Text
+from contracts.resources import (
+    AgentId,
+    Asked,
+    Job,
+    JobEdit,
+    JobFilter,
+    JobOrder,
+    Limit,
+    Model,
+    NewJob,
+    Tenant,
+    Text,
+)
 from contracts.status import JobStatus
 from contracts.views import AgentStats
 
@@ -34,7 +46,7 @@ class Fields(StrEnum):
     SUMMARY = "summary"
 
 
-class JobsFilter(Model):
+class JobsFilter(Asked):
     """Which jobs, whatever their status."""
 
     agent_id: AgentId | None = None
@@ -48,6 +60,12 @@ class JobsFilter(Model):
     q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="stands in the id or the title, in whatever case"
     )
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        """`label=` says nothing of labels."""
+        return [label for label in value if label] if isinstance(value, list) else value
 
     def chosen(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
         """The filter as the jobstore takes it."""
@@ -154,7 +172,7 @@ class Named(Model):
     execution_id: UUID | None = None
 
 
-class Execution(Named):
+class Execution(Named, Asked):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
