@@ -12,6 +12,7 @@ from pydantic import (
     AnyHttpUrl,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -61,10 +62,7 @@ Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Criteria = Annotated[
     Text,
     AfterValidator(_not_blank),
-    Field(
-        description="one criterion a line; a line that begins with `optional:` is judged and does not decide",
-        json_schema_extra={"pattern": "\\S"},
-    ),
+    Field(description="one criterion a line; a line that begins with `optional:` is judged and does not decide"),
 ]
 Capabilities = Annotated[
     list[Label],
@@ -83,14 +81,27 @@ class Model(BaseModel):
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
+
+
+def _moment(value: Any) -> Any:
+    if not _is_moment(value):
+        msg = "must be a time of RFC 3339"
+        raise ValueError(msg)
+    return value
+
+
+#: A time of RFC 3339, and no number that could be one.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 #: What may stand for each type: JSON tells numbers, texts and truths apart, and times are texts of RFC 3339.
 _STANDS_FOR: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
     int: lambda value: not isinstance(value, bool | str),
     float: lambda value: not isinstance(value, bool | str),
-    AwareDatetime: lambda value: (
-        isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
-    ),
+    AwareDatetime: _is_moment,
 }
 
 
@@ -233,9 +244,7 @@ class NewAgent(Asked):
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)] = Field(
-        json_schema_extra={"format": "uri", "pattern": "^[hH][tT][tT][pP][sS]?://[^\\s]"}
-    )
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)]
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True

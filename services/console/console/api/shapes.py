@@ -18,6 +18,7 @@ from contracts.resources import (
     JobOrder,
     Limit,
     Model,
+    Moment,
     NewJob,
     Tenant,
     Text,
@@ -46,17 +47,17 @@ class Fields(StrEnum):
     SUMMARY = "summary"
 
 
-class JobsFilter(Asked):
+class JobsFilter(Model):
     """Which jobs, whatever their status."""
 
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[Annotated[Text, StringConstraints(pattern=r"^[^:]+:")]] = Field(
+    label: list[Annotated[str, StringConstraints(pattern=r"^[^:\x00]+:[^\x00]*$")]] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
-    created_after: AwareDatetime | None = Field(None, description="or at this time")
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = Field(None, description="or at this time")
+    created_before: Moment | None = None
     q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="stands in the id or the title, in whatever case"
     )
