@@ -185,4 +185,4 @@ def _batch_of(message: jobs_pb.Batch) -> Batch:
 
 def _item_of(message: jobs_pb.BatchItem) -> BatchItem:
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
-    return BatchItem(**{"accepted": False, **fields})
+    return BatchItem(**{"job_id": "", "accepted": False, **fields})

@@ -1,9 +1,10 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -11,10 +12,13 @@ from pydantic import (
     AnyHttpUrl,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -83,7 +87,46 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class Policy(Model):
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
+
+
+def _moment(value: Any) -> Any:
+    if not _is_moment(value):
+        msg = "must be a time of RFC 3339"
+        raise ValueError(msg)
+    return value
+
+
+#: A time of RFC 3339, and no number that could be one.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+#: What may stand for each type: JSON tells numbers, texts and truths apart, and times are texts of RFC 3339.
+_STANDS_FOR: dict[Any, Callable[[Any], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: not isinstance(value, bool | str),
+    float: lambda value: not isinstance(value, bool | str),
+    AwareDatetime: _is_moment,
+}
+
+
+class Asked(Model):
+    """What somebody asks for: nothing in it is taken for what nobody meant."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = [kind for kind in get_args(annotation) or (annotation,) if kind in _STANDS_FOR]
+        if value is not None and kinds and not _STANDS_FOR[kinds[0]](value):
+            msg = "is of another type"
+            raise ValueError(msg)
+        return value
+
+
+class Policy(Asked):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
     max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
@@ -116,7 +159,7 @@ class Policy(Model):
         return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
 
 
-class NewJob(Model):
+class NewJob(Asked):
     """What somebody asks for."""
 
     id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
@@ -133,7 +176,7 @@ class NewJob(Model):
     policy: Policy = Field(default_factory=Policy)
 
 
-class JobEdit(Model):
+class JobEdit(Asked):
     """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
 
     title: Title = Field(default_factory=str)
@@ -202,7 +245,7 @@ class JobLog(Model):
     created_at: datetime
 
 
-class NewAgent(Model):
+class NewAgent(Asked):
     """An agent to register."""
 
     id: AgentId | None = None
@@ -226,7 +269,7 @@ class Agent(NewAgent):
     updated_at: datetime
 
 
-class NewLimit(Model):
+class NewLimit(Asked):
     """What holds back the executions that a name applies to; what is not set holds back nothing."""
 
     concurrency: int | None = Field(None, ge=0, le=1_000_000, description="executions with executors at once")
@@ -244,7 +287,7 @@ class Limit(NewLimit):
     updated_at: datetime
 
 
-class JobFilter(Model):
+class JobFilter(Asked):
     """Jobs by what they are; all that is given must hold."""
 
     statuses: list[JobStatus] = Field(default_factory=list)

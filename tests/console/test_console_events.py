@@ -41,6 +41,7 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
     assert change.data.pop("at").startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
     assert change.data == {
         "cursor": 3, "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "attempt": 1, "progress": 0.5,
+        "agent_id": "writer",
         "message": "m" * 500,
     }  # fmt: skip
 

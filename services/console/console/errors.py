@@ -11,6 +11,7 @@ from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from contracts.client import JobStoreError
 
@@ -101,7 +102,18 @@ async def _http_error(request: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, ProblemError) else http.HTTPStatus(error.status_code).name.lower()
     response = problem(request, error.status_code, code, error.detail)
     response.headers.update(error.headers or {})
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of the first route alone
+        response.headers["Allow"] = ", ".join(_allowed(request))
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """What a resource can be asked; a name of its own comes before a name that any may have."""
+    routes, methods = request.app.router.routes, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    scopes = [{**request.scope, "method": method} for method in methods]
+    allowed = [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
+    own = request.app.openapi()["paths"].get(request.url.path)
+    return allowed if own is None else [method for method in allowed if method.lower() in own]
 
 
 async def _bug(request: Request, _: Exception) -> Response:

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from console.api.bodies import JsonRoute
 from console.api.caller import CallersJobStore
 from console.api.shapes import Limits
-from contracts.resources import Limit, NewLimit, Tenant
+from contracts.resources import Limit, LimitName, NewLimit, Tenant
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
 tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)
@@ -18,13 +18,13 @@ async def list_limits(jobstore: CallersJobStore) -> Limits:
 
 
 @router.put("/{name:path}")
-async def set_limit(jobstore: CallersJobStore, name: str, limit: NewLimit) -> Limit:
+async def set_limit(jobstore: CallersJobStore, name: LimitName, limit: NewLimit) -> Limit:
     """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
     return await jobstore.set_limit(name, limit)
 
 
 @router.delete("/{name:path}", status_code=204)
-async def remove_limit(jobstore: CallersJobStore, name: str) -> None:
+async def remove_limit(jobstore: CallersJobStore, name: LimitName) -> None:
     """Remove a limit."""
     await jobstore.remove_limit(name)
 

@@ -6,10 +6,23 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from contracts.jsontext import Json
-from contracts.resources import AgentId, Job, JobEdit, JobFilter, JobOrder, Limit, Model, NewJob, Tenant, Text
+from contracts.resources import (
+    AgentId,
+    Asked,
+    Job,
+    JobEdit,
+    JobFilter,
+    JobOrder,
+    Limit,
+    Model,
+    Moment,
+    NewJob,
+    Tenant,
+    Text,
+)
 from contracts.status import JobStatus
 from contracts.views import AgentStats
 
@@ -40,14 +53,20 @@ class JobsFilter(Model):
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
     batch_id: UUID | None = None
-    label: list[Annotated[Text, StringConstraints(pattern=r"^[^:]+:")]] = Field(
+    label: list[Annotated[str, StringConstraints(pattern=r"^[^:\x00]+:[^\x00]*$")]] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
-    created_after: AwareDatetime | None = Field(None, description="or at this time")
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = Field(None, description="or at this time")
+    created_before: Moment | None = None
     q: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="stands in the id or the title, in whatever case"
     )
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        """`label=` says nothing of labels."""
+        return [label for label in value if label] if isinstance(value, list) else value
 
     def chosen(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
         """The filter as the jobstore takes it."""
@@ -154,7 +173,7 @@ class Named(Model):
     execution_id: UUID | None = None
 
 
-class Execution(Named):
+class Execution(Named, Asked):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")

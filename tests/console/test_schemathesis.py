@@ -1,0 +1,35 @@
+"""Whatever may be asked of the REST doors, and much that may not, against a real jobstore: nothing is found.
+
+Event streams have no end, and are left to the tests of events.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from real_console import TOKEN, real_console
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+COMMAND = (
+    f"-m schemathesis.cli --config-file {CONFIG} run --checks all --phases examples,coverage,fuzzing --max-examples 12 "
+    "--generation-deterministic --continue-on-failure --max-failures 30 --exclude-path-regex /events$ "
+    "--suppress-health-check all --no-color --warnings off --request-timeout 20"
+).split()
+HEADER = ("-H", f"Authorization: Bearer {TOKEN}")
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_is_found(postgres: str, tmp_path: Path) -> None:
+    async with real_console(postgres) as console:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *COMMAND,
+            *HEADER,
+            f"{console.url}/openapi.json",
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
