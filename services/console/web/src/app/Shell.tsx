@@ -1,5 +1,5 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { Keyboard, Monitor, Moon, Search, Sun } from "lucide-react";
+import { Search } from "lucide-react";
 import { useEffect, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { useKeys } from "@/lib/keys";
@@ -9,14 +9,12 @@ import { Toasts } from "@/ui/toast";
 import { CommandPalette } from "./CommandPalette";
 import { Help } from "./Help";
 import { LivePill } from "./LivePill";
-import { type Theme, useTheme } from "./theme";
-
-const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
-const ICONS = { system: Monitor, light: Sun, dark: Moon };
+import { Settings } from "./Settings";
+import { useTheme } from "./theme";
 
 /** What stands around every page. */
 export function Shell() {
-  const [theme, setTheme] = useTheme();
+  const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
   useKeys({ "?": () => showHelp(true), "Shift+?": () => showHelp(true) });
@@ -30,7 +28,6 @@ export function Shell() {
       }),
     [],
   );
-  const ThemeIcon = ICONS[theme];
   return (
     <div className="flex h-dvh flex-col">
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
@@ -61,25 +58,7 @@ export function Shell() {
           >
             <Search aria-hidden size={16} />
           </Button>
-          <Button
-            kind="quiet"
-            size="icon"
-            aria-label="Keyboard help"
-            title="Keyboard help (?)"
-            className="max-sm:hidden"
-            onClick={() => showHelp(true)}
-          >
-            <Keyboard aria-hidden size={16} />
-          </Button>
-          <Button
-            kind="quiet"
-            size="icon"
-            aria-label={`Theme: ${theme}`}
-            title={`Theme: ${theme}`}
-            onClick={() => setTheme(NEXT[theme])}
-          >
-            <ThemeIcon aria-hidden size={16} />
-          </Button>
+          <Settings onHelp={() => showHelp(true)} />
         </div>
       </header>
       <main id="main" tabIndex={-1} className="min-h-0 grow overflow-auto outline-none">

@@ -46,7 +46,11 @@ const newJob = createRoute({
   getParentRoute: () => root,
   path: "/new",
   validateSearch: (search: Raw): { from?: string } => (typeof search.from === "string" ? { from: search.from } : {}),
-  component: () => <EmptyState title="New job">Use the API or the command line until this form is here.</EmptyState>,
+  component: () => (
+    <EmptyState title="New job" isPage>
+      Use the API or the command line until this form is here.
+    </EmptyState>
+  ),
 });
 
 /** Every page, and what its address may say. */

@@ -1,7 +1,7 @@
 import { stringifyJson } from "@/lib/exact-json";
 import { MARKDOWN_DEPTH_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
 
-export type View = "text" | "markdown" | "table" | "image" | "json";
+export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
 export type Looked = {
@@ -18,6 +18,7 @@ export type Looked = {
 const TEXT_KEYS = ["text", "markdown", "content", "output", "answer"];
 const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif)$/;
+const HTML = /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html)[\s>]/i;
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
 /** What a result is, by its content alone: what an agent says of it is no more than a claim. */
@@ -34,6 +35,7 @@ export function lookAt(value: unknown): Looked {
 }
 
 function textViews(text: string): View[] {
+  if (HTML.test(text)) return ["text", "html"];
   return MARKDOWN.test(text) && isRenderable(text) ? ["text", "markdown"] : ["text"];
 }
 

@@ -10,7 +10,10 @@ type ResultSectionProps = { job: Job; submissions: readonly Submission[] };
 
 /** The verdict beside the result that it judges: one submission, and how it differs from another. */
 export function ResultSection({ job, submissions }: ResultSectionProps) {
-  const all = useMemo(() => named(submissions).filter(({ submission }) => submission.hasResult), [submissions]);
+  const all = useMemo(
+    () => named(submissions).filter(({ submission }) => submission.resultVersion !== null),
+    [submissions],
+  );
   const [chosen, choose] = useState<string | null>(null);
   const [against, compare] = useState<string | null>(null);
   const [focused, focus] = useState<string | null>(null);
@@ -53,6 +56,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
           <ResultPreview
             key={shown.submission.key}
             value={shown.submission.result}
+            rendered={`/api/jobs/${encodeURIComponent(job.id)}/logs/${shown.submission.resultVersion}/html`}
             name={`${job.id}-${shown.submission.number ?? 0}`}
             quotes={quotes}
             focused={focused}
