@@ -52,6 +52,7 @@ export default defineConfig({
     environmentOptions: { jsdom: { url: "http://signoff.test/" } },
     setupFiles: ["src/testing/setup.ts"],
     restoreMocks: true,
+    unstubGlobals: true,
     maxWorkers: 2,
     css: false,
   },

@@ -93,7 +93,7 @@ export function JobsTable(props: JobsTableProps) {
                 />
               </td>
               {isNarrow ? (
-                <td colSpan={ids.length} className="pr-3">
+                <td colSpan={ids.length} className="px-2">
                   <Flash version={job.version}>
                     <JobCard job={job} />
                   </Flash>
