@@ -9,6 +9,7 @@ with status 1 when a transition is missing, out of order, or a job ended otherwi
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -63,6 +64,7 @@ class Agent:
 async def running(data: Path) -> AsyncIterator[dict[str, Any]]:
     """`signoff up`, until the end."""
     file = data / "endpoints.json"
+    os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"  # every life is to be judged
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
+from fake_operations import FakeOperations, Refusal
 
 from contracts.convert import (
     agent_message,
@@ -22,37 +23,32 @@ from contracts.convert import (
 )
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
-from contracts.status import RESTING, JobLogStatus, JobStatus
+from contracts.status import JobLogStatus, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 
 TOKEN = "a-token"
 Status = grpc.StatusCode
 
 
-class Refusal(Exception):  # noqa: N818 - a value, in its way
-    def __init__(self, status: grpc.StatusCode, code: str | None, message: str = "refused") -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-
-class FakeJobStore(JobServiceServicer, AgentServiceServicer):
+class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
     """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
         self.logs: list[JobLog] = []
-        self.batches: dict[str, jobs_pb.Batch] = {}
         self.requests: list[Any] = []
         self.refusals: dict[str, Refusal] = {}  # by the name of the request
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
         self.watches = 0
         self._executions: set[str] = set()
-        self._changed = asyncio.Condition()
+        self.changed = asyncio.Condition()
 
     def asked(self, kind: type[Any]) -> list[Any]:
         return [request for request in self.requests if isinstance(request, kind)]
@@ -69,8 +65,8 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         )  # fmt: skip
         self.jobs[job_id] = job
         self.logs.append(log)
-        async with self._changed:
-            self._changed.notify_all()
+        async with self.changed:
+            self.changed.notify_all()
         return job
 
     async def add(self, new: NewJob) -> Job:
@@ -120,6 +116,7 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
             for job in reversed(self.jobs.values())
             if (not statuses or job.status in statuses)
             and request.agent_id in {"", job.agent_id}
+            and request.batch_id in {"", str(job.batch_id)}
             and request.labels.items() <= job.labels.items()
         ]
         start, size = int(request.page_token or 0), request.page_size or 50
@@ -151,36 +148,6 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         job = await self.record(request.job_id, JobLogStatus.CANCELLED, message=request.reason or None)
         return jobs_pb.CancelJobResponse(job=_job(job))
 
-    async def ExecuteJobs(self, request, context):
-        if request.idempotency_key in self.batches:
-            return jobs_pb.ExecuteJobsResponse(batch=self._batch(request.idempotency_key))
-        ids = [*request.job_ids, *[(await self.add(new_job_of(new))).id for new in request.jobs]]
-        items = [await self._batch_item(job_id) for job_id in ids]
-        self.batches[request.idempotency_key] = jobs_pb.Batch(id=request.idempotency_key, total=len(ids), items=items)
-        return jobs_pb.ExecuteJobsResponse(batch=self._batch(request.idempotency_key))
-
-    async def _batch_item(self, job_id: str) -> jobs_pb.BatchItem:
-        execution_id = str(uuid4())
-        try:
-            await self.execute(job_id, execution_id)
-        except Refusal as refusal:
-            return jobs_pb.BatchItem(job_id=job_id, accepted=False, code=refusal.code, message=str(refusal))
-        return jobs_pb.BatchItem(job_id=job_id, accepted=True, execution_id=execution_id)
-
-    async def GetBatch(self, request, context):
-        if request.batch_id not in self.batches:
-            raise Refusal(Status.NOT_FOUND, "unknown_batch")
-        return jobs_pb.GetBatchResponse(batch=self._batch(request.batch_id))
-
-    def _batch(self, batch_id: str) -> jobs_pb.Batch:
-        batch = self.batches[batch_id]
-        words = [str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in batch.items]
-        batch.state = "DONE" if all(word == "REFUSED" or JobStatus(word) in RESTING for word in words) else "RUNNING"
-        batch.counts.clear()
-        for word in words:
-            batch.counts[word] += 1
-        return batch
-
     async def WatchJobs(self, request, context):
         wanted, self.watches = set(request.job_ids), self.watches + (not request.changes_only)
         last = self.first_cursor + len(self.logs)
@@ -197,8 +164,8 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
                 after = log.cursor
                 if not wanted or log.job_id in wanted:
                     yield jobs_pb.WatchJobsResponse(cursor=after, log=_log(log))
-            async with self._changed:
-                await self._changed.wait_for(lambda: self.first_cursor + len(self.logs) > after)  # noqa: B023
+            async with self.changed:
+                await self.changed.wait_for(lambda: self.first_cursor + len(self.logs) > after)  # noqa: B023
 
     async def CreateAgent(self, request, context):
         return agents_pb.CreateAgentResponse(agent=agent_message(self.add_agent(new_agent_of(request.agent))))
@@ -217,10 +184,13 @@ class FakeJobStore(JobServiceServicer, AgentServiceServicer):
         return self.agents[agent_id]
 
     async def GetAgent(self, request, context):
-        return agents_pb.GetAgentResponse(agent=agent_message(self.agent(request.agent_id)))
+        return agents_pb.GetAgentResponse(agent=self._agent(self.agent(request.agent_id)))
+
+    def _agent(self, agent: Agent) -> Any:
+        return agent_message(agent.model_copy(update={"paused": self.is_paused(f"agent:{agent.id}")}))
 
     async def ListAgents(self, request, context):
-        return agents_pb.ListAgentsResponse(agents=[agent_message(agent) for agent in self.agents.values()])
+        return agents_pb.ListAgentsResponse(agents=[self._agent(agent) for agent in self.agents.values()])
 
     async def UpdateAgent(self, request, context):
         self.agent(request.agent_id)
@@ -320,6 +290,7 @@ class Server:
         self._server = grpc.aio.server(interceptors=[Edge(self.store)], options=[("grpc.so_reuseport", 0)])
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
+        add_OperationsServiceServicer_to_server(self.store, self._server)
         self._server.add_generic_rpc_handlers((Health(),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()

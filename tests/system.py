@@ -131,8 +131,8 @@ class System:
         async with asyncio.timeout(WAIT_S):
             async for event in self.client.watch_jobs([job_id]):
                 status = event.job.status if event.job else event.log.status if event.log else None
-                if status in RESTING:
-                    return await self.client.get_job(job_id)
+                if status in RESTING and (job := await self.client.get_job(job_id)).status in RESTING:
+                    return job  # else its policy submitted it again
         raise AssertionError
 
     async def logged(self, job_id: str, seen: Callable[[JobLog], bool]) -> JobLog:

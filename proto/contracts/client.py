@@ -1,21 +1,17 @@
-"""The jobstore's client for Python: every door of JobService and AgentService, in terms of `contracts.resources`."""
+"""The jobstore's client for Python: every door but those of workers, in terms of `contracts.resources`."""
 
 import asyncio
-import copy
-import json
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar
+from datetime import datetime
+from typing import Any, Final, Self
 from uuid import UUID
 
 import grpc
-from grpc import ChannelCredentials as Credentials
-from pydantic import Field
 
+from contracts.calls import JobStoreError, watch_backoffs_s
 from contracts.convert import (
-    JSON_AS_TEXT,
     agent_of,
     job_log_of,
     job_of,
@@ -26,88 +22,21 @@ from contracts.convert import (
 )
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text, sound
-from contracts.resources import Agent, Job, JobLog, Model, NewAgent, NewJob
+from contracts.operations import Batch, BatchItem, OperationsClient
+from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 
-Answer = TypeVar("Answer")
-
-MESSAGE_MAX_BYTES = 16 << 20
-WATCH_BACKOFF_FIRST_S = 0.1
-WATCH_BACKOFF_MAX_S = 5.0
+__all__ = ["UNCHANGED", "Batch", "BatchItem", "JobStoreClient", "JobStoreError", "WatchEvent"]
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
 
-# Every call may be sent again: this client names what it asks for (job and execution ids) before it asks.
-_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [{"service": "signoff.v1.JobService"}, {"service": "signoff.v1.AgentService"}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        },
-    ],
-}
-_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.service_config", json.dumps(_RETRIES)),
-    ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
-    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
-# A server that stops cancels its streams.
-_WATCH_AGAIN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 # Spoken in bytes, since contracts have no need of the package that would spell it out.
 _HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
-
-
-class JobStoreError(Exception):
-    """The jobstore said no, or nothing. `code` is stable; `grpc_status` says of what kind the error is."""
-
-    def __init__(self, code: str, message: str, grpc_status: grpc.StatusCode) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.grpc_status = grpc_status
-
-    @classmethod
-    def of(cls, error: grpc.aio.AioRpcError) -> Self:
-        """The error that a call ended with."""
-        status = error.code()
-        code = dict(error.trailing_metadata() or ()).get("signoff-code")
-        return cls(str(code or status.name.lower()), error.details() or status.name, status)
-
-
-class BatchItem(Model):
-    """One job of a batch: accepted, or refused with a code."""
-
-    job_id: str
-    execution_id: UUID | None = None
-    accepted: bool
-    code: str | None = None
-    message: str | None = None
-
-
-class Batch(Model):
-    """Many executions asked for at once."""
-
-    id: str
-    state: str = Field(description="`RUNNING` until every job of it rests, then `DONE`")
-    total: int
-    counts: dict[str, int] = Field(description="by the word of JobStatus; refused jobs count as `REFUSED`")
-    items: list[BatchItem] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +48,7 @@ class WatchEvent:
     log: JobLog | None = None
 
 
-class JobStoreClient:
+class JobStoreClient(OperationsClient):
     """Talks to a jobstore. One client serves a whole process.
 
         async with JobStoreClient("localhost:50051", token) as jobstore:
@@ -131,32 +60,11 @@ class JobStoreClient:
     Every method raises JobStoreError. Calls that did not reach the jobstore are tried again within `timeout_s`.
     """
 
-    def __init__(
-        self, address: str, token: str | None = None, *, timeout_s: float = 10.0, credentials: Credentials | None = None
-    ) -> None:
-        """`address` is host:port; with `credentials` the connection is TLS."""
-        self._address = address
-        self._credentials = credentials
-        self._timeout_s = timeout_s
-        self._metadata = _metadata(token)
-
     async def __aenter__(self) -> Self:
-        if self._credentials is None:
-            self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(self._address, self._credentials, options=_CHANNEL_OPTIONS)
+        await super().__aenter__()
         self._jobs = JobServiceStub(self._channel)
         self._agents = AgentServiceStub(self._channel)
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._channel.close()
-
-    def with_token(self, token: str | None) -> Self:
-        """The same connection for another caller. It lives as long as this client."""
-        other = copy.copy(self)
-        other._metadata = _metadata(token)  # noqa: SLF001 - its own
-        return other
 
     async def create_job(self, job: NewJob) -> Job:
         """Create a job: ASSIGNED with an agent, PENDING without. The same job under its own id is answered again."""
@@ -178,6 +86,7 @@ class JobStoreClient:
         agent_id: str | None = None,
         tenant: str | None = None,
         labels: Mapping[str, str] | None = None,
+        batch_id: UUID | str | None = None,
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first (50 unless `limit` says otherwise), and the next page's token or ""."""
         request = jobs_pb.ListJobsRequest(
@@ -187,6 +96,7 @@ class JobStoreClient:
             agent_id=agent_id,
             tenant=tenant,
             labels=labels or {},
+            batch_id=None if batch_id is None else str(batch_id),
         )
         answer = await self._call(self._jobs.ListJobs, request)
         return [job_of(job) for job in answer.jobs], answer.next_page_token
@@ -205,32 +115,14 @@ class JobStoreClient:
         answer = await self._call(self._jobs.AssignAgent, request)
         return job_of(answer.job)
 
-    async def execute_job(self, job_id: str, execution_id: UUID | str | None = None) -> Job:
+    async def execute_job(
+        self, job_id: str, execution_id: UUID | str | None = None, *, not_before: datetime | None = None
+    ) -> Job:
         """Ask for one execution of the job with its assigned payload. Asking twice with one id is one execution."""
-        request = jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id=str(execution_id or new_execution_id()))
+        asked: dict[str, Any] = {"execution_id": str(execution_id or new_execution_id()), "not_before": not_before}
+        request = jobs_pb.ExecuteJobRequest(job_id=job_id, **asked)
         answer = await self._call(self._jobs.ExecuteJob, request)
         return job_of(answer.job)
-
-    async def execute_jobs(
-        self,
-        job_ids: Iterable[str] = (),
-        jobs: Iterable[NewJob] = (),
-        *,
-        idempotency_key: str | None = None,
-    ) -> Batch:
-        """Execute jobs that exist, and create and execute others. The same key is the same batch."""
-        request = jobs_pb.ExecuteJobsRequest(
-            job_ids=job_ids,
-            jobs=[new_job_message(job) for job in jobs],
-            idempotency_key=idempotency_key or str(new_execution_id()),
-        )
-        answer = await self._call(self._jobs.ExecuteJobs, request)
-        return _batch_of(answer.batch)
-
-    async def get_batch(self, batch_id: str) -> Batch:
-        """The batch as it stands; NOT_FOUND."""
-        answer = await self._call(self._jobs.GetBatch, jobs_pb.GetBatchRequest(batch_id=batch_id))
-        return _batch_of(answer.batch)
 
     async def cancel_job(self, job_id: str, reason: str | None = None, *, requested_by: str | None = None) -> Job:
         """Cancel what is asked for or under way. The job stays where it can be executed again."""
@@ -262,7 +154,7 @@ class JobStoreClient:
         next. The first event has a cursor alone. Connects again by itself
         behind the last transition it told; before the first, it tells again how the jobs stand.
         """
-        wanted, backoff_s = list(job_ids), WATCH_BACKOFF_FIRST_S
+        wanted, backoffs_s = list(job_ids), watch_backoffs_s()
         while True:
             request = jobs_pb.WatchJobsRequest(
                 job_ids=wanted,
@@ -273,12 +165,11 @@ class JobStoreClient:
             )
             async with aclosing(self._watch_once(request)) as events:
                 async for event in events:
-                    backoff_s = WATCH_BACKOFF_FIRST_S
+                    backoffs_s = watch_backoffs_s()
                     if event.log is not None:
                         after = event.cursor
                     yield event
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-            backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
+            await asyncio.sleep(next(backoffs_s))
 
     async def latest_cursor(self) -> int:
         """Where a watch begins that wants only what changes from now on."""
@@ -327,36 +218,12 @@ class JobStoreClient:
         except grpc.aio.AioRpcError:
             return False
 
-    async def _call(self, method: Callable[..., Awaitable[Answer]], request: Any) -> Answer:
-        try:
-            return await method(request, timeout=self._timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise JobStoreError.of(error) from None
-
     async def _watch_once(self, request: jobs_pb.WatchJobsRequest) -> AsyncGenerator[WatchEvent]:
         """One stream; it ends where a new one may go on."""
-        stream = self._jobs.WatchJobs(request, metadata=self._metadata)
-        try:
-            async for answer in stream:
+        async with aclosing(self._stream(self._jobs.WatchJobs, request)) as answers:
+            async for answer in answers:
                 job = job_of(answer.job) if answer.HasField("job") else None
                 if not answer.logs:
                     yield WatchEvent(answer.cursor, job, job_log_of(answer.log) if answer.HasField("log") else None)
                 for message in answer.logs:
                     yield WatchEvent(message.cursor, None, job_log_of(message))
-        except grpc.aio.AioRpcError as error:
-            if error.code() not in _WATCH_AGAIN:
-                raise JobStoreError.of(error) from None
-        finally:
-            stream.cancel()
-
-
-def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))
-
-
-def _batch_of(message: jobs_pb.Batch) -> Batch:
-    items = [
-        BatchItem(accepted=item.accepted, **{f.name: value for f, value in item.ListFields() if f.name != "accepted"})
-        for item in message.items
-    ]
-    return Batch(id=message.id, state=message.state, total=message.total, counts=dict(message.counts), items=items)

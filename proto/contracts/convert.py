@@ -10,8 +10,20 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.jsontext import json_text, parse_json
-from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob, Policy
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol
+from contracts.resources import (
+    Agent,
+    Job,
+    JobFilter,
+    JobLog,
+    Limit,
+    NewAgent,
+    NewJob,
+    NewLimit,
+    Operation,
+    OperationState,
+    Policy,
+)
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
 #: Metadata of a caller who wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
@@ -71,6 +83,11 @@ def _time(stamp: Timestamp) -> datetime:
     return stamp.ToDatetime(tzinfo=UTC)
 
 
+def time_of(message: Any, field: str) -> datetime | None:
+    """The time in a field; None where it is not set."""
+    return _time(getattr(message, field)) if message.HasField(field) else None
+
+
 def status_message(status: JobStatus) -> pb.JobStatus.ValueType:
     """The enum value of a status."""
     result: pb.JobStatus.ValueType = _enum(pb.JobStatus, "JOB_STATUS", status)
@@ -84,26 +101,30 @@ def status_of(number: int) -> JobStatus:
 
 def policy_message(policy: Policy) -> pb.Policy:
     """A policy as sent."""
-    fields = policy.model_dump(exclude_none=True, exclude={"delivery"})
+    fields = policy.model_dump(exclude_none=True, exclude={"delivery", "resubmit"})
     delivery = _enum(pb.Delivery, "DELIVERY", policy.delivery) if policy.delivery else pb.DELIVERY_UNSPECIFIED
-    return pb.Policy(**fields, delivery=delivery)
+    resubmit = _enum(pb.Resubmit, "RESUBMIT", policy.resubmit) if policy.resubmit else pb.RESUBMIT_UNSPECIFIED
+    return pb.Policy(**fields, delivery=delivery, resubmit=resubmit)
 
 
 def policy_of(message: pb.Policy) -> Policy:
     """A policy as received. ValidationError: a value out of its bounds."""
-    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields() if field.name != "delivery"}
+    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
     fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
     if message.delivery:
         fields["delivery"] = Delivery(_word(pb.Delivery, "DELIVERY", message.delivery).lower())
+    if message.resubmit:
+        fields["resubmit"] = Resubmit(_word(pb.Resubmit, "RESUBMIT", message.resubmit).lower())
     return Policy(**fields)
+
+
+_NEW_JOB = {"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant"}
 
 
 def new_job_message(job: NewJob) -> pb.NewJob:
     """A new job as sent; its payload as text, exact."""
     return pb.NewJob(
-        **job.model_dump(
-            include={"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant", "labels"}
-        ),
+        **job.model_dump(include=_NEW_JOB | {"labels", "capabilities", "not_before"}),
         payload_json=json_text(job.payload),
         policy=policy_message(job.policy),
     )
@@ -111,10 +132,15 @@ def new_job_message(job: NewJob) -> pb.NewJob:
 
 def new_job_of(message: pb.NewJob) -> NewJob:
     """A new job as received. ValidationError or ValueError: it is not well formed."""
-    fields = _set(message, {"id", "title", "description", "acceptance_criteria", "agent_id", "priority", "tenant"})
     text = get_json(message, "payload")
-    payload = None if text is None else parse_json(text)
-    return NewJob(**fields, payload=payload, labels=dict(message.labels), policy=policy_of(message.policy))
+    return NewJob(
+        **_set(message, _NEW_JOB),
+        payload=None if text is None else parse_json(text),
+        capabilities=list(message.capabilities),
+        not_before=time_of(message, "not_before"),
+        labels=dict(message.labels),
+        policy=policy_of(message.policy),
+    )
 
 
 def _set(message: Any, names: set[str]) -> dict[str, Any]:
@@ -139,6 +165,11 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         policy=policy_message(job["policy"]),
         progress=job["progress"],
         progress_message=job["progress_message"],
+        capabilities=job["capabilities"],
+        not_before=job["not_before"],
+        batch_id=_str(job["batch_id"]),
+        spent_usd=job["spent_usd"],
+        spent_tokens=job["spent_tokens"],
         created_at=job["created_at"],
         updated_at=job["updated_at"],
     )
@@ -160,6 +191,9 @@ def job_of(message: pb.Job) -> Job:
         "tenant",
         "progress",
         "progress_message",
+        "batch_id",
+        "spent_usd",
+        "spent_tokens",
     }
     text = get_json(message, "payload")
     return Job(
@@ -167,6 +201,8 @@ def job_of(message: pb.Job) -> Job:
         payload=None if text is None else parse_json(text),
         status=status_of(message.status),
         priority=message.priority,
+        capabilities=list(message.capabilities),
+        not_before=time_of(message, "not_before"),
         labels=dict(message.labels),
         policy=policy_of(message.policy),
         created_at=_time(message.created_at),
@@ -193,6 +229,8 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         created_at=log["created_at"],
         job_status=status_message(JobStatus(log["job_status"])),
         progress=log["progress"],
+        spent_usd=log["spent_usd"],
+        spent_tokens=log["spent_tokens"],
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -204,7 +242,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
     names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
-        **_set(message, names | {"event_id", "cursor", "progress"}),
+        **_set(message, names | {"event_id", "cursor", "progress", "spent_usd", "spent_tokens"}),
         status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),
@@ -216,7 +254,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:
     """An agent to register, as sent."""
     return pb.NewAgent(
-        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled"}),
+        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic"}),
         protocol=protocol_message(agent.protocol),
         policy=policy_message(agent.policy),
     )
@@ -224,7 +262,7 @@ def new_agent_message(agent: NewAgent) -> pb.NewAgent:
 
 def new_agent_of(message: pb.NewAgent) -> NewAgent:
     """An agent to register, as received. ValidationError: it is not well formed."""
-    fields = _set(message, {"id", "name", "url", "enabled"})
+    fields = _set(message, {"id", "name", "url", "enabled", "deterministic"})
     if message.protocol:
         fields["protocol"] = protocol_of(message.protocol)
     return NewAgent(**fields, capabilities=list(message.capabilities), policy=policy_of(message.policy))
@@ -232,15 +270,12 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
 
 def agent_message(agent: Agent) -> pb.Agent:
     """An agent as sent."""
-    message = pb.Agent(
-        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "created_at", "updated_at"}),
+    return pb.Agent(
+        **agent.model_dump(exclude={"protocol", "policy", "circuit"}),
         protocol=protocol_message(agent.protocol),
         policy=policy_message(agent.policy),
         circuit=_enum(pb.Circuit, "CIRCUIT", agent.circuit),
     )
-    if agent.circuit_open_until is not None:
-        message.circuit_open_until.FromDatetime(agent.circuit_open_until)
-    return message
 
 
 def agent_of(message: pb.Agent) -> Agent:
@@ -248,14 +283,69 @@ def agent_of(message: pb.Agent) -> Agent:
     return Agent(
         **_set(message, {"id", "name", "url"}),
         enabled=message.enabled,
+        deterministic=message.deterministic,
+        paused=message.paused,
         circuit=Circuit(_word(pb.Circuit, "CIRCUIT", message.circuit or pb.CIRCUIT_CLOSED).lower()),
-        circuit_open_until=_time(message.circuit_open_until) if message.HasField("circuit_open_until") else None,
+        circuit_open_until=time_of(message, "circuit_open_until"),
         protocol=protocol_of(message.protocol),
         capabilities=list(message.capabilities),
         policy=policy_of(message.policy),
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
     )
+
+
+def job_filter_message(chosen: JobFilter) -> pb.JobFilter:
+    """A filter as sent."""
+    fields = chosen.model_dump(include={"agent_id", "tenant", "labels"})
+    statuses = [status_message(status) for status in chosen.statuses]
+    return pb.JobFilter(**fields, statuses=statuses, batch_id=_str(chosen.batch_id))
+
+
+def job_filter_of(message: Any) -> JobFilter:
+    """A filter as received, by itself or in a request of the same fields. ValidationError: it is not well formed."""
+    fields = _set(message, {"agent_id", "tenant", "batch_id"})
+    statuses = [status_of(status) for status in message.statuses]
+    return JobFilter(**fields, statuses=statuses, labels=dict(message.labels))
+
+
+def operation_message(operation: Operation) -> pb.Operation:
+    """An operation as sent."""
+    return pb.Operation(
+        **operation.model_dump(exclude={"id", "state", "retry_of"}),
+        id=str(operation.id),
+        state=_enum(pb.OperationState, "OPERATION_STATE", operation.state),
+        retry_of=_str(operation.retry_of),
+    )
+
+
+def operation_of(message: pb.Operation) -> Operation:
+    """An operation as received."""
+    return Operation(
+        **_set(message, {"id", "kind", "retry_of"}),
+        state=OperationState(_word(pb.OperationState, "OPERATION_STATE", message.state)),
+        total=message.total,
+        counts=dict(message.counts),
+        rate_per_s=message.rate_per_s,
+        ends_at=time_of(message, "ends_at"),
+        created_at=_time(message.created_at),
+        finished_at=time_of(message, "finished_at"),
+    )
+
+
+def limit_message(name: str, limit: NewLimit) -> pb.Limit:
+    """A limit as sent, for a name."""
+    return pb.Limit(**{**limit.model_dump(), "name": name})
+
+
+def new_limit_of(message: pb.Limit) -> NewLimit:
+    """What a limit is to be, as received. ValidationError: a value out of its bounds."""
+    return NewLimit(**_set(message, set(NewLimit.model_fields)))
+
+
+def limit_of(message: pb.Limit) -> Limit:
+    """A limit as received."""
+    return Limit(**dict(new_limit_of(message)), name=message.name, updated_at=_time(message.updated_at))
 
 
 def protocol_message(protocol: Protocol) -> pb.Protocol.ValueType:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json
-from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Verdict
+from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Usage, Verdict
 from contracts.status import ReportKind
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -44,6 +44,7 @@ class ExecuteRequested(_ExecutionEvent):
 
     type: ClassVar[str] = "signoff.execute-requested.v1"
     job: NewJob | None = Field(None, description="the whole new job; its id is `job_id`")
+    not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
 
     @property
     def event_id(self) -> UUID:
@@ -68,6 +69,7 @@ class ResultProduced(_ExecutionEvent):
     title: Text = ""
     result: Json = None
     duration_s: float | None = Field(None, ge=0, description="of the call")
+    usage: Usage | None = Field(None, description="of the call, as the agent said")
     produced_at: datetime
 
     @property
@@ -92,6 +94,8 @@ class JobStatusReported(_ExecutionEvent):
     verdict: Verdict | None = None
     retry_after_s: float | None = Field(None, ge=0)
     duration_s: float | None = Field(None, ge=0)
+    usage: Usage | None = Field(None, description="of the call that failed, or of the judgement")
+    judge: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
     reported_at: datetime
 
     @property
@@ -129,6 +133,9 @@ class Requested(Model):
 
     policy: dict[str, Any] = Field(description="whole: the job's over the agent's over the jobstore's")
     deadline_at: datetime | None = None
+    not_before: datetime | None = None
+    batch_id: UUID | None = None
+    reuse_key: str | None = Field(None, description="the same for an identical request; hexadecimal")
     created_at: datetime
 
 

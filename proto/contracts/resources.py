@@ -1,12 +1,15 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
+import re
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,7 +19,7 @@ from pydantic import (
 )
 
 from contracts.jsontext import Json
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
 
 #: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
 PAYLOAD_MAX_BYTES = 1 << 20
@@ -38,6 +41,13 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _limit_name(text: str) -> str:
+    if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
+        msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
+        raise ValueError(msg)
+    return text
+
+
 def _http_url(text: str) -> str:
     _URL.validate_python(text)
     return text
@@ -50,6 +60,9 @@ AgentId = JobId
 FailureCode = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$")]
 FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
 Label = Annotated[Text, StringConstraints(max_length=200)]
+Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
+LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_limit_name)]
 
 
 class Model(BaseModel):
@@ -75,6 +88,16 @@ class Policy(Model):
     backoff_factor: float | None = Field(None, ge=1, le=100, description="by which it grows from call to call")
     retry_codes: FailureCodes | None = Field(None, description="after which the agent is called again, whatever else")
     no_retry_codes: FailureCodes | None = Field(None, description="after which it never is")
+    resubmit: Resubmit | None = Field(None, description="who asks for the next submission; by hand when not set")
+    hand_over_after: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="if automatic: not-met verdicts on an agent's work before another one gets the job",
+    )
+    budget_usd: float | None = Field(None, ge=0, le=1_000_000, description="of all calls of agents and judges")
+    budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")
+    reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
 
     def over(self, other: "Policy") -> "Policy":
         """This policy, with what it leaves open taken from another."""
@@ -92,8 +115,12 @@ class NewJob(Model):
     )
     payload: Json = None
     agent_id: AgentId | None = None
+    capabilities: list[Label] = Field(
+        default_factory=list, max_length=64, description="that an agent must have; without an agent_id, one is matched"
+    )
+    not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
     priority: int = Field(5, ge=0, le=9)
-    tenant: Annotated[Text, StringConstraints(min_length=1, max_length=100)] = "default"
+    tenant: Tenant = "default"
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
     policy: Policy = Field(default_factory=Policy)
 
@@ -117,6 +144,11 @@ class Job(Model):
     policy: Policy = Field(default_factory=Policy)
     progress: float | None = Field(None, description="of the last execution, 0 to 1, as its agent said last")
     progress_message: str | None = None
+    capabilities: list[str] = Field(default_factory=list)
+    not_before: datetime | None = None
+    batch_id: UUID | None = Field(None, description="of the execution that is live, or was the last")
+    spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
+    spent_tokens: int = 0
     created_at: datetime
     updated_at: datetime
 
@@ -140,6 +172,8 @@ class JobLog(Model):
     submission: int | None = None
     event_id: UUID | None = None
     progress: float | None = Field(None, description="of the job, after it")
+    spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
+    spent_tokens: int | None = None
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 
@@ -154,6 +188,7 @@ class NewAgent(Model):
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
+    deterministic: bool = Field(False, description="its result may be reused for an identical request")
 
 
 class Agent(NewAgent):
@@ -162,8 +197,78 @@ class Agent(NewAgent):
     id: str
     circuit: Circuit = Circuit.CLOSED
     circuit_open_until: datetime | None = Field(None, description="until when it is given nothing")
+    paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
     created_at: datetime
     updated_at: datetime
+
+
+class NewLimit(Model):
+    """What holds back the executions that a name applies to; what is not set holds back nothing."""
+
+    concurrency: int | None = Field(None, ge=0, le=1_000_000, description="executions with executors at once")
+    rate: int | None = Field(None, ge=1, le=1_000_000, description="executions begun in each `rate_period_s`")
+    rate_period_s: float = Field(1.0, gt=0, le=2_592_000)
+    queue_max: int | None = Field(None, ge=0, le=100_000_000, description="of a tenant: executions that may wait")
+    weight: float | None = Field(None, gt=0, le=1_000, description="of a tenant: its share; 1 unless set")
+    paused: bool = False
+
+
+class Limit(NewLimit):
+    """A limit that applies."""
+
+    name: str
+    updated_at: datetime
+
+
+class JobFilter(Model):
+    """Jobs by what they are; all that is given must hold."""
+
+    statuses: list[JobStatus] = Field(default_factory=list)
+    agent_id: str | None = None
+    tenant: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    batch_id: UUID | None = None
+
+
+class OperationState(StrEnum):
+    """Where an operation stands."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    DONE = "DONE"
+
+
+class Operation(Model):
+    """Something done to many jobs; a batch is one of kind `execute`."""
+
+    id: UUID
+    kind: str
+    state: OperationState = Field(description="`RUNNING` until every job of it rests, then `DONE`")
+    total: int
+    counts: dict[str, int] = Field(
+        description="by the word of JobStatus; refused jobs count as `REFUSED`, those not yet asked for as `WAITING`"
+    )
+    rate_per_s: float = Field(0.0, description="of jobs that came to rest, over the last minute")
+    ends_at: datetime | None = Field(None, description="the estimated end; None while nothing can be said")
+    created_at: datetime
+    finished_at: datetime | None = None
+    retry_of: UUID | None = None
+
+
+class Usage(Model):
+    """What a call consumed, as far as whoever was called said."""
+
+    input_tokens: int = Field(0, ge=0, le=2**53)
+    output_tokens: int = Field(0, ge=0, le=2**53)
+    cost_usd: float | None = Field(None, ge=0, le=1_000_000, description="None where it is not known")
+    model: Annotated[Text, StringConstraints(max_length=200)] | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.input_tokens + self.output_tokens
 
 
 class CriterionVerdict(Model):

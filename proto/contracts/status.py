@@ -59,6 +59,13 @@ class Delivery(StrEnum):
     AT_MOST_ONCE = "at_most_once"
 
 
+class Resubmit(StrEnum):
+    """Who asks for the next submission after a not-met verdict."""
+
+    BY_HAND = "by_hand"
+    AUTOMATIC = "automatic"
+
+
 class Circuit(StrEnum):
     """Whether an agent is given work: open after failures in a row, half open while one call finds out."""
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fake_jobstore import Refusal
@@ -39,6 +40,24 @@ async def test_a_job_is_created_from_json_and_options_come_first(signoff, jobsto
     ran = await signoff("jobs", "create", *arguments, stdin=text if way == "stdin" else None)
     assert ran.status == 0, ran.err
     assert (jobstore.jobs["poem"].title, jobstore.jobs["poem"].policy.max_submissions) == ("another", 2)
+
+
+async def test_a_job_says_what_its_agent_must_be_able_to_and_when_it_begins(signoff):
+    ran = await signoff(
+        "jobs", "create", "--title", "t", "--criteria", "c", "--capability", "prose", "--capability", "verse",
+        "--not-before", "2100-01-01T00:00:00Z", "--json",
+    )  # fmt: skip
+    assert (ran.json["capabilities"], ran.json["not_before"]) == (["prose", "verse"], "2100-01-01T00:00:00Z")
+
+
+async def test_an_execution_begins_no_earlier_than_is_said(signoff, jobstore):
+    await jobstore.add(poem())
+    before = datetime.now(UTC)
+    assert (await signoff("jobs", "execute", "poem", "--not-before", "1h")).status == 0
+    (asked,) = jobstore.asked(jobs_pb.ExecuteJobRequest)
+    begins = asked.not_before.ToDatetime(tzinfo=UTC)
+    assert timedelta(0) <= begins - before - timedelta(hours=1) < timedelta(minutes=1)
+    assert (await signoff("jobs", "execute", "poem", "--not-before", "soon")).status == 2
 
 
 async def test_a_payload_is_read_from_a_file(signoff, jobstore, tmp_path):
@@ -227,3 +246,15 @@ async def test_the_token_of_the_local_stack_is_for_no_other_jobstore(signoff, en
     env["SIGNOFF_TOKEN"] = None
     assert (await signoff("jobs", "list")).status == 1
     assert not jobstore.requests
+
+
+async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstore):
+    await jobstore.add(poem())
+    assert "spent" not in (await signoff("jobs", "get", "poem")).out
+    spent = {"spent_usd": 0.0125, "spent_tokens": 1200}
+    jobstore.jobs["poem"] = jobstore.jobs["poem"].model_copy(update=spent)
+    await jobstore.record("poem", JobLogStatus.FAILED, code="budget_exhausted", **spent)
+    assert re.search(r"spent +0.0125 USD, 1200 tokens", (await signoff("jobs", "get", "poem")).out)
+    first, *_, last = (await signoff("jobs", "logs", "poem")).out.splitlines()
+    assert "so far" not in first
+    assert last.endswith("budget_exhausted (0.0125 USD, 1200 tokens so far)")

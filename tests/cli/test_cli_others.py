@@ -1,4 +1,4 @@
-"""Agents, batches and the watch of everything."""
+"""Agents, limits and the watch of everything."""
 
 import asyncio
 import json
@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-
-import pytest
 
 from contracts.resources import NewAgent, NewJob
 from contracts.status import Circuit, JobLogStatus
@@ -45,31 +43,40 @@ async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signof
     assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("open", until)
 
 
-@pytest.mark.parametrize(("ends", "status"), [("COMPLETED", 0), ("FAILED", 1)])
-async def test_a_batch_succeeds_when_all_its_jobs_do(signoff, jobstore, ends, status):
-    await jobstore.add(job("a", "COMPLETED"))
-    await jobstore.add(job("b", ends))
-    ran = await signoff("batches", "create", "a", "b", "--wait", "--idempotency-key", "k", "--json")
-    assert (ran.status, ran.json["state"]) == (status, "DONE")
-    assert (await signoff("batches", "get", "k", "--json")).json == ran.json
+async def test_an_agent_is_paused_and_resumed(signoff):
+    await signoff("agents", "create", "--id", "writer", "--name", "Writer", "--url", "http://127.0.0.1:1/")
+    assert (await signoff("agents", "pause", "writer", "--json")).json["paused"] is True
+    assert "paused" in (await signoff("agents", "list")).out
+    assert (await signoff("agents", "resume", "writer", "--json")).json["paused"] is False
+    assert (await signoff("agents", "pause", "nobody")).status == 1
 
 
-async def test_a_batch_of_which_a_job_is_refused_is_1(signoff, jobstore):
-    await jobstore.add(job("a"))
-    ran = await signoff("batches", "create", "a", "unknown")
-    assert ran.status == 1
-    assert "unknown_job" in ran.out
+async def test_an_agent_is_said_to_be_deterministic(signoff):
+    url = "http://127.0.0.1:1/"
+    made = await signoff("agents", "create", "--id", "a", "--name", "a", "--url", url, "--deterministic", "--json")
+    assert made.json["deterministic"] is True
+    assert (await signoff("agents", "update", "a", "--name", "b", "--json")).json["deterministic"] is True
+    changed = await signoff("agents", "update", "a", "--no-deterministic", "--json")
+    assert changed.json["deterministic"] is False
 
 
-async def test_a_batch_of_new_jobs_is_read_from_standard_input(signoff, jobstore):
-    text = json.dumps([job("a").model_dump(mode="json"), job("b").model_dump(mode="json")])
-    assert (await signoff("batches", "create", "--file", "-", stdin=text)).status == 0
-    assert set(jobstore.jobs) == {"a", "b"}
-
-
-@pytest.mark.parametrize("arguments", [[], ["a", "--file", "-"], ["--file", "-"]])
-async def test_a_batch_of_nothing_or_of_both_is_bad_usage(signoff, arguments):
-    assert (await signoff("batches", "create", *arguments, stdin="{}")).status == 2
+async def test_limits_are_set_replaced_paused_and_removed(signoff):
+    made = await signoff(
+        "limits", "set", "tenant:a", "--concurrency", "2", "--rate", "5", "--per-s", "60", "--queue-max", "9",
+        "--weight", "1.5", "--json",
+    )  # fmt: skip
+    about = {"concurrency": 2, "rate": 5, "rate_period_s": 60.0, "queue_max": 9, "weight": 1.5, "paused": False}
+    assert about.items() <= made.json.items()
+    assert (await signoff("limits", "pause", "tenant:a", "--json")).json["paused"] is True
+    assert "5 in 60 s" in (await signoff("limits", "list")).out
+    assert (await signoff("limits", "resume", "tenant:a", "--json")).json["paused"] is False
+    replaced = (await signoff("limits", "set", "tenant:a", "--paused", "--json")).json
+    assert (replaced["concurrency"], replaced["paused"]) == (None, True)
+    assert (await signoff("limits", "remove", "tenant:a")).status == 0
+    assert (await signoff("limits", "list", "--json")).json == {"items": []}
+    again = await signoff("limits", "remove", "tenant:a", "--json")
+    assert (again.status, json.loads(again.err)["error"]["code"]) == (1, "unknown_limit")
+    assert (await signoff("limits", "set", "tenant:a", "--rate", "0")).status == 2
 
 
 async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):

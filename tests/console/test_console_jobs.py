@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from contracts.resources import Job
 from signoff.v1 import job_service_pb2 as jobs_pb
 
@@ -110,19 +108,14 @@ async def test_logs_are_listed_oldest_first(http):
     assert page["next_cursor"] is None
 
 
-@pytest.mark.parametrize("whole", [True, False])
-async def test_a_batch_counts_its_jobs_by_status(http, whole):
-    jobs = [NEW | {"id": f"b{n}", "agent_id": "writer", "payload": {"ends": "COMPLETED"}} for n in range(2)]
-    ids = [] if whole else [(await create(http, **job))["id"] for job in jobs] + ["unknown"]
-    body = {"jobs": jobs} if whole else {"job_ids": ids}
-    async with http.post("/api/batches", json=body, headers={"Idempotency-Key": "batch-1"}) as answer:
-        assert answer.status == 201
-        assert answer.headers["Location"] == "/api/batches/batch-1"
-    async with http.get("/api/batches/batch-1") as answer:
-        batch = await answer.json()
-    refused = {} if whole else {"REFUSED": 1}
-    assert (batch["state"], batch["counts"]) == ("DONE", {"COMPLETED": 2} | refused)
-    assert batch["total"] == len(batch["items"]) == 2 + len(refused)
+async def test_an_execution_may_begin_later(http, jobstore):
+    job = await create(http, agent_id="writer")
+    async with http.post(f"/api/jobs/{job['id']}/execute", json={"not_before": "2100-01-01T00:00:00Z"}) as answer:
+        assert answer.status == 200
+    (asked,) = jobstore.asked(jobs_pb.ExecuteJobRequest)
+    assert asked.not_before.ToJsonString() == "2100-01-01T00:00:00Z"
+    async with http.post(f"/api/jobs/{job['id']}/execute", json={"not_before": "2100-01-01T00:00:00"}) as answer:
+        assert answer.status == 422  # of which time zone?
 
 
 async def test_an_agent_is_registered_changed_and_disabled(http):

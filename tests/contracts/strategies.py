@@ -4,8 +4,8 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
-from contracts.resources import Agent, Job, JobLog, NewJob, Policy
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol
+from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, OperationState, Policy
+from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -44,6 +44,11 @@ policies = st.builds(
     backoff_factor=maybe(st.floats(1, 100)),
     retry_codes=maybe(FAILURE_CODES),
     no_retry_codes=maybe(FAILURE_CODES),
+    resubmit=maybe(st.sampled_from(Resubmit)),
+    hand_over_after=maybe(st.integers(1, 100)),
+    budget_usd=maybe(st.floats(0, 1_000)),
+    budget_tokens=maybe(st.integers(0, 2**53)),
+    reuse_verdict=maybe(st.booleans()),
 )
 labels = st.dictionaries(texts(), texts(), max_size=4)
 new_jobs = st.builds(
@@ -54,6 +59,8 @@ new_jobs = st.builds(
     acceptance_criteria=texts(min_size=1).filter(str.strip),
     payload=json_values(),
     agent_id=maybe(IDS),
+    capabilities=st.lists(texts(), max_size=4),
+    not_before=maybe(TIMES),
     priority=st.integers(0, 9),
     tenant=texts(min_size=1),
     labels=labels,
@@ -80,6 +87,11 @@ def jobs(payloads):
         policy=policies,
         progress=maybe(st.floats(0, 1)),
         progress_message=maybe(texts()),
+        capabilities=st.lists(texts(), max_size=4),
+        not_before=maybe(TIMES),
+        batch_id=maybe(st.uuids()),
+        spent_usd=st.floats(0, 1_000),
+        spent_tokens=st.integers(0, 2**53),
         created_at=TIMES,
         updated_at=TIMES,
     )
@@ -104,6 +116,8 @@ def job_logs(payloads):
         submission=maybe(INT32),
         event_id=maybe(st.uuids()),
         progress=maybe(st.floats(0, 1)),
+        spent_usd=maybe(st.floats(0, 1_000)),
+        spent_tokens=maybe(st.integers(0, 2**53)),
         cursor=st.integers(0, 2**63 - 1),
         created_at=TIMES,
     )
@@ -120,6 +134,40 @@ agents = st.builds(
     enabled=st.booleans(),
     circuit=st.sampled_from(Circuit),
     circuit_open_until=maybe(TIMES),
+    deterministic=st.booleans(),
+    paused=st.booleans(),
     created_at=TIMES,
+    updated_at=TIMES,
+)
+job_filters = st.builds(
+    JobFilter,
+    statuses=st.lists(st.sampled_from(JobStatus), max_size=4),
+    agent_id=maybe(IDS),
+    tenant=maybe(texts()),
+    labels=labels,
+    batch_id=maybe(st.uuids()),
+)
+operations = st.builds(
+    Operation,
+    id=st.uuids(),
+    kind=st.just("execute"),
+    state=st.sampled_from(OperationState),
+    total=st.integers(0, 10_000),
+    counts=st.dictionaries(st.sampled_from([*JobStatus, "REFUSED"]), INT32),
+    rate_per_s=st.floats(0, 1_000),
+    ends_at=maybe(TIMES),
+    created_at=TIMES,
+    finished_at=maybe(TIMES),
+    retry_of=maybe(st.uuids()),
+)
+limits = st.builds(
+    Limit,
+    name=st.sampled_from(["agent:a", "tenant:*", "label:k=v=w"]),
+    concurrency=maybe(st.integers(0, 1_000_000)),
+    rate=maybe(st.integers(1, 1_000_000)),
+    rate_period_s=st.floats(0, 2_592_000, exclude_min=True),
+    queue_max=maybe(st.integers(0, 100_000_000)),
+    weight=maybe(st.floats(0, 1_000, exclude_min=True)),
+    paused=st.booleans(),
     updated_at=TIMES,
 )

@@ -3,20 +3,26 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import agents, job_logs, jobs, json_values, new_jobs
+from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
 from contracts.convert import (
     agent_message,
     agent_of,
     get_json,
+    job_filter_message,
+    job_filter_of,
     job_log_message,
     job_log_of,
     job_message,
     job_of,
+    limit_message,
+    limit_of,
     new_agent_message,
     new_agent_of,
     new_job_message,
     new_job_of,
+    operation_message,
+    operation_of,
     protocol_of,
     put_json,
     status_of,
@@ -76,6 +82,13 @@ def test_agent_comes_back(agent):
     assert agent_of(sent(agent_message(agent))) == agent
     new = NewAgent.model_validate(agent.model_dump())
     assert new_agent_of(sent(new_agent_message(new))) == new
+
+
+@given(job_filters, operations, limits)
+def test_what_operators_say_and_read_comes_back(chosen, operation, limit):
+    assert job_filter_of(sent(job_filter_message(chosen))) == chosen
+    assert operation_of(sent(operation_message(operation))) == operation
+    assert limit_of(sent(limit_message(limit.name, limit))) == limit
 
 
 @pytest.mark.parametrize("text", EXACT)

@@ -188,7 +188,7 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
 
 def test_reports_of_one_happening_have_one_id():
     a_grant = grant()
-    reports = [Told(a_grant).failed(1, AgentTimeoutError("late"), 1.0, 2.0, here=False) for _ in range(2)]
+    reports = [Told(a_grant).failed(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0) for _ in range(2)]
     assert reports[0].event_id == reports[1].event_id
 
 

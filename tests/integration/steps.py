@@ -8,15 +8,17 @@ from sqlalchemy import text
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
-from contracts.resources import CriterionVerdict, NewJob, Verdict
+from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
+from jobstore import queries
 from jobstore.commands import CreateJob, ExecuteJob
 from jobstore.database import Database
+from jobstore.grants import Answer
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage
 from jobstore.sweeper import Sweeper
-from jobstore.work import Answer, ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from jobstore.work import ClaimExecution, ClaimJudging, RecordReport, RecordResult
 from servicekit.errors import TransientError
 
 CRITERIA = 'Says "blue"'
@@ -26,15 +28,17 @@ def new_job(**fields: Any) -> NewJob:
     return NewJob(**{"title": "A title", "acceptance_criteria": CRITERIA, "agent_id": "writer", **fields})
 
 
-def result(execution_id: UUID, job_id: str, lease: int, value: Any = "blue", attempt: int = 1) -> ResultProduced:
+def result(
+    execution_id: UUID, job_id: str, lease: int, value: Any = "blue", attempt: int = 1, **fields: Any
+) -> ResultProduced:
+    whole = {"acceptance_criteria": CRITERIA, "produced_at": datetime.now(UTC), **fields}
     return ResultProduced(
         execution_id=execution_id,
         job_id=job_id,
         attempt=attempt,
         lease=lease,
-        acceptance_criteria=CRITERIA,
         result=value,
-        produced_at=datetime.now(UTC),
+        **whole,
     )
 
 
@@ -92,8 +96,9 @@ class Steps:
         event = reported(self.execution_id, self.job_id, lease, kind, **fields)
         return await self.handlers.record.one(RecordReport(event))
 
-    async def result(self, lease: int, value: Any = "blue") -> Any:
-        return await self.handlers.record.one(RecordResult(result(self.execution_id, self.job_id, lease, value)))
+    async def result(self, lease: int, value: Any = "blue", **fields: Any) -> Any:
+        event = result(self.execution_id, self.job_id, lease, value, **fields)
+        return await self.handlers.record.one(RecordResult(event))
 
     async def row(self) -> Any:
         async with self.database.session() as session:
@@ -160,3 +165,11 @@ async def swept(database: Database, handlers: Handlers) -> None:
     await sweeper.sweep()
     sweeper._lapse_from = 0.0
     await sweeper.sweep()
+
+
+async def able_agents(database: Database) -> None:
+    """Two agents that can do what jobs ask for."""
+    async with database.transaction() as connection:
+        for name in ("able", "abler"):
+            new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
+            await queries.put_agent(connection, name, new, create=True)

@@ -16,9 +16,10 @@ from contracts.status import ReportKind
 from jobstore.commands import CancelJob, Command, ExecuteJob
 from jobstore.database import Database, RaceError
 from jobstore.errors import RefusedError
+from jobstore.grants import DUPLICATE, GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.states import Refusal
-from jobstore.work import DUPLICATE, GRANTED, REFUSAL, ClaimExecution, ClaimJudging, RecordReport
+from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
 from servicekit.worker import Worker
 
 

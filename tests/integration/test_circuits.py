@@ -17,9 +17,11 @@ from contracts.status import Circuit, Outcome, Protocol, ReportKind
 from jobstore import leases
 from jobstore.commands import CancelJob
 from jobstore.dispatcher import Dispatcher
+from jobstore.grants import Answer
 from jobstore.services import Agents
-from jobstore.states import Kind, Stage, State
-from jobstore.work import Answer, ClaimExecution, RecordReport
+from jobstore.states import Kind
+from jobstore.turns import Turns
+from jobstore.work import ClaimExecution, RecordReport
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = leases.OfferTerms(5.0, 60.0, 60.0)
@@ -340,16 +342,15 @@ async def test_much_that_waits_for_a_broken_agent_is_not_even_looked_at(world: B
     await world.sql(
         """
         INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id,
-            priority, spent, due_at)
-        SELECT gen_random_uuid(), 'none', 'EXECUTING', 'QUEUED', 0, 0, 0, 0, 1, 'writer', 9, 0, now()
+            priority, spent, due_at, flow)
+        SELECT gen_random_uuid(), 'none', 'EXECUTING', 'QUEUED', 0, 0, 0, 0, 1, 'writer', 9, 0, now(), '{agent:writer}'
         FROM generate_series(1, 20000)
         """
     )
     await world.sql("ANALYZE executions")
     async with world.database.transaction() as connection:
         read = text("SELECT sum(idx_tup_fetch + seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname = :table")
-        rows = await leases.offer(connection, Stage.EXECUTING, State.QUEUED, 100, OFFERS)
-        rows += await leases.offer_by_agent(connection, 100, OFFERS)
+        offered = await Turns().offer(connection, 100, OFFERS)
         # A few hundred are what is left of earlier tests.
         assert int(await connection.scalar(read, {"table": "executions"}) or 0) < 2_000
-    assert [row.execution_id for row in rows] == [other.execution_id]
+    assert [row.execution_id for row in offered.rows] == [other.execution_id]

@@ -16,9 +16,11 @@ from steps import Steps
 
 from contracts.status import ReportKind
 from jobstore import queries
+from jobstore.batches import Batches
 from jobstore.database import Database
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
+from jobstore.operating import Operator
 from jobstore.services import Agents, Jobs
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
@@ -48,7 +50,8 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 @pytest.fixture(scope="module")
 async def channel(database: Database, handlers: Handlers, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens("the administrator's", "a worker's"))
-    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, PAYLOAD_MAX), server)
+    batches = Batches(database, Operator(database, handlers), PAYLOAD_MAX)
+    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(Agents(database), server)
     add_WorkServiceServicer_to_server(Work(database, handlers), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -11,9 +11,10 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.grants import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.states import Kind, Refusal
-from jobstore.work import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL, ClaimExecution, ClaimJudging, RecordResult
+from jobstore.work import ClaimExecution, ClaimJudging, RecordResult
 from servicekit.errors import PermanentError
 
 

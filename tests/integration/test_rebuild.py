@@ -8,19 +8,21 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from costly import costly_and_reused
 from sqlalchemy import text
-from steps import Steps, verdict
+from steps import Steps, able_agents, verdict
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore import queries, rebuild
-from jobstore.commands import AssignAgent, CancelJob, ExecuteJob
+from jobstore.commands import AssignAgent, CancelJob, ExecuteJob, MatchJob
 from jobstore.database import Database
 from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
 from jobstore.rebuild import Opens, Rebuild
 from jobstore.relay import Relay
+from jobstore.resubmission import next_id
 from jobstore.states import Kind
 from jobstore.verify import TABLES, Verify, at_one_moment
 from servicekit.broker import Publisher
@@ -88,6 +90,7 @@ async def live(database: Database, handlers: Handlers, facts: Facts) -> dict[str
 
     await _at_rest(life, handlers)
     await _live(life)
+    await _by_policy(life, database)
     await _agents(database)
     await facts.relay(database)
     return lives
@@ -128,6 +131,7 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
     await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await costly_and_reused(life, handlers)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
     await handlers.submit.one(CancelJob(life("pending, cancelled").job_id))
@@ -148,6 +152,20 @@ async def _live(life: Callable[[str], Steps]) -> None:
     await life("once, queued").requested(policy=AT_MOST_ONCE)
     await life("once, running").running(policy=AT_MOST_ONCE)
     await life("once, judging").judging(policy=AT_MOST_ONCE)
+
+
+async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
+    """Jobs that are matched, handed on and submitted again by nobody's hand."""
+    missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
+    await able_agents(database)
+    await missed.handlers.match.one(MatchJob(missed.job_id, 2))
+    await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
+    steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
+    await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
+    steps.execution_id = next_id(steps.execution_id)
+    await _claimed_and_judged(steps, Outcome.FAIL)
+    assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on", "no_progress"]
+    await _judged(life("queued by policy"), Outcome.FAIL, policy={"resubmit": "automatic"})
 
 
 async def _agents(database: Database) -> None:
@@ -286,7 +304,7 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
 ) -> None:
     database, _ = target
     result = await Rebuild(database, history, print).run()
-    assert (result["queued"], result["failed"]) == (5, 2)
+    assert (result["queued"], result["failed"]) == (6, 2)
     anew = {name: _in(steps, database, handlers) for name, steps in live.items()}
     for name in ("once, queued", "once, running"):
         last = (await anew[name].logs())[-1]

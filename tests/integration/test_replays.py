@@ -14,8 +14,8 @@ from contracts.identity import new_execution_id
 from contracts.status import ReportKind
 from jobstore.commands import CancelJob
 from jobstore.database import Database
+from jobstore.grants import DUPLICATE, QUEUED, REFUSAL
 from jobstore.handlers import Handlers
-from jobstore.work import DUPLICATE, QUEUED, REFUSAL
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from world import JOBS, LEASE_S, World, spec
+from world import LEASE_S, World
+from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
 from jobstore.breaker import BreakerTerms

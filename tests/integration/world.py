@@ -11,10 +11,11 @@ from uuid import UUID
 from invariants import Tables
 from sqlalchemy import text
 from standins import Agents, Held, Topics, Worker, tokens
-from steps import new_job, reported, result, verdict
+from steps import able_agents, reported, result, verdict
+from world_jobs import at_most_once, spec
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import NewJob
+from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
 from jobstore.database import Database
@@ -28,22 +29,10 @@ from signoff.v1 import work_service_pb2 as pb
 _GRANTED = pb.CLAIM_OUTCOME_GRANTED
 #: In real time nothing falls due during a test: time passes by moving due times.
 LEASE_S = 1_000.0
-JOBS: dict[str, dict[str, Any]] = {
-    "job-0": {},
-    "job-1": {"policy": {"delivery": "at_most_once"}, "priority": 7},
-    "job-2": {"policy": {"deadline_s": 100_000.0, "max_submissions": 2, "max_attempts": 2}, "payload": {"n": 2**70}},
-    "job-3": {"agent_id": None},
-}
+JUDGE = "a judge"
+USAGE = Usage(input_tokens=10)
 CONSUMED = (CancelRequested, ResultProduced, JobStatusReported)
 ROUNDS_MAX = 40
-
-
-def spec(job_id: str) -> NewJob:
-    return new_job(**JOBS[job_id])
-
-
-def at_most_once(job_id: str) -> bool:
-    return bool(JOBS[job_id].get("policy", {}).get("delivery") == "at_most_once")
 
 
 class World:
@@ -68,8 +57,9 @@ class World:
         return UUID(int=next(self._ids))
 
     async def empty(self) -> None:
-        """Forget what earlier examples left."""
-        for table in ("circuits", "executions", "workers", "job_logs", "jobs"):
+        """Forget what earlier examples left; two agents can do what jobs ask for."""
+        await able_agents(self.database)
+        for table in ("circuits", "executions", "workers", "reusable", "job_logs", "jobs"):
             await self.sql(f"DELETE FROM {table}")
         for worker in self.workers:  # as a worker does when it starts
             await self.renew(worker)
@@ -203,7 +193,8 @@ class World:
     def answered(self, worker: Worker, held: Held, how: str) -> None:
         """The agent has answered: result, error, decline or retry; unreachable: it was not called at all."""
         if how == "result":
-            outcome: Any = result(*self._named(held), value=f"blue {held.lease}", attempt=held.about[1])
+            value = "blue" if held.about[0] == "job-0" else f"blue {held.lease}"  # of which the verdict is reused
+            outcome: Any = result(*self._named(held), value=value, attempt=held.about[1], usage=USAGE)
         else:
             if how == "retry" and at_most_once(held.about[0]):
                 how = "error"
@@ -211,7 +202,12 @@ class World:
             kind = kinds.get(how, ReportKind.ATTEMPT_FAILED)
             if how == "retry":
                 self.agents.excused.add(held.lease)
-            told = {"retry_after_s": 30.0, "code": f"agent_{how}", "retryable": kind is ReportKind.ATTEMPT_FAILED}
+            told = {
+                "retry_after_s": 30.0,
+                "code": f"agent_{how}",
+                "retryable": kind is ReportKind.ATTEMPT_FAILED,
+                "usage": USAGE,
+            }
             outcome = reported(*self._named(held), kind, seq=held.seq + 1, **told)
         worker.end(held, outcome)
 
@@ -219,7 +215,7 @@ class World:
 
     async def claim_judging(self, worker: Worker, events: Sequence[ResultProduced], *, lost: bool = False) -> None:
         bodies = [event.model_dump_json().encode() for event in events]
-        request = pb.BeginJudgingsRequest(owner=str(worker.owner), room=worker.room, results=bodies)
+        request = pb.BeginJudgingsRequest(owner=str(worker.owner), room=worker.room, results=bodies, judge=JUDGE)
         async with self.fenced(events):
             answers = (await self.work.BeginJudgings(request, None)).answers
         for event, answer in zip(events, answers, strict=True):
@@ -232,6 +228,7 @@ class World:
         told: dict[str, Any] = {"kind": ReportKind.FAILED, "code": "judge_invalid"}
         if how != "nonsense":
             told = {"kind": ReportKind.VERDICT, "verdict": verdict(Outcome.PASS if how == "met" else Outcome.FAIL)}
+            told |= {"judge": JUDGE, "usage": USAGE}
         worker.end(held, reported(*self._named(held), **told))
 
     # All workers

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import JobStatus
-from jobstore.states import Execution, Job, Kind, Report, Stage, State, Times
+from jobstore.states import Decision, Execution, Job, Kind, Report, Stage, State, Times
+from jobstore.transitions import decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = Times(NOW, lease_s=10.0, offer_again_s=5.0)
@@ -51,3 +52,11 @@ def done(answer: str = "completed", **fields: Any) -> Execution:
 def report(kind: Kind, lease: int = 1, **fields: Any) -> Report:
     defaults: dict[str, Any] = {"seq": 1, "owner": OWNER, "agent_id": "writer"}
     return Report(kind, lease, **{**defaults, **fields})
+
+
+def next_of(execution: Execution, kind: Kind, standing: JobStatus = JobStatus.IN_PROGRESS, **fields: Any) -> Execution:
+    """The execution after a report that is recorded."""
+    decision = decide(job(standing, live=kind is not Kind.REQUESTED), execution, report(kind, **fields), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    return decision.execution

@@ -96,7 +96,7 @@ async def test_an_agent_that_fails_for_a_while_is_called_again(system: System, a
 
 async def test_a_judge_that_is_down_delays_and_never_decides(system: System, agent: Agent, judge: Judge) -> None:
     await judge.stop()
-    job = await system.create()
+    job = await system.create(policy={"reuse_verdict": False})
     await system.client.execute_job(job.id)
     await system.logged(job.id, lambda entry: entry.response_payload == {"result": {"text": "The sky is blue."}})
     assert (await system.client.get_job(job.id)).status is JobStatus.IN_PROGRESS

@@ -59,6 +59,13 @@ async def test_the_operators_example(home: Path) -> None:
     assert "COMPLETED" in output
 
 
+async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -> None:
+    output = await run(home, "bash", "-ec", example("Many jobs, and limits", "sh"))
+    assert "DONE  30 jobs: 30 COMPLETED" in output
+    assert [limit.name for limit in await system.client.list_limits()] == ["tenant:press"]
+    await system.client.remove_limit("tenant:press")
+
+
 async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> None:
     await system.calm()
     output = await run(home, "bash", "-ec", example("Replay and rebuild", "sh"))

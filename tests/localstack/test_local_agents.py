@@ -1,5 +1,6 @@
 """The three small agents: what they answer, and how a payload steers them."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -73,6 +74,14 @@ async def test_a_status_can_be_asked_for_so_many_times(client: TestClient[Any, A
 
 async def test_any_answer_can_be_asked_for(client: TestClient[Any, Any]) -> None:
     assert await result(client, "writer", job(agent={"answer": None})) is None
+
+
+async def test_what_it_consumed_can_be_said(client: TestClient[Any, Any]) -> None:
+    usage = {"input_tokens": 3, "cost_usd": 0.5}
+    async with client.post("/writer", json=job(agent={"usage": usage, "status": 503, "times": 1})) as failed:
+        assert json.loads(failed.headers["Signoff-Usage"]) == usage
+    async with client.post("/builder", json=job(agent={"usage": usage, "delay_s": 0})) as taken:
+        assert (await stands(client, taken.headers["Location"]))["usage"] == usage
 
 
 async def test_builder_tells_how_its_work_stands_until_it_is_done(client: TestClient[Any, Any]) -> None:

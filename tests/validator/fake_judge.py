@@ -200,3 +200,14 @@ def _response(content: list[dict[str, Any]], finish: str) -> dict[str, Any]:
             {"type": "message", "role": "assistant", "content": content},
         ],
     }
+
+
+def charges(said: Step, usage: Any, model: str = "gpt-4o-mini") -> Step:
+    """The same answer, with what it consumed, by a model that has a price."""
+
+    async def step(request: web.Request, body: dict[str, Any]) -> web.Response:
+        response = await said(request, body)
+        assert isinstance(response, web.Response)
+        return web.json_response(json.loads(response.text or "") | {"model": model, "usage": usage})
+
+    return step

@@ -10,6 +10,7 @@ criterion can never pass. `agent` says how to behave, and every field may be lef
                "times": 2,            but only so many times an execution, then do the job
                "retry_after_s": 1,    with that header
                "answer": <any JSON>,  answer just this as the result
+               "usage": {...},        with this in the header Signoff-Usage, or as a member beside the result
                "silent": true}}       (the builder) never end, nor show life
 
 `GET /calls` tells what was called (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
@@ -78,6 +79,7 @@ class Work:
     result: Any
     takes_s: float
     silent: bool
+    usage: Any = None
     began: float = field(default_factory=time.monotonic)
 
     def status(self) -> dict[str, Any]:
@@ -86,7 +88,8 @@ class Work:
         if self.silent:
             return {"state": "running", "heartbeat": 0}
         if done == 1.0:
-            return {"state": "succeeded", "result": self.result}
+            consumed = {} if self.usage is None else {"usage": self.usage}
+            return {"state": "succeeded", "result": self.result, **consumed}
         text = json.dumps(self.result)
         partial = text[: int(len(text) * done)]
         message = f"{len(partial)} of {len(text)} characters"
@@ -122,18 +125,20 @@ async def work(request: web.Request) -> web.Response:
     how = _object(_object(job.get("payload")).get("agent"))
     if agent != "builder":
         await asyncio.sleep(float(how.get("delay_s", 0)))
+    headers = {"Signoff-Usage": json.dumps(how["usage"])} if "usage" in how else {}
     if "status" in how and calls <= how.get("times", calls):
-        headers = {"Retry-After": str(how["retry_after_s"])} if "retry_after_s" in how else None
+        if "retry_after_s" in how:
+            headers["Retry-After"] = str(how["retry_after_s"])
         return web.json_response({"error": "as the payload asked"}, status=int(how["status"]), headers=headers)
     result = how["answer"] if "answer" in how else {"text": write(agent, job)}
-    return take(request, job, how, result) if agent == "builder" else web.json_response(result)
+    return take(request, job, how, result) if agent == "builder" else web.json_response(result, headers=headers)
 
 
 def take(request: web.Request, job: dict[str, Any], how: dict[str, Any], result: Any) -> web.Response:
     """Begin the work, or go on with it where this execution has begun; the oldest of too many is forgotten."""
     works, name = request.app[WORKS], str(job.get("execution_id"))
     if name not in works:
-        works[name] = Work(result, float(how.get("delay_s", BUILDING_S)), bool(how.get("silent")))
+        works[name] = Work(result, float(how.get("delay_s", BUILDING_S)), bool(how.get("silent")), how.get("usage"))
         if len(works) > WORKS_MAX:
             works.popitem(last=False)
     return web.Response(status=202, headers={"Location": f"/builder/{quote(name, safe='')}"})

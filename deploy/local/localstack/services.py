@@ -9,6 +9,7 @@ from localstack.process import ServiceSpec
 from localstack.supervisor import answers
 
 AGENT_NETWORKS = "127.0.0.0/8,::1/128"
+JUDGE_MODEL = "local-rules"  # no name of a model that has a price
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
 # The services inherit the environment of `signoff up`, but for secrets: each gets those it needs.
 NOT_INHERITED = {"SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_DATABASE_URL"}
@@ -77,5 +78,7 @@ def _env(kind: str, addresses: Addresses) -> dict[str, str]:
         return dial | token | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
     if kind == "executor":
         return dial | worker_token | {"SIGNOFF_AGENT_NETWORKS": AGENT_NETWORKS}
-    judge = {"OPENAI_API_KEY": "local", "OPENAI_BASE_URL": f"{addresses.judge}/v1"} if addresses.judge else {}
+    if addresses.judge is None:
+        return dial | worker_token
+    judge = {"OPENAI_API_KEY": "local", "OPENAI_BASE_URL": f"{addresses.judge}/v1", "SIGNOFF_JUDGE_MODEL": JUDGE_MODEL}
     return dial | worker_token | judge

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from signoff.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
@@ -130,6 +131,7 @@ class ListJobsRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     WITHOUT_TEXTS_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
@@ -138,6 +140,7 @@ class ListJobsRequest(_message.Message):
     tenant: _builtins.str
     without_texts: _builtins.bool
     """Leaves out description, criteria and payload."""
+    batch_id: _builtins.str
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]: ...
     @_builtins.property
@@ -154,17 +157,22 @@ class ListJobsRequest(_message.Message):
         tenant: _builtins.str | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         without_texts: _builtins.bool = ...,
+        batch_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "batch_id", b"batch_id", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "batch_id", b"batch_id", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "without_texts", b"without_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
+    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
     _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
     _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
 
@@ -302,18 +310,24 @@ class ExecuteJobRequest(_message.Message):
 
     JOB_ID_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     execution_id: _builtins.str
     """A UUID, best version 7; the jobstore chooses one when it is not set."""
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """It begins no earlier."""
+
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         execution_id: _builtins.str | None = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "execution_id", b"execution_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "execution_id", b"execution_id", "not_before", b"not_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "execution_id", b"execution_id", "job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id", "execution_id", b"execution_id", "job_id", b"job_id", "not_before", b"not_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
@@ -348,8 +362,9 @@ class ExecuteJobsRequest(_message.Message):
     JOB_IDS_FIELD_NUMBER: _builtins.int
     JOBS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
-    """The same key is the same batch."""
+    """The same key is the same batch; with other jobs ALREADY_EXISTS, `batch_conflict`."""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Jobs that exist."""
@@ -358,16 +373,21 @@ class ExecuteJobsRequest(_message.Message):
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.NewJob]:
         """Jobs to create and execute."""
 
+    @_builtins.property
+    def filter(self) -> _resources_pb2.JobFilter:
+        """Jobs that exist and match; instead of `job_ids`."""
+
     def __init__(
         self,
         *,
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
         jobs: _abc.Iterable[_resources_pb2.NewJob] | None = ...,
         idempotency_key: _builtins.str | None = ...,
+        filter: _resources_pb2.JobFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "filter", b"filter", "idempotency_key", b"idempotency_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key", "job_ids", b"job_ids", "jobs", b"jobs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "filter", b"filter", "idempotency_key", b"idempotency_key", "job_ids", b"job_ids", "jobs", b"jobs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
     _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
@@ -426,6 +446,7 @@ class Batch(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: _builtins.str
     """`RUNNING` until every job of it rests, then `DONE`."""
@@ -436,6 +457,10 @@ class Batch(_message.Message):
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]: ...
+    @_builtins.property
+    def operation(self) -> _resources_pb2.Operation:
+        """How it goes."""
+
     def __init__(
         self,
         *,
@@ -444,10 +469,11 @@ class Batch(_message.Message):
         total: _builtins.int = ...,
         counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         items: _abc.Iterable[Global___BatchItem] | None = ...,
+        operation: _resources_pb2.Operation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "id", b"id", "items", b"items", "state", b"state", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "id", b"id", "items", b"items", "operation", b"operation", "state", b"state", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

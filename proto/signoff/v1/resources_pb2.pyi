@@ -121,6 +121,24 @@ DELIVERY_AT_LEAST_ONCE: Delivery.ValueType  # 1
 DELIVERY_AT_MOST_ONCE: Delivery.ValueType  # 2
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
+class _Resubmit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResubmitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Resubmit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESUBMIT_UNSPECIFIED: _Resubmit.ValueType  # 0
+    RESUBMIT_BY_HAND: _Resubmit.ValueType  # 1
+    RESUBMIT_AUTOMATIC: _Resubmit.ValueType  # 2
+
+class Resubmit(_Resubmit, metaclass=_ResubmitEnumTypeWrapper):
+    """Who asks for the next submission after a not-met verdict."""
+
+RESUBMIT_UNSPECIFIED: Resubmit.ValueType  # 0
+RESUBMIT_BY_HAND: Resubmit.ValueType  # 1
+RESUBMIT_AUTOMATIC: Resubmit.ValueType  # 2
+Global___Resubmit: _TypeAlias = Resubmit  # noqa: Y015
+
 class _Circuit:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -140,6 +158,32 @@ CIRCUIT_CLOSED: Circuit.ValueType  # 1
 CIRCUIT_OPEN: Circuit.ValueType  # 2
 CIRCUIT_HALF_OPEN: Circuit.ValueType  # 3
 Global___Circuit: _TypeAlias = Circuit  # noqa: Y015
+
+class _OperationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OperationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OperationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPERATION_STATE_UNSPECIFIED: _OperationState.ValueType  # 0
+    OPERATION_STATE_RUNNING: _OperationState.ValueType  # 1
+    """Until every job of it rests."""
+    OPERATION_STATE_PAUSED: _OperationState.ValueType  # 2
+    OPERATION_STATE_CANCELLING: _OperationState.ValueType  # 3
+    OPERATION_STATE_CANCELLED: _OperationState.ValueType  # 4
+    OPERATION_STATE_DONE: _OperationState.ValueType  # 5
+
+class OperationState(_OperationState, metaclass=_OperationStateEnumTypeWrapper):
+    """Where an operation stands."""
+
+OPERATION_STATE_UNSPECIFIED: OperationState.ValueType  # 0
+OPERATION_STATE_RUNNING: OperationState.ValueType  # 1
+"""Until every job of it rests."""
+OPERATION_STATE_PAUSED: OperationState.ValueType  # 2
+OPERATION_STATE_CANCELLING: OperationState.ValueType  # 3
+OPERATION_STATE_CANCELLED: OperationState.ValueType  # 4
+OPERATION_STATE_DONE: OperationState.ValueType  # 5
+Global___OperationState: _TypeAlias = OperationState  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
@@ -161,6 +205,11 @@ class Policy(_message.Message):
     BACKOFF_FACTOR_FIELD_NUMBER: _builtins.int
     RETRY_CODES_FIELD_NUMBER: _builtins.int
     NO_RETRY_CODES_FIELD_NUMBER: _builtins.int
+    RESUBMIT_FIELD_NUMBER: _builtins.int
+    HAND_OVER_AFTER_FIELD_NUMBER: _builtins.int
+    BUDGET_USD_FIELD_NUMBER: _builtins.int
+    BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
+    REUSE_VERDICT_FIELD_NUMBER: _builtins.int
     max_submissions: _builtins.int
     max_attempts: _builtins.int
     attempt_timeout_s: _builtins.float
@@ -174,6 +223,15 @@ class Policy(_message.Message):
     """Waits between calls: anything up to first * factor ^ (calls - 1), and to the longest."""
     backoff_max_s: _builtins.float
     backoff_factor: _builtins.float
+    resubmit: Global___Resubmit.ValueType
+    """Who asks for the next submission; by hand when not set."""
+    hand_over_after: _builtins.int
+    """If automatic: not-met verdicts on one agent's work before another matching agent gets the job."""
+    budget_usd: _builtins.float
+    """Of all calls of agents and judges."""
+    budget_tokens: _builtins.int
+    reuse_verdict: _builtins.bool
+    """Whether a verdict on the identical result may be reused."""
     @_builtins.property
     def retry_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Error codes, or HTTP statuses, after which an agent is always, or never, called again."""
@@ -197,10 +255,15 @@ class Policy(_message.Message):
         backoff_factor: _builtins.float | None = ...,
         retry_codes: _abc.Iterable[_builtins.str] | None = ...,
         no_retry_codes: _abc.Iterable[_builtins.str] | None = ...,
+        resubmit: Global___Resubmit.ValueType = ...,
+        hand_over_after: _builtins.int | None = ...,
+        budget_usd: _builtins.float | None = ...,
+        budget_tokens: _builtins.int | None = ...,
+        reuse_verdict: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "retry_codes", b"retry_codes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempt_timeout_s: _TypeAlias = _typing.Literal["attempt_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__attempt_timeout_s: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s"]  # noqa: Y015
@@ -210,10 +273,16 @@ class Policy(_message.Message):
     _WhichOneofArgType__backoff_first_s: _TypeAlias = _typing.Literal["_backoff_first_s", b"_backoff_first_s"]  # noqa: Y015
     _WhichOneofReturnType__backoff_max_s: _TypeAlias = _typing.Literal["backoff_max_s"]  # noqa: Y015
     _WhichOneofArgType__backoff_max_s: _TypeAlias = _typing.Literal["_backoff_max_s", b"_backoff_max_s"]  # noqa: Y015
+    _WhichOneofReturnType__budget_tokens: _TypeAlias = _typing.Literal["budget_tokens"]  # noqa: Y015
+    _WhichOneofArgType__budget_tokens: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__budget_usd: _TypeAlias = _typing.Literal["budget_usd"]  # noqa: Y015
+    _WhichOneofArgType__budget_usd: _TypeAlias = _typing.Literal["_budget_usd", b"_budget_usd"]  # noqa: Y015
     _WhichOneofReturnType__connect_timeout_s: _TypeAlias = _typing.Literal["connect_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__connect_timeout_s: _TypeAlias = _typing.Literal["_connect_timeout_s", b"_connect_timeout_s"]  # noqa: Y015
     _WhichOneofReturnType__deadline_s: _TypeAlias = _typing.Literal["deadline_s"]  # noqa: Y015
     _WhichOneofArgType__deadline_s: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s"]  # noqa: Y015
+    _WhichOneofReturnType__hand_over_after: _TypeAlias = _typing.Literal["hand_over_after"]  # noqa: Y015
+    _WhichOneofArgType__hand_over_after: _TypeAlias = _typing.Literal["_hand_over_after", b"_hand_over_after"]  # noqa: Y015
     _WhichOneofReturnType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["heartbeat_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__heartbeat_timeout_s: _TypeAlias = _typing.Literal["_heartbeat_timeout_s", b"_heartbeat_timeout_s"]  # noqa: Y015
     _WhichOneofReturnType__judging_timeout_s: _TypeAlias = _typing.Literal["judging_timeout_s"]  # noqa: Y015
@@ -224,6 +293,8 @@ class Policy(_message.Message):
     _WhichOneofArgType__max_submissions: _TypeAlias = _typing.Literal["_max_submissions", b"_max_submissions"]  # noqa: Y015
     _WhichOneofReturnType__queue_timeout_s: _TypeAlias = _typing.Literal["queue_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__queue_timeout_s: _TypeAlias = _typing.Literal["_queue_timeout_s", b"_queue_timeout_s"]  # noqa: Y015
+    _WhichOneofReturnType__reuse_verdict: _TypeAlias = _typing.Literal["reuse_verdict"]  # noqa: Y015
+    _WhichOneofArgType__reuse_verdict: _TypeAlias = _typing.Literal["_reuse_verdict", b"_reuse_verdict"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt_timeout_s) -> _WhichOneofReturnType__attempt_timeout_s | None: ...
     @_typing.overload
@@ -233,9 +304,15 @@ class Policy(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__backoff_max_s) -> _WhichOneofReturnType__backoff_max_s | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_tokens) -> _WhichOneofReturnType__budget_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_usd) -> _WhichOneofReturnType__budget_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__connect_timeout_s) -> _WhichOneofReturnType__connect_timeout_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_s) -> _WhichOneofReturnType__deadline_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hand_over_after) -> _WhichOneofReturnType__hand_over_after | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__heartbeat_timeout_s) -> _WhichOneofReturnType__heartbeat_timeout_s | None: ...
     @_typing.overload
@@ -246,6 +323,8 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_submissions) -> _WhichOneofReturnType__max_submissions | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_timeout_s) -> _WhichOneofReturnType__queue_timeout_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reuse_verdict) -> _WhichOneofReturnType__reuse_verdict | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
@@ -291,6 +370,8 @@ class NewJob(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Chosen by whoever creates it, or by the jobstore."""
     title: _builtins.str
@@ -309,6 +390,14 @@ class NewJob(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
     def policy(self) -> Global___Policy: ...
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """That an agent must have. Without an `agent_id`, one is matched."""
+
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """No execution begins earlier."""
+
     def __init__(
         self,
         *,
@@ -323,10 +412,12 @@ class NewJob(_message.Message):
         tenant: _builtins.str | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         policy: Global___Policy | None = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "agent_id", b"agent_id", "id", b"id", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "agent_id", b"agent_id", "id", b"id", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "description", b"description", "id", b"id", "labels", b"labels", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_id", b"_id", "_payload_json", b"_payload_json", "_priority", b"_priority", "_tenant", b"_tenant", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "capabilities", b"capabilities", "description", b"description", "id", b"id", "labels", b"labels", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "tenant", b"tenant", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -396,6 +487,11 @@ class Job(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROGRESS_MESSAGE_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    SPENT_USD_FIELD_NUMBER: _builtins.int
+    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     title: _builtins.str
     description: _builtins.str
@@ -413,6 +509,11 @@ class Job(_message.Message):
     progress: _builtins.float
     """Of the last execution, 0 to 1, as its agent said last."""
     progress_message: _builtins.str
+    batch_id: _builtins.str
+    """Of the execution that is live, or was the last."""
+    spent_usd: _builtins.float
+    """By all calls of agents and judges, as far as they said."""
+    spent_tokens: _builtins.int
     @_builtins.property
     def payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -423,6 +524,10 @@ class Job(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -445,13 +550,20 @@ class Job(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         progress: _builtins.float | None = ...,
         progress_message: _builtins.str | None = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
+        batch_id: _builtins.str | None = ...,
+        spent_usd: _builtins.float = ...,
+        spent_tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "created_at", b"created_at", "execution_id", b"execution_id", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_at", b"created_at", "execution_id", b"execution_id", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "progress", b"progress", "progress_message", b"progress_message", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "created_at", b"created_at", "description", b"description", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_execution_id", b"_execution_id", "_payload_json", b"_payload_json", "_progress", b"_progress", "_progress_message", b"_progress_message", "acceptance_criteria", b"acceptance_criteria", "agent_id", b"agent_id", "batch_id", b"batch_id", "capabilities", b"capabilities", "created_at", b"created_at", "description", b"description", "execution_id", b"execution_id", "id", b"id", "labels", b"labels", "not_before", b"not_before", "payload", b"payload", "payload_json", b"payload_json", "policy", b"policy", "priority", b"priority", "progress", b"progress", "progress_message", b"progress_message", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "tenant", b"tenant", "title", b"title", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
+    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__payload_json: _TypeAlias = _typing.Literal["payload_json"]  # noqa: Y015
@@ -462,6 +574,8 @@ class Job(_message.Message):
     _WhichOneofArgType__progress_message: _TypeAlias = _typing.Literal["_progress_message", b"_progress_message"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
     @_typing.overload
@@ -499,6 +613,8 @@ class JobLog(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     JOB_STATUS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    SPENT_USD_FIELD_NUMBER: _builtins.int
+    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -520,6 +636,9 @@ class JobLog(_message.Message):
     """Where the job stood after it."""
     progress: _builtins.float
     """Of the job, after it."""
+    spent_usd: _builtins.float
+    """By the job, after it; not set where nothing was spent."""
+    spent_tokens: _builtins.int
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -551,10 +670,12 @@ class JobLog(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         job_status: Global___JobStatus.ValueType = ...,
         progress: _builtins.float | None = ...,
+        spent_usd: _builtins.float | None = ...,
+        spent_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "lease", b"lease", "message", b"message", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -576,6 +697,10 @@ class JobLog(_message.Message):
     _WhichOneofArgType__request_payload_json: _TypeAlias = _typing.Literal["_request_payload_json", b"_request_payload_json"]  # noqa: Y015
     _WhichOneofReturnType__response_payload_json: _TypeAlias = _typing.Literal["response_payload_json"]  # noqa: Y015
     _WhichOneofArgType__response_payload_json: _TypeAlias = _typing.Literal["_response_payload_json", b"_response_payload_json"]  # noqa: Y015
+    _WhichOneofReturnType__spent_tokens: _TypeAlias = _typing.Literal["spent_tokens"]  # noqa: Y015
+    _WhichOneofArgType__spent_tokens: _TypeAlias = _typing.Literal["_spent_tokens", b"_spent_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__spent_usd: _TypeAlias = _typing.Literal["spent_usd"]  # noqa: Y015
+    _WhichOneofArgType__spent_usd: _TypeAlias = _typing.Literal["_spent_usd", b"_spent_usd"]  # noqa: Y015
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
     _WhichOneofArgType__submission: _TypeAlias = _typing.Literal["_submission", b"_submission"]  # noqa: Y015
     @_typing.overload
@@ -599,6 +724,10 @@ class JobLog(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__response_payload_json) -> _WhichOneofReturnType__response_payload_json | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_tokens) -> _WhichOneofReturnType__spent_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_usd) -> _WhichOneofReturnType__spent_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__submission) -> _WhichOneofReturnType__submission | None: ...
 
 Global___JobLog: _TypeAlias = JobLog  # noqa: Y015
@@ -616,6 +745,7 @@ class NewAgent(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    DETERMINISTIC_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -623,6 +753,8 @@ class NewAgent(_message.Message):
     url: _builtins.str
     enabled: _builtins.bool
     """True when not set."""
+    deterministic: _builtins.bool
+    """Its result may be reused for an identical request."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -637,10 +769,11 @@ class NewAgent(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         policy: Global___Policy | None = ...,
         enabled: _builtins.bool | None = ...,
+        deterministic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "enabled", b"enabled", "id", b"id", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "capabilities", b"capabilities", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -670,12 +803,17 @@ class Agent(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     CIRCUIT_FIELD_NUMBER: _builtins.int
     CIRCUIT_OPEN_UNTIL_FIELD_NUMBER: _builtins.int
+    DETERMINISTIC_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
     url: _builtins.str
     enabled: _builtins.bool
     circuit: Global___Circuit.ValueType
+    deterministic: _builtins.bool
+    paused: _builtins.bool
+    """Whether it is given nothing until somebody resumes it."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -702,11 +840,233 @@ class Agent(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         circuit: Global___Circuit.ValueType = ...,
         circuit_open_until: _timestamp_pb2.Timestamp | None = ...,
+        deterministic: _builtins.bool = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class JobFilter(_message.Message):
+    """Jobs by what they are; all that is given must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATUSES_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    tenant: _builtins.str
+    batch_id: _builtins.str
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___JobStatus.ValueType]: ...
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """All of them must be on the job."""
+
+    def __init__(
+        self,
+        *,
+        statuses: _abc.Iterable[Global___JobStatus.ValueType] | None = ...,
+        agent_id: _builtins.str | None = ...,
+        tenant: _builtins.str | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        batch_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "batch_id", b"batch_id", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "agent_id", b"agent_id", "batch_id", b"batch_id", "labels", b"labels", "statuses", b"statuses", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
+    _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
+    _WhichOneofReturnType__batch_id: _TypeAlias = _typing.Literal["batch_id"]  # noqa: Y015
+    _WhichOneofArgType__batch_id: _TypeAlias = _typing.Literal["_batch_id", b"_batch_id"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_id) -> _WhichOneofReturnType__batch_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
+
+Global___JobFilter: _TypeAlias = JobFilter  # noqa: Y015
+
+@_typing.final
+class Operation(_message.Message):
+    """Something done to many jobs; a batch is one of kind `execute`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    RATE_PER_S_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    kind: _builtins.str
+    state: Global___OperationState.ValueType
+    total: _builtins.int
+    rate_per_s: _builtins.float
+    """Of jobs that came to rest, over the last minute."""
+    retry_of: _builtins.str
+    """The operation whose failed part this one runs again."""
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By the word of JobStatus; refused jobs count as `REFUSED`, those not yet asked for as `WAITING`."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """The estimated end; not set while nothing can be said."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        state: Global___OperationState.ValueType = ...,
+        total: _builtins.int = ...,
+        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        rate_per_s: _builtins.float = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        retry_of: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of", "created_at", b"created_at", "ends_at", b"ends_at", "finished_at", b"finished_at", "retry_of", b"retry_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of", "counts", b"counts", "created_at", b"created_at", "ends_at", b"ends_at", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "rate_per_s", b"rate_per_s", "retry_of", b"retry_of", "state", b"state", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__retry_of: _TypeAlias = _typing.Literal["retry_of"]  # noqa: Y015
+    _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
+
+Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
+@_typing.final
+class Limit(_message.Message):
+    """What holds back the executions that its name applies to; what is not set holds back nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    RATE_PERIOD_S_FIELD_NUMBER: _builtins.int
+    QUEUE_MAX_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*` as the value: each without a limit of
+    its own.
+    """
+    concurrency: _builtins.int
+    """Executions with executors at once."""
+    rate: _builtins.int
+    """Executions begun in each period."""
+    rate_period_s: _builtins.float
+    """1 s when not set."""
+    queue_max: _builtins.int
+    """Of a tenant: executions that may wait."""
+    weight: _builtins.float
+    """Of a tenant: its share beside others'; 1 when not set."""
+    paused: _builtins.bool
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """Set in answers."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        concurrency: _builtins.int | None = ...,
+        rate: _builtins.int | None = ...,
+        rate_period_s: _builtins.float | None = ...,
+        queue_max: _builtins.int | None = ...,
+        weight: _builtins.float | None = ...,
+        paused: _builtins.bool = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency", "_queue_max", b"_queue_max", "_rate", b"_rate", "_rate_period_s", b"_rate_period_s", "_weight", b"_weight", "concurrency", b"concurrency", "name", b"name", "paused", b"paused", "queue_max", b"queue_max", "rate", b"rate", "rate_period_s", b"rate_period_s", "updated_at", b"updated_at", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__concurrency: _TypeAlias = _typing.Literal["concurrency"]  # noqa: Y015
+    _WhichOneofArgType__concurrency: _TypeAlias = _typing.Literal["_concurrency", b"_concurrency"]  # noqa: Y015
+    _WhichOneofReturnType__queue_max: _TypeAlias = _typing.Literal["queue_max"]  # noqa: Y015
+    _WhichOneofArgType__queue_max: _TypeAlias = _typing.Literal["_queue_max", b"_queue_max"]  # noqa: Y015
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    _WhichOneofReturnType__rate_period_s: _TypeAlias = _typing.Literal["rate_period_s"]  # noqa: Y015
+    _WhichOneofArgType__rate_period_s: _TypeAlias = _typing.Literal["_rate_period_s", b"_rate_period_s"]  # noqa: Y015
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__concurrency) -> _WhichOneofReturnType__concurrency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_max) -> _WhichOneofReturnType__queue_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_period_s) -> _WhichOneofReturnType__rate_period_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Limit: _TypeAlias = Limit  # noqa: Y015

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from signoff.v1 import resources_pb2 as _resources_pb2
@@ -131,12 +132,15 @@ class ExecutionClaim(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     JOB_JSON_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     job_id: _builtins.str
     job_json: _builtins.str
     """The job inline, as the JSON of a NewJob."""
     replay: _builtins.bool
     """Published again by an operator: admits nothing."""
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -144,10 +148,11 @@ class ExecutionClaim(_message.Message):
         job_id: _builtins.str = ...,
         job_json: _builtins.str | None = ...,
         replay: _builtins.bool = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "job_json", b"job_json"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "job_json", b"job_json", "not_before", b"not_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "execution_id", b"execution_id", "job_id", b"job_id", "job_json", b"job_json", "replay", b"replay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "execution_id", b"execution_id", "job_id", b"job_id", "job_json", b"job_json", "not_before", b"not_before", "replay", b"replay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_json: _TypeAlias = _typing.Literal["job_json"]  # noqa: Y015
     _WhichOneofArgType__job_json: _TypeAlias = _typing.Literal["_job_json", b"_job_json"]  # noqa: Y015
@@ -218,6 +223,8 @@ class ExecutionGrant(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
+    BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
+    BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     lease: _builtins.int
     lease_s: _builtins.float
     """From before the claim was asked for."""
@@ -230,6 +237,9 @@ class ExecutionGrant(_message.Message):
     url: _builtins.str
     spent: _builtins.int
     """Calls of the agent that failed, or were lost, before this attempt."""
+    budget_left_usd: _builtins.float
+    """What is left of the job's budget; not set where it has none."""
+    budget_left_tokens: _builtins.int
     @_builtins.property
     def policy(self) -> _resources_pb2.Policy:
         """Whole: of what an executor needs nothing is left open."""
@@ -247,12 +257,21 @@ class ExecutionGrant(_message.Message):
         url: _builtins.str = ...,
         policy: _resources_pb2.Policy | None = ...,
         spent: _builtins.int = ...,
+        budget_left_usd: _builtins.float | None = ...,
+        budget_left_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
+    _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__budget_left_usd: _TypeAlias = _typing.Literal["budget_left_usd"]  # noqa: Y015
+    _WhichOneofArgType__budget_left_usd: _TypeAlias = _typing.Literal["_budget_left_usd", b"_budget_left_usd"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_tokens) -> _WhichOneofReturnType__budget_left_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_usd) -> _WhichOneofReturnType__budget_left_usd | None: ...
 
 Global___ExecutionGrant: _TypeAlias = ExecutionGrant  # noqa: Y015
 
@@ -263,8 +282,11 @@ class BeginJudgingsRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
+    judge: _builtins.str
+    """Which model and prompt would be asked: a verdict of theirs on the identical result may be reused."""
     @_builtins.property
     def results(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Bodies of `result-produced`."""
@@ -275,10 +297,11 @@ class BeginJudgingsRequest(_message.Message):
         owner: _builtins.str = ...,
         room: _builtins.int = ...,
         results: _abc.Iterable[_builtins.bytes] | None = ...,
+        judge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "results", b"results", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["judge", b"judge", "owner", b"owner", "results", b"results", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,11 +336,21 @@ class JudgingAnswer(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
+    BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
+    BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
+    BUDGET_USD_FIELD_NUMBER: _builtins.int
+    BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
     lease: _builtins.int
     lease_s: _builtins.float
+    budget_left_usd: _builtins.float
+    """What is left of the job's budget; not set where it has none."""
+    budget_left_tokens: _builtins.int
+    budget_usd: _builtins.float
+    """The whole budget, likewise."""
+    budget_tokens: _builtins.int
     def __init__(
         self,
         *,
@@ -326,12 +359,31 @@ class JudgingAnswer(_message.Message):
         message: _builtins.str = ...,
         lease: _builtins.int = ...,
         lease_s: _builtins.float = ...,
+        budget_left_usd: _builtins.float | None = ...,
+        budget_left_tokens: _builtins.int | None = ...,
+        budget_usd: _builtins.float | None = ...,
+        budget_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
+    _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__budget_left_usd: _TypeAlias = _typing.Literal["budget_left_usd"]  # noqa: Y015
+    _WhichOneofArgType__budget_left_usd: _TypeAlias = _typing.Literal["_budget_left_usd", b"_budget_left_usd"]  # noqa: Y015
+    _WhichOneofReturnType__budget_tokens: _TypeAlias = _typing.Literal["budget_tokens"]  # noqa: Y015
+    _WhichOneofArgType__budget_tokens: _TypeAlias = _typing.Literal["_budget_tokens", b"_budget_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__budget_usd: _TypeAlias = _typing.Literal["budget_usd"]  # noqa: Y015
+    _WhichOneofArgType__budget_usd: _TypeAlias = _typing.Literal["_budget_usd", b"_budget_usd"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_tokens) -> _WhichOneofReturnType__budget_left_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_left_usd) -> _WhichOneofReturnType__budget_left_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_tokens) -> _WhichOneofReturnType__budget_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__budget_usd) -> _WhichOneofReturnType__budget_usd | None: ...
 
 Global___JudgingAnswer: _TypeAlias = JudgingAnswer  # noqa: Y015
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import agents, batches, demo, doctor, jobs, rebuild, replay, up, verify, watch
+from cli.commands import agents, batches, demo, doctor, jobs, limits, rebuild, replay, up, verify, watch
 
 app = typer.Typer(
     name="signoff",
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(batches.app, name="batches")
+app.add_typer(limits.app, name="limits")
 for single in (up, demo, watch, replay, rebuild, verify, doctor):
     single.add(app)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic_core import to_json
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
 from contracts.client import Batch
-from contracts.resources import Agent, Job, JobLog
+from contracts.resources import Agent, Job, JobLog, Limit, Operation, OperationState
 from contracts.status import Circuit, JobLogStatus
 
 STYLES = {
@@ -25,8 +27,11 @@ STYLES = {
     "DONE": "green",
     "RUNNING": "cyan",
     "REFUSED": "red",
+    "PAUSED": "yellow",
+    "CANCELLING": "magenta",
 }
 MESSAGE_MAX_CHARS = 300
+_LINE_AGAIN = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
 def plain(text: object) -> str:
@@ -51,12 +56,29 @@ def percent(progress: float | None) -> str:
     return "" if progress is None else f"{progress:.0%}"
 
 
+def spent(usd: float | None, tokens: int | None) -> str:
+    """What a job has spent so far; nothing where nobody said that anything was."""
+    words = [f"{usd:.6g} USD"] if usd else []
+    return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
+
+
 def circuit(agent: Agent) -> Text:
     """Whether an agent is given work, and until when not."""
     words = agent.circuit.replace("_", " ")
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
         words += f" until {clock(agent.circuit_open_until)}"
     return Text(words, style="" if agent.circuit is Circuit.CLOSED else "red")
+
+
+def how(operation: Operation) -> Text:
+    """How a batch goes: its counts, and, while it runs, how fast and until when."""
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
+    parts: list[str | Text] = [f"{operation.id}  ", styled(operation.state), f"  {operation.total} jobs: {counts}"]
+    if operation.state is OperationState.RUNNING and operation.rate_per_s:
+        parts.append(f" · {operation.rate_per_s:.1f}/s")
+    if operation.ends_at is not None:
+        parts.append(f" · ends about {operation.ends_at.astimezone():%H:%M:%S}")
+    return Text.assemble(*parts)
 
 
 class Output:
@@ -66,6 +88,7 @@ class Output:
         self.as_json = as_json
         self._console = Console(highlight=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._in_progress = False
 
     def json(self, document: Any) -> None:
         """One JSON document on one line; nothing when people read."""
@@ -109,6 +132,7 @@ class Output:
             ("execution", job.execution_id),
             ("progress", percent(job.progress)),
             ("it says", job.progress_message),
+            ("spent", spent(job.spent_usd, job.spent_tokens)),
             *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
@@ -131,6 +155,8 @@ class Output:
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
         progress = percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
+        if cost := spent(log.spent_usd, log.spent_tokens):
+            what += f" ({cost} so far)"
         self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
 
     def logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
@@ -156,11 +182,61 @@ class Output:
     def batch(self, batch: Batch) -> None:
         """A batch, and the jobs of it that were refused."""
         self.json(batch)
-        counts = ", ".join(f"{count} {word}" for word, count in sorted(batch.counts.items()))
-        self.line(f"{batch.id}  ", styled(batch.state), f"  {batch.total} jobs: {counts}")
+        self.line(how(batch))
         for item in batch.items:
-            if not item.accepted:
+            if item.code is not None:
                 self.line(f"  {item.job_id}  ", styled("REFUSED"), f"  {item.code}: {item.message}")
+
+    def operation(self, operation: Operation) -> None:
+        """A batch without its items."""
+        self.json(operation)
+        self.line(how(operation))
+
+    def operations(self, operations: Sequence[Operation], next_cursor: str) -> None:
+        """A page of batches."""
+        self.json({"items": operations, "next_cursor": next_cursor or None})
+        for operation in operations:
+            self.line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", how(operation))
+        self._more(next_cursor)
+
+    def progress(self, operation: Operation) -> None:
+        """How a batch goes: one line that changes on a terminal, and a line each time elsewhere."""
+        if self.as_json or not self._console.is_terminal:
+            self.operation(operation)
+            return
+        self._console.control(_LINE_AGAIN)
+        self._console.print(how(operation), end="", overflow="ellipsis", no_wrap=True, soft_wrap=False)
+        self._in_progress = True
+
+    def end_progress(self) -> None:
+        """What follows stands on a line of its own."""
+        if self._in_progress:
+            self._console.print()
+        self._in_progress = False
+
+    def limit(self, limit: Limit) -> None:
+        """One limit."""
+        self.json(limit)
+        self._limits([limit])
+
+    def limits(self, limits: Sequence[Limit]) -> None:
+        """All limits."""
+        self.json({"items": limits})
+        self._limits(limits)
+
+    def _limits(self, limits: Sequence[Limit]) -> None:
+        rows = [
+            (
+                limit.name,
+                limit.concurrency,
+                None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
+                limit.queue_max,
+                limit.weight,
+                Text("paused", style="yellow") if limit.paused else "",
+            )
+            for limit in limits
+        ]
+        self.table(["name", "at once", "rate", "may wait", "weight", ""], rows)
 
     def _agents(self, agents: Sequence[Agent]) -> None:
         rows = [
@@ -169,7 +245,7 @@ class Output:
                 agent.name,
                 agent.protocol,
                 agent.url,
-                "yes" if agent.enabled else "no",
+                "paused" if agent.paused else "yes" if agent.enabled else "no",
                 circuit(agent),
                 " ".join(agent.capabilities),
             )

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
-from console.api import agents, events, jobs, pages
+from console.api import agents, batches, events, jobs, limits, pages
 from console.config import ConsoleSettings
 from console.live import Live
 from console.page import Page
@@ -39,8 +39,9 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
     # It leaves event streams alone.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
-    for router in (jobs.router, jobs.batches_router, agents.router, events.router, pages.router):
-        app.include_router(router)
+    for part in (jobs, batches, agents, limits, events, pages):
+        app.include_router(part.router)
+    app.include_router(limits.tenants_router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 

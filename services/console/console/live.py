@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -56,18 +57,28 @@ class Live:
 
     def enter(self, job_id: str | None, after: int | None) -> Viewer:
         """Open a stream of all jobs or of one; behind the cursor `after`, or from now on."""
+        cursor, viewer = self._entered(job_id)
+        if after is None:
+            viewer.go_live(cursor)
+            viewer.offer(frame("hello", {"cursor": cursor}, cursor))
+        else:
+            viewer.feeding = asyncio.create_task(self._catch_up(viewer, after))
+        return viewer
+
+    def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
+        """Open a stream that is told these frames, and ends with them; it is told of no job."""
+        _, viewer = self._entered(None)
+        viewer.feeding = asyncio.create_task(_told(viewer, frames))
+        return viewer
+
+    def _entered(self, job_id: str | None) -> tuple[int, Viewer]:
         if self.cursor is None or self._is_closed:
             raise LiveError("unavailable", "The jobstore cannot be watched now.")
         if len(self._viewers) >= self._viewers_max:
             raise LiveError("too_many_viewers", f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
-        if after is None:
-            viewer.go_live(self.cursor)
-            viewer.offer(frame("hello", {"cursor": self.cursor}, self.cursor))
-        else:
-            viewer.feeding = asyncio.create_task(self._catch_up(viewer, after))
-        return viewer
+        return self.cursor, viewer
 
     def leave(self, viewer: Viewer) -> None:
         """The stream is over."""
@@ -167,3 +178,15 @@ class Live:
                 if event.cursor >= self._base:
                     return event.cursor
         raise AssertionError
+
+
+async def _told(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
+    """Pass on what comes, until nothing more does; a viewer that is cut off for an error comes back."""
+    try:
+        async with aclosing(frames):
+            async for data in frames:
+                viewer.offer(data)
+    except JobStoreError as error:
+        log.warning("cannot go on with a stream", extra={"code": error.code, "reason": error.message})
+    finally:
+        viewer.end()

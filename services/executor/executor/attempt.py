@@ -4,8 +4,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from contracts.events import Event
+from contracts.resources import Usage
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentError, AgentTimeoutError
@@ -13,6 +15,7 @@ from executor.execution import Told, produced
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
 from servicekit.broker import Publisher
+from servicekit.prices import priced
 from servicekit.retry import until_answered
 from servicekit.worker import Held, Report, Worker
 
@@ -38,6 +41,8 @@ class Attempt:
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
         self._told = Told(grant)
+        self._budget = replace(grant.budget)
+        self._usage: Usage | None = None
 
     async def run(self) -> Report:
         """How the outcome is reported."""
@@ -50,13 +55,13 @@ class Attempt:
 
     async def _outcome(self, number: int) -> Event | None:
         """What a call comes to; None where another one follows now."""
-        started = time.monotonic()
+        started, self._usage = time.monotonic(), None
         self._held.begun = True
         try:
             result = await self._answer(number)
         except AgentError as error:
             return await self._failed(number, error, time.monotonic() - started)
-        return produced(self._grant, result, time.monotonic() - started)
+        return produced(self._grant, result, time.monotonic() - started, self._usage)
 
     async def _answer(self, number: int) -> object:
         agent = self._agents.get(self._grant.protocol)
@@ -66,20 +71,26 @@ class Attempt:
         tell = Throttle(self._progress_interval_s, lambda p: self._publisher.publish_soon(self._told.progress(p)))
         try:
             async with asyncio.timeout(timeout_s) as timeout:
-                return await agent.call(
-                    Call(self._grant, number, tell, lambda: timeout.expired() or self._held.cancelled)
-                )
+                given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
+                return await agent.call(Call(self._grant, number, tell, given_up, self._spend))
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
         finally:
             tell.close()
 
+    def _spend(self, usage: Usage) -> None:
+        self._usage = priced(usage)
+        self._budget.spend(self._usage)
+
     async def _failed(self, number: int, error: AgentError, duration_s: float) -> Event | None:
         about = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
         log.warning("agent failed", extra=about)
+        told: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
         wait_s = retries.wait_s(self._grant, number, error)
+        if wait_s is not None and (used_up := self._budget.used_up):
+            return self._told.stopped(number, error, used_up, **told)
         here = wait_s is not None and wait_s <= retries.WAIT_HERE_MAX_S and self._worker.may_wait
-        report = self._told.failed(number, error, wait_s, duration_s, here=here)
+        report = self._told.failed(number, error, wait_s, here=here, **told)
         if not here:
             return report
         assert wait_s is not None

@@ -7,6 +7,7 @@ from pydantic_core import from_json
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
+from contracts.resources import Usage
 from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError
 from executor.ports import Call, Grant, Progress
@@ -15,6 +16,8 @@ from executor.ports import Call, Grant, Progress
 ATTEMPT_HEADER = "Signoff-Attempt"
 CALL_HEADER = "Signoff-Call"
 DECLINED_HEADER = "Signoff-Declined"
+USAGE_HEADER = "Signoff-Usage"
+BUDGET_EXHAUSTED = "budget_exhausted"
 MESSAGE_MAX = 2_000
 #: Progress stays in the log for ever; of what is larger only the result does.
 PROGRESS_MESSAGE_MAX = 500
@@ -32,7 +35,7 @@ def headers(call: Call) -> dict[str, str]:
     }
 
 
-def produced(grant: Grant, result: object, duration_s: float) -> ResultProduced:
+def produced(grant: Grant, result: object, duration_s: float, usage: Usage | None = None) -> ResultProduced:
     """The agent's result, with what is needed to judge it."""
     request = from_json(grant.request)
     return ResultProduced(
@@ -45,6 +48,7 @@ def produced(grant: Grant, result: object, duration_s: float) -> ResultProduced:
         title=request["title"],
         result=result,
         duration_s=duration_s,
+        usage=usage,
         produced_at=datetime.now(UTC),
     )
 
@@ -86,7 +90,7 @@ class Told:
         return self._report(ReportKind.PROGRESS, progress.message, progress=progress.fraction, partial=progress.partial)
 
     def failed(
-        self, number: int, error: AgentError, wait_s: float | None, duration_s: float, *, here: bool
+        self, number: int, error: AgentError, wait_s: float | None, *, here: bool, **about: Any
     ) -> JobStatusReported:
         """A call failed: for good, or another one follows after `wait_s`, `here` or under the next grant."""
         kind = ReportKind.CALL_FAILED if here else ReportKind.ATTEMPT_FAILED
@@ -99,7 +103,18 @@ class Told:
             call=number,
             retryable=error.retryable,
             retry_after_s=wait_s,
-            duration_s=duration_s,
+            **about,
+        )
+
+    def stopped(self, number: int, error: AgentError, used_up: str, **about: Any) -> JobStatusReported:
+        """A call failed, and another one might have followed, but the budget is used up."""
+        return self._report(
+            ReportKind.FAILED,
+            f"{used_up}, and the agent is not called again; call {number} failed: {storable(str(error))}",
+            code=BUDGET_EXHAUSTED,
+            call=number,
+            retryable=error.retryable,
+            **about,
         )
 
     def _what_follows(self, number: int, error: AgentError, wait_s: float | None) -> str:

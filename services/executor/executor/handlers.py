@@ -72,4 +72,4 @@ class Handlers:
 def _claim(request: Incoming[ExecuteRequested]) -> Claim:
     event = request.event
     inline = None if event.job is None else json_text(event.job.model_copy(update={"id": event.job_id}))
-    return Claim(event.execution_id, event.job_id, inline, request.replay)
+    return Claim(event.execution_id, event.job_id, inline, request.replay, event.not_before)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.convert import policy_of, protocol_of
 from executor.ports import Claim, Grant, Turned
+from servicekit.budget import Budget
 from servicekit.errors import TransientError
 from servicekit.leases import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
 from servicekit.retry import by_size
@@ -55,6 +56,7 @@ def _message(claim: Claim) -> pb.ExecutionClaim:
         job_id=claim.job_id,
         job_json=claim.job_json,
         replay=claim.replay,
+        not_before=claim.not_before,  # type: ignore[arg-type]
     )
 
 
@@ -62,7 +64,9 @@ def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | Turned:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
         return Turned(outcome, answer.code, answer.message)
-    grant = answer.grant
+    grant, policy = answer.grant, policy_of(answer.grant.policy)
+    left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
+    left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None
     return Grant(
         lease=Lease(claim.execution_id, grant.lease),
         job_id=claim.job_id,
@@ -72,6 +76,7 @@ def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | Turned:
         request=grant.request_json,
         protocol=protocol_of(grant.protocol),
         url=grant.url,
-        policy=policy_of(grant.policy),
+        policy=policy,
         spent=grant.spent,
+        budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

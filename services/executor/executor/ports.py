@@ -1,12 +1,14 @@
 """What the executor needs of the outside."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.resources import Policy
+from contracts.resources import Policy, Usage
 from contracts.status import Protocol as AgentProtocol
+from servicekit.budget import Budget
 from servicekit.worker import Lease
 
 
@@ -27,6 +29,7 @@ class Grant:
     url: str
     policy: Policy
     spent: int = 0
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,16 @@ class Progress:
 class Call:
     """One call of the agent; `number` counts those of the execution, from 1.
 
-    `tell` may be told progress as often as there is any. `given_up` says of an aborted call that nobody goes on with
-    it: an agent that still works may be told to stop. Otherwise the work is another attempt's.
+    `tell` may be told progress as often as there is any, and `spend` what the call consumed, once. `given_up` says of
+    an aborted call that nobody goes on with it: an agent that still works may be told to stop. Otherwise the work is
+    another attempt's.
     """
 
     grant: Grant
     number: int = 1
     tell: Callable[[Progress], None] = lambda _: None
     given_up: Callable[[], bool] = lambda: False
+    spend: Callable[[Usage], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Claim:
     job_id: str
     job_json: str | None
     replay: bool
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from jobstore.batches import Batches
 from jobstore.config import Settings
-from jobstore.database import LOGGED, PUBLISHED, QUEUED, Database
+from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
+from jobstore.matcher import Matcher
+from jobstore.operating import Operator
+from jobstore.operations_service import Operations
 from jobstore.relay import Relay
 from jobstore.services import Agents, Jobs
-from jobstore.sweeper import Sweeper
+from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
@@ -24,6 +28,7 @@ from servicekit.subscription import Subscription, kafka_broker, lag, stopped
 from servicekit.topics import Topics, ensure_topics
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
 #: A group for each topic: consumers of one group would rebalance one another.
@@ -46,16 +51,18 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
         await make_topics()
         publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
-        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker)
+        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         handlers = Handlers(database, terms)
         subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, handlers.terms)
+        matcher = Matcher(database, handlers)
         watches = Watches(database)
         sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
-        await stack.enter_async_context(_serving(settings, database, handlers, watches))
+        operator = Operator(database, handlers)
+        await stack.enter_async_context(_serving(settings, database, handlers, watches, operator))
 
         def wake(what: str) -> None:
             if what.startswith(PUBLISHED):
@@ -63,8 +70,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 return
             if LOGGED in what:
                 relay.wake.set()
-            if QUEUED in what:
+            if AGENTS in what:
+                matcher.wake.set()
+            if QUEUED in what or (FREED in what and dispatcher.held_back):
                 dispatcher.wake.set()
+            if OPERATED in what or FREED in what:
+                operator.wake.set()
 
         if settings.health_address:
             runner = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
@@ -75,8 +86,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database.listen(wake),
             dispatcher.run(),
             sweeper.run(),
+            Forgetting(database, terms.reuse).run(),
             relay.run(),
+            matcher.run(),
             watches.run(),
+            operator.run(),
             *(subscription.watch() for subscription in subscriptions),
         )
 
@@ -109,10 +123,14 @@ async def _consuming(
 
 
 @contextlib.asynccontextmanager
-async def _serving(settings: Settings, database: Database, handlers: Handlers, watches: Watches) -> AsyncIterator[None]:
+async def _serving(
+    settings: Settings, database: Database, handlers: Handlers, watches: Watches, operator: Operator
+) -> AsyncIterator[None]:
+    batches = Batches(database, operator, settings.payload_max_bytes)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
-    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, settings.payload_max_bytes), server)
+    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(Agents(database), server)
+    add_OperationsServiceServicer_to_server(Operations(database, watches, batches), server)
     add_WorkServiceServicer_to_server(Work(database, handlers), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()

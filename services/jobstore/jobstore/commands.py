@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from contracts.resources import NewJob
+from contracts.status import JobStatus
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.ledger import Ledger, spec_hash
+from jobstore.ledger import AS_IT_IS, Asked, Ledger, spec_hash
 from jobstore.states import Execution, Kind, Refusal, Report, State
 
 REFUSED = "refused:"
@@ -19,6 +20,7 @@ class Command:
 
     needs_spec: ClassVar[bool] = False
     needs_circuit: ClassVar[bool] = False
+    needs_limits: ClassVar[bool] = False
 
     @property
     def job(self) -> str | None:
@@ -30,6 +32,16 @@ class Command:
         """The execution to lock."""
         return None
 
+    @property
+    def next_execution(self) -> UUID | None:
+        """Another one of that job to lock, which may be requested because of this command."""
+        return None
+
+    @property
+    def brings(self) -> NewJob | None:
+        """A job that may be new."""
+        return None
+
     def specs(self, ledger: Ledger) -> Iterable[str]:
         """The jobs whose texts are needed, once the rows are locked."""
         return (self.job,) if self.needs_spec and self.job in ledger.jobs else ()
@@ -38,6 +50,16 @@ class Command:
         """The agents that are needed, once the rows are locked."""
         agent_id = ledger.jobs[self.job].agent_id if self.needs_spec and self.job in ledger.jobs else None
         return (agent_id,) if agent_id else ()
+
+    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+        """The jobs that may be submitted again by policy, once the rows are locked."""
+        del ledger
+        return ()
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        """The capabilities of which agents are sought, once the jobs' texts are loaded."""
+        new = self.brings
+        return new.capabilities if new is not None and not new.agent_id and self.job not in ledger.jobs else ()
 
     def circuits(self, ledger: Ledger) -> Iterable[str]:
         """The agents whose circuits are needed, once the rows are locked."""
@@ -62,6 +84,10 @@ class CreateJob(Command):
     @property
     def job(self) -> str:
         return self.job_id
+
+    @property
+    def brings(self) -> NewJob | None:
+        return self.new
 
     def agents(self, ledger: Ledger) -> Iterable[str]:
         del ledger
@@ -102,15 +128,40 @@ class AssignAgent(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class MatchJob(Command):
+    """Find an agent for a job that waited for one at this version; whatever happened since, another try decides."""
+
+    needs_spec = True
+    job_id: str
+    version: int
+
+    @property
+    def job(self) -> str:
+        return self.job_id
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        return ledger.specs[self.job_id].capabilities if self._waits(ledger) else ()
+
+    def _waits(self, ledger: Ledger) -> bool:
+        job = ledger.jobs.get(self.job_id)
+        return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
+
+    def apply(self, ledger: Ledger) -> None:
+        if self._waits(ledger):
+            ledger.match(self.job_id)
+
+
+@dataclass(frozen=True, slots=True)
 class ExecuteJob(Command):
     """Request an execution. An id chosen by the caller is answered once, and then always so."""
 
     needs_spec = True
+    needs_limits = True
     job_id: str
     execution_id: UUID
     chosen: bool = False
     resubmission: bool = False
-    comment: str | None = None
+    asked: Asked = AS_IT_IS
 
     @property
     def job(self) -> str:
@@ -129,7 +180,7 @@ class ExecuteJob(Command):
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = ledger.request(self.job_id, self.execution_id, self.comment)
+            decision = ledger.request(self.job_id, self.execution_id, self.asked)
         if isinstance(decision, Refusal) and self.chosen:
             ledger.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
         if isinstance(decision, Refusal):
@@ -145,6 +196,36 @@ class ExecuteJob(Command):
         if known.request_version is None:
             raise RefusedError("the execution was cancelled before it was requested", code="cancelled")
         return ledger.view(self.job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAndExecute(Command):
+    """Create a job, unless it is there, and request an execution of it: one transaction, and one answer."""
+
+    needs_spec = True
+    needs_limits = True
+    creation: CreateJob
+    request: ExecuteJob
+
+    @property
+    def job(self) -> str:
+        return self.creation.job_id
+
+    @property
+    def execution(self) -> UUID:
+        return self.request.execution_id
+
+    @property
+    def brings(self) -> NewJob:
+        return self.creation.new
+
+    def agents(self, ledger: Ledger) -> Iterable[str]:
+        return {*self.creation.agents(ledger), *self.request.agents(ledger)}
+
+    def apply(self, ledger: Ledger) -> dict[str, Any]:
+        if self.execution not in ledger.executions:
+            self.creation.apply(ledger)
+        return self.request.apply(ledger)
 
 
 @dataclass(frozen=True, slots=True)

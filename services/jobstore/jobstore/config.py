@@ -3,6 +3,7 @@
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.breaker import BreakerTerms
+from jobstore.reuse import ReuseTerms
 from servicekit.settings import ServiceSettings
 
 
@@ -33,11 +34,19 @@ class Settings(ServiceSettings):
     circuit_failures: int = 5
     circuit_open_first_s: float = 5.0
     circuit_open_max_s: float = 300.0
+    verdict_reuse_age_s: float = 86_400.0
+    result_reuse_age_s: float = 86_400.0
+    reuse_max: int = 100_000
 
     @property
     def breaker(self) -> BreakerTerms:
         """When the circuit of an agent opens, and for how long."""
         return BreakerTerms(self.circuit_failures, self.circuit_open_first_s, self.circuit_open_max_s)
+
+    @property
+    def reuse(self) -> ReuseTerms:
+        """What may be reused, and for how long."""
+        return ReuseTerms(self.verdict_reuse_age_s, self.result_reuse_age_s, self.reuse_max)
 
     @property
     def policy(self) -> Policy:

@@ -24,7 +24,7 @@ C = TypeVar("C")
 MIGRATION_LOCK = 0x51_6E_0F_01
 CHANNEL = "signoff"
 #: What a commit leaves to do, in a notification; the relay's own are PUBLISHED and a cursor.
-LOGGED, QUEUED, PUBLISHED = "l", "q", "p"
+LOGGED, QUEUED, FREED, AGENTS, OPERATED, PUBLISHED = "l", "q", "f", "a", "o", "p"
 #: Bounds of one transaction.
 STATEMENT_TIMEOUT_MS = 30_000
 
@@ -81,7 +81,7 @@ class Database:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 await connection.add_listener(CHANNEL, lambda *message: wake(message[-1]))
-                wake(LOGGED + QUEUED)
+                wake(LOGGED + QUEUED + AGENTS + OPERATED)
                 await lost.wait()
             await asyncio.sleep(0.5)
 

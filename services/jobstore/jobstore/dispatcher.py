@@ -11,6 +11,7 @@ from jobstore import leases
 from jobstore.database import Database
 from jobstore.handlers import Terms
 from jobstore.states import Stage, State
+from jobstore.turns import Offered, Turns
 from servicekit.broker import Publisher
 from servicekit.errors import TransientError
 from servicekit.runtime import woken
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 OFFERS_MAX = 500
 OFFER_AGAIN_MAX_S = 60.0
 POLL_S = 0.5
+#: What a rate holds back is looked at no more often than this.
+AGAIN_MIN_S = 0.02
 #: A worker that has not been heard of for so many lease lengths has no room.
 ALIVE_LEASES = 1.5
 
@@ -32,6 +35,9 @@ class Dispatcher:
         self._publisher = publisher
         self._offers = leases.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
+        self._turns = Turns()
+        self._wait_s = POLL_S
+        self.held_back = False
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -44,7 +50,7 @@ class Dispatcher:
                 more = False
                 await asyncio.sleep(POLL_S)
             if not more:
-                await woken(self.wake, POLL_S)
+                await woken(self.wake, self._wait_s)
 
     async def offer(self) -> bool:
         """Offer what is due and has room, once; whether there may be more."""
@@ -53,21 +59,24 @@ class Dispatcher:
             self._again_at = time.monotonic() + POLL_S
         more = False
         for stage in Stage:
-            rows = await self._marked(stage, again=again)
-            if rows:
+            offered = await self._whose_turn() if stage is Stage.EXECUTING else await self._due(stage, State.QUEUED)
+            repeated = await self._due(stage, State.OFFERED) if again else Offered()
+            if rows := [*offered.rows, *repeated.rows]:
                 await self._told(stage, rows)
-            more = more or len(rows) >= OFFERS_MAX
+            more = more or offered.more
         return more
 
-    async def _marked(self, stage: Stage, *, again: bool) -> list[Any]:
+    async def _due(self, stage: Stage, state: State) -> Offered:
         async with self._database.session() as session:
-            rows = await leases.offer(session, stage, State.QUEUED, OFFERS_MAX, self._offers)
-            repeated = await leases.offer(session, stage, State.OFFERED, OFFERS_MAX, self._offers) if again else []
-            held_up = stage is Stage.EXECUTING and not rows and await leases.held_up(session)
-        if held_up:
-            async with self._database.transaction() as connection:
-                rows = await leases.offer_by_agent(connection, OFFERS_MAX, self._offers)
-        return rows + repeated
+            rows = await leases.offer(session, stage, state, OFFERS_MAX, self._offers)
+        return Offered(rows, more=len(rows) >= OFFERS_MAX)
+
+    async def _whose_turn(self) -> Offered:
+        async with self._database.transaction() as connection:
+            offered = await self._turns.offer(connection, OFFERS_MAX, self._offers)
+        self.held_back = offered.held_back
+        self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
+        return offered
 
     async def _told(self, stage: Stage, rows: Sequence[Any]) -> None:
         try:

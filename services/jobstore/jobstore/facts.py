@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
+from jobstore.database import AGENTS as MATCHABLE
 from jobstore.database import CHANNEL, LOGGED
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
@@ -23,10 +24,10 @@ _TELL_AGENT: Final = text(
         INSERT INTO facts (seq, topic, key, body)
         SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent', json_build_object(
             'id', id, 'name', name, 'protocol', protocol, 'url', url, 'capabilities', capabilities, 'policy', policy,
-            'enabled', enabled, 'created_at', created_at, 'updated_at', updated_at))
+            'enabled', enabled, 'deterministic', deterministic, 'created_at', created_at, 'updated_at', updated_at))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
-    SELECT pg_notify('{CHANNEL}', '{LOGGED}')
+    SELECT pg_notify('{CHANNEL}', '{LOGGED}{MATCHABLE}')
     """,  # noqa: S608 - names of our own
 )
 _TELL_REFUSALS: Final = text(

@@ -20,7 +20,7 @@ from jobstore.errors import (
 )
 from jobstore.tokens import Tokens
 from servicekit.errors import PermanentError, SignoffError, TransientError
-from signoff.v1 import agent_service_pb2, job_service_pb2, work_service_pb2
+from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
 SERVICES = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
+    operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name,
     work_service_pb2.DESCRIPTOR.services_by_name["WorkService"].full_name,
 ]
 

@@ -7,17 +7,21 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
+from jobstore import reuse_rows
 from jobstore.breaker import BreakerTerms
 from jobstore.commands import CancelJob, Command
 from jobstore.database import Database, Lane, RaceError
+from jobstore.grants import GRANTED, Answer
 from jobstore.ledger import Ledger
 from jobstore.repository import Repository
-from jobstore.states import Kind, Stage
-from jobstore.work import GRANTED, Answer, ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
-from servicekit.errors import PermanentError
+from jobstore.reuse import ReuseTerms
+from jobstore.states import Kind, Stage, State
+from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
+from servicekit.errors import PermanentError, TransientError
 from servicekit.subscription import Incoming
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,11 @@ class Terms:
     lease_s: float
     offer_again_s: float
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+
+
+class LimitsChangingError(TransientError):
+    """Who is asked for by policy is known only after rows are locked: then nobody may wait for limits."""
 
 
 class Handlers:
@@ -47,6 +56,7 @@ class Handlers:
         self.submit: Lane[Command] = Lane(self.carry_out)
         self.claim: Lane[Command] = Lane(self.carry_out, size=_size)
         self.record: Lane[Command] = Lane(self.carry_out, size=_size)
+        self.match: Lane[Command] = Lane(self.carry_out)
 
     async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
         """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
@@ -73,32 +83,84 @@ class Handlers:
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """The result of each command, in order; one that fails for good is a PermanentError, and changes nothing."""
+        try:
+            return await self._carried_out(commands, limits=any(command.needs_limits for command in commands))
+        except LimitsChangingError:
+            return await self._carried_out(commands, limits=True)
+
+    async def _carried_out(self, commands: Sequence[Command], *, limits: bool) -> list[Any]:
         async with self._database.transaction() as connection:
             jobs = Repository(connection)
-            ledger = await self._locked(jobs, commands)
+            if limits:
+                await jobs.hold_limits()
+            ledger = await self._locked(connection, jobs, commands, limits=limits)
+            await self._record_results_judged_before(jobs, ledger, commands)
             results = [await self._applied(jobs, ledger, command) for command in commands]
             await jobs.flush(ledger)
+            await reuse_rows.keep(connection, ledger)
             await self._note_workers(jobs, ledger, commands)
             results = await self._with_grants(jobs, results)
         _account(ledger)
         return results
 
-    async def _locked(self, jobs: Repository, commands: Sequence[Command]) -> Ledger:
+    async def _locked(
+        self, connection: AsyncConnection, jobs: Repository, commands: Sequence[Command], *, limits: bool
+    ) -> Ledger:
         job_ids = {command.job for command in commands if command.job is not None}
-        execution_ids = {command.execution for command in commands if command.execution is not None}
+        execution_ids = {i for c in commands for i in (c.execution, c.next_execution) if i is not None}
         orphans = {c.execution for c in commands if c.job is None and c.execution is not None}
         if orphans:
             job_ids.update(await jobs.jobs_of(orphans))
         terms = (self.terms.lease_s, self.terms.offer_again_s)
         ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy, self.terms.breaker)
+        ledger.reuse = self.terms.reuse
         if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
             raise RaceError("an execution was admitted meanwhile, and its job is not locked")
+        requested = {e.job_id for e in ledger.executions.values() if e.request_version is not None}
+        if requested & job_ids - ledger.jobs.keys():
+            raise RaceError("a job was created meanwhile, and is not locked")
+        await self._find_reusable(connection, ledger, commands)
         specs = {job_id for command in commands for job_id in command.specs(ledger)}
         agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
-        await jobs.load(ledger, specs, agents)
+        again = {job_id for command in commands for job_id in command.resubmits(ledger)}
+        if again and not limits and not await jobs.limits_held_late(ledger):
+            raise LimitsChangingError("limits are being changed", code="limits_changing")
+        agents |= {agent_id for job_id in again if (agent_id := ledger.jobs[job_id].agent_id) is not None}
+        await jobs.load(ledger, specs | again, agents)
+        if again:
+            await jobs.load_pasts(ledger, again)
+        if needs := {name for command in commands for name in command.needs(ledger)}:
+            await jobs.load_candidates(ledger, needs)
+        if limits and ledger.capped:
+            tenants = {ledger.specs[job_id].tenant for job_id in specs}
+            tenants |= {command.brings.tenant for command in commands if command.brings is not None}
+            await jobs.load_room(ledger, tenants)
         if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):
             await jobs.lock_circuits(ledger, called)
         return ledger
+
+    async def _find_reusable(self, connection: AsyncConnection, ledger: Ledger, commands: Sequence[Command]) -> None:
+        judgings = [c for c in commands if isinstance(c, ClaimJudging)] if ledger.reuse.verdict_age_s else []
+        keys = {key: command for command in judgings if (key := command.key(ledger)) is not None}
+        claimed = {c.execution_id for c in commands if isinstance(c, ClaimExecution) and not c.replay}
+        reusing = [
+            execution.execution_id
+            for execution in ledger.executions.values()
+            if execution.reuse_key is not None
+            and execution.execution_id in claimed
+            and execution.state is not State.DONE
+        ]
+        await reuse_rows.load(connection, ledger, keys, reusing if ledger.reuse.result_age_s else ())
+
+    async def _record_results_judged_before(
+        self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]
+    ) -> None:
+        """The row of a result must stand before that of a verdict, which quotes it."""
+        judged = [c for c in commands if isinstance(c, ClaimJudging) and c.reused(ledger)] if ledger.verdicts else []
+        for command in judged:
+            RecordResult(command.event).apply(ledger)
+        if judged:
+            await jobs.flush(ledger)
 
     async def _applied(self, jobs: Repository, ledger: Ledger, command: Command) -> Any:
         if isinstance(command, RecordReport) and command.is_verdict and ledger.recorded[Kind.RESULT]:

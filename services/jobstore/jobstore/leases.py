@@ -1,6 +1,6 @@
 """The table of executions as a queue and a set of leases: what is due, offered, renewed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -61,67 +61,32 @@ async def standing(connection: AsyncConnection, execution_ids: Sequence[UUID]) -
     return {row.execution_id: row for row in rows}
 
 
-_ROOM: Final = """
+ROOM: Final = """
     room AS (
         SELECT greatest(0, least(:most, coalesce(sum(room), 0) - (
             SELECT count(*) FROM executions WHERE stage = :stage AND state = 'OFFERED'))) AS free
         FROM workers WHERE stage = :stage AND seen_at > now() - make_interval(secs => :alive_s)
     )
 """
-_DUE: Final = "due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())"
+DUE: Final = "due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())"
 #: Arrays, not joins: the planner cannot know how few rows such a limit leaves, and would read the whole table.
-_MARK: Final = """
+MARK: Final = """
     UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
         due_at = least(e.deadline_at,
             now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
     WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
     RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
 """
-_ANY_OPEN: Final = "EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL)"
 #: Without room for those that were not offered before; those offered again have theirs.
 _OFFER: Final = text(
     f"""
-    WITH {_ROOM}, due AS MATERIALIZED (
-        SELECT execution_id FROM executions WHERE stage = :stage AND state = :state AND {_DUE}
+    WITH {ROOM}, due AS MATERIALIZED (
+        SELECT execution_id FROM executions WHERE stage = :stage AND state = :state AND {DUE}
         ORDER BY priority DESC, due_at
-        LIMIT CASE WHEN :state = 'OFFERED' THEN :most
-            WHEN :stage = 'EXECUTING' AND {_ANY_OPEN} THEN 0 ELSE (SELECT free FROM room) END
+        LIMIT CASE WHEN :state = 'OFFERED' THEN :most ELSE (SELECT free FROM room) END
         FOR UPDATE SKIP LOCKED
     )
-    {_MARK}
-    """,  # noqa: S608 - fragments of our own
-)
-_HELD_UP: Final = text(f"SELECT {_ANY_OPEN}")
-#: Never waits for a lock: circuits are locked before executions here.
-_HALF_OPEN: Final = text(
-    "SELECT agent_id FROM circuits WHERE open_until <= now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
-)
-#: From the queue of each agent by itself, so that nothing has to be passed over, however much waits for an agent.
-_OFFER_BY_AGENT: Final = text(
-    f"""
-    WITH {_ROOM}, first AS (
-        SELECT queued.execution_id
-        FROM agents LEFT JOIN circuits ON circuits.agent_id = agents.id AND circuits.open_until IS NOT NULL
-        CROSS JOIN LATERAL (
-            SELECT execution_id, priority, due_at FROM executions
-            WHERE agent_id = agents.id AND stage = 'EXECUTING' AND state = 'QUEUED' AND {_DUE}
-            ORDER BY priority DESC, due_at
-            LIMIT CASE WHEN circuits.agent_id IS NULL THEN (SELECT free FROM room)
-                WHEN circuits.agent_id = ANY(CAST(:half_open AS text[])) AND NOT EXISTS (
-                    SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
-                    AND probe.stage = 'EXECUTING' AND probe.state IN ('OFFERED', 'LEASED')) THEN 1
-                ELSE 0 END
-        ) AS queued
-        ORDER BY queued.priority DESC, queued.due_at LIMIT (SELECT free FROM room)
-    ), due AS MATERIALIZED (
-        SELECT execution_id FROM executions
-        WHERE execution_id = ANY(ARRAY(SELECT execution_id FROM first))
-            AND stage = 'EXECUTING' AND state = 'QUEUED' AND {_DUE} FOR UPDATE SKIP LOCKED
-    ), marked AS ({_MARK}), probes AS (
-        UPDATE circuits SET probe_id = marked.execution_id FROM marked
-        WHERE circuits.agent_id = marked.agent_id AND circuits.open_until IS NOT NULL
-    )
-    SELECT * FROM marked
+    {MARK}
     """,  # noqa: S608 - fragments of our own
 )
 _OFFER_SOON: Final = text(
@@ -149,33 +114,14 @@ _OVERDUE: Final = text(
 async def offer(
     connection: AsyncConnection, stage: Stage, state: State, most: int, terms: OfferTerms
 ) -> list[Row[Any]]:
-    """Mark what is due as offered, by priority: of what is QUEUED no more than the workers have room for.
-
-    Nothing QUEUED for executing while any circuit is not closed: that is `offer_by_agent`'s.
-    """
+    """Mark what is due as offered, by priority; of what is QUEUED no more than the workers have room for."""
     parameters = {"stage": stage.value, "state": state.value, "most": most, **asdict(terms)}
-    return _by_priority(await connection.execute(_OFFER, parameters))
-
-
-async def held_up(connection: AsyncConnection) -> bool:
-    """Whether any circuit is not closed."""
-    return bool(await connection.scalar(_HELD_UP))
-
-
-async def offer_by_agent(connection: AsyncConnection, most: int, terms: OfferTerms) -> list[Row[Any]]:
-    """While any circuit is not closed: what is QUEUED for other agents, and one probe for each that is half open."""
-    half_open = list(await connection.scalars(_HALF_OPEN))
-    parameters = {"stage": Stage.EXECUTING.value, "most": most, "half_open": half_open, **asdict(terms)}
-    return _by_priority(await connection.execute(_OFFER_BY_AGENT, parameters))
+    return sorted(await connection.execute(_OFFER, parameters), key=lambda row: -row.priority)
 
 
 async def offer_soon(connection: AsyncConnection, execution_ids: Sequence[UUID], again_s: float) -> None:
     """What was marked as offered, and perhaps not published, is offered again as if for the first time."""
     await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
-
-
-def _by_priority(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
-    return sorted(rows, key=lambda row: -row.priority)
 
 
 async def results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Any, Any, Any]]:

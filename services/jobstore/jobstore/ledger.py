@@ -3,18 +3,22 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.limits import flow_of
+from jobstore.matching import Candidate, best, missing
+from jobstore.reuse import Reusable, ReuseTerms, result_key
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.transitions import decide
+from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -31,15 +35,46 @@ class Spec:
     tenant: str
     labels: Mapping[str, str]
     policy: Policy
+    capabilities: Sequence[str]
+    not_before: datetime | None
     spec_hash: bytes
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an execution is requested with, beside its job. `by_policy`: why, where nobody asked for it."""
+
+    comment: str | None = None
+    not_before: datetime | None = None
+    batch_id: UUID | None = None
+    by_policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Which agents had a job since it was assigned by hand, or matched; of the one that has it, the not-met verdicts.
+
+    `result_hash`: of the answer that was judged last.
+    """
+
+    agents: frozenset[str] = frozenset()
+    not_met: int = 0
+    result_hash: bytes | None = None
+
+
+AS_IT_IS: Final = Asked()
 
 
 @dataclass(slots=True)
 class Ledger:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
 
+    `candidates`: the agents that jobs may be matched to, where any are; `pasts`: of jobs submitted again by policy.
+    `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
+    where `capped` says that any queue is, and its is.
+    `verdicts` and `results`: what may be reused, by key and by execution; `kept_...`: what may be from now on.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
@@ -47,10 +82,20 @@ class Ledger:
     defaults: Policy
     breaker_terms: BreakerTerms
     troubled: bool = False
+    limits: Collection[str] = frozenset()
+    capped: bool = False
+    may_wait: dict[str, int] = field(default_factory=dict)
+    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
+    results: dict[UUID, Reusable] = field(default_factory=dict)
+    kept_results: dict[bytes, tuple[str, int]] = field(default_factory=dict)
+    kept_verdicts: list[tuple[str, int, bytes, str]] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    pasts: dict[str, Past] = field(default_factory=dict)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
     moved_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
@@ -78,9 +123,22 @@ class Ledger:
             self.put(decision.execution)
         if decision.entry is not None:
             self.entries.append(decision.entry)
-        if execution is not None and execution.stage is Stage.EXECUTING:
+        if execution is not None:
+            self._keep(decision, execution, report)
+        if execution is not None and execution.stage is Stage.EXECUTING and report.reused is None:
             self._learn(execution, report)
         return decision
+
+    def _keep(self, decision: Decision, execution: Execution, report: Report) -> None:
+        """What may be reused: a result that came for a request to a deterministic agent, a judge's own verdict."""
+        at, after = (decision.job.id, decision.job.version), decision.execution
+        is_new = (
+            report.kind is Kind.RESULT and report.reused is None and after is not None and after.state is not State.DONE
+        )
+        if is_new and execution.reuse_key is not None:
+            self.kept_results[execution.reuse_key] = at
+        if report.judge and execution.result_hash is not None and self.reuse.verdict_age_s:
+            self.kept_verdicts.append((*at, execution.result_hash, report.judge))
 
     def breaker(self, execution: Execution) -> Breaker:
         """The breaker of the agent that is called for an execution."""
@@ -110,7 +168,7 @@ class Ledger:
         self.executions[execution.execution_id] = execution
 
     def create(self, new: NewJob, job_id: str) -> Job:
-        """Add a new job, ASSIGNED with an agent and PENDING without."""
+        """Add a new job, ASSIGNED with an agent; PENDING without, and matched at once where it says to whom."""
         status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
         job = Job(job_id, status, 1, agent_id=new.agent_id)
         now = self.times.now
@@ -124,6 +182,8 @@ class Ledger:
             new.tenant,
             new.labels,
             new.policy,
+            new.capabilities,
+            new.not_before,
             spec_hash(new),
             now,
             now,
@@ -132,8 +192,30 @@ class Ledger:
         message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
         report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
         self.recorded[Kind.CREATED] += 1
-        self.entries.append(Entry(job_id, 1, JobLogStatus(status), status, report, new.agent_id, None))
-        return job
+        self.entries.append(Entry(job, JobLogStatus(status), report, None))
+        if new.capabilities and not new.agent_id:
+            self.match(job_id)
+        return self.jobs[job_id]
+
+    def match(self, job_id: str) -> None:
+        """Find an agent for a job that waits for one, or say what is missing."""
+        spec = self.specs[job_id]
+        found = best(job_id, spec.capabilities, self.candidates.values())
+        if found is None:
+            why = missing(spec.capabilities, self.candidates.values())
+            self.record(job_id, None, Report(Kind.MATCHING_FAILED, code="matching_failed", message=why))
+            return
+        found.load += 1
+        self._hand(job_id, Kind.MATCHED, found.agent_id, f"matched to {found.agent_id}")
+
+    def hand_on(self, job_id: str, agent_id: str, why: str) -> None:
+        """Give the job of one agent to another."""
+        self._hand(job_id, Kind.HANDED_ON, agent_id, f"handed on from {self.jobs[job_id].agent_id} to {agent_id} {why}")
+
+    def _hand(self, job_id: str, kind: Kind, agent_id: str, message: str) -> None:
+        request = assignment(self.specs[job_id].payload)
+        report = Report(kind, agent_id=agent_id, code=kind.value, message=message, request=request)
+        self.record(job_id, None, report)
 
     def assign(self, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
         """Assign an agent by hand, with another payload where one is given."""
@@ -147,11 +229,13 @@ class Ledger:
             self.specs[job_id] = replace(spec, payload=payload)
         return decision
 
-    def request(self, job_id: str, execution_id: UUID, comment: str | None = None) -> Decision | Refusal:
+    def request(self, job_id: str, execution_id: UUID, asked: Asked = AS_IT_IS) -> Decision | Refusal:
         """Request an execution, with what it will run frozen."""
         job, spec = self.jobs[job_id], self.specs[job_id]
         agent = self.agents.get(job.agent_id or "")
         policy = spec.policy.over(agent.policy if agent else Policy()).over(self.defaults)
+        not_before = max((t for t in (spec.not_before, asked.not_before) if t), default=None)
+        begins = max(self.times.now, not_before or self.times.now)
         execution = Execution(
             execution_id,
             job_id,
@@ -159,15 +243,43 @@ class Ledger:
             agent_id=job.agent_id,
             policy=policy.model_dump(mode="json", exclude_none=True),
             priority=spec.priority,
-            deadline_at=self.times.now + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
+            deadline_at=begins + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
+            tenant=spec.tenant,
+            flow=flow_of(job.agent_id or "", spec.labels, asked.batch_id, self.limits),
+            batch_id=asked.batch_id,
+            not_before=not_before,
         )
-        body = request_body(job, spec, execution, comment)
-        report = Report(Kind.REQUESTED, request=body, message=f"submission {execution.submission} was requested")
-        if agent is not None and not agent.enabled:
-            refusal = Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+        if agent is not None and agent.deterministic and self.reuse.result_age_s:
+            execution.reuse_key = result_key(agent.id, agent.updated_at, what_is_asked(job, spec, asked.comment))
+        body = request_body(job, spec, execution, asked.comment)
+        report = Report(Kind.REQUESTED, request=body, message=_requested(execution, asked))
+        refusal = self.hindered(job, asked)
+        if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
-        return self.record(job_id, execution, report)
+        decision = self.record(job_id, execution, report)
+        if isinstance(decision, Decision) and spec.tenant in self.may_wait:
+            self.may_wait[spec.tenant] -= 1
+        return decision
+
+    def hindered(self, job: Job, asked: Asked) -> Refusal | None:
+        """Why no execution of a job, as it would stand then, may be requested, whatever else its status says."""
+        spec, agent = self.specs[job.id], self.agents.get(job.agent_id or "")
+        if job.status is JobStatus.PENDING and spec.capabilities:
+            return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
+        if agent is not None and not agent.enabled:
+            return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
+        if self.may_wait.get(spec.tenant, 1) <= 0 and not asked.by_policy:
+            return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
+        if used_up := self._budget(job, spec, agent).used_up:
+            return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
+        return None
+
+    def _budget(self, job: Job, spec: Spec, agent: Agent | None) -> Budget:
+        policies = [spec.policy, *([agent.policy] if agent else []), self.defaults]
+        usd = next((p.budget_usd for p in policies if p.budget_usd is not None), None)
+        tokens = next((p.budget_tokens for p in policies if p.budget_tokens is not None), None)
+        return Budget(usd, tokens, job.spent_usd, job.spent_tokens)
 
     def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
         """Keep the answer that an execution id was given, so that it is never another one."""
@@ -206,6 +318,11 @@ class Ledger:
             "policy": spec.policy,
             "progress": job.progress,
             "progress_message": job.progress_message,
+            "capabilities": list(spec.capabilities),
+            "not_before": spec.not_before,
+            "batch_id": job.batch_id,
+            "spent_usd": job.spent_usd,
+            "spent_tokens": job.spent_tokens,
             "created_at": spec.created_at,
             "updated_at": self.times.now if changed else spec.updated_at,
         }
@@ -222,23 +339,30 @@ def spec_hash(new: NewJob) -> bytes:
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
+def text_hash(text: str) -> bytes:
+    """The same for the same text."""
+    return hashlib.sha256(text.encode()).digest()
+
+
 def assignment(payload: str) -> str:
     """The request payload of an assignment."""
     return f'{{"payload":{payload}}}'
 
 
+def _requested(execution: Execution, asked: Asked) -> str:
+    said = f"submission {execution.submission} was requested"
+    return f"{said} {asked.by_policy}" if asked.by_policy else said
+
+
 def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
     """The JSON body of every call of one execution (DESIGN section 8)."""
-    head = json_text(
-        {
-            "execution_id": execution.execution_id,
-            "job_id": job.id,
-            "submission": execution.submission,
-            "title": spec.title,
-            "description": spec.description,
-            "acceptance_criteria": spec.acceptance_criteria,
-        },
-    )
+    ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
+    return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
+
+
+def what_is_asked(job: Job, spec: Spec, comment: str | None) -> str:
+    """All of the body that is the same where the identical thing is asked for once more."""
+    head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:
         verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'

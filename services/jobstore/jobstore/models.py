@@ -42,6 +42,7 @@ agents = Table(
     Column("capabilities", ARRAY(Text), nullable=False),
     Column("policy", JSONB, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("deterministic", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
 )
@@ -68,9 +69,16 @@ jobs = Table(
     Column("spec_hash", LargeBinary, nullable=False),
     Column("progress", DOUBLE_PRECISION),
     Column("progress_message", Text),
+    Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("not_before", _TIME),
+    Column("batch_id", Uuid, doc="of the execution that is live, or was the last"),
+    Column("spent_usd", DOUBLE_PRECISION, nullable=False, server_default="0"),
+    Column("spent_tokens", BigInteger, nullable=False, server_default="0"),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Index("jobs_created_at_id_idx", "created_at", "id"),
+    Index("jobs_batch_id_idx", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+    Index("jobs_unmatched_idx", "id", postgresql_where=text("status = 'PENDING' AND capabilities <> '{}'")),
     postgresql_with={"fillfactor": "80"},
 )
 
@@ -97,7 +105,9 @@ job_logs = Table(
     Column("event_id", Uuid),
     Column("progress", DOUBLE_PRECISION, doc="of the job, after it"),
     Column("created_at", _TIME, nullable=False),
-    Column("spent", Integer, doc="by the execution, after it"),
+    Column("spent", Integer, doc="calls of the execution, after it"),
+    Column("spent_usd", DOUBLE_PRECISION, doc="by the job, after it"),
+    Column("spent_tokens", BigInteger, doc="by the job, after it"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 
@@ -135,6 +145,12 @@ executions = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("spent", Integer, nullable=False, doc="attempts that failed or lost their worker"),
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("tenant", Text, nullable=False, server_default="default"),
+    Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent, and what else limits it"),
+    Column("batch_id", Uuid),
+    Column("not_before", _TIME),
+    Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
+    Column("result_hash", LargeBinary),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(
@@ -143,15 +159,22 @@ executions = Table(
         "state",
         text("priority DESC"),
         "due_at",
-        postgresql_where=text("state <> 'DONE'"),
+        postgresql_where=text("state <> 'DONE' AND (stage <> 'EXECUTING' OR state <> 'QUEUED')"),
     ),
     Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE'")),
     Index(
-        "executions_agent_id_idx",
-        "agent_id",
-        text("priority DESC"),
+        "executions_flow_idx",
+        "tenant",
+        "flow",
+        "priority",
         "due_at",
         postgresql_where=text("stage = 'EXECUTING' AND state = 'QUEUED'"),
+    ),
+    Index("executions_agent_id_idx", "agent_id", postgresql_where=text("state <> 'DONE'")),
+    Index(
+        "executions_batch_id_idx",
+        "batch_id",
+        postgresql_where=text("state <> 'DONE' AND batch_id IS NOT NULL"),
     ),
     Index("executions_job_id_idx", "job_id"),
     postgresql_with={"fillfactor": "80"},
@@ -186,20 +209,64 @@ relay = Table(
     CheckConstraint("id = 1", name="one"),
 )
 
-batches = Table(
-    "batches",
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("concurrency", Integer),
+    Column("rate", Integer),
+    Column("rate_period_s", DOUBLE_PRECISION, nullable=False),
+    Column("queue_max", Integer),
+    Column("weight", DOUBLE_PRECISION),
+    Column("paused", Boolean, nullable=False),
+    Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+)
+
+starts = Table(
+    "starts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("began_at", _TIME, primary_key=True, doc="of a part of the limit's period"),
+    Column("count", Integer, nullable=False),
+)
+
+reusable = Table(
+    "reusable",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, doc="of what was asked for"),
+    Column("job_id", Text, nullable=False),
+    Column("version", BigInteger, nullable=False, doc="of the entry of the job's log that holds the answer"),
+    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Index("reusable_created_at_idx", "created_at"),
+)
+
+operations = Table(
+    "operations",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("kind", Text, nullable=False, server_default="execute"),
+    Column("state", Text, nullable=False, server_default="RUNNING"),
+    Column("about", JSON, nullable=False, server_default="{}", doc="who asked for what becomes of it, and why"),
+    Column("request_hash", LargeBinary, doc="the same for the same request"),
+    Column("retry_of", Uuid),
+    Column("finished_at", _TIME),
+    Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="taken by nobody before"),
+    CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
+    Index("operations_created_at_id_idx", "created_at", "id"),
+    Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
 )
 
-batch_items = Table(
-    "batch_items",
+operation_items = Table(
+    "operation_items",
     metadata,
-    Column("batch_id", Uuid, ForeignKey("batches.id"), primary_key=True),
+    Column("operation_id", Uuid, ForeignKey("operations.id"), primary_key=True),
     Column("item", Integer, primary_key=True, autoincrement=False),
     Column("job_id", Text, nullable=False),
     Column("execution_id", Uuid),
     Column("code", Text),
     Column("message", Text),
+    Column("spec", JSON, doc="of a new job, until the item is answered"),
+    Column("answered", Boolean, nullable=False, server_default=text("true")),
+    Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
 )

@@ -14,8 +14,10 @@ from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
 from jobstore import models, sql
 from jobstore.facts import AGENTS, REFUSALS
+from jobstore.ledger import text_hash
+from jobstore.limits import agent_limit
 from jobstore.states import Kind, Stage, State
-from jobstore.work import feedback_of
+from jobstore.told import feedback_of
 
 _JOB: Final = sql.columns(models.jobs)
 _LOG: Final = sql.columns(models.job_logs)
@@ -24,9 +26,11 @@ _FACT: Final = sql.columns(models.facts)
 
 #: What each fact says of its job and its execution; of what it does not say, what stood there stays.
 _SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
-_KEPT: Final = ("execution_id", "live", "not_met", "payload")
-_MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "result_version", "result_lease", "answer")
-_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, "feedback")}
+_KEPT: Final = ("execution_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
+_RESULT: Final = ("result_version", "result_lease", "result_hash")
+_MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
+#: As `feedback`, it comes with what it belongs to, or stays as it was.
+_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, "feedback", "batch_id")}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_MOVED)}
 
 
@@ -40,7 +44,8 @@ _APPLY: Final = text(
     WITH made_jobs AS ({sql.insert("jobs", _JOB, prefix="nj", order="id").text}),
     moved_jobs AS (
         UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)}, {_keep("jobs", "j", _JOB, _KEPT)},
-            feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END
+            feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END,
+            batch_id = CASE WHEN j.execution_id IS NULL THEN jobs.batch_id ELSE j.batch_id END
         FROM {sql.unnest("j", _JOB_CHANGE, "j")} WHERE jobs.id = j.id
     ),
     made_executions AS ({sql.insert("executions", _EXECUTION, prefix="ne", order="execution_id").text}),
@@ -55,8 +60,9 @@ _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS t
 _KEEP_FACTS: Final = text(f"{sql.insert('facts', _FACT).text} ON CONFLICT DO NOTHING")
 _PROJECT_AGENTS: Final = text(
     f"""
-    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, created_at, updated_at)
-    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, a.created_at, a.updated_at
+    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at)
+    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, coalesce(a.deterministic, false),
+        a.created_at, a.updated_at
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """,  # noqa: S608 - names of our own
@@ -190,7 +196,9 @@ def _new_job(one: Fact) -> _Row:
     job = one.event.job
     return {
         **{name: getattr(job, name) for name in ("id", "title", "description", "acceptance_criteria")},
-        **{name: getattr(job, name) for name in ("priority", "tenant", "created_at")},
+        **{name: getattr(job, name) for name in ("priority", "tenant", "capabilities", "not_before", "created_at")},
+        "spent_usd": 0.0,
+        "spent_tokens": 0,
         **{name: one.job.get(name, other) for name, other in (("payload", "null"), ("labels", "{}"), ("policy", "{}"))},
         "live": False,
         "not_met": 0,
@@ -213,8 +221,10 @@ def _job_change(one: Fact) -> _Row:
     if event.kind == Kind.NOT_MET:
         verdict = Verdict.model_validate(log.response_payload["verdict"])
         change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
-    if event.kind == Kind.REQUESTED:
-        change |= {"execution_id": log.execution_id, "live": True}
+    if log.spent_usd is not None or log.spent_tokens is not None:
+        change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
+    if event.requested is not None:
+        change |= {"execution_id": log.execution_id, "live": True, "batch_id": event.requested.batch_id}
     if _concludes(event):
         change["live"] = False
     return change
@@ -236,6 +246,11 @@ def _new_execution(one: Fact) -> _Row:
         "request_version": event.version,
         "priority": event.job.priority,
         "created_at": event.requested.created_at,
+        "tenant": event.job.tenant,
+        "flow": [agent_limit(log.agent_id or "")],
+        "batch_id": event.requested.batch_id,
+        "not_before": event.requested.not_before,
+        "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
     }
 
 
@@ -245,6 +260,7 @@ def _execution_change(one: Fact) -> _Row:
     change: _Row = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
     if event.kind == Kind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
+        change["result_hash"] = text_hash(members(one.log["response_payload"])["result"])
         change["stage"] = Stage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
     if _concludes(event):
         change |= {"state": State.DONE.value, "answer": log.status.lower()}
@@ -264,6 +280,8 @@ def _log(one: Fact) -> _Row:
     names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
     return {
         **{name: getattr(log, name) for name in (*names, "submission", "event_id", "progress", "created_at")},
+        "spent_usd": log.spent_usd,
+        "spent_tokens": log.spent_tokens,
         "seq": log.cursor,
         "status": log.status.value,
         "job_status": log.job_status.value,

@@ -1,18 +1,17 @@
-"""What people and programs read: jobs, logs, agents and batches; and agents and batches as they are written."""
+"""What people and programs read: jobs, logs and agents; and agents as they are written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import Row, and_, case, func, select, text, tuple_
+from sqlalchemy import Row, Select, case, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.resources import Agent, NewAgent, Policy
+from contracts.resources import Agent, JobFilter, NewAgent, Policy
 from contracts.status import Circuit, JobStatus
 from jobstore import circuits, facts
-from jobstore.models import agents, batch_items, batches, jobs
+from jobstore.mapping import agent
+from jobstore.models import agents, jobs
 from jobstore.models import circuits as circuits_table
-from jobstore.repository import agent
 
 _JOB_COLUMNS: Final[Sequence[Any]] = (
     *(
@@ -37,19 +36,23 @@ _NO_TEXTS: Final[Sequence[Any]] = (
 )
 _LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, created_at"
+    "submission, event_id, progress, spent_usd, spent_tokens, created_at"
 )
 _PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 _NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
-_CIRCUIT: Final[Sequence[Any]] = (
+_STANDS: Final[Sequence[Any]] = (
     case(
         (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
         (circuits_table.c.open_until > func.clock_timestamp(), Circuit.OPEN.value),
         else_=Circuit.HALF_OPEN.value,
     ).label("circuit"),
     circuits_table.c.open_until.label("circuit_open_until"),
+    text(
+        "coalesce((SELECT paused FROM limits WHERE limits.name = 'agent:' || agents.id), "
+        "(SELECT paused FROM limits WHERE limits.name = 'agent:*'), false) AS paused",
+    ),
 )
 
 
@@ -80,27 +83,31 @@ async def list_jobs(
     connection: AsyncConnection,
     *,
     limit: int,
+    chosen: JobFilter,
     before: tuple[Any, str] | None = None,
-    statuses: Sequence[JobStatus] = (),
-    agent_id: str | None = None,
-    tenant: str | None = None,
-    labels: Mapping[str, str] | None = None,
     texts: bool = True,
 ) -> list[dict[str, Any]]:
-    """Jobs, newest first, from before (created_at, id)."""
+    """Jobs that match, newest first, from before (created_at, id)."""
     columns = (*_JOB_COLUMNS, *(_TEXTS if texts else _NO_TEXTS))
-    query = select(*columns).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    query = matching(select(*columns), chosen).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
-    if statuses:
-        query = query.where(jobs.c.status.in_([status.value for status in statuses]))
-    if agent_id is not None:
-        query = query.where(jobs.c.agent_id == agent_id)
-    if tenant is not None:
-        query = query.where(jobs.c.tenant == tenant)
-    if labels:
-        query = query.where(jobs.c.labels.contains(labels))
     return [_job_view(row) for row in await connection.execute(query)]
+
+
+def matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
+    """The query, of the jobs that match."""
+    if chosen.statuses:
+        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
+    if chosen.agent_id is not None:
+        query = query.where(jobs.c.agent_id == chosen.agent_id)
+    if chosen.tenant is not None:
+        query = query.where(jobs.c.tenant == chosen.tenant)
+    if chosen.labels:
+        query = query.where(jobs.c.labels.contains(chosen.labels))
+    if chosen.batch_id is not None:
+        query = query.where(jobs.c.batch_id == chosen.batch_id)
+    return query
 
 
 async def list_job_logs(connection: AsyncConnection, job_id: str, after: int, limit: int) -> list[dict[str, Any]]:
@@ -161,7 +168,7 @@ async def list_agents(
 ) -> list[Agent]:
     """Agents by (name, id), after one of them."""
     columns = [column for column in agents.c if column.name != "policy"]
-    query = select(*columns, *_CIRCUIT, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
+    query = select(*columns, *_STANDS, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
     query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
@@ -173,14 +180,15 @@ async def list_agents(
 async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
     """Insert an agent, or replace one, whose circuit is closed then; False where one is there, or none."""
     row = {
-        **new.model_dump(include={"name", "url", "capabilities", "enabled"}),
+        **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic"}),
         "protocol": new.protocol.value,
         "policy": new.policy.model_dump(mode="json", exclude_none=True),
     }
     if create:
         insert = text(
-            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) VALUES "
-            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled) ON CONFLICT DO NOTHING",
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic) VALUES "
+            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled, :deterministic) "
+            "ON CONFLICT DO NOTHING",
         )
         policy = new.policy.model_dump_json(exclude_none=True)
         written = await connection.execute(insert, {**row, "id": agent_id, "policy": policy})
@@ -198,24 +206,3 @@ async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
     values = {"enabled": False, "updated_at": func.clock_timestamp()}
     await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
     await facts.tell_agent(connection, agent_id)
-
-
-async def create_batch(connection: AsyncConnection, batch_id: UUID, items: Sequence[Mapping[str, Any]]) -> bool:
-    """Record what was asked of a batch and how each item was answered; False where the batch is there already."""
-    if await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
-        return False
-    await connection.execute(batches.insert().values(id=batch_id))
-    if items:
-        rows = [{**item, "batch_id": batch_id, "item": number} for number, item in enumerate(items)]
-        await connection.execute(batch_items.insert(), rows)
-    return True
-
-
-async def batch(connection: AsyncConnection, batch_id: UUID) -> list[dict[str, Any]] | None:
-    """The items of a batch, each with its job's status; None where there is no such batch."""
-    if not await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)):
-        return None
-    joined = batch_items.outerjoin(jobs, and_(jobs.c.id == batch_items.c.job_id))
-    query = select(batch_items, jobs.c.status, jobs.c.live).select_from(joined)
-    query = query.where(batch_items.c.batch_id == batch_id).order_by(batch_items.c.item)
-    return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.identity import fact_id
 from contracts.topics import TOPIC_OF
+from jobstore.states import Kind
 from servicekit.broker import Headers, Outgoing
 
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
@@ -40,6 +41,8 @@ def job_changed(row: Any) -> Outgoing:
         "submission": row.submission,
         "event_id": row.event_id,
         "progress": row.progress,
+        "spent_usd": row.spent_usd,
+        "spent_tokens": row.spent_tokens,
         "cursor": row.seq,
         "created_at": row.created_at,
     }
@@ -55,6 +58,11 @@ def job_changed(row: Any) -> Outgoing:
         "tenant": row.tenant,
         "progress": row.progress,
         "progress_message": row.progress_message,
+        "capabilities": row.capabilities,
+        "not_before": row.job_not_before,
+        "batch_id": row.batch_id,
+        "spent_usd": row.spent_usd,
+        "spent_tokens": row.spent_tokens,
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }
@@ -68,15 +76,15 @@ def job_changed(row: Any) -> Outgoing:
         job=_joined(job_part, labels=row.labels, policy=row.policy, payload=payload),
         agent=row.agent,
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
-        requested=_requested(row) if row.frozen_policy else None,
+        requested=_requested(row) if row.kind == Kind.REQUESTED else None,
     )
     headers = _headers(row.id, JobChanged.type, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
 def _requested(row: Any) -> str:
-    times = {"deadline_at": row.deadline_at, "created_at": row.requested_at}
-    return _joined(times, policy=row.frozen_policy)
+    names = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
+    return _joined({name: getattr(row, column) for name, column in names.items()}, policy=row.frozen_policy)
 
 
 def payload_of(assignment: str | None) -> str | None:

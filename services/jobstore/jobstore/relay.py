@@ -39,10 +39,10 @@ _SNAPSHOT: Final = text(
 _ROWS: Final = text(
     """
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.created_at,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens, l.created_at,
         l.request_payload::text AS request, l.response_payload::text AS response,
-        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy,
-        j.created_at AS job_created_at,
+        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
+        j.not_before AS job_not_before, j.created_at AS job_created_at,
         CASE WHEN l.progress IS NOT NULL THEN (
             SELECT p.message FROM job_logs p
             WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
@@ -51,9 +51,10 @@ _ROWS: Final = text(
         CASE WHEN l.version = 1 THEN j.acceptance_criteria END AS acceptance_criteria,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
-        e.policy::text AS frozen_policy, e.deadline_at, e.created_at AS requested_at
+        e.policy::text AS frozen_policy, e.deadline_at, e.not_before, e.batch_id,
+        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at
     FROM job_logs l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
-        LEFT JOIN executions e ON e.execution_id = l.execution_id AND l.kind = 'requested'
+        LEFT JOIN executions e ON e.execution_id = l.execution_id
     WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :most
     """,
 )

@@ -1,152 +1,72 @@
 """All SQL that decides, records and queues; listings are in `queries`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic_core import from_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.jsontext import json_text
-from contracts.resources import Agent, Policy
-from contracts.status import JobStatus
-from jobstore import circuits, facts, sql
+from contracts.resources import Policy
+from jobstore import candidates, circuits, facts, limit_rows, mapping, sql
 from jobstore.breaker import BreakerTerms
-from jobstore.database import CHANNEL, LOGGED, QUEUED
-from jobstore.ledger import Ledger, Spec
-from jobstore.states import Entry, Execution, Job, Stage, State, Times
-
-_EXECUTION: Final = {
-    "execution_id": "uuid",
-    "job_id": "text",
-    "stage": "text",
-    "state": "text",
-    "attempt": "int",
-    "lease": "int",
-    "seq": "int",
-    "owner": "uuid",
-    "due_at": "timestamptz",
-    "deadline_at": "timestamptz",
-    "fails_at": "timestamptz",
-    "offers": "int",
-    "submission": "int",
-    "agent_id": "text",
-    "policy": "json",
-    "request_version": "bigint",
-    "result_version": "bigint",
-    "result_lease": "int",
-    "answer": "text",
-    "priority": "smallint",
-    "spent": "int",
-}
-#: What changes of an execution after it was inserted.
-_MOVING: Final = {
-    name: kind
-    for name, kind in _EXECUTION.items()
-    if name not in {"execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"}
-}
-_NEW_JOB: Final = {
-    "id": "text",
-    "title": "text",
-    "description": "text",
-    "acceptance_criteria": "text",
-    "payload": "json",
-    "status": "text",
-    "version": "bigint",
-    "agent_id": "text",
-    "execution_id": "uuid",
-    "live": "boolean",
-    "not_met": "int",
-    "priority": "smallint",
-    "tenant": "text",
-    "labels": "jsonb",
-    "policy": "jsonb",
-    "spec_hash": "bytea",
-    "created_at": "timestamptz",
-    "updated_at": "timestamptz",
-}
-_JOB: Final = {
-    "id": "text",
-    "status": "text",
-    "version": "bigint",
-    "agent_id": "text",
-    "execution_id": "uuid",
-    "live": "boolean",
-    "not_met": "int",
-    "feedback": "json",
-    "progress": "float8",
-    "progress_message": "text",
-    "payload": "json",
-}
-_LOG: Final = {
-    "job_id": "text",
-    "version": "bigint",
-    "status": "text",
-    "job_status": "text",
-    "agent_id": "text",
-    "request_payload": "json",
-    "response_payload": "json",
-    "message": "text",
-    "code": "text",
-    "kind": "text",
-    "execution_id": "uuid",
-    "attempt": "int",
-    "lease": "int",
-    "submission": "int",
-    "event_id": "uuid",
-    "spent": "int",
-    "progress": "float8",
-    "result_version": "bigint",
-}
+from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
+from jobstore.ledger import Ledger
+from jobstore.states import Stage, State, Times
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
-    "progress, progress_message "
+    "progress, progress_message, batch_id, spent_usd, spent_tokens "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
-#: With the database's time, read after all locks are held, and whether there is any circuit to lock.
+#: With the database's time, read after all locks are held, whether there is any circuit to lock, and what limits.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, e.*
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, {limit_rows.NAMES}, e.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT {", ".join(_EXECUTION).replace("policy", "policy::text AS policy")}
+        SELECT {", ".join(mapping.EXECUTION).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true
     """,  # noqa: S608 - names of our own
 )
 _SPECS: Final = text(
     "SELECT id, title, description, acceptance_criteria, payload::text AS payload, priority, tenant, "
-    "labels::text AS labels, policy::text AS policy, spec_hash, created_at, updated_at "
+    "labels::text AS labels, policy::text AS policy, capabilities, not_before, spec_hash, created_at, updated_at "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _AGENTS: Final = text(
-    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, created_at, updated_at "
+    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
+    "created_at, updated_at "
     "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
 )
-_INSERT_JOBS: Final = sql.insert("jobs", _NEW_JOB, order="id")
-_INSERT_EXECUTIONS: Final = sql.insert("executions", _EXECUTION, order="execution_id")
+_INSERT_JOBS: Final = sql.insert("jobs", mapping.NEW_JOB, order="id")
+_INSERT_EXECUTIONS: Final = sql.insert("executions", mapping.EXECUTION, order="execution_id")
 _RECORD: Final = text(
     f"""
     WITH job_rows AS (
         UPDATE jobs SET status = j.status, version = j.version, agent_id = j.agent_id, execution_id = j.execution_id,
             live = j.live, not_met = j.not_met, feedback = j.feedback::json,
-            progress = j.progress, progress_message = j.progress_message,
+            progress = j.progress, progress_message = j.progress_message, batch_id = j.batch_id,
+            spent_usd = j.spent_usd, spent_tokens = j.spent_tokens,
             payload = coalesce(j.payload::json, jobs.payload), updated_at = :now
-        FROM {sql.unnest("j", _JOB, "j")} WHERE jobs.id = j.id
+        FROM {sql.unnest("j", mapping.JOB, "j")} WHERE jobs.id = j.id
     ), execution_rows AS (
-        UPDATE executions SET {", ".join(f"{name} = e.{name}" for name in _MOVING)}
-        FROM {sql.unnest("e", {"execution_id": "uuid"} | _MOVING, "e")} WHERE executions.execution_id = e.execution_id
+        UPDATE executions SET {", ".join(f"{name} = e.{name}" for name in mapping.MOVING)}
+        FROM {sql.unnest("e", {"execution_id": "uuid"} | mapping.MOVING, "e")}
+        WHERE executions.execution_id = e.execution_id
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
-            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress, created_at)
+            message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress,
+            spent_usd, spent_tokens, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
-            CASE WHEN l.result_version IS NULL THEN l.response_payload::json ELSE json_build_object(
-                'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
+            CASE WHEN l.result_version IS NULL THEN l.response_payload::json
+                WHEN l.result_job_id IS NOT NULL THEN r.response_payload
+                ELSE json_build_object(
+                    'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            l.progress, :now
-        FROM {sql.unnest("l", _LOG, "l")}
-        LEFT JOIN job_logs r ON r.job_id = l.job_id AND r.version = l.result_version
+            l.progress, l.spent_usd, l.spent_tokens, :now
+        FROM {sql.unnest("l", mapping.LOG, "l")}
+        LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n
     )
     SELECT pg_notify('{CHANNEL}', :left_to_do)
@@ -159,8 +79,11 @@ _GRANTS: Final = text(
 )
 _JOBS_OF: Final = text("SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND job_id <> ''")
 _SEEN: Final = text(
-    "INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp()) "
-    "ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at",
+    f"""
+    INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp())
+    ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
+    RETURNING CASE WHEN room > 0 THEN pg_notify('{CHANNEL}', '{FREED}') END
+    """,  # noqa: S608 - names of our own
 )
 
 
@@ -182,12 +105,44 @@ class Repository:
         jobs = {}
         if job_ids:
             rows = await self._connection.execute(_LOCK_JOBS, {"ids": sorted(job_ids)})
-            jobs = {row.id: _job(row) for row in rows}
+            jobs = {row.id: mapping.job(row) for row in rows}
         ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
-        times, troubled = Times(locked[-1].now, *terms), locked[-1].troubled
-        executions = {row.execution_id: _execution(row) for row in locked if row.execution_id is not None}
-        return Ledger(times, defaults, breaker_terms, troubled, jobs=jobs, executions=executions)
+        last = locked[-1]
+        executions = {row.execution_id: mapping.execution(row) for row in locked if row.execution_id is not None}
+        return Ledger(
+            Times(last.now, *terms),
+            defaults,
+            breaker_terms,
+            last.troubled,
+            frozenset(last.limits or ()),
+            last.capped,
+            jobs=jobs,
+            executions=executions,
+        )
+
+    async def hold_limits(self) -> None:
+        """Let no limit change until the commit; before anything is locked."""
+        await limit_rows.shared(self._connection)
+
+    async def limits_held_late(self, ledger: Ledger) -> bool:
+        """The same after rows were locked; False: limits are being changed."""
+        now = await limit_rows.shared_late(self._connection)
+        if now is not None:
+            ledger.limits, ledger.capped = frozenset(now.limits or ()), now.capped
+        return now is not None
+
+    async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
+        """Add the agents that jobs with these capabilities may be matched to."""
+        await candidates.load(self._connection, ledger, needs)
+
+    async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
+        """Add who had these jobs, and how it was judged."""
+        await candidates.load_pasts(self._connection, ledger, job_ids)
+
+    async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
+        """Add how many executions of these tenants may still wait."""
+        ledger.may_wait = await limit_rows.may_wait(self._connection, tenants)
 
     async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
         """Add the circuits of agents, locked after all jobs and executions."""
@@ -202,35 +157,37 @@ class Repository:
         """Add the texts of jobs, and agents, to what is locked."""
         if ids := sorted(set(job_ids)):
             for row in await self._connection.execute(_SPECS, {"ids": ids}):
-                ledger.specs[row.id] = _spec(row)
+                ledger.specs[row.id] = mapping.spec(row)
         if ids := sorted(set(agent_ids)):
             for row in await self._connection.execute(_AGENTS, {"ids": ids}):
-                ledger.agents[row.id] = agent(row)
+                ledger.agents[row.id] = mapping.agent(row)
 
     async def flush(self, ledger: Ledger) -> None:
         """Write everything that was decided."""
         if ledger.new_jobs:
-            rows = [_new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
-            await self._connection.execute(_INSERT_JOBS, sql.arrays(_NEW_JOB, "u", rows))
+            rows = [mapping.new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
+            await self._connection.execute(_INSERT_JOBS, sql.arrays(mapping.NEW_JOB, "u", rows))
         if ledger.new_executions:
             executions = [ledger.executions[i] for i in ledger.new_executions]
-            rows = [_execution_row(execution, _EXECUTION) for execution in executions]
-            await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(_EXECUTION, "u", rows))
+            rows = [mapping.execution_row(execution, mapping.EXECUTION) for execution in executions]
+            await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(mapping.EXECUTION, "u", rows))
             refused = [e.execution_id for e in executions if e.request_version is None]
             await facts.tell_refusals(self._connection, refused)
         if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
             return
-        moving = {"execution_id": "uuid"} | _MOVING
-        states = {ledger.executions[i].state for i in ledger.new_executions | ledger.changed_executions}
-        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if State.QUEUED in states else "")
+        moving = {"execution_id": "uuid"} | mapping.MOVING
+        moved = [ledger.executions[i] for i in ledger.new_executions | ledger.changed_executions]
+        queued = any(execution.state is State.QUEUED for execution in moved)
+        freed = any(execution.stage is Stage.JUDGING or execution.state is State.DONE for execution in moved)
+        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if queued else "") + (FREED if freed else "")
         parameters = {
             "now": ledger.times.now,
             "left_to_do": left_to_do,
-            **sql.arrays(_JOB, "j", [_job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]),
+            **sql.arrays(mapping.JOB, "j", [mapping.job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]),
             **sql.arrays(
-                moving, "e", [_execution_row(ledger.executions[i], moving) for i in ledger.changed_executions]
+                moving, "e", [mapping.execution_row(ledger.executions[i], moving) for i in ledger.changed_executions]
             ),
-            **sql.arrays(_LOG, "l", [_log_row(entry) for entry in ledger.entries]),
+            **sql.arrays(mapping.LOG, "l", [mapping.log_row(entry) for entry in ledger.entries]),
         }
         await self._connection.execute(_RECORD, parameters)
         await circuits.write(self._connection, ledger.stored_circuits, ledger.circuits)
@@ -244,106 +201,3 @@ class Repository:
     async def seen(self, owner: UUID, stage: Stage, room: int) -> None:
         """Note that a worker is alive, and its room."""
         await self._connection.execute(_SEEN, {"owner": owner, "stage": stage.value, "room": room})
-
-
-def _job(row: Any) -> Job:
-    return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
-
-
-def _execution(row: Any) -> Execution:
-    fields = dict(zip(_EXECUTION, row[2:], strict=True))
-    policy = from_json(row.policy) if row.policy else None
-    return Execution(**{**fields, "stage": Stage(row.stage), "state": State(row.state), "policy": policy})
-
-
-def _spec(row: Any) -> Spec:
-    return Spec(
-        row.title,
-        row.description,
-        row.acceptance_criteria,
-        row.payload,
-        row.priority,
-        row.tenant,
-        from_json(row.labels),
-        Policy.model_validate_json(row.policy),
-        row.spec_hash,
-        row.created_at,
-        row.updated_at,
-    )
-
-
-def agent(row: Any) -> Agent:
-    """An agent from its row, whose policy is JSON text."""
-    return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
-
-
-def _new_job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
-    job, spec = ledger.jobs[job_id], ledger.specs[job_id]
-    return (
-        job.id,
-        spec.title,
-        spec.description,
-        spec.acceptance_criteria,
-        spec.payload,
-        job.status.value,
-        job.version,
-        job.agent_id,
-        job.execution_id,
-        job.live,
-        job.not_met,
-        spec.priority,
-        spec.tenant,
-        json_text(spec.labels),
-        spec.policy.model_dump_json(exclude_none=True),
-        spec.spec_hash,
-        spec.created_at,
-        ledger.times.now,
-    )
-
-
-def _job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
-    job = ledger.jobs[job_id]
-    return (
-        job.id,
-        job.status.value,
-        job.version,
-        job.agent_id,
-        job.execution_id,
-        job.live,
-        job.not_met,
-        job.feedback,
-        job.progress,
-        job.progress_message,
-        ledger.payloads.get(job_id),
-    )
-
-
-def _execution_row(execution: Execution, columns: Iterable[str]) -> Sequence[Any]:
-    return tuple(
-        json_text(execution.policy) if name == "policy" and execution.policy is not None else getattr(execution, name)
-        for name in columns
-    )
-
-
-def _log_row(entry: Entry) -> Sequence[Any]:
-    execution, report = entry.execution, entry.report
-    return (
-        entry.job_id,
-        entry.version,
-        entry.status.value,
-        entry.job_status.value,
-        entry.agent_id,
-        report.request,
-        report.response,
-        report.message,
-        report.code,
-        report.kind.value,
-        execution.execution_id if execution else None,
-        execution.attempt if execution and execution.attempt else None,
-        report.lease or (execution.lease if execution and execution.lease else None),
-        execution.submission if execution else None,
-        report.event_id,
-        execution.spent if execution else None,
-        entry.progress,
-        entry.with_result_of,
-    )

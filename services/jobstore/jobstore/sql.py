@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 
-#: Columns that are arrays of a type in `unnest`, and cast to another in the row.
-_CAST = {"json": "text", "jsonb": "text"}
+#: Columns that are arrays of a type in `unnest`, and cast to another in the row: it would take arrays of arrays apart.
+_CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
 def columns(table: Table) -> dict[str, str]:
@@ -32,7 +32,19 @@ def values(alias: str, columns: Mapping[str, str]) -> str:
 def arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
     """The parameters of an `unnest`, from rows of values in the order of its columns."""
     transposed = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return {f"{prefix}_{name}": list(column) for name, column in zip(columns, transposed, strict=True)}
+    named = zip(columns.items(), transposed, strict=True)
+    return {
+        f"{prefix}_{name}": [_literal(v) for v in column] if kind == "text[]" else list(column)
+        for (name, kind), column in named
+    }
+
+
+def _literal(texts: Sequence[str] | None) -> str | None:
+    """An array as PostgreSQL writes it."""
+    if texts is None:
+        return None
+    quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    return f"{{{','.join(quoted)}}}"
 
 
 def insert(table: str, columns: Mapping[str, str], *, order: str = "n", prefix: str = "u") -> TextClause:

@@ -3,7 +3,7 @@
 They are values, and nothing changes one; they are not frozen, since a frozen one takes 2.5 times as long to make.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import Delivery, JobLogStatus, JobStatus
+from jobstore.reuse import Reusable
+from servicekit.budget import Budget
 
 
 class Stage(StrEnum):
@@ -34,6 +36,9 @@ class Kind(StrEnum):
 
     CREATED = "created"
     ASSIGNED = "assigned"
+    MATCHED = "matched"
+    MATCHING_FAILED = "matching_failed"
+    HANDED_ON = "handed_on"
     REQUESTED = "requested"
     CLAIMED = "claimed"
     CALL_BEGUN = "call_begun"
@@ -51,6 +56,7 @@ class Kind(StrEnum):
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
     REBUILT = "rebuilt"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(slots=True)
@@ -67,6 +73,15 @@ class Job:
     feedback: str | None = None
     progress: float | None = None
     progress_message: str | None = None
+    batch_id: UUID | None = None
+    spent_usd: float = 0.0
+    spent_tokens: int = 0
+
+
+def budget_of(job: Job, policy: Mapping[str, Any] | None) -> Budget:
+    """What a job may cost under a policy, over all its executions, and what it has."""
+    policy = policy or {}
+    return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
 
 
 @dataclass(slots=True)
@@ -94,6 +109,12 @@ class Execution:
     answer: str | None = None
     priority: int = 5
     spent: int = 0
+    tenant: str = "default"
+    flow: Sequence[str] = ()
+    batch_id: UUID | None = None
+    not_before: datetime | None = None
+    reuse_key: bytes | None = None
+    result_hash: bytes | None = None
 
     @property
     def at_most_once(self) -> bool:
@@ -121,6 +142,7 @@ class Report:
     """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token.
 
     `answered`: whether the agent did, or failed in a way that may pass; None where nothing is said of it.
+    `judge`: who gave a verdict, where it may be reused. `reused`: the result of another call, instead of one.
     """
 
     kind: Kind
@@ -138,21 +160,23 @@ class Report:
     call: int = 0
     progress: float | None = None
     answered: bool | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    result_hash: bytes | None = None
+    judge: str | None = None
+    reused: Reusable | None = None
 
 
 @dataclass(slots=True)
 class Entry:
-    """A row to add to the job's log, and where the job stands after it."""
+    """A row to add to the job's log, and the job as it stands after it."""
 
-    job_id: str
-    version: int
+    job: Job
     status: JobLogStatus
-    job_status: JobStatus
     report: Report
-    agent_id: str | None
     execution: Execution | None
     with_result_of: int | None = None
-    progress: float | None = None
+    result_job_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -1,19 +1,24 @@
-"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own."""
+"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own.
+
+And forgets what is too old to be reused.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
 
-from jobstore import leases
+from jobstore import leases, reuse_rows
 from jobstore.database import Database
 from jobstore.handlers import Handlers
+from jobstore.reuse import ReuseTerms
 from jobstore.states import Kind, Stage
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)
 
 BATCH_MAX = 500
+FORGET_PERIOD_S = 10.0
 
 
 class Sweeper:
@@ -54,3 +59,26 @@ class Sweeper:
             return
         await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
         await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+
+
+class Forgetting:
+    """Keeps what may be reused bounded, in number and in age."""
+
+    def __init__(self, database: Database, terms: ReuseTerms) -> None:
+        self._database = database
+        self._terms = terms
+
+    async def run(self) -> None:
+        """Forget, for ever."""
+        while True:
+            try:
+                while await self.forget() == reuse_rows.FORGOTTEN_AT_ONCE:
+                    pass
+            except TransientError as error:
+                log.warning("nothing is forgotten", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(FORGET_PERIOD_S)
+
+    async def forget(self) -> int:
+        """Forget some, once; how many."""
+        async with self._database.transaction() as connection:
+            return await reuse_rows.forget(connection, self._terms)

@@ -6,9 +6,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from contracts.status import JobLogStatus, JobStatus
+from jobstore.fences import fenced, is_current, is_open, overdue
 from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 
 _S = JobStatus
@@ -26,6 +27,9 @@ _ASKED: Final[Mapping[Kind, str]] = {
 SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.CREATED: frozenset(),
     Kind.ASSIGNED: _ASSIGNABLE,
+    Kind.MATCHED: frozenset({_S.PENDING}),
+    Kind.MATCHING_FAILED: frozenset({_S.PENDING}),
+    Kind.HANDED_ON: frozenset({_S.RESUBMISSION_REQUIRED}),
     Kind.REQUESTED: frozenset({_S.ASSIGNED, _S.FAILED, _S.RESUBMISSION_REQUIRED}),
     Kind.CLAIMED: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CALL_BEGUN: _UNDER_WAY,
@@ -43,17 +47,21 @@ SOURCES: Final[Mapping[Kind, frozenset[JobStatus]]] = {
     Kind.DEADLINE: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
     Kind.REBUILT: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    Kind.OVER_BUDGET: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
 }
 
 #: Leases that may have been granted, and of which a rebuilt database knows nothing: it never grants those again.
 LEASES_UNKNOWN: Final = 1_000
+
+#: Counted no further: strangers say what they consume, and every reader of JSON knows such a number.
+TOKENS_MAX: Final = 2**53
 
 
 def decide(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     """What to record of a report; a Refusal is a value, never an error."""
     if _late_result(execution, report):
         assert execution is not None
-        kept = replace(execution, result_lease=report.lease)
+        kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return _recorded(job, kept, report, JobLogStatus.CANCELLED, job.status)
     if job.status not in SOURCES[report.kind]:
         asked = _ASKED.get(report.kind, f"take the report `{report.kind}`")
@@ -81,9 +89,13 @@ def _recorded(
     status: JobStatus,
     **job_fields: Any,
 ) -> Decision:
-    after = replace(job, status=status, version=job.version + 1, **job_fields)
+    spent_usd, spent_tokens = job.spent_usd + report.cost_usd, min(job.spent_tokens + report.tokens, TOKENS_MAX)
+    moved = {"status": status, "version": job.version + 1, "spent_usd": spent_usd, "spent_tokens": spent_tokens}
+    after = replace(job, **{**moved, **job_fields})
     with_result = execution.result_version if execution and report.kind in {Kind.MET, Kind.NOT_MET} else None
-    entry = Entry(job.id, after.version, log, status, report, after.agent_id, execution, with_result, after.progress)
+    entry = Entry(after, log, report, execution, with_result)
+    if report.kind is Kind.RESULT and report.reused is not None:
+        entry = replace(entry, with_result_of=report.reused.version, result_job_id=report.reused.job_id)
     if execution is not None and report.kind is Kind.RESULT:
         execution = replace(execution, result_version=after.version)
     if execution is not None and report.kind is Kind.REQUESTED:
@@ -124,19 +136,38 @@ def _assigned(job: Job, execution: Execution | None, report: Report, times: Time
     return _recorded(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
+def _handed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """Matched, or handed on by policy: what was judged so far stays with the job."""
+    del times
+    if job.live:
+        return Refusal("execution_live", "an execution of the job is live")
+    return _recorded(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, agent_id=report.agent_id)
+
+
+def _matching_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    del times
+    return _recorded(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
+
+
 def _requested(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not State.QUEUED or execution.attempt:
-        return _fenced()
-    queued = _queued(execution, times.now)
-    fields = {"live": True, "execution_id": execution.execution_id, "progress": None, "progress_message": None}
+        return fenced()
+    queued = _queued(execution, max(times.now, execution.not_before or times.now))
+    fields = {
+        "live": True,
+        "execution_id": execution.execution_id,
+        "batch_id": execution.batch_id,
+        "progress": None,
+        "progress_message": None,
+    }
     return _recorded(job, queued, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
 def _claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if not _open(execution, Stage.EXECUTING, times):
-        return _fenced()
+    if not is_open(execution, Stage.EXECUTING, times):
+        return fenced()
     attempt = execution.attempt + 1
     told = replace(report, message=f"attempt {attempt} was taken by an executor")
     return _goes_on(
@@ -145,8 +176,8 @@ def _claimed(job: Job, execution: Execution | None, report: Report, times: Times
 
 
 def _judging_claimed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if not _open(execution, Stage.JUDGING, times):
-        return _fenced()
+    if not is_open(execution, Stage.JUDGING, times):
+        return fenced()
     return Decision(job, replace(execution, **_granted(execution, report, times)))
 
 
@@ -164,8 +195,8 @@ def _granted(execution: Execution, report: Report, times: Times) -> dict[str, An
 def _told(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     """The call began, failed and will be tried again, or progress: told once, and only of the lease that runs."""
     del times
-    if not _current(execution, report, Stage.EXECUTING) or execution.state is not State.LEASED:
-        return _fenced()
+    if not is_current(execution, report, Stage.EXECUTING) or execution.state is not State.LEASED:
+        return fenced()
     if report.seq <= execution.seq:
         return Refusal("repeat", "recorded already")
     if report.kind is Kind.PROGRESS:
@@ -176,8 +207,8 @@ def _told(job: Job, execution: Execution | None, report: Report, times: Times) -
 
 
 def _attempt_failed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
-    if not _current(execution, report, Stage.EXECUTING):
-        return _fenced()
+    if not is_current(execution, report, Stage.EXECUTING):
+        return fenced()
     runs = execution.state is State.LEASED  # else it lapsed, and is spent
     spent = max(execution.spent + runs, report.call)
     if not execution.may_call_after(spent):
@@ -189,31 +220,34 @@ def _attempt_failed(job: Job, execution: Execution | None, report: Report, times
 def _result(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if execution is not None and execution.result_lease == report.lease and execution.stage is Stage.JUDGING:
         return Refusal("repeat", "recorded already")
-    if not _current(execution, report, Stage.EXECUTING):
-        return _fenced()
+    if not is_current(execution, report, Stage.EXECUTING):
+        return fenced()
     awaiting = {
         "stage": Stage.JUDGING,
         "state": State.OFFERED,
         "owner": None,
         "offers": 0,
         "result_lease": report.lease,
+        "result_hash": report.result_hash,
         "due_at": times.after(times.offer_again_s, execution),
         "fails_at": execution.fails_after("judging_timeout_s", times.now),
     }
+    if report.reused is not None:  # nobody else tells the validators of it
+        awaiting |= {"state": State.QUEUED, "due_at": times.now}
     return _goes_on(job, execution, report, **awaiting)
 
 
 def _met(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     del times
-    if not _current(execution, report, Stage.JUDGING):
-        return _fenced()
+    if not is_current(execution, report, Stage.JUDGING):
+        return fenced()
     return _concluded(job, execution, report, JobLogStatus.COMPLETED, JobStatus.COMPLETED)
 
 
 def _not_met(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     del times
-    if not _current(execution, report, Stage.JUDGING):
-        return _fenced()
+    if not is_current(execution, report, Stage.JUDGING):
+        return fenced()
     fields = {"not_met": job.not_met + 1, "feedback": report.feedback}
     if execution.submissions_left:
         again = JobLogStatus.RESUBMISSION_REQUIRED
@@ -223,22 +257,29 @@ def _not_met(job: Job, execution: Execution | None, report: Report, times: Times
 
 def _declined(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     del times
-    if not _current(execution, report, Stage.EXECUTING):
-        return _fenced()
+    if not is_current(execution, report, Stage.EXECUTING):
+        return fenced()
     return _concluded(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED)
 
 
 def _given_up(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     del times
-    if execution is None or not _current(execution, report, execution.stage):
-        return _fenced()
+    if execution is None or not is_current(execution, report, execution.stage):
+        return fenced()
+    return _failed(job, execution, report)
+
+
+def _over_budget(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
+    """Instead of a grant."""
+    if execution is None or not is_open(execution, execution.stage, times):
+        return fenced()
     return _failed(job, execution, report)
 
 
 def _given_back(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     """A stopping worker's lease: its number is spent. `code` says `begun` where the agent may have been called."""
     if execution is None or execution.lease != report.lease or execution.state is not State.LEASED:
-        return _fenced()
+        return fenced()
     queued = replace(_queued(execution, times.now), lease=execution.lease + 1)
     if execution.stage is Stage.JUDGING:
         return Decision(job, queued)
@@ -251,7 +292,7 @@ def _given_back(job: Job, execution: Execution | None, report: Report, times: Ti
 
 def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if execution is None or execution.state is not State.LEASED or execution.due_at is None:
-        return _fenced()
+        return fenced()
     if execution.due_at > times.now:
         return Refusal("lease_runs", "the lease was renewed")
     queued = _queued(execution, times.now)
@@ -269,24 +310,13 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
 
 def _deadline(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     if execution is None or execution.state is State.DONE or execution.fails_at is None:
-        return _fenced()
+        return fenced()
     if execution.fails_at > times.now:
         return Refusal("deadline_ahead", "there is time left")
-    code, message = _overdue(execution, times)
+    code, message = overdue(execution, times)
     if code == "queue_timeout" and report.message:
         message = f"{message}: {report.message}"
     return _failed(job, execution, replace(report, code=code, message=message))
-
-
-def _overdue(execution: Execution, times: Times) -> tuple[str, str]:
-    """Which time is over: how long it waited for what."""
-    policy = execution.policy or {}
-    if execution.deadline_at is not None and execution.deadline_at <= times.now:
-        where = _WAITING_FOR[execution.stage, execution.state]
-        return "deadline_exceeded", f"not done within {policy.get('deadline_s', 0):g} s; it was waiting for {where}"
-    if execution.stage is Stage.JUDGING:
-        return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
-    return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
 
 
 def _cancelled(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -295,14 +325,14 @@ def _cancelled(job: Job, execution: Execution | None, report: Report, times: Tim
     if execution is None or not job.live:
         return _recorded(job, None, report, JobLogStatus.CANCELLED, target)
     if execution.state is State.DONE or execution.execution_id != job.execution_id:
-        return _fenced()
+        return fenced()
     return _concluded(job, execution, report, JobLogStatus.CANCELLED, target)
 
 
 def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
     """What was live when the database was lost: nobody knows whether the agent has been called since."""
     if execution is None or execution.state is State.DONE or not job.live:
-        return _fenced()
+        return fenced()
     if execution.at_most_once and execution.stage is Stage.EXECUTING:
         message = "the agent may have been called before the database was lost, and is called at most once"
         return _failed(job, execution, replace(report, code="rebuilt", message=message))
@@ -312,43 +342,11 @@ def _rebuilt(job: Job, execution: Execution | None, report: Report, times: Times
     return Decision(job, queued)
 
 
-_WAITING_FOR: Final[Mapping[tuple[Stage, State], str]] = {
-    (Stage.EXECUTING, State.QUEUED): "an executor, or for the time of its next call",
-    (Stage.EXECUTING, State.OFFERED): "an executor",
-    (Stage.EXECUTING, State.LEASED): "its agent",
-    (Stage.JUDGING, State.QUEUED): "a validator",
-    (Stage.JUDGING, State.OFFERED): "a validator",
-    (Stage.JUDGING, State.LEASED): "its judge",
-}
-
-
-def _open(execution: Execution | None, stage: Stage, times: Times) -> TypeGuard[Execution]:
-    """Whether somebody may be granted it now."""
-    return (
-        execution is not None
-        and execution.stage is stage
-        and execution.state in {State.QUEUED, State.OFFERED}
-        and (execution.deadline_at is None or execution.deadline_at > times.now)
-    )
-
-
-def _current(execution: Execution | None, report: Report, stage: Stage) -> TypeGuard[Execution]:
-    """Whether the token still counts: until the next grant, also that of a lapsed lease."""
-    return (
-        execution is not None
-        and execution.state is not State.DONE
-        and execution.stage is stage
-        and execution.lease == report.lease
-        and report.lease > (execution.result_lease or 0 if stage is Stage.JUDGING else 0)
-    )
-
-
-def _fenced() -> Refusal:
-    return Refusal("fenced", "the lease is not the current one, or the execution has moved on")
-
-
 _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Decision | Refusal]]] = {
     Kind.ASSIGNED: _assigned,
+    Kind.MATCHED: _handed,
+    Kind.MATCHING_FAILED: _matching_failed,
+    Kind.HANDED_ON: _handed,
     Kind.REQUESTED: _requested,
     Kind.CLAIMED: _claimed,
     Kind.CALL_BEGUN: _told,
@@ -366,4 +364,5 @@ _RULES: Final[Mapping[Kind, Callable[[Job, Execution | None, Report, Times], Dec
     Kind.DEADLINE: _deadline,
     Kind.CANCELLED: _cancelled,
     Kind.REBUILT: _rebuilt,
+    Kind.OVER_BUDGET: _over_budget,
 }

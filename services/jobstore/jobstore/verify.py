@@ -15,6 +15,8 @@ from jobstore.states import Kind
 
 #: What moves of a live execution without a fact: leases and offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+#: What follows from limits, which are no facts.
+DERIVED: Final = frozenset({"flow"})
 #: What else differs where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at"}),
@@ -45,7 +47,7 @@ class Compared:
     @property
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; what is operational of a live execution is left out."""
-        texts = {column.name: f"{column.name}::text" for column in self.table.columns}
+        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
         if self.table is models.executions:
             texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
         return texts

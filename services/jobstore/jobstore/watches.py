@@ -1,6 +1,7 @@
 """Watches of jobs: first what is, then what changes, in the order of publication."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -53,6 +54,14 @@ class Watches:
         while self._published <= cursor:
             await self._more.wait()
         return self._published
+
+    async def anything(self, least_s: float, most_s: float) -> None:
+        """Wait until more is published, but for at least and at most so long."""
+        more = self._more
+        await asyncio.sleep(least_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s - least_s):
+                await more.wait()
 
     async def jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """What is: the jobs named, or all of them."""

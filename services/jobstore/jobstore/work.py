@@ -1,31 +1,32 @@
 """What workers ask and report, and what is noticed of their leases, as values that apply themselves to a ledger."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
-from contracts.resources import NewJob, Verdict
-from contracts.status import Circuit, Outcome, ReportKind
+from contracts.resources import NewJob
+from contracts.status import ReportKind
+from jobstore import told
 from jobstore.commands import REFUSED, Command
-from jobstore.ledger import Ledger, spec_hash
-from jobstore.states import Execution, Kind, Refusal, Report, Stage, State
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a claim is answered."""
-
-    outcome: str
-    code: str = ""
-    message: str = ""
-    execution: Execution | None = None
-    grant: Any = None
-
-
-GRANTED, QUEUED, DUPLICATE, REFUSAL, INVALID = "GRANTED", "QUEUED", "DUPLICATE", "REFUSED", "INVALID"
+from jobstore.grants import (
+    DUPLICATE,
+    INVALID,
+    QUEUED,
+    REFUSAL,
+    RESULT_REUSED,
+    VERDICT_REUSED,
+    Answer,
+    granted,
+    why_waiting,
+)
+from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
+from jobstore.limits import held_back, tenant_limit
+from jobstore.resubmission import next_id, record_not_met, sought, submitted_again
+from jobstore.reuse import Reusable, verdict_key
+from jobstore.states import Decision, Execution, Kind, Refusal, Report, Stage, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ class ClaimExecution(Command):
     """An executor claims an execution; one that nobody knows is admitted first."""
 
     needs_circuit = True
+    needs_limits = True
     execution_id: UUID
     job_id: str
     owner: UUID
     room: int
     inline: NewJob | None = None
     replay: bool = False
+    not_before: datetime | None = None
 
     @property
     def job(self) -> str:
@@ -47,6 +50,10 @@ class ClaimExecution(Command):
     @property
     def execution(self) -> UUID:
         return self.execution_id
+
+    @property
+    def brings(self) -> NewJob | None:
+        return self.inline
 
     def _admits(self, ledger: Ledger) -> bool:
         return self.execution_id not in ledger.executions
@@ -61,6 +68,11 @@ class ClaimExecution(Command):
         job = ledger.jobs.get(self.job_id)
         agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
         return (agent_id,) if agent_id else ()
+
+    def circuits(self, ledger: Ledger) -> Iterable[str]:
+        """Also of those agents that a new job may be matched to."""
+        matched = self._admits(ledger) and any(self.needs(ledger))
+        return ledger.candidates if matched else Command.circuits(self, ledger)
 
     def apply(self, ledger: Ledger) -> Answer:
         known = ledger.executions.get(self.execution_id)
@@ -91,10 +103,13 @@ class ClaimExecution(Command):
             if self.inline.agent_id and self.inline.agent_id not in ledger.agents:
                 return Answer(INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
             ledger.create(self.inline, self.job_id)
-        decision = ledger.request(self.job_id, self.execution_id)
+        decision = ledger.request(self.job_id, self.execution_id, Asked(not_before=self.not_before))
         if isinstance(decision, Refusal):
             return self._refused(ledger, decision)
-        return self._claimed(ledger, ledger.executions[self.execution_id])
+        admitted = ledger.executions[self.execution_id]
+        if admitted.reuse_key is not None:
+            return Answer(QUEUED, "reusable")  # what it may reuse was not looked up; it is when it is offered
+        return self._claimed(ledger, admitted)
 
     def _refused(self, ledger: Ledger, refusal: Refusal) -> Answer:
         if self.execution_id not in ledger.executions:
@@ -109,7 +124,30 @@ class ClaimExecution(Command):
         due = known.due_at is None or known.due_at <= ledger.times.now
         if known.state is State.QUEUED and not due:
             return Answer(QUEUED, "not_due")
-        return _granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
+        if known.state is State.QUEUED and held_back([tenant_limit(known.tenant), *known.flow], ledger.limits):
+            return Answer(QUEUED, "limited")  # limits are counted at one place: where it is offered
+        if known.state is not State.LEASED and (reused := ledger.results.get(known.execution_id)) is not None:
+            return self._with_result(ledger, known, reused)
+        return granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
+
+    def _with_result(self, ledger: Ledger, known: Execution, reused: Reusable) -> Answer:
+        """Taken, and at once done with another call's result; no agent is called."""
+        ledger.rooms.setdefault(self.owner, self.room)
+        told = Report(Kind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
+        taken = ledger.record(known.job_id, known, told)
+        if isinstance(taken, Refusal):
+            return Answer(DUPLICATE, taken.code, taken.message)
+        assert taken.execution is not None
+        result = Report(
+            Kind.RESULT,
+            lease=taken.execution.lease,
+            code=RESULT_REUSED,
+            message=f"result reused of {reused}",
+            result_hash=reused.result_hash,
+            reused=reused,
+        )
+        ledger.record(known.job_id, taken.execution, result)
+        return Answer(DUPLICATE, RESULT_REUSED)
 
 
 def _concluded(known: Execution) -> Answer:
@@ -128,6 +166,7 @@ class ClaimJudging(Command):
     owner: UUID
     room: int
     size: int = 0
+    judge: str = ""
 
     @property
     def job(self) -> str:
@@ -137,13 +176,68 @@ class ClaimJudging(Command):
     def execution(self) -> UUID:
         return self.event.execution_id
 
+    def key(self, ledger: Ledger) -> bytes | None:
+        """By which a verdict that may be reused is known; None: none may be."""
+        known = ledger.executions.get(self.event.execution_id)
+        if not self.judge or known is None or known.state is State.DONE:
+            return None
+        if (known.policy or {}).get("reuse_verdict") is False:
+            return None
+        recorded = known.stage is Stage.JUDGING and known.result_hash is not None
+        result_hash = known.result_hash if recorded else text_hash(json_text(self.event.result))
+        return verdict_key(result_hash or b"", self.event.acceptance_criteria, self.judge)
+
+    def reused(self, ledger: Ledger) -> Reusable | None:
+        """The verdict that was found for it."""
+        return ledger.verdicts.get(self.key(ledger) or b"") if ledger.verdicts else None
+
+    def _is_not_met(self, ledger: Ledger) -> bool:
+        reused = self.reused(ledger)
+        return reused is not None and reused.verdict is not None and not reused.verdict.is_valid
+
+    @property
+    def next_execution(self) -> UUID | None:
+        return next_id(self.event.execution_id) if self.judge else None
+
+    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+        return submitted_again(ledger, self.event.execution_id) if self._is_not_met(ledger) else ()
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        return sought(ledger, self.event.execution_id) if self._is_not_met(ledger) else ()
+
     def apply(self, ledger: Ledger) -> Answer:
         refusal = RecordResult(self.event).apply(ledger)
         execution = ledger.executions.get(self.event.execution_id)
         if execution is None or not self._judgeable(execution):
             code = refusal.code if refusal else "concluded"
             return Answer(DUPLICATE, code)
-        return _granted(ledger, execution, Kind.JUDGING_CLAIMED, self.owner, self.room)
+        reused = self.reused(ledger)
+        if reused is not None and execution.state is not State.LEASED:
+            return self._with_verdict(ledger, execution, reused)
+        return granted(ledger, execution, Kind.JUDGING_CLAIMED, self.owner, self.room)
+
+    def _with_verdict(self, ledger: Ledger, execution: Execution, reused: Reusable) -> Answer:
+        """Taken, and at once judged as the identical result was before; no judge is asked."""
+        ledger.rooms.setdefault(self.owner, self.room)
+        taken = ledger.record(execution.job_id, execution, Report(Kind.JUDGING_CLAIMED, owner=self.owner))
+        if isinstance(taken, Refusal):
+            return Answer(DUPLICATE, taken.code, taken.message)
+        assert taken.execution is not None
+        assert reused.verdict is not None
+        said = JobStatusReported(
+            execution_id=execution.execution_id,
+            job_id=execution.job_id,
+            kind=ReportKind.VERDICT,
+            attempt=max(1, execution.attempt),
+            lease=taken.execution.lease,
+            seq=1,
+            code=VERDICT_REUSED,
+            message=f"verdict reused of {reused}: {reused.verdict.reason}",
+            verdict=reused.verdict,
+            reported_at=ledger.times.now,
+        )
+        RecordReport(said).apply(ledger)
+        return Answer(DUPLICATE, VERDICT_REUSED)
 
     def _judgeable(self, execution: Execution) -> bool:
         this = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
@@ -168,25 +262,18 @@ class RecordResult(Command):
 
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
+        result = json_text(event.result)
         report = Report(
             Kind.RESULT,
             lease=event.lease,
-            response=f'{{"result":{json_text(event.result)}}}',
+            response=f'{{"result":{result}}}',
             message="the agent answered",
             event_id=event.event_id,
             answered=True,
+            result_hash=text_hash(result),
+            **told.spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
-
-
-_KINDS = {
-    ReportKind.CALL_BEGUN: Kind.CALL_BEGUN,
-    ReportKind.PROGRESS: Kind.PROGRESS,
-    ReportKind.CALL_FAILED: Kind.CALL_FAILED,
-    ReportKind.ATTEMPT_FAILED: Kind.ATTEMPT_FAILED,
-    ReportKind.FAILED: Kind.FAILED,
-    ReportKind.DECLINED: Kind.DECLINED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,47 +296,41 @@ class RecordReport(Command):
         """Whether the result's row must stand in the database before this one is written."""
         return self.event.verdict is not None
 
+    @property
+    def _is_not_met(self) -> bool:
+        return self.event.verdict is not None and not self.event.verdict.is_valid
+
+    @property
+    def next_execution(self) -> UUID | None:
+        return next_id(self.event.execution_id) if self._is_not_met else None
+
+    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+        return submitted_again(ledger, self.event.execution_id) if self._is_not_met else ()
+
+    def needs(self, ledger: Ledger) -> Iterable[str]:
+        return sought(ledger, self.event.execution_id) if self._is_not_met else ()
+
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
         verdict = event.verdict
-        kind = _KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
+        kind = told.KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
         report = Report(
             kind,
             lease=event.lease,
             seq=event.seq,
             code=event.code,
-            message=verdict.reason if verdict else event.message,
-            response=_response(event),
-            feedback=feedback_of(verdict) if verdict else None,
+            message=event.message or (verdict.reason if verdict else None),
+            response=told.response(event),
+            feedback=told.feedback_of(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
             progress=event.progress,
-            answered=_answered(event),
+            answered=told.answered(event),
+            judge=event.judge,
+            **told.spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
-
-
-def _answered(event: JobStatusReported) -> bool | None:
-    if event.kind is ReportKind.DECLINED:
-        return True
-    return None if event.retryable is None else not event.retryable
-
-
-def _response(event: JobStatusReported) -> str | None:
-    if event.verdict is not None:
-        return event.verdict.model_dump_json()
-    if event.kind is not ReportKind.PROGRESS:
-        return None
-    said = event.model_dump(include={"progress", "partial"}, exclude_none=True)
-    return json_text(said) if said else None
-
-
-def feedback_of(verdict: Verdict) -> str:
-    """What the agent is told of a not-met verdict."""
-    lacking = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
-    criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in lacking]
-    return json_text({"reason": verdict.reason, "criteria": criteria})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +352,9 @@ class NoticeLease(Command):
         lease = execution.lease if execution and self.kind is not Kind.GIVEN_BACK else self.lease
         code, message = "begun" if self.begun else None, None
         if execution is not None and self.kind is Kind.DEADLINE:
-            message = _why_waiting(ledger, execution)
+            message = why_waiting(ledger, execution)
         report = Report(self.kind, lease=lease, code=code, message=message)
         return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
-
-
-def _why_waiting(ledger: Ledger, execution: Execution) -> str | None:
-    """What holds an execution up besides the workers."""
-    circuit = ledger.breaker(execution).circuit(ledger.times.now)
-    if circuit is Circuit.CLOSED:
-        return None
-    return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
 
 
 def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
@@ -290,31 +363,10 @@ def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -
         refusal = Refusal("unknown_execution", "no such execution of this job is known")
         ledger.refusals.append((job_id, report, refusal))
         return refusal
-    decision = ledger.record(job_id, execution, report)
+    record = record_not_met if report.kind is Kind.NOT_MET else _record
+    decision = record(ledger, execution, report)
     return decision if isinstance(decision, Refusal) else None
 
 
-def _granted(ledger: Ledger, execution: Execution, kind: Kind, owner: UUID, room: int) -> Answer:
-    """Grant what may be granted: to its owner again, to another only what is free, and not beyond the room."""
-    if execution.state is State.LEASED and execution.owner == owner:  # its answer was lost; the lease runs anew
-        ledger.put(replace(execution, due_at=ledger.times.after(ledger.times.lease_s, execution)))
-        return Answer(GRANTED, execution=execution)
-    if execution.state is State.LEASED:
-        return Answer(DUPLICATE)
-    if ledger.rooms.setdefault(owner, room) <= 0:
-        return _queued(ledger, execution, "no_room")
-    admitted = ledger.breaker(execution).admits(execution.execution_id, ledger.times.now)
-    if kind is Kind.CLAIMED and not admitted:
-        return _queued(ledger, execution, "circuit_open", _why_waiting(ledger, execution))
-    decision = ledger.record(execution.job_id, execution, Report(kind, owner=owner))
-    if isinstance(decision, Refusal):
-        return Answer(DUPLICATE, decision.code, decision.message)
-    ledger.rooms[owner] -= 1
-    return Answer(GRANTED, execution=decision.execution)
-
-
-def _queued(ledger: Ledger, execution: Execution, code: str, message: str | None = None) -> Answer:
-    """It is offered again when it can be taken."""
-    if execution.state is State.OFFERED:
-        ledger.queue_again(execution)
-    return Answer(QUEUED, code, message or "")
+def _record(ledger: Ledger, execution: Execution, report: Report) -> Decision | Refusal:
+    return ledger.record(execution.job_id, execution, report)

@@ -15,10 +15,11 @@ from jobstore import leases
 from jobstore.commands import Command
 from jobstore.database import Database
 from jobstore.errors import InvalidError
+from jobstore.grants import GRANTED, INVALID, Answer
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
 from jobstore.states import Kind, Stage, State
-from jobstore.work import GRANTED, INVALID, Answer, ClaimExecution, ClaimJudging
+from jobstore.work import ClaimExecution, ClaimJudging
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
@@ -55,7 +56,7 @@ class Work(WorkServiceServicer):
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [_judging_claim(result, owner, request.room) for result in request.results]
+        claims = [_judging_claim(result, owner, request) for result in request.results]
         answers = await self._answers(claims)
         return pb.BeginJudgingsResponse(answers=[self._judging_answer(answer) for answer in answers])
 
@@ -82,17 +83,22 @@ class Work(WorkServiceServicer):
             message.grant.url = grant.url
             policy = Policy(**execution.policy or {}).over(self._handlers.terms.policy)
             message.grant.policy.CopyFrom(convert.policy_message(policy))
+            _put(message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens)
         return message
 
     def _judging_answer(self, answer: Answer) -> pb.JudgingAnswer:
         lease = answer.execution.lease if answer.execution else 0
-        return pb.JudgingAnswer(
+        message = pb.JudgingAnswer(
             outcome=_OUTCOMES[answer.outcome],
             code=answer.code,
             message=answer.message,
             lease=lease,
             lease_s=self._lease_s,
         )
+        budget = answer.budget
+        _put(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
+        _put(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
+        return message
 
     async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
         del context
@@ -117,6 +123,12 @@ class Work(WorkServiceServicer):
         )
 
 
+def _put(message: Any, **fields: float | None) -> None:
+    for name, value in fields.items():
+        if value is not None:
+            setattr(message, name, value)
+
+
 def _lost(row: Any) -> "pb.LeaseState.ValueType":
     over = row is not None and row.state == State.DONE
     return pb.LEASE_STATE_CANCELLED if over else pb.LEASE_STATE_LOST
@@ -136,11 +148,13 @@ def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Comman
         execution_id = UUID(claim.execution_id)
     except (ValidationError, ValueError) as error:
         return Answer(INVALID, "schema_mismatch", str(error)[:1000])
-    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay)
+    not_before = convert.time_of(claim, "not_before")
+    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
 
 
-def _judging_claim(body: bytes, owner: UUID, room: int) -> Command | Answer:
+def _judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | Answer:
     try:
-        return ClaimJudging(ResultProduced.model_validate_json(body), owner, room, len(body))
+        event = ResultProduced.model_validate_json(body)
+        return ClaimJudging(event, owner, request.room, len(body), request.judge)
     except ValidationError as error:
         return Answer(INVALID, "schema_mismatch", str(error)[:1000])

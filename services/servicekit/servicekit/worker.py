@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 RENEWALS_MAX = 5_000
 #: An outcome that is not known to be recorded is reported again, at growing intervals.
 REPORT_AGAIN_S = 15.0
-#: A worker that was full tells that it has room no more often than this.
-ROOM_AGAIN_S = 0.1
+#: A worker tells that it has more room no more often than this.
+ROOM_AGAIN_S = 0.05
 REPORT_AGAIN_MAX_S = 60.0
 #: Of the grace time, what is left for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
@@ -113,6 +113,7 @@ class Worker:
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _places: Places = field(init=False)
     _aside: int = 0
+    _told_room: int = 0
 
     def __post_init__(self) -> None:
         self._places = Places(self.capacity)
@@ -139,6 +140,7 @@ class Worker:
         held = Held(lease, job_id, expires_at)
         self._held[lease.execution_id] = held
         self._places.take()
+        self._told_room = self.room  # it was told with the claim
         held.task = asyncio.create_task(self._run(held, work))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
         return True
@@ -174,11 +176,10 @@ class Worker:
 
         A process that was frozen meanwhile learns first what became of its lease.
         """
-        was_full = self.room == 0
         held.placed = False
         self._places.leave()
         self._aside += 1
-        self._tell_of_room(was_full=was_full)
+        self._tell_of_room()
         try:
             yield
             await self._places.come_back()
@@ -189,16 +190,16 @@ class Worker:
             await asyncio.sleep(RUNS_POLL_S)
 
     def _forget(self, held: Held) -> None:
-        was_full = self.room == 0
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
             if held.placed:
                 self._places.leave()
-        self._tell_of_room(was_full=was_full)
+        self._tell_of_room()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
-    def _tell_of_room(self, *, was_full: bool) -> None:
-        if was_full and self.room > 0:
+    def _tell_of_room(self) -> None:
+        """Soon, once there is twice the room that the jobstore knows of."""
+        if self.room > 2 * self._told_room:
             self._freed.set()
 
     def _drop(self, held: Held) -> None:
@@ -214,14 +215,15 @@ class Worker:
             tasks.create_task(self._tell_room())
 
     async def _tell_room(self) -> None:
-        """Say soon that there is room again: what the full worker left queued need not wait for the next renewal."""
+        """Say soon that there is more room: what waits in the queue need not wait for the next renewal."""
         while True:
             await self._freed.wait()
             await asyncio.sleep(ROOM_AGAIN_S)
             self._freed.clear()
             async with self._renewing:
                 with contextlib.suppress(TransientError):
-                    await self.leases.renew(self.owner, self.room, [], [], [])
+                    self._told_room = self.room
+                    await self.leases.renew(self.owner, self._told_room, [], [], [])
 
     async def _renew_on(self) -> None:
         while True:
@@ -251,7 +253,8 @@ class Worker:
     ) -> None:
         asked_at = time.monotonic()
         back = [(h.lease, begun) for h, begun in given_back]
-        answer = await self.leases.renew(self.owner, self.room, [h.lease for h in held], awaited, back)
+        self._told_room = self.room
+        answer = await self.leases.renew(self.owner, self._told_room, [h.lease for h in held], awaited, back)
         self._lease_s = answer.lease_s
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:

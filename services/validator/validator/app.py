@@ -19,7 +19,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
     async def subscribe(parts: Parts) -> Subscription[ResultProduced]:
         judge = await parts.stack.enter_async_context(OpenAIJudge(settings.judge))
-        judgings = GrpcJudgings(parts.stub, parts.metadata)
+        judgings = GrpcJudgings(parts.stub, parts.metadata, settings.judge.judge)
         handlers = Handlers(parts.worker, judgings, judge, settings.judge, parts.publisher)
         return Subscription(parts.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
 

@@ -1,5 +1,6 @@
 """Why a result has no verdict. Every error carries a stable `code`."""
 
+from contracts.resources import Usage
 from servicekit.errors import PermanentError, SignoffError, TransientError
 
 
@@ -21,13 +22,20 @@ class JudgeAnswerError(SignoffError):
     """
 
     code = "judge_wrong_shape"
+    usage: Usage | None = None
 
 
 class JudgmentError(PermanentError):
     """This result cannot be judged: the validation has failed.
 
     Codes: those of JudgeAnswerError, when asking again did not help; judge_request_rejected (400, 413, 422);
-    no_criteria; result_not_json; result_too_large_to_judge.
+    no_criteria; result_not_json; result_too_large_to_judge; budget_exhausted.
     """
 
     code = "judgment_failed"
+
+
+class BudgetExhaustedError(JudgmentError):
+    """The job's budget is used up before there is a verdict."""
+
+    code = "budget_exhausted"

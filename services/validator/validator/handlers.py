@@ -15,7 +15,8 @@ from servicekit.subscription import Incoming
 from servicekit.worker import Held, Lease, Report, Worker
 from validator.errors import JudgmentError
 from validator.judges.openai import JudgeConfig
-from validator.ports import Judge, Judgings, Turned
+from validator.ports import Granted, Judge, Judgings, Turned
+from validator.spending import SpendingJudge
 from validator.validation import validate_agent_response
 from validator.verdict import storable
 
@@ -49,21 +50,20 @@ class Handlers:
         answers = iter(claimed)
         return [None if r.replay else self._begun(r.event, next(answers), asked_at) for r in results]
 
-    async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[tuple[int, float] | Turned]]:
+    async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[Granted | Turned]]:
         """Also when it was asked: a lease runs from this try, not from one before an outage."""
         return time.monotonic(), await self._judgings.begin(self._worker.owner, self._worker.room, bodies)
 
-    def _begun(
-        self, event: ResultProduced, answer: tuple[int, float] | Turned, asked_at: float
-    ) -> PermanentError | None:
+    def _begun(self, event: ResultProduced, answer: Granted | Turned, asked_at: float) -> PermanentError | None:
         if isinstance(answer, Turned):
             return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
-        number, lease_s = answer
-        lease = Lease(event.execution_id, number)
-        self._worker.begin(lease, event.job_id, asked_at + lease_s, lambda held: self._judge_result(event, held))
+        lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(self._judge, answer.budget)
+        self._worker.begin(
+            lease, event.job_id, asked_at + answer.lease_s, lambda held: self._judge_result(event, held, judge)
+        )
         return None
 
-    async def _judge_result(self, event: ResultProduced, held: Held) -> Report:
+    async def _judge_result(self, event: ResultProduced, held: Held, judge: SpendingJudge) -> Report:
         """Judge, however long the judge is away; how the verdict is reported."""
         held.begun = True
         started = time.monotonic()
@@ -73,25 +73,24 @@ class Handlers:
                     event.result,
                     event.acceptance_criteria,
                     self._limits,
-                    judge=self._judge,
+                    judge=judge,
                 ),
                 on="judge",
                 longest_s=JUDGE_WAIT_MAX_S,
             )
         except JudgmentError as error:
             log.warning("cannot be judged", extra={"job_id": event.job_id, "code": error.code, "reason": str(error)})
-            outcome = _report(event, held.lease, ReportKind.FAILED, code=error.code, message=storable(str(error)))
+            told: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": storable(str(error))}
         else:
-            duration_s = time.monotonic() - started
-            outcome = _report(event, held.lease, ReportKind.VERDICT, verdict=verdict, duration_s=duration_s)
+            told = {"kind": ReportKind.VERDICT, "verdict": verdict, "judge": self._limits.judge}
+        outcome = _report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **told)
         return lambda: self._publisher.publish(outcome)
 
 
-def _report(event: ResultProduced, lease: Lease, kind: ReportKind, **fields: Any) -> JobStatusReported:
+def _report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:
     return JobStatusReported.model_construct(
         execution_id=event.execution_id,
         job_id=event.job_id,
-        kind=kind,
         attempt=event.attempt,
         lease=lease.lease,
         seq=1,

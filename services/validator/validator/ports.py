@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from contracts.resources import Usage
+from servicekit.budget import Budget
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the judge wrote, as yet unread, and the model that it says it is."""
+    """What the judge wrote, as yet unread, the model that it says it is, and what it consumed."""
 
     text: str
     model: str | None = None
+    usage: Usage | None = None
 
 
 class Judge(Protocol):
@@ -20,6 +24,15 @@ class Judge(Protocol):
     async def ask(self, document: str) -> Reply:
         """One call. Raises JudgeUnavailableError, JudgeAnswerError, or JudgmentError where asking again is no use."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A result to be judged, under this lease for so long, and within what is left of its job's budget."""
+
+    lease: int
+    lease_s: float
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +47,8 @@ class Turned:
 class Judgings(Protocol):
     """The jobstore's grants."""
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[tuple[int, float] | Turned]:
-        """Claim results by the bodies of their events: a lease and its length in seconds, or why not.
+    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Granted | Turned]:
+        """Claim results by the bodies of their events: a lease, or why not.
 
         TransientError: the jobstore is out of reach.
         """

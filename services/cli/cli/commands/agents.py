@@ -14,20 +14,25 @@ app = typer.Typer(no_args_is_help=True, help="Register and change agents.")
 
 AgentId = Annotated[str, typer.Argument(metavar="AGENT")]
 Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]
+Deterministic = Annotated[
+    bool | None,
+    typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
+]
 
 
 @command(app, "create")
-async def create(
+async def create(  # noqa: PLR0917 - each is an option
     cli: Session,
     name: Annotated[str, typer.Option()],
     url: Annotated[str, typer.Option()],
     agent_id: Annotated[str | None, typer.Option("--id")] = None,
     protocol: Annotated[Protocol, typer.Option()] = Protocol.HTTP,
     capability: Capability = None,
+    deterministic: Deterministic = None,
 ) -> None:
     """Register an agent."""
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    agent = model(NewAgent, fields, "the agent")
+    agent = model(NewAgent, {**fields, "deterministic": bool(deterministic)}, "the agent")
     async with cli.jobstore() as jobstore:
         cli.out.agent(await jobstore.create_agent(agent))
 
@@ -56,9 +61,11 @@ async def update(  # noqa: PLR0917 - each is an option
     protocol: Annotated[Protocol | None, typer.Option()] = None,
     capability: Capability = None,
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled")] = None,
+    deterministic: Deterministic = None,
 ) -> None:
     """Change what is given of an agent, and leave the rest."""
     given = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
+    given |= {"deterministic": deterministic}
     async with cli.jobstore() as jobstore:
         agent = (await jobstore.get_agent(agent_id)).model_dump()
         agent |= {field: value for field, value in given.items() if value is not None}
@@ -70,3 +77,21 @@ async def disable(cli: Session, agent_id: AgentId) -> None:
     """Let an agent get no more work."""
     async with cli.jobstore() as jobstore:
         cli.out.agent(await jobstore.disable_agent(agent_id))
+
+
+@command(app, "pause")
+async def pause(cli: Session, agent_id: AgentId) -> None:
+    """Let an agent be given nothing until it is resumed; what it is doing goes on."""
+    async with cli.jobstore() as jobstore:
+        await jobstore.get_agent(agent_id)
+        await jobstore.pause(f"agent:{agent_id}")
+        cli.out.agent(await jobstore.get_agent(agent_id))
+
+
+@command(app, "resume")
+async def resume(cli: Session, agent_id: AgentId) -> None:
+    """Let an agent be given work again."""
+    async with cli.jobstore() as jobstore:
+        await jobstore.get_agent(agent_id)
+        await jobstore.resume(f"agent:{agent_id}")
+        cli.out.agent(await jobstore.get_agent(agent_id))

@@ -1,55 +1,137 @@
 """signoff batches ..."""
 
-import asyncio
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
 from cli.command import Session, command
-from cli.inputs import json_file
-from contracts.client import Batch, JobStoreClient
-from contracts.resources import NewJob
+from cli.commands.jobs import Cursor, Limit
+from cli.inputs import json_file, model, pairs
+from contracts.client import JobStoreClient
+from contracts.resources import JobFilter, NewJob, Operation, OperationState
+from contracts.status import JobStatus
 
 app = typer.Typer(no_args_is_help=True, help="Execute many jobs at once.")
 
-POLL_S = 0.5
+BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
+Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show how it goes to its end; succeed if all COMPLETED.")]
 
 
 @command(app, "create")
-async def create(
+async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     job_ids: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Jobs that exist.")] = None,
     file: Annotated[str | None, typer.Option(help="New jobs as a JSON array, or -.")] = None,
-    key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key is the same batch.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until all jobs rest; succeed if all COMPLETED.")] = False,
+    status: Statuses = None,
+    agent: Annotated[str | None, typer.Option(help="Jobs of this agent.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Jobs of this tenant.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Jobs with all of them.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Jobs whose last execution is of this batch.")] = None,
+    key: Key = None,
+    wait: Wait = False,
 ) -> None:
-    """Execute jobs; succeed if all were accepted."""
-    if bool(job_ids) == bool(file):
-        raise typer.BadParameter("give either jobs or --file", param_hint="JOB")
+    """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
+    labels = pairs(label, "--label") if label else None
+    given = {"statuses": status, "agent_id": agent, "tenant": tenant, "labels": labels, "batch_id": batch}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if [bool(job_ids), bool(file), bool(chosen)].count(True) != 1:
+        raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
+    matching = model(JobFilter, chosen, "what the jobs must be") if chosen else None
     jobs = _new_jobs(json_file(file, "--file")) if file else []
     async with cli.jobstore() as jobstore:
-        batch = await jobstore.execute_jobs(job_ids or [], jobs, idempotency_key=key)
+        made = await jobstore.execute_jobs(job_ids or [], jobs, filter=matching, idempotency_key=key)
         if wait:
-            batch = await _done(jobstore, batch)
-    cli.out.batch(batch)
-    is_good = batch.counts.get("COMPLETED") == batch.total if wait else all(item.accepted for item in batch.items)
-    if not is_good:
-        raise typer.Exit(1)
+            await _watch(cli, jobstore, str(made.id), as_json=False)
+            made = await jobstore.get_batch(made.id)
+    cli.out.batch(made)
+    _succeed(all_completed(made) if wait else all(item.accepted for item in made.items))
+
+
+@command(app, "list")
+async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
+    """List batches, newest first."""
+    async with cli.jobstore() as jobstore:
+        page = await jobstore.list_operations(limit=limit, page_token=cursor)
+    cli.out.operations(*page)
 
 
 @command(app, "get")
-async def get(cli: Session, batch_id: Annotated[str, typer.Argument(metavar="BATCH")]) -> None:
+async def get(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch stands."""
     async with cli.jobstore() as jobstore:
         cli.out.batch(await jobstore.get_batch(batch_id))
 
 
-async def _done(jobstore: JobStoreClient, batch: Batch) -> Batch:
-    while batch.state != "DONE":
-        await asyncio.sleep(POLL_S)
-        batch = await jobstore.get_batch(batch.id)
-    return batch
+@command(app, "watch")
+async def watch(cli: Session, batch_id: BatchId) -> None:
+    """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
+    async with cli.jobstore() as jobstore:
+        _succeed(all_completed(await _watch(cli, jobstore, batch_id)))
+
+
+@command(app, "pause")
+async def pause(cli: Session, batch_id: BatchId) -> None:
+    """Let nothing more of a batch begin; what is with an agent goes on."""
+    async with cli.jobstore() as jobstore:
+        cli.out.operation(await jobstore.pause_operation(batch_id))
+
+
+@command(app, "resume")
+async def resume(cli: Session, batch_id: BatchId) -> None:
+    """Let a paused batch go on."""
+    async with cli.jobstore() as jobstore:
+        cli.out.operation(await jobstore.resume_operation(batch_id))
+
+
+@command(app, "cancel")
+async def cancel(
+    cli: Session,
+    batch_id: BatchId,
+    reason: Annotated[str | None, typer.Option()] = None,
+    requested_by: Annotated[
+        str | None, typer.Option("--by", envvar="USER", help="Who asks, as the logs tell it.")
+    ] = None,
+) -> None:
+    """Let nothing more of a batch begin, and cancel what is live of it; it ends as CANCELLED soon afterwards."""
+    async with cli.jobstore() as jobstore:
+        cli.out.operation(await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by))
+
+
+@command(app, "retry")
+async def retry(cli: Session, batch_id: BatchId, status: Statuses = None, key: Key = None, wait: Wait = False) -> None:
+    """Execute the jobs of a batch that FAILED, or stand at --status, as a new batch; succeed if all were accepted."""
+    async with cli.jobstore() as jobstore:
+        made = await jobstore.retry_operation(batch_id, status or [], idempotency_key=key)
+        if wait:
+            made = await _watch(cli, jobstore, str(made.id), as_json=False)
+    cli.out.operation(made)
+    _succeed(all_completed(made) if wait else "REFUSED" not in made.counts)
+
+
+def all_completed(operation: Operation) -> bool:
+    """Whether it came out as whoever asked for it hoped."""
+    is_done = operation.state is OperationState.DONE
+    return is_done and 0 < operation.total == operation.counts.get(JobStatus.COMPLETED, 0)
+
+
+async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> Operation:
+    """Show how it goes, in JSON only where that is what was asked for; how it ended."""
+    last = await jobstore.get_operation(batch_id)
+    async with aclosing(jobstore.watch_operation(batch_id)) as operations:
+        async for last in operations:
+            if as_json or not cli.out.as_json:
+                cli.out.progress(last)
+    cli.out.end_progress()
+    return last
+
+
+def _succeed(is_good: bool) -> None:
+    if not is_good:
+        raise typer.Exit(1)
 
 
 def _new_jobs(value: Any) -> list[NewJob]:

@@ -6,7 +6,7 @@ import typer
 
 from cli.command import Session, command
 from cli.following import show_until_rest, succeed_if_completed
-from cli.inputs import json_file, json_value, model, pairs
+from cli.inputs import json_file, json_value, later, model, pairs
 from contracts.client import UNCHANGED, JobStoreClient
 from contracts.resources import Job, NewJob
 from contracts.status import RESTING, JobStatus
@@ -18,6 +18,9 @@ Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the 
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer.")]
 ExecutionId = Annotated[str | None, typer.Option("--execution-id", help="A UUID; the same is one execution.")]
 Payload = Annotated[str | None, typer.Option("--payload", metavar="JSON", help="JSON, @file, or - (standard input).")]
+NotBefore = Annotated[
+    str | None, typer.Option("--not-before", metavar="TIME", help="Begin no earlier: ISO 8601, or in 90s, 15m, 1h, 2d.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500)]
 Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before said to go on.")]
 
@@ -32,6 +35,11 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     job_id: Annotated[str | None, typer.Option("--id")] = None,
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 first.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(help="That the agent must have; without --agent, one is matched. May be repeated."),
+    ] = None,
+    not_before: NotBefore = None,
     file: Annotated[str | None, typer.Option(help="The job as JSON, or -; options come before it.")] = None,
     execute: Annotated[bool, typer.Option("--execute", help="Execute it at once.")] = False,
     wait: Wait = False,
@@ -47,6 +55,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         "id": job_id,
         "priority": priority,
         "labels": pairs(label, "--label") if label else None,
+        "capabilities": capability,
+        "not_before": later(not_before, "--not-before"),
     }
     fields = _object(json_file(file, "--file")) if file else {}
     fields |= {name: value for name, value in given.items() if value is not None}
@@ -56,7 +66,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     async with cli.jobstore() as jobstore:
         job = await jobstore.create_job(new)
         if execute:
-            await _execute(cli, jobstore, job, wait=wait, timeout_s=timeout_s)
+            executed = await jobstore.execute_job(job.id)
+            await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)
         else:
             cli.out.job(job)
 
@@ -75,6 +86,7 @@ async def list_(  # noqa: PLR0917 - each is an option
     agent: Annotated[str | None, typer.Option()] = None,
     tenant: Annotated[str | None, typer.Option()] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
+    batch: Annotated[str | None, typer.Option(help="Whose last execution is of this batch.")] = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
@@ -82,7 +94,13 @@ async def list_(  # noqa: PLR0917 - each is an option
     labels = pairs(label or [], "--label")
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_jobs(
-            limit=limit, page_token=cursor, statuses=status or [], agent_id=agent, tenant=tenant, labels=labels
+            limit=limit,
+            page_token=cursor,
+            statuses=status or [],
+            agent_id=agent,
+            tenant=tenant,
+            labels=labels,
+            batch_id=batch,
         )
     cli.out.jobs(*page)
 
@@ -97,12 +115,19 @@ async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor =
 
 @command(app, "execute")
 async def execute(
-    cli: Session, job_id: JobId, execution_id: ExecutionId = None, wait: Wait = False, timeout_s: Timeout = None
+    cli: Session,
+    job_id: JobId,
+    execution_id: ExecutionId = None,
+    not_before: NotBefore = None,
+    wait: Wait = False,
+    timeout_s: Timeout = None,
 ) -> None:
     """Execute a job with its assigned agent."""
+    begins = later(not_before, "--not-before")
     async with cli.jobstore() as jobstore:
-        job = await jobstore.get_job(job_id)
-        await _execute(cli, jobstore, job, execution_id, wait=wait, timeout_s=timeout_s)
+        before = (await jobstore.get_job(job_id)).version
+        job = await jobstore.execute_job(job_id, execution_id, not_before=begins)
+        await _show(cli, jobstore, job, before, wait=wait, timeout_s=timeout_s)
 
 
 @command(app, "resubmit")
@@ -151,19 +176,6 @@ async def assign(
     value = UNCHANGED if payload is None else json_value(payload, "--payload")
     async with cli.jobstore() as jobstore:
         cli.out.job(await jobstore.assign_agent(job_id, agent, value))
-
-
-async def _execute(
-    cli: Session,
-    jobstore: JobStoreClient,
-    before: Job,
-    execution_id: str | None = None,
-    *,
-    wait: bool,
-    timeout_s: float | None,
-) -> None:
-    job = await jobstore.execute_job(before.id, execution_id)
-    await _show(cli, jobstore, job, before.version, wait=wait, timeout_s=timeout_s)
 
 
 async def _show(

@@ -47,3 +47,19 @@ async def update_agent(jobstore: CallersJobStore, agent_id: str, agent: NewAgent
 async def disable_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
     """Let an agent get no more work."""
     return await jobstore.disable_agent(agent_id)
+
+
+@router.post("/{agent_id}/pause")
+async def pause_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+    """Let an agent be given nothing; what it is doing goes on."""
+    await jobstore.get_agent(agent_id)
+    await jobstore.pause(f"agent:{agent_id}")
+    return await jobstore.get_agent(agent_id)
+
+
+@router.post("/{agent_id}/resume")
+async def resume_agent(jobstore: CallersJobStore, agent_id: str) -> Agent:
+    """Let an agent be given work again."""
+    await jobstore.get_agent(agent_id)
+    await jobstore.resume(f"agent:{agent_id}")
+    return await jobstore.get_agent(agent_id)

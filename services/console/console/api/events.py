@@ -1,6 +1,7 @@
 """Server-sent events: what changes, as it changes, without bodies."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -75,7 +76,12 @@ def _stream(live: Live, job_id: str | None, after: int | None, last_event_id: st
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             raise ProblemError(422, "invalid_request", "Last-Event-ID: must be an id of this stream")
         after = int(last_event_id)
+    return entered(live, lambda: live.enter(job_id, after))
+
+
+def entered(live: Live, enter: Callable[[], Viewer]) -> EventStream:
+    """The stream of a viewer that enters now; a problem where none may."""
     try:
-        return EventStream(live, live.enter(job_id, after))
+        return EventStream(live, enter())
     except LiveError as error:
         raise ProblemError(503, error.code, str(error)) from None

@@ -1,10 +1,10 @@
-"""Jobs and batches."""
+"""Jobs."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from console.api.bodies import JsonRoute, ManyJsonRoute
+from console.api.bodies import JsonRoute
 from console.api.caller import CallersJobStore
 from console.api.shapes import (
     Assignment,
@@ -12,17 +12,16 @@ from console.api.shapes import (
     Execution,
     IdempotencyKey,
     JobsQuery,
-    NewBatch,
+    Named,
     Page,
     PageQuery,
     Resubmission,
 )
-from contracts.client import UNCHANGED, Batch
+from contracts.client import UNCHANGED
 from contracts.identity import execution_id_of_key
 from contracts.resources import Job, JobLog, NewJob
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
-batches_router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
 
 
 @router.post("", status_code=201)
@@ -45,6 +44,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
         agent_id=query.agent_id,
         tenant=query.tenant,
         labels=query.labels,
+        batch_id=query.batch_id,
     )
     return Page[Job].of(page)
 
@@ -74,7 +74,8 @@ async def execute_job(
     jobstore: CallersJobStore, job_id: str, execution: Execution | None = None, key: IdempotencyKey = None
 ) -> Job:
     """Ask for one execution with the payload of the latest assignment. The same key is the same execution."""
-    return await jobstore.execute_job(job_id, _execution_id(execution, key, job_id))
+    not_before = execution.not_before if execution else None
+    return await jobstore.execute_job(job_id, _execution_id(execution, key, job_id), not_before=not_before)
 
 
 @router.post("/{job_id}/cancel")
@@ -93,23 +94,7 @@ async def resubmit_job(
     return await jobstore.resubmit_job(job_id, _execution_id(resubmission, key, job_id), comment=comment)
 
 
-@batches_router.post("", status_code=201)
-async def create_batch(
-    jobstore: CallersJobStore, batch: NewBatch, response: Response, key: IdempotencyKey = None
-) -> Batch:
-    """Execute many jobs; the answer says job by job what was accepted. The same key is the same batch."""
-    created = await jobstore.execute_jobs(batch.job_ids, batch.jobs, idempotency_key=key)
-    response.headers["Location"] = f"/api/batches/{created.id}"
-    return created
-
-
-@batches_router.get("/{batch_id}")
-async def get_batch(jobstore: CallersJobStore, batch_id: str) -> Batch:
-    """How a batch stands."""
-    return await jobstore.get_batch(batch_id)
-
-
-def _execution_id(execution: Execution | None, key: str | None, job_id: str) -> str | None:
+def _execution_id(execution: Named | None, key: str | None, job_id: str) -> str | None:
     if execution is not None and execution.execution_id is not None:
         return str(execution.execution_id)
     return None if key is None else str(execution_id_of_key(key, job_id))

@@ -4,10 +4,10 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.jsontext import Json
-from contracts.resources import AgentId, Model, NewJob, Text
+from contracts.resources import AgentId, JobFilter, Limit, Model, NewJob, Text
 from contracts.status import JobStatus
 
 Item = TypeVar("Item")
@@ -31,6 +31,7 @@ class JobsQuery(PageQuery):
     status: list[JobStatus] = Field(default_factory=list)
     agent_id: str | None = None
     tenant: str | None = None
+    batch_id: UUID | None = None
     label: list[Annotated[str, StringConstraints(pattern=r"^[^:]+:")]] = Field(
         default_factory=list, max_length=64, description="`name:value`; all of them must be on the job"
     )
@@ -60,13 +61,19 @@ class Assignment(Model):
     payload: Json = Field(None, description="replaces the job's payload, where it is given")
 
 
-class Execution(Model):
+class Named(Model):
     """What to call an execution; asking twice with one id is one execution."""
 
     execution_id: UUID | None = None
 
 
-class Resubmission(Execution):
+class Execution(Named):
+    """One execution."""
+
+    not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
+
+
+class Resubmission(Named):
     """The next submission."""
 
     comment: Text | None = Field(None, description="told to the agent beside the verdict's feedback")
@@ -80,17 +87,31 @@ class Cancellation(Model):
 
 
 class NewBatch(Model):
-    """Jobs to execute: `job_ids` that exist, or whole new `jobs`."""
+    """Jobs to execute: `job_ids` that exist, those that a `filter` matches, or whole new `jobs`."""
 
     job_ids: list[str] = Field(default_factory=list, max_length=10_000)
     jobs: list[NewJob] = Field(default_factory=list, max_length=10_000)
 
+    filter: JobFilter | None = None
+
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if bool(self.job_ids) == bool(self.jobs):
-            msg = "give either job_ids or jobs"
+    def _one_of_them(self) -> Self:
+        if [bool(self.job_ids), bool(self.jobs), self.filter is not None].count(True) != 1:
+            msg = "give either job_ids, jobs or a filter"
             raise ValueError(msg)
         return self
+
+
+class Retry(Model):
+    """Which jobs of a batch to execute again."""
+
+    statuses: list[JobStatus] = Field(default_factory=list, description="where they stand; FAILED when not said")
+
+
+class Limits(Model):
+    """All limits."""
+
+    items: list[Limit]
 
 
 class Health(Model):

@@ -1,5 +1,6 @@
 """HTTP as agents are called by it: guarded, bounded, and with every failure told as what it is."""
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Self
 import aiohttp
 
 from contracts.jsontext import parse_json
+from contracts.resources import Usage
 from executor import execution
 from executor.agents.guard import ForbiddenAddressError, Network, guarded_socket
 from executor.errors import (
@@ -25,6 +27,8 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
+
+log = logging.getLogger(__name__)
 
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
@@ -49,6 +53,12 @@ class Answer:
     def retry_after_s(self) -> float | None:
         """How long to wait, as the header says."""
         return _seconds(self.headers.get("Retry-After"))
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the call consumed, as the header says."""
+        said = self.headers.get(execution.USAGE_HEADER)
+        return None if said is None else usage_of(said)
 
     def value(self) -> Any:
         """The JSON value of a 2xx. AgentError: it is another status, or no JSON."""
@@ -123,6 +133,15 @@ class HttpClient:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise AgentAnswerError(message, code="result_too_large")
         return result
+
+
+def usage_of(said: Any) -> Usage | None:
+    """What an agent says that a call consumed, as a JSON value or its text; what is malformed is ignored."""
+    try:
+        return Usage.model_validate_json(said) if isinstance(said, str) else Usage.model_validate(said)
+    except ValueError as error:
+        log.warning("an agent's usage is ignored", extra={"reason": str(error)[:500]})
+        return None
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:

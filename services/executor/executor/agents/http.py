@@ -15,4 +15,6 @@ class HttpAgent:
     async def call(self, call: Call) -> Any:
         """The agent's result."""
         answer = await self._client.post(call)
+        if (usage := answer.usage) is not None:
+            call.spend(usage)
         return self._client.checked(answer.value())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
 from contracts.jsontext import json_text
-from executor.agents.client import Answer, HttpClient
+from executor.agents.client import Answer, HttpClient, usage_of
 from executor.errors import (
     AgentAnswerError,
     AgentDeclinedError,
@@ -56,6 +56,7 @@ class Status(_Strict):
     result: Any = None
     error: Failure | None = None
     heartbeat: Any = None
+    usage: Any = None
 
 
 class HttpAsyncAgent:
@@ -69,6 +70,8 @@ class HttpAsyncAgent:
         """The agent's result."""
         answer = await self._client.post(call)
         if answer.status != _ACCEPTED:
+            if (usage := answer.usage) is not None:
+                call.spend(usage)
             return self._client.checked(answer.value())
         work = _Work(self._client, call, answer)
         del answer
@@ -138,10 +141,18 @@ class _Work:
             return None
         self._retry_after_s = answer.retry_after_s
         if status.state != "running":
+            self._spend(answer, status)
             return status
         self._hear(status)
         self._call.tell(progress_of(status.progress, status.message, status.partial))
         return None
+
+    def _spend(self, answer: Answer, status: Status) -> None:
+        usage = answer.usage
+        if usage is None and status.usage is not None:
+            usage = usage_of(status.usage)
+        if usage is not None:
+            self._call.spend(usage)
 
     async def _asked(self) -> Answer:
         connect_s, accept = self._call.grant.policy.connect_timeout_s, {"Accept": "application/json"}

@@ -5,22 +5,29 @@ everything else, stays unused: `shapes` writes the request as plain JSON and rea
 """
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
 from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 from pydantic import BaseModel, ConfigDict, Field
 
-from validator.errors import JudgeUnavailableError, JudgmentError
+from contracts.resources import Usage
+from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
 from validator.judges.shapes import APIS, ApiName
 from validator.ports import Reply
+from validator.prompt import PROMPT_VERSION
+
+log = logging.getLogger(__name__)
 
 _RETRY_AFTER_MAX_S = 3_600.0
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -53,6 +60,15 @@ class JudgeConfig(BaseModel):
     max_asks: int = Field(3, ge=1, description="calls for one verdict, where the answers are nonsense")
     document_max_chars: int = Field(400_000, ge=1, description="of criteria and result together, as JSON")
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
+
+    @property
+    def judge(self) -> str:
+        """Who judges, and by which prompt: verdicts under one name on the identical question are as good as each other.
+
+        With the host, where it is not OpenAI's: others give their models the same names.
+        """
+        host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
+        return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"
 
 
 class OpenAIJudge:
@@ -103,7 +119,19 @@ class OpenAIJudge:
         except (OpenAIError, aiohttp.ClientError) as error:
             cause = type(error.__cause__ or error).__name__
             raise JudgeUnavailableError(f"the judge cannot be reached: {cause}", code="judge_unreachable") from error
-        return self._api.read(response.content)
+        usage = self._usage(response.content)
+        try:
+            return replace(self._api.read(response.content), usage=usage)
+        except JudgeAnswerError as error:
+            error.usage = usage
+            raise
+
+    def _usage(self, body: bytes) -> Usage | None:
+        try:
+            return self._api.usage(body)
+        except ValueError as error:
+            log.warning("the judge's usage is ignored", extra={"reason": str(error)[:500]})
+            return None
 
 
 class _CappedStream(httpx2.AsyncByteStream):

@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from contracts.resources import Usage
 from validator.errors import JudgeAnswerError
 from validator.ports import Reply
 from validator.prompt import RULES
@@ -104,15 +105,40 @@ def _reply(text: str | None, refusal: str | None, model: str | None) -> Reply:
     return Reply(text, model)
 
 
+class _Consumed(BaseModel):
+    model: Any = None
+    usage: Any = None
+
+
+def _usage(read: str, written: str) -> Callable[[bytes], Usage | None]:
+    def usage(body: bytes) -> Usage | None:
+        try:
+            said = read_json(_Consumed, body)
+        except JudgeAnswerError:
+            return None
+        if said.usage is None:
+            return None
+        if not isinstance(said.usage, dict):
+            raise ValueError("usage is no object")  # noqa: TRY004 - of a stranger's value, not of our types
+        tokens = {"input_tokens": said.usage.get(read, 0), "output_tokens": said.usage.get(written, 0)}
+        return Usage.model_validate({**tokens, "model": said.model})
+
+    return usage
+
+
 class Api(NamedTuple):
-    """Where to post, what (of model and document), and how to read the body; JudgeAnswerError: nothing to read."""
+    """Where to post, what (of model and document), and how to read the body; JudgeAnswerError: nothing to read.
+
+    `usage` is what the body says of tokens, whatever else is in it; ValueError: nothing that can be understood.
+    """
 
     path: str
     request: Callable[[str, str], dict[str, Any]]
     read: Callable[[bytes], Reply]
+    usage: Callable[[bytes], Usage | None]
 
 
 APIS: dict[ApiName, Api] = {
-    "chat": Api("/chat/completions", _chat_request, _read_chat),
-    "responses": Api("/responses", _responses_request, _read_response),
+    "chat": Api("/chat/completions", _chat_request, _read_chat, _usage("prompt_tokens", "completion_tokens")),
+    "responses": Api("/responses", _responses_request, _read_response, _usage("input_tokens", "output_tokens")),
 }

@@ -2,20 +2,7 @@
  * What the REST does not describe yet. Each goes away when schema.d.ts has it; until then all of it may be absent,
  * and the page does without.
  */
-export type PolicyExtras = {
-  resubmit?: "by_hand" | "automatic" | null;
-  hand_over_after?: number | null;
-  budget_usd?: number | null;
-  budget_tokens?: number | null;
-  reuse_verdict?: boolean | null;
-};
-
 export type JobExtras = {
-  capabilities?: string[];
-  not_before?: string | null;
-  batch_id?: string | null;
-  spent_usd?: number | null;
-  spent_tokens?: number | null;
   /** Whether an execution is asked for or under way: an ASSIGNED job does not tell. */
   live?: boolean;
   /** Of the latest log. */
@@ -27,15 +14,10 @@ export type JobExtras = {
 /** Of the event `job-changed`. */
 export type ChangeExtras = { agent_id?: string | null };
 
-export type LogExtras = {
-  spent_usd?: number | null;
-  spent_tokens?: number | null;
-  next_attempt_at?: string | null;
-};
+export type LogExtras = { next_attempt_at?: string | null };
 
 /** Of `GET /api/jobs`, beside what JobsQuery has. */
 export type JobsQueryExtras = {
-  batch_id?: string;
   text?: string;
   created_after?: string;
   created_before?: string;

@@ -1,4 +1,4 @@
-import type { ChangeExtras, JobExtras, LogExtras, PolicyExtras } from "./coming";
+import type { ChangeExtras, JobExtras, LogExtras } from "./coming";
 import type { components } from "./schema";
 
 /** The API's words, as the rest of the page uses them. */
@@ -6,8 +6,7 @@ type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
-type Policy = Schemas["Policy"] & PolicyExtras;
-export type Job = Omit<Schemas["Job"], "policy"> & { policy?: Policy } & JobExtras;
+export type Job = Schemas["Job"] & JobExtras;
 export type JobLog = Schemas["JobLog"] & LogExtras;
 export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
   Partial<Schemas["JobChange"]> &

@@ -1,0 +1,125 @@
+"""Calls of the jobstore over one gRPC channel, and the one error that they end with."""
+
+import copy
+import json
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any, Final, Self, TypeVar
+
+import grpc
+from grpc import ChannelCredentials as Credentials
+
+from contracts.convert import JSON_AS_TEXT
+
+Answer = TypeVar("Answer")
+
+MESSAGE_MAX_BYTES = 16 << 20
+WATCH_BACKOFF_FIRST_S = 0.1
+WATCH_BACKOFF_MAX_S = 5.0
+
+_SERVICES = ("JobService", "AgentService", "OperationsService")
+# Every call may be sent again: this client names what it asks for (job and execution ids) before it asks.
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": f"signoff.v1.{name}"} for name in _SERVICES],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        },
+    ],
+}
+_CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+# A server that stops cancels its streams.
+_WATCH_AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+
+
+class JobStoreError(Exception):
+    """The jobstore said no, or nothing. `code` is stable; `grpc_status` says of what kind the error is."""
+
+    def __init__(self, code: str, message: str, grpc_status: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.grpc_status = grpc_status
+
+    @classmethod
+    def of(cls, error: grpc.aio.AioRpcError) -> Self:
+        """The error that a call ended with."""
+        status = error.code()
+        code = dict(error.trailing_metadata() or ()).get("signoff-code")
+        return cls(str(code or status.name.lower()), error.details() or status.name, status)
+
+
+class Calls:
+    """A channel, and who calls through it."""
+
+    def __init__(
+        self, address: str, token: str | None = None, *, timeout_s: float = 10.0, credentials: Credentials | None = None
+    ) -> None:
+        """`address` is host:port; with `credentials` the connection is TLS."""
+        self._address = address
+        self._credentials = credentials
+        self._timeout_s = timeout_s
+        self._metadata = _metadata(token)
+
+    async def __aenter__(self) -> Self:
+        if self._credentials is None:
+            self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(self._address, self._credentials, options=_CHANNEL_OPTIONS)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    def with_token(self, token: str | None) -> Self:
+        """The same connection for another caller. It lives as long as this client."""
+        other = copy.copy(self)
+        other._metadata = _metadata(token)  # noqa: SLF001 - its own
+        return other
+
+    async def _call(
+        self, method: Callable[..., Awaitable[Answer]], request: Any, *, timeout_s: float | None = None
+    ) -> Answer:
+        try:
+            return await method(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise JobStoreError.of(error) from None
+
+    async def _stream(self, method: Callable[..., Any], request: Any) -> AsyncGenerator[Any]:
+        """One stream; it ends where a new one may go on."""
+        stream = method(request, metadata=self._metadata)
+        try:
+            async for answer in stream:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _WATCH_AGAIN:
+                raise JobStoreError.of(error) from None
+        finally:
+            stream.cancel()
+
+
+def watch_backoffs_s() -> Iterator[float]:
+    """How long a watch waits before it connects again, in seconds."""
+    backoff_s = WATCH_BACKOFF_FIRST_S
+    while True:
+        yield backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
+
+
+def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))

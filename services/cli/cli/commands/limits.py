@@ -1,0 +1,65 @@
+"""signoff limits ..."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import Session, command
+from cli.inputs import model
+from contracts.resources import NewLimit
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="agent:<id>, tenant:<name> or label:<key>=<value>.")]
+
+
+@command(app, "list")
+async def list_(cli: Session) -> None:
+    """List limits by name."""
+    async with cli.jobstore() as jobstore:
+        cli.out.limits(await jobstore.list_limits())
+
+
+@command(app, "set")
+async def set_(  # noqa: PLR0917 - each is an option
+    cli: Session,
+    name: Name,
+    concurrency: Annotated[int | None, typer.Option(help="Executions with executors at once.")] = None,
+    rate: Annotated[int | None, typer.Option(help="Executions begun in each --per-s.")] = None,
+    per_s: Annotated[float | None, typer.Option("--per-s", metavar="SECONDS", help="1 when not said.")] = None,
+    queue_max: Annotated[int | None, typer.Option(help="Of a tenant: executions that may wait.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Of a tenant: its share beside others'.")] = None,
+    paused: Annotated[bool, typer.Option("--paused/--no-paused")] = False,
+) -> None:
+    """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
+    given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s, "queue_max": queue_max, "weight": weight}
+    fields = {field: value for field, value in given.items() if value is not None}
+    limit = model(NewLimit, {**fields, "paused": paused}, "the limit")
+    async with cli.jobstore() as jobstore:
+        cli.out.limit(await jobstore.set_limit(name, limit))
+
+
+@command(app, "remove")
+async def remove(cli: Session, name: Name) -> None:
+    """Remove a limit."""
+    async with cli.jobstore() as jobstore:
+        await jobstore.remove_limit(name)
+    cli.out.json({"removed": name})
+    cli.out.line(f"{name}: no limit")
+
+
+@command(app, "pause")
+async def pause(cli: Session, name: Name) -> None:
+    """Let nothing begin that a name applies to; what is with an agent goes on."""
+    async with cli.jobstore() as jobstore:
+        cli.out.limit(await jobstore.pause(name))
+
+
+@command(app, "resume")
+async def resume(cli: Session, name: Name) -> None:
+    """Let it begin again, within the rest of its limit."""
+    async with cli.jobstore() as jobstore:
+        cli.out.limit(await jobstore.resume(name))

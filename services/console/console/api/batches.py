@@ -1,0 +1,92 @@
+"""Batches: many executions asked for at once, and how they go."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from console.api.bodies import ManyJsonRoute
+from console.api.caller import CallersJobStore
+from console.api.events import EventStream, entered
+from console.api.shapes import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
+from console.changes import frame
+from contracts.client import Batch, JobStoreClient
+from contracts.resources import Operation
+
+router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)
+
+_STREAM = {
+    "description": (
+        "`operation` with the Operation as it stands, and whenever it changed, at most twice a second; `ping` every "
+        "15 s. The stream ends when the batch has ended."
+    ),
+    "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Operation"}}},
+}
+
+
+@router.post("", status_code=201)
+async def create_batch(
+    jobstore: CallersJobStore, batch: NewBatch, response: Response, key: IdempotencyKey = None
+) -> Batch:
+    """Execute many jobs; the answer says job by job what was accepted. The same key is the same batch."""
+    created = await jobstore.execute_jobs(batch.job_ids, batch.jobs, filter=batch.filter, idempotency_key=key)
+    response.headers["Location"] = f"/api/batches/{created.id}"
+    return created
+
+
+@router.get("")
+async def list_batches(jobstore: CallersJobStore, query: Annotated[PageQuery, Query()]) -> Page[Operation]:
+    """Batches, newest first, without their items."""
+    page = await jobstore.list_operations(limit=query.limit or 0, page_token=query.cursor)
+    return Page[Operation].of(page)
+
+
+@router.get("/{batch_id}")
+async def get_batch(jobstore: CallersJobStore, batch_id: str) -> Batch:
+    """How a batch stands, with its items."""
+    return await jobstore.get_batch(batch_id)
+
+
+@router.post("/{batch_id}/pause")
+async def pause_batch(jobstore: CallersJobStore, batch_id: str) -> Operation:
+    """Let nothing more of it begin; what is with an agent goes on."""
+    return await jobstore.pause_operation(batch_id)
+
+
+@router.post("/{batch_id}/resume")
+async def resume_batch(jobstore: CallersJobStore, batch_id: str) -> Operation:
+    """Let it go on."""
+    return await jobstore.resume_operation(batch_id)
+
+
+@router.post("/{batch_id}/cancel")
+async def cancel_batch(jobstore: CallersJobStore, batch_id: str, cancellation: Cancellation | None = None) -> Operation:
+    """Let nothing more of it begin, and cancel what is live of it."""
+    said = cancellation or Cancellation()
+    return await jobstore.cancel_operation(batch_id, said.reason, requested_by=said.requested_by)
+
+
+@router.post("/{batch_id}/retry", status_code=201)
+async def retry_batch(
+    jobstore: CallersJobStore, batch_id: str, response: Response, retry: Retry | None = None, key: IdempotencyKey = None
+) -> Batch:
+    """Execute its jobs that failed, as a new batch. The same key is the same new batch."""
+    statuses = retry.statuses if retry else []
+    made = await jobstore.retry_operation(batch_id, statuses, idempotency_key=key)
+    response.headers["Location"] = f"/api/batches/{made.id}"
+    return await jobstore.get_batch(made.id)
+
+
+@router.get("/{batch_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
+async def watch_batch(request: Request, jobstore: CallersJobStore, batch_id: str) -> EventStream:
+    """How a batch goes, as it goes."""
+    await jobstore.get_operation(batch_id)
+    live = request.app.state.live
+    return entered(live, lambda: live.follow(_frames(jobstore, batch_id)))
+
+
+async def _frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
+    async with aclosing(jobstore.watch_operation(batch_id)) as operations:
+        async for operation in operations:
+            yield frame("operation", operation.model_dump(mode="json"))

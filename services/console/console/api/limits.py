@@ -1,0 +1,41 @@
+"""Limits, and what is paused by name."""
+
+from fastapi import APIRouter
+
+from console.api.bodies import JsonRoute
+from console.api.caller import CallersJobStore
+from console.api.shapes import Limits
+from contracts.resources import Limit, NewLimit, Tenant
+
+router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
+tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)
+
+
+@router.get("")
+async def list_limits(jobstore: CallersJobStore) -> Limits:
+    """All limits, by name."""
+    return Limits(items=await jobstore.list_limits())
+
+
+@router.put("/{name:path}")
+async def set_limit(jobstore: CallersJobStore, name: str, limit: NewLimit) -> Limit:
+    """Set or replace a limit: of `agent:<id>`, `tenant:<name>` or `label:<key>=<value>`; `*`: each without its own."""
+    return await jobstore.set_limit(name, limit)
+
+
+@router.delete("/{name:path}", status_code=204)
+async def remove_limit(jobstore: CallersJobStore, name: str) -> None:
+    """Remove a limit."""
+    await jobstore.remove_limit(name)
+
+
+@tenants_router.post("/{tenant:path}/pause")
+async def pause_tenant(jobstore: CallersJobStore, tenant: Tenant) -> Limit:
+    """Let nothing of a tenant begin; what is with an agent goes on."""
+    return await jobstore.pause(f"tenant:{tenant}")
+
+
+@tenants_router.post("/{tenant:path}/resume")
+async def resume_tenant(jobstore: CallersJobStore, tenant: Tenant) -> Limit:
+    """Let it go on."""
+    return await jobstore.resume(f"tenant:{tenant}")

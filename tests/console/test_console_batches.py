@@ -1,0 +1,164 @@
+"""Batches and limits over REST: asked for, watched, paused, cancelled, run again."""
+
+import asyncio
+
+import pytest
+from fake_jobstore import Refusal
+from fake_operations import batch_id_of
+from grpc import StatusCode
+from streams import stream
+
+from contracts.client import Batch
+from contracts.resources import Limit, NewJob, Operation
+from contracts.status import JobLogStatus
+
+WRITER = {"id": "writer", "name": "Writer", "url": "http://127.0.0.1:1/"}
+
+
+def job(job_id, ends=None, **fields):
+    payload = None if ends is None else {"ends": ends}
+    return NewJob(id=job_id, title=job_id, acceptance_criteria="c", agent_id="writer", payload=payload, **fields)
+
+
+async def asked(http, body, key="k"):
+    async with http.post("/api/batches", json=body, headers={"Idempotency-Key": key}) as answer:
+        assert answer.status == 201, await answer.text()
+        assert answer.headers["Location"] == f"/api/batches/{batch_id_of(key)}"
+        return await answer.json()
+
+
+async def post(http, path, body=None):
+    async with http.post(path, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+@pytest.mark.parametrize("way", ["jobs", "job_ids", "filter"])
+async def test_a_batch_counts_its_jobs_by_status(http, jobstore, way):
+    jobs = [job(f"b{n}", "COMPLETED", tenant="a") for n in range(2)]
+    if way != "jobs":
+        for new in jobs:
+            await jobstore.add(new)
+    body = {
+        "jobs": [new.model_dump(mode="json") for new in jobs],
+        "job_ids": ["b0", "b1", "unknown"],
+        "filter": {"tenant": "a", "statuses": ["ASSIGNED"]},
+    }
+    made = await asked(http, {way: body[way]})
+    async with http.get(f"/api/batches/{made['id']}") as answer:
+        batch = await answer.json()
+    assert set(batch) == set(Batch.model_fields)
+    refused = {"REFUSED": 1} if way == "job_ids" else {}
+    assert (batch["state"], batch["counts"]) == ("DONE", {"COMPLETED": 2} | refused)
+    assert batch["total"] == len(batch["items"]) == 2 + len(refused)
+
+
+@pytest.mark.parametrize("body", [{}, {"job_ids": ["a"], "filter": {}}, {"job_ids": ["a"], "jobs": [{}]}])
+async def test_a_batch_is_asked_for_in_one_way(http, jobstore, body):
+    assert (await post(http, "/api/batches", body))[0] == 422
+    assert not jobstore.operations
+
+
+async def test_a_key_of_another_batch_is_a_conflict(http, jobstore):
+    jobstore.refusals["ExecuteJobs"] = Refusal(StatusCode.ALREADY_EXISTS, "batch_conflict")
+    status, problem = await post(http, "/api/batches", {"job_ids": ["a"]})
+    assert (status, problem["code"]) == (409, "batch_conflict")
+
+
+async def test_batches_are_listed_newest_first_and_their_jobs_by_batch(http, jobstore):
+    for name in ("a", "b", "c"):
+        await jobstore.add(job(name))
+        await asked(http, {"job_ids": [name]}, key=name)
+    async with http.get("/api/batches", params={"limit": 2}) as answer:
+        first = await answer.json()
+    async with http.get("/api/batches", params={"cursor": first["next_cursor"]}) as answer:
+        last = await answer.json()
+    assert [batch["id"] for batch in first["items"] + last["items"]] == [batch_id_of(name) for name in "cba"]
+    assert set(first["items"][0]) == set(Operation.model_fields)
+    async with http.get("/api/jobs", params={"batch_id": batch_id_of("b")}) as answer:
+        assert [found["id"] for found in (await answer.json())["items"]] == ["b"]
+    async with http.get("/api/jobs", params={"batch_id": "b"}) as answer:
+        assert answer.status == 422
+
+
+async def test_a_batch_is_paused_resumed_and_cancelled(http, jobstore):
+    await jobstore.add(job("a"))
+    batch_id = (await asked(http, {"job_ids": ["a"]}))["id"]
+    for word, state in (("pause", "PAUSED"), ("resume", "RUNNING")):
+        status, operation = await post(http, f"/api/batches/{batch_id}/{word}")
+        assert (status, operation["state"]) == (200, state)
+    said = {"reason": "no more", "requested_by": "ada"}
+    assert (await post(http, f"/api/batches/{batch_id}/cancel", said))[1]["state"] == "CANCELLED"
+    (cancel,) = [r for r in jobstore.requests if type(r).__name__ == "CancelOperationRequest"]
+    assert (cancel.reason, cancel.requested_by) == ("no more", "ada")
+    status, problem = await post(http, f"/api/batches/{batch_id}/pause")
+    assert (status, problem["code"]) == (409, "operation_ended")
+    status, problem = await post(http, "/api/batches/unknown/resume")
+    assert (status, problem["code"]) == (404, "unknown_batch")
+
+
+async def test_what_failed_of_a_batch_is_a_batch_again(http, jobstore):
+    for name, ends in (("a", "FAILED"), ("b", "COMPLETED"), ("c", "REJECTED")):
+        await jobstore.add(job(name, ends))
+    batch_id = (await asked(http, {"job_ids": ["a", "b", "c"]}))["id"]
+    status, retried = await post(http, f"/api/batches/{batch_id}/retry")
+    assert (status, retried["retry_of"]) == (201, batch_id)
+    assert [item["job_id"] for item in retried["items"]] == ["a"]
+    status, problem = await post(http, f"/api/batches/{batch_id}/retry", {"statuses": ["PENDING"]})
+    assert (status, problem["code"]) == (409, "nothing_to_retry")
+
+
+async def test_a_batch_is_watched_to_its_end(http, jobstore):
+    await jobstore.add(job("a"))
+    batch_id = (await asked(http, {"job_ids": ["a"]}))["id"]
+    async with stream(http, f"/api/batches/{batch_id}/events") as events:
+        first = await events.next()
+        assert (first.name, first.data["state"], first.data["counts"]) == ("operation", "RUNNING", {"IN_PROGRESS": 1})
+        await jobstore.record("a", JobLogStatus.COMPLETED)
+        last = await events.next()
+        assert (last.data["state"], last.data["counts"]) == ("DONE", {"COMPLETED": 1})
+        with pytest.raises(EOFError):
+            await events.next()
+    async with http.get("/api/batches/unknown/events") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "unknown_batch")
+
+
+@pytest.mark.parametrize("live", [{"ping_s": 0.01}], indirect=True)
+async def test_who_watches_a_batch_is_pinged_and_let_go_when_the_console_stops(http, live, jobstore):
+    await jobstore.add(job("a"))
+    batch_id = (await asked(http, {"job_ids": ["a"]}))["id"]
+    async with stream(http, f"/api/batches/{batch_id}/events") as events, asyncio.timeout(10):
+        assert [event.name for event in await events.take(2)] == ["operation", "ping"]
+        live.close()
+        with pytest.raises(EOFError):
+            await events.take(1_000)
+
+
+async def test_limits_are_set_listed_and_removed(http):
+    new = {"concurrency": 3, "rate": None, "rate_period_s": 1.0, "queue_max": 9, "weight": 2.0, "paused": False}
+    async with http.put("/api/limits/tenant:a", json=new) as answer:
+        assert answer.status == 200
+        assert (limit := await answer.json()) == new | {"name": "tenant:a", "updated_at": limit["updated_at"]}
+    async with http.put("/api/limits/label:path=a%2Fb", json={"rate": 5}) as answer:
+        assert (await answer.json())["name"] == "label:path=a/b"
+    async with http.get("/api/limits") as answer:
+        items = (await answer.json())["items"]
+    assert [item["name"] for item in items] == ["label:path=a/b", "tenant:a"]
+    assert set(items[0]) == set(Limit.model_fields)
+    async with http.delete("/api/limits/tenant:a") as answer:
+        assert answer.status == 204
+    async with http.delete("/api/limits/tenant:a") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "unknown_limit")
+    async with http.put("/api/limits/tenant:a", json={"concurrency": -1}) as answer:
+        assert answer.status == 422
+        assert (await answer.json())["errors"][0]["pointer"] == "#/concurrency"
+
+
+async def test_agents_and_tenants_are_paused_and_resumed(http):
+    await post(http, "/api/agents", WRITER)
+    for word, paused in (("pause", True), ("resume", False)):
+        status, agent = await post(http, f"/api/agents/writer/{word}")
+        assert (status, agent["paused"]) == (200, paused)
+        status, limit = await post(http, f"/api/tenants/a/{word}")
+        assert (status, limit["name"], limit["paused"]) == (200, "tenant:a", paused)
+    status, problem = await post(http, "/api/agents/nobody/pause")
+    assert (status, problem["code"]) == (404, "unknown_agent")

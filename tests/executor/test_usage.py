@@ -1,0 +1,170 @@
+"""What an agent says that its calls consumed, and what becomes of a budget."""
+
+import json
+
+import pytest
+from async_agent import AsyncAgent, status
+from factories import execute_requested, grant, incoming, lease
+from fakes import until
+from fault_agent import hangs, says
+
+from contracts.events import ResultProduced
+from contracts.resources import Usage
+from contracts.status import Protocol as AgentProtocol
+from contracts.status import ReportKind
+from executor.errors import AgentBusyError, AgentStatusError
+from executor.execution import BUDGET_EXHAUSTED
+from executor.handlers import Handlers
+from servicekit.budget import Budget
+
+SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}
+ASYNC = AgentProtocol.HTTP_ASYNC
+
+
+def header(usage=SAID):
+    return {"Signoff_Usage": usage if isinstance(usage, str) else json.dumps(usage)}
+
+
+async def test_usage_comes_with_the_result(agent, outcome):
+    produced = await outcome(agent.does(says(b'"blue"', **header())))
+    assert (produced.result, produced.usage.model_dump()) == ("blue", SAID)
+
+
+async def test_without_the_header_nothing_is_known(agent, outcome):
+    assert (await outcome(agent.does(says(b'"blue"')))).usage is None
+
+
+async def test_a_price_that_is_not_said_follows_from_the_model(agent, outcome):
+    said = {"input_tokens": 1_000_000, "model": "gpt-4o-mini"}
+    produced = await outcome(agent.does(says(b'"blue"', **header(said))))
+    assert produced.usage.cost_usd == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("said", [{"input_tokens": 5}, {"cost_usd": 0.5}, {"model": "x", "and": "more"}, {}])
+async def test_all_of_it_may_be_left_out(agent, outcome, said):
+    produced = await outcome(agent.does(says(b'"blue"', **header(said))))
+    assert produced.usage.model_dump(exclude_defaults=True) == {k: v for k, v in said.items() if k != "and"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "12",
+        "[]",
+        "null",
+        "{",
+        '{"input_tokens": -1}',
+        '{"input_tokens": 1e30}',
+        '{"output_tokens": "many"}',
+        '{"cost_usd": NaN}',
+        '{"cost_usd": 1e999}',
+        '{"cost_usd": -0.1}',
+        '{"model": 5}',
+        '{"model": "\udcff"}',
+        f'{{"model": "{"x" * 500}"}}',
+    ],
+)
+@pytest.mark.parametrize("protocol", [AgentProtocol.HTTP, ASYNC])
+async def test_malformed_usage_is_ignored(agent, outcome, said, protocol, caplog):
+    produced = await outcome(agent.does(says(b'"blue"', **header(said))), protocol=protocol)
+    assert (produced.result, produced.usage) == ("blue", None)
+    assert "usage is ignored" in caplog.text
+
+
+async def test_a_failed_call_with_usage_counts_too(agent, outcome):
+    failed = await outcome(agent.does(says(b"no", 400, **header())))
+    assert (failed.kind, failed.usage.tokens, failed.usage.cost_usd) == (ReportKind.FAILED, 100, 0.25)
+
+
+@pytest.mark.parametrize("ends", [{"state": "succeeded", "result": "blue"}, {"state": "failed"}, {"state": "declined"}])
+async def test_an_asynchronous_agent_says_it_at_the_end(agent, outcome, ends):
+    running = status(usage={"input_tokens": 1})
+    reported = await outcome(AsyncAgent(agent).takes(running, status(**ends, usage=SAID)), protocol=ASYNC)
+    assert reported.usage.model_dump() == SAID
+
+
+async def test_or_in_the_header_of_its_last_answer(agent, outcome):
+    last = says(json.dumps({"state": "succeeded", "result": "blue", "usage": {"cost_usd": 9}}).encode(), **header())
+    produced = await outcome(AsyncAgent(agent).takes(last, **header({"cost_usd": 5})), protocol=ASYNC)
+    assert produced.usage.model_dump() == SAID
+
+
+async def test_an_asynchronous_agents_malformed_usage_is_ignored(agent, outcome):
+    ended = status("succeeded", result="blue", usage={"cost_usd": "much"})
+    produced = await outcome(AsyncAgent(agent).takes(ended), protocol=ASYNC)
+    assert (produced.result, produced.usage) == ("blue", None)
+
+
+async def test_a_call_that_is_never_answered_has_no_usage(agent, outcome):
+    failed = await outcome(agent.does(hangs), policy={"attempt_timeout_s": 0.05})
+    assert (failed.code, failed.usage) == ("agent_timeout", None)
+
+
+class Costly:
+    """An agent whose calls cost something each, and one execution of it."""
+
+    def __init__(self, worker, executions, publisher, usage, steps):
+        self.executions, self.publisher = executions, publisher
+        self.usage, self.steps, self.calls = usage, iter(steps), 0
+        self.handlers = Handlers(worker, executions, {AgentProtocol.HTTP: self}, publisher)
+
+    async def call(self, call):
+        self.calls += 1
+        call.spend(self.usage)
+        step = next(self.steps)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    async def run(self, **fields):
+        """What was reported, the last of it an outcome."""
+        a_lease = lease()
+        self.executions.answers[a_lease.execution_id] = grant(lease=a_lease, **fields)
+        before = len(self.publisher.events)
+        await self.handlers.on_execute_requested([incoming(execute_requested(execution_id=a_lease.execution_id))])
+        await until(lambda: any(_ends(event) for event in self.publisher.events[before:]))
+        return self.publisher.events[before:]
+
+
+def _ends(event):
+    return isinstance(event, ResultProduced) or event.kind is not ReportKind.CALL_FAILED
+
+
+@pytest.fixture
+def costly(worker, executions, publisher):
+    def make(*steps, usage):
+        return Costly(worker, executions, publisher, usage, steps)
+
+    return make
+
+
+BUSY = AgentBusyError("busy", status=503)
+
+
+async def test_no_further_call_is_made_once_the_budget_is_used_up(costly):
+    agent = costly(BUSY, BUSY, "blue", usage=Usage(cost_usd=0.25))
+    first, last = await agent.run(budget=Budget(usd=1.0, spent_usd=0.5), policy={"max_attempts": 5})
+    assert (first.kind, first.usage.cost_usd) == (ReportKind.CALL_FAILED, 0.25)
+    assert (last.kind, last.code, last.usage.cost_usd) == (ReportKind.FAILED, BUDGET_EXHAUSTED, 0.25)
+    assert last.message == "1 of 1 USD are spent, and the agent is not called again; call 2 failed: busy"
+    assert (last.retryable, last.call, agent.calls) == (True, 2, 2)
+
+
+async def test_neither_here_nor_later(costly):
+    agent = costly(AgentBusyError("busy", retry_after_s=100.0), usage=Usage(input_tokens=10))
+    (last,) = await agent.run(budget=Budget(tokens=10))
+    assert (last.kind, last.code) == (ReportKind.FAILED, BUDGET_EXHAUSTED)
+
+
+async def test_within_its_budget_it_is_called_again(costly):
+    agent = costly(BUSY, "blue", usage=Usage(input_tokens=10))
+    *_, produced = await agent.run(budget=Budget(tokens=11))
+    assert (produced.result, produced.usage.tokens) == ("blue", 10)
+
+
+async def test_a_result_and_a_failure_for_good_stand_whatever_they_cost(costly):
+    (produced,) = await costly("blue", usage=Usage(input_tokens=50)).run(budget=Budget(tokens=10))
+    assert produced.result == "blue"
+    (failed,) = await costly(AgentStatusError("who?"), usage=Usage(input_tokens=50)).run(budget=Budget(tokens=10))
+    assert failed.code == "agent_status"

@@ -1,0 +1,178 @@
+"""The doors of batches and limits of the jobstore in memory."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments are gRPC's
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import grpc
+
+from contracts.convert import job_filter_of, limit_message, new_job_of, new_limit_of, operation_message, status_of
+from contracts.resources import Job, Limit, NewLimit, Operation, OperationState
+from contracts.status import RESTING, JobStatus
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
+
+Status = grpc.StatusCode
+_ENDED = {OperationState.CANCELLED, OperationState.DONE}
+
+
+class Refusal(Exception):  # noqa: N818 - a value, in its way
+    def __init__(self, status: grpc.StatusCode, code: str | None, message: str = "refused") -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def batch_id_of(key: str) -> str:
+    """The batch that a key makes."""
+    return str(uuid5(UUID(int=0), key))
+
+
+class FakeOperations(OperationsServiceServicer):
+    """`jobs`, `add`, `execute` and `changed` are the jobstore's."""
+
+    jobs: dict[str, Job]
+    changed: asyncio.Condition
+
+    def __init__(self) -> None:
+        self.items: dict[str, list[jobs_pb.BatchItem]] = {}
+        self.operations: dict[str, Operation] = {}
+        self.limits: dict[str, Limit] = {}
+
+    async def ExecuteJobs(self, request, context):
+        batch_id = batch_id_of(request.idempotency_key)
+        if batch_id not in self.operations:
+            ids = [*request.job_ids, *[(await self.add(new_job_of(new))).id for new in request.jobs]]
+            if request.HasField("filter"):
+                ids += [job.id for job in self.jobs.values() if _matches(job, job_filter_of(request.filter))]
+            await self._begin(batch_id, ids)
+        return jobs_pb.ExecuteJobsResponse(batch=self._batch(batch_id))
+
+    async def _begin(self, batch_id: str, ids: list[str], retry_of: UUID | None = None) -> None:
+        now = datetime.now(UTC)
+        self.operations[batch_id] = Operation(
+            id=UUID(batch_id), kind="execute", state=OperationState.RUNNING, total=len(ids), counts={}, created_at=now,
+            retry_of=retry_of,
+        )  # fmt: skip
+        self.items[batch_id] = [await self._item(batch_id, job_id) for job_id in ids]
+
+    async def _item(self, batch_id: str, job_id: str) -> jobs_pb.BatchItem:
+        execution_id = str(uuid4())
+        try:
+            await self.execute(job_id, execution_id)
+        except Refusal as refusal:
+            return jobs_pb.BatchItem(job_id=job_id, accepted=False, code=refusal.code, message=str(refusal))
+        self.jobs[job_id] = self.jobs[job_id].model_copy(update={"batch_id": UUID(batch_id)})
+        return jobs_pb.BatchItem(job_id=job_id, accepted=True, execution_id=execution_id)
+
+    async def GetBatch(self, request, context):
+        self.operation(request.batch_id, "unknown_batch")
+        return jobs_pb.GetBatchResponse(batch=self._batch(request.batch_id))
+
+    def _batch(self, batch_id: str) -> jobs_pb.Batch:
+        operation = self.operation(batch_id)
+        return jobs_pb.Batch(
+            id=batch_id, state=operation.state, total=operation.total, counts=operation.counts,
+            items=self.items[batch_id], operation=operation_message(operation),
+        )  # fmt: skip
+
+    def operation(self, operation_id: str, code: str = "unknown_batch") -> Operation:
+        """As it stands: DONE when all its jobs rest."""
+        if operation_id not in self.operations:
+            raise Refusal(Status.NOT_FOUND, code, f"no batch has the id {operation_id}")
+        operation = self.operations[operation_id]
+        words = [
+            str(self.jobs[item.job_id].status) if item.accepted else "REFUSED" for item in self.items[operation_id]
+        ]
+        rests = all(word == "REFUSED" or JobStatus(word) in RESTING for word in words)
+        changes: dict[str, Any] = {"counts": {word: words.count(word) for word in sorted(set(words))}}
+        if rests and operation.state is OperationState.RUNNING:
+            changes |= {"state": OperationState.DONE, "finished_at": datetime.now(UTC)}
+        self.operations[operation_id] = operation.model_copy(update=changes)
+        return self.operations[operation_id]
+
+    async def GetOperation(self, request, context):
+        return pb.GetOperationResponse(operation=operation_message(self.operation(request.operation_id)))
+
+    async def ListOperations(self, request, context):
+        found = [operation_message(self.operation(known)) for known in reversed(self.operations)]
+        start, size = int(request.page_token or 0), request.page_size or 50
+        token = str(start + size) if len(found) > start + size else ""
+        return pb.ListOperationsResponse(operations=found[start : start + size], next_page_token=token)
+
+    async def WatchOperation(self, request, context):
+        told = None
+        while told is None or told.state not in _ENDED:
+            async with self.changed:
+                await self.changed.wait_for(lambda: self.operation(request.operation_id) != told)  # noqa: B023
+            told = self.operation(request.operation_id)
+            yield pb.WatchOperationResponse(operation=operation_message(told))
+
+    async def _moved(self, operation_id: str, state: OperationState) -> Any:
+        operation = self.operation(operation_id)
+        if operation.state in _ENDED:
+            raise Refusal(Status.FAILED_PRECONDITION, "operation_ended", f"the batch is {operation.state}")
+        self.operations[operation_id] = operation.model_copy(update={"state": state})
+        async with self.changed:
+            self.changed.notify_all()
+        return operation_message(self.operation(operation_id))
+
+    async def PauseOperation(self, request, context):
+        moved = await self._moved(request.operation_id, OperationState.PAUSED)
+        return pb.PauseOperationResponse(operation=moved)
+
+    async def ResumeOperation(self, request, context):
+        moved = await self._moved(request.operation_id, OperationState.RUNNING)
+        return pb.ResumeOperationResponse(operation=moved)
+
+    async def CancelOperation(self, request, context):
+        moved = await self._moved(request.operation_id, OperationState.CANCELLED)
+        return pb.CancelOperationResponse(operation=moved)
+
+    async def RetryOperation(self, request, context):
+        of = self.operation(request.operation_id)
+        statuses = [status_of(status) for status in request.statuses] or [JobStatus.FAILED]
+        ids = [i.job_id for i in self.items[str(of.id)] if i.accepted and self.jobs[i.job_id].status in statuses]
+        if not ids:
+            raise Refusal(Status.FAILED_PRECONDITION, "nothing_to_retry", "none of its jobs failed")
+        batch_id = batch_id_of(request.idempotency_key)
+        if batch_id not in self.operations:
+            await self._begin(batch_id, ids, of.id)
+        return pb.RetryOperationResponse(operation=operation_message(self.operation(batch_id)))
+
+    async def ListLimits(self, request, context):
+        limits = [limit_message(name, limit) for name, limit in sorted(self.limits.items())]
+        return pb.ListLimitsResponse(limits=limits)
+
+    async def SetLimit(self, request, context):
+        return pb.SetLimitResponse(limit=self._put(request.limit.name, new_limit_of(request.limit)))
+
+    async def RemoveLimit(self, request, context):
+        if self.limits.pop(request.name, None) is None:
+            raise Refusal(Status.NOT_FOUND, "unknown_limit", f"there is no limit {request.name}")
+        return pb.RemoveLimitResponse()
+
+    async def Pause(self, request, context):
+        known = self.limits.get(request.name, NewLimit())
+        return pb.PauseResponse(limit=self._put(request.name, known.model_copy(update={"paused": request.paused})))
+
+    def _put(self, name: str, limit: NewLimit) -> Any:
+        fields = {**dict(limit), "name": name, "updated_at": datetime.now(UTC)}
+        self.limits[name] = Limit(**fields)
+        return limit_message(name, self.limits[name])
+
+    def is_paused(self, name: str) -> bool:
+        """Whether what has this name is given nothing."""
+        return name in self.limits and self.limits[name].paused
+
+
+def _matches(job: Job, chosen: Any) -> bool:
+    said = {name: getattr(chosen, name) for name in ("agent_id", "tenant", "batch_id")}
+    return (
+        (not chosen.statuses or job.status in chosen.statuses)
+        and chosen.labels.items() <= job.labels.items()
+        and all(value in {None, getattr(job, name)} for name, value in said.items())
+    )

@@ -1,0 +1,116 @@
+"""What a job may cost, and what need not be paid for twice: one story a test."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+from system import Agent, Judge, System, signoff
+
+from contracts.client import JobStoreError
+from contracts.resources import NewAgent
+from contracts.status import JobLogStatus, JobStatus
+
+
+def charging(result: Any, status: int = 200, **usage: Any) -> web.Response:
+    """An agent's answer that says what it cost."""
+    return web.json_response(result, status=status, headers={"Signoff-Usage": json.dumps(usage)})
+
+
+async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Agent) -> None:
+    job = await system.create(policy={"budget_usd": 0.5, "max_attempts": 5})
+    agent.answers[job.id] = lambda _: charging("later", 503, input_tokens=100, cost_usd=0.25)
+    await system.client.execute_job(job.id)
+    stopped = await system.at_rest(job.id)
+    assert (stopped.status, stopped.spent_usd, stopped.spent_tokens) == (JobStatus.FAILED, 0.5, 200)
+    assert len(agent.calls[job.id]) == 2
+
+    last = (await system.logs(job.id))[-1]
+    assert last.code == "budget_exhausted"
+    assert (last.message or "").startswith("0.5 of 0.5 USD are spent, and the agent is not called again; call 2 failed")
+    with pytest.raises(JobStoreError) as refused:
+        await system.client.execute_job(job.id)
+    assert refused.value.code == "budget_exhausted"
+    async with system.http.get(f"/api/jobs/{job.id}") as answer:
+        assert (await answer.json())["spent_usd"] == 0.5
+    (shown,) = await signoff(system, "jobs", "get", job.id)
+    assert shown["spent_tokens"] == 200
+
+
+async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(
+    system: System, agent: Agent, judge: Judge
+) -> None:
+    job = await system.create(policy={"budget_tokens": 1000})
+    agent.answers[job.id] = lambda _: charging({"text": f"blue {job.id}"}, input_tokens=900, output_tokens=200)
+    asked = judge.asked
+    await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.FAILED
+    *_, result, last = await system.logs(job.id)
+    assert result.response_payload == {"result": {"text": f"blue {job.id}"}}
+    assert last.message == "1100 of 1000 tokens are spent, and the judge was not called any more"
+    assert judge.asked == asked
+
+
+async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent: Agent) -> None:
+    job = await system.create(policy={"budget_usd": 100.0})
+    answer = {"text": f"blue {job.id}"}
+    agent.answers[job.id] = lambda _: charging(answer, input_tokens=1_000_000, model="gpt-4o-mini")
+    await system.client.execute_job(job.id)
+    done = await system.at_rest(job.id)
+    assert done.status is JobStatus.COMPLETED
+    after_agent, after_judge = (entry.spent_usd for entry in (await system.logs(job.id))[-2:])
+    assert after_agent == pytest.approx(0.15)
+    assert after_judge == done.spent_usd
+    assert 0.15 < done.spent_usd < 0.16, "the judge has a price too"
+    assert done.spent_tokens > 1_000_000
+
+
+async def test_an_identical_result_is_judged_without_the_model(system: System, agent: Agent, judge: Judge) -> None:
+    text = f"The sky is blue, {uuid4()}."
+    jobs = [await system.create(title=title) for title in ("One", "Another")]
+    for job in jobs:
+        agent.answers[job.id] = lambda _: {"text": text}
+    first, second = jobs
+    await system.client.execute_job(first.id)
+    assert (await system.at_rest(first.id)).status is JobStatus.COMPLETED
+    asked = judge.asked
+    await system.client.execute_job(second.id)
+    done = await system.at_rest(second.id)
+    assert (done.status, done.spent_usd, done.spent_tokens) == (JobStatus.COMPLETED, 0.0, 0)
+    assert judge.asked == asked
+
+    source, last = (await system.logs(first.id))[-1], (await system.logs(second.id))[-1]
+    assert last.code == "verdict_reused"
+    assert (last.message or "").startswith(f"verdict reused of job {first.id} version {source.version}: ")
+    assert last.response_payload == source.response_payload
+
+    third = await system.create(policy={"reuse_verdict": False})
+    agent.answers[third.id] = lambda _: {"text": text}
+    await system.client.execute_job(third.id)
+    await system.at_rest(third.id)
+    assert judge.asked == asked + 1
+
+
+async def test_a_deterministic_agent_is_not_asked_the_same_again(system: System, agent: Agent, judge: Judge) -> None:
+    sure = NewAgent(id=f"sure-{uuid4().hex[:8]}", name="sure", url=agent.url, deterministic=True)
+    await system.client.create_agent(sure)
+    payload = {"n": str(uuid4())}
+    first, second, other = [
+        await system.create(sure.id, payload=asked) for asked in (payload, payload, {"n": "another"})
+    ]
+    for job in (first, other):
+        agent.answers[job.id] = lambda body: {"text": f"blue {body['payload']}"}
+        await system.client.execute_job(job.id)
+        assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+    asked = judge.asked
+    await system.client.execute_job(second.id)
+    assert (await system.at_rest(second.id)).status is JobStatus.COMPLETED
+    assert second.id not in agent.calls
+    assert judge.asked == asked
+
+    logs = await system.logs(second.id)
+    assert [entry.code for entry in logs[-3:]] == ["result_reused", "result_reused", "verdict_reused"]
+    assert logs[-2].status is JobLogStatus.IN_PROGRESS
+    assert (logs[-2].message or "").startswith(f"result reused of job {first.id} version ")
+    assert logs[-1].response_payload == (await system.logs(first.id))[-1].response_payload

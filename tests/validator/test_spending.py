@@ -1,0 +1,163 @@
+"""What judgements consume, on both APIs, and what becomes of a budget."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import fake_judge as fake
+import pytest
+from factories import incoming, result_produced
+from fake_judge import FakeJudge, Step
+from fakes import FakeLeases, FakePublisher, until
+
+from contracts.resources import Usage
+from contracts.status import ReportKind
+from servicekit.budget import Budget
+from servicekit.worker import Worker
+from validator.handlers import Handlers
+from validator.judges.openai import JudgeConfig, OpenAIJudge
+from validator.judges.shapes import ApiName
+from validator.ports import Granted, Turned
+from validator.prompt import PROMPT_VERSION
+
+MILLION = 1_000_000
+USD = 0.15 + 0.60  # of a million tokens read, and as many written
+NAMES = {"chat": ("prompt_tokens", "completion_tokens"), "responses": ("input_tokens", "output_tokens")}
+NONSENSE = fake.says("Sure! Here is my verdict.")
+
+
+class FakeJudgings:
+    """Grants everything within one budget, or answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.budget = Budget()
+        self.turned: Turned | None = None
+
+    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Granted | Turned]:
+        del owner, room
+        return [self.turned or Granted(7, 10.0, self.budget) for _ in results]
+
+
+@pytest.fixture(params=["chat", "responses"])
+def api(request: pytest.FixtureRequest) -> ApiName:
+    return request.param
+
+
+@pytest.fixture
+def config(server: FakeJudge, api: ApiName) -> JudgeConfig:
+    return JudgeConfig(api_key="sk-test", base_url=server.base_url, model="a-model", api=api, timeout_s=10)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker("test", FakeLeases(), capacity=10, outcomes_max=100)
+    running = asyncio.create_task(worker.run())
+    yield worker
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await worker.stop(0.0)
+
+
+@pytest.fixture
+def judgings() -> FakeJudgings:
+    return FakeJudgings()
+
+
+@pytest.fixture
+async def reported(worker: Worker, judgings: FakeJudgings, config: JudgeConfig) -> AsyncIterator[Any]:
+    publisher = FakePublisher()
+
+    async def run() -> Any:
+        """What is reported of one result."""
+        assert await handlers.on_result_produced([incoming(result_produced())]) == [None]
+        await until(lambda: publisher.events)
+        return publisher.events[0]
+
+    async with OpenAIJudge(config) as judge:
+        handlers = Handlers(worker, judgings, judge, config, publisher)  # type: ignore[arg-type]
+        yield run
+
+
+@pytest.fixture
+def costs(api: ApiName) -> Any:
+    """The answer of a step, for so many tokens read and written."""
+
+    def make(step: Step, read: int = MILLION, written: int = MILLION) -> Step:
+        return fake.charges(step, dict(zip(NAMES[api], (read, written), strict=True)))
+
+    return make
+
+
+async def test_a_verdict_says_what_it_cost_and_who_judged(
+    server: FakeJudge, reported: Any, costs: Any, api: ApiName
+) -> None:
+    server.plays(costs(fake.ok()))
+    report = await reported()
+    assert report.kind is ReportKind.VERDICT
+    assert (report.usage.tokens, report.usage.cost_usd) == (2 * MILLION, pytest.approx(USD))
+    assert report.judge == f"a-model at {server.base_url.split('/')[2]} ({api}, prompt {PROMPT_VERSION})"
+
+
+async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge, reported: Any, costs: Any) -> None:
+    server.plays(costs(NONSENSE, 10, 5), costs(fake.refuses(), 10, 5), costs(fake.ok(), 10, 5))
+    report = await reported()
+    assert report.kind is ReportKind.VERDICT
+    assert (report.usage.input_tokens, report.usage.output_tokens) == (30, 15)
+
+
+async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported: Any, costs: Any) -> None:
+    server.plays(costs(NONSENSE))
+    report = await reported()
+    assert (report.kind, report.code, report.judge) == (ReportKind.FAILED, "judge_invalid_json", None)
+    assert (report.usage.tokens, report.usage.cost_usd) == (6 * MILLION, pytest.approx(3 * USD))
+
+
+async def test_of_an_unknown_model_the_tokens_count(server: FakeJudge, reported: Any, api: ApiName) -> None:
+    server.plays(fake.charges(fake.ok(), dict.fromkeys(NAMES[api], 10), model="our-own"))
+    report = await reported()
+    assert report.usage == Usage(input_tokens=10, output_tokens=10, model="our-own")
+
+
+@pytest.mark.parametrize("usage", [None, 5, "many", [], {"prompt_tokens": -1, "input_tokens": -1}])
+async def test_malformed_usage_is_ignored(server: FakeJudge, reported: Any, usage: Any) -> None:
+    server.plays(fake.charges(fake.ok(), usage))
+    report = await reported()
+    assert (report.kind, report.usage) == (ReportKind.VERDICT, None)
+
+
+async def test_the_judge_is_asked_no_more_once_the_budget_is_used_up(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, costs: Any
+) -> None:
+    judgings.budget = Budget(usd=1.0, spent_usd=0.25)
+    server.plays(costs(NONSENSE), costs(fake.ok()))
+    report = await reported()
+    assert (report.kind, report.code) == (ReportKind.FAILED, "budget_exhausted")
+    assert report.message == "1 of 1 USD are spent, and the judge is not asked again"
+    assert report.usage.cost_usd == pytest.approx(USD)
+    assert len(server.asked) == 1
+
+
+async def test_a_verdict_stands_whatever_it_cost(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, costs: Any
+) -> None:
+    judgings.budget = Budget(tokens=1)
+    server.plays(costs(fake.ok()))
+    assert (await reported()).kind is ReportKind.VERDICT
+
+
+def test_a_judge_is_named_by_all_that_its_verdicts_depend_on() -> None:
+    base = JudgeConfig(model="m")
+    others = [
+        {"model": "n"},
+        {"api": "responses"},
+        {"base_url": "http://judge:1/v1"},
+        {"base_url": "http://judge:2/v1"},
+    ]
+    names = {base.judge, *(base.model_copy(update=other).judge for other in others)}
+    assert len(names) == 1 + len(others)
+    assert base.model_copy(update={"api_key": "sk-secret", "timeout_s": 5.0}).judge == base.judge
+    secret = base.model_copy(update={"base_url": "http://user:sk-secret@judge:1/v1?key=sk-secret"}).judge
+    assert "sk-secret" not in secret
