@@ -1,16 +1,16 @@
 import { learnSkew } from "@/lib/clock";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
+import type { Paths } from "./paths";
 import { ApiError, unreachable } from "./problem";
-import type { paths } from "./schema";
 import type { Problem } from "./types";
 
-type Verb = "get" | "post" | "put" | "delete";
+type Verb = "get" | "post" | "put" | "patch" | "delete";
 type PathsWith<V extends Verb> = {
-  [P in keyof paths]: paths[P][V] extends { responses: unknown } ? P : never;
-}[keyof paths];
-type Operation<P extends keyof paths, V extends Verb> = paths[P][V];
+  [P in keyof Paths]: Paths[P] extends Record<V, { responses: unknown }> ? P : never;
+}[keyof Paths];
+type Operation<P extends keyof Paths, V extends Verb> = Paths[P] extends Record<V, infer O> ? O : never;
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
-export type Answer<P extends keyof paths, V extends Verb> =
+export type Answer<P extends keyof Paths, V extends Verb> =
   Operation<P, V> extends { responses: infer R }
     ? Json<R extends { 200: infer Ok } ? Ok : R extends { 201: infer Created } ? Created : never>
     : never;
@@ -22,6 +22,8 @@ export type Options = {
   body?: unknown;
   /** Names what a repeated request asks for: sending it again with the same key does nothing twice. */
   idempotencyKey?: string;
+  /** The version that is edited: where it is no longer the latest, nothing is changed. */
+  ifMatch?: number;
   signal?: AbortSignal;
 };
 
@@ -42,6 +44,7 @@ async function send<T>(method: string, template: string, options: Options = {}):
   const headers = new Headers({ Accept: "application/json" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
+  if (options.ifMatch !== undefined) headers.set("If-Match", `"${options.ifMatch}"`);
   let response: Response;
   let text: string;
   try {
@@ -87,4 +90,6 @@ export const api = {
   get: <P extends PathsWith<"get">>(path: P, options?: Options) => send<Answer<P, "get">>("GET", path, options),
   post: <P extends PathsWith<"post">>(path: P, options?: Options) => send<Answer<P, "post">>("POST", path, options),
   put: <P extends PathsWith<"put">>(path: P, options?: Options) => send<Answer<P, "put">>("PUT", path, options),
+  patch: <P extends PathsWith<"patch">>(path: P, options?: Options) => send<Answer<P, "patch">>("PATCH", path, options),
+  delete: <P extends PathsWith<"delete">>(path: P, options?: Options) => send<void>("DELETE", path, options),
 };

@@ -10,4 +10,4 @@ export const jobKeys = {
 };
 
 /** What a change of some job makes stale; the pages of these are refetched a little later. */
-export const DERIVED_KEYS = [jobKeys.counts, ["batches"], ["overview"]] as const;
+export const DERIVED_KEYS = [jobKeys.counts, ["batches"], ["overview"], ["agents", "stats"]] as const;

@@ -6,12 +6,31 @@ type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
+export type Policy = Schemas["Policy"];
 export type Job = Schemas["Job"] & JobExtras;
 export type JobLog = Schemas["JobLog"] & LogExtras;
 export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
   Partial<Schemas["JobChange"]> &
   ChangeExtras;
+export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title" | "acceptance_criteria">;
 export type Agent = Schemas["Agent"];
+export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "id" | "name" | "url">;
+export type {
+  AgentStats,
+  Batch,
+  DeadLetter,
+  DeadLetters,
+  JobCounts,
+  JobEdit,
+  JobFilter,
+  Limit,
+  NewLimit,
+  Operation,
+  OperationState,
+  Overview,
+  OverviewCounts,
+  OverviewPoint,
+} from "./coming";
 export type Problem = Schemas["Problem"];
 export type Page<Item> = { items: Item[]; next_cursor: string | null };
 

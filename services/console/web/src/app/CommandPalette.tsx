@@ -15,6 +15,19 @@ type CommandPaletteProps = {
 
 const ITEM = "flex h-9 cursor-pointer items-center rounded px-2 aria-selected:bg-sunken";
 
+type Navigate = ReturnType<typeof useNavigate>;
+
+const PLACES: [string, (navigate: Navigate) => Promise<void>][] = [
+  ["New job", (navigate) => navigate({ to: "/new", search: {} })],
+  ["Batches", (navigate) => navigate({ to: "/batches" })],
+  ["Agents", (navigate) => navigate({ to: "/agents", search: {} })],
+  ["Register an agent", (navigate) => navigate({ to: "/agents", search: { register: true } })],
+  ["Limits", (navigate) => navigate({ to: "/limits" })],
+  ["Overview", (navigate) => navigate({ to: "/overview", search: {} })],
+  ["Overview: the last 24 hours", (navigate) => navigate({ to: "/overview", search: { range: "24h" } })],
+  ["Dead letters", (navigate) => navigate({ to: "/dead-letters" })],
+];
+
 /** Everything that can be gone to or done, by its name. */
 export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
   const navigate = useNavigate();
@@ -42,6 +55,11 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
                 Jobs
               </Command.Item>
+              {PLACES.map(([name, go]) => (
+                <Command.Item key={name} className={ITEM} onSelect={run(() => void go(navigate))}>
+                  {name}
+                </Command.Item>
+              ))}
               {JOB_STATUSES.map((status) => (
                 <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
                   Jobs: {LOOKS[status].word.toLowerCase()}

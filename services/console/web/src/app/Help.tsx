@@ -12,6 +12,11 @@ const KEYS: [string, string][] = [
   ["u", "back to the list"],
   ["n", "show new jobs"],
   ["/", "search"],
+  ["c", "create a job"],
+  ["g l", "go to the list of jobs"],
+  ["g b", "go to the batches"],
+  ["g a", "go to the agents"],
+  ["g o", "go to the overview"],
   ["Ctrl K", "command palette"],
   ["?", "this help"],
 ];

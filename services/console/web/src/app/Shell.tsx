@@ -1,23 +1,41 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { useKeys } from "@/lib/keys";
 import { Announcer } from "@/ui/announcer";
 import { Button } from "@/ui/button";
 import { Toasts } from "@/ui/toast";
-import { CommandPalette } from "./CommandPalette";
 import { Help } from "./Help";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
 import { useTheme } from "./theme";
+
+const CommandPalette = lazy(() => import("./CommandPalette").then((module) => ({ default: module.CommandPalette })));
+
+const PLACES = [
+  { to: "/", name: "Jobs" },
+  { to: "/batches", name: "Batches" },
+  { to: "/agents", name: "Agents" },
+  { to: "/overview", name: "Overview" },
+] as const;
 
 /** What stands around every page. */
 export function Shell() {
   const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
-  useKeys({ "?": () => showHelp(true), "Shift+?": () => showHelp(true) });
+  const navigate = useNavigate();
+  const go = (to: (typeof PLACES)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
+  useKeys({
+    "?": () => showHelp(true),
+    "Shift+?": () => showHelp(true),
+    c: go("/new"),
+    "g l": go("/"),
+    "g b": go("/batches"),
+    "g a": go("/agents"),
+    "g o": go("/overview"),
+  });
   useEffect(
     () =>
       tinykeys(window, {
@@ -33,19 +51,22 @@ export function Shell() {
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
         Skip to the content
       </a>
-      <header className="flex h-12 shrink-0 items-center gap-2 border-b px-4">
+      <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-2 border-b px-4">
         <Link to="/" search={{}} className="mr-2 flex items-center gap-2 text-base font-semibold">
           <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
         </Link>
-        <nav aria-label="Main" className="flex gap-1 overflow-x-auto">
-          <Link
-            to="/"
-            search={{}}
-            activeOptions={{ includeSearch: false, exact: false }}
-            className="inline-flex h-8 items-center rounded px-2 text-muted hover:text-text aria-[current=page]:text-text"
-          >
-            Jobs
-          </Link>
+        <nav aria-label="Main" className="flex gap-1 max-sm:order-last max-sm:-mx-2 max-sm:w-full max-sm:pb-1">
+          {PLACES.map(({ to, name }) => (
+            <Link
+              key={to}
+              to={to}
+              search={{}}
+              activeOptions={{ includeSearch: false, exact: to === "/" }}
+              className="inline-flex h-8 shrink-0 items-center rounded px-2 text-muted hover:text-text aria-[current=page]:bg-sunken aria-[current=page]:text-text pointer-coarse:h-11"
+            >
+              {name}
+            </Link>
+          ))}
         </nav>
         <div className="ml-auto flex items-center gap-1">
           <LivePill />
@@ -64,7 +85,11 @@ export function Shell() {
       <main id="main" tabIndex={-1} className="min-h-0 grow overflow-auto outline-none">
         <Outlet />
       </main>
-      <CommandPalette open={isPalette} onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
+      <Suspense>
+        {isPalette && (
+          <CommandPalette open onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
+        )}
+      </Suspense>
       <Help open={isHelp} onOpenChange={showHelp} />
       <Toasts />
       <Announcer />

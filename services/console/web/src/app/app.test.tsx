@@ -48,6 +48,30 @@ it("opens help and the palette by keys, and remembers the theme", async () => {
   expect(document.documentElement.dataset.theme).toBe("dark");
 });
 
+it.each([
+  ["New job", "/new"],
+  ["Batches", "/batches"],
+  ["Register an agent", "/agents"],
+  ["Limits", "/limits"],
+  ["Dead letters", "/dead-letters"],
+])("the palette leads to %s", async (name, address) => {
+  const { user, router } = await renderPage(<Shell />);
+  await user.click(screen.getByRole("button", { name: "Command palette" }));
+  await user.click(await screen.findByRole("option", { name }));
+  await waitFor(() => expect(router.state.location.pathname).toBe(address));
+});
+
+it.each([
+  ["c", "/new"],
+  ["gb", "/batches"],
+  ["ga", "/agents"],
+  ["go", "/overview"],
+])("the keys %s lead to %s", async (keys, address) => {
+  const { user, router } = await renderPage(<Shell />);
+  await user.keyboard(keys);
+  await waitFor(() => expect(router.state.location.pathname).toBe(address));
+});
+
 it("single keys can be turned off", async () => {
   const { user } = await renderPage(<Shell />);
   await user.keyboard("?");

@@ -1,28 +1,36 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import { parseJobsSearch } from "@/jobs/list/filters";
 import { JobsPage } from "@/jobs/list/JobsPage";
-import { EmptyState } from "@/ui/states";
+import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
+import { fetched } from "./fetched";
 import { Shell } from "./Shell";
 import { parseSearch, stringifySearch } from "./search-text";
 
-// The list is the first thing to be seen; what shows a job is fetched with its first page.
-const JobPage = lazy(() => import("@/jobs/detail/JobPage").then((module) => ({ default: module.JobPage })));
+// The list is the first thing to be seen, and is there at once.
+const JobPage = fetched(async () => (await import("@/jobs/detail/JobPage")).JobPage);
+const NewJobPage = fetched(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
+const BatchesPage = fetched(async () => (await import("@/batches/BatchesPage")).BatchesPage);
+const BatchPage = fetched(async () => (await import("@/batches/BatchPage")).BatchPage);
+const AgentsPage = fetched(async () => (await import("@/agents/AgentsPage")).AgentsPage);
+const LimitsPage = fetched(async () => (await import("@/agents/LimitsPage")).LimitsPage);
+const OverviewPage = fetched(async () => (await import("@/overview/OverviewPage")).OverviewPage);
+const DeadLettersPage = fetched(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 
 type Raw = Record<string, string | string[] | undefined>;
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+const getParentRoute = () => root;
 
 const jobs = createRoute({
-  getParentRoute: () => root,
+  getParentRoute,
   path: "/",
   validateSearch: (search) => parseJobsSearch(search as Raw),
   component: () => <JobsPage search={jobs.useSearch()} />,
 });
 
 const jobsToo = createRoute({
-  getParentRoute: () => root,
+  getParentRoute,
   path: "/jobs",
   beforeLoad: () => {
     throw redirect({ to: "/", search: {} });
@@ -30,32 +38,59 @@ const jobsToo = createRoute({
 });
 
 const job = createRoute({
-  getParentRoute: () => root,
+  getParentRoute,
   path: "/jobs/$id",
   component: () => {
     const { id } = job.useParams();
-    return (
-      <Suspense>
-        <JobPage key={id} id={id} />
-      </Suspense>
-    );
+    return <JobPage key={id} id={id} />;
   },
 });
 
 const newJob = createRoute({
-  getParentRoute: () => root,
+  getParentRoute,
   path: "/new",
   validateSearch: (search: Raw): { from?: string } => (typeof search.from === "string" ? { from: search.from } : {}),
-  component: () => (
-    <EmptyState title="New job" isPage>
-      Use the API or the command line until this form is here.
-    </EmptyState>
-  ),
+  component: () => {
+    const { from } = newJob.useSearch();
+    return <NewJobPage key={from} from={from} />;
+  },
 });
+
+const batches = createRoute({ getParentRoute, path: "/batches", component: BatchesPage });
+
+const batch = createRoute({
+  getParentRoute,
+  path: "/batches/$id",
+  component: () => {
+    const { id } = batch.useParams();
+    return <BatchPage key={id} id={id} />;
+  },
+});
+
+const agents = createRoute({
+  getParentRoute,
+  path: "/agents",
+  validateSearch: (search: Raw): { register?: true } => (String(search.register) === "true" ? { register: true } : {}),
+  component: () => {
+    const { register } = agents.useSearch();
+    return <AgentsPage key={String(register)} isRegistering={register} />;
+  },
+});
+
+const limits = createRoute({ getParentRoute, path: "/limits", component: LimitsPage });
+
+const overview = createRoute({
+  getParentRoute,
+  path: "/overview",
+  validateSearch: parseOverviewSearch,
+  component: () => <OverviewPage search={overview.useSearch()} />,
+});
+
+const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", component: DeadLettersPage });
 
 /** Every page, and what its address may say. */
 export const router = createRouter({
-  routeTree: root.addChildren([jobs, jobsToo, job, newJob]),
+  routeTree: root.addChildren([jobs, jobsToo, job, newJob, batches, batch, agents, limits, overview, deadLetters]),
   parseSearch,
   stringifySearch,
   defaultErrorComponent: ErrorPage,

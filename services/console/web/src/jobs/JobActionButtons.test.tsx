@@ -33,6 +33,13 @@ it("says why something cannot be done, and does not do it", async () => {
   expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
 });
 
+it("a job that says what an agent must be able to do can be executed without one", async () => {
+  const job = aJob({ status: "PENDING", agent_id: null, capabilities: ["ocr"] });
+  const { user } = await renderPage(<JobActionButtons job={job} />);
+  await user.click(button("Execute"));
+  expect(screen.getByRole("alertdialog")).toHaveTextContent("An agent that has ocr is found");
+});
+
 it("does not ask twice for an execution that is asked for already", async () => {
   await renderPage(<JobActionButtons job={aJob({ status: "ASSIGNED", live: true })} />);
   expect(button("Execute")).toHaveAttribute("aria-disabled", "true");

@@ -68,6 +68,14 @@ function effect(action: Action, job: Job): ReactNode {
   const agent = job.agent_id ? <b className="font-medium text-text">{job.agent_id}</b> : "its agent";
   switch (action) {
     case "execute":
+      if (!job.agent_id) {
+        return (
+          <>
+            An agent that has {job.capabilities?.join(", ")} is found and gets the payload; the result is judged against
+            the acceptance criteria.
+          </>
+        );
+      }
       return (
         <>The payload of its latest assignment goes to {agent}; the result is judged against the acceptance criteria.</>
       );

@@ -18,7 +18,7 @@ function keyOf(wish: string): string {
   return key;
 }
 
-async function once<T>(wish: string, ask: (key: string) => Promise<T>): Promise<T> {
+export async function once<T>(wish: string, ask: (key: string) => Promise<T>): Promise<T> {
   try {
     const answer = await ask(keyOf(wish));
     keys.delete(wish);

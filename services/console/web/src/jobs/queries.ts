@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/keys";
-import type { Agent, Job, JobLog, Page } from "@/api/types";
+import type { Agent, Job, JobCounts, JobLog, Page } from "@/api/types";
 import { type JobsSearch, toQuery } from "./list/filters";
 
 const PAGE_SIZE = 100;
@@ -18,6 +18,17 @@ export function jobsQuery(search: JobsSearch) {
     },
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+}
+
+/** How many jobs match, by status; it comes after the rows, and nothing waits for it. */
+export function countsQuery(search: JobsSearch) {
+  const { status: _, sort: __, ascending: ___, ...filters } = search;
+  return queryOptions({
+    queryKey: [...jobKeys.counts, toQuery(filters)],
+    retry: false,
+    queryFn: ({ signal }): Promise<JobCounts> =>
+      api.get("/api/jobs/counts", { query: toQuery(filters, Date.now()), signal }),
   });
 }
 

@@ -109,8 +109,10 @@ const ALLOWED: Record<Action, readonly JobStatus[]> = {
 };
 
 /** Why a job cannot be treated so now; null when it can. The jobstore has the last word. */
-export function refusal(action: Action, job: Pick<Job, "status" | "live">): string | null {
-  if (!ALLOWED[action].includes(job.status)) return REASONS[action](LOOKS[job.status].word.toLowerCase());
+export function refusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
+  // Where the job says what an agent must be able to do, one is found when it is executed.
+  const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
+  if (!isMatched && !ALLOWED[action].includes(job.status)) return REASONS[action](LOOKS[job.status].word.toLowerCase());
   if (action !== "cancel" && job.live) return "An execution is asked for already.";
   return null;
 }

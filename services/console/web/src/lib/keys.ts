@@ -18,11 +18,11 @@ export function useKeys(bindings: Bindings): void {
   useEffect(() => {
     latest.current = bindings;
   });
-  const names = Object.keys(bindings).join(" ");
+  const names = Object.keys(bindings).join("\n");
   useEffect(() => {
     if (!isOn) return;
     const listeners = names
-      .split(" ")
+      .split("\n")
       .map((name) => [name, (event: KeyboardEvent) => heard(event, latest.current[name])]);
     return tinykeys(window, Object.fromEntries(listeners));
   }, [isOn, names]);

@@ -1,4 +1,4 @@
-import type { Job, JobChange, JobLog, Verdict } from "@/api/types";
+import type { Agent, Batch, Job, JobChange, JobLog, Overview, Verdict } from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -59,6 +59,60 @@ export function aVerdict(fields: Partial<Verdict> = {}): Verdict {
       { text: "it is short", outcome: "fail", required: false, evidence: null, comment: "nine hundred lines" },
     ],
     model: "a-model",
+    ...fields,
+  };
+}
+
+export function anAgent(fields: Partial<Agent> = {}): Agent {
+  return {
+    id: "writer",
+    name: "writer",
+    protocol: "http",
+    url: "http://a",
+    enabled: true,
+    circuit: "closed",
+    deterministic: false,
+    paused: false,
+    created_at: AT,
+    updated_at: AT,
+    ...fields,
+  };
+}
+
+export function aBatch(fields: Partial<Batch> = {}): Batch {
+  return {
+    id: "batch-1",
+    kind: "execute",
+    state: "RUNNING",
+    total: 10,
+    counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, IN_PROGRESS: 2, ASSIGNED: 2 },
+    rate_per_s: 2,
+    ends_at: null,
+    created_at: AT,
+    items: [
+      { job_id: "poem", accepted: true },
+      { job_id: "done", accepted: false, code: "illegal_transition", message: "the job is COMPLETED" },
+    ],
+    ...fields,
+  };
+}
+
+export function anOverview(fields: Partial<Overview> = {}): Overview {
+  const numbers = {
+    created: 9,
+    completed: 6,
+    failed: 1,
+    rejected: 1,
+    resubmission_required: 1,
+    cancelled: 0,
+    cost_usd: 0.25,
+    tokens: 1_200,
+  };
+  const wait = { p50: 0.5, p95: 2, p99: null };
+  return {
+    points: [{ at: AT, ...numbers, wait, duration: { p50: 4, p95: 9, p99: 12 } }],
+    totals: { ...numbers, acceptance_rate: 0.75 },
+    now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
     ...fields,
   };
 }

@@ -36,6 +36,7 @@ export async function renderPage(shown: Shown, { address = "/", client = createQ
     history: createMemoryHistory({ initialEntries: [address] }),
     parseSearch,
     stringifySearch,
+    defaultNotFoundComponent: () => <p>another page</p>,
   });
   await router.load();
   const user = userEvent.setup();

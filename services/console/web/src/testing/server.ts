@@ -1,28 +1,15 @@
 import { HttpResponse, http } from "msw";
 import { setupServer } from "msw/node";
 import type { Job, JobLog } from "@/api/types";
+import { anAgent } from "./factories";
 
 const BASE = "http://signoff.test";
 
 export const server = setupServer(
   http.get(`${BASE}/api/agents`, () =>
-    HttpResponse.json({ items: [agent("writer"), agent("ocr")], next_cursor: null }),
+    HttpResponse.json({ items: [anAgent(), anAgent({ id: "ocr", name: "ocr" })], next_cursor: null }),
   ),
 );
-
-function agent(id: string) {
-  const at = "2026-11-25T00:00:00Z";
-  return {
-    id,
-    name: id,
-    protocol: "http",
-    url: "http://a",
-    enabled: true,
-    circuit: "closed",
-    created_at: at,
-    updated_at: at,
-  };
-}
 
 export const serveJob = (job: Job, logs: JobLog[] = []) =>
   server.use(
@@ -46,10 +33,15 @@ export function serveJobs(...pages: Job[][]): URL[] {
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
-export function onPost(path: string, answer: Answer): Request[] {
+type Verb = "get" | "post" | "put" | "patch" | "delete";
+
+export const onPost = (path: string, answer: Answer) => on("post", path, answer);
+
+/** Answers requests, and remembers them. */
+export function on(verb: Verb, path: string, answer: Answer): Request[] {
   const asked: Request[] = [];
   server.use(
-    http.post(`${BASE}${path}`, ({ request }) => {
+    http[verb](`${BASE}${path}`, ({ request }) => {
       asked.push(request.clone());
       return answer(request);
     }),
@@ -59,5 +51,7 @@ export function onPost(path: string, answer: Answer): Request[] {
 
 export const json = (body: object, status = 200) => HttpResponse.json(body as Record<string, unknown>, { status });
 
-export const problem = (status: number, code: string, detail: string) =>
-  json({ type: "about:blank", title: "Refused", status, code, detail, request_id: "r-1" }, status);
+export const problem = (status: number, code: string, detail: string, errors?: object[]) =>
+  json({ type: "about:blank", title: "Refused", status, code, detail, request_id: "r-1", errors }, status);
+
+export const items = (...all: object[]) => json({ items: all, next_cursor: null });

@@ -12,7 +12,7 @@ const look = cva(
         quiet: "text-text not-aria-disabled:hover:bg-sunken",
         danger: "bg-failed text-surface not-aria-disabled:hover:opacity-90",
       },
-      size: { normal: "h-8 px-3 text-sm", small: "h-7 px-2 text-xs", icon: "size-8 pointer-coarse:min-w-11" },
+      size: { normal: "h-8 px-3 text-sm", small: "h-7 px-2 text-xs", icon: "size-8 shrink-0 pointer-coarse:min-w-11" },
     },
     defaultVariants: { kind: "plain", size: "normal" },
   },

@@ -1,17 +1,14 @@
 import { Link } from "@tanstack/react-router";
-import { Link2, MoreHorizontal } from "lucide-react";
 import type { Job, JobLog } from "@/api/types";
 import { money, shortId } from "@/lib/format";
-import { Button } from "@/ui/button";
 import { Copy } from "@/ui/copy";
-import { Menu, MenuItem } from "@/ui/menu";
 import { Time } from "@/ui/time";
-import { toast } from "@/ui/toast";
 import { JobActionButtons } from "../JobActionButtons";
 import { JobProgress } from "../JobProgress";
 import { JobStatusBadge } from "../JobStatusBadge";
 import { usePendingAction } from "../mutations";
 import type { Action } from "../status";
+import { JobMenu } from "./JobMenu";
 
 type JobHeaderProps = {
   job: Job;
@@ -36,30 +33,12 @@ export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderP
         </div>
         <div className="flex items-start gap-2">
           <JobActionButtons job={job} asked={asked} onHeard={onHeard} />
-          <Menu
-            trigger={
-              <Button size="icon" aria-label="More">
-                <MoreHorizontal aria-hidden size={16} />
-              </Button>
-            }
-          >
-            <MenuItem onSelect={onDuplicate}>Duplicate with edits</MenuItem>
-            <MenuItem onSelect={() => void copyLink()}>
-              <Link2 aria-hidden size={14} /> Copy the link
-            </MenuItem>
-          </Menu>
+          <JobMenu job={job} onDuplicate={onDuplicate} />
         </div>
       </div>
       <JobProgress job={job} logs={logs} />
       {job.description && <p className="max-w-prose whitespace-pre-wrap break-words">{job.description}</p>}
     </header>
-  );
-}
-
-async function copyLink(): Promise<void> {
-  await navigator.clipboard.writeText(location.href).then(
-    () => toast("The link was copied"),
-    () => toast("The browser does not let the page copy", location.href),
   );
 }
 
@@ -84,9 +63,9 @@ function Facts({ job }: { job: Job }) {
       <span>priority {job.priority}</span>
       <span>tenant {job.tenant}</span>
       {job.batch_id && (
-        <a href={`/batches/${job.batch_id}`} className="text-accent hover:underline">
+        <Link to="/batches/$id" params={{ id: job.batch_id }} className="text-accent hover:underline">
           batch {shortId(job.batch_id)}
-        </a>
+        </Link>
       )}
       {job.spent_usd != null && (
         <span>

@@ -4,20 +4,24 @@ import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
 import { Button } from "@/ui/button";
 import { VERBS } from "../status";
+import { BatchDialog } from "./BatchDialog";
+import { filterOf } from "./batch";
 import { allowed, type BulkAction, type BulkProgress, useBulk } from "./bulk";
+import { inWords, type JobsSearch } from "./filters";
 
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
 type BulkActionsProps = {
   selected: readonly Job[];
-  /** The filter in words, restated before anything is done. */
-  filter: string;
+  /** The filter, restated before anything is done. */
+  search: JobsSearch;
   onClear: () => void;
 };
 
 /** What can be done with the jobs that are selected; says beforehand for how many, and afterwards how it went. */
-export function BulkActions({ selected, filter, onClear }: BulkActionsProps) {
+export function BulkActions({ selected, search, onClear }: BulkActionsProps) {
   const [asked, ask] = useState<BulkAction | null>(null);
+  const [batch, askBatch] = useState<"selected" | "all" | null>(null);
   const { progress, run, abort, dismiss } = useBulk();
   if (progress) return <Progress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
@@ -31,9 +35,29 @@ export function BulkActions({ selected, filter, onClear }: BulkActionsProps) {
           {VERBS[action]}
         </Button>
       ))}
+      <Button onClick={() => askBatch("selected")}>Execute as a batch</Button>
+      <Button
+        unavailable={filterOf(search) === null}
+        title={
+          filterOf(search) === null ? "A batch knows nothing of a text or a time: take that filter away." : undefined
+        }
+        onClick={() => askBatch("all")}
+      >
+        Execute all that match
+      </Button>
       <Button kind="quiet" onClick={onClear}>
         Clear selection
       </Button>
+      {batch && (
+        <BatchDialog
+          search={search}
+          selected={batch === "selected" ? selected : null}
+          onClose={(isMade) => {
+            askBatch(null);
+            if (isMade) onClear();
+          }}
+        />
+      )}
       {asked && (
         <AlertDialog
           open
@@ -47,7 +71,8 @@ export function BulkActions({ selected, filter, onClear }: BulkActionsProps) {
           }}
         >
           <p>
-            Selected among: {filter}. {VERBS[asked]} is asked for each of {counted(affected.length, "job")}, one by one.
+            Selected among: {inWords(search)}. {VERBS[asked]} is asked for each of {counted(affected.length, "job")},
+            one by one.
           </p>
           {others > 0 && (
             <p className="text-muted">{counted(others, "job")} of the selection cannot be, and stay as they are.</p>

@@ -2,9 +2,10 @@ import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
 import { applyJobs } from "@/live/apply";
-import { aChange, aJob } from "@/testing/factories";
+import { aBatch, aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { json, onPost, problem, serveJobs, server } from "@/testing/server";
+import { json, on, onPost, problem, serveJobs, server } from "@/testing/server";
+import { allInWords, filterOf } from "./batch";
 import { parseJobsSearch, toQuery } from "./filters";
 import { JobsPage } from "./JobsPage";
 
@@ -97,6 +98,45 @@ it("does one thing to many jobs: says how many can be, and which were refused", 
   await user.click(within(dialog).getByRole("button", { name: "Execute" }));
   expect(await screen.findByText(/2 of 2 asked, 1 refused/)).toBeVisible();
   expect(screen.getByText(/an execution of the job is live/)).toBeVisible();
+});
+
+it("makes a batch of all that match, and restates the filter before", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/jobs/counts", () => json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000 }));
+  const asked = onPost("/api/batches", () => json(aBatch({ id: "made" }), 201));
+  const { user, router } = await page("/?status=FAILED&agent=writer&label=team:a");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select Alpha" }));
+  await user.click(screen.getByRole("button", { name: "Execute all that match" }));
+  const dialog = await screen.findByRole("alertdialog", { name: "Execute all 7 jobs as a batch?" });
+  expect(dialog).toHaveTextContent("All that match: status FAILED, agent writer, label team:a.");
+  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/made"));
+  const filter = { statuses: ["FAILED"], agent_id: "writer", labels: { team: "a" } };
+  expect(await asked[0]?.json()).toEqual({ filter });
+  expect(asked[0]?.headers.get("Idempotency-Key")).toBeTruthy();
+});
+
+it("makes a batch of what is selected, and says why it could not", async () => {
+  serveJobs(JOBS);
+  const asked = onPost("/api/batches", () => problem(429, "queue_full", "the queue of default is full"));
+  const { user } = await page("/?period=24h");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
+  expect(screen.getByRole("button", { name: "Execute all that match" })).toHaveAttribute("aria-disabled", "true");
+  await user.click(screen.getByRole("button", { name: "Execute as a batch" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Execute 3 jobs as a batch?" });
+  expect(dialog).toHaveTextContent("1 job of them cannot be executed");
+  await user.click(within(dialog).getByRole("button", { name: "Execute" }));
+  expect(await within(dialog).findByText("the queue of default is full")).toBeVisible();
+  expect(await asked[0]?.json()).toEqual({ job_ids: ["a", "b", "c"] });
+});
+
+it("a batch of all is one of those that can be executed, unless a status is asked for", () => {
+  expect(filterOf({})).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
+  expect(filterOf({ text: "x" })).toBeNull();
+  expect(allInWords(undefined, {})).toBe("all jobs");
+  expect(allInWords({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100 }, {})).toBe("all of at least 100 jobs");
 });
 
 it("can be walked by keys, unless they are turned off", async () => {

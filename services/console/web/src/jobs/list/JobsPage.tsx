@@ -18,7 +18,7 @@ import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
 import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
 import { FilterBar } from "./FilterBar";
-import { inWords, isFiltered, type JobsSearch, type Sort } from "./filters";
+import { isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
 import { NewRowsPill } from "./NewRowsPill";
 import { rememberOrder } from "./neighbours";
@@ -133,7 +133,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
           )}
         </section>
       </div>
-      <BulkActions selected={selection.jobs} filter={inWords(search)} onClear={selection.clear} />
+      <BulkActions selected={selection.jobs} search={search} onClear={selection.clear} />
       <p className={cn("border-t px-4 py-1 text-xs text-muted", list.isPending && "invisible")}>
         {counted(jobs.length, "job")} loaded
         {hasNextPage && `, and there are more; ${search.sort ? "sorted among those" : "scroll on"}`}

@@ -1,0 +1,114 @@
+import { useForm } from "react-hook-form";
+import { placeErrors } from "@/api/form";
+import type { Agent, NewAgent } from "@/api/types";
+import { ProblemState } from "@/jobs/ProblemState";
+import { Button } from "@/ui/button";
+import { Dialog } from "@/ui/dialog";
+import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";
+import { editable, useSaveAgent } from "./mutations";
+
+type Values = {
+  id: string;
+  name: string;
+  protocol: NewAgent["protocol"];
+  url: string;
+  capabilities: string;
+  enabled: boolean;
+  deterministic: boolean;
+};
+
+const FIELDS = ["id", "name", "protocol", "url", "capabilities", "enabled", "deterministic"] as const;
+
+const PROTOCOLS = {
+  http: "HTTP: one call, one answer",
+  http_async: "HTTP, asynchronous: it calls back",
+  a2a: "A2A",
+  openai: "OpenAI-compatible",
+} as const satisfies Record<Agent["protocol"], string>;
+
+/** Registers an agent, or edits one; what the form does not show of it stays as it is. */
+export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
+  const { register, handleSubmit, setError, formState } = useForm<Values>({
+    defaultValues: {
+      id: agent?.id ?? "",
+      name: agent?.name ?? "",
+      protocol: agent?.protocol ?? "http",
+      url: agent?.url ?? "",
+      capabilities: agent?.capabilities?.join("\n") ?? "",
+      enabled: agent?.enabled ?? true,
+      deterministic: agent?.deterministic ?? false,
+    },
+  });
+  const save = useSaveAgent(agent?.id);
+  const submit = handleSubmit(({ id, capabilities, ...values }) => {
+    const lines = capabilities.split("\n").map((line) => line.trim());
+    const body: NewAgent = {
+      ...(agent && editable(agent)),
+      ...values,
+      id: agent?.id ?? (id.trim() || null),
+      capabilities: [...new Set(lines)].filter((line) => line !== ""),
+    };
+    save.mutate(body, { onSuccess: onClose, onError: (error) => placeErrors(error, FIELDS, setError) });
+  });
+  const wrong = (field: keyof Values) => formState.errors[field]?.message;
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={agent ? `Edit ${agent.name}` : "Register an agent"}
+      description="Whoever does the work: how it is called, and what it can do."
+    >
+      <form onSubmit={submit} className="space-y-3" noValidate>
+        <Field label="Name" error={wrong("name")}>
+          {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
+        </Field>
+        {!agent && (
+          <Field label="Id" hint="Optional; made by the jobstore when left empty." error={wrong("id")}>
+            {(control) => <Input {...control} className="font-mono" {...register("id")} />}
+          </Field>
+        )}
+        <Field label="Protocol" error={wrong("protocol")}>
+          {(control) => (
+            <Select {...control} {...register("protocol")}>
+              {Object.entries(PROTOCOLS).map(([value, words]) => (
+                <option key={value} value={value}>
+                  {words}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+        <Field label="Address" error={wrong("url")}>
+          {(control) => (
+            <Input
+              {...control}
+              type="url"
+              placeholder="https://…"
+              {...register("url", { required: "It needs an address to be called at." })}
+            />
+          )}
+        </Field>
+        <Field
+          label="Capabilities"
+          hint="One a line; jobs that ask for them may be matched with it."
+          error={wrong("capabilities")}
+        >
+          {(control) => <TextArea {...control} {...register("capabilities")} />}
+        </Field>
+        <label className="flex items-center gap-2">
+          <Checkbox {...register("enabled")} /> It is given work
+        </label>
+        <label className="flex items-center gap-2">
+          <Checkbox {...register("deterministic")} /> Its result may be reused for an identical request
+        </label>
+        <ProblemState error={save.error} placed={FIELDS} />
+        <div className="flex justify-end gap-2 pt-2">
+          <Button onClick={onClose}>Back</Button>
+          <Button type="submit" kind="primary" unavailable={save.isPending} aria-busy={save.isPending}>
+            {agent ? "Save" : "Register"}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,33 @@
+import type { Agent } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { Countdown } from "@/ui/duration";
+import { healthOf } from "./health";
+
+/** Whether an agent is given work, in words with an icon and colour; and until when it is not. */
+export function AgentHealth({ agent }: { agent: Agent }) {
+  const { word, icon: Icon, ink, tint, hint } = healthOf(agent);
+  const isOpen = agent.circuit === "open" && agent.enabled && agent.circuit_open_until;
+  return (
+    <span className="inline-flex flex-wrap items-center gap-x-2">
+      <span
+        title={hint}
+        className={cn(
+          "inline-flex h-6 items-center gap-1 rounded px-1.5 text-xs font-medium whitespace-nowrap",
+          ink,
+          tint,
+        )}
+      >
+        <Icon aria-hidden size={14} />
+        {word}
+      </span>
+      {agent.paused && agent.circuit !== "closed" && (
+        <span className="text-xs text-failed">circuit {agent.circuit}</span>
+      )}
+      {isOpen && (
+        <span className="text-xs text-muted">
+          tried again <Countdown to={isOpen} />
+        </span>
+      )}
+    </span>
+  );
+}

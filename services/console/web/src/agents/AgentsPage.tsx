@@ -1,0 +1,140 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Plus } from "lucide-react";
+import { useState } from "react";
+import { asApiError } from "@/api/problem";
+import type { Agent } from "@/api/types";
+import { ProblemState } from "@/jobs/ProblemState";
+import { agentsQuery } from "@/jobs/queries";
+import { useTitle } from "@/lib/use-title";
+import { AlertDialog } from "@/ui/alert-dialog";
+import { Button } from "@/ui/button";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { AgentDialog } from "./AgentDialog";
+import { AgentRow } from "./AgentRow";
+import { LimitDialog } from "./LimitDialog";
+import { type AgentAction, useAgentAction } from "./mutations";
+import { limitOf, limitsQuery, statsQuery } from "./queries";
+
+type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
+
+const COLUMNS = {
+  Agent: "w-48",
+  Health: "w-40",
+  Load: "w-56",
+  Success: "w-20",
+  Mean: "w-20",
+  Capabilities: "",
+  Limits: "w-48",
+};
+
+/** The agents: which of them work, how much, how well. */
+export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
+  useTitle("Agents");
+  const agents = useQuery(agentsQuery);
+  const stats = useQuery(statsQuery).data;
+  const limits = useQuery(limitsQuery).data ?? [];
+  const [asked, ask] = useState<Asked | null>(isRegistering ? { what: "edit" } : null);
+  const act = useAgentAction();
+  const error = agents.error && !agents.data ? asApiError(agents.error) : null;
+  const navigate = useNavigate();
+  const close = () => {
+    ask(null);
+    if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true });
+  };
+  const choose = (agent: Agent, action: AgentAction) => {
+    act.reset();
+    if (action === "disable") ask({ agent, what: "disable" });
+    else act.mutate({ agent, action });
+  };
+  return (
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
+      <div className="flex flex-wrap items-center gap-4">
+        <h1 className="text-xl font-semibold">Agents</h1>
+        <Link to="/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
+          All limits
+        </Link>
+        <Button kind="primary" onClick={() => ask({ what: "edit" })}>
+          <Plus aria-hidden size={14} /> Register an agent
+        </Button>
+      </div>
+      {asked?.what !== "disable" && <ProblemState error={act.error} />}
+      {error && (
+        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void agents.refetch()} />
+      )}
+      {agents.isPending && (
+        <Loading what="agents">
+          <div className="space-y-2">
+            <Skeleton className="h-12" />
+            <Skeleton className="h-12" />
+          </div>
+        </Loading>
+      )}
+      {agents.data?.length === 0 && (
+        <EmptyState title="No agents yet">
+          <p>Register whoever does the work: a service that is called over HTTP, A2A or the OpenAI protocol.</p>
+        </EmptyState>
+      )}
+      {agents.data && agents.data.length > 0 && (
+        <div className="overflow-x-auto">
+          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-6xl">
+            <caption className="sr-only">Agents</caption>
+            <thead className="max-sm:sr-only">
+              <tr className="h-8 border-b text-left">
+                {Object.entries(COLUMNS).map(([name, width]) => (
+                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
+                    {name}
+                  </th>
+                ))}
+                <th scope="col" className="w-36">
+                  <span className="sr-only">Actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody className="max-sm:block">
+              {agents.data.map((agent) => (
+                <AgentRow
+                  key={agent.id}
+                  agent={agent}
+                  stats={stats?.find((each) => each.agent_id === agent.id)}
+                  limit={limitOf(limits, `agent:${agent.id}`)}
+                  onAct={(action) => choose(agent, action)}
+                  onEdit={() => ask({ agent, what: "edit" })}
+                  onLimit={() => ask({ agent, what: "limit" })}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {asked?.what === "edit" && <AgentDialog agent={asked.agent} onClose={close} />}
+      {asked?.what === "limit" && asked.agent && (
+        <LimitDialog
+          name={`agent:${asked.agent.id}`}
+          limit={limits.find(({ name }) => name === `agent:${asked.agent?.id}`)}
+          onClose={close}
+        />
+      )}
+      {asked?.what === "disable" && asked.agent && <Disable agent={asked.agent} act={act} onClose={close} />}
+    </div>
+  );
+}
+
+type DisableProps = { agent: Agent; act: ReturnType<typeof useAgentAction>; onClose: () => void };
+
+function Disable({ agent, act, onClose }: DisableProps) {
+  return (
+    <AlertDialog
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={`Disable ${agent.name}?`}
+      verb="Disable"
+      kind="danger"
+      isPending={act.isPending}
+      onConfirm={() => act.mutate({ agent, action: "disable" }, { onSuccess: onClose })}
+      fields={<ProblemState error={act.error} />}
+    >
+      <p>It gets no more work, and no job can be assigned to it. What it is doing goes on; it can be enabled again.</p>
+    </AlertDialog>
+  );
+}

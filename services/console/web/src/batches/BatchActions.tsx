@@ -1,0 +1,113 @@
+import { useNavigate } from "@tanstack/react-router";
+import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
+import { useId, useState } from "react";
+import { asApiError } from "@/api/problem";
+import type { Operation } from "@/api/types";
+import { counted } from "@/lib/format";
+import { AlertDialog } from "@/ui/alert-dialog";
+import { Button } from "@/ui/button";
+import { Field, TextArea } from "@/ui/field";
+import { ErrorState } from "@/ui/states";
+import { useBatchAction } from "./mutations";
+import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./state";
+
+const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string }> = {
+  pause: { verb: "Pause", icon: CirclePause, title: "Pause this batch?" },
+  resume: { verb: "Resume", icon: Play, title: "Resume this batch?" },
+  cancel: { verb: "Cancel", icon: CircleSlash, title: "Cancel this batch?" },
+  retry: { verb: "Retry what failed", icon: RotateCcw, title: "Retry what failed?" },
+};
+
+/** What can be done with a batch: pausing and resuming at once, the rest once it is confirmed. */
+export function BatchActions({ batch }: { batch: Operation }) {
+  const [asked, ask] = useState<"cancel" | "retry" | null>(null);
+  const [reason, setReason] = useState("");
+  const navigate = useNavigate();
+  const act = useBatchAction(batch.id);
+  const error = act.error ? asApiError(act.error) : null;
+  const choose = (action: BatchAction) => {
+    act.reset();
+    if (action === "cancel" || action === "retry") ask(action);
+    else act.mutate({ action });
+  };
+  const confirm = () => {
+    if (!asked) return;
+    const onSuccess = (operation: Operation) => {
+      ask(null);
+      if (asked === "retry") void navigate({ to: "/batches/$id", params: { id: operation.id } });
+    };
+    act.mutate({ action: asked, reason: reason || undefined }, { onSuccess });
+  };
+  return (
+    <div className="space-y-2">
+      <div role="group" aria-label="Actions" className="flex flex-wrap gap-2">
+        {BATCH_ACTIONS.map((action) => (
+          <Act
+            key={action}
+            action={action}
+            reason={act.isPending ? "Something is being asked for already." : refusal(action, batch)}
+            onClick={() => choose(action)}
+          />
+        ))}
+      </div>
+      {error && !asked && <ErrorState title={error.title} detail={error.detail} code={error.code} />}
+      {asked && (
+        <AlertDialog
+          open
+          onOpenChange={(open) => !open && ask(null)}
+          title={LOOK[asked].title}
+          verb={LOOK[asked].verb}
+          kind={asked === "cancel" ? "danger" : "primary"}
+          isPending={act.isPending}
+          onConfirm={confirm}
+          fields={
+            <>
+              {asked === "cancel" && (
+                <Field label="Reason" hint="Optional; it stands in the history of each job.">
+                  {(control) => (
+                    <TextArea {...control} value={reason} onChange={(event) => setReason(event.target.value)} />
+                  )}
+                </Field>
+              )}
+              {error && <ErrorState title={error.title} detail={error.detail} code={error.code} />}
+            </>
+          }
+        >
+          <p>{effect(asked, batch)}</p>
+        </AlertDialog>
+      )}
+    </div>
+  );
+}
+
+function effect(action: "cancel" | "retry", batch: Operation): string {
+  if (action === "retry") {
+    const failed = counted(batch.counts.FAILED ?? 0, "job");
+    return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
+  }
+  const left = counted(batch.total - atRest(batch), "job");
+  return `Nothing more of it begins, and what is under way is given up: ${left} in all. Results that are there stay.`;
+}
+
+function Act({ action, reason, onClick }: { action: BatchAction; reason: string | null; onClick: () => void }) {
+  const id = useId();
+  const { verb, icon: Icon } = LOOK[action];
+  return (
+    <>
+      <Button
+        unavailable={reason !== null}
+        title={reason ?? undefined}
+        aria-describedby={reason ? id : undefined}
+        onClick={onClick}
+      >
+        <Icon aria-hidden size={14} />
+        {verb}
+      </Button>
+      {reason && (
+        <span id={id} hidden>
+          {reason}
+        </span>
+      )}
+    </>
+  );
+}

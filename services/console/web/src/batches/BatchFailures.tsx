@@ -1,0 +1,109 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { asApiError } from "@/api/problem";
+import type { Batch, Job, JobStatus } from "@/api/types";
+import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { logsQuery } from "@/jobs/queries";
+import { counted, shortId } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { ErrorState, Skeleton } from "@/ui/states";
+import { failuresQuery, NOT_MET } from "./queries";
+
+const REFUSED_SHOWN = 20;
+
+/** The jobs of a batch that did not end well: where each stands, and by what code. */
+export function BatchFailures({ batch }: { batch: Batch }) {
+  const failures = useQuery(failuresQuery(batch.id));
+  const error = failures.error && !failures.data ? asApiError(failures.error) : null;
+  const jobs = failures.data?.items ?? [];
+  const number = NOT_MET.reduce((sum, status) => sum + (batch.counts[status] ?? 0), 0);
+  return (
+    <section aria-label="Failures" className="space-y-2">
+      <h2 className="text-lg font-semibold">Not met, or failed</h2>
+      {error && (
+        <ErrorState
+          title={error.title}
+          detail={error.detail}
+          code={error.code}
+          onRetry={() => void failures.refetch()}
+        />
+      )}
+      {failures.isPending && <Skeleton className="h-20" />}
+      {failures.data && jobs.length === 0 && <p className="text-muted">None so far.</p>}
+      {jobs.length > 0 && (
+        <ul className="divide-y border-y">
+          {jobs.map((job) => (
+            <Failure key={job.id} job={job} />
+          ))}
+        </ul>
+      )}
+      {number > jobs.length && jobs.length > 0 && (
+        <Link to="/" search={{ batch: batch.id, status: NOT_MET as JobStatus[] }} className="text-accent underline">
+          All {counted(number, "job")}
+        </Link>
+      )}
+    </section>
+  );
+}
+
+function Failure({ job }: { job: Job }) {
+  return (
+    <li className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
+      <JobStatusBadge status={job.status} isLive={job.live} />
+      <Link to="/jobs/$id" params={{ id: job.id }} className="min-w-0 truncate font-medium hover:underline">
+        {job.title}
+      </Link>
+      <Reason job={job} />
+    </li>
+  );
+}
+
+/** Why a job failed: a list may not tell it, and then its history does. Of a job that was judged, the verdict does. */
+function Reason({ job }: { job: Job }) {
+  const isAsked = job.status === "FAILED" && job.code == null;
+  const logs = useQuery({ ...logsQuery(job.id), enabled: isAsked });
+  const last = logs.data?.items.findLast((log) => log.code != null);
+  const code = job.code ?? last?.code;
+  const message = job.message ?? last?.message;
+  return (
+    <>
+      {code && <code className="font-mono text-xs text-failed">{code}</code>}
+      {message && <span className="min-w-0 truncate text-muted">{message}</span>}
+    </>
+  );
+}
+
+/** The jobs that were not executed at all, and why. */
+export function BatchRefusals({ batch }: { batch: Batch }) {
+  const [isAll, showAll] = useState(false);
+  const refused = batch.items.filter((item) => !item.accepted && item.code);
+  if (refused.length === 0) return null;
+  return (
+    <section aria-label="Refusals" className="space-y-2">
+      <h2 className="text-lg font-semibold">Refused</h2>
+      <p className="text-muted">These were not executed: their status, or a limit, did not let them be.</p>
+      <ul className="divide-y border-y">
+        {(isAll ? refused : refused.slice(0, REFUSED_SHOWN)).map((item) => (
+          <li key={item.job_id} className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
+            <Link
+              to="/jobs/$id"
+              params={{ id: item.job_id }}
+              title={item.job_id}
+              className="font-mono text-xs hover:underline"
+            >
+              {shortId(item.job_id)}
+            </Link>
+            <code className="font-mono text-xs text-failed">{item.code}</code>
+            <span className="min-w-0 break-words text-muted">{item.message}</span>
+          </li>
+        ))}
+      </ul>
+      {!isAll && refused.length > REFUSED_SHOWN && (
+        <Button size="small" onClick={() => showAll(true)}>
+          All {counted(refused.length, "refusal")}
+        </Button>
+      )}
+    </section>
+  );
+}

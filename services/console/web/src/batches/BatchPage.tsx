@@ -1,0 +1,83 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft } from "lucide-react";
+import { asApiError } from "@/api/problem";
+import { counted, shortId } from "@/lib/format";
+import { useTitle } from "@/lib/use-title";
+import { Copy } from "@/ui/copy";
+import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { BatchActions } from "./BatchActions";
+import { BatchFacts } from "./BatchFacts";
+import { BatchFailures, BatchRefusals } from "./BatchFailures";
+import { BatchBar, BatchLegend, share } from "./BatchProgress";
+import { BatchStateBadge } from "./BatchStateBadge";
+import { batchQuery } from "./queries";
+import { isOver } from "./state";
+import { useBatchEvents } from "./use-batch-events";
+
+const ASKED_EVERY_MS = 2_000;
+
+/** One batch: how far it is, what can be done with it, and what did not go well. */
+export function BatchPage({ id }: { id: string }) {
+  const known = useQuery(batchQuery(id)).data;
+  const isUnderWay = known !== undefined && !isOver(known);
+  const isLive = useBatchEvents(id, isUnderWay);
+  const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
+  useTitle(`Batch ${shortId(id)}`);
+  const batch = query.data;
+  const error = query.error && !batch ? asApiError(query.error) : null;
+  return (
+    <div className="mx-auto max-w-7xl space-y-6 p-4">
+      <nav aria-label="Around this batch" className="text-muted">
+        <Link to="/batches" className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Batches
+        </Link>
+      </nav>
+      {error && (
+        <ErrorState
+          title={error.title}
+          detail={error.detail}
+          code={error.code}
+          requestId={error.requestId}
+          onRetry={() => void query.refetch()}
+        />
+      )}
+      {query.isPending && (
+        <Loading what="the batch">
+          <div className="space-y-6">
+            <Skeleton className="h-40" />
+            <Skeleton className="h-40" />
+          </div>
+        </Loading>
+      )}
+      {batch && (
+        <>
+          <header className="space-y-3 border-b pb-4">
+            <div className="flex flex-wrap items-start justify-between gap-3">
+              <div className="flex flex-wrap items-center gap-2">
+                <BatchStateBadge state={batch.state} />
+                <h1 className="text-xl font-semibold">Batch of {counted(batch.total, "job")}</h1>
+                <span className="flex items-center font-mono text-xs text-muted" title={id}>
+                  {shortId(id)}
+                  <Copy text={id} label="Copy the id" />
+                </span>
+              </div>
+              <BatchActions batch={batch} />
+            </div>
+            <div className="flex items-center gap-3">
+              <BatchBar batch={batch} className="h-3 grow" />
+              <span className="w-12 text-right font-medium">{share(batch)}</span>
+            </div>
+            <BatchLegend batch={batch} />
+            <BatchFacts batch={batch} />
+            <Link to="/" search={{ batch: id }} className="inline-flex min-h-6 items-center text-accent underline">
+              Its jobs in the list
+            </Link>
+          </header>
+          <BatchFailures batch={batch} />
+          <BatchRefusals batch={batch} />
+        </>
+      )}
+    </div>
+  );
+}

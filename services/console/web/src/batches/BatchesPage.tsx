@@ -1,0 +1,135 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { asApiError } from "@/api/problem";
+import type { Operation } from "@/api/types";
+import { count, counted, shortId } from "@/lib/format";
+import { useTitle } from "@/lib/use-title";
+import { Button } from "@/ui/button";
+import { Labelled } from "@/ui/labelled";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { Time } from "@/ui/time";
+import { BatchEnd, rate } from "./BatchFacts";
+import { BatchBar, share } from "./BatchProgress";
+import { BatchStateBadge } from "./BatchStateBadge";
+import { batchesQuery } from "./queries";
+import { isOver } from "./state";
+
+const ASKED_EVERY_MS = 2_000;
+const COLUMNS = { State: "w-32", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
+
+/** The batches, newest first, each with how far it is. */
+export function BatchesPage() {
+  useTitle("Batches");
+  const list = useInfiniteQuery({
+    ...batchesQuery,
+    refetchInterval: ({ state }) =>
+      state.data?.pages[0]?.items.some((batch) => !isOver(batch)) ? ASKED_EVERY_MS : false,
+  });
+  const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const error = list.error && !list.data ? asApiError(list.error) : null;
+  return (
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
+      <h1 className="text-xl font-semibold">Batches</h1>
+      {error && (
+        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void list.refetch()} />
+      )}
+      {list.isPending && (
+        <Loading what="batches">
+          <div className="space-y-2">
+            <Skeleton className="h-12" />
+            <Skeleton className="h-12" />
+            <Skeleton className="h-12" />
+          </div>
+        </Loading>
+      )}
+      {list.data && batches.length === 0 && (
+        <EmptyState
+          title="No batches yet"
+          action={
+            <Link to="/" search={{}} className="text-accent underline">
+              To the jobs
+            </Link>
+          }
+        >
+          <p>Select jobs in the list, or filter it, and execute them as a batch.</p>
+        </EmptyState>
+      )}
+      {batches.length > 0 && (
+        <div className="overflow-x-auto">
+          <table className="block w-full table-fixed border-collapse sm:table sm:min-w-4xl">
+            <caption className="sr-only">Batches</caption>
+            <thead className="max-sm:sr-only">
+              <tr className="h-8 border-b text-left">
+                {Object.entries(COLUMNS).map(([name, width]) => (
+                  <th key={name} scope="col" className={`px-2 font-medium text-muted ${width}`}>
+                    {name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody className="max-sm:block">
+              {batches.map((batch) => (
+                <Row key={batch.id} batch={batch} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {list.hasNextPage && (
+        <Button unavailable={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          Older batches
+        </Button>
+      )}
+    </div>
+  );
+}
+
+const CELL = "sm:h-12 sm:px-2";
+
+function Row({ batch }: { batch: Operation }) {
+  return (
+    <tr className="border-b hover:bg-sunken max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-3 max-sm:gap-y-1 max-sm:py-2">
+      <td className={CELL}>
+        <BatchStateBadge state={batch.state} />
+      </td>
+      <td className={CELL}>
+        <Link to="/batches/$id" params={{ id: batch.id }} className="font-medium hover:underline">
+          {counted(batch.total, "job")} <span className="font-mono text-xs text-muted">{shortId(batch.id)}</span>
+        </Link>
+        {batch.retry_of && <span className="text-xs text-muted"> · a retry</span>}
+      </td>
+      <td className={`${CELL} max-sm:w-full`}>
+        <div className="flex items-center gap-2">
+          <BatchBar batch={batch} className="grow" />
+          <span className="w-12 text-right">{share(batch)}</span>
+        </div>
+        <FailedOf batch={batch} />
+      </td>
+      <td className={`${CELL} whitespace-nowrap`}>
+        <Labelled name="Rate">{isOver(batch) ? "–" : rate(batch.rate_per_s)}</Labelled>
+      </td>
+      <td className={`${CELL} whitespace-nowrap`}>
+        <Labelled name="End">
+          <BatchEnd batch={batch} />
+        </Labelled>
+      </td>
+      <td className={`${CELL} whitespace-nowrap text-muted`}>
+        <Labelled name="Created">
+          <Time at={batch.created_at} />
+        </Labelled>
+      </td>
+    </tr>
+  );
+}
+
+/** What went wrong of it, in words; its line is kept while nothing did. */
+function FailedOf({ batch }: { batch: Operation }) {
+  const { FAILED: failed, REJECTED: rejected, RESUBMISSION_REQUIRED: again, REFUSED: refused } = batch.counts;
+  const parts = [
+    failed && `${count(failed)} failed`,
+    rejected && `${count(rejected)} rejected`,
+    again && `${count(again)} to resubmit`,
+    refused && `${count(refused)} refused`,
+  ];
+  return <p className="min-h-4 text-xs text-failed">{parts.filter(Boolean).join(", ")}</p>;
+}

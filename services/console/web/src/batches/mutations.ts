@@ -1,0 +1,34 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import type { Batch, Operation } from "@/api/types";
+import { once } from "@/jobs/mutations";
+import { batchKeys } from "./queries";
+import type { BatchAction } from "./state";
+
+const PATHS = {
+  pause: "/api/batches/{batch_id}/pause",
+  resume: "/api/batches/{batch_id}/resume",
+  cancel: "/api/batches/{batch_id}/cancel",
+} as const;
+
+type Asked = { action: BatchAction; reason?: string };
+
+/** What is asked of a batch; a retry is answered with another batch. */
+export function useBatchAction(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["batches", "act"],
+    mutationFn: ({ action, reason }: Asked): Promise<Operation> => {
+      const path = { batch_id: id };
+      if (action !== "retry")
+        return api.post(PATHS[action], { path, body: action === "cancel" ? { reason } : undefined });
+      return once(`retry/${id}`, (idempotencyKey) =>
+        api.post("/api/batches/{batch_id}/retry", { path, idempotencyKey }),
+      );
+    },
+    onSuccess: (operation) => {
+      client.setQueryData<Batch>(batchKeys.detail(operation.id), (known) => known && { ...known, ...operation });
+      void client.invalidateQueries({ queryKey: batchKeys.list });
+    },
+  });
+}

@@ -1,0 +1,41 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import type { Batch, Job, JobStatus, Operation, Page } from "@/api/types";
+
+const PAGE_SIZE = 50;
+const FAILURES_SHOWN = 20;
+
+/** A batch with its items is apart from the others: it may be large, and has events of its own. */
+export const batchKeys = {
+  list: ["batches", "list"] as const,
+  failures: (id: string) => ["batches", "failures", id] as const,
+  detail: (id: string) => ["batch", id] as const,
+};
+
+export const batchesQuery = infiniteQueryOptions({
+  queryKey: batchKeys.list,
+  queryFn: ({ pageParam, signal }): Promise<Page<Operation>> =>
+    api.get("/api/batches", { query: { limit: PAGE_SIZE, cursor: pageParam }, signal }),
+  initialPageParam: "",
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+});
+
+export function batchQuery(id: string) {
+  return queryOptions({
+    queryKey: batchKeys.detail(id),
+    queryFn: ({ signal }): Promise<Batch> => api.get("/api/batches/{batch_id}", { path: { batch_id: id }, signal }),
+  });
+}
+
+export const NOT_MET: JobStatus[] = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"];
+
+/** The first jobs of a batch that did not end well, as they came: a new one moves none. */
+export function failuresQuery(id: string) {
+  return queryOptions({
+    queryKey: batchKeys.failures(id),
+    queryFn: ({ signal }): Promise<Page<Job>> => {
+      const query = { batch_id: id, status: NOT_MET, sort: "updated_at", limit: FAILURES_SHOWN, fields: "summary" };
+      return api.get("/api/jobs", { query, signal });
+    },
+  });
+}

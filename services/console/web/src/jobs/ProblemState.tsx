@@ -1,0 +1,20 @@
+import { fieldOf } from "@/api/form";
+import { asApiError } from "@/api/problem";
+import { ErrorState } from "@/ui/states";
+
+/** Why a form was refused; what stands at a field already (`placed`) is only pointed to. */
+export function ProblemState({ error, placed = [] }: { error: Error | null; placed?: readonly string[] }) {
+  if (!error) return null;
+  const { title, detail, code, requestId, fields } = asApiError(error);
+  const others = fields.filter(({ field }) => fieldOf(field, placed) === undefined);
+  const rest = others.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; ");
+  const isPlaced = fields.length > 0 && others.length === 0;
+  return (
+    <ErrorState
+      title={isPlaced ? "Something in the form is not right" : title}
+      detail={isPlaced ? "It is said at the fields." : rest || detail}
+      code={code}
+      requestId={requestId}
+    />
+  );
+}

@@ -1,0 +1,56 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft } from "lucide-react";
+import { asApiError } from "@/api/problem";
+import { useTitle } from "@/lib/use-title";
+import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { jobQuery } from "../queries";
+import { JobForm } from "./JobForm";
+import { EMPTY, valuesOf } from "./values";
+
+/** A new job: from nothing, or from another one with edits. */
+export function NewJobPage({ from }: { from?: string }) {
+  useTitle(from ? "Duplicate a job" : "New job");
+  return (
+    <div className="mx-auto max-w-3xl space-y-4 p-4 pb-0">
+      <nav aria-label="Around this form" className="text-muted">
+        <Link to="/" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Jobs
+        </Link>
+      </nav>
+      <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
+      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY} />}
+    </div>
+  );
+}
+
+function Duplicate({ id }: { id: string }) {
+  const { data: job, error, refetch } = useQuery(jobQuery(id));
+  if (job) {
+    return (
+      <>
+        <p className="text-muted">
+          As{" "}
+          <Link to="/jobs/$id" params={{ id }} className="text-accent underline">
+            {job.title}
+          </Link>
+          , with what you change. It is a job of its own: nothing of the history comes along.
+        </p>
+        <JobForm initial={valuesOf(job)} policy={job.policy} />
+      </>
+    );
+  }
+  if (error) {
+    const { title, detail, code } = asApiError(error);
+    return <ErrorState title={title} detail={detail} code={code} onRetry={() => void refetch()} />;
+  }
+  return (
+    <Loading what="the job">
+      <div className="space-y-5">
+        <Skeleton className="h-14" />
+        <Skeleton className="h-28" />
+        <Skeleton className="h-28" />
+      </div>
+    </Loading>
+  );
+}

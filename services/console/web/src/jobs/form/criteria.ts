@@ -1,0 +1,43 @@
+export type Criterion = { id: string; text: string; isOptional: boolean };
+
+const OPTIONAL = /^optional:\s*/i;
+let made = 0;
+
+export function newCriterion(line = ""): Criterion {
+  made += 1;
+  return { id: `criterion-${made}`, text: line.replace(OPTIONAL, ""), isOptional: OPTIONAL.test(line) };
+}
+
+/** One criterion a line; never none, so that there is somewhere to type. */
+export function criteriaOf(text: string): Criterion[] {
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  return lines.length === 0 ? [newCriterion()] : lines.map(newCriterion);
+}
+
+/** The inverse; empty lines are left out. */
+export function criteriaText(criteria: readonly Criterion[]): string {
+  return criteria
+    .filter(({ text }) => text.trim() !== "")
+    .map(({ text, isOptional }) => `${isOptional ? "optional: " : ""}${text.trim()}`)
+    .join("\n");
+}
+
+export function moved(criteria: readonly Criterion[], from: number, by: number): Criterion[] {
+  const to = from + by;
+  const one = criteria[from];
+  if (!one || to < 0 || to >= criteria.length) return [...criteria];
+  return criteria.toSpliced(from, 1).toSpliced(to, 0, one);
+}
+
+/** What was pasted or typed at one place: several lines become several criteria. */
+export function changed(criteria: readonly Criterion[], at: number, text: string): Criterion[] {
+  const one = criteria[at];
+  if (!one) return [...criteria];
+  const [first = "", ...more] = text.split(/\r?\n/);
+  const isOptional = one.isOptional || OPTIONAL.test(first);
+  const kept = { ...one, text: first.replace(OPTIONAL, ""), isOptional };
+  return criteria.toSpliced(at, 1, kept, ...more.filter((line) => line.trim() !== "").map(newCriterion));
+}

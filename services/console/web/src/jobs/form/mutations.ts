@@ -1,0 +1,49 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { jobKeys } from "@/api/keys";
+import { type ApiError, asApiError } from "@/api/problem";
+import type { Job, JobEdit, NewJob } from "@/api/types";
+import { stringifyJson } from "@/lib/exact-json";
+import { applyJob } from "@/live/apply";
+import { once } from "../mutations";
+
+type Asked = { body: NewJob; isExecuted: boolean };
+type Made = { job: Job; refused?: ApiError };
+
+/** Creates a job and, where asked, executes it: a job that is there but was not executed is no failure of creating. */
+export function useCreateJob() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["jobs", "create"],
+    mutationFn: async ({ body, isExecuted }: Asked): Promise<Made> => {
+      const job = await once(`create/${stringifyJson(body)}`, (idempotencyKey) =>
+        api.post("/api/jobs", { body, idempotencyKey }),
+      );
+      if (!isExecuted) return { job };
+      try {
+        const path = { job_id: job.id };
+        const executed = await once(`execute/${job.id}`, (idempotencyKey) =>
+          api.post("/api/jobs/{job_id}/execute", { path, idempotencyKey }),
+        );
+        return { job: { ...executed, live: true } as Job };
+      } catch (error) {
+        return { job, refused: asApiError(error) };
+      }
+    },
+    onSuccess: ({ job }) => applyJob(client, job),
+  });
+}
+
+type Edit = { id: string; version: number; edit: JobEdit };
+
+/** Changes a job as it was seen: where it has changed since, the server refuses. */
+export function useEditJob() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["jobs", "edit"],
+    mutationFn: ({ id, version, edit }: Edit): Promise<Job> =>
+      api.patch("/api/jobs/{job_id}", { path: { job_id: id }, body: edit, ifMatch: version }),
+    onSuccess: (job) => applyJob(client, job),
+    onError: (_error, { id }) => client.invalidateQueries({ queryKey: jobKeys.detail(id) }),
+  });
+}

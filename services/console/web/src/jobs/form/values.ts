@@ -1,0 +1,102 @@
+import type { Job, NewJob, Policy } from "@/api/types";
+import { parseJson, stringifyJson } from "@/lib/exact-json";
+import { type Criterion, criteriaOf, criteriaText, newCriterion } from "./criteria";
+import { POLICY_FIELDS, type PolicyValues, policyOf, policyValues } from "./policy";
+
+export type Who = "agent" | "capabilities" | "later";
+export type LabelRow = { id: string; name: string; value: string };
+
+/** What the form holds: texts as they are typed. */
+export type JobValues = {
+  title: string;
+  description: string;
+  acceptance_criteria: Criterion[];
+  payload: string;
+  who: Who;
+  agent_id: string;
+  capabilities: string;
+  labels: LabelRow[];
+  tenant: string;
+  priority: string;
+  not_before: string;
+  policy: PolicyValues;
+};
+
+export const EMPTY: JobValues = {
+  title: "",
+  description: "",
+  acceptance_criteria: [newCriterion()],
+  payload: "",
+  who: "agent",
+  agent_id: "",
+  capabilities: "",
+  labels: [],
+  tenant: "default",
+  priority: "5",
+  not_before: "",
+  policy: policyValues({}),
+};
+
+/** A job as the form shows it, so that another can be made of it. */
+export function valuesOf(job: Job): JobValues {
+  return {
+    title: job.title,
+    description: job.description,
+    acceptance_criteria: criteriaOf(job.acceptance_criteria),
+    payload: job.payload == null ? "" : stringifyJson(job.payload, 2),
+    who: job.capabilities?.length ? "capabilities" : job.agent_id ? "agent" : "later",
+    agent_id: job.agent_id ?? "",
+    capabilities: job.capabilities?.join("\n") ?? "",
+    labels: Object.entries(job.labels ?? {}).map(([name, value]) => ({ id: crypto.randomUUID(), name, value })),
+    tenant: job.tenant,
+    priority: String(job.priority),
+    not_before: "",
+    policy: policyValues(job.policy ?? {}),
+  };
+}
+
+const lines = (text: string) => [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");
+
+/** The request that the form stands for. `base` is the policy that it began with: what it does not show is kept. */
+export function newJobOf(values: JobValues, base: Policy = {}): NewJob {
+  const labels = values.labels.filter(({ name }) => name.trim() !== "");
+  return {
+    title: values.title,
+    description: values.description,
+    acceptance_criteria: criteriaText(values.acceptance_criteria),
+    payload: values.payload.trim() === "" ? null : parseJson(values.payload),
+    agent_id: values.who === "agent" ? values.agent_id || null : null,
+    ...(values.who === "capabilities" && { capabilities: lines(values.capabilities) }),
+    labels: Object.fromEntries(labels.map(({ name, value }) => [name.trim(), value])),
+    tenant: values.tenant,
+    priority: Number(values.priority),
+    ...(values.not_before !== "" && { not_before: new Date(values.not_before).toISOString() }),
+    policy: policyOf(values.policy, base),
+  };
+}
+
+/** Why a text is no payload; nothing when it is one. */
+export function payloadProblem(text: string): string | undefined {
+  if (text.trim() === "") return undefined;
+  try {
+    parseJson(text);
+    return undefined;
+  } catch (error) {
+    return `This is not JSON: ${(error as Error).message}`;
+  }
+}
+
+/** Where the server's words about a field can stand. */
+export const JOB_FIELDS = [
+  "title",
+  "description",
+  "acceptance_criteria",
+  "payload",
+  "agent_id",
+  "capabilities",
+  "labels",
+  "tenant",
+  "priority",
+  "not_before",
+  ...POLICY_FIELDS.map(({ key }) => `policy.${key}` as const),
+];

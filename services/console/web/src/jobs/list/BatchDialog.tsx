@@ -1,0 +1,64 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { Job } from "@/api/types";
+import { counted } from "@/lib/format";
+import { AlertDialog } from "@/ui/alert-dialog";
+import { ProblemState } from "../ProblemState";
+import { countsQuery } from "../queries";
+import { LOOKS } from "../status";
+import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./batch";
+import { allowed } from "./bulk";
+import { inWords, type JobsSearch } from "./filters";
+
+const EXECUTABLE_WORDS = EXECUTABLE.map((status) => LOOKS[status].word.toLowerCase()).join(" or ");
+
+type BatchDialogProps = {
+  search: JobsSearch;
+  /** The jobs that were selected; null: all that match. */
+  selected: readonly Job[] | null;
+  onClose: (isMade: boolean) => void;
+};
+
+/** Says which jobs will be executed, and leads to the batch that is made of them. */
+export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
+  const counts = useQuery({ ...countsQuery(search), enabled: selected === null }).data;
+  const create = useCreateBatch();
+  const navigate = useNavigate();
+  const which = selected ? counted(selected.length, "job") : allInWords(counts, search);
+  const others = selected ? selected.length - allowed("execute", selected).length : 0;
+  const confirm = () => {
+    const body = selected ? { job_ids: selected.map(({ id }) => id) } : { filter: filterOf(search) ?? {} };
+    create.mutate(body, {
+      onSuccess: ({ id }) => {
+        onClose(true);
+        void navigate({ to: "/batches/$id", params: { id } });
+      },
+    });
+  };
+  return (
+    <AlertDialog
+      open
+      onOpenChange={(open) => !open && onClose(false)}
+      title={`Execute ${which} as a batch?`}
+      verb="Execute"
+      isPending={create.isPending}
+      onConfirm={confirm}
+      fields={<ProblemState error={create.error} />}
+    >
+      <p>
+        {selected ? "Selected among: " : "All that match: "}
+        <b className="font-medium">{inWords(search)}</b>
+        {selected || search.status ? "." : `; of these, those that are ${EXECUTABLE_WORDS}.`}
+      </p>
+      <p className="text-muted">
+        The service asks for one after the other and keeps to the limits; the batch can be paused and cancelled, and
+        goes on when this page is closed.
+      </p>
+      <p className="text-muted">
+        {others > 0
+          ? `${counted(others, "job")} of them cannot be executed as they stand: the batch lists these as refused.`
+          : "Those that cannot be executed are listed as refused, each with a code."}
+      </p>
+    </AlertDialog>
+  );
+}

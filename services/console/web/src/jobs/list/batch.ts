@@ -1,0 +1,47 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
+import { count, counted } from "@/lib/format";
+import { once } from "../mutations";
+import type { JobsSearch } from "./filters";
+
+/** Which jobs a batch is made of: those named, or all that match when it begins. */
+export type Which = { job_ids: string[] } | { filter: JobFilter };
+
+export function useCreateBatch() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ["batches", "create"],
+    mutationFn: (body: Which): Promise<Batch> =>
+      once(`batch/${JSON.stringify(body)}`, (idempotencyKey) => api.post("/api/batches", { body, idempotencyKey })),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["batches"] }),
+  });
+}
+
+/** Where a job must stand to be executed; without a status, these are meant, so that nothing is refused needlessly. */
+export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
+
+/** The filter as a batch takes it; null where it has a part that a batch knows nothing of. */
+export function filterOf(search: JobsSearch): JobFilter | null {
+  if (search.text || search.period) return null;
+  const labels = search.label?.map((label) => {
+    const [name = "", ...value] = label.split(":");
+    return [name, value.join(":")] as const;
+  });
+  return {
+    statuses: search.status ?? EXECUTABLE,
+    ...(search.agent && { agent_id: search.agent }),
+    ...(search.tenant && { tenant: search.tenant }),
+    ...(search.batch && { batch_id: search.batch }),
+    ...(labels && { labels: Object.fromEntries(labels) }),
+  };
+}
+
+/** How many jobs match, in words, as far as it is known. */
+export function allInWords(counts: JobCounts | undefined, search: JobsSearch): string {
+  if (!counts) return "all jobs";
+  const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
+  const sum = numbers.reduce((total, number) => total + number, 0);
+  const isAtLeast = numbers.some((number) => number >= counts.capped_at);
+  return isAtLeast ? `all of at least ${count(sum)} jobs` : `all ${counted(sum, "job")}`;
+}

@@ -1,0 +1,94 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft } from "lucide-react";
+import { asApiError } from "@/api/problem";
+import type { DeadLetter } from "@/api/types";
+import { count, counted } from "@/lib/format";
+import { useTitle } from "@/lib/use-title";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { ExactTime } from "@/ui/time";
+import { deadLettersQuery } from "./queries";
+
+/** Events that no service could ever take, and why. */
+export function DeadLettersPage() {
+  useTitle("Dead letters");
+  const letters = useQuery(deadLettersQuery);
+  const error = letters.error && !letters.data ? asApiError(letters.error) : null;
+  const counts = Object.entries(letters.data?.counts ?? {}).filter(([, number]) => number > 0);
+  const items = letters.data?.items ?? [];
+  const total = counts.reduce((sum, [, number]) => sum + number, 0);
+  return (
+    <div className="mx-auto max-w-5xl space-y-4 p-4">
+      <nav aria-label="Around the dead letters" className="text-muted">
+        <Link to="/overview" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Overview
+        </Link>
+      </nav>
+      <h1 className="text-xl font-semibold">Dead letters</h1>
+      <p className="max-w-prose text-muted">
+        An event that can never be handled is set aside here, so that it holds up no other. Mend what its code says, and
+        send it again with the tools of the broker.
+      </p>
+      {error && (
+        <ErrorState
+          title={error.title}
+          detail={error.detail}
+          code={error.code}
+          onRetry={() => void letters.refetch()}
+        />
+      )}
+      {letters.isPending && (
+        <Loading what="dead letters">
+          <Skeleton className="h-40" />
+        </Loading>
+      )}
+      {letters.data && total === 0 && items.length === 0 && (
+        <EmptyState title="No dead letters">
+          <p>Every event was handled.</p>
+        </EmptyState>
+      )}
+      {counts.length > 0 && (
+        <dl aria-label="Dead letters by topic" className="flex flex-wrap gap-x-6 gap-y-1">
+          {counts.map(([topic, number]) => (
+            <div key={topic} className="flex items-baseline gap-2">
+              <dt className="font-mono text-xs text-muted">{topic}</dt>
+              <dd className="font-medium">{count(number)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {items.length > 0 && (
+        <ul aria-label="The latest" className="divide-y border-y">
+          {items.map((letter) => (
+            <Letter key={`${letter.topic}/${letter.partition}/${letter.offset}`} letter={letter} />
+          ))}
+        </ul>
+      )}
+      {items.length > 0 && total > items.length && (
+        <p className="text-muted">
+          The latest {count(items.length)} of {counted(total, "dead letter")}.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Letter({ letter }: { letter: DeadLetter }) {
+  const { topic, partition, offset, at, code, message, source_topic: source, source_offset: place, key } = letter;
+  return (
+    <li className="space-y-1 py-2">
+      <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
+        <code className="font-mono text-xs font-medium text-failed">{code ?? "unknown"}</code>
+        <span className="text-muted">
+          <ExactTime at={at} />
+        </span>
+        <span className="font-mono text-xs text-muted">
+          {topic} · partition {partition} · offset {offset}
+          {source && ` · from ${source}${place == null ? "" : ` at ${place}`}`}
+          {key && ` · key ${key}`}
+        </span>
+      </div>
+      {message && <pre className="font-mono text-xs break-words whitespace-pre-wrap">{message}</pre>}
+    </li>
+  );
+}

@@ -1,0 +1,91 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
+import { asApiError } from "@/api/problem";
+import { cn } from "@/lib/cn";
+import { useTitle } from "@/lib/use-title";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
+import { Tiles } from "./Tiles";
+
+const Charts = lazy(() => import("./Charts"));
+
+const PLACES = ["throughput", "acceptance", "wait", "duration", "cost", "created"];
+const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
+
+/** How the whole system is doing, now and over time. */
+export function OverviewPage({ search }: { search: OverviewSearch }) {
+  useTitle("Overview");
+  const range = search.range ?? "1h";
+  const overview = useQuery(overviewQuery(range));
+  const error = overview.error && !overview.data ? asApiError(overview.error) : null;
+  const points = overview.data?.points ?? [];
+  return (
+    <div className="mx-auto max-w-7xl space-y-4 p-4">
+      <div className="flex flex-wrap items-center justify-between gap-4">
+        <h1 className="text-xl font-semibold">Overview</h1>
+        <nav aria-label="Range" className="flex rounded border">
+          {RANGES.map((each) => (
+            <Link
+              key={each}
+              to="/overview"
+              search={{ range: each }}
+              aria-label={`The last ${WORDS[each]}`}
+              aria-current={each === range ? "true" : undefined}
+              className={cn(
+                "inline-flex h-8 items-center px-3 pointer-coarse:h-11",
+                each === range ? "bg-running-tint font-medium text-text" : "text-muted hover:text-text",
+              )}
+            >
+              {each}
+            </Link>
+          ))}
+        </nav>
+      </div>
+      {error && (
+        <ErrorState
+          title={error.title}
+          detail={error.detail}
+          code={error.code}
+          onRetry={() => void overview.refetch()}
+        />
+      )}
+      {overview.isPending && (
+        <Loading what="the overview">
+          <div className="space-y-3">
+            <Skeleton className="h-20" />
+            <Skeleton className="h-20" />
+            <Places />
+          </div>
+        </Loading>
+      )}
+      {overview.data && (
+        <div className={cn("space-y-4", overview.isPlaceholderData && "opacity-60")} aria-busy={overview.isFetching}>
+          <Tiles overview={overview.data} />
+          {points.length === 0 ? (
+            <EmptyState title="Nothing happened in this range">
+              <p>Look further back, or execute a job.</p>
+            </EmptyState>
+          ) : (
+            <Suspense fallback={<Places />}>
+              <div className="grid gap-4 lg:grid-cols-2">
+                <Charts points={points} range={range} />
+              </div>
+            </Suspense>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Where the charts will stand. */
+function Places() {
+  return (
+    <div className="grid gap-4 lg:grid-cols-2">
+      {PLACES.map((place) => (
+        <Skeleton key={place} className="h-[266px]" />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,55 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import type { Overview } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { count, duration, money, percent } from "@/lib/format";
+import { acceptance } from "./series";
+
+/** What is now, and what the range comes to. */
+export function Tiles({ overview }: { overview: Overview }) {
+  const { now, totals } = overview;
+  const dead = Object.values(now.dead_letters).reduce((sum, number) => sum + number, 0);
+  const accepted = totals.acceptance_rate ?? acceptance(totals);
+  return (
+    <div className="space-y-3">
+      <Group name="Now">
+        <Tile name="Queued">{count(now.queued)}</Tile>
+        <Tile name="Running">{count(now.running)}</Tile>
+        <Tile name="Being judged">{count(now.judging)}</Tile>
+        <Tile name="Longest wait">{now.oldest_wait_s == null ? "–" : duration(now.oldest_wait_s * 1_000)}</Tile>
+        <Link to="/dead-letters" className="hover:bg-sunken">
+          <Tile name="Dead letters" className={dead > 0 ? "text-failed" : ""}>
+            {count(dead)}
+          </Tile>
+        </Link>
+      </Group>
+      <Group name="In this range">
+        <Tile name="Created">{count(totals.created)}</Tile>
+        <Tile name="Completed">{count(totals.completed)}</Tile>
+        <Tile name="Failed">{count(totals.failed)}</Tile>
+        <Tile name="Accepted">{accepted === null ? "–" : percent(accepted)}</Tile>
+        <Tile name={`Cost, ${count(totals.tokens)} tokens`}>{money(totals.cost_usd)}</Tile>
+      </Group>
+    </div>
+  );
+}
+
+function Group({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <section aria-label={name}>
+      <h2 className="pb-1 text-xs font-medium text-muted">{name}</h2>
+      <div className="grid grid-cols-2 gap-px overflow-hidden rounded border bg-hairline *:bg-surface *:last:col-span-2 sm:grid-cols-3 lg:*:last:col-span-1 lg:grid-cols-5">
+        {children}
+      </div>
+    </section>
+  );
+}
+
+function Tile({ name, className, children }: { name: string; className?: string; children: ReactNode }) {
+  return (
+    <div className="flex flex-col-reverse px-3 py-2">
+      <span className="text-xs text-muted">{name}</span>
+      <span className={cn("text-xl font-semibold", className)}>{children}</span>
+    </div>
+  );
+}

@@ -1,0 +1,29 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import type { DeadLetters, Overview } from "@/api/types";
+
+const EVERY_MS = 10_000;
+
+export const RANGES = ["1h", "6h", "24h", "7d"] as const;
+export type Range = (typeof RANGES)[number];
+export type OverviewSearch = { range?: Range };
+
+/** An address that somebody typed; the last hour is what is shown without. */
+export function parseOverviewSearch(raw: Record<string, unknown>): OverviewSearch {
+  return RANGES.includes(raw.range as Range) ? { range: raw.range as Range } : {};
+}
+
+export function overviewQuery(range: Range) {
+  return queryOptions({
+    queryKey: ["overview", range],
+    refetchInterval: EVERY_MS,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }): Promise<Overview> => api.get("/api/overview", { query: { range }, signal }),
+  });
+}
+
+export const deadLettersQuery = queryOptions({
+  queryKey: ["dead-letters"],
+  refetchInterval: EVERY_MS,
+  queryFn: ({ signal }): Promise<DeadLetters> => api.get("/api/dead-letters", { signal }),
+});

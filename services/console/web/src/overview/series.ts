@@ -1,0 +1,109 @@
+import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
+import type { OverviewCounts, OverviewPoint } from "@/api/types";
+import { count, duration, money, percent } from "@/lib/format";
+import type { Range } from "./queries";
+
+type Kind = "bar" | "line";
+
+/** One line or one part of a bar: its word, its colour, its dashes, and what it is of a point. */
+type Series = {
+  key: string;
+  word: string;
+  icon?: LucideIcon;
+  ink: string;
+  dashes?: string;
+  of: (point: OverviewPoint) => number | null;
+};
+
+export type ChartLook = {
+  title: string;
+  hint: string;
+  kind: Kind;
+  series: Series[];
+  format: (value: number) => string;
+};
+
+const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key];
+
+/** Of what was judged, the share that was accepted; null while nothing was. */
+export function acceptance({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
+  const judged = completed + rejected + again;
+  return judged === 0 ? null : completed / judged;
+}
+
+const seconds = (value: number) => duration(value * 1_000);
+
+function percentiles(of: "wait" | "duration"): Series[] {
+  return [
+    { key: "p50", word: "Half (p50)", ink: "var(--running-ink)", of: (point) => point[of].p50 },
+    { key: "p95", word: "95 % (p95)", ink: "var(--resubmit-ink)", dashes: "6 3", of: (point) => point[of].p95 },
+    { key: "p99", word: "99 % (p99)", ink: "var(--rejected-ink)", dashes: "2 3", of: (point) => point[of].p99 },
+  ];
+}
+
+export const CHARTS: ChartLook[] = [
+  {
+    title: "Throughput",
+    hint: "Jobs that came to an end, by how.",
+    kind: "bar",
+    format: count,
+    series: [
+      { key: "completed", word: "Completed", icon: CircleCheck, ink: "var(--completed-ink)", of: number("completed") },
+      {
+        key: "again",
+        word: "Resubmission required",
+        icon: RotateCcw,
+        ink: "var(--resubmit-ink)",
+        of: number("resubmission_required"),
+      },
+      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: number("rejected") },
+      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: number("failed") },
+      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: number("cancelled") },
+    ],
+  },
+  {
+    title: "Acceptance rate",
+    hint: "Of the results that were judged, those that met their criteria.",
+    kind: "line",
+    format: percent,
+    series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptance }],
+  },
+  {
+    title: "Wait",
+    hint: "From being asked for to the agent's start.",
+    kind: "line",
+    format: seconds,
+    series: percentiles("wait"),
+  },
+  {
+    title: "Duration",
+    hint: "From the start to the verdict.",
+    kind: "line",
+    format: seconds,
+    series: percentiles("duration"),
+  },
+  {
+    title: "Cost",
+    hint: "Of agents and judges, as far as they told it.",
+    kind: "bar",
+    format: money,
+    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: number("cost_usd") }],
+  },
+  {
+    title: "Created",
+    hint: "Jobs that were asked for.",
+    kind: "bar",
+    format: count,
+    series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: number("created") }],
+  },
+];
+
+/** What stands below a point: the time of day, with the day where a range has several. */
+export function pointName(at: string, range: Range): string {
+  const day = range === "7d" || range === "24h";
+  return new Intl.DateTimeFormat("en-GB", {
+    ...(day && { weekday: "short" }),
+    hour: "2-digit",
+    minute: "2-digit",
+  }).format(Date.parse(at));
+}
