@@ -122,7 +122,7 @@ async def test_several_jobs_are_executed_at_once(page: Page, system: System):
         await system.create(title=f"Tile {number}", labels={"bulk": "yes"})
     await page.goto("/?label=bulk:yes")
     await page.get_by_role("checkbox", name="Select all that are shown").check()
-    await page.get_by_role("region", name="Bulk actions").get_by_role("button", name="Execute").click()
+    await page.get_by_role("region", name="Bulk actions").get_by_role("button", name="Execute", exact=True).click()
     dialog = page.get_by_role("alertdialog", name="Execute 2 jobs?")
     await expect(dialog).to_contain_text("label bulk:yes")
     await dialog.get_by_role("button", name="Execute").click()
