@@ -26,6 +26,8 @@ it.each(HEALTHS)("%s is told in words", (word, fields) => {
 const aLimit = (fields: Partial<Limit> = {}): Limit => ({
   name: "agent:writer",
   concurrency: 4,
+  rate_period_s: 1,
+  paused: false,
   updated_at: "2026-11-25T00:00:00Z",
   ...fields,
 });

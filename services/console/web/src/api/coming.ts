@@ -29,43 +29,6 @@ export type JobsQueryExtras = {
 /** Of `GET /api/jobs/counts`: jobs by status; a number that is `capped_at` may be more. */
 export type JobCounts = { counts: Partial<Record<JobStatus, number>>; capped_at: number };
 
-export type OperationState = "RUNNING" | "PAUSED" | "CANCELLING" | "CANCELLED" | "DONE";
-
-/** A batch as it goes. `counts` is by the word of JobStatus, and REFUSED and WAITING (not asked for yet). */
-export type Operation = {
-  id: string;
-  kind: string;
-  state: OperationState;
-  total: number;
-  counts: Record<string, number>;
-  rate_per_s: number;
-  ends_at?: string | null;
-  created_at: string;
-  finished_at?: string | null;
-  retry_of?: string | null;
-};
-
-export type Batch = Operation & { items: Schemas["BatchItem"][] };
-
-export type JobFilter = {
-  statuses?: JobStatus[];
-  agent_id?: string;
-  tenant?: string;
-  labels?: Record<string, string>;
-  batch_id?: string;
-};
-
-export type NewLimit = {
-  concurrency?: number | null;
-  rate?: number | null;
-  rate_period_s?: number;
-  queue_max?: number | null;
-  weight?: number | null;
-  paused?: boolean;
-};
-
-export type Limit = NewLimit & { name: string; updated_at: string };
-
 /** Now, and of late: `success_rate` from 0 to 1, null while there is nothing to tell it from. */
 export type AgentStats = {
   agent_id: string;
@@ -133,23 +96,11 @@ export type JobEdit = {
 type Schemas = components["schemas"];
 type JobStatus = Schemas["JobStatus"];
 type Gives<Body> = { responses: { 200: { content: { "application/json": Body } } } };
-type Items<Item> = { items: Item[]; next_cursor: string | null };
-
 /** In the manner of the generated `paths`, of which it takes the place. */
 export type ComingPaths = {
   "/api/jobs/counts": { get: Gives<JobCounts> };
   "/api/jobs/{job_id}": { get: Gives<Schemas["Job"]>; patch: Gives<Schemas["Job"]> };
-  "/api/batches": { get: Gives<Items<Operation>>; post: Gives<Batch> };
-  "/api/batches/{batch_id}": { get: Gives<Batch> };
-  "/api/batches/{batch_id}/pause": { post: Gives<Operation> };
-  "/api/batches/{batch_id}/resume": { post: Gives<Operation> };
-  "/api/batches/{batch_id}/cancel": { post: Gives<Operation> };
-  "/api/batches/{batch_id}/retry": { post: Gives<Batch> };
-  "/api/limits": { get: Gives<{ items: Limit[] }> };
-  "/api/limits/{name}": { put: Gives<Limit>; delete: Gives<undefined> };
   "/api/agents/stats": { get: Gives<{ items: AgentStats[] }> };
-  "/api/agents/{agent_id}/pause": { post: Gives<Schemas["Agent"]> };
-  "/api/agents/{agent_id}/resume": { post: Gives<Schemas["Agent"]> };
   "/api/overview": { get: Gives<Overview> };
   "/api/dead-letters": { get: Gives<DeadLetters> };
 };

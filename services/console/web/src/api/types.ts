@@ -12,21 +12,22 @@ export type JobLog = Schemas["JobLog"] & LogExtras;
 export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
   Partial<Schemas["JobChange"]> &
   ChangeExtras;
+/** What has a default may be left out of what is asked for. */
 export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title" | "acceptance_criteria">;
 export type Agent = Schemas["Agent"];
-export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "id" | "name" | "url">;
+export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
+export type OperationState = Schemas["OperationState"];
+export type Operation = Schemas["Operation"];
+export type Batch = Operation & Partial<Pick<Schemas["Batch"], "items">>;
+export type JobFilter = Partial<Schemas["JobFilter"]>;
+export type NewLimit = Partial<Schemas["NewLimit"]>;
+export type Limit = Schemas["Limit"];
 export type {
   AgentStats,
-  Batch,
   DeadLetter,
   DeadLetters,
   JobCounts,
   JobEdit,
-  JobFilter,
-  Limit,
-  NewLimit,
-  Operation,
-  OperationState,
   Overview,
   OverviewCounts,
   OverviewPoint,

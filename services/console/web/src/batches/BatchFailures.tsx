@@ -77,7 +77,7 @@ function Reason({ job }: { job: Job }) {
 /** The jobs that were not executed at all, and why. */
 export function BatchRefusals({ batch }: { batch: Batch }) {
   const [isAll, showAll] = useState(false);
-  const refused = batch.items.filter((item) => !item.accepted && item.code);
+  const refused = (batch.items ?? []).filter((item) => !item.accepted && item.code);
   if (refused.length === 0) return null;
   return (
     <section aria-label="Refusals" className="space-y-2">
