@@ -90,7 +90,7 @@ async def test_html_is_rendered_apart_from_the_page(page: Page, visitor: Visitor
         if HTML_ROUTE not in (await answer.json())["paths"]:
             pytest.skip(f"the console has no {HTML_ROUTE} yet")
     visitor.tolerate("sandbox|elsewhere.invalid|securitypolicyviolation|Content Security Policy")
-    job_id = await done(system, agent, "Write HTML", {"text": HTML}, acceptance_criteria="Is not empty")
+    job_id = await done(system, agent, "Write HTML", HTML, acceptance_criteria="Is not empty")
     await page.goto(f"/jobs/{job_id}")
     result = page.get_by_role("region", name="Result", exact=True)
     await expect(result.locator("pre")).to_contain_text("<!doctype html>")

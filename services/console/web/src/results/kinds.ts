@@ -25,7 +25,7 @@ const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\
 export function lookAt(value: unknown): Looked {
   const image = imageOf(value);
   if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), extension: "json", image };
-  if (typeof value === "string") return { views: textViews(value), text: value, extension: "txt" };
+  if (typeof value === "string") return { views: stringViews(value), text: value, extension: "txt" };
   const inner = mainText(value);
   if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner, extension: "txt" };
   const text = stringifyJson(value, 2);
@@ -34,8 +34,12 @@ export function lookAt(value: unknown): Looked {
   return { views: ["json", "text"], text, extension: "json" };
 }
 
+/** The console renders a result that is a string, and nothing within one. */
+function stringViews(text: string): View[] {
+  return HTML.test(text) ? ["text", "html"] : textViews(text);
+}
+
 function textViews(text: string): View[] {
-  if (HTML.test(text)) return ["text", "html"];
   return MARKDOWN.test(text) && isRenderable(text) ? ["text", "markdown"] : ["text"];
 }
 

@@ -26,6 +26,8 @@ it.each([
   [{ content_type: "image/png", data: PIXEL }, ["image", "json"]],
   [{ content_type: "image/svg+xml", data: PIXEL }, ["json", "text"]],
   ["https://evil.example/x.png", ["text"]],
+  ["<!-- a page --><html><p>Hi", ["text", "html"]],
+  [{ text: "<html><p>Hi" }, ["text", "json"]],
   [null, ["json", "text"]],
   [`${">".repeat(200)} deep\n# x`, ["text"]],
 ])("%j is shown as %j", (value, views) => {
@@ -73,7 +75,7 @@ it("a quote of everything hides no other, until it is asked for", () => {
 
 it("HTML is rendered where the console lets nothing of it run", async () => {
   const { container } = render(
-    <ResultPreview value={{ text: "<!doctype html><p>Hi" }} rendered="/api/jobs/a/logs/5/html" name="r" />,
+    <ResultPreview value="<!doctype html><p>Hi" rendered="/api/jobs/a/logs/5/html" name="r" />,
   );
   expect(container.querySelector("pre")).toHaveTextContent("<!doctype html>");
   await userEvent.click(screen.getByRole("tab", { name: "Rendered" }));
