@@ -27,7 +27,7 @@ demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-test: $(READY) $(PAGE) ## Run the tests: the page's, and all others on real Kafka and PostgreSQL
+test: $(READY) $(PAGE) ## Run the tests: the page's, and all others on real Kafka, PostgreSQL and Chromium
 	$(NPM) run --silent test
 	$(BIN)/pytest $(ARGS)
 
@@ -61,7 +61,7 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
 
-bench: $(READY) ## Measure lives; OF=slow_calls measures 10,000 calls in flight
+bench: $(READY) $(PAGE) ## Measure lives; OF=slow_calls: 10,000 calls in flight, OF=page: the page in a browser
 	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
@@ -80,7 +80,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/screenshots .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.

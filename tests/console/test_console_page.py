@@ -18,6 +18,7 @@ SCRIPT = b"export {};" * 200
 def page(tmp_path):
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text(INDEX)
+    (tmp_path / "docs.html").write_text(INDEX.replace("main", "docs"))
     (tmp_path / "icon.svg").write_text("<svg/>")
     (tmp_path / "assets" / "main-1a.js").write_bytes(SCRIPT)
     (tmp_path / "assets" / "main-1a.js.gz").write_bytes(gzip.compress(SCRIPT))
@@ -44,6 +45,17 @@ async def test_what_is_no_page_is_not_found(http, path):
     async with http.get(path) as answer:
         assert answer.status == 404
         assert answer.content_type == "application/problem+json"
+
+
+async def test_the_description_of_the_api_is_a_document_of_its_own(http):
+    async with http.get("/docs") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        policy = answer.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy
+        assert "trusted-types" not in policy
+        text = await answer.text()
+    assert "docs-1a.js" in text
+    assert "://" not in text
 
 
 async def test_each_answer_has_a_nonce_of_its_own(http):

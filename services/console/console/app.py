@@ -32,6 +32,7 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
         version="1",
         description="Jobs for AI agents, judged against their acceptance criteria. Errors are RFC 9457 problems.",
         generate_unique_id_function=lambda route: route.name,
+        docs_url=None,  # of pages, which asks no other host for its parts
         redoc_url=None,
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes

@@ -31,6 +31,8 @@ _POLICY = "; ".join(
         "trusted-types signoff",
     )
 )
+# Swagger UI makes HTML of the descriptions, which are our own.
+_DOCS_POLICY = "; ".join(part for part in _POLICY.split("; ") if "trusted-types" not in part)
 _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -44,7 +46,7 @@ _NOT_BUILT = """<!doctype html>
 <head><meta charset="utf-8"><title>Signoff</title></head>
 <body><h1>Signoff</h1>
 <p>This console was installed without its page; <code>make setup</code> builds it.
-The API is described at <a href="/docs">/docs</a> and in <a href="/openapi.json">/openapi.json</a>.</p></body>
+The API is described in <a href="/openapi.json">/openapi.json</a>.</p></body>
 </html>
 """
 
@@ -53,17 +55,18 @@ class Page:
     """The built files; they are listed once, and nothing else is ever opened."""
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
-        index = directory / "index.html"
-        self._index = index.read_text("utf-8") if index.is_file() else _NOT_BUILT
+        self._index, self._docs = (_read(directory / name) for name in ("index.html", "docs.html"))
         self._files: Mapping[str, Path] = {
             str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
 
     def index(self) -> Response:
         """The page itself, with a nonce of its own."""
-        nonce = secrets.token_urlsafe(16)
-        headers = _HEADERS | {"Content-Security-Policy": _POLICY.replace(NONCE, nonce)}
-        return HTMLResponse(self._index.replace(NONCE, nonce), headers=headers)
+        return _answer(self._index, _POLICY)
+
+    def docs(self) -> Response:
+        """Answer with the description of the API, to be read and tried out."""
+        return _answer(self._docs, _DOCS_POLICY)
 
     def file(self, request: Request, name: str) -> Response | None:
         """One of its files, compressed where the browser can have it so; None where there is none."""
@@ -80,3 +83,13 @@ class Page:
             path = compressed
             headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}  # the middleware adds it to the others
         return FileResponse(path, headers=headers, media_type=media_type)
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8") if path.is_file() else _NOT_BUILT
+
+
+def _answer(text: str, policy: str) -> Response:
+    nonce = secrets.token_urlsafe(16)
+    headers = _HEADERS | {"Content-Security-Policy": policy.replace(NONCE, nonce)}
+    return HTMLResponse(text.replace(NONCE, nonce), headers=headers)

@@ -66,6 +66,13 @@ for path in PAGES:
     router.add_api_route(path, show_page, methods=["GET", "HEAD"], include_in_schema=False)
 
 
+@router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+async def show_docs(request: Request) -> Response:
+    """The description of the API, for people."""
+    docs: Response = request.app.state.page.docs()
+    return docs
+
+
 @router.api_route("/icon.svg", methods=["GET", "HEAD"], include_in_schema=False)
 @router.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
 async def get_file(request: Request) -> Response:

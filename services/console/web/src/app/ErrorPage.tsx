@@ -16,6 +16,7 @@ export function NotFound() {
   return (
     <EmptyState
       title="There is no such page"
+      isPage
       action={
         <Link to="/" search={{}} className="text-accent underline">
           To the jobs

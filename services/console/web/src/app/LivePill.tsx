@@ -4,6 +4,7 @@ import { useNow } from "@/lib/clock";
 import { timeOfDay } from "@/lib/format";
 import { useLive } from "@/live/use-live";
 import { announce } from "@/ui/announcer";
+import { useZone, zoneName } from "@/ui/time";
 
 const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", paused: "Paused" } as const;
 
@@ -11,6 +12,8 @@ const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnect
 export function LivePill() {
   const view = useLive();
   const now = useNow();
+  const [zone] = useZone();
+  const heardAt = view.lastEventAt && timeOfDay(view.lastEventAt, zoneName(zone));
   const word = WORDS[view.state];
   useEffect(() => {
     if (view.state === "reconnecting" || view.state === "paused") announce(word);
@@ -21,12 +24,12 @@ export function LivePill() {
     <span
       data-live={view.state}
       className="inline-flex items-center gap-1.5 rounded px-2 whitespace-nowrap"
-      title={view.lastEventAt ? `Last heard of at ${timeOfDay(view.lastEventAt)}` : "Nothing was heard yet"}
+      title={heardAt ? `Last heard of at ${heardAt}` : "Nothing was heard yet"}
     >
       <Icon aria-hidden size={12} className={view.state === "live" ? "text-completed" : "text-resubmit"} />
       {word}
       {wait > 0 && ` in ${wait} s`}
-      {view.lastEventAt && <span className="text-muted max-sm:hidden">· {timeOfDay(view.lastEventAt)}</span>}
+      {heardAt && <span className="text-muted max-sm:hidden">· {heardAt}</span>}
     </span>
   );
 }

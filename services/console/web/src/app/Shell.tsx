@@ -1,5 +1,5 @@
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { Keyboard, Monitor, Moon, Search, Sun } from "lucide-react";
+import { Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { useKeys } from "@/lib/keys";
@@ -8,12 +8,10 @@ import { Button } from "@/ui/button";
 import { Toasts } from "@/ui/toast";
 import { Help } from "./Help";
 import { LivePill } from "./LivePill";
-import { type Theme, useTheme } from "./theme";
+import { Settings } from "./Settings";
+import { useTheme } from "./theme";
 
 const CommandPalette = lazy(() => import("./CommandPalette").then((module) => ({ default: module.CommandPalette })));
-
-const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
-const ICONS = { system: Monitor, light: Sun, dark: Moon };
 
 const PLACES = [
   { to: "/", name: "Jobs" },
@@ -24,7 +22,7 @@ const PLACES = [
 
 /** What stands around every page. */
 export function Shell() {
-  const [theme, setTheme] = useTheme();
+  const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
   const navigate = useNavigate();
@@ -48,7 +46,6 @@ export function Shell() {
       }),
     [],
   );
-  const ThemeIcon = ICONS[theme];
   return (
     <div className="flex h-dvh flex-col">
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface focus:p-2">
@@ -82,25 +79,7 @@ export function Shell() {
           >
             <Search aria-hidden size={16} />
           </Button>
-          <Button
-            kind="quiet"
-            size="icon"
-            aria-label="Keyboard help"
-            title="Keyboard help (?)"
-            className="max-sm:hidden"
-            onClick={() => showHelp(true)}
-          >
-            <Keyboard aria-hidden size={16} />
-          </Button>
-          <Button
-            kind="quiet"
-            size="icon"
-            aria-label={`Theme: ${theme}`}
-            title={`Theme: ${theme}`}
-            onClick={() => setTheme(NEXT[theme])}
-          >
-            <ThemeIcon aria-hidden size={16} />
-          </Button>
+          <Settings onHelp={() => showHelp(true)} />
         </div>
       </header>
       <main id="main" tabIndex={-1} className="min-h-0 grow overflow-auto outline-none">

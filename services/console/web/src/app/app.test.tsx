@@ -81,6 +81,18 @@ it("single keys can be turned off", async () => {
   expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
 });
 
+it("theme, zone and keys are chosen in one place, and kept", async () => {
+  const { user } = await renderPage(<Shell />);
+  await user.click(screen.getByRole("button", { name: "Settings" }));
+  await user.click(screen.getByRole("radio", { name: "dark" }));
+  await user.click(screen.getByRole("radio", { name: "UTC" }));
+  await user.click(screen.getByRole("checkbox", { name: "Single keys are shortcuts" }));
+  expect(document.documentElement.dataset.theme).toBe("dark");
+  expect(localStorage.getItem("signoff.zone")).toBe('"UTC"');
+  await user.keyboard("{Escape}?");
+  expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
+});
+
 it("addresses are such as people can read and type", () => {
   const search = { status: ["FAILED", "REJECTED"], text: "a b", sort: undefined };
   expect(stringifySearch(search)).toBe("?status=FAILED&status=REJECTED&text=a+b");

@@ -4,7 +4,7 @@ import type { JobLog } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { duration, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/JsonTree";
-import { useZone } from "@/ui/time";
+import { useZone, zoneName } from "@/ui/time";
 import { hasResult, metCount, verdictOf } from "./detail/answers";
 import { LOOKS } from "./status";
 
@@ -52,7 +52,7 @@ function Moment({ at }: { at: string }) {
   const [zone] = useZone();
   return (
     <time dateTime={at} title={at} className="font-mono text-xs text-muted">
-      {timeOfDay(Date.parse(at), zone === "UTC" ? "UTC" : undefined)}
+      {timeOfDay(Date.parse(at), zoneName(zone))}
     </time>
   );
 }

@@ -26,9 +26,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
         className="h-1.5 overflow-hidden rounded-full bg-running-tint"
       >
         <div
-          className={
-            share === undefined ? "h-full w-1/3 animate-pulse bg-running" : "h-full bg-running transition-[width]"
-          }
+          className={share === undefined ? "progress-unknown h-full" : "h-full bg-running transition-[width]"}
           style={share === undefined ? undefined : { width: percent(share).replace(" ", "") }}
         />
       </div>

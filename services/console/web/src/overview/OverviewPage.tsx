@@ -30,7 +30,7 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
               key={each}
               to="/overview"
               search={{ range: each }}
-              aria-label={`The last ${WORDS[each]}`}
+              aria-label={`${each}: the last ${WORDS[each]}`}
               aria-current={each === range ? "true" : undefined}
               className={cn(
                 "inline-flex h-8 items-center px-3 pointer-coarse:h-11",

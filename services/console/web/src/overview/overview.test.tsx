@@ -39,7 +39,7 @@ it("says what is now and what was, and every chart says it as numbers too", asyn
       .map((cell) => cell.textContent),
   ).toEqual(["500 ms", "2.0 s", "nothing"]);
   expect(screen.getAllByRole("table")).toHaveLength(6);
-  expect(screen.getByRole("link", { name: "The last 6 hours" })).toHaveAttribute("aria-current", "true");
+  expect(screen.getByRole("link", { name: "6h: the last 6 hours" })).toHaveAttribute("aria-current", "true");
   expect(new URL(asked[0]?.url ?? "").searchParams.get("range")).toBe("6h");
 });
 

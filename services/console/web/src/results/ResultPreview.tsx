@@ -7,6 +7,7 @@ import { type Tab, Tabs } from "@/ui/tabs";
 import { DiffView } from "./DiffView";
 import { download } from "./download";
 import type { Quote } from "./evidence";
+import { HtmlFrame } from "./HtmlFrame";
 import { JsonTree } from "./JsonTree";
 import { type Looked, lookAt, type View } from "./kinds";
 import { TableView } from "./TableView";
@@ -17,6 +18,7 @@ const MarkdownView = lazy(() => import("./MarkdownView"));
 const LABELS: Record<View, string> = {
   text: "Text",
   markdown: "Markdown",
+  html: "Rendered",
   table: "Table",
   image: "Image",
   json: "JSON",
@@ -24,6 +26,8 @@ const LABELS: Record<View, string> = {
 
 type ResultPreviewProps = {
   value: unknown;
+  /** Where the console renders it, if it is HTML. */
+  rendered?: string;
   /** What a download is called, without its ending. */
   name: string;
   quotes?: readonly Quote[];
@@ -36,17 +40,20 @@ type ResultPreviewProps = {
 const NO_QUOTES: readonly Quote[] = [];
 
 /** A result by what it is, within bounds; downloads are whole. */
-export function ResultPreview({ value, name, quotes = NO_QUOTES, focused = null, compared }: ResultPreviewProps) {
+export function ResultPreview(props: ResultPreviewProps) {
+  const { value, rendered, name, quotes = NO_QUOTES, focused = null, compared } = props;
   const looked = useMemo(() => lookAt(value), [value]);
   const [chosen, choose] = useState<View | "diff" | null>(null);
   const [answered, answer] = useState<string | null>(null);
   // A quote that is asked for is shown in the text, once; after that the choice is free again.
   const isAsked = focused !== null && focused !== answered;
   const view = isAsked ? (looked.views.includes("text") ? "text" : "json") : (chosen ?? looked.views[0] ?? "json");
-  const tabs: Tab<View | "diff">[] = looked.views.map((each) => ({
+  const views = looked.views.filter((each) => each !== "html" || rendered !== undefined);
+  const shown = { looked, value, rendered, quotes, focused, name };
+  const tabs: Tab<View | "diff">[] = views.map((each) => ({
     value: each,
     label: LABELS[each],
-    content: <Shown view={each} looked={looked} value={value} quotes={quotes} focused={focused} name={name} />,
+    content: <Shown view={each} {...shown} />,
   }));
   if (compared) {
     const before = lookAt(compared.value).text;
@@ -77,12 +84,13 @@ type ShownProps = {
   view: View;
   looked: Looked;
   value: unknown;
+  rendered?: string;
   quotes: readonly Quote[];
   focused: string | null;
   name: string;
 };
 
-function Shown({ view, looked, value, quotes, focused, name }: ShownProps) {
+function Shown({ view, looked, value, rendered = "", quotes, focused, name }: ShownProps) {
   switch (view) {
     case "text":
       return <TextView text={looked.text} quotes={quotes} focused={focused} />;
@@ -92,6 +100,8 @@ function Shown({ view, looked, value, quotes, focused, name }: ShownProps) {
           <MarkdownView text={looked.text} quotes={quotes} />
         </Suspense>
       );
+    case "html":
+      return <HtmlFrame address={rendered} name={name} />;
     case "table":
       return <TableView rows={looked.rows ?? []} />;
     case "image":

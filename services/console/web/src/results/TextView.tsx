@@ -10,7 +10,7 @@ type TextViewProps = { text: string; quotes?: readonly Quote[]; focused?: string
 export function TextView({ text, quotes = [], focused = null }: TextViewProps) {
   const [isWhole, setWhole] = useState(false);
   const mark = useRef<HTMLElement>(null);
-  const places = placesOf(text, quotes);
+  const places = placesOf(text, quotes, focused);
   const needed = places.find((place) => place.id === focused)?.to ?? 0;
   const shownChars = isWhole || needed > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;
   const shown = text.slice(0, shownChars);
@@ -24,7 +24,12 @@ export function TextView({ text, quotes = [], focused = null }: TextViewProps) {
           id === undefined ? (
             <span key={from}>{piece}</span>
           ) : (
-            <mark key={from} ref={id === focused ? mark : undefined} aria-current={id === focused || undefined}>
+            <mark
+              key={from}
+              ref={id === focused ? mark : undefined}
+              aria-current={id === focused || undefined}
+              className="aria-current:outline-2 aria-current:outline-accent"
+            >
               {piece}
             </mark>
           ),

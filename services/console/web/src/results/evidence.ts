@@ -16,20 +16,23 @@ export function placeOf(text: string, quote: string): { from: number; to: number
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** The places of all quotes that are found, in order and none across another. */
-export function placesOf(text: string, quotes: readonly Quote[]): Place[] {
+/**
+ * The places of the quotes that are found, in order and none across another. The one that is asked for comes first, and
+ * then the shorter: a quote of everything would cover those that say where to look.
+ */
+export function placesOf(text: string, quotes: readonly Quote[], asked: string | null = null): Place[] {
   const found = quotes
     .slice(0, QUOTES_MAX)
     .flatMap(({ id, text: quote }) => {
       const place = placeOf(text, quote);
       return place ? [{ id, ...place }] : [];
     })
-    .sort((a, b) => a.from - b.from || b.to - a.to);
+    .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
   const apart: Place[] = [];
   for (const place of found) {
-    if (place.from >= (apart.at(-1)?.to ?? 0)) apart.push(place);
+    if (apart.every((other) => place.to <= other.from || place.from >= other.to)) apart.push(place);
   }
-  return apart;
+  return apart.sort((a, b) => a.from - b.from);
 }
 
 export type Piece = { text: string; from: number; id?: string };

@@ -1,7 +1,7 @@
 import { stringifyJson } from "@/lib/exact-json";
 import { MARKDOWN_DEPTH_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
 
-export type View = "text" | "markdown" | "table" | "image" | "json";
+export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
 export type Looked = {
@@ -18,19 +18,25 @@ export type Looked = {
 const TEXT_KEYS = ["text", "markdown", "content", "output", "answer"];
 const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif)$/;
+const HTML = /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html)[\s>]/i;
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
 /** What a result is, by its content alone: what an agent says of it is no more than a claim. */
 export function lookAt(value: unknown): Looked {
   const image = imageOf(value);
   if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), extension: "json", image };
-  if (typeof value === "string") return { views: textViews(value), text: value, extension: "txt" };
+  if (typeof value === "string") return { views: stringViews(value), text: value, extension: "txt" };
   const inner = mainText(value);
   if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner, extension: "txt" };
   const text = stringifyJson(value, 2);
   const rows = rowsOf(value);
   if (rows) return { views: ["table", "json", "text"], text, extension: "json", rows };
   return { views: ["json", "text"], text, extension: "json" };
+}
+
+/** The console renders a result that is a string, and nothing within one. */
+function stringViews(text: string): View[] {
+  return HTML.test(text) ? ["text", "html"] : textViews(text);
 }
 
 function textViews(text: string): View[] {

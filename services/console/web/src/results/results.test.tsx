@@ -26,6 +26,8 @@ it.each([
   [{ content_type: "image/png", data: PIXEL }, ["image", "json"]],
   [{ content_type: "image/svg+xml", data: PIXEL }, ["json", "text"]],
   ["https://evil.example/x.png", ["text"]],
+  ["<!-- a page --><html><p>Hi", ["text", "html"]],
+  [{ text: "<html><p>Hi" }, ["text", "json"]],
   [null, ["json", "text"]],
   [`${">".repeat(200)} deep\n# x`, ["text"]],
 ])("%j is shown as %j", (value, views) => {
@@ -60,6 +62,26 @@ it("marks lie beside each other, never across", () => {
       .map((piece) => piece.text)
       .join(""),
   ).toBe(text);
+});
+
+it("a quote of everything hides no other, until it is asked for", () => {
+  const quotes = [
+    { id: "all", text: "one two three" },
+    { id: "b", text: "two" },
+  ];
+  expect(placesOf("one two three", quotes)).toEqual([{ id: "b", from: 4, to: 7 }]);
+  expect(placesOf("one two three", quotes, "all")).toEqual([{ id: "all", from: 0, to: 13 }]);
+});
+
+it("HTML is rendered where the console lets nothing of it run", async () => {
+  const { container } = render(
+    <ResultPreview value="<!doctype html><p>Hi" rendered="/api/jobs/a/logs/5/html" name="r" />,
+  );
+  expect(container.querySelector("pre")).toHaveTextContent("<!doctype html>");
+  await userEvent.click(screen.getByRole("tab", { name: "Rendered" }));
+  const frame = screen.getByTitle("Result r, rendered");
+  expect(frame).toHaveAttribute("src", "/api/jobs/a/logs/5/html");
+  expect(frame).toHaveAttribute("sandbox", "");
 });
 
 it.each([

@@ -53,3 +53,34 @@ export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, 
     <input {...props} type="checkbox" className={cn("block size-4 accent-accent pointer-coarse:size-5", className)} />
   );
 }
+
+type ChoicesProps<T extends string> = {
+  label: string;
+  choices: readonly (readonly [T, string])[];
+  value: T;
+  onChange: (value: T) => void;
+};
+
+/** One of a few, all in sight. */
+export function Choices<T extends string>({ label, choices, value, onChange }: ChoicesProps<T>) {
+  const name = useId();
+  return (
+    <fieldset>
+      <legend className="mb-1 font-medium">{label}</legend>
+      <div className="flex flex-wrap gap-x-4">
+        {choices.map(([choice, word]) => (
+          <label key={choice} className="flex min-h-6 items-center gap-2 pointer-coarse:min-h-11">
+            <input
+              type="radio"
+              name={name}
+              className="size-4 accent-accent"
+              checked={choice === value}
+              onChange={() => onChange(choice)}
+            />
+            {word}
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -5,9 +5,10 @@ type MenuProps = { trigger: ReactNode; children: ReactNode };
 
 export function Menu({ trigger, children }: MenuProps) {
   return (
-    <Radix.Root>
+    // It is no dialog: what stands around it is neither hidden nor locked, and it belongs to the page's content.
+    <Radix.Root modal={false}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
-      <Radix.Portal>
+      <Radix.Portal container={document.getElementById("main")}>
         <Radix.Content
           align="end"
           sideOffset={4}

@@ -17,12 +17,21 @@ export function Loading({ what, children }: { what: string; children: ReactNode 
   );
 }
 
+type EmptyStateProps = {
+  title: string;
+  /** It is all that its page has. */
+  isPage?: boolean;
+  children?: ReactNode;
+  action?: ReactNode;
+};
+
 /** Nothing is here: why, and what to do about it. */
-export function EmptyState({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+export function EmptyState({ title, isPage, children, action }: EmptyStateProps) {
+  const Title = isPage ? "h1" : "p";
   return (
     <div className="flex flex-col items-center gap-2 px-4 py-12 text-center">
       <Inbox aria-hidden size={24} className="text-muted" />
-      <p className="text-base font-medium">{title}</p>
+      <Title className="text-base font-medium">{title}</Title>
       {children && <div className="max-w-md text-muted">{children}</div>}
       {action}
     </div>

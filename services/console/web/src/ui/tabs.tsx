@@ -21,7 +21,7 @@ export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: 
             <Radix.Trigger
               key={tab.value}
               value={tab.value}
-              className="-mb-px h-8 pointer-coarse:h-11 border-b-2 border-transparent px-3 text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
+              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
             >
               {tab.label}
             </Radix.Trigger>

@@ -9,13 +9,18 @@ export function useZone(): [Zone, (zone: Zone) => void] {
   return useChoice<Zone>("zone", LOCAL);
 }
 
+/** As Intl takes it; undefined is the machine's own. */
+export function zoneName(zone: Zone): string | undefined {
+  return zone === "UTC" ? "UTC" : undefined;
+}
+
 /** How long ago or how soon; the exact time with its zone on hover, and for those who hear it. */
 export function Time({ at, className }: { at: string; className?: string }) {
   const now = useNow();
   const [zone] = useZone();
   const moment = Date.parse(at);
   if (Number.isNaN(moment)) return <span className={className}>–</span>;
-  const exact = exactTime(moment, zone === "UTC" ? "UTC" : undefined);
+  const exact = exactTime(moment, zoneName(zone));
   return (
     <time dateTime={at} title={exact} className={className}>
       {relativeTime(moment, now)}
@@ -30,7 +35,7 @@ export function ExactTime({ at, className }: { at: string; className?: string })
   if (Number.isNaN(moment)) return <span className={className}>–</span>;
   return (
     <time dateTime={at} title={at} className={className}>
-      {exactTime(moment, zone === "UTC" ? "UTC" : undefined)}
+      {exactTime(moment, zoneName(zone))}
     </time>
   );
 }

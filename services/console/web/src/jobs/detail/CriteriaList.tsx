@@ -40,7 +40,7 @@ export function CriteriaList({ criteria }: { criteria: string }) {
 export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | "open"; withWord?: boolean }) {
   const { word, icon: Icon, ink } = OUTCOMES[outcome] ?? OUTCOMES.open;
   return (
-    <span className={cn("inline-flex shrink-0 items-center gap-1 font-medium", ink)} title={word}>
+    <span className={cn("inline-flex h-5 shrink-0 items-center gap-1 font-medium", ink)} title={word}>
       <Icon aria-hidden size={16} />
       <span className={cn(!withWord && "sr-only")}>{word}</span>
     </span>
@@ -48,7 +48,7 @@ export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | 
 }
 
 export function Optional() {
-  return <span className="shrink-0 rounded bg-pending-tint px-1 text-xs text-pending">optional</span>;
+  return <span className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">optional</span>;
 }
 
 /** A criterion that another verdict judged otherwise. */

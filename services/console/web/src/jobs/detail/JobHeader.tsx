@@ -24,7 +24,7 @@ export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderP
   return (
     <header className="space-y-3 border-b pb-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
-        <div className="min-w-0 space-y-1">
+        <div className="min-w-0 grow basis-96 space-y-1">
           <div className="flex flex-wrap items-center gap-2">
             <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
             <h1 className="text-xl font-semibold break-words">{job.title}</h1>

@@ -40,6 +40,7 @@ export function JobPage({ id }: { id: string }) {
         {before && <Neighbour id={before}>previous (k)</Neighbour>}
         {after && <Neighbour id={after}>next (j)</Neighbour>}
       </nav>
+      {!job.data && <h1 className="sr-only">Job {id}</h1>}
       {job.error && !job.data && <Failed error={job.error} onRetry={() => void job.refetch()} />}
       {job.isPending && <Placeholder />}
       {job.data && (

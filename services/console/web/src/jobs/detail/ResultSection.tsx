@@ -10,7 +10,10 @@ type ResultSectionProps = { job: Job; submissions: readonly Submission[] };
 
 /** The verdict beside the result that it judges: one submission, and how it differs from another. */
 export function ResultSection({ job, submissions }: ResultSectionProps) {
-  const all = useMemo(() => named(submissions).filter(({ submission }) => submission.hasResult), [submissions]);
+  const all = useMemo(
+    () => named(submissions).filter(({ submission }) => submission.resultVersion !== null),
+    [submissions],
+  );
   const [chosen, choose] = useState<string | null>(null);
   const [against, compare] = useState<string | null>(null);
   const [focused, focus] = useState<string | null>(null);
@@ -26,7 +29,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
-        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
+        <div className="flex min-h-10 flex-wrap items-center justify-between gap-2 pb-2">
           <h2 className="text-lg font-semibold">{verdict ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
@@ -48,18 +51,19 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
-        <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
+        <h2 className="flex min-h-10 items-center pb-2 text-lg font-semibold">Result</h2>
         {shown ? (
           <ResultPreview
             key={shown.submission.key}
             value={shown.submission.result}
+            rendered={`/api/jobs/${encodeURIComponent(job.id)}/logs/${shown.submission.resultVersion}/html`}
             name={`${job.id}-${shown.submission.number ?? 0}`}
             quotes={quotes}
             focused={focused}
             compared={compared}
           />
         ) : (
-          <p className="text-muted">No agent has answered yet.</p>
+          <p className="text-muted">There is no result yet.</p>
         )}
       </section>
     </div>

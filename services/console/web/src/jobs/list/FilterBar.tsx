@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Search, X } from "lucide-react";
+import { Search, SlidersHorizontal, X } from "lucide-react";
 import { type RefObject, useEffect, useState } from "react";
 import { Button } from "@/ui/button";
 import { Input, Select } from "@/ui/field";
@@ -8,6 +8,8 @@ import { isFiltered, type JobsSearch, PERIODS, type Period } from "./filters";
 
 type FilterBarProps = {
   search: JobsSearch;
+  /** All but the search stands behind a button. */
+  isNarrow: boolean;
   /** Typing replaces the address; choosing adds to the history. */
   onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
   onClear: () => void;
@@ -17,10 +19,9 @@ type FilterBarProps = {
 const TYPED_MS = 250;
 
 /** The filters, which are the address. */
-export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps) {
-  const agents = useQuery(agentsQuery);
-  const known = agents.data?.map((agent) => agent.id) ?? [];
-  const ids = search.agent && !known.includes(search.agent) ? [search.agent, ...known] : known;
+export function FilterBar(props: FilterBarProps) {
+  const { search, isNarrow, onChange, onClear, textRef } = props;
+  const [isOpen, setOpen] = useState(false);
   return (
     <search className="flex flex-wrap items-center gap-2">
       <Typed
@@ -30,6 +31,33 @@ export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps
         onType={(text) => onChange({ text: text || undefined }, true)}
         inputRef={textRef}
       />
+      {isNarrow && (
+        <Button aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          <SlidersHorizontal aria-hidden size={14} /> Filters
+        </Button>
+      )}
+      {(isOpen || !isNarrow) && <Others search={search} onChange={onChange} />}
+      <Button
+        kind="quiet"
+        size="icon"
+        aria-label="Clear the filters"
+        title="Clear the filters"
+        className={isFiltered(search) ? "" : "invisible max-sm:hidden"}
+        onClick={onClear}
+      >
+        <X aria-hidden size={14} />
+      </Button>
+    </search>
+  );
+}
+
+/** All filters but the search. */
+function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
+  const agents = useQuery(agentsQuery);
+  const known = agents.data?.map((agent) => agent.id) ?? [];
+  const ids = search.agent && !known.includes(search.agent) ? [search.agent, ...known] : known;
+  return (
+    <>
       <Select
         aria-label="Agent"
         className="w-36"
@@ -72,17 +100,7 @@ export function FilterBar({ search, onChange, onClear, textRef }: FilterBarProps
         value={search.label?.join(" ") ?? ""}
         onType={(text) => onChange({ label: labelsOf(text) }, true)}
       />
-      <Button
-        kind="quiet"
-        size="icon"
-        aria-label="Clear the filters"
-        title="Clear the filters"
-        className={isFiltered(search) ? "" : "invisible"}
-        onClick={onClear}
-      >
-        <X aria-hidden size={14} />
-      </Button>
-    </search>
+    </>
   );
 }
 
@@ -111,7 +129,7 @@ function Typed({ name, placeholder = name, value, onType, inputRef }: TypedProps
   }, [text]);
   const isSearch = inputRef !== undefined;
   return (
-    <span className={isSearch ? "relative w-52 max-sm:w-full" : "relative w-28"}>
+    <span className={isSearch ? "relative w-52 max-sm:min-w-0 max-sm:grow" : "relative w-28"}>
       {isSearch && <Search aria-hidden size={14} className="absolute top-1/2 left-2 -translate-y-1/2 text-muted" />}
       <Input
         ref={inputRef}

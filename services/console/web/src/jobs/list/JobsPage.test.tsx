@@ -1,6 +1,6 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { applyJobs } from "@/live/apply";
 import { aBatch, aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -173,4 +173,20 @@ it("tells the server's own words where it failed, and tries again", async () => 
   serveJobs(JOBS);
   await user.click(screen.getByRole("button", { name: "Retry" }));
   expect(await screen.findByText("Alpha")).toBeVisible();
+});
+
+it("a phone has a card a job, and its filters behind a button", async () => {
+  vi.stubGlobal("matchMedia", (query: string) => ({
+    matches: query.includes("max-width"),
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+  }));
+  serveJobs([aJob({ id: "a", title: "Alpha", agent_id: "writer", submission: 2 })]);
+  const { user } = await page();
+  await screen.findByText("Alpha");
+  expect(row("Alpha")).toHaveTextContent("writer · sub 2");
+  expect(within(row("Alpha")).getAllByRole("cell")).toHaveLength(2);
+  expect(screen.queryByRole("searchbox", { name: "Tenant" })).not.toBeInTheDocument();
+  await user.click(screen.getByRole("button", { name: "Filters" }));
+  expect(screen.getByRole("searchbox", { name: "Tenant" })).toBeVisible();
 });

@@ -16,7 +16,7 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 import { jobsQuery } from "../queries";
 import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
-import { ALL_BUT_FIRST, type ColumnId, HIDDEN_AT_FIRST } from "./columns";
+import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
 import { FilterBar } from "./FilterBar";
 import { isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
@@ -85,10 +85,10 @@ export function JobsPage({ search }: { search: JobsSearch }) {
       <div className="space-y-1 px-4 pt-3">
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
-          <FilterBar search={search} onChange={change} onClear={() => show({})} textRef={text} />
+          <FilterBar search={search} isNarrow={isNarrow} onChange={change} onClear={() => show({})} textRef={text} />
           <div className="flex gap-2">
             <SavedViews search={search} onOpen={show} />
-            <ColumnChoice hidden={hidden} onChange={setHidden} />
+            {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
             <Link to="/new" search={{}} className={NEW_JOB}>
               <Plus aria-hidden size={14} /> New job
             </Link>
@@ -118,9 +118,11 @@ export function JobsPage({ search }: { search: JobsSearch }) {
           {list.data && jobs.length === 0 && <Nothing isFiltered={isFiltered(search)} />}
           {jobs.length > 0 && (
             <JobsTable
+              key={isNarrow ? "cards" : "rows"}
               jobs={jobs}
               search={search}
-              hidden={isNarrow ? ALL_BUT_FIRST : hidden}
+              hidden={hidden}
+              isNarrow={isNarrow}
               selected={selection.ids}
               current={current}
               onSelect={selection.select}

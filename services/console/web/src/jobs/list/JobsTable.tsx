@@ -5,16 +5,20 @@ import { type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/field";
-import { COLUMN_LOOK, type ColumnId, columns, features } from "./columns";
+import { COLUMN_LOOK, type ColumnId, columns, features, ON_A_PHONE } from "./columns";
 import { type JobsSearch, matches, type Sort } from "./filters";
+import { JobCard } from "./JobCard";
 
 const ROW_PX = 40;
+const CARD_PX = 72;
 const NEAR_END_ROWS = 20;
 
 type JobsTableProps = {
   jobs: Job[];
   search: JobsSearch;
   hidden: readonly ColumnId[];
+  /** A card a job. */
+  isNarrow: boolean;
   selected: ReadonlySet<string>;
   current: string | null;
   onSelect: (ids: string[], on: boolean) => void;
@@ -25,7 +29,7 @@ type JobsTableProps = {
 
 /** The rows that are in sight, in a real table; every row keeps its place whatever happens to its job. */
 export function JobsTable(props: JobsTableProps) {
-  const { jobs, search, hidden, selected, current, onSelect, onNearEnd, box } = props;
+  const { jobs, search, hidden, isNarrow, selected, current, onSelect, onNearEnd, box } = props;
   const columnVisibility = Object.fromEntries(hidden.map((id) => [id, false]));
   const table = useTable({
     features,
@@ -36,7 +40,7 @@ export function JobsTable(props: JobsTableProps) {
   });
   const virtual = useVirtualizer({
     count: jobs.length,
-    estimateSize: () => ROW_PX,
+    estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
     getScrollElement: () => box.current,
     getItemKey: (index) => jobs[index]?.id ?? index,
     overscan: 12,
@@ -55,7 +59,8 @@ export function JobsTable(props: JobsTableProps) {
   const rows = table.getRowModel().rows;
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const ids = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
+  const shown = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
+  const ids = isNarrow ? ON_A_PHONE : shown;
   return (
     <table className="w-full table-fixed border-collapse sm:min-w-3xl" aria-rowcount={jobs.length + 1}>
       <caption className="sr-only">Jobs</caption>
@@ -73,7 +78,8 @@ export function JobsTable(props: JobsTableProps) {
               aria-current={job.id === current || undefined}
               aria-selected={selected.has(job.id)}
               className={cn(
-                "h-10 border-b hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
+                isNarrow ? "h-18" : "h-10",
+                "border-b hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
                 !matches(job, search) && "text-muted italic grayscale",
               )}
               title={matches(job, search) ? undefined : "It no longer matches the filter"}
@@ -86,13 +92,21 @@ export function JobsTable(props: JobsTableProps) {
                   onChange={(event) => onSelect([job.id], event.target.checked)}
                 />
               </td>
-              {row.getVisibleCells().map((cell) => (
-                <td key={cell.id} className="truncate px-2">
-                  <Flash version={cell.column.id === "status" ? job.version : 0}>
-                    <table.FlexRender cell={cell} />
+              {isNarrow ? (
+                <td colSpan={ids.length} className="px-2">
+                  <Flash version={job.version}>
+                    <JobCard job={job} />
                   </Flash>
                 </td>
-              ))}
+              ) : (
+                row.getVisibleCells().map((cell) => (
+                  <td key={cell.id} className="truncate px-2">
+                    <Flash version={cell.column.id === "status" ? job.version : 0}>
+                      <table.FlexRender cell={cell} />
+                    </Flash>
+                  </td>
+                ))
+              )}
             </tr>
           );
         })}

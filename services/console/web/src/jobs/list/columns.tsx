@@ -24,7 +24,7 @@ export type ColumnId =
 
 /** How wide each is, and by what it can be sorted. */
 export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
-  status: { name: "Status", width: "w-60 max-sm:w-48", sort: "status" },
+  status: { name: "Status", width: "w-60", sort: "status" },
   title: { name: "Job", width: "w-auto", sort: "title" },
   agent: { name: "Agent", width: "w-32", sort: "agent" },
   submission: { name: "Sub", width: "w-14" },
@@ -36,8 +36,8 @@ export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?:
   updated: { name: "Updated", width: "w-24", sort: "updated" },
 };
 
-/** What a phone has no room for. */
-export const ALL_BUT_FIRST = (Object.keys(COLUMN_LOOK) as ColumnId[]).slice(2);
+/** By what a phone sorts its cards. */
+export const ON_A_PHONE: ColumnId[] = ["title", "updated"];
 
 export const HIDDEN_AT_FIRST: ColumnId[] = ["tenant", "priority", "labels", "created"];
 
@@ -57,7 +57,7 @@ export const columns = helper.columns([
   helper.display({ id: "updated", cell: ({ row }) => <Time at={row.original.updated_at} /> }),
 ]);
 
-function Status({ job }: { job: Job }) {
+export function Status({ job }: { job: Job }) {
   const pending = usePendingAction(job.id);
   const isRunning = job.status === "IN_PROGRESS" && job.progress != null;
   return (
@@ -75,14 +75,14 @@ function Title({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="truncate font-medium hover:underline" data-row={job.id}>
         {job.title}
       </Link>
-      <span className="shrink-0 font-mono text-xs text-muted max-sm:hidden" title={job.id}>
+      <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
         {shortId(job.id)}
       </span>
     </span>
   );
 }
 
-function submissionText(job: Job): string {
+export function submissionText(job: Job): string {
   return job.policy?.max_submissions ? `${job.submission}/${job.policy.max_submissions}` : String(job.submission);
 }
 

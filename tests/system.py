@@ -1,11 +1,12 @@
-"""The running system as journeys see it, and the scripted agent and judge beside it."""
+"""The running system as journeys and browsers see it, and the scripted agent and judge beside it."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from faults.reading import Tables, quiet
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy
 from contracts.status import RESTING
+from contracts.topics import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
 
 WAIT_S = 60
+START_S = 90
 
 
 @dataclass
@@ -172,3 +175,50 @@ async def signoff(system: System, *arguments: str) -> list[dict[str, Any]]:
     output, errors = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0, (output + errors).decode()
     return [json.loads(line) for line in output.splitlines()]
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
+    """An application of the tests, at its base URL."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
+    """The whole system, started as its users start it: `signoff up`. It must end cleanly."""
+    endpoints_file = data / "endpoints.json"
+    env = {
+        **os.environ,
+        "OPENAI_API_KEY": "of the tests",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{judge.port}/v1",
+        "SIGNOFF_LEASE_S": "3",
+        "SIGNOFF_OFFER_AGAIN_S": "3",
+        "SIGNOFF_BACKOFF_FIRST_S": "0.2",
+        "SIGNOFF_GRACE_S": "4",
+    }
+    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(endpoints_file)]
+    with (data / "up.log").open("w") as log:
+        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=log, stderr=log)
+    try:
+        async with asyncio.timeout(START_S):
+            while not endpoints_file.exists():
+                assert process.returncode is None, (data / "up.log").read_text()
+                await asyncio.sleep(0.05)
+        endpoints = json.loads(endpoints_file.read_text())
+        headers = {"Authorization": f"Bearer {endpoints['token']}"}
+        async with (
+            JobStoreClient(endpoints["grpc"], endpoints["token"]) as client,
+            aiohttp.ClientSession(endpoints["http"], headers=headers) as http,
+            AIOKafkaProducer(
+                bootstrap_servers=endpoints["kafka"], acks="all", max_request_size=MESSAGE_MAX_BYTES
+            ) as producer,
+        ):
+            yield System(endpoints_file, client, http, producer)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), WAIT_S) == 0

@@ -1,0 +1,99 @@
+"""One running system and one browser for all tests of the page.
+
+The browser is Debian's Chromium (`SIGNOFF_CHROMIUM` names another); where there is none, these tests are skipped.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright, expect
+from system import Agent, Judge, System, running, served
+from visitor import SCREENSHOTS, Visitor
+
+from contracts.resources import NewAgent
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+NO_BROWSER = "no Chromium here: apt-get install chromium, or name one in SIGNOFF_CHROMIUM"
+WAIT_MS = 15_000
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def chromium() -> str | None:
+    return os.environ.get("SIGNOFF_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    if path is None:
+        pytest.skip(NO_BROWSER)
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=args)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def agent() -> AsyncIterator[Agent]:
+    scripted = Agent()
+    app = web.Application(client_max_size=8 << 20)
+    app.router.add_post("/agent", scripted.on_call)
+    async with served(app) as url:
+        scripted.url = f"{url}/agent"
+        yield scripted
+
+
+@pytest.fixture(scope="session")
+async def system(browser: Browser, agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    del browser  # without one, nothing is started
+    judge = Judge()
+    await judge.start()
+    async with running(tmp_path_factory.mktemp("signoff"), judge) as system:
+        await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
+        yield system
+    await judge.stop()
+
+
+@pytest.fixture
+async def visitor(browser: Browser, system: System, request: pytest.FixtureRequest) -> AsyncIterator[Visitor]:
+    visitor = Visitor(browser, system)
+    yield visitor
+    failed = getattr(request.node, "has_failed", False)
+    if failed:
+        await keep_all(visitor, f"failed-{request.node.name}")
+    await visitor.leave()
+    assert failed or visitor.intolerable() == []
+
+
+async def keep_all(visitor: Visitor, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for number, page in enumerate(page for context in visitor.contexts for page in context.pages):
+        await page.screenshot(path=SCREENSHOTS / f"{name}-{number}.png")
+
+
+@pytest.fixture
+async def page(visitor: Visitor) -> Page:
+    """The list of jobs, in a window of whoever is signed in."""
+    return await visitor.arrive("/")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = yield
+    if call.when == "call" and report.failed:
+        item.has_failed = True
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.getreports("skipped") if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("the page was NOT tested in a browser", yellow=True)
+        terminalreporter.line(f"{len(skipped)} tests of tests/e2e were skipped: {NO_BROWSER}")
+    elif any(SCREENSHOTS.glob("*.png")):
+        terminalreporter.line(f"screenshots of the page: {SCREENSHOTS}")

@@ -1,0 +1,139 @@
+"""Every page in both themes: axe finds nothing, nothing overflows, and how it looks is kept."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, expect
+from system import Agent, System
+from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled
+
+from console.api.pages import PAGES
+
+REPORT = """# Harbour inspection
+
+| place | state |
+| --- | --- |
+| north quay | sound |
+| south quay | cracked |
+
+The **south quay** needs repair before winter; the north quay is sound.
+"""
+CRITERIA = (
+    'Names the "north quay"\nNames the "south quay"\nSays what the "repair" costs in "EUR"\noptional: is not empty'
+)
+
+
+@pytest.fixture(scope="module")
+async def pages(system: System, agent: Agent) -> dict[str, str]:
+    """The address of every page, by its name; jobs stand where jobs can stand."""
+    agents = {
+        "met": lambda _: {"text": REPORT + "It costs 12,000 EUR."},
+        "not-met": lambda _: {"text": REPORT},
+        "failed": lambda _: web.Response(status=500, text="Traceback: the model is out of memory"),
+        "running": lambda _: asyncio.Event().wait(),
+        "table": lambda _: [{"quay": "north", "metres": 140}, {"quay": "south", "metres": 95}],
+    }
+    labels = {"harbour": "yes"}
+    policies = {"failed": {"max_attempts": 1}, "rejected": {"max_submissions": 1}, "not-met": {"max_submissions": 3}}
+    for name, answer in (agents | {"rejected": agents["not-met"]}).items():
+        job_id = f"look-{name}"
+        agent.answers[job_id] = answer
+        await system.create(
+            id=job_id,
+            title=f"Inspect the harbour ({name})",
+            description="Walk both quays, note the state of each, and say what a repair costs.",
+            acceptance_criteria=CRITERIA if name != "table" else "Is not empty",
+            payload={"harbour": "Grimsby", "quays": ["north", "south"], "since": 1_800_000_000_000_000_001},
+            labels=labels,
+            policy=policies.get(name, {}),
+        )
+    await system.create(agent_id=None, title="Inspect the harbour (pending)", labels=labels)
+    await system.create(title="Inspect the harbour (assigned)", labels=labels)
+    batch = await system.client.execute_jobs([f"look-{name}" for name in (*agents, "rejected")])
+    for name in agents.keys() - {"running"} | {"rejected"}:
+        await system.at_rest(f"look-{name}")
+    again = await system.client.resubmit_job("look-not-met")
+    await system.logged(again.id, lambda log: log.submission == 2 and log.status == "RESUBMISSION_REQUIRED")
+    found = {
+        path.strip("/").replace("/{_}", "") or "jobs": path for path in PAGES if path != "/jobs" and "{" not in path
+    }
+    found |= {f"job-{name}": f"/jobs/look-{name}" for name in (*agents, "rejected")}
+    ids = {"/jobs/{_}": None, "/batches/{_}": batch.id, "/agents/{_}": "agent"}
+    found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
+    assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
+    return found | {"not-found": "/jobs/nobody", "jobs-none": "/?text=nothing-is-called-so"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_every_page_is_accessible(visitor: Visitor, pages: dict[str, str], theme: Theme):
+    visitor.tolerate("404")
+    visitor.tolerate("422")
+    page = await visitor.arrive("/", theme=theme)
+    found = {name: await looked_at(page, path, f"{name}-{theme}") for name, path in pages.items()}
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dict[str, str], theme: Theme):
+    page = await visitor.arrive(pages["job-not-met"], theme=theme)
+    await settled(page)
+    found = {}
+    for name, opened in {
+        "dialog": page.get_by_role("button", name="Resubmit", exact=True),
+        "settings": page.get_by_role("button", name="Settings"),
+        "palette": page.get_by_role("button", name="Command palette"),
+        "menu": page.get_by_role("button", name="More", exact=True),
+    }.items():
+        await opened.click()
+        await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]").first).to_be_visible()
+        await keep(page, f"over-{name}-{theme}")
+        found[name] = await found_by_axe(page)
+        await page.keyboard.press("Escape")
+        await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]")).to_have_count(0)
+    await page.get_by_role("tab", name="Markdown").click()
+    await expect(page.get_by_role("heading", name="Harbour inspection")).to_be_visible()
+    await keep(page, f"over-markdown-{theme}")
+    found["markdown"] = await found_by_axe(page)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    await keep(page, f"over-help-{theme}")
+    found["help"] = await found_by_axe(page)
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[str, str]):
+    visitor.tolerate("404")
+    visitor.tolerate("422")
+    page = await visitor.arrive("/", size=PHONE)
+    found = {}
+    for name, path in pages.items():
+        problems = await looked_at(page, path, f"{name}-phone")
+        found[name] = problems + await overflowing(page)
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, theme: Theme):
+    visitor.tolerate("401")
+    page = await visitor.arrive("/", theme=theme, signed_in=False)
+    await expect(page.get_by_label("Token")).to_be_visible()
+    await keep(page, f"sign-in-{theme}")
+    assert await found_by_axe(page) == []
+
+
+async def test_the_description_of_the_api_is_our_own(visitor: Visitor):
+    page = await visitor.arrive("/docs", size=DESK)
+    await expect(page.get_by_text("/api/jobs/{job_id}/execute").first).to_be_visible()
+    await page.get_by_text("/api/health").first.click()
+    await page.get_by_role("button", name="Try it out").click()
+    await page.get_by_role("button", name="Execute", exact=True).click()
+    await expect(page.locator(".live-responses-table").get_by_text('"status": "ok"').first).to_be_visible()
+    await keep(page, "docs")
+
+
+async def looked_at(page: Page, path: str, name: str) -> list[object]:
+    await page.goto(path)
+    await settled(page)
+    await keep(page, name)
+    return await found_by_axe(page)

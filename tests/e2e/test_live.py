@@ -1,0 +1,70 @@
+"""What happens elsewhere is seen here, without a reload; and when it cannot be, the page says so."""
+
+import asyncio
+
+from aiohttp import web
+from playwright.async_api import Page, expect
+from system import Agent, System
+from visitor import Visitor, badge, confirm, row, settled
+
+
+async def test_a_second_window_shows_a_change_without_a_reload(
+    page: Page, visitor: Visitor, system: System, agent: Agent
+):
+    job = await system.create(title="Translate the contract")
+    answer: asyncio.Future[dict[str, str]] = asyncio.Future()
+
+    async def work() -> web.Response:
+        return web.json_response(await answer)
+
+    agent.answers[job.id] = lambda _: work()
+    await page.reload()
+    job_row = row(page, "Translate the contract")
+    await expect(badge(job_row, "Assigned")).to_be_visible()
+    await page.evaluate("window.isTheSame = true")
+    other = await visitor.open_window(page.context, f"/jobs/{job.id}")
+    await confirm(other, "Execute")
+    await expect(badge(job_row, "In progress")).to_be_visible()
+    answer.set_result({"text": "The sky is blue, so they agree."})
+    await expect(badge(job_row, "Completed")).to_be_visible()
+    await expect(badge(other.get_by_role("main"), "Completed").first).to_be_visible()
+    assert await page.evaluate("window.isTheSame")
+
+
+async def test_new_jobs_wait_until_they_are_asked_for(page: Page, system: System):
+    await system.create(title="Known already")
+    await page.reload()
+    await expect(row(page, "Known already")).to_be_visible()
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await system.create(title="Brand new")
+    await expect(page.get_by_role("button", name="1 new job")).to_be_visible()
+    await expect(row(page, "Brand new")).to_have_count(0)
+    await page.keyboard.press("n")
+    await expect(row(page, "Brand new")).to_be_visible()
+    await expect(page.get_by_role("button", name="new job", exact=False)).to_have_count(0)
+
+
+async def test_a_row_that_no_longer_matches_stays_where_it_is(page: Page, system: System):
+    job = await system.create(title="About to run", labels={"test": "leaving"})
+    await page.goto("/?status=ASSIGNED&label=test:leaving")
+    await expect(row(page, "About to run")).to_be_visible()
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await system.client.execute_job(job.id)
+    await expect(badge(row(page, "About to run"), "Completed")).to_be_visible()
+    await expect(row(page, "About to run")).to_have_attribute("title", "It no longer matches the filter")
+    await page.reload()
+    await expect(page.get_by_text("No job matches")).to_be_visible()
+
+
+async def test_the_page_says_that_the_console_is_away_and_catches_up(page: Page, visitor: Visitor, system: System):
+    visitor.tolerate(r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|503")
+    job = await system.create(title="While nobody listens")
+    await page.reload()
+    await settled(page)
+    await expect(page.locator("[data-live=live]")).to_contain_text("Live")
+    system.kill("console")
+    await expect(page.locator("[data-live=reconnecting]")).to_contain_text("Reconnecting")
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await expect(page.locator("[data-live=live]")).to_be_visible()
+    await expect(badge(row(page, "While nobody listens"), "Completed")).to_be_visible()

@@ -1,0 +1,100 @@
+"""Results are strangers' work: shown for what they are, and harmless."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+from system import Agent, System
+from visitor import Visitor
+
+HOSTILE = """# Hello
+
+<script>document.title = "taken over"</script>
+<img src=x onerror="document.title = 'taken over'">
+
+![a picture](https://elsewhere.invalid/pixel.png?secret) and [a link](javascript:alert(1)), [another](https://example.invalid/)
+"""
+HTML = """<!doctype html><html><head><style>p { color: rgb(200, 0, 0) }</style></head>
+<body><p id="said">Rendered.</p><script>document.getElementById("said").textContent = "Taken over."</script>
+<img src="https://elsewhere.invalid/pixel.png"></body></html>"""
+HTML_ROUTE = "/api/jobs/{job_id}/logs/{version}/html"
+
+
+async def done(system: System, agent: Agent, title: str, result: object, **fields: object) -> str:
+    """A job that has this result."""
+    job = await system.create(title=title, **fields)
+    agent.answers[job.id] = lambda _: result
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    return job.id
+
+
+async def test_a_hostile_result_does_nothing(page: Page, system: System, agent: Agent):
+    job_id = await done(system, agent, "Write a page", {"text": HOSTILE}, acceptance_criteria="Is not empty")
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.locator("pre")).to_contain_text("<script>")
+    await result.get_by_role("tab", name="Markdown").click()
+    await expect(result.get_by_role("heading", name="Hello")).to_be_visible()
+    await expect(result).to_contain_text("image left out: a picture")
+    await expect(result.get_by_role("link", name="another")).to_have_attribute("rel", re.compile("noopener"))
+    await expect(result.get_by_role("link", name="a link")).to_have_count(0)
+    assert await result.locator("img, script, iframe").count() == 0
+    await expect(page).to_have_title(re.compile("Write a page"))
+
+
+async def test_a_huge_result_is_shown_within_bounds_and_downloaded_whole(page: Page, system: System, agent: Agent):
+    text = "".join(f"{number:06} lines of text\n" for number in range(40_000))
+    job_id = await done(system, agent, "Write a lot", {"text": text})
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result).to_contain_text(f"of {len(text):,} characters")
+    assert len(await result.locator("pre").inner_text()) < 5_000
+    async with page.expect_download() as download:
+        await result.get_by_role("button", name=re.compile("Download")).click()
+    path = await (await download.value).path()
+    assert path.read_text("utf-8") == text
+    await result.get_by_role("button", name="Show all").click()
+    await expect(result).to_contain_text("the rest is in the download")
+    await expect(page.get_by_role("button", name="More", exact=True)).to_be_enabled()
+
+
+async def test_a_large_tree_draws_only_what_is_open(page: Page, system: System, agent: Agent):
+    result_value = {"rows": [{"id": 9_007_199_254_740_993 + n, "deep": {"er": [n] * 20}} for n in range(2_000)], "n": 1}
+    job_id = await done(system, agent, "Count a lot", result_value)
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.get_by_role("tab", name="JSON")).to_be_visible()
+    await expect(result).to_contain_text("rows")
+    assert await result.locator("*").count() < 3_000
+
+
+async def test_evidence_is_shown_where_it_stands(page: Page, system: System, agent: Agent):
+    text = "".join(f"Paragraph {number}.\n" for number in range(900)) + "Signed by both parties.\n"
+    job_id = await done(
+        system, agent, "Sign it", {"text": text}, acceptance_criteria='Is "signed by both"\nSays "paragraph 3."'
+    )
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.locator("mark")).to_have_text(["Paragraph 3."])
+    quote = page.get_by_role("region", name="Criteria and verdict").get_by_role("button", name="Signed by both")
+    await quote.click()
+    await expect(quote).to_have_attribute("aria-pressed", "true")
+    mark = result.locator("mark[aria-current]")
+    await expect(mark).to_have_text("Signed by both")
+    await expect(mark).to_be_in_viewport()
+
+
+async def test_html_is_rendered_apart_from_the_page(page: Page, visitor: Visitor, system: System, agent: Agent):
+    async with system.http.get("/openapi.json") as answer:
+        if HTML_ROUTE not in (await answer.json())["paths"]:
+            pytest.skip(f"the console has no {HTML_ROUTE} yet")
+    visitor.tolerate("sandbox|elsewhere.invalid|securitypolicyviolation|Content Security Policy")
+    job_id = await done(system, agent, "Write HTML", HTML, acceptance_criteria="Is not empty")
+    await page.goto(f"/jobs/{job_id}")
+    result = page.get_by_role("region", name="Result", exact=True)
+    await expect(result.locator("pre")).to_contain_text("<!doctype html>")
+    await result.get_by_role("tab", name="Rendered").click()
+    said = result.frame_locator("iframe").locator("#said")
+    await expect(said).to_have_text("Rendered.")
+    await expect(said).to_have_css("color", "rgb(200, 0, 0)")

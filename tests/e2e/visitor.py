@@ -1,0 +1,148 @@
+"""Somebody at a browser, who notes all that it complains of."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from system import System
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = Path(__file__).with_name("screenshots")
+AXE = ROOT / "services/console/web/node_modules/axe-core/axe.min.js"
+#: WCAG 2.2 AA, and what axe itself calls good practice.
+AXE_RUN = """axe.run({resultTypes: ["violations"]}).then((results) => JSON.stringify(results.violations.map(
+  ({id, nodes}) => [id, nodes.slice(0, 3).map(({html, failureSummary}) => `${html.slice(0, 200)}: ${failureSummary}`)]
+)))"""
+OVERFLOW = """() => {
+  const isCut = (element) => {
+    for (let box = element.parentElement; box && box !== document.body; box = box.parentElement) {
+      const { overflowX, position } = getComputedStyle(box);
+      if (overflowX !== "visible") return true;
+      if (position === "fixed") return false;
+    }
+    return false;
+  };
+  return [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !isCut(element))
+    .map((element) => element.outerHTML.slice(0, 120));
+}"""
+# The page's policy answers for itself: no violation may pass unseen, whatever the console says of it.
+VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`securitypolicyviolation: ${event.violatedDirective} ${event.blockedURI}`));"""
+
+Theme = Literal["light", "dark"]
+DESK, PHONE = (1280, 800), (390, 844)
+
+
+@dataclass
+class Visitor:
+    """Signed in, unless told otherwise. What the browser complains of fails the test, but for what is `tolerated`."""
+
+    browser: Browser
+    system: System
+    complaints: list[str] = field(default_factory=list)
+    tolerated: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    async def arrive(
+        self, path: str = "/", *, size: tuple[int, int] = DESK, theme: Theme = "light", signed_in: bool = True
+    ) -> Page:
+        """Open a browser of one's own at a page."""
+        context = await self.browser.new_context(
+            base_url=self.system.endpoints["http"],
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=theme,
+            reduced_motion="reduce",
+            has_touch=size == PHONE,
+            is_mobile=size == PHONE,
+        )
+        self.contexts.append(context)
+        await context.add_init_script(VIOLATIONS)
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("request", self._on_request)
+        if signed_in:
+            answer = await context.request.post(
+                "/login", headers={"Authorization": f"Bearer {self.system.endpoints['token']}"}
+            )
+            assert answer.ok
+        return await self.open_window(context, path)
+
+    async def open_window(self, context: BrowserContext, path: str = "/") -> Page:
+        """Another window of the same browser."""
+        page = await context.new_page()
+        await page.goto(path)
+        return page
+
+    def tolerate(self, pattern: str) -> None:
+        """Let the browser complain of what the test brings about itself."""
+        self.tolerated.append(pattern)
+
+    def intolerable(self) -> list[str]:
+        return [text for text in self.complaints if not any(re.search(each, text) for each in self.tolerated)]
+
+    async def leave(self) -> None:
+        for context in self.contexts:
+            await context.close()
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def _on_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in {"http", "https"} and address.netloc != urlsplit(self.system.endpoints["http"]).netloc:
+            self.complaints.append(f"a request to another host: {request.url}")
+
+
+async def settled(page: Page) -> None:
+    """Wait until the page has read what it shows."""
+    await expect(page.locator("main > *").first).to_be_attached()
+    await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+async def confirm(page: Page, verb: str) -> None:
+    """Press the button of an action, and then the same verb in the dialog that asks."""
+    await page.get_by_role("button", name=verb, exact=True).click()
+    dialog = page.get_by_role("alertdialog")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name=verb, exact=True).click()
+    await expect(dialog).to_have_count(0)
+
+
+def badge(page: Page | Locator, status: str) -> Locator:
+    """The badge of a status, by its words."""
+    return page.locator("[data-status]").get_by_text(status, exact=True)
+
+
+def row(page: Page, title: str) -> Locator:
+    """The row of a job in the list."""
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=title, exact=True))
+
+
+async def found_by_axe(page: Page) -> list[Any]:
+    """What axe finds; it is brought in from outside, past the page's policy."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    answer = await session.send(
+        "Runtime.evaluate", {"expression": AXE_RUN, "awaitPromise": True, "returnByValue": True}
+    )
+    await session.detach()
+    found: list[Any] = json.loads(answer["result"]["value"])
+    return found
+
+
+async def overflowing(page: Page) -> list[str]:
+    """What reaches beyond the right edge of the window, where nothing scrolls it."""
+    found: list[str] = await page.evaluate(OVERFLOW)
+    return found
+
+
+async def keep(page: Page, name: str) -> None:
+    """Keep a screenshot as output of the test."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    await page.screenshot(path=SCREENSHOTS / f"{name}.png")
