@@ -1,16 +1,16 @@
 import { learnSkew } from "@/lib/clock";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import type { Paths } from "./paths";
 import { ApiError, unreachable } from "./problem";
+import type { paths } from "./schema";
 import type { Problem } from "./types";
 
 type Verb = "get" | "post" | "put" | "patch" | "delete";
 type PathsWith<V extends Verb> = {
-  [P in keyof Paths]: Paths[P] extends Record<V, { responses: unknown }> ? P : never;
-}[keyof Paths];
-type Operation<P extends keyof Paths, V extends Verb> = Paths[P] extends Record<V, infer O> ? O : never;
+  [P in keyof paths]: paths[P] extends Record<V, { responses: unknown }> ? P : never;
+}[keyof paths];
+type Operation<P extends keyof paths, V extends Verb> = paths[P] extends Record<V, infer O> ? O : never;
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
-export type Answer<P extends keyof Paths, V extends Verb> =
+export type Answer<P extends keyof paths, V extends Verb> =
   Operation<P, V> extends { responses: infer R }
     ? Json<R extends { 200: infer Ok } ? Ok : R extends { 201: infer Created } ? Created : never>
     : never;

@@ -14,7 +14,7 @@ type JobStatusBadgeProps = {
   /** What was asked for and not answered yet: an overlay, since nothing is written before the answer. */
   pending?: Action | null;
   /** Whether an execution is under way or asked for. */
-  isLive?: boolean;
+  isLive?: boolean | null;
   className?: string;
 };
 

@@ -1,19 +1,19 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/keys";
-import type { Agent, Job, JobCounts, JobLog, Page } from "@/api/types";
-import { type JobsSearch, toQuery } from "./list/filters";
+import type { Agent, Job, JobCounts, JobLog, JobsPage, Page } from "@/api/types";
+import { type JobsSearch, toQuery, unsorted } from "./list/filters";
 
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 const LOGS_PAGE_SIZE = 500;
 const LOG_PAGES_MAX = 10;
 const AGENTS_STALE_MS = 60_000;
 
 export function jobsQuery(search: JobsSearch) {
   return infiniteQueryOptions({
-    queryKey: jobKeys.list(toQuery(search)),
-    queryFn: ({ pageParam, signal }): Promise<Page<Job>> => {
-      const query = { ...toQuery(search, Date.now()), limit: PAGE_SIZE, cursor: pageParam };
+    queryKey: jobKeys.list(search),
+    queryFn: ({ pageParam, signal }): Promise<JobsPage> => {
+      const query = { ...toQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
       return api.get("/api/jobs", { query, signal });
     },
     initialPageParam: "",
@@ -21,11 +21,11 @@ export function jobsQuery(search: JobsSearch) {
   });
 }
 
-/** How many jobs match, by status; it comes after the rows, and nothing waits for it. */
+/** How many jobs match, by status and whatever status is chosen; it comes after the rows, and nothing waits for it. */
 export function countsQuery(search: JobsSearch) {
-  const { status: _, sort: __, ascending: ___, ...filters } = search;
+  const { status: _, ...filters } = unsorted(search);
   return queryOptions({
-    queryKey: [...jobKeys.counts, toQuery(filters)],
+    queryKey: [...jobKeys.counts, filters],
     retry: false,
     queryFn: ({ signal }): Promise<JobCounts> =>
       api.get("/api/job-counts", { query: toQuery(filters, Date.now()), signal }),

@@ -8,7 +8,7 @@ import { acceptance } from "./series";
 /** What is now, and what the range comes to. */
 export function Tiles({ overview }: { overview: Overview }) {
   const { now, totals } = overview;
-  const dead = Object.values(now.dead_letters).reduce((sum, number) => sum + number, 0);
+  const dead = Object.values(now.dead_letters ?? {}).reduce((sum, number) => sum + number, 0);
   const accepted = totals.acceptance_rate ?? acceptance(totals);
   return (
     <div className="space-y-3">

@@ -35,9 +35,21 @@ const seconds = (value: number) => duration(value * 1_000);
 
 function percentiles(of: "wait" | "duration"): Series[] {
   return [
-    { key: "p50", word: "Half (p50)", ink: "var(--running-ink)", of: (point) => point[of].p50 },
-    { key: "p95", word: "95 % (p95)", ink: "var(--resubmit-ink)", dashes: "6 3", of: (point) => point[of].p95 },
-    { key: "p99", word: "99 % (p99)", ink: "var(--rejected-ink)", dashes: "2 3", of: (point) => point[of].p99 },
+    { key: "p50", word: "Half (p50)", ink: "var(--running-ink)", of: (point) => point[of]?.p50 ?? null },
+    {
+      key: "p95",
+      word: "95 % (p95)",
+      ink: "var(--resubmit-ink)",
+      dashes: "6 3",
+      of: (point) => point[of]?.p95 ?? null,
+    },
+    {
+      key: "p99",
+      word: "99 % (p99)",
+      ink: "var(--rejected-ink)",
+      dashes: "2 3",
+      of: (point) => point[of]?.p99 ?? null,
+    },
   ];
 }
 

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import type { Job } from "@/api/types";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
@@ -26,8 +27,10 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const navigate = useNavigate();
   const which = selected ? counted(selected.length, "job") : allInWords(counts, search);
   const others = selected ? selected.length - allowed("execute", selected).length : 0;
+  const [body] = useState(() =>
+    selected ? { job_ids: selected.map(({ id }) => id) } : { filter: filterOf(search, Date.now()) },
+  );
   const confirm = () => {
-    const body = selected ? { job_ids: selected.map(({ id }) => id) } : { filter: filterOf(search) ?? {} };
     create.mutate(body, {
       onSuccess: ({ id }) => {
         onClose(true);

@@ -5,7 +5,6 @@ import { AlertDialog } from "@/ui/alert-dialog";
 import { Button } from "@/ui/button";
 import { VERBS } from "../status";
 import { BatchDialog } from "./BatchDialog";
-import { filterOf } from "./batch";
 import { allowed, type BulkAction, type BulkProgress, useBulk } from "./bulk";
 import { inWords, type JobsSearch } from "./filters";
 
@@ -36,15 +35,7 @@ export function BulkActions({ selected, search, onClear }: BulkActionsProps) {
         </Button>
       ))}
       <Button onClick={() => askBatch("selected")}>Execute as a batch</Button>
-      <Button
-        unavailable={filterOf(search) === null}
-        title={
-          filterOf(search) === null ? "A batch knows nothing of a text or a time: take that filter away." : undefined
-        }
-        onClick={() => askBatch("all")}
-      >
-        Execute all that match
-      </Button>
+      <Button onClick={() => askBatch("all")}>Execute all that match</Button>
       <Button kind="quiet" onClick={onClear}>
         Clear selection
       </Button>

@@ -14,6 +14,7 @@ const JOBS = [
   aJob({ id: "b", title: "Beta", status: "FAILED" }),
   aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
 ];
+const NOW = Date.parse("2026-11-25T01:00:00Z");
 const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
 const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
@@ -21,14 +22,16 @@ const row = (title: string) => screen.getByRole("link", { name: title }).closest
 it("reads its filters from the address, and leaves out what makes no sense", () => {
   const raw = { status: ["FAILED", "WRONG"], label: ["team:a", "nolabel"], period: "24h", sort: "x", text: "hi" };
   expect(parseJobsSearch(raw)).toEqual({ status: ["FAILED"], label: ["team:a"], period: "24h", text: "hi" });
-  expect(toQuery({ period: "1h" }, Date.parse("2026-11-25T01:00:00Z")).created_after).toBe("2026-11-25T00:00:00.000Z");
+  expect(toQuery({ period: "1h" }, NOW).created_after).toBe("2026-11-25T00:00:00.000Z");
 });
 
 it("asks for what the address says", async () => {
   const asked = serveJobs(JOBS);
-  await page("/?status=FAILED&status=REJECTED&agent=writer&label=team:a");
+  await page("/?status=FAILED&status=REJECTED&agent=writer&label=team:a&batch=b&text=moon&period=1h");
   await waitFor(() => expect(asked).toHaveLength(1));
   const query = asked[0]?.searchParams;
+  expect([query?.get("q"), query?.get("batch_id"), query?.get("fields")]).toEqual(["moon", "b", "summary"]);
+  expect(query?.get("created_after")).toMatch(/^\d{4}-\d\d-\d\dT/);
   expect(query?.getAll("status")).toEqual(["FAILED", "REJECTED"]);
   expect([query?.get("agent_id"), query?.get("label")]).toEqual(["writer", "team:a"]);
 });
@@ -64,17 +67,79 @@ it("puts a chosen status into the address", async () => {
   expect(await screen.findByRole("button", { name: /failed/, pressed: true })).toBeVisible();
 });
 
-it("sorts what is loaded, and keeps that order when jobs change", async () => {
-  serveJobs(JOBS);
-  const { user, client } = await page("/?sort=title");
+it("is sorted by the server, either way, and no row moves when its job changes", async () => {
+  const asked = serveJobs(JOBS);
+  const { user, client, router } = await page("/?sort=title");
   await screen.findByText("Alpha");
   expect(document.title).toBe("Jobs · Signoff");
-  expect(titles()).toEqual(["Gamma", "Beta", "Alpha"]);
-  await user.click(screen.getByRole("button", { name: "Status" }));
-  await waitFor(() => expect(titles()).toEqual(["Beta", "Gamma", "Alpha"]));
+  expect(asked.at(-1)?.searchParams.get("sort")).toBeNull();
+  for (const [address, sort] of [
+    ["?sort=updated", "-updated_at"],
+    ["?sort=updated&ascending=true", "updated_at"],
+  ]) {
+    await user.click(screen.getByRole("button", { name: "Updated" }));
+    await waitFor(() => expect(router.state.location.searchStr).toBe(address));
+    await waitFor(() => expect(asked.at(-1)?.searchParams.get("sort")).toBe(sort));
+  }
+  expect(await screen.findByRole("columnheader", { name: "Updated" })).toHaveAttribute("aria-sort", "ascending");
+  await screen.findByText("Alpha");
   act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version: 2, status: "ASSIGNED" })]]])));
   await waitFor(() => expect(row("Beta")).toHaveTextContent("Assigned"));
-  expect(titles()).toEqual(["Beta", "Gamma", "Alpha"]);
+  expect(titles()).toEqual(["Alpha", "Beta", "Gamma"]);
+  expect(screen.queryByRole("button", { name: "Agent" })).not.toBeInTheDocument();
+});
+
+it("counts what matches, after the rows and whatever status is chosen", async () => {
+  serveJobs(JOBS);
+  const { promise, resolve: answer } = Promise.withResolvers<Response>();
+  const asked = on("get", "/api/job-counts", () => promise);
+  await page("/?status=FAILED&text=x");
+  expect(await screen.findByText("Alpha")).toBeVisible();
+  const failed = screen.getByRole("button", { name: /failed/ });
+  expect(failed).toHaveTextContent(/^failed$/);
+  answer(json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000, searched: 20_000 }));
+  await waitFor(() => expect(failed).toHaveTextContent("7failed"));
+  expect(screen.getByRole("button", { name: /completed/ })).toHaveTextContent("10,000+completed");
+  expect(screen.getByRole("button", { name: /rejected/ })).toHaveTextContent("0rejected");
+  expect(screen.getByText("among the newest 20,000 at most")).toBeVisible();
+  expect(new URL(asked[0]?.url ?? "").search).toBe("?q=x");
+});
+
+it("is not held up by counts that cannot be had", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/job-counts", () => problem(503, "unavailable", "not now"));
+  await page();
+  expect(await screen.findByText("Alpha")).toBeVisible();
+  expect(screen.getByRole("button", { name: /failed/ })).toHaveTextContent(/^failed$/);
+});
+
+it("counts again after changes, but not for each of them", async () => {
+  serveJobs(JOBS);
+  const asked = on("get", "/api/job-counts", () => json({ counts: {}, capped_at: 10_000 }));
+  const { client } = await page();
+  await screen.findByText("Alpha");
+  await waitFor(() => expect(asked).toHaveLength(1));
+  for (const version of [2, 3, 4, 5]) {
+    act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version })]]])));
+  }
+  await waitFor(() => expect(asked).toHaveLength(2));
+  await waitFor(() => expect(row("Beta")).toHaveTextContent("In progress"));
+  expect(asked).toHaveLength(2);
+});
+
+it("says how far a text was searched for, and searches on when told so", async () => {
+  const asked = on("get", "/api/jobs", (request) => {
+    const isSecond = new URL(request.url).searchParams.get("cursor") === "1";
+    const page = isSecond ? { items: JOBS, next_cursor: null } : { items: [], next_cursor: "1" };
+    return json({ ...page, searched: 10_000 });
+  });
+  const { user } = await page("/?text=moon");
+  expect(await screen.findByText("0 jobs found with “moon” among 10,000; there are more to search")).toBeVisible();
+  expect(screen.queryByText("No job matches")).not.toBeInTheDocument();
+  expect(asked).toHaveLength(1);
+  await user.click(screen.getByRole("button", { name: "Search on" }));
+  expect(await screen.findByText("3 jobs loaded")).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Search on" })).not.toBeInTheDocument();
 });
 
 it("reads on where the list goes on", async () => {
@@ -120,10 +185,9 @@ it("makes a batch of all that match, and restates the filter before", async () =
 it("makes a batch of what is selected, and says why it could not", async () => {
   serveJobs(JOBS);
   const asked = onPost("/api/batches", () => problem(429, "queue_full", "the queue of default is full"));
-  const { user } = await page("/?period=24h");
+  const { user } = await page();
   await screen.findByText("Alpha");
   await user.click(screen.getByRole("checkbox", { name: "Select all that are shown" }));
-  expect(screen.getByRole("button", { name: "Execute all that match" })).toHaveAttribute("aria-disabled", "true");
   await user.click(screen.getByRole("button", { name: "Execute as a batch" }));
   const dialog = screen.getByRole("alertdialog", { name: "Execute 3 jobs as a batch?" });
   expect(dialog).toHaveTextContent("1 job of them cannot be executed");
@@ -133,10 +197,15 @@ it("makes a batch of what is selected, and says why it could not", async () => {
 });
 
 it("a batch of all is one of those that can be executed, unless a status is asked for", () => {
-  expect(filterOf({})).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
-  expect(filterOf({ text: "x" })).toBeNull();
+  expect(filterOf({}, NOW)).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
+  expect(filterOf({ text: "x", period: "1h", status: ["FAILED"] }, NOW)).toEqual({
+    statuses: ["FAILED"],
+    created_after: "2026-11-25T00:00:00.000Z",
+    text: "x",
+  });
   expect(allInWords(undefined, {})).toBe("all jobs");
   expect(allInWords({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100 }, {})).toBe("all of at least 100 jobs");
+  expect(allInWords({ counts: { FAILED: 2 }, capped_at: 100, searched: 10 }, {})).toBe("all of at least 2 jobs");
 });
 
 it("can be walked by keys, unless they are turned off", async () => {

@@ -1,19 +1,20 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { asApiError } from "@/api/problem";
-import type { JobStatus } from "@/api/types";
+import type { JobsPage as Answer, JobStatus } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { counted } from "@/lib/format";
+import { count, counted } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { useChoice } from "@/lib/storage";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply";
 import { useUnseen } from "@/live/use-live";
+import { Button } from "@/ui/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
-import { jobsQuery } from "../queries";
+import { countsQuery, jobsQuery, PAGE_SIZE } from "../queries";
 import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
 import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
@@ -22,7 +23,6 @@ import { isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
 import { NewRowsPill } from "./NewRowsPill";
 import { rememberOrder } from "./neighbours";
-import { useOrdered } from "./order";
 import { SavedViews } from "./SavedViews";
 import { StatusCounts } from "./StatusCounts";
 import { useSelection } from "./use-selection";
@@ -33,8 +33,8 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const list = useInfiniteQuery(jobsQuery(search));
-  const loaded = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
-  const jobs = useOrdered(loaded, search);
+  const counts = useQuery(countsQuery(search)).data;
+  const jobs = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
   const [hidden, setHidden] = useChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
   const isNarrow = useMedia("(max-width: 640px)");
   const [current, setCurrent] = useState<string | null>(null);
@@ -43,6 +43,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const box = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLInputElement>(null);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  const searched = searchedOf(list.data?.pages);
   useEffect(() => rememberOrder(jobs.map((job) => job.id)), [jobs]);
 
   const show = (next: JobsSearch, replace = false) => void navigate({ to: "/", search: next, replace });
@@ -53,16 +54,16 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     change({ status: next.length > 0 ? next : undefined });
   };
   const sort = (by: Sort) => {
-    const isAscending = search.sort === by && !search.ascending;
-    change({ sort: by, ascending: isAscending ? true : undefined });
+    const isTurned = (search.sort ?? "created") === by && !search.ascending;
+    change({ sort: by === "created" ? undefined : by, ascending: isTurned ? true : undefined });
   };
   const showNew = () => {
     refetchJobs(client);
     box.current?.scrollTo?.({ top: 0 });
   };
   const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+    if (hasNextPage && !isFetchingNextPage && searched === undefined) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage, searched]);
   const step = (by: number) => {
     const place = jobs.findIndex((job) => job.id === current);
     const next = jobs[Math.max(0, Math.min(jobs.length - 1, place + by))];
@@ -94,7 +95,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             </Link>
           </div>
         </div>
-        <StatusCounts jobs={jobs} hasMore={hasNextPage} chosen={search.status ?? []} onToggle={toggle} />
+        <StatusCounts counts={counts} chosen={search.status ?? []} onToggle={toggle} />
       </div>
       <div className="relative min-h-0 grow border-t">
         <NewRowsPill number={news} onShow={showNew} />
@@ -115,7 +116,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
             />
           )}
           {list.isPending && <Rows />}
-          {list.data && jobs.length === 0 && <Nothing isFiltered={isFiltered(search)} />}
+          {list.data && jobs.length === 0 && searched === undefined && <Nothing isFiltered={isFiltered(search)} />}
           {jobs.length > 0 && (
             <JobsTable
               key={isNarrow ? "cards" : "rows"}
@@ -134,12 +135,29 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         </section>
       </div>
       <BulkActions selected={selection.jobs} search={search} onClear={selection.clear} />
-      <p className={cn("border-t px-4 py-1 text-xs text-muted", list.isPending && "invisible")}>
-        {counted(jobs.length, "job")} loaded
-        {hasNextPage && `, and there are more; ${search.sort ? "sorted among those" : "scroll on"}`}
-      </p>
+      <div
+        className={cn("flex items-center gap-2 border-t px-4 py-1 text-xs text-muted", list.isPending && "invisible")}
+      >
+        <p role={searched === undefined ? undefined : "status"}>
+          {searched === undefined
+            ? `${counted(jobs.length, "job")} loaded${hasNextPage ? ", and there are more; scroll on" : ""}`
+            : `${counted(jobs.length, "job")} found with “${search.text}” among ${count(searched)}; there are more to search`}
+        </p>
+        {searched !== undefined && (
+          <Button size="small" aria-busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Search on
+          </Button>
+        )}
+      </div>
     </div>
   );
+}
+
+/** How many jobs were searched for a text so far, where the search waits to be told to go on; a full page goes on. */
+function searchedOf(pages: readonly Answer[] | undefined): number | undefined {
+  const last = pages?.at(-1);
+  if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
+  return pages?.reduce((sum, page) => sum + (page.searched ?? 0), 0);
 }
 
 const NEW_JOB =

@@ -153,7 +153,7 @@ function Head({ ids, jobs, search, selected, onSelect, onSort }: JobsTableProps 
         </th>
         {ids.map((id) => {
           const { name, width, sort } = COLUMN_LOOK[id];
-          const isSorted = sort !== undefined && search.sort === sort;
+          const isSorted = sort !== undefined && (search.sort ?? "created") === sort;
           const Arrow = search.ascending ? ArrowUp : ArrowDown;
           return (
             <th

@@ -1,25 +1,22 @@
-import type { Job, JobStatus } from "@/api/types";
+import type { JobCounts, JobStatus } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
 import { JOB_STATUSES, LOOKS } from "../status";
 
 type StatusCountsProps = {
-  jobs: readonly Job[];
-  /** Whether there are more jobs than those: then a count is at least what it says. */
-  hasMore: boolean;
+  /** Comes later; until then each is a filter without a number. */
+  counts: JobCounts | undefined;
   chosen: readonly JobStatus[];
   onToggle: (status: JobStatus) => void;
 };
 
 /** How many jobs stand where; each is a filter. */
-export function StatusCounts({ jobs, hasMore, chosen, onToggle }: StatusCountsProps) {
+export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
   return (
-    <div role="group" aria-label="Filter by status" className="flex gap-1 overflow-x-auto py-1">
+    <div role="group" aria-label="Filter by status" className="flex items-center gap-1 overflow-x-auto py-1">
       {JOB_STATUSES.map((status) => {
         const { word, icon: Icon, ink } = LOOKS[status];
-        const number = jobs.filter((job) => job.status === status).length;
         const isChosen = chosen.includes(status);
-        const isUnknown = chosen.length > 0 && !isChosen;
         return (
           <button
             key={status}
@@ -32,11 +29,19 @@ export function StatusCounts({ jobs, hasMore, chosen, onToggle }: StatusCountsPr
             )}
           >
             <Icon aria-hidden size={14} className={ink} />
-            <span className="font-medium">{isUnknown ? "" : `${count(number)}${hasMore ? "+" : ""}`}</span>
+            <span className="min-w-[1ch] font-medium">{counts && atLeast(counts, status)}</span>
             <span className="text-muted">{word.toLowerCase()}</span>
           </button>
         );
       })}
+      {counts?.searched != null && (
+        <span className="shrink-0 pl-1 text-xs text-muted">among the newest {count(counts.searched)} at most</span>
+      )}
     </div>
   );
+}
+
+function atLeast({ counts, capped_at: cap }: JobCounts, status: JobStatus): string {
+  const number = counts[status] ?? 0;
+  return number >= cap ? `${count(cap)}+` : count(number);
 }

@@ -3,7 +3,7 @@ import { api } from "@/api/client";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
 import { count, counted } from "@/lib/format";
 import { once } from "../mutations";
-import type { JobsSearch } from "./filters";
+import { type JobsSearch, since } from "./filters";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
 export type Which = { job_ids: string[] } | { filter: JobFilter };
@@ -21,9 +21,8 @@ export function useCreateBatch() {
 /** Where a job must stand to be executed; without a status, these are meant, so that nothing is refused needlessly. */
 export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
 
-/** The filter as a batch takes it; null where it has a part that a batch knows nothing of. */
-export function filterOf(search: JobsSearch): JobFilter | null {
-  if (search.text || search.period) return null;
+/** The filter as a batch takes it: a period becomes the time when it began. */
+export function filterOf(search: JobsSearch, now: number): JobFilter {
   const labels = search.label?.map((label) => {
     const [name = "", ...value] = label.split(":");
     return [name, value.join(":")] as const;
@@ -34,6 +33,8 @@ export function filterOf(search: JobsSearch): JobFilter | null {
     ...(search.tenant && { tenant: search.tenant }),
     ...(search.batch && { batch_id: search.batch }),
     ...(labels && { labels: Object.fromEntries(labels) }),
+    ...(search.period && { created_after: since(search, now) }),
+    ...(search.text && { text: search.text }),
   };
 }
 
@@ -42,6 +43,6 @@ export function allInWords(counts: JobCounts | undefined, search: JobsSearch): s
   if (!counts) return "all jobs";
   const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
   const sum = numbers.reduce((total, number) => total + number, 0);
-  const isAtLeast = numbers.some((number) => number >= counts.capped_at);
+  const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
   return isAtLeast ? `all of at least ${count(sum)} jobs` : `all ${counted(sum, "job")}`;
 }

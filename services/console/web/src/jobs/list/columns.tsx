@@ -24,9 +24,9 @@ export type ColumnId =
 
 /** How wide each is, and by what it can be sorted. */
 export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
-  status: { name: "Status", width: "w-60", sort: "status" },
-  title: { name: "Job", width: "w-auto", sort: "title" },
-  agent: { name: "Agent", width: "w-32", sort: "agent" },
+  status: { name: "Status", width: "w-60" },
+  title: { name: "Job", width: "w-auto" },
+  agent: { name: "Agent", width: "w-32" },
   submission: { name: "Sub", width: "w-14" },
   tenant: { name: "Tenant", width: "w-28" },
   priority: { name: "Prio", width: "w-14" },

@@ -1,11 +1,10 @@
-import type { JobsQueryExtras } from "@/api/coming";
-import type { Job, JobStatus } from "@/api/types";
+import type { Job, JobStatus, JobsQuery } from "@/api/types";
 import { JOB_STATUSES } from "../status";
 
 /** How long ago a job was created at most. */
 export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Period = keyof typeof PERIODS;
-const SORTS = ["created", "updated", "title", "status", "agent"] as const;
+const SORTS = ["created", "updated"] as const;
 export type Sort = (typeof SORTS)[number];
 
 /** What the address says of the list. */
@@ -17,19 +16,20 @@ export type JobsSearch = {
   label?: string[];
   period?: Period;
   text?: string;
+  /** The newest first, by when they were created unless it says otherwise. */
   sort?: Sort;
   ascending?: true;
 };
 
 type Raw = Record<string, string | string[] | undefined>;
 
-/** An address that somebody typed: what makes no sense is left out. */
+/** An address that somebody typed: what makes no sense is undefined, since what is absent would stay as it was typed. */
 export function parseJobsSearch(raw: Raw): JobsSearch {
   const statuses = many(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
   const labels = many(raw.label).filter((label) => label.indexOf(":") > 0);
   const period = one(raw.period);
   const sort = one(raw.sort);
-  return clean({
+  return {
     status: statuses.length > 0 ? statuses : undefined,
     agent: one(raw.agent),
     tenant: one(raw.tenant),
@@ -38,8 +38,8 @@ export function parseJobsSearch(raw: Raw): JobsSearch {
     period: period && period in PERIODS ? (period as Period) : undefined,
     text: one(raw.text),
     sort: SORTS.includes(sort as Sort) ? (sort as Sort) : undefined,
-    ascending: one(raw.ascending) === "true" ? true : undefined,
-  });
+    ascending: String(one(raw.ascending)) === "true" ? true : undefined,
+  };
 }
 
 const many = (value: string | string[] | undefined) => (value === undefined ? [] : [value].flat());
@@ -49,28 +49,24 @@ function clean<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-type Query = JobsQueryExtras & {
-  status?: string[];
-  agent_id?: string;
-  tenant?: string;
-  label?: string[];
-  period?: string;
-};
-
-/** The filters as the API takes them. Without a time it is a key, which must not change by itself. */
-export function toQuery(search: JobsSearch, now?: number): Query {
-  const { period } = search;
-  const since = now !== undefined && period ? new Date(now - PERIODS[period]).toISOString() : undefined;
+/** The address as the API takes it, where `now` is what a period reaches back from. */
+export function toQuery(search: JobsSearch, now: number): JobsQuery {
+  const { sort = "created", ascending } = search;
+  const isFirst = sort === "created" && !ascending;
   return clean({
     status: search.status,
     agent_id: search.agent,
     tenant: search.tenant,
     batch_id: search.batch,
     label: search.label,
-    text: search.text,
-    created_after: since,
-    period: now === undefined ? period : undefined,
+    q: search.text,
+    created_after: since(search, now),
+    sort: isFirst ? undefined : (`${ascending ? "" : "-"}${sort}_at` as const),
   });
+}
+
+export function since({ period }: JobsSearch, now: number): string | undefined {
+  return period && new Date(now - PERIODS[period]).toISOString();
 }
 
 /** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
@@ -84,9 +80,14 @@ export function matches(job: Job, search: JobsSearch): boolean {
   });
 }
 
-export function isFiltered(search: JobsSearch): boolean {
+/** Which jobs, in whatever order. */
+export function unsorted(search: JobsSearch): JobsSearch {
   const { sort: _, ascending: __, ...filters } = search;
-  return Object.keys(filters).length > 0;
+  return filters;
+}
+
+export function isFiltered(search: JobsSearch): boolean {
+  return Object.values(unsorted(search)).some((value) => value !== undefined);
 }
 
 /** The filters in words: what a bulk action restates before it is done. */
