@@ -115,10 +115,13 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
             job
             for job in reversed(self.jobs.values())
             if (not statuses or job.status in statuses)
+            and request.text.lower() in f"{job.id} {job.title}".lower()
             and request.agent_id in {"", job.agent_id}
             and request.batch_id in {"", str(job.batch_id)}
             and request.labels.items() <= job.labels.items()
         ]
+        if request.order == jobs_pb.JOB_ORDER_CREATED:
+            found.reverse()
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
         return jobs_pb.ListJobsResponse(jobs=[_job(j) for j in found[start : start + size]], next_page_token=token)

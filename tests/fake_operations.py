@@ -43,6 +43,11 @@ class FakeOperations(OperationsServiceServicer):
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}
 
+    async def ListDeadLetters(self, request, context):
+        about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}
+        letters = [pb.DeadLetter(**about, offset=number, source_offset=number) for number in (2, 1)]
+        return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[: request.page_size])
+
     async def ExecuteJobs(self, request, context):
         batch_id = batch_id_of(request.idempotency_key)
         if batch_id not in self.operations:

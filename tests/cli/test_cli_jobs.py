@@ -258,3 +258,11 @@ async def test_what_a_job_has_spent_is_shown_where_anything_was(signoff, jobstor
     first, *_, last = (await signoff("jobs", "logs", "poem")).out.splitlines()
     assert "so far" not in first
     assert last.endswith("budget_exhausted (0.0125 USD, 1200 tokens so far)")
+
+
+async def test_jobs_are_listed_by_text_and_in_another_order(signoff, jobstore):
+    for name in ("poem-1", "story", "poem-2"):
+        await jobstore.add(NewJob(id=name, title=name, acceptance_criteria="c"))
+    listed = await signoff("jobs", "list", "--text", "POEM", "--sort", "created_at", "--json")
+    assert [job["id"] for job in listed.json["items"]] == ["poem-1", "poem-2"]
+    assert (await signoff("jobs", "list", "--created-after", "yesterday")).status == 2

@@ -95,3 +95,12 @@ async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):
         out, err = await process.communicate()
     assert [(log["job_id"], log["cursor"]) for log in (first, second)] == [("a", 1), ("a", 2)]
     assert (process.returncode, out, err) == (130, b"", b"")
+
+
+async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
+    listed = await signoff("dlq", "list", "--limit", "1", "--json")
+    assert (listed.status, listed.json["counts"]) == (0, {"a-dlq": 2, "b-dlq": 0})
+    assert [letter["source_offset"] for letter in listed.json["items"]] == [2]
+    shown = (await signoff("dlq", "list")).out
+    assert "a-dlq: 2" in shown
+    assert "a-dlq/0/2" in shown

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import agents, batches, demo, doctor, jobs, limits, rebuild, replay, up, verify, watch
+from cli.commands import agents, batches, demo, dlq, doctor, jobs, limits, rebuild, replay, up, verify, watch
 
 app = typer.Typer(
     name="signoff",
@@ -14,6 +14,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(batches.app, name="batches")
 app.add_typer(limits.app, name="limits")
+app.add_typer(dlq.app, name="dlq")
 for single in (up, demo, watch, replay, rebuild, verify, doctor):
     single.add(app)
 

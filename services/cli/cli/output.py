@@ -15,6 +15,7 @@ from rich.text import Text
 from contracts.client import Batch
 from contracts.resources import Agent, Job, JobLog, Limit, Operation, OperationState
 from contracts.status import Circuit, JobLogStatus
+from contracts.views import DeadLetters
 
 STYLES = {
     "COMPLETED": "green",
@@ -218,6 +219,24 @@ class Output:
         """One limit."""
         self.json(limit)
         self._limits([limit])
+
+    def dead_letters(self, letters: DeadLetters) -> None:
+        """How many there are, and the newest."""
+        self.json(letters)
+        for topic, count in sorted(letters.counts.items()):
+            self.line(f"{topic}: {count}")
+        rows = [
+            (
+                f"{letter.topic}/{letter.partition}/{letter.offset}",
+                f"{letter.at.astimezone():%m-%d %H:%M:%S}",
+                letter.code,
+                f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
+                letter.message,
+            )
+            for letter in letters.items
+        ]
+        if rows:
+            self.table(["letter", "at", "code", "from", "why"], rows)
 
     def limits(self, limits: Sequence[Limit]) -> None:
         """All limits."""

@@ -14,4 +14,4 @@ class ConsoleSettings(ServiceSettings):
     token: SecretStr
     http_address: str = "127.0.0.1:8080"
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
-    viewers_max: int = 1_000
+    viewers_max: int = 5_000

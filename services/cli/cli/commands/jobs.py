@@ -8,7 +8,7 @@ from cli.command import Session, command
 from cli.following import show_until_rest, succeed_if_completed
 from cli.inputs import json_file, json_value, later, model, pairs
 from contracts.client import UNCHANGED, JobStoreClient
-from contracts.resources import Job, NewJob
+from contracts.resources import Job, JobFilter, JobOrder, NewJob
 from contracts.status import RESTING, JobStatus
 
 app = typer.Typer(no_args_is_help=True, help="Create, execute and follow jobs.")
@@ -80,29 +80,35 @@ async def get(cli: Session, job_id: JobId) -> None:
 
 
 @command(app, "list")
-async def list_(  # noqa: PLR0917 - each is an option
+async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     status: Annotated[list[JobStatus] | None, typer.Option(case_sensitive=False)] = None,
     agent: Annotated[str | None, typer.Option()] = None,
     tenant: Annotated[str | None, typer.Option()] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")] = None,
     batch: Annotated[str | None, typer.Option(help="Whose last execution is of this batch.")] = None,
+    text: Annotated[str | None, typer.Option(help="That stands in the id or the title.")] = None,
+    created_after: Annotated[str | None, typer.Option(metavar="TIME", help="Or then; of RFC 3339.")] = None,
+    created_before: Annotated[str | None, typer.Option(metavar="TIME")] = None,
+    sort: Annotated[JobOrder, typer.Option(help="With - the newest first.")] = JobOrder.CREATED_DESC,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> None:
-    """List jobs, newest first."""
-    labels = pairs(label or [], "--label")
+    """List jobs, newest first unless sorted otherwise."""
+    given = {
+        "statuses": status or [],
+        "agent_id": agent,
+        "tenant": tenant,
+        "labels": pairs(label or [], "--label"),
+        "batch_id": batch,
+        "text": text,
+        "created_after": created_after,
+        "created_before": created_before,
+    }
+    chosen = model(JobFilter, given, "the filter")
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_jobs(
-            limit=limit,
-            page_token=cursor,
-            statuses=status or [],
-            agent_id=agent,
-            tenant=tenant,
-            labels=labels,
-            batch_id=batch,
-        )
-    cli.out.jobs(*page)
+        page = await jobstore.list_matching(chosen, limit=limit, page_token=cursor, order=sort)
+    cli.out.jobs(page.jobs, page.next_page_token)
 
 
 @command(app, "logs")

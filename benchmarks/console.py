@@ -1,0 +1,313 @@
+"""The console: many who look at once, and lists of a million jobs.
+
+Prints JSON lines: what `--viewers` event streams on one process cost, and how long a transition takes to reach them
+all; then, in a database that is filled with `--jobs` jobs and five entries of logs for each, how long each list, count
+and overview takes over REST.
+
+    .venv/bin/python benchmarks/console.py [--viewers 2000] [--rate 5] [--jobs 1000000] [--only viewers|lists]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import psutil
+from aiohttp import web
+
+from contracts.client import JobStoreClient
+from contracts.resources import NewJob
+from jobstore.database import Database
+from localstack.backing import infrastructure
+
+TOKEN = "a-benchmarks-token"  # noqa: S105 - of a database that is thrown away
+TRANSITIONS = 50
+REPEATS = 40
+
+#: One agent and one label are rare, and most jobs are done; times lie a few seconds apart.
+_JOBS = """
+INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, live, not_met,
+    priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at)
+SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
+    'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, 5,
+    CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, false, 0, 5, 'tenant-' || n % 20,
+    jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
+    CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
+    now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds'
+FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
+    WHEN n % 1000 = 0 THEN 'REJECTED' WHEN n % 500 = 1 THEN 'RESUBMISSION_REQUIRED' WHEN n % 50 = 2 THEN 'FAILED'
+    WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
+"""
+_LOGS = """
+INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
+    message, created_at)
+SELECT 'job-' || lpad(n::text, 8, '0'), v, k.status, k.status, 'agent-' || n % 50,
+    CASE WHEN v <= 2 THEN json_build_object('payload', repeat('text ', 20)) END,
+    CASE WHEN v >= 4 THEN json_build_object('result', repeat('answer ', 20)) END, k.kind, 'a message',
+    now() - ($1::int - n) * interval '2 seconds' + v * interval '100 milliseconds'
+FROM generate_series(1, $1::int) n, (VALUES (1, 'ASSIGNED', 'created'), (2, 'ASSIGNED', 'requested'),
+    (3, 'IN_PROGRESS', 'claimed'), (4, 'IN_PROGRESS', 'result'), (5, 'COMPLETED', 'met')) AS k (v, status, kind)
+ORDER BY n, v
+"""
+_LATER = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('jobs', 'job_logs') AND indexname NOT LIKE $1"
+
+QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "newest": ("/api/jobs", {}),
+    "oldest": ("/api/jobs", {"sort": "created_at"}),
+    "last updated": ("/api/jobs", {"sort": "-updated_at"}),
+    "status, many": ("/api/jobs", {"status": "COMPLETED"}),
+    "status, few": ("/api/jobs", {"status": "IN_PROGRESS"}),
+    "agent": ("/api/jobs", {"agent_id": "agent-7"}),
+    "agent, rare": ("/api/jobs", {"agent_id": "rare"}),
+    "agent, last updated": ("/api/jobs", {"agent_id": "agent-7", "sort": "-updated_at"}),
+    "tenant": ("/api/jobs", {"tenant": "tenant-3"}),
+    "batch": ("/api/jobs", {"batch_id": "BATCH"}),
+    "label, many": ("/api/jobs", {"label": "team:t3"}),
+    "label, few": ("/api/jobs", {"label": "customer:c77"}),
+    "created within": ("/api/jobs", {"created_after": "2020-01-01T00:00:00Z"}),
+    "status and agent": ("/api/jobs", {"status": "FAILED", "agent_id": "agent-2"}),
+    "status and label": ("/api/jobs", {"status": "PENDING", "label": "customer:c77"}),
+    "text, many": ("/api/jobs", {"q": "translate"}),
+    "text, few": ("/api/jobs", {"q": "customer 10006"}),
+    "text, none": ("/api/jobs", {"q": "nobody wrote this"}),
+    "counts": ("/api/jobs/counts", {}),
+    "counts of an agent": ("/api/jobs/counts", {"agent_id": "agent-7"}),
+    "counts of a label": ("/api/jobs/counts", {"label": "customer:c77"}),
+    "counts of a text": ("/api/jobs/counts", {"q": "customer 10006"}),
+    "one job": ("/api/jobs/job-00000777", {}),
+    "its log": ("/api/jobs/job-00000777/logs", {}),
+    "overview, an hour": ("/api/overview", {"range": "1h"}),
+    "overview, a week": ("/api/overview", {"range": "7d"}),
+    "agents' stats": ("/api/agents/stats", {}),
+}
+
+
+@asynccontextmanager
+async def database(postgres: str) -> AsyncIterator[str]:
+    """An empty one, thrown away afterwards."""
+    name = f"bench_{uuid4().hex}"
+    server = await asyncpg.connect(postgres)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    yield postgres.rsplit("/", 1)[0] + f"/{name}"
+    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await server.close()
+
+
+def free_port() -> int:
+    """One that nobody listens at now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
+    """A jobstore and a console: the addresses of both, and the console's process."""
+    grpc, http = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    settings = {
+        "SIGNOFF_KAFKA": kafka,
+        "SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
+        "SIGNOFF_TOKEN": TOKEN,
+        "SIGNOFF_WORKER_TOKEN": "another",
+        "SIGNOFF_GRPC_ADDRESS": grpc,
+        "SIGNOFF_JOBSTORE": grpc,
+        "SIGNOFF_HTTP_ADDRESS": http,
+        "SIGNOFF_HEALTH_ADDRESS": "",
+    }
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", name, env=os.environ | settings, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        for name in ("jobstore", "console")
+    ]  # fmt: skip
+    try:
+        async with aiohttp.ClientSession(f"http://{http}") as session:
+            while not await _is_ready(session):  # noqa: ASYNC110 - it tells by no event
+                await asyncio.sleep(0.2)
+        yield grpc, http, psutil.Process(processes[1].pid)
+    finally:
+        for process in processes:
+            process.terminate()
+        await asyncio.gather(*(process.wait() for process in processes))
+
+
+async def _is_ready(session: aiohttp.ClientSession) -> bool:
+    try:
+        async with session.get("/api/health") as answer:
+            return bool((await answer.json())["live"])
+    except (aiohttp.ClientError, KeyError):
+        return False
+
+
+class Viewer(asyncio.Protocol):
+    """Notes when each event arrives, and parses nothing else."""
+
+    arrivals: list[tuple[float, bytes]] = []  # noqa: RUF012 - of all
+
+    def data_received(self, data: bytes) -> None:
+        """Note it."""
+        if b"job-changed" in data:
+            now = time.time()
+            for line in data.split(b"\n"):
+                if line.startswith(b"data: ") and b'"at"' in line and b"job_id" in line:
+                    self.arrivals.append((now, line[6:]))
+
+
+async def viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, Any]:
+    """How long transitions take to reach everybody."""
+    async with services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
+        host, _, port = http.rpartition(":")
+        for number in range(20):  # warm
+            await jobstore.create_job(NewJob(title=f"warm {number}", acceptance_criteria="It is warm"))
+        before = console.memory_info().rss
+        loop = asyncio.get_running_loop()
+        asked = f"GET /api/events HTTP/1.1\r\nHost: {http}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        transports = []
+        for _ in range(count):
+            transport, _ = await loop.create_connection(Viewer, host, int(port))
+            transport.write(asked)
+            transports.append(transport)
+            if len(transports) % 50 == 0:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(5)
+        memory = console.memory_info().rss - before
+        Viewer.arrivals.clear()
+        cpu = console.cpu_times()
+        begun = time.monotonic()
+        for number in range(TRANSITIONS):
+            await jobstore.create_job(NewJob(title=f"seen {number}", acceptance_criteria="It is seen"))
+            await asyncio.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
+        for _ in range(100):
+            if len(Viewer.arrivals) >= count * TRANSITIONS:
+                break
+            await asyncio.sleep(0.1)
+        used = console.cpu_times()
+        took = [(at - _at(line)) * 1_000 for at, line in Viewer.arrivals]
+        for transport in transports:
+            transport.close()
+    busy = used.user + used.system - cpu.user - cpu.system
+    return {
+        "viewers": count,
+        "transitions_per_s": rate,
+        "events": len(took),
+        "lost": count * TRANSITIONS - len(took),
+        "ms_p50": _percentile(took, 50),
+        "ms_p99": _percentile(took, 99),
+        "kb_a_viewer": round(memory / count / 1024, 1),
+        "console_cpu_us_an_event": round(busy / max(1, len(took)) * 1e6, 1),
+    }
+
+
+def _at(line: bytes) -> float:
+    at: str = json.loads(line)["at"]
+    return datetime.fromisoformat(at).astimezone(UTC).timestamp()
+
+
+async def seed(url: str, jobs: int) -> dict[str, Any]:
+    """Fill the database, indexes last."""
+    made = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
+    await made.migrate()
+    await made.close()
+    begun = time.monotonic()
+    connection = await asyncpg.connect(url)
+    await connection.execute("SET session_replication_role = replica")
+    later = list(await connection.fetch(_LATER, "%pkey"))
+    for row in later:
+        await connection.execute(f"DROP INDEX {row['indexname']}")
+    await connection.execute(
+        "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) SELECT name, name, 'http', "
+        "'http://127.0.0.1:1/', '{}', '{}', true FROM (SELECT 'agent-' || n AS name FROM generate_series(0, 49) n "
+        "UNION ALL SELECT 'rare') AS named"
+    )
+    await connection.execute(_JOBS, jobs, timeout=3_600)
+    await connection.execute(_LOGS, jobs, timeout=3_600)
+    for row in later:
+        await connection.execute(row["indexdef"], timeout=3_600)
+    await connection.execute("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)")
+    for table in ("jobs", "job_logs"):
+        await connection.execute(f"VACUUM ANALYZE {table}", timeout=3_600)
+    size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
+    indexes = await connection.fetch(
+        "SELECT indexname, pg_size_pretty(pg_relation_size(indexname::regclass)) AS size FROM pg_indexes "
+        "WHERE tablename = 'jobs' ORDER BY 1"
+    )
+    await connection.close()
+    seconds = round(time.monotonic() - begun, 1)
+    return {"jobs": jobs, "logs": 5 * jobs, "seconds": seconds, "size": size, "indexes": {i[0]: i[1] for i in indexes}}
+
+
+async def lists(kafka: str, url: str, jobs: int) -> dict[str, Any]:
+    """How long every list takes."""
+    print(json.dumps({"seeded": await seed(url, jobs)}), flush=True)
+    async with services(kafka, url) as (_, http, _):
+        counted = await _counted(url)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
+            return {"rollups": counted, "ms": {name: await _measured(session, url, name) for name in QUERIES}}
+
+
+async def _counted(url: str) -> dict[str, Any]:
+    """How long the counting of everything took."""
+    connection, begun = await asyncpg.connect(url), time.monotonic()
+    while await connection.fetchval("SELECT coalesce((SELECT seq FROM rollup), 0) < published_seq FROM relay"):  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    await connection.close()
+    return {"seconds": round(time.monotonic() - begun, 1)}
+
+
+async def _measured(session: aiohttp.ClientSession, url: str, name: str) -> dict[str, Any]:
+    path, parameters = QUERIES[name]
+    parameters = dict(parameters)
+    if parameters.get("batch_id") == "BATCH":
+        connection = await asyncpg.connect(url)
+        parameters["batch_id"] = str(await connection.fetchval("SELECT md5('7')::uuid"))
+        await connection.close()
+    if path == "/api/jobs":
+        parameters |= {"limit": "100", "fields": "summary"}
+    took, items = [], None
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        async with session.get(path, params=parameters) as answer:
+            body = await answer.json()
+            assert answer.status == web.HTTPOk.status_code, body
+        took.append((time.perf_counter() - begun) * 1_000)
+        items = len(body["items"]) if "items" in body else None
+    return {"p50": _percentile(took, 50), "p95": _percentile(took, 95), "first": round(took[0], 1), "items": items}
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)
+
+
+async def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--viewers", type=int, default=2_000)
+    parser.add_argument("--rate", type=float, default=5.0)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--only", choices=["viewers", "lists"])
+    chosen = parser.parse_args()
+    with infrastructure() as servers:
+        if chosen.only != "lists":
+            async with database(servers.postgres) as url:
+                print(json.dumps(await viewers(servers.kafka, url, chosen.viewers, chosen.rate)), flush=True)
+        if chosen.only != "viewers":
+            async with database(servers.postgres) as url:
+                print(json.dumps(await lists(servers.kafka, url, chosen.jobs), indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,21 @@
+"""signoff dlq ..."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import Session, command
+
+app = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, as it was, and why.")
+
+
+@app.callback()
+def callback() -> None:
+    """A group, also while it has one command."""
+
+
+@command(app, "list")
+async def list_(cli: Session, limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 50) -> None:
+    """Count them by topic, and show the newest."""
+    async with cli.jobstore() as jobstore:
+        cli.out.dead_letters(await jobstore.list_dead_letters(limit=limit))

@@ -1,0 +1,215 @@
+"""What the page reads of a job: edits by version, logs from either end, results as they are, on a real jobstore."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import pytest
+from real_console import RealConsole, real_console
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.identity import new_execution_id
+from contracts.resources import CriterionVerdict, Verdict
+from contracts.status import Outcome, ReportKind
+from jobstore.commands import ExecuteJob
+from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
+
+NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
+HTML = "<h1>Blue</h1><script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+async def real(postgres: str) -> AsyncIterator[RealConsole]:
+    async with real_console(postgres) as running:
+        yield running
+
+
+@pytest.fixture
+async def web(real: RealConsole) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(real.url, headers=real.headers) as session:
+        yield session
+
+
+async def created(web: aiohttp.ClientSession, **fields: Any) -> dict[str, Any]:
+    async with web.post("/api/jobs", json=NEW | fields) as answer:
+        job: dict[str, Any] = await answer.json()
+    return job
+
+
+async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | None) -> int:
+    """Execute and judge a job; the version of the verdict."""
+    execution_id, owner = new_execution_id(), uuid4()
+    await real.handlers.submit.one(ExecuteJob(job_id, execution_id))
+    claimed = await real.handlers.claim.one(ClaimExecution(execution_id, job_id, owner, 5))
+    produced = ResultProduced(
+        execution_id=execution_id, job_id=job_id, attempt=1, lease=claimed.execution.lease, acceptance_criteria="x",
+        result=result, produced_at=datetime.now(UTC),
+    )  # fmt: skip
+    judging = await real.handlers.claim.one(ClaimJudging(produced, owner, 5))
+    criteria = [CriterionVerdict(text="x", outcome=Outcome.FAIL, evidence=quote) for quote in evidence]
+    await _report(real, execution_id, job_id, judging.execution.lease, Verdict.of(criteria, "a reason"))
+    return (await real.client.get_job(job_id)).version
+
+
+async def _report(real: RealConsole, execution_id: UUID, job_id: str, lease: int, verdict: Verdict) -> None:
+    report = JobStatusReported(
+        execution_id=execution_id, job_id=job_id, kind=ReportKind.VERDICT, attempt=1, lease=lease, seq=1,
+        verdict=verdict, reported_at=datetime.now(UTC),
+    )  # fmt: skip
+    await real.handlers.record.one(RecordReport(report))
+
+
+async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientSession) -> None:
+    job = await created(web)
+    url, edit = f"/api/jobs/{job['id']}", {"title": "Another"}
+    async with web.get(url) as answer:
+        assert (answer.headers["ETag"], (await answer.json())["live"]) == ('"1"', False)
+    async with web.patch(url, json=edit, headers={"If-Match": '"7"'}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (412, "version_conflict")
+    async with web.patch(url, json=edit, headers={"If-Match": '"1"'}) as answer:
+        assert (answer.status, answer.headers["ETag"]) == (200, '"2"')
+        assert (await answer.json())["title"] == "Another"
+    async with web.patch(url, json={"title": "A third", "version": 1}) as answer:
+        assert answer.status == 412
+    async with web.patch(url, json={"title": "A third", "version": 2}, headers={"If-Match": '"1"'}) as answer:
+        assert answer.status == 412
+    async with web.patch(url, json={"payload": None, "priority": 9}, headers={"If-Match": "*"}) as answer:
+        assert (await answer.json())["priority"] == 9
+    async with web.patch(url, json={"priority": 99}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["pointer"]) == (422, "#/priority")
+
+
+async def test_what_is_live_is_not_edited(web: aiohttp.ClientSession) -> None:
+    job = await created(web)
+    async with web.post(f"/api/jobs/{job['id']}/execute") as answer:
+        assert (await answer.json())["live"] is True
+    async with web.patch(f"/api/jobs/{job['id']}", json={"title": "Another"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (409, "execution_live")
+
+
+@pytest.mark.parametrize(("known", "status"), [('"1"', 304), ('W/"1", "9"', 304), ("*", 304), ('"2"', 200), ("1", 200)])
+async def test_who_has_a_version_is_not_sent_it_again(web: aiohttp.ClientSession, known: str, status: int) -> None:
+    job = await created(web)
+    async with web.get(f"/api/jobs/{job['id']}", headers={"If-None-Match": known}) as answer:
+        assert (answer.status, answer.headers["ETag"]) == (status, '"1"')
+        assert bool(await answer.read()) == (status == 200)
+
+
+async def test_a_result_is_served_as_it_is(web: aiohttp.ClientSession, real: RealConsole) -> None:
+    job = await created(web)
+    version = await judged(real, job["id"], HTML, "Blue")
+    url = f"/api/jobs/{job['id']}/logs/{version}"
+    async with web.get(f"{url}/result") as answer:
+        assert (await answer.text(), answer.headers["Content-Type"]) == (HTML, "text/plain; charset=utf-8")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Length"] == str(len(HTML))
+        assert "Content-Disposition" not in answer.headers
+    async with web.get(f"{url}/result", params={"download": "1"}) as answer:
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{job["id"]}-{version}.txt"'
+    async with web.get(f"{url}/html") as answer:
+        assert (await answer.text(), answer.headers["Content-Type"]) == (HTML, "text/html; charset=utf-8")
+        policy = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+        assert answer.headers["Content-Security-Policy"] == policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_result_that_is_no_string_is_json_to_the_last_digit(
+    web: aiohttp.ClientSession, real: RealConsole
+) -> None:
+    job = await created(web)
+    version = await judged(real, job["id"], {"big": 2**70, "text": "bl\nue"}, "bl ue")
+    async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
+        assert answer.headers["Content-Type"] == "application/json"
+        assert (await answer.text()) == '{"big":1180591620717411303424,"text":"bl\\nue"}'
+    async with web.get(f"/api/jobs/{job['id']}/logs/{version}/html") as answer:
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("version", [1, 99])
+async def test_an_entry_without_a_result_has_none(web: aiohttp.ClientSession, version: int) -> None:
+    job = await created(web)
+    for what in ("result", "html"):
+        async with web.get(f"/api/jobs/{job['id']}/logs/{version}/{what}") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, "no_result")
+
+
+async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSession, real: RealConsole) -> None:
+    job = await created(web)
+    version = await judged(real, job["id"], "The sky is  BLUE.", '"is blue"', None, "red")
+    for _ in range(2):
+        async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
+            (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
+        spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
+        assert spans == [[[8, 16]], [], []]
+    async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
+        assert (await answer.text())[8:16] == "is  BLUE"
+
+
+async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: RealConsole) -> None:
+    job = await created(web)
+    version = await judged(real, job["id"], "blue")
+    url = f"/api/jobs/{job['id']}/logs"
+    async with web.get(url, params={"order": "desc", "limit": "2", "fields": "summary"}) as answer:
+        page = await answer.json()
+    assert [log["version"] for log in page["items"]] == [version, version - 1]
+    assert all(log["response_payload"] is None for log in page["items"])
+    async with web.get(url, params={"order": "desc", "cursor": page["next_cursor"]}) as answer:
+        assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
+    async with web.get(url, params={"submission": "2"}) as answer:
+        assert (await answer.json())["items"] == []
+
+
+async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:
+    ids = [(await created(web, tenant="lists", title=f"Number {n}", payload={"n": n}))["id"] for n in range(3)]
+    query = {"tenant": "lists", "sort": "created_at", "limit": "2"}
+    async with web.get("/api/jobs", params=query | {"fields": "summary"}) as answer:
+        page = await answer.json()
+    assert [job["id"] for job in page["items"]] == ids[:2]
+    assert all((job["payload"], job["acceptance_criteria"]) == (None, "") for job in page["items"])
+    async with web.get("/api/jobs", params=query | {"cursor": page["next_cursor"]}) as answer:
+        assert [(job["id"], job["payload"]) for job in (await answer.json())["items"]] == [(ids[2], {"n": 2})]
+    async with web.get("/api/jobs", params={"cursor": page["next_cursor"], "sort": "-updated_at"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (422, "invalid_page_token")
+    async with web.get("/api/jobs", params={"tenant": "lists", "q": "NUMBER 1"}) as answer:
+        found = await answer.json()
+    assert ([job["id"] for job in found["items"]], found["searched"]) == ([ids[1]], 20_000)
+    async with web.get("/api/jobs/counts", params={"tenant": "lists"}) as answer:
+        assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None}
+
+
+async def test_the_overview_and_the_agents_are_shown(web: aiohttp.ClientSession) -> None:
+    await created(web)
+    async with web.get("/api/overview", params={"range": "6h"}) as answer:
+        shown = await answer.json()
+    assert set(shown) == {"points", "totals", "now"}
+    assert len(shown["points"]) in {60, 61}
+    assert shown["now"]["dead_letters"] == {}
+    async with web.get("/api/overview", params={"range": "1y"}) as answer:
+        assert answer.status == 422
+    async with web.get("/api/agents/stats") as answer:
+        assert {stats["agent_id"] for stats in (await answer.json())["items"]} <= {"writer"}
+    async with web.get("/api/dead-letters") as answer:
+        assert await answer.json() == {"counts": {}, "items": []}
+
+
+async def test_what_is_long_is_compressed_and_every_answer_tells_the_time(web: aiohttp.ClientSession) -> None:
+    job = await created(web, description="word " * 500)
+    async with web.get(f"/api/jobs/{job['id']}", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert json.loads(await answer.text())["description"].startswith("word")
+        sent = int(answer.headers["X-Server-Time"]) / 1_000
+    assert abs(sent - datetime.now(UTC).timestamp()) < 60
+    async with web.get("/api/nothing") as answer:
+        assert (answer.status, answer.content_type) == (404, "application/problem+json")
+    async with web.delete("/api/jobs") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+        assert (await answer.json())["code"] == "method_not_allowed"
+
+
+async def test_an_event_stream_is_never_compressed(web: aiohttp.ClientSession) -> None:
+    async with web.get("/api/events", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert await answer.content.readline() == b"retry: 1000\n"
