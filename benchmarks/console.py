@@ -81,15 +81,15 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "text, many": ("/api/jobs", {"q": "translate"}),
     "text, few": ("/api/jobs", {"q": "customer 10006"}),
     "text, none": ("/api/jobs", {"q": "nobody wrote this"}),
-    "counts": ("/api/jobs/counts", {}),
-    "counts of an agent": ("/api/jobs/counts", {"agent_id": "agent-7"}),
-    "counts of a label": ("/api/jobs/counts", {"label": "customer:c77"}),
-    "counts of a text": ("/api/jobs/counts", {"q": "customer 10006"}),
+    "counts": ("/api/job-counts", {}),
+    "counts of an agent": ("/api/job-counts", {"agent_id": "agent-7"}),
+    "counts of a label": ("/api/job-counts", {"label": "customer:c77"}),
+    "counts of a text": ("/api/job-counts", {"q": "customer 10006"}),
     "one job": ("/api/jobs/job-00000777", {}),
     "its log": ("/api/jobs/job-00000777/logs", {}),
     "overview, an hour": ("/api/overview", {"range": "1h"}),
     "overview, a week": ("/api/overview", {"range": "7d"}),
-    "agents' stats": ("/api/agents/stats", {}),
+    "agents' stats": ("/api/agent-stats", {}),
 }
 
 

@@ -176,7 +176,7 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
     async with web.get("/api/jobs", params={"tenant": "lists", "q": "NUMBER 1"}) as answer:
         found = await answer.json()
     assert ([job["id"] for job in found["items"]], found["searched"]) == ([ids[1]], 20_000)
-    async with web.get("/api/jobs/counts", params={"tenant": "lists"}) as answer:
+    async with web.get("/api/job-counts", params={"tenant": "lists"}) as answer:
         assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None}
 
 
@@ -189,7 +189,7 @@ async def test_the_overview_and_the_agents_are_shown(web: aiohttp.ClientSession)
     assert shown["now"]["dead_letters"] == {}
     async with web.get("/api/overview", params={"range": "1y"}) as answer:
         assert answer.status == 422
-    async with web.get("/api/agents/stats") as answer:
+    async with web.get("/api/agent-stats") as answer:
         assert {stats["agent_id"] for stats in (await answer.json())["items"]} <= {"writer"}
     async with web.get("/api/dead-letters") as answer:
         assert await answer.json() == {"counts": {}, "items": []}
