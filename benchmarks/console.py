@@ -126,13 +126,12 @@ async def services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil
         "SIGNOFF_HTTP_ADDRESS": http,
         "SIGNOFF_HEALTH_ADDRESS": "",
     }
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", name, env=os.environ | settings, stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+    quiet = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
+    env = {**os.environ, "PYTHONPATH": "", **settings}
+    processes = [  # `-P`, or `-m console` might find this very file
+        await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", name, env=env, **quiet)
         for name in ("jobstore", "console")
-    ]  # fmt: skip
+    ]
     try:
         async with aiohttp.ClientSession(f"http://{http}") as session:
             while not await _is_ready(session):  # noqa: ASYNC110 - it tells by no event

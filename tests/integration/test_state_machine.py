@@ -94,9 +94,13 @@ class Lives(RuleBasedStateMachine):
         world = self.world
         idle = [job.id for job in world.tables.jobs.values() if not job.live]
         job = self.draw(*JOBS, *idle, *idle)
-        what = self.draw("execute", "execute", "resubmit", "resubmit", "by id", "inline", "inline", "assign", "cancel")
+        what = self.draw(
+            "execute", "execute", "resubmit", "resubmit", "by id", "inline", "inline", "assign", "cancel", "edit"
+        )
         if what == "assign":
             return [world.assign(job)]
+        if what == "edit":
+            return [world.edit(job, self.draw("A title", "Another"))]
         if what == "cancel":
             return [world.cancel(job)]
         known = self._known()

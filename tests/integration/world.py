@@ -15,11 +15,12 @@ from steps import able_agents, reported, result, verdict
 from world_jobs import at_most_once, spec
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.resources import Usage
+from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
+from jobstore.edits import EditJob
 from jobstore.handlers import Handlers
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
@@ -87,6 +88,13 @@ class World:
 
     async def assign(self, job_id: str) -> None:
         await self.ask(AssignAgent(job_id, "writer"))
+
+    async def edit(self, job_id: str, title: str) -> None:
+        job = self.tables.jobs.get(job_id)
+        answer = await self.ask(EditJob(job_id, JobEdit(title=title)))
+        expected = "unknown_job" if job is None else "execution_live" if job.live else "illegal_transition"
+        assert answer in {"ok", expected}, f"{answer} of {job}"
+        assert answer != "illegal_transition" or (job is not None and job.status == "COMPLETED")
 
     async def execute(self, job_id: str, execution_id: UUID, *, resubmission: bool = False) -> None:
         """Model rule keep_answers: asked again, an execution id is answered as it was."""
