@@ -1,15 +1,14 @@
 import { stringifyJson } from "@/lib/exact-json";
 import { MARKDOWN_DEPTH_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
 
-export type View = "text" | "markdown" | "table" | "image" | "json";
+export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
 export type Looked = {
   /** Those that make sense, the best first. */
   views: View[];
-  /** What a quote is looked for in, and what is downloaded. */
+  /** What a quote is looked for in, and what is compared. */
   text: string;
-  extension: "txt" | "json";
   rows?: Row[];
   /** A data: address; never one that would be fetched. */
   image?: string;
@@ -18,19 +17,22 @@ export type Looked = {
 const TEXT_KEYS = ["text", "markdown", "content", "output", "answer"];
 const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif)$/;
+const HTML = /^\s*<(!doctype html|html|head|body|main|article|section|div|p|table|ul|ol|h[1-6]|style)[\s>]/i;
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
 /** What a result is, by its content alone: what an agent says of it is no more than a claim. */
 export function lookAt(value: unknown): Looked {
   const image = imageOf(value);
-  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), extension: "json", image };
-  if (typeof value === "string") return { views: textViews(value), text: value, extension: "txt" };
+  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), image };
+  if (typeof value === "string") {
+    return { views: HTML.test(value) ? [...textViews(value), "html"] : textViews(value), text: value };
+  }
   const inner = mainText(value);
-  if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner, extension: "txt" };
+  if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner };
   const text = stringifyJson(value, 2);
   const rows = rowsOf(value);
-  if (rows) return { views: ["table", "json", "text"], text, extension: "json", rows };
-  return { views: ["json", "text"], text, extension: "json" };
+  if (rows) return { views: ["table", "json", "text"], text, rows };
+  return { views: ["json", "text"], text };
 }
 
 function textViews(text: string): View[] {

@@ -10,7 +10,10 @@ type ResultSectionProps = { job: Job; submissions: readonly Submission[] };
 
 /** The verdict beside the result that it judges: one submission, and how it differs from another. */
 export function ResultSection({ job, submissions }: ResultSectionProps) {
-  const all = useMemo(() => named(submissions).filter(({ submission }) => submission.hasResult), [submissions]);
+  const all = useMemo(
+    () => named(submissions).filter(({ submission }) => submission.resultVersion !== null),
+    [submissions],
+  );
   const [chosen, choose] = useState<string | null>(null);
   const [against, compare] = useState<string | null>(null);
   const [focused, focus] = useState<string | null>(null);
@@ -19,7 +22,10 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
   const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
   const verdict = shown?.submission.verdict;
   const quotes = useMemo(
-    () => (verdict?.criteria ?? []).flatMap(({ text, evidence }) => (evidence ? [{ id: text, text: evidence }] : [])),
+    () =>
+      (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
+        evidence ? [{ id: text, text: evidence, spans }] : [],
+      ),
     [verdict],
   );
   const compared = other && { name: other.name.toLowerCase(), value: other.submission.result };
@@ -53,7 +59,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
           <ResultPreview
             key={shown.submission.key}
             value={shown.submission.result}
-            name={`${job.id}-${shown.submission.number ?? 0}`}
+            source={{ jobId: job.id, version: shown.submission.resultVersion ?? 0 }}
             quotes={quotes}
             focused={focused}
             compared={compared}

@@ -12,7 +12,8 @@ export type Submission = {
   startedAt: string;
   endedAt: string | null;
   outcome: JobLogStatus;
-  hasResult: boolean;
+  /** Of the entry that holds the result; null where there is none yet. */
+  resultVersion: number | null;
   result: unknown;
   verdict?: Verdict;
 };
@@ -51,7 +52,7 @@ function submissionOf(logs: JobLog[]): Submission {
     startedAt: first.created_at,
     endedAt: isOver ? last.created_at : null,
     outcome: last.status,
-    hasResult: withResult !== undefined,
+    resultVersion: withResult?.version ?? null,
     result: withResult && resultOf(withResult),
     verdict: logs.map(verdictOf).findLast((verdict) => verdict !== undefined),
   };
