@@ -27,7 +27,8 @@ export type Options = {
   signal?: AbortSignal;
 };
 
-function addressOf(template: string, { path = {}, query = {} }: Options): string {
+/** Where a thing is, as a link or a frame takes it. */
+export function addressOf(template: keyof paths, { path = {}, query = {} }: Options): string {
   const address = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -40,7 +41,12 @@ function addressOf(template: string, { path = {}, query = {} }: Options): string
 }
 
 /** Send a request that no type knows; JSON in, JSON out, every failure an ApiError. */
-async function send<T>(method: string, template: string, options: Options = {}): Promise<T> {
+async function send<T>(method: string, template: keyof paths, options: Options = {}): Promise<T> {
+  return parsed(await ask(method, template, options)) as T;
+}
+
+/** Send a request, and hand over the text of the answer. */
+async function ask(method: string, template: keyof paths, options: Options): Promise<string> {
   const headers = new Headers({ Accept: "application/json" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
@@ -61,9 +67,8 @@ async function send<T>(method: string, template: string, options: Options = {}):
     throw unreachable();
   }
   learnSkew(response.headers.get("Date"));
-  const value = parsed(text);
-  if (!response.ok) throw problemOf(response, value);
-  return value as T;
+  if (!response.ok) throw problemOf(response, parsed(text));
+  return text;
 }
 
 function parsed(text: string): unknown {
@@ -88,6 +93,8 @@ function problemOf(response: Response, value: unknown): ApiError {
 /** The API by its own paths; what they answer is typed from the OpenAPI document. */
 export const api = {
   get: <P extends PathsWith<"get">>(path: P, options?: Options) => send<Answer<P, "get">>("GET", path, options),
+  /** What is answered as it is, byte by byte. */
+  text: (path: PathsWith<"get">, options: Options = {}) => ask("GET", path, options),
   post: <P extends PathsWith<"post">>(path: P, options?: Options) => send<Answer<P, "post">>("POST", path, options),
   put: <P extends PathsWith<"put">>(path: P, options?: Options) => send<Answer<P, "put">>("PUT", path, options),
   patch: <P extends PathsWith<"patch">>(path: P, options?: Options) => send<Answer<P, "patch">>("PATCH", path, options),

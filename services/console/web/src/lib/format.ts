@@ -57,12 +57,6 @@ export function counted(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
-export function bytes(number: number): string {
-  if (number < 1_000) return `${number} B`;
-  if (number < 1_000_000) return `${(number / 1_000).toFixed(number < 10_000 ? 1 : 0)} KB`;
-  return `${(number / 1_000_000).toFixed(1)} MB`;
-}
-
 export function money(usd: number): string {
   return `$${usd.toFixed(usd !== 0 && usd < 0.1 ? 4 : 2)}`;
 }

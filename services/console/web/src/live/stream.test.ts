@@ -61,6 +61,13 @@ describe("changes", () => {
     expect(client.getQueryData<{ items: unknown[] }>(jobKeys.logs("poem"))?.items).toHaveLength(2);
   });
 
+  it("tell what was spent, and keep it where they do not", async () => {
+    say({ version: 2, spent_usd: 0.5, spent_tokens: 900, agent_id: "ocr" });
+    say({ version: 3, spent_usd: null });
+    await frame();
+    expect(rows()[0]).toMatchObject({ version: 3, spent_usd: 0.5, spent_tokens: 900, agent_id: "ocr" });
+  });
+
   it("are applied once however often they are repeated", async () => {
     for (const version of [2, 2, 3, 2, 3]) say({ version });
     await frame();

@@ -1,35 +1,34 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
-import { bytes } from "@/lib/format";
-import { Button } from "@/ui/button";
 import { Skeleton } from "@/ui/states";
 import { type Tab, Tabs } from "@/ui/tabs";
 import { DiffView } from "./DiffView";
-import { download } from "./download";
-import type { Quote } from "./evidence";
+import { placeOf, type Quote } from "./evidence";
 import { HtmlFrame } from "./HtmlFrame";
 import { JsonTree } from "./JsonTree";
 import { type Looked, lookAt, type View } from "./kinds";
+import { StoredView } from "./StoredView";
+import { documentOf, downloadOf, type Source } from "./source";
 import { TableView } from "./TableView";
 import { TextView } from "./TextView";
 
 const MarkdownView = lazy(() => import("./MarkdownView"));
 
-const LABELS: Record<View, string> = {
+type Shown = View | "stored";
+
+const LABELS: Record<Shown, string> = {
   text: "Text",
   markdown: "Markdown",
   html: "Rendered",
   table: "Table",
   image: "Image",
   json: "JSON",
+  stored: "As stored",
 };
 
 type ResultPreviewProps = {
   value: unknown;
-  /** Where the console renders it, if it is HTML. */
-  rendered?: string;
-  /** What a download is called, without its ending. */
-  name: string;
+  source: Source;
   quotes?: readonly Quote[];
   /** The quote to bring into sight. */
   focused?: string | null;
@@ -40,27 +39,32 @@ type ResultPreviewProps = {
 const NO_QUOTES: readonly Quote[] = [];
 
 /** A result by what it is, within bounds; downloads are whole. */
-export function ResultPreview(props: ResultPreviewProps) {
-  const { value, rendered, name, quotes = NO_QUOTES, focused = null, compared } = props;
+export function ResultPreview({ value, source, quotes = NO_QUOTES, focused = null, compared }: ResultPreviewProps) {
   const looked = useMemo(() => lookAt(value), [value]);
-  const [chosen, choose] = useState<View | "diff" | null>(null);
+  const [chosen, choose] = useState<Shown | "diff" | null>(null);
   const [answered, answer] = useState<string | null>(null);
+  // Only a string is shown as it is stored; in any other text the places that the server found are others.
+  const isStored = typeof value === "string";
+  const own = useMemo(() => (isStored ? quotes : quotes.map(({ id, text }) => ({ id, text }))), [isStored, quotes]);
+  const views: Shown[] = isStored ? looked.views : [...looked.views, "stored"];
   // A quote that is asked for is shown in the text, once; after that the choice is free again.
-  const isAsked = focused !== null && focused !== answered;
-  const view = isAsked ? (looked.views.includes("text") ? "text" : "json") : (chosen ?? looked.views[0] ?? "json");
-  const views = looked.views.filter((each) => each !== "html" || rendered !== undefined);
-  const shown = { looked, value, rendered, quotes, focused, name };
-  const tabs: Tab<View | "diff">[] = views.map((each) => ({
+  const asked = focused !== null && focused !== answered ? quotes.find(({ id }) => id === focused) : undefined;
+  const view = asked ? viewFor(asked, looked, isStored) : (chosen ?? looked.views[0] ?? "json");
+  const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
     value: each,
     label: LABELS[each],
-    content: <Shown view={each} {...shown} />,
+    content:
+      each === "stored" ? (
+        <StoredView source={source} quotes={quotes} focused={focused} />
+      ) : (
+        <Content view={each} looked={looked} value={value} quotes={own} focused={focused} source={source} />
+      ),
   }));
   if (compared) {
     const before = lookAt(compared.value).text;
     const content = <DiffView before={before} after={looked.text} beforeName={compared.name} afterName="This one" />;
     tabs.push({ value: "diff", label: `Diff with ${compared.name}`, content });
   }
-  const type = looked.extension === "json" ? "application/json" : "text/plain";
   return (
     <Tabs
       label="Views of the result"
@@ -71,26 +75,36 @@ export function ResultPreview(props: ResultPreviewProps) {
         choose(next);
       }}
       aside={
-        <Button kind="quiet" size="small" onClick={() => download(`${name}.${looked.extension}`, looked.text, type)}>
+        <a href={downloadOf(source)} download className={DOWNLOAD}>
           <Download aria-hidden size={14} />
-          Download {bytes(new Blob([looked.text]).size)}
-        </Button>
+          Download
+        </a>
       }
     />
   );
 }
 
-type ShownProps = {
+const DOWNLOAD =
+  "inline-flex h-7 items-center gap-1.5 rounded px-2 text-xs font-medium hover:bg-sunken pointer-coarse:min-h-11";
+
+/** Where a quote can be seen: in the text, or where it stands only in the result as it is stored, there. */
+function viewFor(quote: Quote, { views, text }: Looked, isStored: boolean): Shown {
+  const isInText = views.includes("text") && (isStored || placeOf(text, quote.text) !== null);
+  if (isInText) return "text";
+  if (!isStored && (quote.spans ?? []).length > 0) return "stored";
+  return views.includes("text") ? "text" : "json";
+}
+
+type ContentProps = {
   view: View;
   looked: Looked;
   value: unknown;
-  rendered?: string;
   quotes: readonly Quote[];
   focused: string | null;
-  name: string;
+  source: Source;
 };
 
-function Shown({ view, looked, value, rendered = "", quotes, focused, name }: ShownProps) {
+function Content({ view, looked, value, quotes, focused, source }: ContentProps) {
   switch (view) {
     case "text":
       return <TextView text={looked.text} quotes={quotes} focused={focused} />;
@@ -101,11 +115,11 @@ function Shown({ view, looked, value, rendered = "", quotes, focused, name }: Sh
         </Suspense>
       );
     case "html":
-      return <HtmlFrame address={rendered} name={name} />;
+      return <HtmlFrame address={documentOf(source)} name={`${source.jobId}-${source.version}`} />;
     case "table":
       return <TableView rows={looked.rows ?? []} />;
     case "image":
-      return <img src={looked.image} alt={`Result ${name}`} className="max-h-[60vh] max-w-full" />;
+      return <img src={looked.image} alt="The result" className="max-h-[60vh] max-w-full" />;
     case "json":
       return <JsonTree value={value} label="Result as JSON" />;
   }

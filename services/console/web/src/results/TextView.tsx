@@ -1,16 +1,18 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { count } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { piecesOf, placesOf, type Quote } from "./evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "./limits";
 
+const NO_QUOTES: readonly Quote[] = [];
+
 type TextViewProps = { text: string; quotes?: readonly Quote[]; focused?: string | null };
 
 /** A text as it is; quoted words are marked, and the one that is asked for is brought into sight. */
-export function TextView({ text, quotes = [], focused = null }: TextViewProps) {
+export function TextView({ text, quotes = NO_QUOTES, focused = null }: TextViewProps) {
   const [isWhole, setWhole] = useState(false);
   const mark = useRef<HTMLElement>(null);
-  const places = placesOf(text, quotes, focused);
+  const places = useMemo(() => placesOf(text, quotes, focused), [text, quotes, focused]);
   const needed = places.find((place) => place.id === focused)?.to ?? 0;
   const shownChars = isWhole || needed > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;
   const shown = text.slice(0, shownChars);

@@ -7,9 +7,8 @@ export type Row = Record<string, unknown>;
 export type Looked = {
   /** Those that make sense, the best first. */
   views: View[];
-  /** What a quote is looked for in, and what is downloaded. */
+  /** What a quote is looked for in, and what is compared. */
   text: string;
-  extension: "txt" | "json";
   rows?: Row[];
   /** A data: address; never one that would be fetched. */
   image?: string;
@@ -18,25 +17,23 @@ export type Looked = {
 const TEXT_KEYS = ["text", "markdown", "content", "output", "answer"];
 const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif)$/;
-const HTML = /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html)[\s>]/i;
+const HTML =
+  /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html|head|body|main|article|section|div|p|table|ul|ol|h[1-6]|style)[\s>]/i;
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
 /** What a result is, by its content alone: what an agent says of it is no more than a claim. */
 export function lookAt(value: unknown): Looked {
   const image = imageOf(value);
-  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), extension: "json", image };
-  if (typeof value === "string") return { views: stringViews(value), text: value, extension: "txt" };
+  if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), image };
+  if (typeof value === "string") {
+    return { views: HTML.test(value) ? [...textViews(value), "html"] : textViews(value), text: value };
+  }
   const inner = mainText(value);
-  if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner, extension: "txt" };
+  if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner };
   const text = stringifyJson(value, 2);
   const rows = rowsOf(value);
-  if (rows) return { views: ["table", "json", "text"], text, extension: "json", rows };
-  return { views: ["json", "text"], text, extension: "json" };
-}
-
-/** The console renders a result that is a string, and nothing within one. */
-function stringViews(text: string): View[] {
-  return HTML.test(text) ? ["text", "html"] : textViews(text);
+  if (rows) return { views: ["table", "json", "text"], text, rows };
+  return { views: ["json", "text"], text };
 }
 
 function textViews(text: string): View[] {

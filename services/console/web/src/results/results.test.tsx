@@ -2,13 +2,16 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import { piecesOf, placeOf, placesOf } from "./evidence";
+import { renderPage } from "@/testing/render";
+import { on, problem } from "@/testing/server";
+import { piecesOf, placeOf, placesOf, type Quote } from "./evidence";
 import { JsonTree } from "./JsonTree";
 import { lookAt } from "./kinds";
 import { TEXT_SHOWN_CHARS } from "./limits";
 import { safeAddress } from "./markdown-links";
 import { ResultPreview } from "./ResultPreview";
 
+const SOURCE = { jobId: "poem", version: 4 };
 const PIXEL = "iVBORw0KGgo=";
 
 it.each([
@@ -26,8 +29,11 @@ it.each([
   [{ content_type: "image/png", data: PIXEL }, ["image", "json"]],
   [{ content_type: "image/svg+xml", data: PIXEL }, ["json", "text"]],
   ["https://evil.example/x.png", ["text"]],
+  ["<!DOCTYPE html><p>hi", ["text", "html"]],
+  ["\n<table class=x><tr>", ["text", "html"]],
+  ["<polygon>", ["text"]],
+  [{ text: "<p>hi" }, ["text", "json"]],
   ["<!-- a page --><html><p>Hi", ["text", "html"]],
-  [{ text: "<html><p>Hi" }, ["text", "json"]],
   [null, ["json", "text"]],
   [`${">".repeat(200)} deep\n# x`, ["text"]],
 ])("%j is shown as %j", (value, views) => {
@@ -73,15 +79,19 @@ it("a quote of everything hides no other, until it is asked for", () => {
   expect(placesOf("one two three", quotes, "all")).toEqual([{ id: "all", from: 0, to: 13 }]);
 });
 
-it("HTML is rendered where the console lets nothing of it run", async () => {
-  const { container } = render(
-    <ResultPreview value="<!doctype html><p>Hi" rendered="/api/jobs/a/logs/5/html" name="r" />,
-  );
-  expect(container.querySelector("pre")).toHaveTextContent("<!doctype html>");
-  await userEvent.click(screen.getByRole("tab", { name: "Rendered" }));
-  const frame = screen.getByTitle("Result r, rendered");
-  expect(frame).toHaveAttribute("src", "/api/jobs/a/logs/5/html");
-  expect(frame).toHaveAttribute("sandbox", "");
+it("a quote stands where the server found it, counted in characters; else where the page finds it", () => {
+  const text = "🌙 a moon, a moon";
+  const spans = (...all: [number, number][]) => placesOf(text, [{ id: "q", text: "a moon", spans: all }]);
+  expect(spans([10, 16])).toEqual([{ id: "q", from: 11, to: 17 }]);
+  expect(spans([2, 3], [10, 16]).map(({ from }) => from)).toEqual([3, 11]);
+  for (const wrong of [
+    [10, 99],
+    [90, 99],
+    [5, 5],
+  ] as [number, number][]) {
+    expect(spans(wrong)).toEqual([{ id: "q", from: 3, to: 9 }]);
+  }
+  expect(spans()).toEqual([{ id: "q", from: 3, to: 9 }]);
 });
 
 it.each([
@@ -98,7 +108,7 @@ it.each([
 });
 
 it("a long text is cut, and shown whole when asked", async () => {
-  render(<ResultPreview value={"x".repeat(TEXT_SHOWN_CHARS + 1)} name="r" />);
+  render(<ResultPreview value={"x".repeat(TEXT_SHOWN_CHARS + 1)} source={SOURCE} />);
   expect(screen.getByText(/shown 4,000 of 4,001 characters/)).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Show all" }));
   expect(screen.queryByText(/shown/)).not.toBeInTheDocument();
@@ -107,14 +117,14 @@ it("a long text is cut, and shown whole when asked", async () => {
 it("a quote beyond the cut is shown all the same", () => {
   const text = `${"x ".repeat(TEXT_SHOWN_CHARS)}the end`;
   const { container } = render(
-    <ResultPreview value={text} name="r" quotes={[{ id: "c", text: "the end" }]} focused="c" />,
+    <ResultPreview value={text} source={SOURCE} quotes={[{ id: "c", text: "the end" }]} focused="c" />,
   );
   expect(container.querySelector("mark[aria-current]")).toHaveTextContent("the end");
 });
 
 it("HTML stays text, wherever it is shown", async () => {
   const { container } = render(
-    <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} name="r" />,
+    <ResultPreview value={'# Hi\n\n<img src="x" onerror="alert(1)"><script>1</script>'} source={SOURCE} />,
   );
   expect(container.querySelector("pre")).toHaveTextContent("<script>");
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
@@ -122,8 +132,53 @@ it("HTML stays text, wherever it is shown", async () => {
   expect(container.querySelector("img, script")).toBeNull();
 });
 
+it("a result that is an HTML document is its source first, then a frame without any rights", async () => {
+  const { container } = render(<ResultPreview value="<!doctype html><script>1</script>" source={SOURCE} />);
+  expect(container.querySelector("pre")).toHaveTextContent("<script>");
+  expect(container.querySelector("iframe")).toBeNull();
+  await userEvent.click(screen.getByRole("tab", { name: "Rendered" }));
+  const frame = screen.getByTitle("Result poem-4, rendered");
+  expect(frame).toHaveAttribute("sandbox", "");
+  expect(frame).toHaveAttribute("src", "/api/jobs/poem/logs/4/html");
+});
+
+it("a download is what is stored", () => {
+  render(<ResultPreview value={{ a: 1 }} source={{ jobId: "a/b", version: 7 }} />);
+  const link = screen.getByRole("link", { name: "Download" });
+  expect(link).toHaveAttribute("href", "/api/jobs/a%2Fb/logs/7/result?download=1");
+});
+
+it("a quote that stands only in what is stored is shown there", async () => {
+  const stored = '{"lines":["the moon","and June"]}';
+  on("get", "/api/jobs/poem/logs/4/result", () => new Response(stored));
+  const quotes: Quote[] = [
+    {
+      id: "c",
+      text: "moon and June",
+      spans: [
+        [15, 19],
+        [22, 30],
+      ],
+    },
+  ];
+  const value = JSON.parse(stored);
+  const { container } = await renderPage(<ResultPreview value={value} source={SOURCE} quotes={quotes} focused="c" />);
+  expect(await screen.findByText("moon")).toHaveAttribute("aria-current", "true");
+  expect([...container.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["moon", "and June"]);
+  expect(screen.getByRole("tab", { name: "As stored", selected: true })).toBeVisible();
+});
+
+it("says so where what is stored cannot be had", async () => {
+  on("get", "/api/jobs/poem/logs/4/result", () => problem(404, "no_result", "the entry holds no result"));
+  const { user } = await renderPage(<ResultPreview value={{ a: 1 }} source={SOURCE} />);
+  await user.click(screen.getByRole("tab", { name: "As stored" }));
+  expect(await screen.findByText("the entry holds no result")).toBeVisible();
+});
+
 it("a remote image of Markdown is left out, and said so", async () => {
-  const { container } = render(<ResultPreview value="# Hi ![a chart](https://evil.example/p.png?q=secret)" name="r" />);
+  const { container } = render(
+    <ResultPreview value="# Hi ![a chart](https://evil.example/p.png?q=secret)" source={SOURCE} />,
+  );
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
   expect(await screen.findByText("[image left out: a chart]")).toBeVisible();
   expect(container.querySelector("img")).toBeNull();
@@ -136,7 +191,7 @@ it("a list of objects is a table", () => {
         { name: "moon", size: 1 },
         { name: "sun", size: 9 },
       ]}
-      name="r"
+      source={SOURCE}
     />,
   );
   expect(screen.getAllByRole("columnheader").map((each) => each.textContent)).toEqual(["name", "size"]);
@@ -145,13 +200,13 @@ it("a list of objects is a table", () => {
 
 it("two results are compared line by line, and as a whole where they are too large", async () => {
   const { unmount } = render(
-    <ResultPreview value={"a\nb\n"} name="r" compared={{ name: "submission 1", value: "a\nc\n" }} />,
+    <ResultPreview value={"a\nb\n"} source={SOURCE} compared={{ name: "submission 1", value: "a\nc\n" }} />,
   );
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
   expect(screen.getByText(/\+ b/)).toBeVisible();
   expect(screen.getByText(/− c/)).toBeVisible();
   unmount();
-  render(<ResultPreview value={"a".repeat(200_000)} name="r" compared={{ name: "submission 1", value: "b" }} />);
+  render(<ResultPreview value={"a".repeat(200_000)} source={SOURCE} compared={{ name: "submission 1", value: "b" }} />);
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
   expect(screen.getByText(/too large or too different/)).toBeVisible();
 });

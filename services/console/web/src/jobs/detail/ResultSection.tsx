@@ -22,14 +22,17 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
   const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
   const verdict = shown?.submission.verdict;
   const quotes = useMemo(
-    () => (verdict?.criteria ?? []).flatMap(({ text, evidence }) => (evidence ? [{ id: text, text: evidence }] : [])),
+    () =>
+      (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
+        evidence ? [{ id: text, text: evidence, spans }] : [],
+      ),
     [verdict],
   );
   const compared = other && { name: other.name.toLowerCase(), value: other.submission.result };
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
-        <div className="flex min-h-10 flex-wrap items-center justify-between gap-2 pb-2">
+        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
           <h2 className="text-lg font-semibold">{verdict ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
@@ -51,19 +54,18 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
-        <h2 className="flex min-h-10 items-center pb-2 text-lg font-semibold">Result</h2>
+        <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
         {shown ? (
           <ResultPreview
             key={shown.submission.key}
             value={shown.submission.result}
-            rendered={`/api/jobs/${encodeURIComponent(job.id)}/logs/${shown.submission.resultVersion}/html`}
-            name={`${job.id}-${shown.submission.number ?? 0}`}
+            source={{ jobId: job.id, version: shown.submission.resultVersion ?? 0 }}
             quotes={quotes}
             focused={focused}
             compared={compared}
           />
         ) : (
-          <p className="text-muted">There is no result yet.</p>
+          <p className="text-muted">No agent has answered yet.</p>
         )}
       </section>
     </div>

@@ -151,6 +151,19 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 
+it("a quote is shown where the server found it, in the result of the entry that was judged", async () => {
+  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? [[20, 33]] : [] }));
+  const payload = { result: "moon and June, 🌙 so MOON AND JUNE", verdict: { ...FIRST, criteria } };
+  const logs = [aLog({ version: 4, status: "REJECTED", response_payload: payload })];
+  serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);
+  const { user } = await renderPage(<JobPage id="poem" />);
+  await user.click(await screen.findByTitle("Show where it stands in the result"));
+  const result = screen.getByRole("region", { name: "Result" });
+  expect(result.querySelector("mark[aria-current]")).toHaveTextContent("MOON AND JUNE");
+  const link = within(result).getByRole("link", { name: "Download" });
+  expect(link).toHaveAttribute("href", "/api/jobs/poem/logs/4/result?download=1");
+});
+
 it("a job that is not there is said so in the server's words", async () => {
   server.use(
     http.get("http://signoff.test/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem") as never),

@@ -12,7 +12,7 @@ export type Submission = {
   startedAt: string;
   endedAt: string | null;
   outcome: JobLogStatus;
-  /** Of the log that holds the result. */
+  /** Of the entry that holds the result; null where there is none yet. */
   resultVersion: number | null;
   result: unknown;
   verdict?: Verdict;

@@ -1,0 +1,91 @@
+import { act, screen, waitFor } from "@testing-library/react";
+import { expect, it } from "vitest";
+import { applyJobs } from "@/live/apply";
+import { aChange, aJob } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { json, on, problem, serveJobs } from "@/testing/server";
+import { JobsPage } from "./JobsPage";
+
+const JOBS = [
+  aJob({ id: "a", title: "Alpha" }),
+  aJob({ id: "b", title: "Beta", status: "FAILED" }),
+  aJob({ id: "c", title: "Gamma", status: "COMPLETED" }),
+];
+const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
+const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ }).map((link) => link.textContent);
+const row = (title: string) => screen.getByRole("link", { name: title }).closest("tr") as HTMLElement;
+
+it("is sorted by the server, either way, and no row moves when its job changes", async () => {
+  const asked = serveJobs(JOBS);
+  const { user, client, router } = await page("/?sort=title");
+  await screen.findByText("Alpha");
+  expect(document.title).toBe("Jobs · Signoff");
+  expect(asked.at(-1)?.searchParams.get("sort")).toBeNull();
+  for (const [address, sort] of [
+    ["?sort=updated", "-updated_at"],
+    ["?sort=updated&ascending=true", "updated_at"],
+  ]) {
+    await user.click(screen.getByRole("button", { name: "Updated" }));
+    await waitFor(() => expect(router.state.location.searchStr).toBe(address));
+    await waitFor(() => expect(asked.at(-1)?.searchParams.get("sort")).toBe(sort));
+  }
+  expect(await screen.findByRole("columnheader", { name: "Updated" })).toHaveAttribute("aria-sort", "ascending");
+  await screen.findByText("Alpha");
+  act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version: 2, status: "ASSIGNED" })]]])));
+  await waitFor(() => expect(row("Beta")).toHaveTextContent("Assigned"));
+  expect(titles()).toEqual(["Alpha", "Beta", "Gamma"]);
+  expect(screen.queryByRole("button", { name: "Agent" })).not.toBeInTheDocument();
+});
+
+it("counts what matches, after the rows and whatever status is chosen", async () => {
+  serveJobs(JOBS);
+  const { promise, resolve: answer } = Promise.withResolvers<Response>();
+  const asked = on("get", "/api/job-counts", () => promise);
+  await page("/?status=FAILED&text=x");
+  expect(await screen.findByText("Alpha")).toBeVisible();
+  const failed = screen.getByRole("button", { name: /failed/ });
+  expect(failed).toHaveTextContent(/^failed$/);
+  answer(json({ counts: { FAILED: 7, COMPLETED: 10_000 }, capped_at: 10_000, searched: 20_000 }));
+  await waitFor(() => expect(failed).toHaveTextContent("7failed"));
+  expect(screen.getByRole("button", { name: /completed/ })).toHaveTextContent("10,000+completed");
+  expect(screen.getByRole("button", { name: /rejected/ })).toHaveTextContent("0rejected");
+  expect(screen.getByText("among the newest 20,000 at most")).toBeVisible();
+  expect(new URL(asked[0]?.url ?? "").search).toBe("?q=x");
+});
+
+it("is not held up by counts that cannot be had", async () => {
+  serveJobs(JOBS);
+  on("get", "/api/job-counts", () => problem(503, "unavailable", "not now"));
+  await page();
+  expect(await screen.findByText("Alpha")).toBeVisible();
+  expect(screen.getByRole("button", { name: /failed/ })).toHaveTextContent(/^failed$/);
+});
+
+it("counts again after changes, but not for each of them", async () => {
+  serveJobs(JOBS);
+  const asked = on("get", "/api/job-counts", () => json({ counts: {}, capped_at: 10_000 }));
+  const { client } = await page();
+  await screen.findByText("Alpha");
+  await waitFor(() => expect(asked).toHaveLength(1));
+  for (const version of [2, 3, 4, 5]) {
+    act(() => applyJobs(client, new Map([["b", [aChange({ job_id: "b", version })]]])));
+  }
+  await waitFor(() => expect(asked).toHaveLength(2));
+  await waitFor(() => expect(row("Beta")).toHaveTextContent("In progress"));
+  expect(asked).toHaveLength(2);
+});
+
+it("says how far a text was searched for, and searches on when told so", async () => {
+  const asked = on("get", "/api/jobs", (request) => {
+    const isSecond = new URL(request.url).searchParams.get("cursor") === "1";
+    const page = isSecond ? { items: JOBS, next_cursor: null } : { items: [], next_cursor: "1" };
+    return json({ ...page, searched: 10_000 });
+  });
+  const { user } = await page("/?text=moon");
+  expect(await screen.findByText("0 jobs found with “moon” among 10,000; there are more to search")).toBeVisible();
+  expect(screen.queryByText("No job matches")).not.toBeInTheDocument();
+  expect(asked).toHaveLength(1);
+  await user.click(screen.getByRole("button", { name: "Search on" }));
+  expect(await screen.findByText("3 jobs loaded")).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Search on" })).not.toBeInTheDocument();
+});
