@@ -67,7 +67,13 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
               <p>Look further back, or execute a job.</p>
             </EmptyState>
           ) : (
-            <Suspense fallback={<Places />}>
+            <Suspense
+              fallback={
+                <Loading what="the charts">
+                  <Places />
+                </Loading>
+              }
+            >
               <div className="grid gap-4 lg:grid-cols-2">
                 <Charts points={points} range={range} />
               </div>
