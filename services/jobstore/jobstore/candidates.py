@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from pydantic_core import from_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
+from jobstore import mapping
 from jobstore.ledger import Ledger
 from jobstore.matching import LOAD_MAX, Candidate
 from jobstore.resubmission import TELLING, past_of
@@ -57,13 +57,7 @@ async def with_any(
 ) -> list[tuple[Agent, Candidate]]:
     """The agents that may be given work and have any of these capabilities, with their loads up to so much."""
     rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "most": load_max})
-    return [
-        (
-            Agent.model_validate({**row._mapping, "policy": from_json(row.policy)}),  # noqa: SLF001 - SQLAlchemy's name
-            Candidate(row.id, frozenset(row.capabilities), row.closed, row.load),
-        )
-        for row in rows
-    ]
+    return [(mapping.agent(row), Candidate(row.id, frozenset(row.capabilities), row.closed, row.load)) for row in rows]
 
 
 async def waiting(connection: AsyncConnection, after: str, most: int) -> Sequence[Row[Any]]:
