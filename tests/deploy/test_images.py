@@ -1,7 +1,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import composition
 import dockerfiles
 import pytest
 from dockerfiles import BUILD, IMAGE, ROOT, SERVICES, environment, values
+from free_ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_console_ships_its_page_and_not_its_sources(images):
 def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, service):
     given = composition.load(dict.fromkeys(composition.variables()[0], "5ec7e7"))["services"][service]["environment"]
     env = environment(service) | given
-    moved = {name: f"127.0.0.1:{_free_port()}" for name in env if name.endswith(("_ADDRESS", "_KAFKA", "_JOBSTORE"))}
+    moved = {name: f"127.0.0.1:{free_port()}" for name in env if name.endswith(("_ADDRESS", "_KAFKA", "_JOBSTORE"))}
     if service == "jobstore":
         moved["SIGNOFF_DATABASE_URL"] = given["SIGNOFF_DATABASE_URL"].replace("@postgres:5432", "@127.0.0.1:1")
     del env["PATH"]  # /venv is elsewhere here
@@ -115,16 +115,11 @@ def test_health_is_what_the_service_answers(service):
     for status, healthy in ((200, True), (503, False)):
         with _answering(status) as elsewhere:
             assert (_exit_status(check, port, elsewhere) == 0) is healthy
-    assert _exit_status(check, port, _free_port()) != 0
+    assert _exit_status(check, port, free_port()) != 0
 
 
 def _modules(directory, package):
     return {str(path.relative_to(directory)) for path in (directory / package).rglob("*.py")}
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def _exit_status(check, port, elsewhere):

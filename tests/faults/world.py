@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+from free_ports import free_port
 
 from faults.links import Link
 from faults.observed import Death, Stop, Terms
@@ -103,7 +103,7 @@ class World:
 
     async def start_extra(self, kind: str, version: str) -> str | None:
         """One more worker, which nobody starts again; ready, unless that takes too long. None: no such version."""
-        name, health = f"{kind}-{version}", f"127.0.0.1:{_free_port()}"
+        name, health = f"{kind}-{version}", f"127.0.0.1:{free_port()}"
         spec = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
         if spec is None:
             return None
@@ -204,13 +204,6 @@ def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
         "validator": work | judge | {"SIGNOFF_JUDGE_TIMEOUT_S": "3"},
         "console": every,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _has_port(pid: int, port: int) -> bool:

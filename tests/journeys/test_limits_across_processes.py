@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from uuid import uuid4
 import psutil
 import pytest
 from fakes import until
+from free_ports import free_port
 from system import WAIT_S, Agent, System
 
 from contracts.resources import NewAgent, NewJob, NewLimit, Operation, OperationState
@@ -66,13 +66,6 @@ async def another(system: System, kind: str, **settings: str) -> asyncio.subproc
             assert process.returncode is None
             await asyncio.sleep(0.05)
     return process
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.mark.usefixtures("crowd")
