@@ -107,7 +107,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.CreateJobResponse(job=_job(await self.add(new_job_of(request.job))))
 
     async def GetJob(self, request, context):
-        return jobs_pb.GetJobResponse(job=_job(self.job(request.job_id)))
+        return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
 
     async def ListJobs(self, request, context):
         statuses = {status_of(number) for number in request.statuses}
@@ -124,7 +124,14 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
             found.reverse()
         start, size = int(request.page_token or 0), request.page_size or 50
         token = str(start + size) if len(found) > start + size else ""
-        return jobs_pb.ListJobsResponse(jobs=[_job(j) for j in found[start : start + size]], next_page_token=token)
+        jobs = [self._job(job.id, request.with_last_log) for job in found[start : start + size]]
+        return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
+
+    def _job(self, job_id, with_last_log):
+        job = self.job(job_id)
+        logs = [log for log in self.logs if with_last_log and log.job_id == job_id]
+        bare = {"request_payload": None, "response_payload": None}
+        return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
 
     async def ListJobLogs(self, request, context):
         logs = [_log(log) for log in self.logs if log.job_id == self.job(request.job_id).id]

@@ -81,9 +81,10 @@ class JobStoreClient(OperationsClient):
         answer = await self._call(self._jobs.CreateJob, jobs_pb.CreateJobRequest(job=message))
         return job_of(answer.job)
 
-    async def get_job(self, job_id: str) -> Job:
+    async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
         """The job as it stands; NOT_FOUND."""
-        answer = await self._call(self._jobs.GetJob, jobs_pb.GetJobRequest(job_id=job_id))
+        request = jobs_pb.GetJobRequest(job_id=job_id, with_last_log=with_last_log)
+        answer = await self._call(self._jobs.GetJob, request)
         return job_of(answer.job)
 
     async def list_jobs(
@@ -116,6 +117,7 @@ class JobStoreClient(OperationsClient):
         page_token: str = "",
         order: JobOrder = JobOrder.CREATED_DESC,
         with_texts: bool = True,
+        with_last_log: bool = False,
     ) -> JobPage:
         """A page of the jobs that match; without texts they have no description, criteria and payload.
 
@@ -127,6 +129,7 @@ class JobStoreClient(OperationsClient):
             page_token=page_token,
             order=order_message(order),
             without_texts=not with_texts,
+            with_last_log=with_last_log,
         )
         answer = await self._call(self._jobs.ListJobs, request)
         searched = answer.searched if answer.HasField("searched") else None

@@ -217,6 +217,9 @@ class Job(Model):
     live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")
     created_at: datetime
     updated_at: datetime
+    last_log: "JobLog | None" = Field(
+        None, description="the newest entry of its log, without payloads; where it was asked for"
+    )
 
 
 class JobLog(Model):
@@ -241,6 +244,7 @@ class JobLog(Model):
     spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
     spent_tokens: int | None = None
     next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
+    kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 

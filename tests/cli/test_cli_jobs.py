@@ -190,6 +190,13 @@ async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstor
     assert (await signoff("jobs", "get", "poem", "--json")).json["progress"] == 0.425
 
 
+async def test_a_list_says_by_what_code_jobs_failed(signoff, jobstore):
+    await jobstore.add(poem())
+    await jobstore.record("poem", JobLogStatus.FAILED, code="agent_status", message="the agent answered 400")
+    assert re.search(r"poem +FAILED +agent_status", (await signoff("jobs", "list")).out)
+    assert re.search(r"code +agent_status *\nlast +the agent answered 400", (await signoff("jobs", "get", "poem")).out)
+
+
 async def test_text_of_strangers_steers_no_terminal(signoff, jobstore):
     await jobstore.add(poem(title="[red]\x1b[2J\x9b evil\N{RIGHT-TO-LEFT OVERRIDE}"))
     out = (await signoff("jobs", "list")).out

@@ -38,11 +38,18 @@ async def test_a_new_stream_begins_now(http, live, jobstore):
         change = await events.next()
     log = jobstore.logs[-1]
     assert (change.name, change.id) == ("job-changed", 3)
-    assert change.data.pop("at").startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
+    at = change.data["log"]["created_at"]
+    assert at.startswith(f"{log.created_at:%Y-%m-%dT%H:%M:%S}")
     assert change.data == {
-        "cursor": 3, "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "attempt": 1, "progress": 0.5,
-        "agent_id": "writer",
-        "message": "m" * 500,
+        "cursor": 3, "job_id": "poem", "version": 3,
+        "job": {
+            "id": "poem", "status": "IN_PROGRESS", "version": 3, "agent_id": "writer", "progress": 0.5,
+            "spent_usd": 0.0, "spent_tokens": 0, "live": True, "updated_at": at,
+        },
+        "log": {
+            "id": str(log.id), "job_id": "poem", "version": 3, "status": "IN_PROGRESS", "job_status": "IN_PROGRESS",
+            "agent_id": "writer", "attempt": 1, "progress": 0.5, "message": "m" * 500, "cursor": 3, "created_at": at,
+        },
     }  # fmt: skip
 
 
@@ -62,7 +69,8 @@ async def test_a_cancelled_job_is_told_where_it_stands(http, jobstore):
         await events.next()
         await jobstore.record("poem", JobLogStatus.CANCELLED)
         data = (await events.next()).data
-    assert (data["status"], data["log_status"]) == ("ASSIGNED", "CANCELLED")
+    assert (data["job"]["status"], data["log"]["status"]) == ("ASSIGNED", "CANCELLED")
+    assert data["job"]["live"] is False
 
 
 async def test_a_stream_of_one_job_tells_of_no_other(http, live, jobstore):
@@ -159,7 +167,7 @@ async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     frames = quick.frames()
     await jobstore.add(POEM)
     for cursor in range(1, 20):
-        live._publish(WatchEvent(cursor, log=jobstore.logs[0]))
+        live._publish(WatchEvent(cursor, log=jobstore.logs[0].model_copy(update={"cursor": cursor})))
         assert b"id: %d\n" % cursor in await anext(frames)
     assert slow.ended.is_set()
     assert not quick.ended.is_set()

@@ -12,7 +12,7 @@ from steps import Steps, new_job, verdict
 
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus, Outcome, ReportKind
-from jobstore import listings
+from jobstore import listings, queries
 from jobstore.commands import CreateJob
 from jobstore.database import Database
 from jobstore.handlers import Handlers
@@ -156,3 +156,15 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     assert [entry["version"] for entry in (*newest, *rest)] == versions[::-1]
     assert [entry["version"] for entry in first] == versions[1:]
     assert all(entry["request_payload"] is None and entry["response_payload"] is None for entry in first)
+
+
+async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Database, handlers: Handlers) -> None:
+    steps, idle = Steps(database, handlers), await Steps(database, handlers).created()
+    await steps.report(await steps.running(), ReportKind.FAILED, code="agent_status", message="the agent answered 400")
+    async with database.session() as connection:
+        views = await queries.jobs_by_id(connection, [steps.job_id, idle.job_id])
+        await queries.add_last_logs(connection, views)
+    logs = {view["id"]: view["last_log"] for view in views}
+    assert (logs[steps.job_id]["code"], logs[steps.job_id]["kind"]) == ("agent_status", "failed")
+    assert [logs[view["id"]]["version"] for view in views] == [view["version"] for view in views]
+    assert logs[idle.job_id]["request_payload"] is None

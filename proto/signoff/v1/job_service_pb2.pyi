@@ -92,15 +92,19 @@ class GetJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
+    WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
+    with_last_log: _builtins.bool
+    """With its `last_log`."""
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
+        with_last_log: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "with_last_log", b"with_last_log"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +166,7 @@ class ListJobsRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    WITH_LAST_LOG_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """50 when not set, 500 at most."""
     page_token: _builtins.str
@@ -174,6 +179,8 @@ class ListJobsRequest(_message.Message):
     text: _builtins.str
     """Stands in the id or the title, in whatever case."""
     order: Global___JobOrder.ValueType
+    with_last_log: _builtins.bool
+    """Each with its `last_log`."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.JobStatus.ValueType]: ...
     @_builtins.property
@@ -201,10 +208,11 @@ class ListJobsRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         text: _builtins.str | None = ...,
         order: Global___JobOrder.ValueType = ...,
+        with_last_log: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "tenant", b"tenant", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "labels", b"labels", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "text", b"text", "without_texts", b"without_texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_batch_id", b"_batch_id", "_tenant", b"_tenant", "_text", b"_text", "agent_id", b"agent_id", "batch_id", b"batch_id", "created_after", b"created_after", "created_before", b"created_before", "labels", b"labels", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "tenant", b"tenant", "text", b"text", "with_last_log", b"with_last_log", "without_texts", b"without_texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015

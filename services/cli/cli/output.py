@@ -63,6 +63,11 @@ def spent(usd: float | None, tokens: int | None) -> str:
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
 
 
+def _code(job: Job) -> str | None:
+    """Why it stands where it stands."""
+    return None if job.last_log is None else job.last_log.code
+
+
 def circuit(agent: Agent) -> Text:
     """Whether an agent is given work, and until when not."""
     words = agent.circuit.replace("_", " ")
@@ -134,6 +139,8 @@ class Output:
             ("progress", percent(job.progress)),
             ("it says", job.progress_message),
             ("spent", spent(job.spent_usd, job.spent_tokens)),
+            ("code", _code(job)),
+            ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
             *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
@@ -144,9 +151,10 @@ class Output:
         """A page of jobs."""
         self.json({"items": jobs, "next_cursor": next_cursor or None})
         rows = [
-            (job.id, styled(job.status), percent(job.progress), job.agent_id, job.submission, job.title) for job in jobs
+            (job.id, styled(job.status), _code(job), percent(job.progress), job.agent_id, job.submission, job.title)
+            for job in jobs
         ]
-        self.table(["id", "status", "progress", "agent", "submission", "title"], rows)
+        self.table(["id", "status", "code", "progress", "agent", "submission", "title"], rows)
         self._more(next_cursor)
 
     def log(self, log: JobLog, name: str = "") -> None:

@@ -12,11 +12,47 @@ from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
 
 MESSAGE_MAX_CHARS = 500
-_SHOWN = {
-    *("job_id", "version", "agent_id", "code", "attempt", "submission", "progress", "execution_id"),
-    *("spent_usd", "spent_tokens", "next_attempt_at"),
-}
 RETRY_MS = 1_000
+_LEFT_OUT = {"request_payload", "response_payload", "event_id", "lease"}
+
+
+class JobNow(BaseModel):
+    """A job as a transition left it: what transitions change. What is left out is as it was before."""
+
+    id: str
+    status: JobStatus
+    version: int
+    agent_id: str | None
+    progress: float | None
+    spent_usd: float
+    spent_tokens: int
+    live: bool = Field(description="whether an execution is asked for or under way")
+    updated_at: datetime
+    execution_id: UUID | None = None
+    submission: int | None = None
+    progress_message: str | None = None
+
+    @classmethod
+    def of(cls, log: JobLog) -> "JobNow":
+        """The job behind an entry of its log."""
+        is_asked_for = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
+        known: dict[str, Any] = {}
+        if log.execution_id is not None:
+            known = {"execution_id": log.execution_id, "submission": log.submission}
+        if log.kind == "progress" or log.progress is None:
+            known["progress_message"] = log.message if log.kind == "progress" else None
+        return cls(
+            id=log.job_id,
+            status=log.job_status,
+            version=log.version,
+            agent_id=log.agent_id,
+            progress=log.progress,
+            spent_usd=log.spent_usd or 0.0,
+            spent_tokens=log.spent_tokens or 0,
+            live=log.job_status is JobStatus.IN_PROGRESS or is_asked_for,
+            updated_at=log.created_at,
+            **known,
+        )
 
 
 class JobChange(BaseModel):
@@ -25,31 +61,24 @@ class JobChange(BaseModel):
     cursor: int
     job_id: str
     version: int
-    status: JobStatus = Field(description="where the job stands now")
-    log_status: JobLogStatus | None = Field(None, description="what the log says, where that is no place to stand")
-    code: str | None = None
-    message: str | None = None
-    attempt: int | None = None
-    submission: int | None = None
-    progress: float | None = Field(None, description="of the job, 0 to 1")
-    execution_id: UUID | None = None
-    agent_id: str | None = None
-    spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
-    spent_tokens: int | None = None
-    next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
-    at: datetime
+    job: JobNow
+    log: JobLog = Field(description="without payloads, and without what is null; a long message is cut")
 
     @classmethod
-    def of(cls, log: JobLog, cursor: int) -> "JobChange":
-        """What a log tells viewers."""
-        return cls(
-            **log.model_dump(include=_SHOWN),
-            cursor=cursor,
-            status=log.job_status,
-            log_status=log.status if log.status != log.job_status.value else None,
-            message=log.message and log.message[:MESSAGE_MAX_CHARS],
-            at=log.created_at,
-        )
+    def of(cls, log: JobLog) -> "JobChange":
+        """What an entry tells viewers."""
+        cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
+        return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
+
+    def data(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {
+            "cursor": self.cursor,
+            "job_id": self.job_id,
+            "version": self.version,
+            "job": self.job.model_dump(exclude_unset=True),
+            "log": self.log.model_dump(exclude=_LEFT_OUT, exclude_none=True),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +90,9 @@ class Change:
     frame: bytes
 
     @classmethod
-    def of(cls, log: JobLog, cursor: int) -> "Change":
-        """The event that a log becomes."""
-        data = JobChange.of(log, cursor).model_dump(mode="json", exclude_none=True)
-        return cls(cursor, log.job_id, frame("job-changed", data, cursor))
+    def of(cls, log: JobLog) -> "Change":
+        """The event that an entry becomes."""
+        return cls(log.cursor, log.job_id, frame("job-changed", JobChange.of(log).data(), log.cursor))
 
 
 def frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:

@@ -130,7 +130,7 @@ class Live:
             return
         if event.cursor <= self.cursor:  # the broker came back empty, and counts anew
             self._begin(event.cursor - 1)
-        change = Change.of(event.log, event.cursor)
+        change = Change.of(event.log)
         if len(self._ring) == self._ring.maxlen:
             self._base = self._ring[0].cursor
         self._ring.append(change)
@@ -174,7 +174,7 @@ class Live:
         async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
             async for event in events:
                 if event.log is not None:
-                    await viewer.feed(Change.of(event.log, event.cursor))
+                    await viewer.feed(Change.of(event.log))
                 if event.cursor >= self._base:
                     return event.cursor
         raise AssertionError

@@ -1,6 +1,6 @@
 """Lists: jobs by what they are, in any order, and how many there are; the log of a job, from either end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,7 +29,7 @@ Place = tuple[datetime, str]
 class JobPage:
     """Jobs as `job_message` takes them, where the next page begins, and how many were searched for a text at most."""
 
-    views: Sequence[Mapping[str, Any]]
+    views: Sequence[dict[str, Any]]
     next: Place | None
     searched: int | None = None
 

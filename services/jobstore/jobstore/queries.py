@@ -35,10 +35,15 @@ NO_TEXTS: Final[Sequence[Any]] = (
 )
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, created_at"
+    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at"
 )
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+_LAST_LOGS: Final = text(
+    f"SELECT {LOG_COLUMNS}, {NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
+    "JOIN unnest(CAST(:job_ids AS text[]), CAST(:versions AS bigint[])) AS wanted (job_id, version) "
+    "USING (job_id, version)",
+)
 
 
 _STANDS: Final[Sequence[Any]] = (
@@ -65,6 +70,14 @@ async def job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None
     """One job, as `job_message` takes it."""
     row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
     return None if row is None else job_view(row)
+
+
+async def add_last_logs(connection: AsyncConnection, views: Sequence[dict[str, Any]]) -> None:
+    """Add to each job, as `last_log`, the entry that its version is of; an entry never changes."""
+    versions = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
+    logs = {row.job_id: dict(row._mapping) for row in await connection.execute(_LAST_LOGS, versions)}  # noqa: SLF001
+    for view in views:
+        view["last_log"] = logs.get(view["id"])
 
 
 async def jobs_by_id(connection: AsyncConnection, job_ids: Sequence[str]) -> list[dict[str, Any]]:

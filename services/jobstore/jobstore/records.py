@@ -45,6 +45,7 @@ def job_changed(row: Any) -> Outgoing:
         "spent_usd": row.spent_usd,
         "spent_tokens": row.spent_tokens,
         "next_attempt_at": row.next_attempt_at,
+        "kind": row.kind,
         "cursor": row.seq,
         "created_at": row.created_at,
     }

@@ -62,8 +62,10 @@ class Jobs(JobServiceServicer):
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
             view = await queries.job(session, request.job_id)
-        if view is None:
-            raise _unknown_job(request.job_id)
+            if view is None:
+                raise _unknown_job(request.job_id)
+            if request.with_last_log:
+                await queries.add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
@@ -77,6 +79,8 @@ class Jobs(JobServiceServicer):
                 behind=token_of(request.page_token, partial(_place, order)),
                 texts=not request.without_texts,
             )
+            if request.with_last_log:
+                await queries.add_last_logs(connection, page.views)
         messages = [convert.job_message(view, as_text=as_text(context)) for view in page.views]
         last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
         return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last), searched=page.searched)

@@ -76,7 +76,7 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        cli.out.job(await jobstore.get_job(job_id))
+        cli.out.job(await jobstore.get_job(job_id, with_last_log=True))
 
 
 @command(app, "list")
@@ -107,7 +107,7 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     }
     chosen = model(JobFilter, given, "the filter")
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_matching(chosen, limit=limit, page_token=cursor, order=sort)
+        page = await jobstore.list_matching(chosen, limit=limit, page_token=cursor, order=sort, with_last_log=True)
     cli.out.jobs(page.jobs, page.next_page_token)
 
 

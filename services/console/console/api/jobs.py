@@ -41,13 +41,14 @@ async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response,
 
 @router.get("")
 async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
-    """Jobs, newest first unless sorted otherwise."""
+    """Jobs, newest first unless sorted otherwise, each with the newest entry of its log."""
     page = await jobstore.list_matching(
         query.chosen(query.status),
         limit=query.limit or 0,
         page_token=query.cursor,
         order=query.sort,
         with_texts=query.fields is not Fields.SUMMARY,
+        with_last_log=True,
     )
     return JobsPage(items=page.jobs, next_cursor=page.next_page_token or None, searched=page.searched)
 
@@ -63,7 +64,7 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 )
 async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if_none_match: IfNoneMatch = None) -> Any:
     """One job as it stands; its `ETag` is its version."""
-    job = await jobstore.get_job(job_id)
+    job = await jobstore.get_job(job_id, with_last_log=True)
     headers = {"ETag": etag(job.version), "Cache-Control": "private, no-cache"}
     if is_among(job.version, if_none_match):
         return Response(status_code=304, headers=headers)

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description Jobs, newest first unless sorted otherwise.
+         * @description Jobs, newest first unless sorted otherwise, each with the newest entry of its log.
          */
         get: operations["list_jobs"];
         put?: never;
@@ -1070,6 +1070,8 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /** @description the newest entry of its log, without payloads; where it was asked for */
+            last_log?: components["schemas"]["JobLog"] | null;
         };
         /**
          * JobCounts
@@ -1178,6 +1180,11 @@ export interface components {
              * @description after a failure: when the agent is called again
              */
             next_attempt_at?: string | null;
+            /**
+             * Kind
+             * @description what was reported, asked for or noticed: claimed, progress, result ...
+             */
+            kind?: string | null;
             /**
              * Cursor
              * @description the place in the order of publication; where a watch goes on
@@ -1837,6 +1844,50 @@ export interface components {
             errors: components["schemas"]["FieldProblem"][] | null;
         };
         /**
+         * JobNow
+         * @description A job as a transition left it: what transitions change. What is left out is as it was before.
+         */
+        JobNow: {
+            /** Id */
+            id: string;
+            status: components["schemas"]["JobStatus"];
+            /** Version */
+            version: number;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Progress */
+            progress: number | null;
+            /** Spent Usd */
+            spent_usd: number;
+            /** Spent Tokens */
+            spent_tokens: number;
+            /**
+             * Live
+             * @description whether an execution is asked for or under way
+             */
+            live: boolean;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Execution Id
+             * @default null
+             */
+            execution_id: string | null;
+            /**
+             * Submission
+             * @default null
+             */
+            submission: number | null;
+            /**
+             * Progress Message
+             * @default null
+             */
+            progress_message: string | null;
+        };
+        /**
          * JobChange
          * @description The data of a `job-changed` event. Apply it only if `version` is above the one you have.
          */
@@ -1847,71 +1898,9 @@ export interface components {
             job_id: string;
             /** Version */
             version: number;
-            /** @description where the job stands now */
-            status: components["schemas"]["JobStatus"];
-            /**
-             * @description what the log says, where that is no place to stand
-             * @default null
-             */
-            log_status: components["schemas"]["JobLogStatus"] | null;
-            /**
-             * Code
-             * @default null
-             */
-            code: string | null;
-            /**
-             * Message
-             * @default null
-             */
-            message: string | null;
-            /**
-             * Attempt
-             * @default null
-             */
-            attempt: number | null;
-            /**
-             * Submission
-             * @default null
-             */
-            submission: number | null;
-            /**
-             * Progress
-             * @description of the job, 0 to 1
-             * @default null
-             */
-            progress: number | null;
-            /**
-             * Execution Id
-             * @default null
-             */
-            execution_id: string | null;
-            /**
-             * Agent Id
-             * @default null
-             */
-            agent_id: string | null;
-            /**
-             * Spent Usd
-             * @description by the job, after it; None where nothing was
-             * @default null
-             */
-            spent_usd: number | null;
-            /**
-             * Spent Tokens
-             * @default null
-             */
-            spent_tokens: number | null;
-            /**
-             * Next Attempt At
-             * @description after a failure: when the agent is called again
-             * @default null
-             */
-            next_attempt_at: string | null;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
+            job: components["schemas"]["JobNow"];
+            /** @description without payloads, and without what is null; a long message is cut */
+            log: components["schemas"]["JobLog"];
         };
     };
     responses: never;

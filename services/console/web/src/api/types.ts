@@ -6,11 +6,12 @@ type Schemas = components["schemas"];
 export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
-export type Job = Schemas["Job"] & LastLog;
+export type Job = Schemas["Job"];
 export type JobLog = Schemas["JobLog"];
-/** What an event need not say, it may leave out. */
-export type JobChange = Pick<Schemas["JobChange"], "cursor" | "job_id" | "version" | "status" | "at"> &
-  Partial<Schemas["JobChange"]>;
+/** What an event leaves out of a job is as it was. */
+export type JobChange = Omit<Schemas["JobChange"], "job"> & {
+  job: Pick<Job, "id" | "status" | "version" | "updated_at"> & Partial<Pick<Job, keyof Schemas["JobNow"]>>;
+};
 /** What has a default may be left out of what is asked for. */
 export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title" | "acceptance_criteria">;
 export type Agent = Schemas["Agent"];
@@ -24,7 +25,7 @@ export type Limit = Schemas["Limit"];
 /** What of a job can be changed; what is absent stays. */
 export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
-export type JobsPage = Omit<Schemas["JobsPage"], "items"> & { items: Job[] };
+export type JobsPage = Schemas["JobsPage"];
 export type JobCounts = Schemas["JobCounts"];
 export type AgentStats = Schemas["AgentStats"];
 export type Overview = Schemas["Overview"];
@@ -33,8 +34,6 @@ export type OverviewCounts = Omit<OverviewPoint, "at" | "wait" | "duration">;
 export type DeadLetter = Schemas["DeadLetter"];
 export type DeadLetters = Schemas["DeadLetters"];
 export type Problem = Schemas["Problem"];
-/** What only events tell of a job, of its latest log: an answer does not, so all of it may be absent. */
-type LastLog = { code?: string | null; message?: string | null; attempt?: number | null };
 export type Page<Item> = { items: Item[]; next_cursor: string | null };
 
 export type Outcome = "pass" | "fail" | "cannot_assess";

@@ -4,7 +4,6 @@ import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
-import { logsQuery } from "@/jobs/queries";
 import { counted, shortId } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { ErrorState, Skeleton } from "@/ui/states";
@@ -54,23 +53,9 @@ function Failure({ job }: { job: Job }) {
       <Link to="/jobs/$id" params={{ id: job.id }} className="min-w-0 truncate font-medium hover:underline">
         {job.title}
       </Link>
-      <Reason job={job} />
+      {job.last_log?.code && <code className="font-mono text-xs text-failed">{job.last_log.code}</code>}
+      {job.last_log?.message && <span className="min-w-0 truncate text-muted">{job.last_log.message}</span>}
     </li>
-  );
-}
-
-/** Why a job failed: a list may not tell it, and then its history does. Of a job that was judged, the verdict does. */
-function Reason({ job }: { job: Job }) {
-  const isAsked = job.status === "FAILED" && job.code == null;
-  const logs = useQuery({ ...logsQuery(job.id), enabled: isAsked });
-  const last = logs.data?.items.findLast((log) => log.code != null);
-  const code = job.code ?? last?.code;
-  const message = job.message ?? last?.message;
-  return (
-    <>
-      {code && <code className="font-mono text-xs text-failed">{code}</code>}
-      {message && <span className="min-w-0 truncate text-muted">{message}</span>}
-    </>
   );
 }
 

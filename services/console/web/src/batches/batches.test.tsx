@@ -4,7 +4,7 @@ import type { OperationState } from "@/api/types";
 import { aBatch, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { renderPage } from "@/testing/render";
-import { items, json, on, onPost, problem, serveJob, serveJobs } from "@/testing/server";
+import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
 import { BatchesPage } from "./BatchesPage";
 import { rate } from "./BatchFacts";
 import { BatchPage } from "./BatchPage";
@@ -84,9 +84,9 @@ it("says that there are none, and that they could not be read", async () => {
 
 async function batchPage(batch = aBatch()) {
   const asked = on("get", "/api/batches/batch-1", () => json(batch));
-  const failed = aJob({ id: "broken", title: "Broken", status: "FAILED" });
+  const last = aLog({ job_id: "broken", status: "FAILED", code: "agent_status", message: "it answered 400" });
+  const failed = aJob({ id: "broken", title: "Broken", status: "FAILED", last_log: last });
   serveJobs([failed, aJob({ id: "unmet", title: "Unmet", status: "REJECTED" })]);
-  serveJob(failed, [aLog({ job_id: "broken", status: "FAILED", code: "agent_status", message: "it answered 400" })]);
   const view = await renderPage(<BatchPage id="batch-1" />);
   await screen.findByRole("heading", { level: 1, name: "Batch of 10 jobs" });
   return { ...view, asked };

@@ -8,9 +8,9 @@ type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 export function JobProgress({ job, logs }: JobProgressProps) {
   if (job.status !== "IN_PROGRESS") return null;
   const mine = logs.filter((log) => log.execution_id === job.execution_id);
-  const isJudging = mine.some((log) => isResult(log));
+  const isJudging = mine.some((log) => log.kind === "result");
   const phase = isJudging ? "judging" : "the agent works";
-  const attempt = mine.findLast((log) => log.attempt != null)?.attempt ?? job.attempt;
+  const attempt = mine.findLast((log) => log.attempt != null)?.attempt ?? job.last_log?.attempt;
   const started = mine.find((log) => log.status === "IN_PROGRESS")?.created_at;
   const share = job.progress ?? undefined;
   const { max_submissions: submissions, max_attempts: attempts, deadline_s: deadline } = job.policy ?? {};
@@ -53,10 +53,4 @@ export function JobProgress({ job, logs }: JobProgressProps) {
       </p>
     </div>
   );
-}
-
-function isResult(log: JobLog): boolean {
-  const answer = log.response_payload;
-  if (typeof answer === "object" && answer !== null) return "result" in answer;
-  return log.message === "the agent answered"; // as an event tells it, without the body
 }

@@ -1,7 +1,7 @@
 import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/react-query";
 import { DERIVED_KEYS, jobKeys } from "@/api/keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
-import { logOfChange, patchJob } from "./patch";
+import { patchJob } from "./patch";
 import { type Later, throttledByKey } from "./throttle";
 import { unseen } from "./unseen";
 
@@ -76,7 +76,7 @@ function patchDetail(client: QueryClient, id: string, changes: readonly JobChang
   const next = patchJob(job, changes);
   if (next !== job) client.setQueryData(jobKeys.detail(id), next);
   // An assignment may bring another agent and payload, of which the event says nothing.
-  if (changes.some((change) => change.status === "ASSIGNED" && change.version > job.version)) {
+  if (changes.some((change) => change.job.status === "ASSIGNED" && change.version > job.version)) {
     void client.invalidateQueries({ queryKey: jobKeys.detail(id) });
   }
 }
@@ -88,7 +88,7 @@ function patchLogs(client: QueryClient, id: string, changes: readonly JobChange[
   const more: JobLog[] = [];
   for (const change of changes) {
     if (change.version !== last + 1) continue;
-    more.push(logOfChange(change));
+    more.push(change.log);
     last = change.version;
   }
   if (more.length > 0) client.setQueryData(jobKeys.logs(id), { ...logs, items: [...logs.items, ...more] });

@@ -46,8 +46,17 @@ export function aLog(fields: Partial<JobLog> = {}): JobLog {
   };
 }
 
-export function aChange(fields: Partial<JobChange> = {}): JobChange {
-  return { cursor: fields.version ?? 2, job_id: "poem", version: 2, status: "IN_PROGRESS", at: AT, ...fields };
+type ChangeFields = Partial<JobChange["job"]> & { cursor?: number; job_id?: string; log?: Partial<JobLog> };
+
+export function aChange({ cursor, job_id = "poem", version = 2, log, ...job }: ChangeFields = {}): JobChange {
+  const status = job.status ?? "IN_PROGRESS";
+  return {
+    cursor: cursor ?? version,
+    job_id,
+    version,
+    job: { id: job_id, status, version, updated_at: AT, ...job },
+    log: aLog({ job_id, version, status, job_status: status, ...log }),
+  };
 }
 
 export function aVerdict(fields: Partial<Verdict> = {}): Verdict {

@@ -64,7 +64,9 @@ export function Status({ job }: { job: Job }) {
     <span className="inline-flex items-center gap-2">
       <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
       {isRunning && <span className="text-xs text-muted">{percent(job.progress ?? 0)}</span>}
-      {job.status === "FAILED" && job.code && <code className="truncate font-mono text-xs text-muted">{job.code}</code>}
+      {job.status === "FAILED" && job.last_log?.code && (
+        <code className="truncate font-mono text-xs text-muted">{job.last_log.code}</code>
+      )}
     </span>
   );
 }
