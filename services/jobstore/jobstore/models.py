@@ -279,7 +279,8 @@ operation_items = Table(
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
 )
 
-#: What happened, counted as it is published: a row for each minute of the last days, and one for each hour of a month.
+#: What happened, counted as it is published, and how much there was at most: a row for each minute of the last days,
+#: and one for each hour of a month.
 rollups = Table(
     "rollups",
     metadata,

@@ -82,7 +82,7 @@ export const CHARTS: ChartLook[] = [
   },
   {
     title: "Queue depth",
-    hint: "The most at once, of what was waiting for an agent, with one, and with the judge.",
+    hint: "The most at once that waited for an agent, were with one, or were being judged.",
     kind: "line",
     format: count,
     series: [
