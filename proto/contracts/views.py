@@ -31,6 +31,9 @@ class OverviewCounts(Model):
     tokens: int = 0
     wait: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the first claim")
     duration: Percentiles = Field(default_factory=Percentiles, description="from being asked for to the end")
+    queued_max: int | None = Field(None, description="the most that waited at once; None where no sample was taken")
+    running_max: int | None = Field(None, description="likewise of what ran")
+    judging_max: int | None = Field(None, description="and of what was being judged")
 
 
 class OverviewPoint(OverviewCounts):

@@ -15,6 +15,7 @@ from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands import ExecuteJob
+from jobstore.rollups import Rollups
 from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
@@ -180,13 +181,19 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
         assert await answer.json() == {"counts": {"ASSIGNED": 3}, "capped_at": 10_000, "searched": None}
 
 
-async def test_the_overview_and_the_agents_are_shown(web: aiohttp.ClientSession) -> None:
-    await created(web)
+async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aiohttp.ClientSession) -> None:
+    job_id = (await created(web))["id"]
+    await real.handlers.submit.one(ExecuteJob(job_id, new_execution_id()))
+    await Rollups(real.database).sample()
     async with web.get("/api/overview", params={"range": "6h"}) as answer:
         shown = await answer.json()
     assert set(shown) == {"points", "totals", "now"}
     assert len(shown["points"]) in {60, 61}
     assert shown["now"]["dead_letters"] == {}
+    depths = {f"{name}_max": shown["now"][name] for name in ("queued", "running", "judging")}
+    assert depths["queued_max"] > 0
+    assert shown["totals"] | depths == shown["totals"]
+    assert {name: shown["points"][0][name] for name in depths} == dict.fromkeys(depths)
     async with web.get("/api/overview", params={"range": "1y"}) as answer:
         assert answer.status == 422
     async with web.get("/api/agent-stats") as answer:

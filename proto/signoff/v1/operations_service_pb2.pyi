@@ -545,6 +545,9 @@ class OverviewPoint(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    QUEUED_MAX_FIELD_NUMBER: _builtins.int
+    RUNNING_MAX_FIELD_NUMBER: _builtins.int
+    JUDGING_MAX_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     completed: _builtins.int
     failed: _builtins.int
@@ -553,6 +556,12 @@ class OverviewPoint(_message.Message):
     cancelled: _builtins.int
     cost_usd: _builtins.float
     tokens: _builtins.int
+    queued_max: _builtins.int
+    """The most that there were at once of what OverviewNow counts, as sampled every ten seconds or so;
+    not set where no sample was taken.
+    """
+    running_max: _builtins.int
+    judging_max: _builtins.int
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it begins."""
@@ -579,12 +588,26 @@ class OverviewPoint(_message.Message):
         tokens: _builtins.int = ...,
         wait: Global___Percentiles | None = ...,
         duration: Global___Percentiles | None = ...,
+        queued_max: _builtins.int | None = ...,
+        running_max: _builtins.int | None = ...,
+        judging_max: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "duration", b"duration", "wait", b"wait"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "at", b"at", "duration", b"duration", "judging_max", b"judging_max", "queued_max", b"queued_max", "running_max", b"running_max", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "cancelled", b"cancelled", "completed", b"completed", "cost_usd", b"cost_usd", "created", b"created", "duration", b"duration", "failed", b"failed", "rejected", b"rejected", "resubmission_required", b"resubmission_required", "tokens", b"tokens", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max", "_queued_max", b"_queued_max", "_running_max", b"_running_max", "at", b"at", "cancelled", b"cancelled", "completed", b"completed", "cost_usd", b"cost_usd", "created", b"created", "duration", b"duration", "failed", b"failed", "judging_max", b"judging_max", "queued_max", b"queued_max", "rejected", b"rejected", "resubmission_required", b"resubmission_required", "running_max", b"running_max", "tokens", b"tokens", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__judging_max: _TypeAlias = _typing.Literal["judging_max"]  # noqa: Y015
+    _WhichOneofArgType__judging_max: _TypeAlias = _typing.Literal["_judging_max", b"_judging_max"]  # noqa: Y015
+    _WhichOneofReturnType__queued_max: _TypeAlias = _typing.Literal["queued_max"]  # noqa: Y015
+    _WhichOneofArgType__queued_max: _TypeAlias = _typing.Literal["_queued_max", b"_queued_max"]  # noqa: Y015
+    _WhichOneofReturnType__running_max: _TypeAlias = _typing.Literal["running_max"]  # noqa: Y015
+    _WhichOneofArgType__running_max: _TypeAlias = _typing.Literal["_running_max", b"_running_max"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judging_max) -> _WhichOneofReturnType__judging_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queued_max) -> _WhichOneofReturnType__queued_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__running_max) -> _WhichOneofReturnType__running_max | None: ...
 
 Global___OverviewPoint: _TypeAlias = OverviewPoint  # noqa: Y015
 

@@ -279,7 +279,8 @@ operation_items = Table(
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
 )
 
-#: What happened, counted as it is published: a row for each minute of the last days, and one for each hour of a month.
+#: What happened, counted as it is published, and how much there was at most: a row for each minute of the last days,
+#: and one for each hour of a month.
 rollups = Table(
     "rollups",
     metadata,
@@ -292,6 +293,7 @@ rollups = Table(
     Column("cost_usd", DOUBLE_PRECISION, nullable=False),
     Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
     Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, likewise"),
+    *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
 )
 
 agent_rollups = Table(
@@ -309,5 +311,6 @@ rollup = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False, doc="every entry of a log up to it is counted"),
+    Column("sampled_at", _TIME, doc="when somebody last set out to sample the gauges"),
     CheckConstraint("id = 1", name="one"),
 )

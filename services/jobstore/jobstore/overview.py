@@ -7,8 +7,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import histogram
-from jobstore.rollups import COUNTED, HOUR_S, MINUTE_S, begin_of
+from jobstore import gauges, histogram
+from jobstore.rollups import COUNTED, HOUR_S, MINUTE_S, MOST, begin_of
 from signoff.v1 import operations_service_pb2 as pb
 
 POINTS: Final = 60
@@ -16,15 +16,9 @@ POINTS: Final = 60
 BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
-_NOW: Final = text(
-    """
-    SELECT clock_timestamp() AS at, count(*) FILTER (WHERE stage = 'EXECUTING' AND state = 'QUEUED') AS queued,
-        count(*) FILTER (WHERE stage = 'EXECUTING' AND state <> 'QUEUED') AS running,
-        count(*) FILTER (WHERE stage = 'JUDGING') AS judging,
-        extract(epoch FROM clock_timestamp() - min(greatest(created_at, not_before))
-            FILTER (WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND attempt = 0)) AS oldest_wait_s
-    FROM executions WHERE state <> 'DONE'
-    """,
+_OLDEST_WAIT: Final = text(
+    "SELECT extract(epoch FROM clock_timestamp() - min(greatest(created_at, not_before))) FROM executions "
+    "WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND attempt = 0",
 )
 _AGENTS: Final = text(
     """
@@ -44,7 +38,8 @@ _AGENTS: Final = text(
 
 async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> pb.GetOverviewResponse:
     """About 60 points of the range, up to now, all that happened within it, and how much is there now."""
-    now = (await connection.execute(_NOW)).one()
+    now = await gauges.now(connection)
+    oldest_wait_s = await connection.scalar(_OLDEST_WAIT)
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = begin_of(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
@@ -59,10 +54,8 @@ async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[s
         points=[_point(parts[at], at) for at in sorted(parts)],
         totals=_point(rows, None),
         now=pb.OverviewNow(
-            queued=now.queued,
-            running=now.running,
-            judging=now.judging,
-            oldest_wait_s=None if now.oldest_wait_s is None else max(0.0, float(now.oldest_wait_s)),
+            **{name: getattr(now, name) for name in gauges.GAUGES},
+            oldest_wait_s=None if oldest_wait_s is None else max(0.0, float(oldest_wait_s)),
             dead_letters=dead_letters,
         ),
     )
@@ -70,6 +63,8 @@ async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[s
 
 def _point(rows: Sequence[Any], at: datetime | None) -> pb.OverviewPoint:
     fields: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
+    for name in MOST:
+        fields[name] = max((most for row in rows if (most := getattr(row, name)) is not None), default=None)
     return pb.OverviewPoint(
         **fields | {"at": at},
         wait=_percentiles(row.waits for row in rows),

@@ -1,4 +1,7 @@
-"""Counts what is published, by minute, hour and agent, so that nobody need read millions of entries to see it."""
+"""Counts what is published, by minute, hour and agent, so that nobody need read millions of entries to see it.
+
+How much there is at a time is in no entry: it is sampled beside, and the most of a minute and of an hour is kept.
+"""
 
 import asyncio
 import logging
@@ -10,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import histogram
+from jobstore import gauges, histogram
 from jobstore.database import Database
 from jobstore.states import Kind
 from servicekit.errors import TransientError
@@ -29,6 +32,9 @@ FORGET_EVERY_S: Final = 600.0
 COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
 _SUMS: Final = (*COUNTED, "cost_usd")
 _HISTOGRAMS: Final = ("waits", "durations")
+#: What is not added up, and is NULL where nobody looked.
+MOST: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
+_COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MOST)
 
 _CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, published_seq FROM relay")
 #: With what the job had spent before, and since when the execution could begin.
@@ -46,9 +52,9 @@ _ROWS: Final = text(
 )
 _ADD: Final = text(
     f"""
-    INSERT INTO rollups (span_s, at, {", ".join(_SUMS)}, waits, durations)
-    VALUES (:span_s, :at, {", ".join(f":{name}" for name in _SUMS)}, :waits, :durations)
+    INSERT INTO rollups (span_s, at, {", ".join(_COLUMNS)}) VALUES (:span_s, :at, :{", :".join(_COLUMNS)})
     ON CONFLICT (span_s, at) DO UPDATE SET {", ".join(f"{n} = rollups.{n} + excluded.{n}" for n in _SUMS)},
+        {", ".join(f"{n} = greatest(rollups.{n}, excluded.{n})" for n in MOST)},
         {
         ", ".join(
             f"{n} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "
@@ -133,8 +139,9 @@ class Rollups:
         forget_at = 0.0
         while True:
             try:
+                await self.sample()
                 while await self.count():
-                    pass
+                    await self.sample()
                 if loop.time() >= forget_at:
                     await self.forget()
                     forget_at = loop.time() + FORGET_EVERY_S
@@ -145,7 +152,7 @@ class Rollups:
     async def count(self) -> bool:
         """Count the next entries; whether there may be more."""
         async with self._database.transaction() as connection:
-            if not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LEADER_LOCK}):
+            if not await _leads(connection):
                 return False
             seq, until = (await connection.execute(_CURSOR)).one()
             if seq >= until:
@@ -157,12 +164,27 @@ class Rollups:
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})
         return is_full
 
+    async def sample(self) -> None:
+        """Keep how much there is now, if nobody did so of late. What is stuck is seen by this, and by no entry."""
+        async with self._database.transaction() as connection:
+            if not await _leads(connection) or not await gauges.claimed(connection):
+                return
+        async with self._database.transaction() as connection:
+            now = await gauges.sample(connection)
+            most = {f"{name}_max": getattr(now, name) for name in gauges.GAUGES}
+            rows = [_row(span_s, begin_of(now.at, span_s), Counts()) | most for span_s in KEPT]
+            await connection.execute(_ADD, rows)
+
     async def forget(self) -> None:
         """Let go of what is too old to be shown."""
         async with self._database.transaction() as connection:
             for span_s, kept in KEPT.items():
                 await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
             await connection.execute(_FORGET_AGENTS)
+
+
+async def _leads(connection: AsyncConnection) -> bool:
+    return bool(await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LEADER_LOCK}))
 
 
 async def _add(connection: AsyncConnection, rows: Iterable[Any]) -> None:
@@ -195,4 +217,5 @@ def _is_of_an_agent(row: Any) -> bool:
 
 def _row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:
     sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
-    return {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
+    row = {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
+    return row | dict.fromkeys(MOST)

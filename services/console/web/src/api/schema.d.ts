@@ -1560,6 +1560,21 @@ export interface components {
             /** @description from being asked for to the end */
             duration?: components["schemas"]["Percentiles"];
             /**
+             * Queued Max
+             * @description the most that waited at once; None where no sample was taken
+             */
+            queued_max?: number | null;
+            /**
+             * Running Max
+             * @description likewise of what ran
+             */
+            running_max?: number | null;
+            /**
+             * Judging Max
+             * @description and of what was being judged
+             */
+            judging_max?: number | null;
+            /**
              * At
              * Format: date-time
              * @description when it begins
@@ -1615,6 +1630,21 @@ export interface components {
             wait?: components["schemas"]["Percentiles"];
             /** @description from being asked for to the end */
             duration?: components["schemas"]["Percentiles"];
+            /**
+             * Queued Max
+             * @description the most that waited at once; None where no sample was taken
+             */
+            queued_max?: number | null;
+            /**
+             * Running Max
+             * @description likewise of what ran
+             */
+            running_max?: number | null;
+            /**
+             * Judging Max
+             * @description and of what was being judged
+             */
+            judging_max?: number | null;
             /**
              * Acceptance Rate
              * @description of what was judged; None where nothing was

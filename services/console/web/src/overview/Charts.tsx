@@ -1,4 +1,14 @@
-import { Bar, CartesianGrid, ComposedChart, Line, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import {
+  Bar,
+  CartesianGrid,
+  ComposedChart,
+  type DotItemDotProps,
+  Line,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from "recharts";
 import type { OverviewPoint } from "@/api/types";
 import type { Range } from "./queries";
 import { CHARTS, type ChartLook, pointName } from "./series";
@@ -76,7 +86,7 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
                   stroke={ink}
                   strokeWidth={2}
                   strokeDasharray={dashes}
-                  dot={points.length < 3}
+                  dot={LoneDot}
                   type="linear"
                   isAnimationActive={false}
                 />
@@ -88,6 +98,12 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
       <ChartTable look={look} points={points} range={range} />
     </figure>
   );
+}
+
+/** A line joins points. One that has none beside it would not be seen. */
+function LoneDot({ points, index, cx, cy, stroke }: DotItemDotProps) {
+  const [before, here, after] = [index - 1, index, index + 1].map((at) => points[at]?.y ?? null);
+  return here === null || before !== null || after !== null ? null : <circle cx={cx} cy={cy} r={3} fill={stroke} />;
 }
 
 /** Names the lines and bars that are more than one; its line is kept where there is one, so that charts align. */

@@ -10,7 +10,7 @@ import { Tiles } from "./Tiles";
 
 const Charts = lazy(() => import("./Charts"));
 
-const PLACES = ["throughput", "acceptance", "wait", "duration", "cost", "created"];
+const PLACES = ["throughput", "acceptance", "depth", "wait", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
 
 /** How the whole system is doing, now and over time. */

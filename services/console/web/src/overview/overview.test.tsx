@@ -1,8 +1,10 @@
 import { screen, within } from "@testing-library/react";
 import { beforeEach, expect, it, vi } from "vitest";
+import type { OverviewPoint } from "@/api/types";
 import { anOverview } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem } from "@/testing/server";
+import Charts from "./Charts";
 import { DeadLettersPage } from "./DeadLettersPage";
 import { OverviewPage } from "./OverviewPage";
 import { parseOverviewSearch } from "./queries";
@@ -38,9 +40,44 @@ it("says what is now and what was, and every chart says it as numbers too", asyn
       .getAllByRole("cell")
       .map((cell) => cell.textContent),
   ).toEqual(["500 ms", "2.0 s", "nothing"]);
-  expect(screen.getAllByRole("table")).toHaveLength(6);
+  expect(screen.getAllByRole("table")).toHaveLength(7);
   expect(screen.getByRole("link", { name: "6h: the last 6 hours" })).toHaveAttribute("aria-current", "true");
   expect(new URL(asked[0]?.url ?? "").searchParams.get("range")).toBe("6h");
+});
+
+/** Points of the queue's depth, a minute apart; null where nobody looked. */
+function depths(...queued: (number | null)[]): OverviewPoint[] {
+  const [{ queued_max: _, ...point }] = anOverview().points as [OverviewPoint];
+  return queued.map((number, minute) => ({
+    ...point,
+    at: `2026-11-25T00:0${minute}:00Z`,
+    ...(number !== null && { queued_max: number }),
+  }));
+}
+
+async function drawn(points: OverviewPoint[], ...titles: string[]) {
+  await renderPage(<Charts points={points} range="1h" />);
+  return titles.map((title) => screen.getByRole("table", { name: `${title} over time` }).closest("figure")!);
+}
+
+const dots = (figure: HTMLElement) => figure.querySelectorAll(".recharts-line-dots circle").length;
+const texts = (items: HTMLElement[]) => items.map((item) => item.textContent);
+
+it("draws how deep the queue was, and tells an empty queue from one that nobody looked at", async () => {
+  const [figure] = (await drawn(depths(1_200, 0, null, 3, 4), "Queue depth")) as [HTMLElement];
+  expect(texts(within(figure).getAllByRole("listitem"))).toEqual(["Queued", "Running", "Being judged"]);
+  const rows = within(figure).getAllByRole("row").slice(1);
+  expect(rows.map((row) => texts(within(row).getAllByRole("cell"))[0])).toEqual(["1,200", "0", "nothing", "3", "4"]);
+  expect(figure.querySelector(".recharts-line-curve")?.getAttribute("d")?.match(/M/g)).toHaveLength(2);
+});
+
+it.each([
+  { what: "one point", points: depths(7), expected: [1, 3, 2, 3] },
+  { what: "a point between gaps", points: depths(1, 2, null, 7, null), expected: [0, 1, 0, 0] },
+  { what: "none of several", points: depths(1, 2, 3), expected: [0, 0, 0, 0] },
+])("shows a dot in every chart for what no line joins: $what", async ({ points, expected }) => {
+  const figures = await drawn(points, "Acceptance rate", "Queue depth", "Wait", "Duration");
+  expect(figures.map(dots)).toEqual(expected);
 });
 
 it("says that nothing happened", async () => {

@@ -23,7 +23,7 @@ export type ChartLook = {
   format: (value: number) => string;
 };
 
-const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key];
+const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
 
 /** Of what was judged, the share that was accepted; null while nothing was. */
 export function acceptance({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
@@ -79,6 +79,17 @@ export const CHARTS: ChartLook[] = [
     kind: "line",
     format: percent,
     series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptance }],
+  },
+  {
+    title: "Queue depth",
+    hint: "The most at once that waited for an agent, were with one, or were being judged.",
+    kind: "line",
+    format: count,
+    series: [
+      { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: number("queued_max") },
+      { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: number("running_max") },
+      { key: "judging", word: "Being judged", ink: "var(--rejected-ink)", dashes: "2 3", of: number("judging_max") },
+    ],
   },
   {
     title: "Wait",
