@@ -36,9 +36,12 @@ export function applyJobs(client: QueryClient, byJob: ByJob): void {
 export function applyJob(client: QueryClient, job: Job): void {
   notifyManager.batch(() => {
     client.setQueryData<Job>(jobKeys.detail(job.id), (known) =>
-      known ? { ...job, live: job.live ?? known.live } : job,
+      known ? { ...job, live: job.live ?? known.live, last_log: job.last_log ?? known.last_log } : job,
     );
-    patchLists(client, (known) => (known.id === job.id && known.version <= job.version ? { ...known, ...job } : known));
+    patchLists(client, (known) => {
+      if (known.id !== job.id || known.version > job.version) return known;
+      return { ...known, ...job, last_log: job.last_log ?? known.last_log };
+    });
     refetchLogs(client, job.id);
     refetchDerived(client);
   });

@@ -15,7 +15,7 @@ export function zoneName(zone: Zone): string | undefined {
 }
 
 /** How long ago or how soon; the exact time with its zone on hover, and for those who hear it. */
-export function Time({ at, className }: { at: string; className?: string }) {
+export function Time({ at, before = "", className }: { at: string; before?: string; className?: string }) {
   const now = useNow();
   const [zone] = useZone();
   const moment = Date.parse(at);
@@ -23,6 +23,7 @@ export function Time({ at, className }: { at: string; className?: string }) {
   const exact = exactTime(moment, zoneName(zone));
   return (
     <time dateTime={at} title={exact} className={className}>
+      {before}
       {relativeTime(moment, now)}
     </time>
   );

@@ -13,6 +13,7 @@ const helper = createColumnHelper<typeof features, Job>();
 export type ColumnId =
   | "status"
   | "title"
+  | "last"
   | "agent"
   | "submission"
   | "tenant"
@@ -26,6 +27,7 @@ export type ColumnId =
 export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
   status: { name: "Status", width: "w-60" },
   title: { name: "Job", width: "w-auto" },
+  last: { name: "Last entry", width: "w-72" },
   agent: { name: "Agent", width: "w-32" },
   submission: { name: "Sub", width: "w-14" },
   tenant: { name: "Tenant", width: "w-28" },
@@ -44,6 +46,10 @@ export const HIDDEN_AT_FIRST: ColumnId[] = ["tenant", "priority", "labels", "cre
 export const columns = helper.columns([
   helper.display({ id: "status", cell: ({ row }) => <Status job={row.original} /> }),
   helper.display({ id: "title", cell: ({ row }) => <Title job={row.original} /> }),
+  helper.display({
+    id: "last",
+    cell: ({ row }) => <span title={row.original.last_log?.message ?? ""}>{row.original.last_log?.message}</span>,
+  }),
   helper.display({ id: "agent", cell: ({ row }) => row.original.agent_id ?? "–" }),
   helper.display({ id: "submission", cell: ({ row }) => submissionText(row.original) }),
   helper.display({ id: "tenant", cell: ({ row }) => row.original.tenant }),
@@ -59,16 +65,24 @@ export const columns = helper.columns([
 
 export function Status({ job }: { job: Job }) {
   const pending = usePendingAction(job.id);
-  const isRunning = job.status === "IN_PROGRESS" && job.progress != null;
   return (
     <span className="inline-flex items-center gap-2">
       <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
-      {isRunning && <span className="text-xs text-muted">{percent(job.progress ?? 0)}</span>}
-      {job.status === "FAILED" && job.last_log?.code && (
-        <code className="truncate font-mono text-xs text-muted">{job.last_log.code}</code>
-      )}
+      <span className="truncate text-xs text-muted">
+        <How job={job} />
+      </span>
     </span>
   );
+}
+
+/** Where a job that runs is, and why one failed: as far as the newest entry of its log tells. */
+function How({ job }: { job: Job }) {
+  const last = job.last_log;
+  if (job.status === "FAILED") return <code className="font-mono">{last?.code}</code>;
+  if (job.status !== "IN_PROGRESS") return null;
+  if (last?.next_attempt_at) return <Time at={last.next_attempt_at} before="again " />;
+  if (last?.kind === "result") return "judging";
+  return job.progress == null ? null : percent(job.progress);
 }
 
 function Title({ job }: { job: Job }) {
