@@ -211,16 +211,23 @@ async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away
             await asyncio.sleep(0.05)
 
 
-async def test_a_consumer_that_died_ends_its_service(place, handler):
+@pytest.mark.parametrize(
+    ("died", "why"),
+    [
+        (lambda consumer: consumer._coordinator._coordination_task, "not polled"),
+        (lambda consumer: consumer._client._sync_task, "metadata"),
+    ],
+)
+async def test_a_consumer_that_died_ends_its_service(place, handler, died, why):
     async with subscribed(place, handler, dead_after_s=0.3) as subscription:
         watching = asyncio.create_task(subscription.watch())
         await place.put(body("a"))
         await until(lambda: handler.seen)
         assert subscription.check() is None
-        subscription.consumer()._coordinator._coordination_task.cancel()  # the fault is planted
-        with pytest.raises(ConsumerDeadError, match="not polled"):
+        died(subscription.consumer()).cancel()  # the fault is planted
+        with pytest.raises(ConsumerDeadError, match=why):
             await asyncio.wait_for(watching, 10)
-        assert "not polled" in subscription.check()
+        assert why in subscription.check()
 
 
 async def test_a_batch_that_waits_out_an_outage_does_not_end_its_service_but_shows(place, handler):

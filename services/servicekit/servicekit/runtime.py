@@ -12,6 +12,7 @@ from typing import Any, Literal
 import uvloop
 
 from servicekit import logs
+from servicekit.connections import survive_lost_connections
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
     logs.configure(service, log_level)
     allow_connections()
+    survive_lost_connections()
 
     async def supervised() -> None:
         stop = Stop()

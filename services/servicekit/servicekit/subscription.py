@@ -105,14 +105,24 @@ class Subscription(Generic[E]):
 
     def check(self) -> str | None:
         """Why nothing is consumed, or None."""
+        if self._handling_since is not None:
+            waiting_s = time.monotonic() - self._handling_since
+            if waiting_s > self.dead_after_s:
+                return f"one batch has waited for {waiting_s:.0f} s"
+        return self._dead()
+
+    def _dead(self) -> str | None:
+        """Why nothing will be consumed until the process is started again, or None. aiokafka tells of neither task."""
         consumer = self.consumer()
         if self._broken is not None:
             return f"failed: {self._broken!r}"
         if consumer is None:
             return "not started"
+        refreshing = consumer._client._sync_task  # noqa: SLF001 - its coordinator waits for it for ever
+        if refreshing is not None and refreshing.done():
+            return "its metadata is refreshed no more"
         if self._handling_since is not None:
-            waiting_s = time.monotonic() - self._handling_since
-            return f"one batch has waited for {waiting_s:.0f} s" if waiting_s > self.dead_after_s else None
+            return None
         idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
@@ -120,7 +130,7 @@ class Subscription(Generic[E]):
         """Raise when the consumer is dead for good, so that the process ends; a batch that waits is none."""
         while True:
             await asyncio.sleep(min(1.0, self.dead_after_s / 4))
-            if self._handling_since is None and (reason := self.check()) is not None:
+            if (reason := self._dead()) is not None:
                 raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
