@@ -4,10 +4,13 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from steps import Steps, new_job, result, verdict
+from steps import CRITERIA, Steps, new_job, result, verdict
 
 from contracts.identity import new_execution_id
+from contracts.jsontext import parse_json
+from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
+from jobstore import listings
 from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
@@ -39,6 +42,37 @@ async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
     assert logs[5].response_payload["verdict"]["is_valid"]
     row = await steps.row()
     assert (row.state, row.answer, row.due_at) == ("DONE", "completed", None)
+
+
+async def test_a_result_with_any_character_is_judged_and_read(database: Database, steps: Steps) -> None:
+    """PostgreSQL takes U+0000 in JSON, but not apart."""
+    hostile = {"text": "blue \0 \U0001f600 \\ }", "\0": [None]}
+    lease = await steps.running()
+    await steps.result(lease, hostile)
+    judged = await steps.claim_judging(lease)
+    assert judged.execution is not None
+    told = Verdict.of(
+        [CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS, evidence="blue \0", comment="\0")], "all is met"
+    )
+    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=told)
+    *_, answered, completed = await steps.logs()
+    assert completed.status == "COMPLETED"
+    for row in (answered, completed):
+        assert row.response_payload["result"] == hostile
+        async with database.session() as session:
+            kept = await listings.result(session, steps.job_id, row.version)
+        assert parse_json(kept or "") == hostile
+
+
+async def test_an_outcome_that_cannot_be_stored_ends_the_execution(steps: Steps) -> None:
+    """Its worker reports it until it is recorded."""
+    lease = await steps.judging()
+    told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS)], "a reason with \0")
+    with pytest.raises(PermanentError):
+        await steps.report(lease, ReportKind.VERDICT, verdict=told)
+    *_, last = await steps.logs()
+    assert (last.status, last.code) == ("FAILED", "unstorable")
+    assert (await steps.row()).state == "DONE"
 
 
 async def test_progress_is_in_the_log_and_the_newest_on_the_job(steps: Steps) -> None:

@@ -42,6 +42,10 @@ class Command:
         """A job that may be new."""
         return None
 
+    def unstorable(self) -> "Command | None":
+        """What to carry out where the database does not take this one, so that what it belongs to ends all the same."""
+        return None
+
     def specs(self, ledger: Ledger) -> Iterable[str]:
         """The jobs whose texts are needed, once the rows are locked."""
         return (self.job,) if self.needs_spec and self.job in ledger.jobs else ()

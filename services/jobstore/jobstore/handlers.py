@@ -87,6 +87,11 @@ class Handlers:
             return await self._carried_out(commands, limits=any(command.needs_limits for command in commands))
         except LimitsChangingError:
             return await self._carried_out(commands, limits=True)
+        except PermanentError as error:
+            if len(commands) == 1 and (instead := commands[0].unstorable()) is not None:
+                await self._carried_out([instead], limits=False)
+                return [error]
+            raise
 
     async def _carried_out(self, commands: Sequence[Command], *, limits: bool) -> list[Any]:
         async with self._database.transaction() as connection:

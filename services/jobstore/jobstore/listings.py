@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, or_, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.jsontext import members
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
 from jobstore import queries
@@ -163,11 +164,10 @@ async def list_job_logs(
     return [dict(row) for row in (await connection.execute(query, about)).mappings()]
 
 
-_RESULT: Final = text(
-    "SELECT (response_payload -> 'result')::text AS result FROM job_logs WHERE job_id = :job_id AND version = :version"
-)
+_RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")
 
 
-async def result(connection: AsyncConnection, job_id: str, version: int) -> Any:
-    """The result that an entry of a log holds, as the JSON text in a row; None where there is no entry."""
-    return (await connection.execute(_RESULT, {"job_id": job_id, "version": version})).one_or_none()
+async def result(connection: AsyncConnection, job_id: str, version: int) -> str | None:
+    """The result that an entry of a log holds, as JSON text; None where it holds none, or there is no such entry."""
+    response = await connection.scalar(_RESPONSE, {"job_id": job_id, "version": version})
+    return None if response is None else members(response).get("result")

@@ -41,6 +41,7 @@ _AGENTS: Final = text(
 )
 _INSERT_JOBS: Final = sql.insert("jobs", mapping.NEW_JOB, order="id")
 _INSERT_EXECUTIONS: Final = sql.insert("executions", mapping.EXECUTION, order="execution_id")
+# A verdict is put beside its result as text: U+0000, which JSON may hold, survives no operator of JSON.
 _RECORD: Final = text(
     f"""
     WITH job_rows AS (
@@ -61,8 +62,7 @@ _RECORD: Final = text(
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json
                 WHEN l.result_job_id IS NOT NULL THEN r.response_payload
-                ELSE json_build_object(
-                    'result', r.response_payload -> 'result', 'verdict', l.response_payload::json) END,
+                ELSE (left(r.response_payload::text, -1) || ',"verdict":' || l.response_payload || '}}')::json END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
             l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, :now
         FROM {sql.unnest("l", mapping.LOG, "l")}

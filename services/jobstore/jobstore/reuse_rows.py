@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.ledger import Ledger
 from jobstore.reuse import Reusable, ReuseTerms, verdict_key
@@ -15,7 +16,7 @@ FORGOTTEN_AT_ONCE: Final = 10_000
 
 _VERDICTS: Final = text(
     """
-    SELECT r.key, r.job_id, r.version, CAST(l.response_payload -> 'verdict' AS text) AS verdict
+    SELECT r.key, r.job_id, r.version, CAST(l.response_payload AS text) AS response
     FROM unnest(CAST(:keys AS bytea[])) AS k(key)
     JOIN reusable r ON r.key = k.key AND r.created_at > clock_timestamp() - make_interval(secs => :age_s)
     JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
@@ -64,9 +65,9 @@ async def load(
     if keys:
         rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": ledger.reuse.verdict_age_s})
         ledger.verdicts = {
-            row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(row.verdict))
+            row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
             for row in rows
-            if row.verdict is not None
+            if (verdict := members(row.response or "{}").get("verdict")) is not None
         }
     if execution_ids:
         rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": ledger.reuse.result_age_s})

@@ -113,11 +113,11 @@ class Jobs(JobServiceServicer):
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
         del context
         async with self._database.session() as session:
-            row = await listings.result(session, request.job_id, request.version)
-        if row is None or row.result is None:
+            result = await listings.result(session, request.job_id, request.version)
+        if result is None:
             missing = f"version {request.version} of the job {request.job_id} holds no result"
             raise NotFoundError(missing, code="no_result")
-        return pb.GetResultResponse(result_json=row.result)
+        return pb.GetResultResponse(result_json=result)
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)

@@ -275,6 +275,9 @@ class RecordResult(Command):
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
+    def unstorable(self) -> Command:
+        return NoticeLease(self.event.execution_id, Kind.FAILED, self.event.lease)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command):
@@ -332,10 +335,18 @@ class RecordReport(Command):
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
+    def unstorable(self) -> Command | None:
+        if self.event.kind not in _OUTCOMES:
+            return None
+        return NoticeLease(self.event.execution_id, Kind.FAILED, self.event.lease)
+
+
+_OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeLease(Command):
-    """A lease of which something is noticed: given back, lapsed, or out of time."""
+    """A lease of which something is noticed: given back, lapsed, out of time, or ended by what cannot be stored."""
 
     needs_circuit = True
     execution_id: UUID
@@ -349,8 +360,10 @@ class NoticeLease(Command):
 
     def apply(self, ledger: Ledger) -> Refusal | None:
         execution = ledger.executions.get(self.execution_id)
-        lease = execution.lease if execution and self.kind is not Kind.GIVEN_BACK else self.lease
+        lease = execution.lease if execution and self.kind in {Kind.LAPSED, Kind.DEADLINE} else self.lease
         code, message = "begun" if self.begun else None, None
+        if self.kind is Kind.FAILED:
+            code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
         if execution is not None and self.kind is Kind.DEADLINE:
             message = why_waiting(ledger, execution)
         report = Report(self.kind, lease=lease, code=code, message=message)
