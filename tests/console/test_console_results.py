@@ -138,12 +138,12 @@ async def test_an_entry_without_a_result_has_none(web: aiohttp.ClientSession, ve
 
 async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSession, real: RealConsole) -> None:
     job = await created(web)
-    version = await judged(real, job["id"], "The sky is  BLUE.", '"is blue"', None, "red")
+    version = await judged(real, job["id"], "The sky is  BLUE, is blue.", '"is blue"', None, "red")
     for _ in range(2):
         async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
             (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
         spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
-        assert spans == [[[8, 16]], [], []]
+        assert spans == [[[8, 16], [18, 25]], [], []]
     async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
         assert (await answer.text())[8:16] == "is  BLUE"
 

@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
 import type { Job } from "@/api/types";
+import type { Focus } from "@/results/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/field";
 import { CriteriaList } from "./CriteriaList";
@@ -16,7 +17,9 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
   );
   const [chosen, choose] = useState<string | null>(null);
   const [against, compare] = useState<string | null>(null);
-  const [focused, focus] = useState<string | null>(null);
+  const [focus, setFocus] = useState<Focus | null>(null);
+  /** Its first place; asked for again, the next one. */
+  const find = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   const shown = all.find(({ submission }) => submission.key === chosen) ?? all.at(-1);
   const others = all.filter((each) => each !== shown);
   const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
@@ -46,8 +49,8 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
           <VerdictPanel
             verdict={verdict}
             compared={other?.submission.verdict && { name: other.name, verdict: other.submission.verdict }}
-            focused={focused}
-            onQuote={(criterion) => focus(focused === criterion ? null : criterion)}
+            focused={focus?.id ?? null}
+            onQuote={find}
           />
         ) : (
           <CriteriaList criteria={job.acceptance_criteria} />
@@ -61,7 +64,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
             value={shown.submission.result}
             source={{ jobId: job.id, version: shown.submission.resultVersion ?? 0 }}
             quotes={quotes}
-            focused={focused}
+            focus={focus}
             compared={compared}
           />
         ) : (

@@ -142,7 +142,7 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
   const { user, container } = await renderPage(<JobPage id="poem" />);
   expect(await screen.findByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
-  const quotes = await screen.findAllByTitle("Show where it stands in the result");
+  const quotes = await screen.findAllByTitle(/^Show where it stands in the result/);
   await user.click(quotes[0] as HTMLElement);
   const result = screen.getByRole("region", { name: "Result" });
   expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
@@ -151,15 +151,27 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 
-it("a quote is shown where the server found it, in the result of the entry that was judged", async () => {
-  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? [[20, 33]] : [] }));
-  const payload = { result: "moon and June, 🌙 so MOON AND JUNE", verdict: { ...FIRST, criteria } };
+const EVERYWHERE = [
+  [20, 33],
+  [35, 48],
+];
+
+it("a quote is shown wherever the server found it, in the result of the entry that was judged", async () => {
+  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? EVERYWHERE : [] }));
+  const payload = { result: "moon and June, 🌙 so MOON AND JUNE, Moon and June", verdict: { ...FIRST, criteria } };
   const logs = [aLog({ version: 4, status: "REJECTED", response_payload: payload })];
   serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);
   const { user } = await renderPage(<JobPage id="poem" />);
-  await user.click(await screen.findByTitle("Show where it stands in the result"));
+  await user.click(await screen.findByTitle(/^Show where it stands in the result/));
   const result = screen.getByRole("region", { name: "Result" });
-  expect(result.querySelector("mark[aria-current]")).toHaveTextContent("MOON AND JUNE");
+  const current = () => result.querySelector("mark[aria-current]");
+  expect([...result.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual([
+    "MOON AND JUNE",
+    "Moon and June",
+  ]);
+  expect(current()).toHaveTextContent("MOON AND JUNE");
+  await user.click(screen.getByTitle(/^Show where it stands in the result/));
+  expect(current()).toHaveTextContent("Moon and June");
   const link = within(result).getByRole("link", { name: "Download" });
   expect(link).toHaveAttribute("href", "/api/jobs/poem/logs/4/result?download=1");
 });
