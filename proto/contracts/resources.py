@@ -241,6 +241,7 @@ class JobLog(Model):
     spent_usd: float | None = Field(None, description="by the job, after it; None where nothing was")
     spent_tokens: int | None = None
     next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
+    kind: str | None = Field(None, description="what was reported, asked for or noticed, as far as it is said")
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 

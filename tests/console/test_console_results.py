@@ -160,6 +160,13 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
+    async with web.get(url, params={"from": str(version), "limit": "1"}) as answer:
+        (entry,) = (await answer.json())["items"]
+    assert (entry["version"], entry["kind"], entry["response_payload"]["result"]) == (version, "met", "blue")
+    async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
+        assert [log["kind"] for log in (await answer.json())["items"]] == ["result"]
+    async with web.get(url, params={"from": "0"}) as answer:
+        assert answer.status == 422
 
 
 async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:

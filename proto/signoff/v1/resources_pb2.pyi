@@ -624,6 +624,7 @@ class JobLog(_message.Message):
     SPENT_USD_FIELD_NUMBER: _builtins.int
     SPENT_TOKENS_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -648,6 +649,8 @@ class JobLog(_message.Message):
     spent_usd: _builtins.float
     """By the job, after it; not set where nothing was spent."""
     spent_tokens: _builtins.int
+    kind: _builtins.str
+    """What was reported, asked for or noticed."""
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -686,10 +689,11 @@ class JobLog(_message.Message):
         spent_usd: _builtins.float | None = ...,
         spent_tokens: _builtins.int | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
+        kind: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
@@ -701,6 +705,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
     _WhichOneofReturnType__execution_id: _TypeAlias = _typing.Literal["execution_id"]  # noqa: Y015
     _WhichOneofArgType__execution_id: _TypeAlias = _typing.Literal["_execution_id", b"_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__kind: _TypeAlias = _typing.Literal["kind"]  # noqa: Y015
+    _WhichOneofArgType__kind: _TypeAlias = _typing.Literal["_kind", b"_kind"]  # noqa: Y015
     _WhichOneofReturnType__lease: _TypeAlias = _typing.Literal["lease"]  # noqa: Y015
     _WhichOneofArgType__lease: _TypeAlias = _typing.Literal["_lease", b"_lease"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
@@ -727,6 +733,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__event_id) -> _WhichOneofReturnType__event_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_id) -> _WhichOneofReturnType__execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kind) -> _WhichOneofReturnType__kind | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease) -> _WhichOneofReturnType__lease | None: ...
     @_typing.overload

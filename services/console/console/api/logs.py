@@ -49,6 +49,8 @@ async def list_job_logs(
         page_token=query.cursor,
         newest_first=query.order is LogOrder.NEWEST_FIRST,
         submission=query.submission,
+        from_version=query.from_,
+        kinds=query.kind,
         with_payloads=query.fields is not Fields.SUMMARY,
     )
     await request.app.state.evidence.add(logs)

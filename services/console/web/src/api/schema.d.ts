@@ -1179,6 +1179,11 @@ export interface components {
              */
             next_attempt_at?: string | null;
             /**
+             * Kind
+             * @description what was reported, asked for or noticed, as far as it is said
+             */
+            kind?: string | null;
+            /**
              * Cursor
              * @description the place in the order of publication; where a watch goes on
              * @default 0
@@ -2792,6 +2797,10 @@ export interface operations {
                 order?: components["schemas"]["LogOrder"];
                 /** @description only what belongs to it */
                 submission?: number | null;
+                /** @description the first entry's version */
+                from?: number | null;
+                /** @description any of them */
+                kind?: string[];
                 /** @description `summary` leaves out requests and responses */
                 fields?: components["schemas"]["Fields"] | null;
             };
