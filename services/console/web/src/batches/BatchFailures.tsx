@@ -4,7 +4,7 @@ import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
-import { logsQuery } from "@/jobs/queries";
+import { logsQuery } from "@/jobs/logs";
 import { counted, shortId } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { ErrorState, Skeleton } from "@/ui/states";

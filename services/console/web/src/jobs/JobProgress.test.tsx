@@ -17,7 +17,7 @@ it("tells phase, submission and attempt", () => {
 });
 
 it("says when the result is being judged", () => {
-  render(<JobProgress job={RUNNING} logs={[aLog(), aLog({ version: 2, response_payload: { result: 1 } })]} />);
+  render(<JobProgress job={RUNNING} logs={[aLog(), aLog({ version: 2, kind: "result" })]} />);
   expect(screen.getByRole("progressbar")).toHaveAttribute("aria-valuetext", "judging");
 });
 

@@ -1,6 +1,7 @@
 import type { Job, JobLog } from "@/api/types";
 import { percent } from "@/lib/format";
 import { Duration } from "@/ui/duration";
+import { hasResult } from "./logs";
 
 type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 
@@ -55,8 +56,5 @@ export function JobProgress({ job, logs }: JobProgressProps) {
   );
 }
 
-function isResult(log: JobLog): boolean {
-  const answer = log.response_payload;
-  if (typeof answer === "object" && answer !== null) return "result" in answer;
-  return log.message === "the agent answered"; // as an event tells it, without the body
-}
+/** As it is read, or as an event tells it. */
+const isResult = (log: JobLog) => hasResult(log) || log.message === "the agent answered";
