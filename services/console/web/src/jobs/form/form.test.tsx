@@ -1,3 +1,4 @@
+import { createBrowserHistory, type RouterHistory } from "@tanstack/react-router";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 import { aJob } from "@/testing/factories";
@@ -12,8 +13,8 @@ vi.mock("./JsonCode", () => ({
   ),
 }));
 
-async function form(from?: string) {
-  const view = await renderPage(<NewJobPage from={from} />);
+async function form(from?: string, history?: RouterHistory) {
+  const view = await renderPage(<NewJobPage from={from} />, { history });
   await screen.findByLabelText("Payload");
   const press = (name: string) => view.user.click(screen.getByRole("button", { name }));
   return { ...view, press };
@@ -112,6 +113,35 @@ it("a payload that is no JSON is not sent", async () => {
   expect(screen.getByText(/^This is not JSON/)).toBeVisible();
   await press("Create");
   expect(asked).toHaveLength(0);
+});
+
+const toJob = { to: "/jobs/$id" as never, params: { id: "poem" } as never };
+
+it("asks before an unfinished form is left, and stays or goes as it is told", async () => {
+  const { user, router } = await filled();
+  const asked = () => screen.findByRole("alertdialog", { name: "Leave without saving?" });
+  void router.navigate(toJob);
+  await user.click(within(await asked()).getByRole("button", { name: "Back" }));
+  expect(screen.getByLabelText("Title")).toHaveValue("A poem");
+  expect(router.state.location.pathname).toBe("/");
+  void router.navigate(toJob);
+  await user.click(within(await asked()).getByRole("button", { name: "Leave" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));
+});
+
+const isHeldBack = () => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+
+it("holds back the closing of its window while it is unfinished, and never asks about nothing", async () => {
+  const history = createBrowserHistory();
+  const { user, router } = await form(undefined, history);
+  expect(isHeldBack()).toBe(false);
+  await user.type(screen.getByLabelText("Title"), "A");
+  expect(isHeldBack()).toBe(true);
+  await user.clear(screen.getByLabelText("Title"));
+  expect(isHeldBack()).toBe(false);
+  await router.navigate(toJob);
+  expect(router.state.location.pathname).toBe("/jobs/poem");
+  history.destroy();
 });
 
 it("a duplicate begins with what the other has", async () => {
