@@ -2,7 +2,8 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { aJob, aLog, aVerdict } from "@/testing/factories";
+import { applyJobs } from "@/live/apply";
+import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { problem, serveJob, server } from "@/testing/server";
 import { CriteriaList } from "./CriteriaList";
@@ -159,6 +160,15 @@ it("a quote is shown wherever the server found it, in the result of the entry th
   expect(current()).toHaveTextContent("Moon and June");
   const link = within(result).getByRole("link", { name: "Download" });
   expect(link).toHaveAttribute("href", "/api/jobs/poem/logs/4/result?download=1");
+});
+
+it("a job that was edited elsewhere is shown as it is then", async () => {
+  serveJob(aJob({ status: "FAILED", version: 6 }), HISTORY);
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  serveJob(aJob({ status: "FAILED", version: 7, title: "An ode" }), HISTORY);
+  applyJobs(client, new Map([["poem", [aChange({ version: 7, status: "FAILED", code: "edited" })]]]));
+  expect(await screen.findByRole("heading", { level: 1, name: "An ode" })).toBeVisible();
 });
 
 it("a job that is not there is said so in the server's words", async () => {
