@@ -1,7 +1,7 @@
 """The jobstore's client for Python: every door but those of workers, in terms of `contracts.resources`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,6 +150,8 @@ class JobStoreClient(OperationsClient):
         page_token: str = "",
         newest_first: bool = False,
         submission: int | None = None,
+        from_version: int | None = None,
+        kinds: Sequence[str] = (),
         with_payloads: bool = True,
     ) -> tuple[list[JobLog], str]:
         """A page of a job's transitions, oldest first (100 unless told otherwise), and the next page's token or ""."""
@@ -159,6 +161,8 @@ class JobStoreClient(OperationsClient):
             page_token=page_token,
             newest_first=newest_first,
             submission=submission,
+            from_version=from_version,
+            kinds=kinds,
             without_payloads=not with_payloads,
         )
         answer = await self._call(self._jobs.ListJobLogs, request)

@@ -5,6 +5,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, islice, pairwise
 from typing import Any, Final
 
 from contracts.jsontext import json_text
@@ -14,6 +15,8 @@ _PLAIN: Final = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--"
 _AROUND: Final = "\"'."
 #: A text is folded in pieces of about so many characters, so that a place in it is found without going through all.
 _PIECE: Final = 1_000
+#: Of a quotation that stands in more places, so many are told.
+PLACES_MAX: Final = 20
 
 #: From one character of a text to behind another, counted in characters (code points).
 Span = tuple[int, int]
@@ -63,25 +66,36 @@ class Folded:
             self._ends.append(length)
             start = end
         self._folded = "".join(folded)
+        self._known: dict[int, tuple[list[int], list[int]]] = {}
 
-    def find(self, sought: str) -> Span | None:
-        """Where a folded text stands first."""
-        at = self._folded.find(sought) if sought else -1
-        if at < 0:
-            return None
-        return self._place(at)[0], self._place(at + len(sought) - 1)[1]
+    def find(self, sought: str) -> Iterator[Span]:
+        """Where a folded text stands, from the first place on, none across another."""
+        behind, at = 0, self._folded.find(sought) if sought else -1
+        while at >= 0:
+            span = self._place(at)[0], self._place(at + len(sought) - 1)[1]
+            if span[0] >= behind:  # one character may be folded to what is sought twice
+                yield span
+                behind = span[1]
+            at = self._folded.find(sought, at + len(sought))
 
     def _place(self, at: int) -> Span:
         """What one folded character comes from."""
         piece = bisect_right(self._ends, at)
-        start = self._starts[piece]
-        passed = self._ends[piece - 1] if piece else 0
-        while True:
-            end = _boundary(self._text, start + 1)
-            passed += len(fold(self._text[start:end]))
-            if passed > at:
-                return start, end
-            start = end
+        if piece not in self._known:
+            self._known[piece] = self._characters(piece)
+        starts, ends = self._known[piece]
+        index = bisect_right(ends, at)
+        return starts[index], starts[index + 1]
+
+    def _characters(self, piece: int) -> tuple[list[int], list[int]]:
+        """Where the characters of a piece begin in the text, its end included; and where each ends as folded."""
+        starts = [self._starts[piece]]
+        end = self._starts[piece + 1] if piece + 1 < len(self._starts) else len(self._text)
+        while starts[-1] < end:
+            starts.append(_boundary(self._text, starts[-1] + 1))
+        lengths = (len(fold(self._text[one:other])) for one, other in pairwise(starts))
+        ends = accumulate(lengths, initial=self._ends[piece - 1] if piece else 0)
+        return starts, list(ends)[1:]
 
 
 def _boundary(text: str, at: int) -> int:
@@ -101,23 +115,24 @@ class Evidence:
         if not isinstance(result, str):
             self._pieces = list(_strings_of(result_text(result)))
             self._joined = Folded(" ".join(piece.value for piece in self._pieces))
+        self._starts = list(accumulate((len(piece.value) + 1 for piece in self._pieces), initial=0))  # as joined
 
     def spans(self, quote: str | None) -> list[Span]:
-        """Where a quotation stands first; in several parts where it runs over several strings of a JSON text."""
+        """Where a quotation stands, the first places first; in parts where it runs over several strings of JSON."""
         sought = wanted(quote or "")
-        whole = self._whole.find(sought)
-        if whole is not None:
-            return [whole]
-        joined = self._joined.find(sought) if self._joined is not None else None
-        return [] if joined is None else list(self._parts(joined))
+        whole = list(islice(self._whole.find(sought), PLACES_MAX))
+        if whole or self._joined is None:
+            return whole
+        return [part for span in islice(self._joined.find(sought), PLACES_MAX) for part in self._parts(span)]
 
     def _parts(self, span: Span) -> Iterator[Span]:
-        start = 0
-        for piece in self._pieces:
+        for number in range(bisect_right(self._starts, span[0]) - 1, len(self._pieces)):
+            piece, start = self._pieces[number], self._starts[number]
+            if start >= span[1]:
+                return
             begin, end = max(span[0] - start, 0), min(span[1] - start, len(piece.value))
             if begin < end:
                 yield piece.at(begin), piece.at(end)
-            start += len(piece.value) + 1
 
 
 @dataclass(frozen=True, slots=True)

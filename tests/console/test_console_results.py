@@ -139,12 +139,12 @@ async def test_an_entry_without_a_result_has_none(web: aiohttp.ClientSession, ve
 
 async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSession, real: RealConsole) -> None:
     job = await created(web)
-    version = await judged(real, job["id"], "The sky is  BLUE.", '"is blue"', None, "red")
+    version = await judged(real, job["id"], "The sky is  BLUE, is blue.", '"is blue"', None, "red")
     for _ in range(2):
         async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
             (log,) = [entry for entry in (await answer.json())["items"] if entry["version"] == version]
         spans = [criterion["evidence_spans"] for criterion in log["response_payload"]["verdict"]["criteria"]]
-        assert spans == [[[8, 16]], [], []]
+        assert spans == [[[8, 16], [18, 25]], [], []]
     async with web.get(f"/api/jobs/{job['id']}/logs/{version}/result") as answer:
         assert (await answer.text())[8:16] == "is  BLUE"
 
@@ -161,6 +161,13 @@ async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: R
         assert [log["version"] for log in (await answer.json())["items"]] == [*range(version - 2, 0, -1)]
     async with web.get(url, params={"submission": "2"}) as answer:
         assert (await answer.json())["items"] == []
+    async with web.get(url, params={"from": str(version), "limit": "1"}) as answer:
+        (entry,) = (await answer.json())["items"]
+    assert (entry["version"], entry["kind"], entry["response_payload"]["result"]) == (version, "met", "blue")
+    async with web.get(url, params=[("kind", "result"), ("kind", "not_met"), ("order", "desc")]) as answer:
+        assert [log["kind"] for log in (await answer.json())["items"]] == ["result"]
+    async with web.get(url, params={"from": "0"}) as answer:
+        assert answer.status == 422
 
 
 async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSession) -> None:

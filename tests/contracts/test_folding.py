@@ -1,10 +1,12 @@
 """Where quotations stand: found as the validator finds them, and told in characters of the text that people see."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.evidence import Evidence, Folded, fold, result_text, wanted
+from contracts.evidence import PLACES_MAX, Evidence, Folded, fold, result_text, wanted
 
 CHARACTERS = "ab \n\"\\.'é\u0301\u0327\u00a0\ufb01ß\u2019\u201cⅫ😀İ"
 TEXTS = st.text(CHARACTERS, max_size=60)
@@ -13,9 +15,16 @@ TEXTS = st.text(CHARACTERS, max_size=60)
 @given(TEXTS, st.integers(0, 60), st.integers(0, 60))
 def test_what_stands_in_a_text_is_found_where_it_stands(text: str, start: int, end: int) -> None:
     sought = wanted(text[start:end])
-    found = Folded(text).find(sought)
-    assert (found is not None) == (bool(sought) and sought in fold(text))
-    assert found is None or sought in fold(text[found[0] : found[1]])
+    found = list(Folded(text).find(sought))
+    assert bool(found) == (bool(sought) and sought in fold(text))
+    assert all(sought in fold(text[begin:behind]) for begin, behind in found)
+    assert all(one[1] <= other[0] for one, other in pairwise(found))
+
+
+def test_every_place_of_a_long_text_is_found_where_it_stands() -> None:
+    text = "caf\u00e9 noir, cafe\u0301  Noir; " * 300
+    found = [text[start:end] for start, end in Folded(text).find(wanted("caf\u00e9 noir"))]
+    assert found == ["caf\u00e9 noir", "cafe\u0301  Noir"] * 300
 
 
 @given(TEXTS)
@@ -44,5 +53,15 @@ def test_the_spans_of_a_quotation_are_of_the_text_that_is_shown(result: object, 
     assert [text[start:end] for start, end in Evidence(result).spans(quote)] == shown
 
 
-def test_only_the_first_place_is_told() -> None:
-    assert Evidence("blue, and blue").spans("blue") == [(0, 4)]
+def test_all_places_are_told_up_to_a_number_and_none_twice() -> None:
+    assert Evidence("blue, and Blue").spans("blue") == [(0, 4), (10, 14)]
+    assert Evidence("aaaaa").spans("aa") == [(0, 2), (2, 4)]
+    assert Evidence("\u00df, s").spans("s") == [(0, 1), (3, 4)]
+    assert len(Evidence("blue " * 1_000).spans("blue")) == PLACES_MAX
+
+
+def test_all_places_over_several_strings_are_told_in_parts() -> None:
+    result = [["the moon", "and June", ""], "moon", ["and", "June"]]
+    text = result_text(result)
+    shown = [text[start:end] for start, end in Evidence(result).spans("moon and June")]
+    assert shown == ["moon", "and June", "moon", "and", "June"]

@@ -152,10 +152,22 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     async with database.session() as session:
         newest = await listings.list_job_logs(session, steps.job_id, None, 3, newest_first=True)
         rest = await listings.list_job_logs(session, steps.job_id, newest[-1]["version"], 100, newest_first=True)
-        first = await listings.list_job_logs(session, steps.job_id, None, 100, submission=1, payloads=False)
+        first = await listings.list_job_logs(
+            session, steps.job_id, None, 100, chosen=listings.Entries(submission=1), payloads=False
+        )
+        from_third = listings.Entries(from_version=3)
+        up, down = [
+            await listings.list_job_logs(session, steps.job_id, None, 2, newest_first=newest_first, chosen=from_third)
+            for newest_first in (False, True)
+        ]
+        answers = await listings.list_job_logs(
+            session, steps.job_id, None, 100, chosen=listings.Entries(kinds=["result", "not_met"])
+        )
     assert [entry["version"] for entry in (*newest, *rest)] == versions[::-1]
     assert [entry["version"] for entry in first] == versions[1:]
     assert all(entry["request_payload"] is None and entry["response_payload"] is None for entry in first)
+    assert [[entry["version"] for entry in part] for part in (up, down)] == [[3, 4], [3, 2]]
+    assert [entry["kind"] for entry in answers] == ["result", "not_met"]
 
 
 async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Database, handlers: Handlers) -> None:

@@ -449,6 +449,8 @@ class ListJobLogsRequest(_message.Message):
     NEWEST_FIRST_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
     WITHOUT_PAYLOADS_FIELD_NUMBER: _builtins.int
+    FROM_VERSION_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     page_size: _builtins.int
     """100 when not set, 500 at most."""
@@ -458,6 +460,12 @@ class ListJobLogsRequest(_message.Message):
     """Only what belongs to this submission."""
     without_payloads: _builtins.bool
     """Leaves out requests and responses."""
+    from_version: _builtins.int
+    """Begins with this version, in whatever order."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only what is of one of these kinds."""
+
     def __init__(
         self,
         *,
@@ -467,13 +475,20 @@ class ListJobLogsRequest(_message.Message):
         newest_first: _builtins.bool = ...,
         submission: _builtins.int | None = ...,
         without_payloads: _builtins.bool = ...,
+        from_version: _builtins.int | None = ...,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_submission", b"_submission", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_submission", b"_submission", "job_id", b"job_id", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "submission", b"submission", "without_payloads", b"without_payloads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_version", b"_from_version", "_submission", b"_submission", "from_version", b"from_version", "job_id", b"job_id", "kinds", b"kinds", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token", "submission", b"submission", "without_payloads", b"without_payloads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_version: _TypeAlias = _typing.Literal["from_version"]  # noqa: Y015
+    _WhichOneofArgType__from_version: _TypeAlias = _typing.Literal["_from_version", b"_from_version"]  # noqa: Y015
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
     _WhichOneofArgType__submission: _TypeAlias = _typing.Literal["_submission", b"_submission"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_version) -> _WhichOneofReturnType__from_version | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__submission) -> _WhichOneofReturnType__submission | None: ...
 
 Global___ListJobLogsRequest: _TypeAlias = ListJobLogsRequest  # noqa: Y015

@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.evidence import Evidence, Span
 from contracts.resources import JobLog
 
-REMEMBERED_MAX = 1_000
+REMEMBERED_MAX = 200
 #: A result of so many characters is searched while others wait; of a longer one nobody waits.
 AT_ONCE_MAX = 20_000
 

@@ -140,6 +140,18 @@ def matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
     return query
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Which entries of a log: of a submission, of some kinds, from a version on in the order in which it is read."""
+
+    submission: int | None = None
+    from_version: int | None = None
+    kinds: Sequence[str] = ()
+
+
+ALL_ENTRIES: Final = Entries()
+
+
 async def list_job_logs(
     connection: AsyncConnection,
     job_id: str,
@@ -147,21 +159,25 @@ async def list_job_logs(
     limit: int,
     *,
     newest_first: bool = False,
-    submission: int | None = None,
+    chosen: Entries = ALL_ENTRIES,
     payloads: bool = True,
 ) -> list[dict[str, Any]]:
     """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it."""
     order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    wheres = [f"AND version {beyond} :behind"] if behind is not None else []
-    wheres += ["AND submission = :submission"] if submission is not None else []
+    conditions = {
+        "behind": (behind, f"version {beyond} :behind"),
+        "submission": (chosen.submission, "submission = :submission"),
+        "from": (chosen.from_version, f"version {beyond}= :from"),
+        "kinds": (list(chosen.kinds) or None, "kind = ANY(:kinds)"),
+    }
+    about = {name: value for name, (value, _) in conditions.items() if value is not None}
+    wheres = ["job_id = :job_id", *(conditions[name][1] for name in about)]
     query = text(
         f"SELECT {queries.LOG_COLUMNS}, {queries.PAYLOADS if payloads else queries.NO_PAYLOADS} "  # noqa: S608 - names of our own
-        f"FROM job_logs WHERE job_id = :job_id {' '.join(wheres)} ORDER BY version {order} LIMIT :limit",
+        f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
     )
-    about: dict[str, Any] = {"job_id": job_id, "limit": limit}
-    about |= {"behind": behind} if behind is not None else {}
-    about |= {"submission": submission} if submission is not None else {}
-    return [dict(row) for row in (await connection.execute(query, about)).mappings()]
+    rows = await connection.execute(query, {"job_id": job_id, "limit": limit, **about})
+    return [dict(row) for row in rows.mappings()]
 
 
 _RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")

@@ -101,7 +101,11 @@ class Jobs(JobServiceServicer):
                 behind,
                 limit,
                 newest_first=request.newest_first,
-                submission=request.submission if request.HasField("submission") else None,
+                chosen=listings.Entries(
+                    submission=request.submission if request.HasField("submission") else None,
+                    from_version=request.from_version if request.HasField("from_version") else None,
+                    kinds=request.kinds,
+                ),
                 payloads=not request.without_payloads,
             )
             if not logs and await queries.job(session, request.job_id) is None:

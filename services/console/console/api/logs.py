@@ -40,8 +40,8 @@ async def list_job_logs(
 ) -> Page[JobLog]:
     """The recorded transitions of a job, oldest first unless asked for otherwise.
 
-    Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands first in the
-    text of the result as `.../result` serves it, counted in Unicode characters.
+    Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands in the text of
+    the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
     """
     logs, token = await jobstore.list_job_logs(
         job_id,
@@ -49,6 +49,8 @@ async def list_job_logs(
         page_token=query.cursor,
         newest_first=query.order is LogOrder.NEWEST_FIRST,
         submission=query.submission,
+        from_version=query.from_,
+        kinds=query.kind,
         with_payloads=query.fields is not Fields.SUMMARY,
     )
     await request.app.state.evidence.add(logs)

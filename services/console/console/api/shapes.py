@@ -102,6 +102,12 @@ class LogsQuery(PageQuery):
 
     order: LogOrder = LogOrder.OLDEST_FIRST
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
+    from_: Annotated[int | None, Field(alias="from", ge=1, le=2**63 - 1, description="the first entry's version")] = (
+        None
+    )
+    kind: list[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]] = Field(
+        default_factory=list, max_length=40, description="any of them"
+    )
     fields: Fields | None = Field(None, description="`summary` leaves out requests and responses")
 
 

@@ -5,6 +5,7 @@ import { ProblemState } from "@/jobs/ProblemState";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";
+import { useUnsaved } from "@/ui/unsaved";
 import { editable, useSaveAgent } from "./mutations";
 
 type Values = {
@@ -50,11 +51,12 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
     };
     save.mutate(body, { onSuccess: onClose, onError: (error) => placeErrors(error, FIELDS, setError) });
   });
+  const { leave, warning } = useUnsaved(formState.isDirty, onClose);
   const wrong = (field: keyof Values) => formState.errors[field]?.message;
   return (
     <Dialog
       open
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && leave()}
       title={agent ? `Edit ${agent.name}` : "Register an agent"}
       description="Whoever does the work: how it is called, and what it can do."
     >
@@ -103,12 +105,13 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
         </label>
         <ProblemState error={save.error} placed={FIELDS} />
         <div className="flex justify-end gap-2 pt-2">
-          <Button onClick={onClose}>Back</Button>
+          <Button onClick={leave}>Back</Button>
           <Button type="submit" kind="primary" unavailable={save.isPending} aria-busy={save.isPending}>
             {agent ? "Save" : "Register"}
           </Button>
         </div>
       </form>
+      {warning}
     </Dialog>
   );
 }

@@ -40,7 +40,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const navigate = useNavigate();
   const close = () => {
     ask(null);
-    if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true });
+    if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });
   };
   const choose = (agent: Agent, action: AgentAction) => {
     act.reset();

@@ -5,6 +5,7 @@ import { ProblemState } from "@/jobs/ProblemState";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Checkbox, Field, Input } from "@/ui/field";
+import { useUnsaved } from "@/ui/unsaved";
 import { useSetLimit } from "./mutations";
 
 type LimitDialogProps = {
@@ -55,12 +56,13 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
     const onError = (error: Error) => placeErrors(error, FIELDS, setError);
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
   });
+  const { leave, warning } = useUnsaved(formState.isDirty, onClose);
   const wrong = (field: keyof Values) => formState.errors[field]?.message;
   const numeric = { type: "number", inputMode: "numeric", min: 0, step: "any" } as const;
   return (
     <Dialog
       open
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && leave()}
       title={name === null ? "Set a limit" : `Limits of ${name}`}
       description="What is left empty holds back nothing."
     >
@@ -100,12 +102,13 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
         </label>
         <ProblemState error={set.error} placed={FIELDS} />
         <div className="flex justify-end gap-2 pt-2">
-          <Button onClick={onClose}>Back</Button>
+          <Button onClick={leave}>Back</Button>
           <Button type="submit" kind="primary" unavailable={set.isPending} aria-busy={set.isPending}>
             Set
           </Button>
         </div>
       </form>
+      {warning}
     </Dialog>
   );
 }

@@ -98,7 +98,7 @@ it("registers an agent; what the server does not take stands at its field", asyn
   const errors = [{ pointer: "#/url", message: "it must begin with http" }];
   let answer = problem(422, "invalid_request", "the request is not valid", errors);
   const asked = onPost("/api/agents", () => answer);
-  const { user } = await agentsPage({ isRegistering: true });
+  const { user, router } = await agentsPage({ isRegistering: true });
   const dialog = await screen.findByRole("dialog", { name: "Register an agent" });
   await user.click(within(dialog).getByRole("button", { name: "Register" }));
   expect(within(dialog).getByText("It needs a name.")).toBeVisible();
@@ -113,7 +113,8 @@ it("registers an agent; what the server does not take stands at its field", asyn
   expect(within(dialog).getByLabelText("Address")).toHaveFocus();
   answer = json(anAgent({ id: "reader" }), 201);
   await user.click(within(dialog).getByRole("button", { name: "Register" }));
-  await waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+  await waitFor(() => expect(router.state.location.pathname).toBe("/agents"));
+  expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
   expect(await asked.at(-1)?.json()).toMatchObject({ name: "Reader", capabilities: ["ocr", "pdf"], protocol: "http" });
 });
 
@@ -162,4 +163,20 @@ it("asks a tenant's limit for what only tenants have, and says that nothing is l
   expect(screen.queryByLabelText("Weight")).not.toBeInTheDocument();
   await user.type(screen.getByLabelText("Name"), "tenant:acme");
   expect(screen.getByLabelText("Weight")).toBeVisible();
+});
+
+it("asks before a limit that was begun is lost, and not where nothing was filled in", async () => {
+  on("get", "/api/limits", () => items(aLimit()));
+  const { user } = await renderPage(<LimitsPage />);
+  await user.click(await screen.findByRole("button", { name: "Change agent:writer" }));
+  const gone = () => waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+  await user.keyboard("{Escape}");
+  await gone();
+  await user.click(screen.getByRole("button", { name: "Change agent:writer" }));
+  await user.type(screen.getByLabelText("Executions at once"), "0");
+  await user.keyboard("{Escape}");
+  const warning = await screen.findByRole("alertdialog", { name: "Leave without saving?" });
+  expect(screen.getByLabelText("Executions at once")).toHaveValue(40);
+  await user.click(within(warning).getByRole("button", { name: "Leave" }));
+  await gone();
 });

@@ -7,6 +7,8 @@ export const jobKeys = {
   details: ["jobs", "detail"] as const,
   detail: (id: string) => ["jobs", "detail", id] as const,
   logs: (id: string) => ["jobs", "logs", id] as const,
+  /** What was recorded and never changes: no event makes it old. */
+  entries: (id: string) => ["entries", id] as const,
 };
 
 /** What a change of some job makes stale; the pages of these are refetched a little later. */

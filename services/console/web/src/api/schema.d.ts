@@ -143,8 +143,8 @@ export interface paths {
          * List Job Logs
          * @description The recorded transitions of a job, oldest first unless asked for otherwise.
          *
-         *     Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands first in the
-         *     text of the result as `.../result` serves it, counted in Unicode characters.
+         *     Each criterion of a verdict has `evidence_spans`, a list of [start, end]: where its evidence stands in the text of
+         *     the result as `.../result` serves it, counted in Unicode characters; the first 20 places, in order.
          */
         get: operations["list_job_logs"];
         put?: never;
@@ -2811,6 +2811,10 @@ export interface operations {
                 order?: components["schemas"]["LogOrder"];
                 /** @description only what belongs to it */
                 submission?: number | null;
+                /** @description the first entry's version */
+                from?: number | null;
+                /** @description any of them */
+                kind?: string[];
                 /** @description `summary` leaves out requests and responses */
                 fields?: components["schemas"]["Fields"] | null;
             };

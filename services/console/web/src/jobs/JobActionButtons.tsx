@@ -38,7 +38,8 @@ export function JobActionButtons({ job, asked, onHeard, className }: JobActionBu
       {ACTIONS.map((each) => (
         <ActionButton
           key={each}
-          action={each}
+          icon={ICONS[each]}
+          verb={VERBS[each]}
           isPrimary={each === primary}
           isPending={pending === each}
           reason={pending ? "Something is being asked for already." : refusal(each, job)}
@@ -62,16 +63,17 @@ export function JobActionButtons({ job, asked, onHeard, className }: JobActionBu
 }
 
 type ActionButtonProps = {
-  action: Action;
-  isPrimary: boolean;
-  isPending: boolean;
+  icon: LucideIcon;
+  verb: string;
+  isPrimary?: boolean;
+  isPending?: boolean;
+  /** Why it cannot be done. */
   reason: string | null;
   onClick: () => void;
 };
 
-function ActionButton({ action, isPrimary, isPending, reason, onClick }: ActionButtonProps) {
+export function ActionButton({ icon: Icon, verb, isPrimary, isPending, reason, onClick }: ActionButtonProps) {
   const id = useId();
-  const Icon = ICONS[action];
   return (
     <>
       <Button
@@ -83,7 +85,7 @@ function ActionButton({ action, isPrimary, isPending, reason, onClick }: ActionB
         onClick={onClick}
       >
         <Icon aria-hidden size={14} />
-        {VERBS[action]}
+        {verb}
       </Button>
       {reason && (
         <span id={id} hidden>

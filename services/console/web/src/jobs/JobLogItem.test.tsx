@@ -1,8 +1,9 @@
 import { render, screen } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import type { JobLogStatus } from "@/api/types";
-import { aLog, aVerdict } from "@/testing/factories";
+import { aJob, aLog } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { on, problem, serveJob } from "@/testing/server";
 import { JobLogItem } from "./JobLogItem";
 import { LOOKS } from "./status";
 
@@ -20,28 +21,32 @@ it("tells agent, attempt, code and how long after the one before", () => {
   expect(item.querySelector("time")).toHaveAttribute("datetime", log.created_at);
 });
 
-it("shows what was asked on demand alone", async () => {
-  render(<JobLogItem log={aLog({ request_payload: { topic: "June" } })} />);
+it("reads and shows what was asked on demand alone", async () => {
+  const log = aLog({ kind: "requested", request_payload: { topic: "June" } });
+  const asked = serveJob(aJob(), [aLog({ version: 2 }), log]);
+  const { user } = await renderPage(<JobLogItem log={{ ...log, request_payload: null }} />);
   const button = screen.getByRole("button", { name: "Request" });
-  expect(screen.queryByText(/June/)).not.toBeInTheDocument();
-  await userEvent.click(button);
+  expect(asked).toHaveLength(0);
+  await user.click(button);
   expect(button).toHaveAttribute("aria-expanded", "true");
   expect(await screen.findByText(/June/)).toBeVisible();
 });
 
-it("shows a result, and the verdict on it in short", () => {
-  const log = aLog({ status: "REJECTED", response_payload: { result: "a poem", verdict: aVerdict() } });
-  render(<JobLogItem log={log} />);
-  expect(screen.getByRole("button", { name: "Result" })).toBeInTheDocument();
-  expect(screen.getByRole("listitem")).toHaveTextContent("verdict: not accepted, 1 of 2 met");
+it("says so where a body cannot be had", async () => {
+  on("get", "/api/jobs/poem/logs", () => problem(404, "unknown_job", "there is no job poem"));
+  const { user } = await renderPage(<JobLogItem log={aLog({ kind: "progress" })} />);
+  await user.click(screen.getByRole("button", { name: "Response" }));
+  expect(await screen.findByText("there is no job poem")).toBeVisible();
 });
 
-it("calls what is no result a response", () => {
-  render(<JobLogItem log={aLog({ response_payload: { progress: 0.5 } })} />);
-  expect(screen.getByRole("button", { name: "Response" })).toBeInTheDocument();
-});
-
-it("has nothing to open where nothing was said", () => {
-  render(<JobLogItem log={aLog({ response_payload: null })} />);
-  expect(screen.queryByRole("button")).not.toBeInTheDocument();
+it.each<[string, string[]]>([
+  ["created", ["Request"]],
+  ["edited", ["Request"]],
+  ["progress", ["Response"]],
+  ["result", ["Result"]],
+  ["not_met", ["Result"]],
+  ["claimed", []],
+])("an entry of the kind %s holds %j", (kind, names) => {
+  render(<JobLogItem log={aLog({ kind })} />);
+  expect(screen.queryAllByRole("button").map((each) => each.textContent)).toEqual(names);
 });

@@ -1,11 +1,14 @@
+import { useQuery } from "@tanstack/react-query";
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import type { JobLog } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { duration, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/JsonTree";
+import { Skeleton } from "@/ui/states";
 import { useZone, zoneName } from "@/ui/time";
-import { hasResult, metCount, verdictOf } from "./detail/answers";
+import { entryQuery, hasRequest, hasResponse, hasResult } from "./logs";
+import { ProblemState } from "./ProblemState";
 import { LOOKS } from "./status";
 
 type JobLogItemProps = {
@@ -18,7 +21,6 @@ type JobLogItemProps = {
 /** One recorded transition, with what was asked and answered on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
   const { word, icon: Icon, ink } = LOOKS[log.status];
-  const verdict = verdictOf(log);
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
     <li data-version={log.version} className="relative flex gap-3 pb-3">
@@ -35,14 +37,9 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
           {log.agent_id && <span>{log.agent_id}</span>}
           {log.attempt != null && <span>attempt {log.attempt}</span>}
           {took !== null && <span>after {duration(took)}</span>}
-          {verdict && (
-            <span className={verdict.is_valid ? "text-completed" : "text-failed"}>
-              verdict: {verdict.is_valid ? "accepted" : "not accepted"}, {metCount(verdict.criteria)}
-            </span>
-          )}
         </p>
-        <Body name="Request" value={log.request_payload} />
-        <Body name={hasResult(log) ? "Result" : "Response"} value={log.response_payload} />
+        {hasRequest(log) && <Body name="Request" log={log} part="request_payload" />}
+        {hasResponse(log) && <Body name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />}
       </div>
     </li>
   );
@@ -57,10 +54,11 @@ function Moment({ at }: { at: string }) {
   );
 }
 
-/** A body, drawn only once somebody asks for it. */
-function Body({ name, value }: { name: string; value: unknown }) {
+type BodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
+
+/** A body, read and drawn only once somebody asks for it. */
+function Body({ name, ...of }: BodyProps) {
   const [isOpen, setOpen] = useState(false);
-  if (value === null || value === undefined) return null;
   return (
     <div>
       <button
@@ -74,9 +72,17 @@ function Body({ name, value }: { name: string; value: unknown }) {
       </button>
       {isOpen && (
         <div className="mt-1 rounded border bg-sunken p-2">
-          <JsonTree value={value} label={name} />
+          <Opened name={name} {...of} />
         </div>
       )}
     </div>
   );
+}
+
+function Opened({ name, log, part }: BodyProps) {
+  const entry = useQuery(entryQuery(log.job_id, log.version));
+  if (entry.isPending) return <Skeleton className="h-6" />;
+  const value = entry.data?.[part];
+  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>Nothing was said.</p>;
+  return <JsonTree value={value} label={name} />;
 }

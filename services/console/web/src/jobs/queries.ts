@@ -1,12 +1,10 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/keys";
-import type { Agent, Job, JobCounts, JobLog, JobsPage, Page } from "@/api/types";
+import type { Agent, Job, JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toQuery, unsorted } from "./list/filters";
 
 export const PAGE_SIZE = 100;
-const LOGS_PAGE_SIZE = 500;
-const LOG_PAGES_MAX = 10;
 const AGENTS_STALE_MS = 60_000;
 
 export function jobsQuery(search: JobsSearch) {
@@ -37,25 +35,6 @@ export function jobQuery(id: string) {
     queryKey: jobKeys.detail(id),
     queryFn: ({ signal }): Promise<Job> => api.get("/api/jobs/{job_id}", { path: { job_id: id }, signal }),
   });
-}
-
-export type Logs = { items: JobLog[]; isCut: boolean };
-
-export function logsQuery(id: string) {
-  return queryOptions({ queryKey: jobKeys.logs(id), queryFn: ({ signal }) => readLogs(id, signal) });
-}
-
-/** All transitions of a job, oldest first. */
-async function readLogs(id: string, signal: AbortSignal): Promise<Logs> {
-  const items: JobLog[] = [];
-  let cursor: string | null = "";
-  for (let page = 0; page < LOG_PAGES_MAX && cursor !== null; page += 1) {
-    const query: Record<string, string | number> = { limit: LOGS_PAGE_SIZE, cursor };
-    const answer: Page<JobLog> = await api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
-    items.push(...answer.items);
-    cursor = answer.next_cursor;
-  }
-  return { items, isCut: cursor !== null };
 }
 
 export const agentsQuery = queryOptions({

@@ -117,6 +117,12 @@ export function refusal(action: Action, job: Pick<Job, "status" | "live" | "capa
   return null;
 }
 
+/** Why what a job asks for cannot be changed now; null when it can. */
+export function editRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
+  if (status === "COMPLETED") return "A job that is completed cannot be edited; it can be duplicated.";
+  return status === "IN_PROGRESS" || live ? "It is being executed, and can be edited afterwards." : null;
+}
+
 const REASONS: Record<Action, (word: string) => string> = {
   execute: (word) =>
     word === "pending" ? "It needs an agent first: assign one." : `A job that is ${word} cannot be executed.`,

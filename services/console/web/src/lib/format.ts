@@ -57,6 +57,11 @@ export function counted(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
+/** How many of a number come next: "500 of 1,200"; all that is left is just its number. */
+export function nextOf(left: number, most: number): string {
+  return left > most ? `${count(most)} of ${count(left)}` : count(left);
+}
+
 export function money(usd: number): string {
   return `$${usd.toFixed(usd !== 0 && usd < 0.1 ? 4 : 2)}`;
 }

@@ -78,8 +78,9 @@ function patchDetail(client: QueryClient, id: string, changes: readonly JobChang
   if (!job) return;
   const next = patchJob(job, changes);
   if (next !== job) client.setQueryData(jobKeys.detail(id), next);
-  // An assignment may bring another agent and payload, of which the event says nothing.
-  if (changes.some((change) => change.job.status === "ASSIGNED" && change.version > job.version)) {
+  // An assignment may bring another agent and payload, an edit anything: of that the event says nothing.
+  const isOther = ({ job, log }: JobChange) => job.status === "ASSIGNED" || log.kind === "edited";
+  if (changes.some((change) => isOther(change) && change.version > job.version)) {
     void client.invalidateQueries({ queryKey: jobKeys.detail(id) });
   }
 }

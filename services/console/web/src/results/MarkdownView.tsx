@@ -2,7 +2,8 @@ import { useEffect, useRef } from "react";
 import Markdown from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { placeOf, type Quote } from "./evidence";
+import { type Quote, rangesOf } from "./evidence";
+import { PLACES_MAX } from "./limits";
 import { safeAddress } from "./markdown-links";
 
 type MarkdownViewProps = { text: string; quotes?: readonly Quote[] };
@@ -13,7 +14,7 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
   useEffect(() => {
     const names = globalThis.CSS?.highlights;
     if (!root.current || !names || quotes.length === 0) return;
-    names.set("evidence", new Highlight(...rangesOf(root.current, quotes)));
+    names.set("evidence", new Highlight(...marksIn(root.current, quotes)));
     return () => void names.delete("evidence");
   }, [quotes]);
   return (
@@ -42,18 +43,19 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
 }
 
 /** Quotes that stand within one piece of text; the others are found in the source. */
-function rangesOf(root: Node, quotes: readonly Quote[]): Range[] {
-  const ranges: Range[] = [];
+function marksIn(root: Node, quotes: readonly Quote[]): Range[] {
+  const marks = new Map(quotes.map(({ text }) => [text, [] as Range[]]));
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    for (const { text } of quotes) {
-      const place = placeOf(node.textContent ?? "", text);
-      if (!place) continue;
-      const range = new Range();
-      range.setStart(node, place.from);
-      range.setEnd(node, place.to);
-      ranges.push(range);
+    for (const [text, found] of marks) {
+      if (found.length >= PLACES_MAX) continue;
+      for (const { from, to } of rangesOf(node.textContent ?? "", text)) {
+        const range = new Range();
+        range.setStart(node, from);
+        range.setEnd(node, to);
+        found.push(range);
+      }
     }
   }
-  return ranges;
+  return [...marks.values()].flat();
 }

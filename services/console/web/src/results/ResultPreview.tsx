@@ -3,7 +3,7 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { Skeleton } from "@/ui/states";
 import { type Tab, Tabs } from "@/ui/tabs";
 import { DiffView } from "./DiffView";
-import { placeOf, type Quote } from "./evidence";
+import { type Focus, type Quote, rangesOf } from "./evidence";
 import { HtmlFrame } from "./HtmlFrame";
 import { JsonTree } from "./JsonTree";
 import { type Looked, lookAt, type View } from "./kinds";
@@ -30,8 +30,8 @@ type ResultPreviewProps = {
   value: unknown;
   source: Source;
   quotes?: readonly Quote[];
-  /** The quote to bring into sight. */
-  focused?: string | null;
+  /** What to bring into sight. */
+  focus?: Focus | null;
   /** The result to compare it with. */
   compared?: { name: string; value: unknown };
 };
@@ -39,25 +39,25 @@ type ResultPreviewProps = {
 const NO_QUOTES: readonly Quote[] = [];
 
 /** A result by what it is, within bounds; downloads are whole. */
-export function ResultPreview({ value, source, quotes = NO_QUOTES, focused = null, compared }: ResultPreviewProps) {
+export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null, compared }: ResultPreviewProps) {
   const looked = useMemo(() => lookAt(value), [value]);
   const [chosen, choose] = useState<Shown | "diff" | null>(null);
-  const [answered, answer] = useState<string | null>(null);
+  const [answered, answer] = useState<Focus | null>(null);
   // Only a string is shown as it is stored; in any other text the places that the server found are others.
   const isStored = typeof value === "string";
   const own = useMemo(() => (isStored ? quotes : quotes.map(({ id, text }) => ({ id, text }))), [isStored, quotes]);
   const views: Shown[] = isStored ? looked.views : [...looked.views, "stored"];
   // A quote that is asked for is shown in the text, once; after that the choice is free again.
-  const asked = focused !== null && focused !== answered ? quotes.find(({ id }) => id === focused) : undefined;
+  const asked = focus && focus !== answered ? quotes.find(({ id }) => id === focus.id) : undefined;
   const view = asked ? viewFor(asked, looked, isStored) : (chosen ?? looked.views[0] ?? "json");
   const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
     value: each,
     label: LABELS[each],
     content:
       each === "stored" ? (
-        <StoredView source={source} quotes={quotes} focused={focused} />
+        <StoredView source={source} quotes={quotes} focus={focus} />
       ) : (
-        <Content view={each} looked={looked} value={value} quotes={own} focused={focused} source={source} />
+        <Content view={each} looked={looked} value={value} quotes={own} focus={focus} source={source} />
       ),
   }));
   if (compared) {
@@ -71,7 +71,7 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focused = nul
       tabs={tabs}
       value={view}
       onChange={(next) => {
-        answer(focused);
+        answer(focus);
         choose(next);
       }}
       aside={
@@ -89,7 +89,7 @@ const DOWNLOAD =
 
 /** Where a quote can be seen: in the text, or where it stands only in the result as it is stored, there. */
 function viewFor(quote: Quote, { views, text }: Looked, isStored: boolean): Shown {
-  const isInText = views.includes("text") && (isStored || placeOf(text, quote.text) !== null);
+  const isInText = views.includes("text") && (isStored || rangesOf(text, quote.text).length > 0);
   if (isInText) return "text";
   if (!isStored && (quote.spans ?? []).length > 0) return "stored";
   return views.includes("text") ? "text" : "json";
@@ -100,14 +100,14 @@ type ContentProps = {
   looked: Looked;
   value: unknown;
   quotes: readonly Quote[];
-  focused: string | null;
+  focus: Focus | null;
   source: Source;
 };
 
-function Content({ view, looked, value, quotes, focused, source }: ContentProps) {
+function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
   switch (view) {
     case "text":
-      return <TextView text={looked.text} quotes={quotes} focused={focused} />;
+      return <TextView text={looked.text} quotes={quotes} focus={focus} />;
     case "markdown":
       return (
         <Suspense fallback={<Skeleton className="h-40" />}>

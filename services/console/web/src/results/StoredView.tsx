@@ -2,20 +2,20 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { asApiError } from "@/api/problem";
 import { ErrorState, Skeleton } from "@/ui/states";
-import type { Quote } from "./evidence";
+import type { Focus, Quote } from "./evidence";
 import { pathOf, RESULT_PATH, type Source } from "./source";
 import { TextView } from "./TextView";
 
-type StoredViewProps = { source: Source; quotes: readonly Quote[]; focused: string | null };
+type StoredViewProps = { source: Source; quotes: readonly Quote[]; focus: Focus | null };
 
 /** A result byte by byte as it is stored, which is what the places of its evidence count in. */
-export function StoredView({ source, quotes, focused }: StoredViewProps) {
+export function StoredView({ source, quotes, focus }: StoredViewProps) {
   const stored = useQuery({
     queryKey: ["results", source],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: ({ signal }) => api.text(RESULT_PATH, { path: pathOf(source), signal }),
   });
-  if (stored.data !== undefined) return <TextView text={stored.data} quotes={quotes} focused={focused} />;
+  if (stored.data !== undefined) return <TextView text={stored.data} quotes={quotes} focus={focus} />;
   if (!stored.error) return <Skeleton className="h-40" />;
   const { title, detail, code, requestId } = asApiError(stored.error);
   return (

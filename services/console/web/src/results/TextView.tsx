@@ -1,26 +1,35 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { count } from "@/lib/format";
 import { Button } from "@/ui/button";
-import { piecesOf, placesOf, type Quote } from "./evidence";
+import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "./evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "./limits";
 
 const NO_QUOTES: readonly Quote[] = [];
 
-type TextViewProps = { text: string; quotes?: readonly Quote[]; focused?: string | null };
+type TextViewProps = { text: string; quotes?: readonly Quote[]; focus?: Focus | null };
 
-/** A text as it is; quoted words are marked, and the one that is asked for is brought into sight. */
-export function TextView({ text, quotes = NO_QUOTES, focused = null }: TextViewProps) {
+/** A text as it is; quoted words are marked wherever they stand, and the place that is asked for is brought into sight. */
+export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewProps) {
   const [isWhole, setWhole] = useState(false);
   const mark = useRef<HTMLElement>(null);
-  const places = useMemo(() => placesOf(text, quotes, focused), [text, quotes, focused]);
-  const needed = places.find((place) => place.id === focused)?.to ?? 0;
-  const shownChars = isWhole || needed > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;
+  const places = useMemo(() => {
+    const all = placesOf(text, quotes, focus?.id);
+    return all.filter(({ to }) => to <= TEXT_MAX_CHARS); // there is nothing to be seen behind it
+  }, [text, quotes, focus?.id]);
+  const current = focus ? placeAt(places, focus) : undefined;
+  const shownChars = isWhole || (current?.to ?? 0) > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;
   const shown = text.slice(0, shownChars);
   useEffect(() => {
-    if (focused !== null) mark.current?.scrollIntoView?.({ block: "center" });
-  }, [focused]);
+    if (focus) mark.current?.scrollIntoView?.({ block: "center" });
+  }, [focus]);
+  const own = places.filter(({ id }) => id === focus?.id);
   return (
     <div>
+      {current && own.length > 1 && (
+        <p role="status" className="mb-2 text-xs text-muted">
+          place {own.indexOf(current) + 1} of {own.length}
+        </p>
+      )}
       <pre tabIndex={0} className="max-h-[60vh] overflow-auto font-sans text-sm whitespace-pre-wrap break-words">
         {piecesOf(shown, places).map(({ text: piece, from, id }) =>
           id === undefined ? (
@@ -28,8 +37,8 @@ export function TextView({ text, quotes = NO_QUOTES, focused = null }: TextViewP
           ) : (
             <mark
               key={from}
-              ref={id === focused ? mark : undefined}
-              aria-current={id === focused || undefined}
+              ref={from === current?.from ? mark : undefined}
+              aria-current={from === current?.from || undefined}
               className="aria-current:outline-2 aria-current:outline-accent"
             >
               {piece}

@@ -1,57 +1,70 @@
-import { QUOTES_MAX } from "./limits";
+import { PLACES_MAX, QUOTES_MAX } from "./limits";
 
 /** From one character of a text to behind another, counted in Unicode characters. */
 type Span = readonly [from: number, to: number];
 /** A quote, and where it stands in the result as it is stored, as far as the server found it. */
 export type Quote = { id: string; text: string; spans?: readonly Span[] };
-export type Place = { id: string; from: number; to: number };
+/** The quote that is asked for; each turn brings its next place into sight. */
+export type Focus = { id: string; turn: number };
+type Range = { from: number; to: number };
+export type Place = Range & { id: string };
 
-/** Where a quote stands in a text: as it is written, or else with any white space for white space. */
-export function placeOf(text: string, quote: string): { from: number; to: number } | null {
-  const wanted = quote.trim();
-  if (wanted === "") return null;
-  const from = text.indexOf(wanted);
-  if (from >= 0) return { from, to: from + wanted.length };
-  const loose = wanted.split(/\s+/).map(escaped).join("\\s+");
-  const match = new RegExp(loose, "i").exec(text);
-  return match ? { from: match.index, to: match.index + match[0].length } : null;
+/** Where a quote stands in a text, in whatever case and with any white space for white space. */
+export function rangesOf(text: string, quote: string): Range[] {
+  const words = quote.trim().split(/\s+/).map(escaped);
+  const ranges: Range[] = [];
+  if (words[0] === "") return ranges;
+  for (const { index, 0: match } of text.matchAll(new RegExp(words.join("\\s+"), "gi"))) {
+    ranges.push({ from: index, to: index + match.length });
+    if (ranges.length === PLACES_MAX) break;
+  }
+  return ranges;
 }
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** Where the server found a quote; else where the page does. */
-function foundOf(text: string, { text: quote, spans = [] }: Quote): { from: number; to: number }[] {
-  const places = spans.map(([from, to]) => ({ from: unitsOf(text, from), to: unitsOf(text, to) }));
-  if (places.length > 0 && places.every(({ from, to }) => from < to)) return places;
-  const place = placeOf(text, quote);
-  return place ? [place] : [];
-}
+const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
-/** Where a character stands in a string, which counts those beyond the first 65,536 as two; NaN beyond its end. */
-function unitsOf(text: string, characters: number): number {
-  let units = 0;
-  for (let passed = 0; passed < characters; passed += 1) {
-    const point = text.codePointAt(units);
-    if (point === undefined) return Number.NaN;
-    units += point > 0xffff ? 2 : 1;
-  }
-  return units;
+/** From a place in characters to one in a string, which counts those beyond the first 65,536 as two; NaN behind its end. */
+function unitsIn(text: string): (characters: number) => number {
+  const wide = Array.from(text.matchAll(BEYOND_16_BITS), ({ index }, before) => index - before);
+  return (characters) => {
+    let [low, high] = [0, wide.length]; // before it stand so many of them
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((wide[middle] as number) < characters) low = middle + 1;
+      else high = middle;
+    }
+    return characters + low <= text.length ? characters + low : Number.NaN;
+  };
 }
 
 /**
  * The places of the quotes that are found, in order and none across another. The one that is asked for comes first, and
  * then the shorter: a quote of everything would cover those that say where to look.
  */
-export function placesOf(text: string, quotes: readonly Quote[], asked: string | null = null): Place[] {
-  const found = quotes
+export function placesOf(text: string, quotes: readonly Quote[], asked?: string): Place[] {
+  const units = unitsIn(text);
+  /** Where the server found a quote; else where the page does. */
+  const foundOf = ({ text: quote, spans = [] }: Quote): Range[] => {
+    const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
+    return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : rangesOf(text, quote);
+  };
+  const all = quotes
     .slice(0, QUOTES_MAX)
-    .flatMap((quote) => foundOf(text, quote).map((place) => ({ id: quote.id, ...place })))
+    .flatMap((quote) => foundOf(quote).map((range) => ({ id: quote.id, ...range })))
     .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
   const apart: Place[] = [];
-  for (const place of found) {
+  for (const place of all) {
     if (apart.every((other) => place.to <= other.from || place.from >= other.to)) apart.push(place);
   }
   return apart.sort((a, b) => a.from - b.from);
+}
+
+/** The place that a focus is at; after the last comes the first again. */
+export function placeAt(places: readonly Place[], { id, turn }: Focus): Place | undefined {
+  const own = places.filter((place) => place.id === id);
+  return own[turn % own.length];
 }
 
 export type Piece = { text: string; from: number; id?: string };

@@ -10,3 +10,5 @@ export const STRING_SHOWN_CHARS = 300;
 export const DIFF_MAX_CHARS = 200_000;
 export const DIFF_TIMEOUT_MS = 500;
 export const QUOTES_MAX = 50;
+/** Of a quote that stands in many places. */
+export const PLACES_MAX = 20;

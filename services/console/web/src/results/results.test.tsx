@@ -70,9 +70,23 @@ it("a long text is cut, and shown whole when asked", async () => {
 it("a quote beyond the cut is shown all the same", () => {
   const text = `${"x ".repeat(TEXT_SHOWN_CHARS)}the end`;
   const { container } = render(
-    <ResultPreview value={text} source={SOURCE} quotes={[{ id: "c", text: "the end" }]} focused="c" />,
+    <ResultPreview value={text} source={SOURCE} quotes={[{ id: "c", text: "the end" }]} focus={{ id: "c", turn: 0 }} />,
   );
   expect(container.querySelector("mark[aria-current]")).toHaveTextContent("the end");
+});
+
+it("a quote is brought into sight place by place, also after another view was chosen", async () => {
+  const quotes = [{ id: "c", text: "moon" }];
+  const preview = (turn: number) => (
+    <ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} focus={{ id: "c", turn }} />
+  );
+  const { container, rerender } = render(preview(0));
+  const current = () => [...container.querySelectorAll("mark")].map((mark) => mark.hasAttribute("aria-current"));
+  expect(current()).toEqual([true, false]);
+  await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));
+  rerender(preview(1));
+  expect(current()).toEqual([false, true]);
+  expect(screen.getByRole("status")).toHaveTextContent("place 2 of 2");
 });
 
 it("HTML stays text, wherever it is shown", async () => {
@@ -115,7 +129,9 @@ it("a quote that stands only in what is stored is shown there", async () => {
     },
   ];
   const value = JSON.parse(stored);
-  const { container } = await renderPage(<ResultPreview value={value} source={SOURCE} quotes={quotes} focused="c" />);
+  const { container } = await renderPage(
+    <ResultPreview value={value} source={SOURCE} quotes={quotes} focus={{ id: "c", turn: 0 }} />,
+  );
   expect(await screen.findByText("moon")).toHaveAttribute("aria-current", "true");
   expect([...container.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual(["moon", "and June"]);
   expect(screen.getByRole("tab", { name: "As stored", selected: true })).toBeVisible();

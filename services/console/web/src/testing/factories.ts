@@ -41,6 +41,7 @@ export function aLog(fields: Partial<JobLog> = {}): JobLog {
     attempt: 1,
     submission: 1,
     cursor: version,
+    kind: "call_begun",
     created_at: new Date(Date.parse(AT) + version * 1_000).toISOString(),
     ...fields,
   };

@@ -4,6 +4,7 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  type RouterHistory,
   RouterProvider,
   useSearch,
 } from "@tanstack/react-router";
@@ -21,8 +22,10 @@ function Content({ shown }: { shown: Shown }) {
 
 type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactNode);
 
+type Options = { address?: string; client?: QueryClient; history?: RouterHistory };
+
 /** Draws a thing at the root of a page, where links lead somewhere and requests are answered. */
-export async function renderPage(shown: Shown, { address = "/", client = createQueryClient() } = {}) {
+export async function renderPage(shown: Shown, { address = "/", client = createQueryClient(), history }: Options = {}) {
   const root = createRootRoute();
   const page = createRoute({
     getParentRoute: () => root,
@@ -33,7 +36,7 @@ export async function renderPage(shown: Shown, { address = "/", client = createQ
   const job = createRoute({ getParentRoute: () => root, path: "/jobs/$id", component: () => <p>a job's page</p> });
   const router = createRouter({
     routeTree: root.addChildren([page, job]),
-    history: createMemoryHistory({ initialEntries: [address] }),
+    history: history ?? createMemoryHistory({ initialEntries: [address] }),
     parseSearch,
     stringifySearch,
     defaultNotFoundComponent: () => <p>another page</p>,

@@ -12,11 +12,34 @@ export const server = setupServer(
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
 );
 
-export const serveJob = (job: Job, logs: JobLog[] = []) =>
+/** Serves a job and its log, and remembers how the log was asked for. */
+export const serveJob = (job: Job, logs: JobLog[] = []): URLSearchParams[] => {
+  const asked: URLSearchParams[] = [];
   server.use(
     http.get(`${BASE}/api/jobs/${job.id}`, () => HttpResponse.json(job)),
-    http.get(`${BASE}/api/jobs/${job.id}/logs`, () => HttpResponse.json({ items: logs, next_cursor: null })),
+    http.get(`${BASE}/api/jobs/${job.id}/logs`, ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      asked.push(query);
+      return HttpResponse.json(pageOf(logs, query));
+    }),
   );
+  return asked;
+};
+
+/** A part of a log as the console answers it. */
+function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
+  const isDescending = query.get("order") === "desc";
+  const kinds = query.getAll("kind");
+  const bound = Number(query.get("cursor") || query.get("from") || (isDescending ? Number.POSITIVE_INFINITY : 0));
+  const found = logs
+    .filter(({ version }) => (isDescending ? version <= bound : version >= bound))
+    .filter(({ kind }) => kinds.length === 0 || kinds.includes(kind ?? ""))
+    .toSorted((a, b) => (a.version - b.version) * (isDescending ? -1 : 1));
+  const limit = Number(query.get("limit") ?? 100);
+  const bodies = query.get("fields") === "summary" ? { request_payload: null, response_payload: null } : {};
+  const items = found.slice(0, limit).map((log) => ({ ...log, ...bodies }));
+  return { items, next_cursor: found[limit] ? String(found[limit].version) : null };
+}
 
 /** Serves a list, and remembers how it was asked for. */
 export function serveJobs(...pages: Job[][]): URL[] {

@@ -11,15 +11,24 @@ type DialogProps = {
   description?: string;
   children: ReactNode;
   className?: string;
+  /** What is focused first, as a selector; else the first that can be. */
+  focusedFirst?: string;
 };
 
 /** Something to look at or to fill in; Escape and a click beside it close it. */
-export function Dialog({ open, onOpenChange, title, description, children, className }: DialogProps) {
+export function Dialog({ open, onOpenChange, title, description, children, className, focusedFirst }: DialogProps) {
+  const focusFirst = (event: Event) => {
+    const wanted = focusedFirst && (event.currentTarget as Element).querySelector<HTMLElement>(focusedFirst);
+    if (!wanted) return;
+    event.preventDefault();
+    wanted.focus();
+  };
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
+          onOpenAutoFocus={focusFirst}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed top-[10vh] left-1/2 z-50 max-h-[80dvh] w-[min(560px,calc(100vw-32px))] -translate-x-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl",

@@ -25,9 +25,12 @@ export function Menu({ trigger, children }: MenuProps) {
 const ITEM =
   "flex h-8 pointer-coarse:h-11 cursor-pointer items-center gap-2 rounded px-2 text-sm outline-none data-highlighted:bg-sunken data-disabled:opacity-60";
 
-export function MenuItem({ onSelect, children }: { onSelect: () => void; children: ReactNode }) {
+/** `reason`: why it cannot be chosen. */
+type MenuItemProps = { onSelect: () => void; reason?: string | null; children: ReactNode };
+
+export function MenuItem({ onSelect, reason, children }: MenuItemProps) {
   return (
-    <Radix.Item className={ITEM} onSelect={onSelect}>
+    <Radix.Item className={ITEM} onSelect={onSelect} disabled={Boolean(reason)} title={reason ?? undefined}>
       {children}
     </Radix.Item>
   );

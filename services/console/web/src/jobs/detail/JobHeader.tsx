@@ -1,13 +1,16 @@
 import { Link } from "@tanstack/react-router";
+import { Pencil } from "lucide-react";
+import { useState } from "react";
 import type { Job, JobLog } from "@/api/types";
 import { money, shortId } from "@/lib/format";
 import { Copy } from "@/ui/copy";
 import { Time } from "@/ui/time";
-import { JobActionButtons } from "../JobActionButtons";
+import { ActionButton, JobActionButtons } from "../JobActionButtons";
 import { JobProgress } from "../JobProgress";
 import { JobStatusBadge } from "../JobStatusBadge";
 import { usePendingAction } from "../mutations";
-import type { Action } from "../status";
+import { type Action, editRefusal } from "../status";
+import { EditJobDialog, type Part } from "./EditJobDialog";
 import { JobMenu } from "./JobMenu";
 
 type JobHeaderProps = {
@@ -21,6 +24,8 @@ type JobHeaderProps = {
 /** What the job is, where it stands, and what can be done with it. */
 export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
+  const [editing, edit] = useState<Part | null>(null);
+  const reason = editRefusal(job);
   return (
     <header className="space-y-3 border-b pb-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
@@ -31,11 +36,13 @@ export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderP
           </div>
           <Facts job={job} />
         </div>
-        <div className="flex items-start gap-2">
+        <div className="flex flex-wrap items-start gap-2">
           <JobActionButtons job={job} asked={asked} onHeard={onHeard} />
-          <JobMenu job={job} onDuplicate={onDuplicate} />
+          <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
+          <JobMenu reason={reason} onEditCriteria={() => edit("criteria")} onDuplicate={onDuplicate} />
         </div>
       </div>
+      {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
       <JobProgress job={job} logs={logs} />
       {job.description && <p className="max-w-prose whitespace-pre-wrap break-words">{job.description}</p>}
     </header>

@@ -1,17 +1,32 @@
-import { useState } from "react";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
 import type { JobLog, JobLogStatus } from "@/api/types";
+import { nextOf } from "@/lib/format";
 import { useChoice } from "@/lib/storage";
+import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
+import { OLDER_SIZE, olderLogsQuery } from "../logs";
+import { ProblemState } from "../ProblemState";
 import { LOOKS } from "../status";
 import { SubmissionGroup } from "./SubmissionGroup";
 import { submissionsOf } from "./submissions";
 
-type JobHistoryProps = { logs: readonly JobLog[]; isCut?: boolean };
+type JobHistoryProps = {
+  jobId: string;
+  /** The newest entries, oldest first. */
+  newest: readonly JobLog[];
+};
 
 const NEWEST_FIRST = true;
 
-/** Everything that was recorded, by submission. */
-export function JobHistory({ logs, isCut = false }: JobHistoryProps) {
+/** Everything that was recorded, by submission; what is older comes when it is asked for. */
+export function JobHistory({ jobId, newest }: JobHistoryProps) {
+  const older = useInfiniteQuery(olderLogsQuery(jobId, newest[0]?.version ?? 1));
+  const logs = useMemo(() => {
+    const before = older.data?.pages.flatMap((page) => page.items) ?? [];
+    return [...before.reverse(), ...newest];
+  }, [older.data, newest]);
+  const left = (logs[0]?.version ?? 1) - 1;
   const [newestFirst, setNewestFirst] = useChoice("history.newest-first", NEWEST_FIRST);
   const [kind, setKind] = useState<JobLogStatus | "">("");
   const submissions = submissionsOf(logs);
@@ -20,6 +35,14 @@ export function JobHistory({ logs, isCut = false }: JobHistoryProps) {
     .map((submission) => ({ ...submission, logs: submission.logs.filter((log) => kind === "" || log.status === kind) }))
     .filter((submission) => submission.logs.length > 0);
   const kinds = [...new Set(logs.map((log) => log.status))];
+  const more = left > 0 && (
+    <div className="space-y-2 border-t py-2 first:border-t-0">
+      <ProblemState error={older.error} />
+      <Button aria-busy={older.isFetching} unavailable={older.isFetching} onClick={() => void older.fetchNextPage()}>
+        Show {nextOf(left, OLDER_SIZE)} older
+      </Button>
+    </div>
+  );
   return (
     <div>
       <div className="flex flex-wrap gap-2 pb-2">
@@ -46,15 +69,17 @@ export function JobHistory({ logs, isCut = false }: JobHistoryProps) {
           ))}
         </Select>
       </div>
+      {!newestFirst && more}
       {(newestFirst ? shown.toReversed() : shown).map((submission) => (
         <SubmissionGroup
           key={submission.key}
           submission={submission}
+          isCut={left > 0 && submission.key === submissions[0]?.key}
           isOpen={submission.key === last || submissions.length <= 2}
           newestFirst={newestFirst}
         />
       ))}
-      {isCut && <p className="pt-2 text-muted">Only the first {logs.length} entries are shown.</p>}
+      {newestFirst && more}
     </div>
   );
 }

@@ -1,35 +1,35 @@
-import { Copy, Link2, MoreHorizontal, Pencil } from "lucide-react";
-import { useState } from "react";
-import type { Job } from "@/api/types";
+import { Copy, Link2, ListChecks, MoreHorizontal } from "lucide-react";
 import { Button } from "@/ui/button";
 import { Menu, MenuItem } from "@/ui/menu";
 import { toast } from "@/ui/toast";
-import { EditCriteriaDialog } from "./EditCriteriaDialog";
+
+type JobMenuProps = {
+  /** Why the criteria cannot be edited. */
+  reason: string | null;
+  onEditCriteria: () => void;
+  onDuplicate: () => void;
+};
 
 /** What else can be done with a job: its criteria, its copy, its address. */
-export function JobMenu({ job, onDuplicate }: { job: Job; onDuplicate: () => void }) {
-  const [isEditing, edit] = useState(false);
+export function JobMenu({ reason, onEditCriteria, onDuplicate }: JobMenuProps) {
   return (
-    <>
-      <Menu
-        trigger={
-          <Button size="icon" aria-label="More">
-            <MoreHorizontal aria-hidden size={16} />
-          </Button>
-        }
-      >
-        <MenuItem onSelect={() => edit(true)}>
-          <Pencil aria-hidden size={14} /> Edit the criteria
-        </MenuItem>
-        <MenuItem onSelect={onDuplicate}>
-          <Copy aria-hidden size={14} /> Duplicate with edits
-        </MenuItem>
-        <MenuItem onSelect={() => void copyLink()}>
-          <Link2 aria-hidden size={14} /> Copy the link
-        </MenuItem>
-      </Menu>
-      {isEditing && <EditCriteriaDialog job={job} onClose={() => edit(false)} />}
-    </>
+    <Menu
+      trigger={
+        <Button size="icon" aria-label="More">
+          <MoreHorizontal aria-hidden size={16} />
+        </Button>
+      }
+    >
+      <MenuItem onSelect={onEditCriteria} reason={reason}>
+        <ListChecks aria-hidden size={14} /> Edit criteria
+      </MenuItem>
+      <MenuItem onSelect={onDuplicate}>
+        <Copy aria-hidden size={14} /> Duplicate with edits
+      </MenuItem>
+      <MenuItem onSelect={() => void copyLink()}>
+        <Link2 aria-hidden size={14} /> Copy the link
+      </MenuItem>
+    </Menu>
   );
 }
 

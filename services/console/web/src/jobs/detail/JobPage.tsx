@@ -9,13 +9,14 @@ import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
 import { useNeighbours } from "../list/neighbours";
-import { jobQuery, logsQuery } from "../queries";
+import { logsQuery, milestonesQuery } from "../logs";
+import { jobQuery } from "../queries";
 import type { Action } from "../status";
 import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHeader } from "./JobHeader";
 import { JobHistory } from "./JobHistory";
 import { ResultSection } from "./ResultSection";
-import { submissionsOf } from "./submissions";
+import { sparse, submissionsOf } from "./submissions";
 
 const NO_LOGS: never[] = [];
 
@@ -29,8 +30,10 @@ export function JobPage({ id }: { id: string }) {
   const { before, after } = useNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
   useKeys({ e: () => ask("execute"), j: () => go(after), k: () => go(before), u: () => void navigate({ to: "/" }) });
-  const items = logs.data?.items ?? NO_LOGS;
-  const submissions = useMemo(() => submissionsOf(items), [items]);
+  const newest = logs.data?.items ?? NO_LOGS;
+  const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
+  const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
+  const submissions = useMemo(() => submissionsOf(known), [known]);
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
@@ -47,18 +50,18 @@ export function JobPage({ id }: { id: string }) {
         <>
           <JobHeader
             job={job.data}
-            logs={items}
+            logs={known}
             asked={asked}
             onHeard={() => ask(null)}
             onDuplicate={() => void navigate({ to: "/new", search: { from: id } })}
           />
-          <JobErrorPanel job={job.data} logs={items} />
-          <ResultSection key={id} job={job.data} submissions={submissions} />
+          <JobErrorPanel job={job.data} logs={known} />
+          <ResultSection key={id} job={job.data} submissions={submissions} isPending={logs.isPending} />
           <section aria-label="History">
             <h2 className="pb-2 text-lg font-semibold">History</h2>
             {logs.error && !logs.data && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
-            {logs.data && <JobHistory logs={items} isCut={logs.data.isCut} />}
+            {logs.data && <JobHistory jobId={id} newest={newest} />}
           </section>
           <Inputs job={job.data} />
         </>

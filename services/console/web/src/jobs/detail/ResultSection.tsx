@@ -1,26 +1,38 @@
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import type { Job } from "@/api/types";
+import type { Job, JobLog } from "@/api/types";
+import type { Focus } from "@/results/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/field";
+import { Skeleton } from "@/ui/states";
+import { entryQuery } from "../logs";
+import { ProblemState } from "../ProblemState";
+import { resultOf, verdictOf } from "./answers";
 import { CriteriaList } from "./CriteriaList";
 import { named, type Submission } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
 
-type ResultSectionProps = { job: Job; submissions: readonly Submission[] };
+type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPending: boolean };
 
 /** The verdict beside the result that it judges: one submission, and how it differs from another. */
-export function ResultSection({ job, submissions }: ResultSectionProps) {
+export function ResultSection({ job, submissions, isPending }: ResultSectionProps) {
   const all = useMemo(
     () => named(submissions).filter(({ submission }) => submission.resultVersion !== null),
     [submissions],
   );
   const [chosen, choose] = useState<string | null>(null);
   const [against, compare] = useState<string | null>(null);
-  const [focused, focus] = useState<string | null>(null);
+  const [focus, setFocus] = useState<Focus | null>(null);
+  /** Its first place; asked for again, the next one. */
+  const find = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   const shown = all.find(({ submission }) => submission.key === chosen) ?? all.at(-1);
   const others = all.filter((each) => each !== shown);
   const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
-  const verdict = shown?.submission.verdict;
+  const { entry, error } = useEntry(job.id, shown?.submission);
+  const { entry: otherEntry } = useEntry(job.id, other?.submission);
+  const isRead = shown ? entry !== undefined || error !== null : !isPending;
+  const verdict = entry && verdictOf(entry);
+  const otherVerdict = otherEntry && verdictOf(otherEntry);
   const quotes = useMemo(
     () =>
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
@@ -28,7 +40,7 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
       ),
     [verdict],
   );
-  const compared = other && { name: other.name.toLowerCase(), value: other.submission.result };
+  const compared = other && otherEntry && { name: other.name.toLowerCase(), value: resultOf(otherEntry) };
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
@@ -45,31 +57,44 @@ export function ResultSection({ job, submissions }: ResultSectionProps) {
         {verdict ? (
           <VerdictPanel
             verdict={verdict}
-            compared={other?.submission.verdict && { name: other.name, verdict: other.submission.verdict }}
-            focused={focused}
-            onQuote={(criterion) => focus(focused === criterion ? null : criterion)}
+            compared={other && otherVerdict && { name: other.name, verdict: otherVerdict }}
+            focused={focus?.id ?? null}
+            onQuote={find}
           />
-        ) : (
+        ) : isRead ? (
           <CriteriaList criteria={job.acceptance_criteria} />
+        ) : (
+          <Skeleton className="h-40" />
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
         <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
-        {shown ? (
+        {!shown && !isPending && <p className="text-muted">No agent has answered yet.</p>}
+        {shown && entry && (
           <ResultPreview
             key={shown.submission.key}
-            value={shown.submission.result}
-            source={{ jobId: job.id, version: shown.submission.resultVersion ?? 0 }}
+            value={resultOf(entry)}
+            source={{ jobId: job.id, version: entry.version }}
             quotes={quotes}
-            focused={focused}
+            focus={focus}
             compared={compared}
           />
-        ) : (
-          <p className="text-muted">No agent has answered yet.</p>
         )}
+        {error && <ProblemState error={error} />}
+        {!isRead && <Skeleton className="h-40" />}
       </section>
     </div>
   );
+}
+
+/** The entry that holds a submission's result; the one before it of the same submission while that is being read. */
+function useEntry(jobId: string, submission: Submission | undefined): { entry?: JobLog; error: Error | null } {
+  const { data, error } = useQuery({
+    ...entryQuery(jobId, submission?.resultVersion ?? 0),
+    enabled: submission !== undefined,
+    placeholderData: (before) => (before?.execution_id === submission?.executionId ? before : undefined),
+  });
+  return { entry: data ?? undefined, error };
 }
 
 type ChoiceProps = {

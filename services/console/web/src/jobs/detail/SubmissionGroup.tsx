@@ -1,19 +1,30 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { cn } from "@/lib/cn";
+import { nextOf } from "@/lib/format";
+import { Button } from "@/ui/button";
 import { Duration } from "@/ui/duration";
 import { JobLogItem } from "../JobLogItem";
 import { JobStatusBadge } from "../JobStatusBadge";
-import { metCount } from "./answers";
 import { type Submission, titleOf } from "./submissions";
 
-type SubmissionGroupProps = { submission: Submission; isOpen: boolean; newestFirst: boolean };
+type SubmissionGroupProps = {
+  submission: Submission;
+  /** It began before what was read. */
+  isCut: boolean;
+  isOpen: boolean;
+  newestFirst: boolean;
+};
+
+const SHOWN = 100;
 
 /** One submission of the history: who worked on it, for how long, how it ended, and all that was recorded. */
-export function SubmissionGroup({ submission, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
+export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
   const [isOpen, setOpen] = useState(isOpenAtFirst);
-  const { logs, agent, startedAt, endedAt, outcome, verdict, number } = submission;
-  const shown = newestFirst ? logs.toReversed() : logs;
+  const [most, setMost] = useState(SHOWN);
+  const { logs, agent, startedAt, endedAt, outcome, reason, number } = submission;
+  const shown = (newestFirst ? logs.toReversed() : logs).slice(0, most);
+  const left = logs.length - shown.length;
   return (
     <section className="border-t py-2 first:border-t-0">
       <h3>
@@ -27,12 +38,12 @@ export function SubmissionGroup({ submission, isOpen: isOpenAtFirst, newestFirst
           <span className="font-semibold">{titleOf(submission)}</span>
           {agent && <span>{agent}</span>}
           {number !== null && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
-          {verdict && <span>{metCount(verdict.criteria)}</span>}
-          {number !== null && (
+          {number !== null && !isCut && (
             <span className="text-muted">
               <Duration from={startedAt} to={endedAt} />
             </span>
           )}
+          {reason && <span className="min-w-0 truncate text-muted">{reason}</span>}
         </button>
       </h3>
       {isOpen && (
@@ -41,10 +52,17 @@ export function SubmissionGroup({ submission, isOpen: isOpenAtFirst, newestFirst
             <JobLogItem
               key={log.version}
               log={log}
-              before={logs[logs.indexOf(log) - 1]}
+              before={logs[newestFirst ? logs.length - index - 2 : index - 1]}
               isLast={index === shown.length - 1}
             />
           ))}
+          {left > 0 && (
+            <li>
+              <Button size="small" onClick={() => setMost(most + SHOWN)}>
+                Show {nextOf(left, SHOWN)} more
+              </Button>
+            </li>
+          )}
         </ol>
       )}
     </section>

@@ -9,7 +9,7 @@ type VerdictPanelProps = {
   /** The verdict to compare it with, and how it is called. */
   compared?: { name: string; verdict: Verdict };
   focused: string | null;
-  /** Show where a quote stands in the result. */
+  /** Show where a quote stands in the result, or where else. */
   onQuote: (criterion: string) => void;
 };
 
@@ -78,7 +78,7 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
           <button
             type="button"
             aria-pressed={isFocused}
-            title="Show where it stands in the result"
+            title="Show where it stands in the result; again: the next place"
             onClick={() => onQuote(text)}
             className="mt-1 max-w-full text-left break-words hover:underline"
           >

@@ -7,12 +7,6 @@ function answerOf(log: JobLog): Answer | undefined {
   return typeof payload === "object" && payload !== null && !Array.isArray(payload) ? (payload as Answer) : undefined;
 }
 
-/** Whether an agent's result stands in this log; null is a result too. */
-export function hasResult(log: JobLog): boolean {
-  const answer = answerOf(log);
-  return answer !== undefined && "result" in answer;
-}
-
 export function resultOf(log: JobLog): unknown {
   return answerOf(log)?.result;
 }

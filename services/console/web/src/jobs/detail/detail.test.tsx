@@ -2,12 +2,12 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { aJob, aLog, aVerdict } from "@/testing/factories";
+import { applyJobs } from "@/live/apply";
+import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { problem, serveJob, server } from "@/testing/server";
 import { CriteriaList } from "./CriteriaList";
 import { JobErrorPanel } from "./JobErrorPanel";
-import { JobHistory } from "./JobHistory";
 import { JobPage } from "./JobPage";
 import { named, submissionsOf } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
@@ -26,9 +26,10 @@ const HISTORY = [
     message: "created, assigned to writer",
   }),
   aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
-  aLog({ version: 3, response_payload: { result: { text: "moon and June\nand so on" } } }),
+  aLog({ version: 3, kind: "result", response_payload: { result: { text: "moon and June\nand so on" } } }),
   aLog({
     version: 4,
+    kind: "not_met",
     status: "RESUBMISSION_REQUIRED",
     response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST },
   }),
@@ -44,6 +45,7 @@ const HISTORY = [
     status: "COMPLETED",
     execution_id: "execution-2",
     submission: 2,
+    kind: "met",
     response_payload: { result: { text: "moon and June" }, verdict: SECOND },
   }),
 ];
@@ -61,22 +63,6 @@ it("the history is grouped by submission", () => {
 it("a submission that was tried again has a name of its own", () => {
   const again = HISTORY.map((log) => (log.execution_id === "execution-2" ? { ...log, submission: 1 } : log));
   expect(named(submissionsOf(again)).map(({ name }) => name)).toEqual(["Submission 1", "Submission 1 (try 2)"]);
-});
-
-it("the newest submission is open, and the order can be turned round", async () => {
-  render(<JobHistory logs={HISTORY} />);
-  const titles = () => screen.getAllByRole("heading", { level: 3 }).map((each) => each.textContent?.slice(0, 12));
-  expect(titles()).toEqual(["Submission 2", "Submission 1", "Assignmentwr"]);
-  expect(screen.getByText("submission 2 was requested")).toBeVisible();
-  expect(screen.queryByText("submission 1 was requested")).not.toBeInTheDocument();
-  await userEvent.selectOptions(screen.getByLabelText("Order"), "Oldest first");
-  expect(titles()).toEqual(["Assignmentwr", "Submission 1", "Submission 2"]);
-});
-
-it("the history can be narrowed to one kind", async () => {
-  render(<JobHistory logs={HISTORY} />);
-  await userEvent.selectOptions(screen.getByLabelText("Kind"), "Completed");
-  expect(screen.getAllByRole("listitem")).toHaveLength(1);
 });
 
 it("a verdict shows every criterion, those that passed too, with evidence and comment", async () => {
@@ -142,7 +128,7 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
   const { user, container } = await renderPage(<JobPage id="poem" />);
   expect(await screen.findByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
-  const quotes = await screen.findAllByTitle("Show where it stands in the result");
+  const quotes = await screen.findAllByTitle(/^Show where it stands in the result/);
   await user.click(quotes[0] as HTMLElement);
   const result = screen.getByRole("region", { name: "Result" });
   expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
@@ -151,17 +137,38 @@ it("a job's page shows it all, and leads from a quote to its place in the result
   expect(container.querySelectorAll("[data-version]").length).toBe(2);
 });
 
-it("a quote is shown where the server found it, in the result of the entry that was judged", async () => {
-  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? [[20, 33]] : [] }));
-  const payload = { result: "moon and June, 🌙 so MOON AND JUNE", verdict: { ...FIRST, criteria } };
-  const logs = [aLog({ version: 4, status: "REJECTED", response_payload: payload })];
+const EVERYWHERE = [
+  [20, 33],
+  [35, 48],
+];
+
+it("a quote is shown wherever the server found it, in the result of the entry that was judged", async () => {
+  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? EVERYWHERE : [] }));
+  const payload = { result: "moon and June, 🌙 so MOON AND JUNE, Moon and June", verdict: { ...FIRST, criteria } };
+  const logs = [aLog({ version: 4, status: "REJECTED", kind: "not_met", response_payload: payload })];
   serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);
   const { user } = await renderPage(<JobPage id="poem" />);
-  await user.click(await screen.findByTitle("Show where it stands in the result"));
+  await user.click(await screen.findByTitle(/^Show where it stands in the result/));
   const result = screen.getByRole("region", { name: "Result" });
-  expect(result.querySelector("mark[aria-current]")).toHaveTextContent("MOON AND JUNE");
+  const current = () => result.querySelector("mark[aria-current]");
+  expect([...result.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual([
+    "MOON AND JUNE",
+    "Moon and June",
+  ]);
+  expect(current()).toHaveTextContent("MOON AND JUNE");
+  await user.click(screen.getByTitle(/^Show where it stands in the result/));
+  expect(current()).toHaveTextContent("Moon and June");
   const link = within(result).getByRole("link", { name: "Download" });
   expect(link).toHaveAttribute("href", "/api/jobs/poem/logs/4/result?download=1");
+});
+
+it("a job that was edited elsewhere is shown as it is then", async () => {
+  serveJob(aJob({ status: "FAILED", version: 6 }), HISTORY);
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  serveJob(aJob({ status: "FAILED", version: 7, title: "An ode" }), HISTORY);
+  applyJobs(client, new Map([["poem", [aChange({ version: 7, status: "FAILED", log: { kind: "edited" } })]]]));
+  expect(await screen.findByRole("heading", { level: 1, name: "An ode" })).toBeVisible();
 });
 
 it("a job that is not there is said so in the server's words", async () => {

@@ -1,5 +1,5 @@
-import type { JobLog, JobLogStatus, Verdict } from "@/api/types";
-import { hasResult, resultOf, verdictOf } from "./answers";
+import type { JobLog, JobLogStatus } from "@/api/types";
+import { hasResult } from "../logs";
 
 /** What was recorded of one execution; or, without one, between executions. */
 export type Submission = {
@@ -14,8 +14,8 @@ export type Submission = {
   outcome: JobLogStatus;
   /** Of the entry that holds the result; null where there is none yet. */
   resultVersion: number | null;
-  result: unknown;
-  verdict?: Verdict;
+  /** What the verdict says in short. */
+  reason: string | null;
 };
 
 const ENDS: ReadonlySet<JobLogStatus> = new Set([
@@ -26,6 +26,12 @@ const ENDS: ReadonlySet<JobLogStatus> = new Set([
   "CANCELLED",
 ]);
 
+/** The newest entries, and of those before them what matters for results: enough to know where a job stands. */
+export function sparse(milestones: readonly JobLog[], newest: readonly JobLog[]): readonly JobLog[] {
+  const first = newest[0]?.version ?? 0;
+  return first > 1 ? [...milestones.filter(({ version }) => version < first), ...newest] : newest;
+}
+
 /** The history by submission, oldest first. */
 export function submissionsOf(logs: readonly JobLog[]): Submission[] {
   const groups: JobLog[][] = [];
@@ -34,7 +40,13 @@ export function submissionsOf(logs: readonly JobLog[]): Submission[] {
     if (group && (group[0]?.execution_id ?? null) === (log.execution_id ?? null)) group.push(log);
     else groups.push([log]);
   }
-  return groups.map(submissionOf);
+  const seen = new Set<string>();
+  return groups.map((logs) => {
+    const submission = submissionOf(logs);
+    if (seen.has(submission.key)) submission.key += `/${logs[0]?.version}`; // an answer that came late
+    seen.add(submission.key);
+    return submission;
+  });
 }
 
 function submissionOf(logs: JobLog[]): Submission {
@@ -44,7 +56,7 @@ function submissionOf(logs: JobLog[]): Submission {
   const withResult = logs.findLast(hasResult);
   const isOver = executionId === null || ENDS.has(last.status);
   return {
-    key: `${first.version}`,
+    key: executionId ?? `${first.version}`,
     number: executionId === null ? null : (logs.find((log) => log.submission != null)?.submission ?? 1),
     executionId,
     agent: logs.findLast((log) => log.agent_id)?.agent_id ?? null,
@@ -53,8 +65,7 @@ function submissionOf(logs: JobLog[]): Submission {
     endedAt: isOver ? last.created_at : null,
     outcome: last.status,
     resultVersion: withResult?.version ?? null,
-    result: withResult && resultOf(withResult),
-    verdict: logs.map(verdictOf).findLast((verdict) => verdict !== undefined),
+    reason: withResult && withResult.kind !== "result" ? (withResult.message ?? null) : null,
   };
 }
 

@@ -1,3 +1,4 @@
+import { createBrowserHistory, type RouterHistory } from "@tanstack/react-router";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 import { aJob } from "@/testing/factories";
@@ -12,8 +13,8 @@ vi.mock("./JsonCode", () => ({
   ),
 }));
 
-async function form(from?: string) {
-  const view = await renderPage(<NewJobPage from={from} />);
+async function form(from?: string, history?: RouterHistory) {
+  const view = await renderPage(<NewJobPage from={from} />, { history });
   await screen.findByLabelText("Payload");
   const press = (name: string) => view.user.click(screen.getByRole("button", { name }));
   return { ...view, press };
@@ -30,10 +31,14 @@ async function filled() {
 
 it("says what is missing before it asks", async () => {
   const asked = onPost("/api/jobs", () => json(aJob(), 201));
-  const { press } = await form();
+  const { user, press } = await form();
   await press("Create");
   expect(await screen.findByText("It needs a title.")).toBeVisible();
   expect(screen.getByText("It needs at least one criterion.")).toBeVisible();
+  expect(screen.getByLabelText("Title")).toHaveFocus();
+  await user.keyboard("A poem");
+  await press("Create");
+  await waitFor(() => expect(screen.getByLabelText("Criterion 1")).toHaveFocus());
   expect(asked).toHaveLength(0);
 });
 
@@ -112,6 +117,35 @@ it("a payload that is no JSON is not sent", async () => {
   expect(screen.getByText(/^This is not JSON/)).toBeVisible();
   await press("Create");
   expect(asked).toHaveLength(0);
+});
+
+const toJob = { to: "/jobs/$id" as never, params: { id: "poem" } as never };
+
+it("asks before an unfinished form is left, and stays or goes as it is told", async () => {
+  const { user, router } = await filled();
+  const asked = () => screen.findByRole("alertdialog", { name: "Leave without saving?" });
+  void router.navigate(toJob);
+  await user.click(within(await asked()).getByRole("button", { name: "Back" }));
+  expect(screen.getByLabelText("Title")).toHaveValue("A poem");
+  expect(router.state.location.pathname).toBe("/");
+  void router.navigate(toJob);
+  await user.click(within(await asked()).getByRole("button", { name: "Leave" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/jobs/poem"));
+});
+
+const isHeldBack = () => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+
+it("holds back the closing of its window while it is unfinished, and never asks about nothing", async () => {
+  const history = createBrowserHistory();
+  const { user, router } = await form(undefined, history);
+  expect(isHeldBack()).toBe(false);
+  await user.type(screen.getByLabelText("Title"), "A");
+  expect(isHeldBack()).toBe(true);
+  await user.clear(screen.getByLabelText("Title"));
+  expect(isHeldBack()).toBe(false);
+  await router.navigate(toJob);
+  expect(router.state.location.pathname).toBe("/jobs/poem");
+  history.destroy();
 });
 
 it("a duplicate begins with what the other has", async () => {

@@ -57,9 +57,13 @@ export function valuesOf(job: Job): JobValues {
 
 const lines = (text: string) => [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");
 
+export function labelsOf({ labels }: JobValues): Record<string, string> {
+  const named = labels.filter(({ name }) => name.trim() !== "");
+  return Object.fromEntries(named.map(({ name, value }) => [name.trim(), value]));
+}
+
 /** The request that the form stands for. `base` is the policy that it began with: what it does not show is kept. */
 export function newJobOf(values: JobValues, base: Policy = {}): NewJob {
-  const labels = values.labels.filter(({ name }) => name.trim() !== "");
   return {
     title: values.title,
     description: values.description,
@@ -67,7 +71,7 @@ export function newJobOf(values: JobValues, base: Policy = {}): NewJob {
     payload: values.payload.trim() === "" ? null : parseJson(values.payload),
     agent_id: values.who === "agent" ? values.agent_id || null : null,
     ...(values.who === "capabilities" && { capabilities: lines(values.capabilities) }),
-    labels: Object.fromEntries(labels.map(({ name, value }) => [name.trim(), value])),
+    labels: labelsOf(values),
     tenant: values.tenant,
     priority: Number(values.priority),
     ...(values.not_before !== "" && { not_before: new Date(values.not_before).toISOString() }),

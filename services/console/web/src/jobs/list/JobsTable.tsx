@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
+import { useNow } from "@/lib/clock";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/field";
 import { COLUMN_LOOK, type ColumnId, columns, features, ON_A_PHONE } from "./columns";
@@ -12,6 +13,7 @@ import { JobCard } from "./JobCard";
 const ROW_PX = 40;
 const CARD_PX = 72;
 const NEAR_END_ROWS = 20;
+const MINUTE_MS = 60_000;
 
 type JobsTableProps = {
   jobs: Job[];
@@ -57,6 +59,7 @@ export function JobsTable(props: JobsTableProps) {
     if (place >= 0) virtual.scrollToIndex(place);
   }, [place, virtual]);
   const rows = table.getRowModel().rows;
+  const now = useNow(MINUTE_MS);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const shown = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
@@ -71,6 +74,7 @@ export function JobsTable(props: JobsTableProps) {
           const row = rows[index];
           if (!row) return null;
           const job = row.original;
+          const isOut = !matches(job, search, now);
           return (
             <tr
               key={`${job.id}`}
@@ -80,9 +84,9 @@ export function JobsTable(props: JobsTableProps) {
               className={cn(
                 isNarrow ? "h-18" : "h-10",
                 "border-b hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
-                !matches(job, search) && "text-muted italic grayscale",
+                isOut && "text-muted italic grayscale",
               )}
-              title={matches(job, search) ? undefined : "It no longer matches the filter"}
+              title={isOut ? "It no longer matches the filter" : undefined}
             >
               <td className="w-10 px-3">
                 <Checkbox

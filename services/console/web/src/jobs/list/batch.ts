@@ -3,7 +3,7 @@ import { api } from "@/api/client";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
 import { count, counted } from "@/lib/format";
 import { once } from "../mutations";
-import { type JobsSearch, since } from "./filters";
+import { type JobsSearch, labelOf, since } from "./filters";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
 export type Which = { job_ids: string[] } | { filter: JobFilter };
@@ -23,10 +23,7 @@ export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
 
 /** The filter as a batch takes it: a period becomes the time when it began. */
 export function filterOf(search: JobsSearch, now: number): JobFilter {
-  const labels = search.label?.map((label) => {
-    const [name = "", ...value] = label.split(":");
-    return [name, value.join(":")] as const;
-  });
+  const labels = search.label?.map(labelOf);
   return {
     statuses: search.status ?? EXECUTABLE,
     ...(search.agent && { agent_id: search.agent }),

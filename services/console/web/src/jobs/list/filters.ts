@@ -70,14 +70,25 @@ export function since({ period }: JobsSearch, now: number): string | undefined {
 }
 
 /** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
-export function matches(job: Job, search: JobsSearch): boolean {
-  if (search.status && !search.status.includes(job.status)) return false;
-  if (search.agent && job.agent_id !== search.agent) return false;
-  if (search.tenant && job.tenant !== search.tenant) return false;
-  return (search.label ?? []).every((label) => {
-    const [name = "", ...value] = label.split(":");
-    return job.labels?.[name] === value.join(":");
+export function matches(job: Job, search: JobsSearch, now: number): boolean {
+  const { status, agent, tenant, batch, label = [], text = "" } = search;
+  if (status && !status.includes(job.status)) return false;
+  if (agent && job.agent_id !== agent) return false;
+  if (tenant && job.tenant !== tenant) return false;
+  if (batch && job.batch_id !== batch.toLowerCase()) return false;
+  if (Date.parse(job.created_at) < Date.parse(since(search, now) ?? job.created_at)) return false;
+  const sought = text.toLowerCase();
+  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return false;
+  return label.every((each) => {
+    const [name, value] = labelOf(each);
+    return job.labels?.[name] === value;
   });
+}
+
+/** "name:value"; a value may hold colons. */
+export function labelOf(text: string): [name: string, value: string] {
+  const [name = "", ...value] = text.split(":");
+  return [name, value.join(":")];
 }
 
 /** Which jobs, in whatever order. */

@@ -1,0 +1,106 @@
+import { useState } from "react";
+import { FormProvider, useForm } from "react-hook-form";
+import { placeErrors } from "@/api/form";
+import { asApiError } from "@/api/problem";
+import type { Job } from "@/api/types";
+import { Button } from "@/ui/button";
+import { Dialog } from "@/ui/dialog";
+import { useUnsaved } from "@/ui/unsaved";
+import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "../form/edit";
+import { LabelsField, PayloadField, PriorityField, TextFields } from "../form/fields";
+import { useEditJob } from "../form/mutations";
+import { PolicyFields } from "../form/PolicyFields";
+import { JOB_FIELDS, type JobValues, valuesOf } from "../form/values";
+import { ProblemState } from "../ProblemState";
+import { editRefusal } from "../status";
+
+/** What of the form somebody came for. */
+export type Part = "all" | "criteria";
+type EditJobDialogProps = { job: Job; part: Part; onClose: () => void };
+
+/** Changes what a job asks for, as it was seen: where the job has changed meanwhile, that is said first. */
+export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
+  const [base, setBase] = useState(job);
+  const form = useForm<JobValues>({ defaultValues: valuesOf(job), mode: "onTouched" });
+  const edit = useEditJob();
+  const values = form.watch();
+  const changed = changedIn(values, base);
+  const { leave, warning } = useUnsaved(changed.length > 0, onClose);
+  const refusal = editRefusal(job);
+  const isOutdated = edit.error !== null && asApiError(edit.error).status === 412;
+  const isReady = changed.length > 0 && refusal === null && !edit.isPending && !isOutdated;
+  const save = form.handleSubmit((filled) => {
+    const onError = (error: Error) => placeErrors(error, JOB_FIELDS, form.setError);
+    edit.mutate({ id: job.id, version: base.version, edit: editOf(filled, base) }, { onSuccess: onClose, onError });
+  });
+  const goOn = () => {
+    form.reset(rebased(values, base, job));
+    setBase(job);
+    edit.reset();
+  };
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && leave()}
+      title="Edit the job"
+      description="What is asked for from now on. Results and verdicts that are there stay as they are."
+      className="w-[min(760px,calc(100vw-32px))]"
+      focusedFirst={part === "criteria" ? "[data-criterion]" : "input"}
+    >
+      <FormProvider {...form}>
+        <form
+          noValidate
+          className="space-y-5"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (isReady) void save();
+          }}
+        >
+          <TextFields />
+          <PayloadField />
+          <PriorityField />
+          <LabelsField />
+          <PolicyFields />
+          {isOutdated ? (
+            <Outdated job={job} theirs={changedIn(valuesOf(job), base)} mine={changed} onGoOn={goOn} />
+          ) : (
+            <ProblemState error={edit.error} placed={JOB_FIELDS} />
+          )}
+          <div className="flex flex-wrap items-center justify-end gap-2">
+            {refusal && <p className="mr-auto text-muted">{refusal}</p>}
+            <Button onClick={leave}>Back</Button>
+            <Button type="submit" kind="primary" unavailable={!isReady} aria-busy={edit.isPending}>
+              Save
+            </Button>
+          </div>
+        </form>
+      </FormProvider>
+      {warning}
+    </Dialog>
+  );
+}
+
+type OutdatedProps = { job: Job; theirs: readonly Editable[]; mine: readonly Editable[]; onGoOn: () => void };
+
+/** The job has changed since the form was filled in: what of it, and what going on will do. */
+function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
+  const both = theirs.filter((name) => mine.includes(name));
+  const only = theirs.filter((name) => !mine.includes(name));
+  const words = (names: readonly Editable[]) => names.map((name) => EDITABLE_WORDS[name]).join(", ");
+  return (
+    <div role="alert" className="space-y-2 rounded border border-resubmit bg-resubmit-tint p-3">
+      <p className="font-medium text-resubmit">The job has changed meanwhile; nothing was saved.</p>
+      {theirs.length === 0 && <p>What it asks for is the same. Going on saves your changes over the newer version.</p>}
+      {both.length > 0 && <p>Changed elsewhere too: {words(both)}. Going on puts yours in the place of this:</p>}
+      {both.map((name) => (
+        <pre key={name} className="max-h-40 overflow-auto font-mono text-xs break-words whitespace-pre-wrap">
+          {textOf(job, name)}
+        </pre>
+      ))}
+      {only.length > 0 && <p>Changed elsewhere: {words(only)}. Going on keeps that, beside what you changed.</p>}
+      <Button size="small" onClick={onGoOn}>
+        Go on
+      </Button>
+    </div>
+  );
+}

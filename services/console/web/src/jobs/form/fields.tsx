@@ -1,0 +1,82 @@
+import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
+import { Field, Input, Select, TextArea } from "@/ui/field";
+import { CriteriaEditor } from "./CriteriaEditor";
+import { LabelsEditor } from "./LabelsEditor";
+import { PayloadEditor } from "./PayloadEditor";
+import { type JobValues, payloadProblem } from "./values";
+
+const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
+const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
+
+/** Lets the form lead to what is to be mended within an editor of several parts. */
+const leadTo = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
+  ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
+
+/** What a job is, and what it is judged by. */
+export function TextFields() {
+  const { register, control, formState } = useFormContext<JobValues>();
+  const { errors } = formState;
+  return (
+    <>
+      <Field label="Title" error={errors.title?.message}>
+        {(field) => <Input {...field} {...register("title", { required: "It needs a title." })} />}
+      </Field>
+      <Field label="Description" hint="What is to be done; the agent gets it." error={errors.description?.message}>
+        {(field) => <TextArea {...field} rows={4} {...register("description")} />}
+      </Field>
+      <Controller
+        control={control}
+        name="acceptance_criteria"
+        rules={{ validate: (all) => all.some(isCriterion) || "It needs at least one criterion." }}
+        render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+          <div ref={leadTo(ref, "[data-criterion]")}>
+            <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
+          </div>
+        )}
+      />
+    </>
+  );
+}
+
+export function PayloadField() {
+  return (
+    <Controller<JobValues, "payload">
+      name="payload"
+      rules={{ validate: payloadProblem }}
+      render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+        <div ref={leadTo(ref, "[role=textbox]")}>
+          <PayloadEditor value={value} onChange={onChange} error={error?.message ?? payloadProblem(value)} />
+        </div>
+      )}
+    />
+  );
+}
+
+export function PriorityField() {
+  const { register, formState } = useFormContext<JobValues>();
+  return (
+    <Field label="Priority" error={formState.errors.priority?.message}>
+      {(field) => (
+        <Select {...field} {...register("priority")}>
+          {PRIORITIES.map((each) => (
+            <option key={each} value={each}>
+              {each}
+              {{ "9": ", first", "5": ", normal", "0": ", last" }[each]}
+            </option>
+          ))}
+        </Select>
+      )}
+    </Field>
+  );
+}
+
+export function LabelsField() {
+  return (
+    <Controller<JobValues, "labels">
+      name="labels"
+      render={({ field: { value, onChange }, fieldState: { error } }) => (
+        <LabelsEditor value={value} onChange={onChange} error={error?.message} />
+      )}
+    />
+  );
+}

@@ -1,0 +1,50 @@
+import { expect, it } from "vitest";
+import { aJob } from "@/testing/factories";
+import { type JobsSearch, matches } from "./filters";
+
+const HOUR_MS = 3_600_000;
+const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
+const JOB = aJob({
+  id: "board-7",
+  title: "Summarise the Minutes",
+  status: "FAILED",
+  agent_id: "scribe",
+  tenant: "board",
+  batch_id: BATCH,
+  labels: { team: "a", link: "https://x" },
+});
+const CREATED = Date.parse(JOB.created_at);
+
+it.each<[JobsSearch, boolean]>([
+  [{}, true],
+  [{ status: ["FAILED", "REJECTED"] }, true],
+  [{ status: ["REJECTED"] }, false],
+  [{ agent: "scribe" }, true],
+  [{ agent: "writer" }, false],
+  [{ tenant: "board" }, true],
+  [{ tenant: "default" }, false],
+  [{ batch: BATCH.toUpperCase() }, true],
+  [{ batch: "0199d5a8-0000-7000-8000-00000000000b" }, false],
+  [{ label: ["team:a", "link:https://x"] }, true],
+  [{ label: ["team:a", "kind:b"] }, false],
+  [{ label: ["team:"] }, false],
+  [{ text: "the minutes" }, true],
+  [{ text: "BOARD-7" }, true],
+  [{ text: "minutes of" }, false],
+  [{ period: "1h" }, true],
+  [{ tenant: "board", text: "minutes", status: ["PENDING"] }, false],
+  [{ sort: "updated", ascending: true }, true],
+])("a job against %j: %s", (search, isMatch) => {
+  expect(matches(JOB, search, CREATED + HOUR_MS)).toBe(isMatch);
+});
+
+it("a job grows out of a range of time", () => {
+  expect(matches(JOB, { period: "1h" }, CREATED + HOUR_MS + 1)).toBe(false);
+  expect(matches(JOB, { period: "24h" }, CREATED + HOUR_MS + 1)).toBe(true);
+});
+
+it("a job that belongs to no batch or agent is in none that is asked for", () => {
+  const job = aJob({ agent_id: null, batch_id: null });
+  expect(matches(job, { batch: BATCH }, CREATED)).toBe(false);
+  expect(matches(job, { agent: "writer" }, CREATED)).toBe(false);
+});

@@ -1,0 +1,88 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { jobKeys } from "@/api/keys";
+import type { JobLog, Page } from "@/api/types";
+
+const NEWEST_SIZE = 100;
+const NEWEST_MAX = 1_000;
+export const OLDER_SIZE = 500;
+const MILESTONES_MAX = 500;
+
+export type Logs = { items: JobLog[] };
+type Query = Record<string, string | number | readonly string[]>;
+
+/** The newest entries of a job's log, oldest first and without bodies; live events add to them. */
+export function logsQuery(id: string) {
+  return queryOptions({
+    queryKey: jobKeys.logs(id),
+    queryFn: async ({ client, signal }): Promise<Logs> => {
+      const known = client.getQueryData<Logs>(jobKeys.logs(id))?.items ?? [];
+      return { items: await readNewest(id, known, signal) };
+    },
+  });
+}
+
+/** What is known, and all that came since; where that is too much, the newest alone. */
+async function readNewest(id: string, known: readonly JobLog[], signal: AbortSignal): Promise<JobLog[]> {
+  const next = (known.at(-1)?.version ?? 0) + 1;
+  const news: JobLog[] = [];
+  let cursor: string | null = "";
+  let first = Number.POSITIVE_INFINITY;
+  do {
+    const page: Page<JobLog> = await read(id, { order: "desc", limit: NEWEST_SIZE, cursor }, signal);
+    news.push(...page.items);
+    cursor = page.next_cursor;
+    first = news.at(-1)?.version ?? next;
+  } while (known.length > 0 && first > next && cursor !== null && news.length < NEWEST_MAX);
+  const before = known.filter(({ version }) => version < first);
+  return [...before, ...news.toReversed()].slice(-NEWEST_MAX);
+}
+
+/** Entries before a version, newest first, page by page as they are asked for. What was recorded never changes. */
+export function olderLogsQuery(id: string, before: number) {
+  return infiniteQueryOptions({
+    queryKey: [...jobKeys.entries(id), "before", before],
+    queryFn: ({ pageParam, signal }) => read(id, { order: "desc", limit: OLDER_SIZE, from: pageParam }, signal),
+    initialPageParam: before - 1,
+    getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    enabled: false,
+  });
+}
+
+/** The entries that begin an execution or hold its result: few, however many tell of progress. */
+export function milestonesQuery(id: string) {
+  return queryOptions({
+    queryKey: [...jobKeys.logs(id), "milestones"],
+    queryFn: async ({ signal }): Promise<Logs> => {
+      const query = { kind: ["claimed", ...RESULTS], order: "desc", limit: MILESTONES_MAX };
+      return { items: (await read(id, query, signal)).items.toReversed() };
+    },
+  });
+}
+
+/** One entry, with what was asked and answered. */
+export function entryQuery(id: string, version: number) {
+  return queryOptions({
+    queryKey: [...jobKeys.entries(id), version],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }): Promise<JobLog | null> => {
+      const { items } = await readWhole(id, { from: version, limit: 1 }, signal);
+      return items.find((entry) => entry.version === version) ?? null;
+    },
+  });
+}
+
+function readWhole(id: string, query: Query, signal: AbortSignal): Promise<Page<JobLog>> {
+  return api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
+}
+
+const read = (id: string, query: Query, signal: AbortSignal) => readWhole(id, { ...query, fields: "summary" }, signal);
+
+const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
+const RESULTS = ["result", "met", "not_met"];
+
+export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
+/** Whether an agent's result stands in this entry; null is a result too. */
+export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
+export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";
