@@ -149,20 +149,17 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     steps = Steps(database, handlers)
     await steps.report(await steps.judging(), ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     versions = [row.version for row in await steps.logs()]
-    async with database.session() as session:
-        newest = await listings.list_job_logs(session, steps.job_id, None, 3, newest_first=True)
-        rest = await listings.list_job_logs(session, steps.job_id, newest[-1]["version"], 100, newest_first=True)
-        first = await listings.list_job_logs(
-            session, steps.job_id, None, 100, chosen=listings.Entries(submission=1), payloads=False
-        )
+    async with database.transaction() as connection:
+
+        async def read(behind: int | None = None, limit: int = 100, **how: Any) -> list[dict[str, Any]]:
+            return (await listings.list_job_logs(connection, steps.job_id, behind, limit, **how))[0]
+
+        newest = await read(limit=3, newest_first=True)
+        rest = await read(newest[-1]["version"], newest_first=True)
+        first = await read(chosen=listings.Entries(submission=1), payloads=False)
         from_third = listings.Entries(from_version=3)
-        up, down = [
-            await listings.list_job_logs(session, steps.job_id, None, 2, newest_first=newest_first, chosen=from_third)
-            for newest_first in (False, True)
-        ]
-        answers = await listings.list_job_logs(
-            session, steps.job_id, None, 100, chosen=listings.Entries(kinds=["result", "not_met"])
-        )
+        up, down = [await read(limit=2, newest_first=is_first, chosen=from_third) for is_first in (False, True)]
+        answers = await read(chosen=listings.Entries(kinds=["result", "not_met"]))
     assert [entry["version"] for entry in (*newest, *rest)] == versions[::-1]
     assert [entry["version"] for entry in first] == versions[1:]
     assert all(entry["request_payload"] is None and entry["response_payload"] is None for entry in first)
@@ -170,11 +167,51 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     assert [entry["kind"] for entry in answers] == ["result", "not_met"]
 
 
+@pytest.mark.parametrize("wanted", [{}, {"text": "enormous"}])
+async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
+    database: Database, handlers: Handlers, wanted: dict[str, str]
+) -> None:
+    large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
+    ids = [f"large-{uuid4().hex}" for _ in range(5)]
+    for job_id in ids:
+        await handlers.submit.one(CreateJob(large, job_id))
+    chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
+    async with database.transaction() as connection:
+        page = await listings.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
+        bare = await listings.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
+    assert (len(page.views), len(bare.views)) == (2, 5)
+    assert await listed(database, 100, JobOrder.CREATED, **chosen) == ids
+
+
+async def test_a_page_of_large_entries_ends_before_it_is_too_large(database: Database, handlers: Handlers) -> None:
+    steps = Steps(database, handlers)
+    lease = await steps.running(payload="x" * 900_000)
+    for seq in range(1, 4):
+        await steps.report(lease, ReportKind.PROGRESS, seq=seq, partial="y" * 900_000)
+    versions: list[int] = []
+    behind, pages = None, 0
+    while behind is not None or not pages:
+        async with database.transaction() as connection:
+            entries, behind = await listings.list_job_logs(connection, steps.job_id, behind, 100)
+        versions += [entry["version"] for entry in entries]
+        pages += 1
+    assert versions == list(range(1, 7))
+    assert pages > 2
+    watched: list[int] = []
+    async with database.transaction() as connection:
+        has_more, after = True, 0
+        while has_more:
+            page, has_more = await queries.changes(connection, after, 2**62, job_ids=[steps.job_id])
+            watched += [entry["version"] for entry in page]
+            after = page[-1]["cursor"]
+    assert watched == versions
+
+
 async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Database, handlers: Handlers) -> None:
     steps, idle = Steps(database, handlers), await Steps(database, handlers).created()
     await steps.report(await steps.running(), ReportKind.FAILED, code="agent_status", message="the agent answered 400")
-    async with database.session() as connection:
-        views = await queries.jobs_by_id(connection, [steps.job_id, idle.job_id])
+    async with database.transaction() as connection:
+        views = await queries.jobs_after(connection, "", 10, [steps.job_id, idle.job_id])
         await queries.add_last_logs(connection, views)
     logs = {view["id"]: view["last_log"] for view in views}
     assert (logs[steps.job_id]["code"], logs[steps.job_id]["kind"]) == ("agent_status", "failed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, or_, select, text, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, or_, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
@@ -54,8 +54,9 @@ async def list_jobs(
     if chosen.text is not None:
         return await _search(connection, limit, chosen, order, behind, texts=texts)
     query = matching(select(*_columns(texts=texts)), chosen).limit(limit)
-    rows = (await connection.execute(_in_order(query, order, behind))).all()
-    return JobPage([queries.job_view(row) for row in rows], _place(rows[-1], order) if len(rows) == limit else None)
+    rows, is_cut = await queries.page(connection, _in_order(query, order, behind), bodies=texts)
+    has_next = is_cut or len(rows) == limit
+    return JobPage([queries.job_view(row) for row in rows], _place(rows[-1], order) if has_next else None)
 
 
 def _columns(*, texts: bool) -> Sequence[Any]:
@@ -84,18 +85,23 @@ async def _search(
     among = _in_order(matching(select(*columns), rest), order, behind)
     searched = among.limit(SEARCHED_MAX).subquery()
     found = (await connection.execute(select(searched).where(_holds(searched.c, chosen.text)).limit(limit))).all()
-    views = {view["id"]: view for view in await _by_id(connection, [row.id for row in found], texts=texts)}
-    if len(found) == limit:
+    views, is_cut = await _by_id(connection, [row.id for row in found], texts=texts)
+    found = found[: len(views)]
+    if is_cut or len(found) == limit:
         place: Place | None = _place(found[-1], order)
     else:
         last = (await connection.execute(among.offset(SEARCHED_MAX - 1).limit(1))).one_or_none()
         place = None if last is None else _place(last, order)
-    return JobPage([views[row.id] for row in found], place, SEARCHED_MAX)
+    return JobPage(views, place, SEARCHED_MAX)
 
 
-async def _by_id(connection: AsyncConnection, job_ids: Sequence[str], *, texts: bool) -> list[dict[str, Any]]:
+async def _by_id(
+    connection: AsyncConnection, job_ids: Sequence[str], *, texts: bool
+) -> tuple[list[dict[str, Any]], bool]:
     query = select(*_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
-    return [queries.job_view(row) for row in await connection.execute(query)]
+    place = func.array_position(literal(job_ids, ARRAY(Text)), jobs.c.id)
+    rows, is_cut = await queries.page(connection, query.order_by(place), bodies=texts)
+    return [queries.job_view(row) for row in rows], is_cut
 
 
 def _holds(columns: Any, wanted: str | None) -> ColumnElement[bool]:
@@ -161,8 +167,11 @@ async def list_job_logs(
     newest_first: bool = False,
     chosen: Entries = ALL_ENTRIES,
     payloads: bool = True,
-) -> list[dict[str, Any]]:
-    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it."""
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it.
+
+    And the version behind which the next page begins, if there may be one. Within a transaction.
+    """
     order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
     conditions = {
         "behind": (behind, f"version {beyond} :behind"),
@@ -176,8 +185,9 @@ async def list_job_logs(
         f"SELECT {queries.LOG_COLUMNS}, {queries.PAYLOADS if payloads else queries.NO_PAYLOADS} "  # noqa: S608 - names of our own
         f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
     )
-    rows = await connection.execute(query, {"job_id": job_id, "limit": limit, **about})
-    return [dict(row) for row in rows.mappings()]
+    rows, is_cut = await queries.page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
+    logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+    return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
 
 _RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")

@@ -1,6 +1,6 @@
 """What people and programs read: jobs, logs and agents; and agents as they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, case, func, select, text, tuple_
@@ -12,6 +12,10 @@ from jobstore import circuits, facts
 from jobstore.mapping import agent
 from jobstore.models import agents, jobs
 from jobstore.models import circuits as circuits_table
+
+#: What one answer holds at most: below what gRPC's readers take by default.
+PAGE_MAX_BYTES: Final = 2 << 20
+ROWS_AT_ONCE: Final = 20
 
 JOB_COLUMNS: Final[Sequence[Any]] = (
     *(
@@ -66,6 +70,26 @@ def job_view(row: Row[Any]) -> dict[str, Any]:
     return {**view, "status": JobStatus(row.status), "policy": Policy.model_validate_json(view.pop("policy_text"))}
 
 
+async def page(
+    connection: AsyncConnection, query: Any, about: Mapping[str, Any] | None = None, *, bodies: bool
+) -> tuple[list[Row[Any]], bool]:
+    """Rows, and whether they are cut: those with bodies are, at PAGE_MAX_BYTES, and few more are ever held.
+
+    Within a transaction.
+    """
+    if not bodies:
+        return list(await connection.execute(query, about)), False
+    rows: list[Row[Any]] = []
+    total = 0
+    async with connection.stream(query, about, execution_options={"max_row_buffer": ROWS_AT_ONCE}) as found:
+        async for row in found:
+            total += sum(len(value) for value in row if isinstance(value, str))
+            if rows and total > PAGE_MAX_BYTES:
+                return rows, True
+            rows.append(row)
+    return rows, False
+
+
 async def job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
     """One job, as `job_message` takes it."""
     row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
@@ -80,16 +104,13 @@ async def add_last_logs(connection: AsyncConnection, views: Sequence[dict[str, A
         view["last_log"] = logs.get(view["id"])
 
 
-async def jobs_by_id(connection: AsyncConnection, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Jobs that are known, in the order of their ids."""
-    query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
-    return [job_view(row) for row in await connection.execute(query)]
-
-
-async def jobs_after(connection: AsyncConnection, job_id: str, limit: int) -> list[dict[str, Any]]:
-    """The next jobs in the order of their ids."""
+async def jobs_after(
+    connection: AsyncConnection, job_id: str, limit: int, job_ids: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The next jobs in the order of their ids, of these or of all; none when there are no more. In a transaction."""
     query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
-    return [job_view(row) for row in await connection.execute(query)]
+    rows, _ = await page(connection, query.where(jobs.c.id.in_(job_ids)) if job_ids else query, bodies=True)
+    return [job_view(row) for row in rows]
 
 
 async def changes(
@@ -100,8 +121,11 @@ async def changes(
     job_ids: Sequence[str] = (),
     payloads: bool = True,
     limit: int = 200,
-) -> list[dict[str, Any]]:
-    """Entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """Entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
+
+    And whether there may be more. Within a transaction.
+    """
     of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
         f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
@@ -110,7 +134,8 @@ async def changes(
     parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
     if job_ids:
         parameters["job_ids"] = list(job_ids)
-    return [dict(row) for row in (await connection.execute(query, parameters)).mappings()]
+    rows, is_cut = await page(connection, query, parameters, bodies=payloads)
+    return [dict(row._mapping) for row in rows], is_cut or len(rows) == limit  # noqa: SLF001
 
 
 async def published(connection: AsyncConnection) -> int:

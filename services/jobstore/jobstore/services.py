@@ -36,8 +36,6 @@ from signoff.v1 import job_service_pb2 as pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
-#: Of the transitions in one response of a batched watch: below what gRPC's readers take by default.
-WATCHED_MAX_BYTES = 2 << 20
 #: What the executor can call.
 CALLABLE = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
@@ -94,9 +92,9 @@ class Jobs(JobServiceServicer):
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit = limit_of(request.page_size, 100)
         behind = token_of(request.page_token, int)
-        async with self._database.session() as session:
-            logs = await listings.list_job_logs(
-                session,
+        async with self._database.transaction() as connection:
+            logs, following = await listings.list_job_logs(
+                connection,
                 request.job_id,
                 behind,
                 limit,
@@ -108,11 +106,12 @@ class Jobs(JobServiceServicer):
                 ),
                 payloads=not request.without_payloads,
             )
-            if not logs and await queries.job(session, request.job_id) is None:
+            if not logs and await queries.job(connection, request.job_id) is None:
                 raise _unknown_job(request.job_id)
         messages = [convert.job_log_message(entry, as_text=as_text(context)) for entry in logs]
-        last = (logs[-1]["version"],) if len(logs) == limit else None
-        return pb.ListJobLogsResponse(logs=messages, next_page_token=next_token(last))
+        return pb.ListJobLogsResponse(
+            logs=messages, next_page_token=next_token(None if following is None else (following,))
+        )
 
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
         del context
@@ -172,7 +171,7 @@ class Jobs(JobServiceServicer):
         async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=text) for entry in page]
             most = len(logs) if request.batched else 1
-            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=WATCHED_MAX_BYTES):
+            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=queries.PAGE_MAX_BYTES):
                 told = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
 

@@ -65,20 +65,14 @@ class Watches:
 
     async def jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """What is: the jobs named, or all of them."""
-        if job_ids:
-            async with self._database.session() as session:
-                named = await queries.jobs_by_id(session, job_ids)
-            for job in named:
-                yield job
-            return
         last = ""
         while True:
-            async with self._database.session() as session:
-                page = await queries.jobs_after(session, last, PAGE)
+            async with self._database.transaction() as connection:
+                page = await queries.jobs_after(connection, last, PAGE, job_ids)
+            if not page:
+                return
             for job in page:
                 yield job
-            if len(page) < PAGE:
-                return
             last = page[-1]["id"]
 
     async def changes(
@@ -87,8 +81,10 @@ class Watches:
         """What changes behind a cursor, for ever: pages of entries of the log, none of them empty."""
         while True:
             until = await self._beyond(after)
-            async with self._database.session() as session:
-                page = await queries.changes(session, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE)
+            async with self._database.transaction() as connection:
+                page, has_more = await queries.changes(
+                    connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE
+                )
             if page:
                 yield page
-            after = page[-1]["cursor"] if len(page) == PAGE else until
+            after = page[-1]["cursor"] if has_more else until
