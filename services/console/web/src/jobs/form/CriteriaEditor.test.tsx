@@ -59,6 +59,7 @@ it("a criterion is made optional by its box and by its word; pasted lines are cr
   const { user, line, text } = criteriaEditor();
   await user.type(line(1), "optional: one");
   expect(screen.getByRole("checkbox", { name: "Criterion 1 is optional" })).toBeChecked();
+  expect(line(1)).toHaveValue("one");
   await user.type(line(1), "{Enter}");
   await user.paste("two\n\noptional: three\n");
   await user.click(screen.getByRole("checkbox", { name: "Criterion 2 is optional" }));

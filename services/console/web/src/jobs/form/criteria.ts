@@ -38,6 +38,6 @@ export function changed(criteria: readonly Criterion[], at: number, text: string
   if (!one) return [...criteria];
   const [first = "", ...more] = text.split(/\r?\n/);
   const isOptional = one.isOptional || OPTIONAL.test(first);
-  const kept = { ...one, text: first.replace(OPTIONAL, ""), isOptional };
+  const kept = { ...one, text: first.replace(OPTIONAL, "").trimStart(), isOptional };
   return criteria.toSpliced(at, 1, kept, ...more.filter((line) => line.trim() !== "").map(newCriterion));
 }

@@ -1,4 +1,4 @@
-import { Controller, useFormContext } from "react-hook-form";
+import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
 import { Field, Input, Select, TextArea } from "@/ui/field";
 import { CriteriaEditor } from "./CriteriaEditor";
 import { LabelsEditor } from "./LabelsEditor";
@@ -7,6 +7,10 @@ import { type JobValues, payloadProblem } from "./values";
 
 const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
 const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
+
+/** Lets the form lead to what is to be mended within an editor of several parts. */
+const leadTo = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
+  ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
 
 /** What a job is, and what it is judged by. */
 export function TextFields() {
@@ -24,8 +28,10 @@ export function TextFields() {
         control={control}
         name="acceptance_criteria"
         rules={{ validate: (all) => all.some(isCriterion) || "It needs at least one criterion." }}
-        render={({ field: { value, onChange }, fieldState: { error } }) => (
-          <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
+        render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+          <div ref={leadTo(ref, "[data-criterion]")}>
+            <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
+          </div>
         )}
       />
     </>
@@ -37,8 +43,10 @@ export function PayloadField() {
     <Controller<JobValues, "payload">
       name="payload"
       rules={{ validate: payloadProblem }}
-      render={({ field: { value, onChange }, fieldState: { error } }) => (
-        <PayloadEditor value={value} onChange={onChange} error={error?.message ?? payloadProblem(value)} />
+      render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
+        <div ref={leadTo(ref, "[role=textbox]")}>
+          <PayloadEditor value={value} onChange={onChange} error={error?.message ?? payloadProblem(value)} />
+        </div>
       )}
     />
   );

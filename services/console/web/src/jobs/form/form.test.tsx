@@ -31,10 +31,14 @@ async function filled() {
 
 it("says what is missing before it asks", async () => {
   const asked = onPost("/api/jobs", () => json(aJob(), 201));
-  const { press } = await form();
+  const { user, press } = await form();
   await press("Create");
   expect(await screen.findByText("It needs a title.")).toBeVisible();
   expect(screen.getByText("It needs at least one criterion.")).toBeVisible();
+  expect(screen.getByLabelText("Title")).toHaveFocus();
+  await user.keyboard("A poem");
+  await press("Create");
+  await waitFor(() => expect(screen.getByLabelText("Criterion 1")).toHaveFocus());
   expect(asked).toHaveLength(0);
 });
 
