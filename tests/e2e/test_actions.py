@@ -11,7 +11,7 @@ from contracts.status import JobStatus
 
 
 async def test_a_visitor_without_a_session_signs_in_and_sees_what_was_asked_for(visitor: Visitor, system: System):
-    visitor.tolerate("401")
+    visitor.tolerate("status of 401")
     job = await system.create(title="Paint the fence")
     page = await visitor.arrive(f"/jobs/{job.id}", signed_in=False)
     await page.get_by_label("Token").fill("of a stranger")
@@ -106,7 +106,7 @@ async def test_a_failure_says_what_was_tried_and_what_to_do(page: Page, system: 
 
 
 async def test_an_action_that_is_refused_says_why_and_changes_nothing(page: Page, visitor: Visitor, system: System):
-    visitor.tolerate("409")
+    visitor.tolerate("status of 409")
     job = await system.create(title="Do it twice", policy={"max_submissions": 1}, acceptance_criteria='Says "no"')
     await page.goto(f"/jobs/{job.id}")
     await page.get_by_role("button", name="Execute", exact=True).click()

@@ -62,13 +62,11 @@ async def pages(system: System, agent: Agent) -> dict[str, str]:
     ids = {"/jobs/{_}": None, "/batches/{_}": batch.id, "/agents/{_}": "agent"}
     found |= {path.split("/")[1] + "-one": path.format(_=id_) for path, id_ in ids.items() if id_ is not None}
     assert {path for path in PAGES if "{" in path} <= set(ids), "a page that nobody looks at"
-    return found | {"not-found": "/jobs/nobody", "jobs-none": "/?text=nothing-is-called-so"}
+    return found | {"jobs-none": "/?text=nothing-is-called-so"}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_every_page_is_accessible(visitor: Visitor, pages: dict[str, str], theme: Theme):
-    visitor.tolerate("404")
-    visitor.tolerate("422")
     page = await visitor.arrive("/", theme=theme)
     found = {name: await looked_at(page, path, f"{name}-{theme}") for name, path in pages.items()}
     assert {name: problems for name, problems in found.items() if problems} == {}
@@ -84,6 +82,7 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
         "settings": page.get_by_role("button", name="Settings"),
         "palette": page.get_by_role("button", name="Command palette"),
         "menu": page.get_by_role("button", name="More", exact=True),
+        "edit": page.get_by_role("button", name="Edit", exact=True),
     }.items():
         await opened.click()
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]").first).to_be_visible()
@@ -91,6 +90,19 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
         found[name] = await found_by_axe(page)
         await page.keyboard.press("Escape")
         await expect(page.locator("[role=dialog], [role=alertdialog], [role=menu]")).to_have_count(0)
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_label("Title").fill("")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("alertdialog", name="Leave without saving?")).to_be_visible()
+    await keep(page, f"over-unsaved-{theme}")
+    found["unsaved"] = await found_by_axe(page)
+    await page.get_by_role("button", name="Leave").click()
+    quote = page.get_by_role("button", name="“north quay”", exact=True)
+    await quote.click()
+    await quote.click()
+    await expect(page.get_by_role("status").get_by_text("place 2 of 2")).to_be_visible()
+    await keep(page, f"over-evidence-{theme}")
+    found["evidence"] = await found_by_axe(page)
     await page.get_by_role("tab", name="Markdown").click()
     await expect(page.get_by_role("heading", name="Harbour inspection")).to_be_visible()
     await keep(page, f"over-markdown-{theme}")
@@ -103,8 +115,6 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
 
 
 async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[str, str]):
-    visitor.tolerate("404")
-    visitor.tolerate("422")
     page = await visitor.arrive("/", size=PHONE)
     found = {}
     for name, path in pages.items():
@@ -113,9 +123,18 @@ async def test_every_page_can_be_used_on_a_phone(visitor: Visitor, pages: dict[s
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
+@pytest.mark.parametrize(("theme", "size"), [("light", DESK), ("dark", DESK), ("light", PHONE)])
+async def test_a_job_that_is_not_there_is_said_so(visitor: Visitor, theme: Theme, size: tuple[int, int]):
+    visitor.tolerate(r"status of 404 .*/api/jobs/nobody(/logs\?\S+)?\)$")
+    page = await visitor.arrive("/", theme=theme, size=size)
+    found = await looked_at(page, "/jobs/nobody", f"not-found-{'phone' if size == PHONE else theme}")
+    await expect(page.get_by_role("main")).to_contain_text("no job has the id nobody")
+    assert found + await overflowing(page) == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_the_form_that_asks_for_a_token_is_accessible(visitor: Visitor, theme: Theme):
-    visitor.tolerate("401")
+    visitor.tolerate("status of 401")
     page = await visitor.arrive("/", theme=theme, signed_in=False)
     await expect(page.get_by_label("Token")).to_be_visible()
     await keep(page, f"sign-in-{theme}")

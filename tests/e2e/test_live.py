@@ -57,7 +57,9 @@ async def test_a_row_that_no_longer_matches_stays_where_it_is(page: Page, system
 
 
 async def test_the_page_says_that_the_console_is_away_and_catches_up(page: Page, visitor: Visitor, system: System):
-    visitor.tolerate(r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|503")
+    visitor.tolerate(
+        r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of 503"
+    )
     job = await system.create(title="While nobody listens")
     await page.reload()
     await settled(page)

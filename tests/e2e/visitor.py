@@ -65,6 +65,7 @@ class Visitor:
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", self._on_request)
+        context.on("requestfailed", self._on_request_failed)
         if signed_in:
             answer = await context.request.post(
                 "/login", headers={"Authorization": f"Bearer {self.system.endpoints['token']}"}
@@ -92,6 +93,10 @@ class Visitor:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def _on_request_failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # given up by the page itself, as whenever it is left
+            self.complaints.append(f"a request failed: {request.failure} ({request.url})")
 
     def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)

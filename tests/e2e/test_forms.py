@@ -1,0 +1,153 @@
+"""What people fill in: a new job by keyboard alone, a duplicate, an edit; and what happens to what is unfinished."""
+
+import re
+
+from playwright.async_api import Dialog, Locator, Page, expect
+from system import System
+from visitor import Visitor, badge, keep, settled
+
+from contracts.resources import JobEdit
+from contracts.status import JobStatus
+
+TABS_MAX = 60
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Go to something as whoever has no mouse does."""
+    for _ in range(TABS_MAX):
+        if await wanted.evaluate("(element) => element === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+    await expect(wanted).to_be_focused()
+
+
+def made(page: Page) -> str:
+    """The id of the job at whose page one is."""
+    return page.url.rsplit("/", 1)[1]
+
+
+async def test_a_job_is_created_at_the_form_by_keyboard_alone(page: Page, system: System):
+    press, write = page.keyboard.press, page.keyboard.type
+    await settled(page)
+    await press("c")
+    await expect(page.get_by_role("heading", name="New job")).to_be_visible()
+    await tab_to(page, page.get_by_label("Title"))
+    await write("Describe the sea")
+    await tab_to(page, page.get_by_label("Criterion 1", exact=True))
+    await write("Is not empty")
+    await press("Enter")
+    await write('Says "blue"')
+    await press("Enter")
+    await write("optional: is long")
+    await press("Alt+ArrowUp")
+    await press("Alt+ArrowUp")
+    await expect(page.get_by_label("Criterion 1", exact=True)).to_have_value("is long")
+    await expect(page.get_by_label("Criterion 1", exact=True)).to_be_focused()
+    await expect(page.get_by_label("Criterion 1 is optional")).to_be_checked()
+    await tab_to(page, page.get_by_label("Agent", exact=True))
+    await write("agent")
+    payload = page.get_by_role("textbox", name="Payload")
+    await expect(payload).to_be_visible()
+    await tab_to(page, payload)
+    await write('{"depth_m": 12345678901234567890')
+    says = page.get_by_text("This is not JSON")
+    await expect(says).to_be_visible()
+    create = page.get_by_role("button", name="Create", exact=True)
+    await tab_to(page, create)
+    await press("Enter")
+    await expect(payload).to_be_focused()
+    await expect(page).to_have_url(re.compile("/new$"))
+    await press("Control+End")
+    await write("}")
+    await expect(says).to_have_count(0)
+    await tab_to(page, create)
+    await press("Enter")
+    await expect(page.get_by_role("heading", name="Describe the sea")).to_be_visible()
+    await expect(badge(page.get_by_role("main"), "Assigned").first).to_be_visible()
+    job = await system.client.get_job(made(page))
+    assert job.acceptance_criteria == 'optional: is long\nIs not empty\nSays "blue"'
+    assert (job.agent_id, job.payload, job.status) == (
+        "agent", {"depth_m": 12345678901234567890}, JobStatus.ASSIGNED
+    )  # fmt: skip
+
+
+async def test_a_job_is_duplicated_with_edits(page: Page, system: System):
+    job = await system.create(title="Describe the sky", payload={"at": "noon"}, labels={"sky": "yes"})
+    await page.goto(f"/jobs/{job.id}")
+    await page.get_by_role("button", name="More", exact=True).click()
+    await page.get_by_role("menuitem", name="Duplicate with edits").click()
+    title = page.get_by_label("Title")
+    await expect(title).to_have_value("Describe the sky")
+    await title.fill("Describe the sky at night")
+    payload = page.get_by_role("textbox", name="Payload")
+    await expect(payload).to_contain_text("noon")
+    await payload.fill('{"at": "night"}')
+    await page.get_by_role("button", name="Create and execute").click()
+    await expect(page.get_by_role("heading", name="Describe the sky at night")).to_be_visible()
+    await expect(badge(page.get_by_role("main"), "Completed").first).to_be_visible()
+    copy = await system.client.get_job(made(page))
+    assert (copy.payload, copy.labels) == ({"at": "night"}, {"sky": "yes"})
+    assert copy.acceptance_criteria == job.acceptance_criteria
+    assert (await system.client.get_job(job.id)).version == 1
+
+
+async def test_what_is_unfinished_is_not_left_unasked(page: Page):
+    await page.get_by_role("link", name="New job").click()
+    await page.get_by_label("Title").fill("Half a job")
+    warning = page.get_by_role("alertdialog", name="Leave without saving?")
+    await page.get_by_role("link", name="Batches").click()
+    await warning.get_by_role("button", name="Back").click()
+    await expect(page.get_by_label("Title")).to_have_value("Half a job")
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await page.evaluate("location.reload()")
+    await expect(page.get_by_label("Title")).to_have_value("Half a job")
+    await page.evaluate("history.back()")
+    await warning.get_by_role("button", name="Leave").click()
+    await expect(page.get_by_role("region", name="List of jobs")).to_be_visible()
+    assert asked == ["beforeunload"]
+    await page.reload()
+    assert asked == ["beforeunload"], "nothing is asked where nothing was begun"
+
+
+async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, system: System):
+    visitor.tolerate("status of 412")
+    job = await system.create(title="Paint the fnce", payload={"colour": "white"})
+    await page.goto(f"/jobs/{job.id}")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Edit the job")
+    await dialog.get_by_label("Title").fill("Paint the fence")
+    await dialog.get_by_role("textbox", name="Payload").fill('{"colour": "green"}')
+    await system.client.edit_job(job.id, JobEdit(description="Both sides."))
+    await dialog.get_by_role("button", name="Save").click()
+    alert = dialog.get_by_role("alert")
+    await expect(alert).to_contain_text("Changed elsewhere: description.")
+    await keep(page, "edit-outdated")
+    await alert.get_by_role("button", name="Go on").click()
+    await expect(dialog.get_by_label("Description")).to_have_value("Both sides.")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Paint the fence")).to_be_visible()
+    edited = await system.client.get_job(job.id)
+    assert (edited.version, edited.description, edited.payload) == (3, "Both sides.", {"colour": "green"})
+    await expect(page.get_by_role("region", name="History")).to_contain_text("edited: payload, title")
+
+
+async def test_the_criteria_are_edited_by_keyboard(page: Page, system: System):
+    job = await system.create(title="Mow the lawn", acceptance_criteria="Is short")
+    await page.goto(f"/jobs/{job.id}")
+    await tab_to(page, page.get_by_role("button", name="More", exact=True))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("menuitem", name="Edit criteria")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Criterion 1", exact=True)).to_be_focused()
+    await page.keyboard.press("End")
+    await page.keyboard.type(" everywhere")
+    await tab_to(page, page.get_by_role("button", name="Save"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name="Criteria and verdict")).to_contain_text("Is short everywhere")
