@@ -97,7 +97,7 @@ async def test_what_opens_over_a_page_is_accessible(visitor: Visitor, pages: dic
     await keep(page, f"over-unsaved-{theme}")
     found["unsaved"] = await found_by_axe(page)
     await page.get_by_role("button", name="Leave").click()
-    quote = page.get_by_role("button", name="north quay")
+    quote = page.get_by_role("button", name="“north quay”", exact=True)
     await quote.click()
     await quote.click()
     await expect(page.get_by_role("status").get_by_text("place 2 of 2")).to_be_visible()

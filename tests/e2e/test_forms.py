@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Dialog, Locator, Page, expect
 from system import System
-from visitor import Visitor, badge, settled
+from visitor import Visitor, badge, keep, settled
 
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
@@ -127,6 +127,7 @@ async def test_an_edit_is_saved_beside_anothers(page: Page, visitor: Visitor, sy
     await dialog.get_by_role("button", name="Save").click()
     alert = dialog.get_by_role("alert")
     await expect(alert).to_contain_text("Changed elsewhere: description.")
+    await keep(page, "edit-outdated")
     await alert.get_by_role("button", name="Go on").click()
     await expect(dialog.get_by_label("Description")).to_have_value("Both sides.")
     await dialog.get_by_role("button", name="Save").click()

@@ -1,7 +1,6 @@
 import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
-import { useEffect, useId } from "react";
+import { type ReactNode, useEffect, useId } from "react";
 import type { Job } from "@/api/types";
-import { cn } from "@/lib/cn";
 import { Button } from "@/ui/button";
 import { JobActionDialog } from "./JobActionDialog";
 import { usePendingAction } from "./mutations";
@@ -15,14 +14,15 @@ type JobActionButtonsProps = {
   /** Which one to open by key, and what to do when that was heard. */
   asked?: Action | null;
   onHeard?: () => void;
-  className?: string;
+  /** What else stands among them. */
+  children?: ReactNode;
 };
 
 /**
  * What can be done with a job. All stay in their places: those that cannot be done now say why, and nothing moves under
  * the pointer when the status changes.
  */
-export function JobActionButtons({ job, asked, onHeard, className }: JobActionButtonsProps) {
+export function JobActionButtons({ job, asked, onHeard, children }: JobActionButtonsProps) {
   const action = useJobAction(job);
   const pending = usePendingAction(job.id);
   const { ask } = action;
@@ -34,7 +34,7 @@ export function JobActionButtons({ job, asked, onHeard, className }: JobActionBu
   }, [asked]);
   const primary = ACTIONS.find((each) => each !== "cancel" && refusal(each, job) === null);
   return (
-    <div className={cn("flex flex-wrap gap-2", className)} role="group" aria-label="Actions">
+    <div className="flex flex-wrap gap-2" role="group" aria-label="Actions">
       {ACTIONS.map((each) => (
         <ActionButton
           key={each}
@@ -46,6 +46,7 @@ export function JobActionButtons({ job, asked, onHeard, className }: JobActionBu
           onClick={() => ask(each)}
         />
       ))}
+      {children}
       {action.asked && (
         <JobActionDialog
           key={action.asked}

@@ -7,7 +7,7 @@ import { duration, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/JsonTree";
 import { Skeleton } from "@/ui/states";
 import { useZone, zoneName } from "@/ui/time";
-import { entryQuery, hasRequest, hasResponse, hasResult } from "./logs";
+import { entryQuery, hasRequest, hasResponse, hasResult, isFailure } from "./logs";
 import { ProblemState } from "./ProblemState";
 import { LOOKS } from "./status";
 
@@ -33,7 +33,7 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
           <span className="min-w-0 break-words">{log.message}</span>
         </p>
         <p className="flex flex-wrap gap-x-3 text-xs text-muted">
-          {log.code && <code className="font-mono text-failed">{log.code}</code>}
+          {log.code && <code className={cn("font-mono", isFailure(log) && "text-failed")}>{log.code}</code>}
           {log.agent_id && <span>{log.agent_id}</span>}
           {log.attempt != null && <span>attempt {log.attempt}</span>}
           {took !== null && <span>after {duration(took)}</span>}

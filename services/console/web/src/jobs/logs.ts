@@ -80,9 +80,11 @@ function readWhole(id: string, query: Query, signal: AbortSignal): Promise<Page<
 const read = (id: string, query: Query, signal: AbortSignal) => readWhole(id, { ...query, fields: "summary" }, signal);
 
 const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
+const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];
 const RESULTS = ["result", "met", "not_met"];
 
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
 /** Whether an agent's result stands in this entry; null is a result too. */
 export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
+export const isFailure = ({ kind, status }: JobLog) => status === "FAILED" || FAILURES.includes(kind ?? "");
 export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

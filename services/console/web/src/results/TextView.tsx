@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "react";
-import { count } from "@/lib/format";
+import { count, counted } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "./evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "./limits";
@@ -25,9 +25,11 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
   const own = places.filter(({ id }) => id === focus?.id);
   return (
     <div>
-      {current && own.length > 1 && (
+      {places.length > 0 && (
         <p role="status" className="mb-2 text-xs text-muted">
-          place {own.indexOf(current) + 1} of {own.length}
+          {current
+            ? `place ${own.indexOf(current) + 1} of ${own.length}`
+            : `evidence is marked in ${counted(places.length, "place")}`}
         </p>
       )}
       <pre tabIndex={0} className="max-h-[60vh] overflow-auto font-sans text-sm whitespace-pre-wrap break-words">

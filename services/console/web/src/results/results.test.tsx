@@ -80,7 +80,9 @@ it("a quote is brought into sight place by place, also after another view was ch
   const preview = (turn: number) => (
     <ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} focus={{ id: "c", turn }} />
   );
-  const { container, rerender } = render(preview(0));
+  const { container, rerender } = render(<ResultPreview value={"# moon\n\nmoon"} source={SOURCE} quotes={quotes} />);
+  expect(screen.getByRole("status")).toHaveTextContent("evidence is marked in 2 places");
+  rerender(preview(0));
   const current = () => [...container.querySelectorAll("mark")].map((mark) => mark.hasAttribute("aria-current"));
   expect(current()).toEqual([true, false]);
   await userEvent.click(screen.getByRole("tab", { name: "Markdown" }));

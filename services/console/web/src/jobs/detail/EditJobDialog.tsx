@@ -44,7 +44,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
       onOpenChange={(open) => !open && leave()}
       title="Edit the job"
       description="What is asked for from now on. Results and verdicts that are there stay as they are."
-      className="w-[min(760px,calc(100vw-32px))]"
+      className="w-[min(760px,calc(100vw-32px))] scroll-pb-20"
       focusedFirst={part === "criteria" ? "[data-criterion]" : "input"}
     >
       <FormProvider {...form}>
@@ -61,17 +61,19 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
           <PriorityField />
           <LabelsField />
           <PolicyFields />
-          {isOutdated ? (
-            <Outdated job={job} theirs={changedIn(valuesOf(job), base)} mine={changed} onGoOn={goOn} />
-          ) : (
-            <ProblemState error={edit.error} placed={JOB_FIELDS} />
-          )}
-          <div className="flex flex-wrap items-center justify-end gap-2">
-            {refusal && <p className="mr-auto text-muted">{refusal}</p>}
-            <Button onClick={leave}>Back</Button>
-            <Button type="submit" kind="primary" unavailable={!isReady} aria-busy={edit.isPending}>
-              Save
-            </Button>
+          <div className="sticky -bottom-6 z-10 -mx-6 -mb-6 space-y-3 border-t bg-surface px-6 py-4">
+            {isOutdated ? (
+              <Outdated job={job} theirs={changedIn(valuesOf(job), base)} mine={changed} onGoOn={goOn} />
+            ) : (
+              <ProblemState error={edit.error} placed={JOB_FIELDS} />
+            )}
+            <div className="flex flex-wrap items-center justify-end gap-2">
+              {refusal && <p className="mr-auto text-muted">{refusal}</p>}
+              <Button onClick={leave}>Back</Button>
+              <Button type="submit" kind="primary" unavailable={!isReady} aria-busy={edit.isPending}>
+                Save
+              </Button>
+            </div>
           </div>
         </form>
       </FormProvider>

@@ -36,11 +36,10 @@ export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderP
           </div>
           <Facts job={job} />
         </div>
-        <div className="flex flex-wrap items-start gap-2">
-          <JobActionButtons job={job} asked={asked} onHeard={onHeard} />
+        <JobActionButtons job={job} asked={asked} onHeard={onHeard}>
           <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
           <JobMenu reason={reason} onEditCriteria={() => edit("criteria")} onDuplicate={onDuplicate} />
-        </div>
+        </JobActionButtons>
       </div>
       {editing && <EditJobDialog job={job} part={editing} onClose={() => edit(null)} />}
       <JobProgress job={job} logs={logs} />

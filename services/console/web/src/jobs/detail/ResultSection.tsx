@@ -4,7 +4,7 @@ import type { Job, JobLog } from "@/api/types";
 import type { Focus } from "@/results/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/field";
-import { Skeleton } from "@/ui/states";
+import { Loading, Skeleton } from "@/ui/states";
 import { entryQuery } from "../logs";
 import { ProblemState } from "../ProblemState";
 import { resultOf, verdictOf } from "./answers";
@@ -32,6 +32,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
   const { entry: otherEntry } = useEntry(job.id, other?.submission);
   const isRead = shown ? entry !== undefined || error !== null : !isPending;
   const verdict = entry && verdictOf(entry);
+  const isJudged = entry ? verdict !== undefined : shown?.submission.reason != null;
   const otherVerdict = otherEntry && verdictOf(otherEntry);
   const quotes = useMemo(
     () =>
@@ -45,7 +46,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
         <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
-          <h2 className="text-lg font-semibold">{verdict ? "Verdict" : "Acceptance criteria"}</h2>
+          <h2 className="text-lg font-semibold">{isJudged ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
               <Choice label="Submission" value={shown.submission.key} options={all} onChange={choose} />
@@ -64,7 +65,9 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
         ) : isRead ? (
           <CriteriaList criteria={job.acceptance_criteria} />
         ) : (
-          <Skeleton className="h-40" />
+          <Loading what="the verdict">
+            <Skeleton className="h-40" />
+          </Loading>
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
@@ -81,7 +84,11 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
           />
         )}
         {error && <ProblemState error={error} />}
-        {!isRead && <Skeleton className="h-40" />}
+        {!isRead && (
+          <Loading what="the result">
+            <Skeleton className="h-40" />
+          </Loading>
+        )}
       </section>
     </div>
   );
