@@ -127,7 +127,9 @@ async def test_who_watches_a_batch_is_pinged_and_let_go_when_the_console_stops(h
     await jobstore.add(job("a"))
     batch_id = (await asked(http, {"job_ids": ["a"]}))["id"]
     async with stream(http, f"/api/batches/{batch_id}/events") as events, asyncio.timeout(10):
-        assert [event.name for event in await events.take(2)] == ["operation", "ping"]
+        names = set()
+        while names != {"operation", "ping"}:
+            names.add((await events.next()).name)
         live.close()
         with pytest.raises(EOFError):
             await events.take(1_000)

@@ -161,6 +161,16 @@ async def test_pings_carry_the_cursor_so_that_a_quiet_stream_stays_fresh(http, l
     assert all(event.data["cursor"] == 3 and event.data["at"] for event in pings)
 
 
+@pytest.mark.parametrize("live", [{"ping_s": 0.05}], indirect=True)
+async def test_a_stream_says_that_the_jobstore_is_away(http, jobstore_server):
+    async with stream(http) as events, asyncio.timeout(20):
+        while (await events.next()).data.get("jobstore") is not True:
+            pass
+        await jobstore_server.stop()
+        while (await events.next()).data.get("jobstore") is not False:
+            pass
+
+
 async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     live._begin(0)
     slow, quick = live.enter(None, None), live.enter(None, None)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 PING_S = 15.0
+#: How often the jobstore is asked whether it is there: a stream that hears nothing of it looks like one that is quiet.
+ASKED_EVERY_S = 3.0
 RING_MAX = 10_000
 QUEUED_MAX = 1_000
 
@@ -139,11 +141,16 @@ class Live:
             viewer.tell(change)
 
     async def _ping(self) -> None:
+        loop = asyncio.get_running_loop()
+        pinged_at, is_heard = loop.time(), True
         while True:
-            await asyncio.sleep(self._ping_s)
-            at = datetime.now(UTC)
-            for viewer in self._viewers:
-                viewer.ping(self.cursor or 0, at)
+            await asyncio.sleep(min(ASKED_EVERY_S, self._ping_s))
+            was_heard, is_heard = is_heard, await self._jobstore.is_serving()
+            if was_heard != is_heard or loop.time() - pinged_at >= self._ping_s:
+                pinged_at = loop.time()
+                data = {"at": datetime.now(UTC), "jobstore": is_heard}
+                for viewer in self._viewers:
+                    viewer.ping(self.cursor or 0, data)
 
     async def _catch_up(self, viewer: Viewer, after: int) -> None:
         try:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from typing import Any
 
 from console.changes import OPENING, Change, frame
 
@@ -55,12 +55,12 @@ class Viewer:
             await self._emptied.wait()
         self._put(change.frame)
 
-    def ping(self, cursor: int, at: datetime) -> None:
+    def ping(self, cursor: int, data: dict[str, Any]) -> None:
         """Show that the stream lives. One that catches up ends only when nothing was taken since the last ping."""
         if self.is_live:
-            self.offer(frame("ping", {"cursor": cursor, "at": at}, cursor))
+            self.offer(frame("ping", {"cursor": cursor, **data}, cursor))
         elif len(self._frames) < self._frames_max:
-            self._put(frame("ping", {"at": at}))
+            self._put(frame("ping", data))
         elif not self._has_taken:
             self.end()
         self._has_taken = False

@@ -23,8 +23,9 @@ LastEventId = Annotated[str | None, Header(description="what a browser sends whe
 _STREAM = {
     "description": (
         "Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its "
-        "data is a JobChange), `ping` every 15 s, and `reset` when it cannot go on behind the cursor asked for: what "
-        "was read before must be read again. A reader that is too slow is cut off, and resumes by its last id."
+        "data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it "
+        "is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read "
+        "again. A reader that is too slow is cut off, and resumes by its last id."
     ),
     "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/JobChange"}}},
 }

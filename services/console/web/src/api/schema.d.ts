@@ -4887,7 +4887,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s, and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
+            /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4951,7 +4951,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s, and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
+            /** @description Events, each with its cursor as `id`: `hello` (the cursor at which a new stream begins), `job-changed` (its data is a JobChange), `ping` every 15 s and when the jobstore goes or comes back (`jobstore` says whether it is there), and `reset` when it cannot go on behind the cursor asked for: what was read before must be read again. A reader that is too slow is cut off, and resumes by its last id. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -6,7 +6,13 @@ import { useLive } from "@/live/use-live";
 import { announce } from "@/ui/announcer";
 import { useZone, zoneName } from "@/ui/time";
 
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", paused: "Paused" } as const;
+const WORDS = {
+  connecting: "Connecting",
+  live: "Live",
+  behind: "Jobstore away",
+  reconnecting: "Reconnecting",
+  paused: "Paused",
+} as const;
 
 /** Whether what is shown is what is, and when something was heard last. */
 export function LivePill() {
@@ -16,7 +22,7 @@ export function LivePill() {
   const heardAt = view.lastEventAt && timeOfDay(view.lastEventAt, zoneName(zone));
   const word = WORDS[view.state];
   useEffect(() => {
-    if (view.state === "reconnecting" || view.state === "paused") announce(word);
+    if (view.state !== "live" && view.state !== "connecting") announce(word);
   }, [view.state, word]);
   const Icon = view.state === "live" ? CircleDot : view.state === "paused" ? Pause : RefreshCw;
   const wait = view.state === "reconnecting" ? Math.max(0, Math.ceil((view.retryAt - now) / 1_000)) : 0;

@@ -48,10 +48,9 @@ export function applyJob(client: QueryClient, job: Job): void {
 }
 
 /** Everything that is shown may be old. */
-export function refetchJobs(client: QueryClient): void {
+export async function refetchJobs(client: QueryClient): Promise<void> {
   unseen.clear();
-  void client.invalidateQueries({ queryKey: jobKeys.all });
-  for (const queryKey of DERIVED_KEYS) void client.invalidateQueries({ queryKey });
+  await Promise.all([jobKeys.all, ...DERIVED_KEYS].map((queryKey) => client.invalidateQueries({ queryKey })));
 }
 
 function patchLists(client: QueryClient, patch: (job: Job) => Job): Set<string> {

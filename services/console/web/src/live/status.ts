@@ -2,6 +2,8 @@
 export type LiveStatus =
   | { state: "connecting" }
   | { state: "live" }
+  /** The console answers, the jobstore behind it does not. */
+  | { state: "behind" }
   | { state: "reconnecting"; retryAt: number; since: number }
   | { state: "paused" };
 

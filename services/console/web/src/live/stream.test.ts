@@ -152,6 +152,7 @@ describe("the stream", () => {
   });
 
   it("is dead when it says nothing, whatever the browser believes", async () => {
+    source().says("hello", { cursor: 8 });
     await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS - 1);
     source().says("ping", { cursor: 9, at: "" });
     await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS - 1);

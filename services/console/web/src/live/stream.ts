@@ -59,9 +59,9 @@ export class LiveStream {
     this.source = source;
     source.onopen = () => this.connected();
     source.onerror = () => this.failed();
-    source.addEventListener("hello", (event) => this.onHello(read(event)));
+    source.addEventListener("hello", (event) => void this.onHello(read(event)));
     source.addEventListener("job-changed", (event) => this.onChange(read(event)));
-    source.addEventListener("ping", (event) => this.heard(read<{ cursor?: number }>(event).cursor));
+    source.addEventListener("ping", (event) => this.onPing(read(event)));
     source.addEventListener("reset", (event) => this.onReset(read(event)));
     this.watch();
   }
@@ -77,7 +77,7 @@ export class LiveStream {
     this.failures = 0;
     this.downSince = undefined;
     this.stopPolling();
-    liveStatus.set({ state: "live" });
+    if (this.cursor !== undefined) liveStatus.set({ state: "live" }); // a new stream first says where it begins
     this.watch();
   }
 
@@ -95,7 +95,7 @@ export class LiveStream {
   /** Without events for a while, what is shown is asked for instead. */
   private pollIn(ms: number): void {
     this.poll = setTimeout(() => {
-      refetchJobs(this.client);
+      void refetchJobs(this.client);
       this.pollIn(POLL_MS);
     }, ms);
   }
@@ -117,11 +117,22 @@ export class LiveStream {
     this.watch();
   }
 
-  private onHello({ cursor }: { cursor: number }): void {
+  /** What was read before the stream began may have missed what happened in between; live is what shows all of it. */
+  private async onHello({ cursor }: { cursor: number }): Promise<void> {
     this.heard(cursor);
-    // What was read before the stream began may have missed what happened in between.
     const queries = this.client.getQueryCache().findAll({ queryKey: ["jobs"] });
-    if (queries.some((query) => query.state.dataUpdatedAt > 0)) refetchJobs(this.client);
+    if (queries.some((query) => query.state.dataUpdatedAt > 0)) await refetchJobs(this.client);
+    if (liveStatus.get().state === "connecting") liveStatus.set({ state: "live" });
+  }
+
+  private onPing({ cursor, jobstore }: { cursor?: number; jobstore?: boolean }): void {
+    this.heard(cursor);
+    const { state } = liveStatus.get();
+    if (jobstore === false && state === "live") liveStatus.set({ state: "behind" });
+    if (jobstore === true && state === "behind") {
+      liveStatus.set({ state: "live" });
+      void refetchJobs(this.client); // what was asked for meanwhile was answered by an error
+    }
   }
 
   private onChange(change: JobChange): void {
@@ -132,11 +143,11 @@ export class LiveStream {
   private onReset({ cursor }: { cursor: number }): void {
     this.buffer.clear();
     this.heard(cursor);
-    setTimeout(() => refetchJobs(this.client), Math.random() * RESET_SPREAD_MS); // not all tabs at once
+    setTimeout(() => void refetchJobs(this.client), Math.random() * RESET_SPREAD_MS); // not all tabs at once
   }
 
   private flushed({ byJob, overflowed }: Changes): void {
-    if (overflowed) refetchJobs(this.client);
+    if (overflowed) void refetchJobs(this.client);
     else applyJobs(this.client, byJob);
   }
 
