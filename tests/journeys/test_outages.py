@@ -87,6 +87,18 @@ async def a_day_later(postgres: str, job_id: str) -> Any:
     await database.close()
 
 
+async def test_a_jobstore_that_starts_while_the_broker_is_away_takes_jobs(system: System) -> None:
+    processes = system.endpoints["processes"]
+    with frozen(processes["kafka"]):
+        psutil.Process(processes["jobstore"]).kill()
+        async with asyncio.timeout(30):
+            while not await system.client.is_serving():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        job = await system.create()
+        await system.client.execute_job(job.id)
+    assert (await system.at_rest(job.id)).status is JobStatus.COMPLETED
+
+
 async def test_records_a_day_old_that_are_published_again_change_nothing_and_call_nobody(
     system: System, agent: Agent, judge: Judge
 ) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
@@ -47,17 +48,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.migrate()
 
-        async def make_topics() -> None:
-            if settings.create_topics:
-                await ensure_topics(settings.kafka, settings.topic_replication)
-
-        await make_topics()
-        publisher = await _started(stack, Publisher(settings.kafka, "jobstore"))
         terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         handlers = Handlers(database, terms)
-        subscriptions = await stack.enter_async_context(_consuming(settings.kafka, publisher, handlers))
+        publisher = Publisher(settings.kafka, "jobstore")
+        subscriptions = _subscriptions(publisher, handlers)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
+        make_topics = partial(_made_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, handlers.terms)
         matcher = Matcher(database, handlers)
@@ -89,43 +86,48 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await first_of(
             stop.wait(),
             database.listen(wake),
-            dispatcher.run(),
             sweeper.run(),
             Forgetting(database, terms.reuse).run(),
-            relay.run(),
             matcher.run(),
             watches.run(),
             operator.run(),
             rollups.run(),
-            *(subscription.watch() for subscription in subscriptions),
+            _on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
         )
 
 
-async def _started(stack: contextlib.AsyncExitStack, publisher: Publisher) -> Publisher:
-    await publisher.start()
-    stack.push_async_callback(publisher.stop)
-    return publisher
-
-
-@contextlib.asynccontextmanager
-async def _consuming(
+async def _on_kafka(
     kafka: str,
     publisher: Publisher,
-    handlers: Handlers,
-) -> AsyncIterator[list[Subscription[Any]]]:
+    subscriptions: Sequence[Subscription[Any]],
+    make_topics: Callable[[], Awaitable[None]],
+    *loops: Callable[[], Awaitable[None]],
+) -> None:
+    """All that needs the broker. It is waited for, and nobody else waits: what is asked for meanwhile is kept."""
+    await make_topics()
+    await publisher.start()
     broker = kafka_broker(kafka, "jobstore")
-    subscriptions: list[Subscription[Any]] = [
+    for subscription in subscriptions:
+        subscription.attach(broker, max_records=RECORDS_MAX)
+    try:
+        await broker.start()
+        await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
+    finally:
+        await stopped(broker)
+        await publisher.stop()
+
+
+async def _made_topics(settings: Settings) -> None:
+    if settings.create_topics:
+        await ensure_topics(settings.kafka, settings.topic_replication)
+
+
+def _subscriptions(publisher: Publisher, handlers: Handlers) -> list[Subscription[Any]]:
+    return [
         Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_status_reports),
         Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_results),
         Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
     ]
-    for subscription in subscriptions:
-        subscription.attach(broker, max_records=RECORDS_MAX)
-    await broker.start()
-    try:
-        yield subscriptions
-    finally:
-        await stopped(broker)
 
 
 @contextlib.asynccontextmanager
