@@ -81,6 +81,8 @@ async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientS
         assert (await answer.json())["priority"] == 9
     async with web.patch(url, json={"priority": 99}) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["pointer"]) == (422, "#/priority")
+    async with web.patch(url, json={"status": "COMPLETED"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["pointer"]) == (422, "#/status")
 
 
 async def test_what_is_live_is_not_edited(web: aiohttp.ClientSession) -> None:

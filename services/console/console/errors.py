@@ -123,7 +123,11 @@ async def _bug(request: Request, _: Exception) -> Response:
 def problem(
     request: Request, status: int, code: str, detail: str, errors: Sequence[FieldProblem] | None = None
 ) -> Response:
-    """Make the answer."""
+    """Make the answer: to a browser outside of the API it is the page, which knows what to say."""
+    if status in {401, 404} and _is_for_people(request):
+        page: Response = request.app.state.page.index()
+        page.status_code = status
+        return page
     body = Problem(
         title=http.HTTPStatus(status).phrase,
         status=status,
@@ -134,6 +138,11 @@ def problem(
         errors=None if errors is None else list(errors),
     )
     return Response(body.model_dump_json(exclude_none=True), status, _HEADERS.get(status), MEDIA_TYPE)
+
+
+def _is_for_people(request: Request) -> bool:
+    is_page = not request.url.path.startswith(("/api/", "/assets/"))
+    return is_page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def _field_problem(error: Mapping[str, Any]) -> FieldProblem:

@@ -6,7 +6,7 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.jsontext import Json
 from contracts.resources import (
@@ -147,7 +147,12 @@ class JobsPage(Page[Job]):
 
 
 class Edit(JobEdit):
-    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
+    """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
+
+    What is no part of it is refused: a status or an agent changes by an action of its own.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     version: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
         None, description="the job's, as the caller knows it; as `If-Match`"

@@ -906,6 +906,8 @@ export interface components {
         /**
          * Edit
          * @description What a job is to ask for from now on; what is not given stays. A policy replaces the whole one.
+         *
+         *     What is no part of it is refused: a status or an agent changes by an action of its own.
          */
         Edit: {
             /** Title */
