@@ -3,6 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from random import randbytes
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +101,22 @@ async def test_every_transition_is_published_in_order_with_what_it_says(
     assert last.log.response_payload["result"] == "blue"
     cursors = [fact.log.cursor for fact in told]
     assert cursors == sorted(cursors)
+
+
+async def test_large_bodies_are_read_some_at_a_time(
+    relay: Relay, database: Database, handlers: Handlers, kafka: str
+) -> None:
+    await relayed(relay, database)
+    steps = [Steps(database, handlers) for _ in range(4)]
+    for one in steps:
+        await one.created(payload=[randbytes(450_000).hex() for _ in range(2)])
+    sent = [relay._publisher.sent]  # type: ignore[attr-defined]
+    async with database.session() as session:
+        while await relay.relay(session) or relay._pending is not None:
+            sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
+    assert max(after - before for before, after in pairwise(sent)) <= 3
+    told = await facts(kafka, {one.job_id for one in steps}, 4)
+    assert {len(versions) for versions in told.values()} == {1}
 
 
 async def test_a_row_that_commits_late_is_not_passed_over(

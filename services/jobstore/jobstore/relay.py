@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
 LEADER_LOCK: Final = 0x51_6E_0F_02
 BATCH: Final = 1_000
+#: Of the bodies of one pass, as they are stored: what is read at once is bounded, however large they are.
+BATCH_BYTES: Final = 4 << 20
 POLL_S: Final = 0.5
 #: How often the topic is asked whether it still holds what was published.
 PROBE_S: Final = 5.0
@@ -55,10 +57,16 @@ _ROWS: Final = text(
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, e.deadline_at, e.not_before, e.batch_id,
-        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at
-    FROM job_logs l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
+        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
+    FROM (
+        SELECT *, sum(coalesce(pg_column_size(request_payload), 0) + coalesce(pg_column_size(response_payload), 0))
+            OVER (ORDER BY seq) AS bytes
+        FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
+    ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
         LEFT JOIN executions e ON e.execution_id = l.execution_id
-    WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :most
+    WHERE l.bytes - coalesce(pg_column_size(l.request_payload), 0) - coalesce(pg_column_size(l.response_payload), 0)
+        < :bytes
+    ORDER BY l.seq
     """,
 )
 _FACTS: Final = text(
@@ -157,15 +165,19 @@ class Relay:
         await self._settle(session)
         if self._horizon <= self.published:
             return False
-        parameters = {"after": self.published, "until": self._horizon, "most": BATCH}
-        told = [(row.seq, records.job_changed(row)) for row in await session.execute(_ROWS, parameters)]
-        told += [(row.seq, records.fact(row)) for row in await session.execute(_FACTS, parameters)]
+        within = {"after": self.published, "until": self._horizon, "most": BATCH}
+        entries = (await session.execute(_ROWS, within | {"bytes": BATCH_BYTES})).all()
+        is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
+        if is_cut:
+            within["until"] = entries[-1].seq
+        told = [(row.seq, records.job_changed(row)) for row in entries]
+        told += [(row.seq, records.fact(row)) for row in await session.execute(_FACTS, within)]
         rows = sorted(told, key=lambda numbered: numbered[0])[:BATCH]
         count = await self._publish([record for _, record in rows])
         if count is None:
             await self._begin_again(session)
             return True
-        if count == len(rows) < BATCH:
+        if count == len(rows) < BATCH and not is_cut:
             self.published = self._horizon
         elif count:
             self.published = rows[count - 1][0]
