@@ -44,6 +44,19 @@ export function exactTime(at: number, zone?: string): string {
   }).format(at);
 }
 
+/** Date, time and zone to the minute. */
+export function minuteTime(at: string, zone?: string): string {
+  return new Intl.DateTimeFormat("en-GB", {
+    year: "numeric",
+    month: "short",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZoneName: "short",
+    timeZone: zone,
+  }).format(Date.parse(at));
+}
+
 export function timeOfDay(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zone }).format(at);
 }

@@ -30,7 +30,8 @@ export function filterOf(search: JobsSearch, now: number): JobFilter {
     ...(search.tenant && { tenant: search.tenant }),
     ...(search.batch && { batch_id: search.batch }),
     ...(labels && { labels: Object.fromEntries(labels) }),
-    ...(search.period && { created_after: since(search, now) }),
+    ...((search.period || search.from) && { created_after: since(search, now) }),
+    ...(search.to && { created_before: new Date(search.to).toISOString() }),
     ...(search.text && { text: search.text }),
   };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
-import { type JobsSearch, matches } from "./filters";
+import { inWords, type JobsSearch, matches, mismatch, parseJobsSearch, toQuery } from "./filters";
 
 const HOUR_MS = 3_600_000;
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
@@ -34,6 +34,10 @@ it.each<[JobsSearch, boolean]>([
   [{ period: "1h" }, true],
   [{ tenant: "board", text: "minutes", status: ["PENDING"] }, false],
   [{ sort: "updated", ascending: true }, true],
+  [{ from: "2026-11-25T00:00:00Z", to: "2026-11-25T00:00:01Z" }, true],
+  [{ from: "2026-11-25T00:00:01Z" }, false],
+  [{ from: "2026-11-25T01:00:00+01:00" }, true],
+  [{ to: "2026-11-25T00:00:00Z" }, false],
 ])("a job against %j: %s", (search, isMatch) => {
   expect(matches(JOB, search, CREATED + HOUR_MS)).toBe(isMatch);
 });
@@ -47,4 +51,21 @@ it("a job that belongs to no batch or agent is in none that is asked for", () =>
   const job = aJob({ agent_id: null, batch_id: null });
   expect(matches(job, { batch: BATCH }, CREATED)).toBe(false);
   expect(matches(job, { agent: "writer" }, CREATED)).toBe(false);
+});
+
+it("exact times stand in the address, and are what is asked for; a period gives way to them", () => {
+  const search = parseJobsSearch({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25", period: "1h" });
+  expect(search).toEqual({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25" });
+  expect(toQuery(search, CREATED)).toEqual({
+    created_after: "2026-11-24T22:00:00.000Z",
+    created_before: "2026-11-25T00:00:00.000Z",
+  });
+  expect(inWords(search, "UTC")).toBe("created from 24 Nov 2026, 22:00 UTC until 25 Nov 2026, 00:00 UTC");
+  expect(parseJobsSearch({ from: "yesterday", period: "1h" })).toEqual({ period: "1h" });
+});
+
+it("says which filter a job does not pass", () => {
+  expect(mismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
+  expect(mismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
+  expect(mismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
 });

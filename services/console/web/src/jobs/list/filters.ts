@@ -1,4 +1,5 @@
 import type { Job, JobStatus, JobsQuery } from "@/api/types";
+import { minuteTime } from "@/lib/format";
 import { JOB_STATUSES } from "../status";
 
 /** How long ago a job was created at most. */
@@ -15,6 +16,9 @@ export type JobsSearch = {
   batch?: string;
   label?: string[];
   period?: Period;
+  /** Exact times, ISO 8601: created at this one or later, and before that one; in the place of a period. */
+  from?: string;
+  to?: string;
   text?: string;
   /** The newest first, by when they were created unless it says otherwise. */
   sort?: Sort;
@@ -27,7 +31,8 @@ type Raw = Record<string, string | string[] | undefined>;
 export function parseJobsSearch(raw: Raw): JobsSearch {
   const statuses = many(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
   const labels = many(raw.label).filter((label) => label.indexOf(":") > 0);
-  const period = one(raw.period);
+  const [from, to] = [moment(raw.from), moment(raw.to)];
+  const period = from || to ? undefined : one(raw.period);
   const sort = one(raw.sort);
   return {
     status: statuses.length > 0 ? statuses : undefined,
@@ -36,6 +41,8 @@ export function parseJobsSearch(raw: Raw): JobsSearch {
     batch: one(raw.batch),
     label: labels.length > 0 ? labels : undefined,
     period: period && period in PERIODS ? (period as Period) : undefined,
+    from,
+    to,
     text: one(raw.text),
     sort: SORTS.includes(sort as Sort) ? (sort as Sort) : undefined,
     ascending: String(one(raw.ascending)) === "true" ? true : undefined,
@@ -44,6 +51,10 @@ export function parseJobsSearch(raw: Raw): JobsSearch {
 
 const many = (value: string | string[] | undefined) => (value === undefined ? [] : [value].flat());
 const one = (value: string | string[] | undefined) => many(value)[0] || undefined;
+const moment = (value: string | string[] | undefined) => {
+  const text = one(value);
+  return text && !Number.isNaN(Date.parse(text)) ? text : undefined;
+};
 
 function clean<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
@@ -61,28 +72,38 @@ export function toQuery(search: JobsSearch, now: number): JobsQuery {
     label: search.label,
     q: search.text,
     created_after: since(search, now),
+    created_before: search.to && new Date(search.to).toISOString(),
     sort: isFirst ? undefined : (`${ascending ? "" : "-"}${sort}_at` as const),
   });
 }
 
-export function since({ period }: JobsSearch, now: number): string | undefined {
+export function since({ period, from }: JobsSearch, now: number): string | undefined {
+  if (from) return new Date(from).toISOString();
   return period && new Date(now - PERIODS[period]).toISOString();
 }
 
 /** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
 export function matches(job: Job, search: JobsSearch, now: number): boolean {
+  return mismatch(job, search, now) === null;
+}
+
+/** Which filter a job does not pass, in words; null where it passes all. */
+export function mismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, agent, tenant, batch, label = [], text = "" } = search;
-  if (status && !status.includes(job.status)) return false;
-  if (agent && job.agent_id !== agent) return false;
-  if (tenant && job.tenant !== tenant) return false;
-  if (batch && job.batch_id !== batch.toLowerCase()) return false;
-  if (Date.parse(job.created_at) < Date.parse(since(search, now) ?? job.created_at)) return false;
+  if (status && !status.includes(job.status)) return "its status is another";
+  if (agent && job.agent_id !== agent) return "its agent is another";
+  if (tenant && job.tenant !== tenant) return "its tenant is another";
+  if (batch && job.batch_id !== batch.toLowerCase()) return "its batch is another";
+  const created = Date.parse(job.created_at);
+  if (created < Date.parse(since(search, now) ?? job.created_at)) return "it was created earlier";
+  if (search.to && created >= Date.parse(search.to)) return "it was created later";
   const sought = text.toLowerCase();
-  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return false;
-  return label.every((each) => {
+  if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return "its title is another";
+  const isLabelled = label.every((each) => {
     const [name, value] = labelOf(each);
     return job.labels?.[name] === value;
   });
+  return isLabelled ? null : "its labels are others";
 }
 
 /** "name:value"; a value may hold colons. */
@@ -101,16 +122,22 @@ export function isFiltered(search: JobsSearch): boolean {
   return Object.values(unsorted(search)).some((value) => value !== undefined);
 }
 
-/** The filters in words: what a bulk action restates before it is done. */
-export function inWords(search: JobsSearch): string {
+/** The filters in words, with times in a zone: what a bulk action restates before it is done. */
+export function inWords(search: JobsSearch, zone: string | undefined): string {
   const words = [
     search.status && `status ${search.status.join(" or ")}`,
     search.agent && `agent ${search.agent}`,
     search.tenant && `tenant ${search.tenant}`,
     search.batch && `batch ${search.batch}`,
     ...(search.label ?? []).map((label) => `label ${label}`),
-    search.period && `created within ${search.period}`,
+    timeInWords(search, zone),
     search.text && `text “${search.text}”`,
   ].filter(Boolean);
   return words.length > 0 ? words.join(", ") : "all jobs";
+}
+
+export function timeInWords({ period, from, to }: JobsSearch, zone: string | undefined): string | undefined {
+  if (period) return `created within ${period}`;
+  const words = [from && `from ${minuteTime(from, zone)}`, to && `until ${minuteTime(to, zone)}`].filter(Boolean);
+  return words.length > 0 ? `created ${words.join(" ")}` : undefined;
 }

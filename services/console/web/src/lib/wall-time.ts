@@ -1,0 +1,12 @@
+/** What a clock on the wall shows, as `<input type="datetime-local">` takes it; `zone` undefined is the machine's own. */
+export function toWallTime(at: string, zone?: "UTC"): string {
+  const moment = new Date(at);
+  if (zone !== "UTC") moment.setMinutes(moment.getMinutes() - moment.getTimezoneOffset());
+  return moment.toISOString().slice(0, 16);
+}
+
+/** The moment, or undefined while it is not written to its end: a year is typed digit by digit. */
+export function fromWallTime(text: string, zone?: "UTC"): string | undefined {
+  const moment = new Date(zone === "UTC" ? `${text}Z` : text);
+  return Number.isNaN(moment.getTime()) || moment.getUTCFullYear() < 1970 ? undefined : moment.toISOString();
+}
