@@ -5,7 +5,7 @@ import { tinykeys } from "tinykeys";
 import { useKeys } from "@/lib/keys";
 import { Announcer } from "@/ui/announcer";
 import { Button } from "@/ui/button";
-import { Toasts } from "@/ui/toast";
+import { Toasts } from "@/ui/toasts";
 import { Help } from "./Help";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";

@@ -1,5 +1,5 @@
 import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
-import { type ReactNode, useEffect, useId } from "react";
+import { type ReactNode, useEffect } from "react";
 import type { Job } from "@/api/types";
 import { Button } from "@/ui/button";
 import { JobActionDialog } from "./JobActionDialog";
@@ -74,25 +74,10 @@ type ActionButtonProps = {
 };
 
 export function ActionButton({ icon: Icon, verb, isPrimary, isPending, reason, onClick }: ActionButtonProps) {
-  const id = useId();
   return (
-    <>
-      <Button
-        kind={isPrimary ? "primary" : "plain"}
-        unavailable={reason !== null}
-        aria-busy={isPending || undefined}
-        aria-describedby={reason ? id : undefined}
-        title={reason ?? undefined}
-        onClick={onClick}
-      >
-        <Icon aria-hidden size={14} />
-        {verb}
-      </Button>
-      {reason && (
-        <span id={id} hidden>
-          {reason}
-        </span>
-      )}
-    </>
+    <Button kind={isPrimary ? "primary" : "plain"} reason={reason} aria-busy={isPending || undefined} onClick={onClick}>
+      <Icon aria-hidden size={14} />
+      {verb}
+    </Button>
   );
 }

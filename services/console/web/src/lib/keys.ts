@@ -6,6 +6,9 @@ type Bindings = Record<string, (event: KeyboardEvent) => void>;
 
 const ON = true;
 const FIELDS = "input, textarea, select, [contenteditable], [role=menu], [role=dialog], [role=alertdialog]";
+/** What has the focus answers these itself. */
+const OWN_KEYS = /^(Enter| |Escape|Arrow.*|Home|End|Page.*)$/;
+const CONTROLS = "a, button, summary, [role=button], [role=tab], [role=link]";
 
 export function useSingleKeys(): [boolean, (on: boolean) => void] {
   return useChoice("single-keys", ON);
@@ -29,9 +32,9 @@ export function useKeys(bindings: Bindings): void {
 }
 
 function heard(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {
-  const target = event.target;
-  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target instanceof Element && target.closest(FIELDS) && !(target as HTMLInputElement).dataset?.row) return;
+  if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = event.target instanceof Element && !event.target.matches("[data-row]") ? event.target : null;
+  if (target?.closest(FIELDS) || (OWN_KEYS.test(event.key) && target?.closest(CONTROLS))) return;
   if (document.querySelector("[role=dialog], [role=alertdialog]")) return;
   event.preventDefault();
   act(event);

@@ -1,6 +1,7 @@
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
+import { forgetList } from "@/jobs/list/neighbours";
 import { liveStatus } from "@/live/status";
 import { unseen } from "@/live/unseen";
 import { server } from "./server";
@@ -28,5 +29,6 @@ afterEach(() => {
   localStorage.clear();
   liveStatus.reset();
   unseen.clear();
+  forgetList();
 });
 afterAll(() => server.close());

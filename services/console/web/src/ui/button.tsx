@@ -1,6 +1,7 @@
 import { cva, type VariantProps } from "class-variance-authority";
-import type { ComponentProps } from "react";
+import { type ComponentProps, type MouseEvent, useId } from "react";
 import { cn } from "@/lib/cn";
+import { toast } from "./toast";
 
 const look = cva(
   "inline-flex items-center justify-center gap-1.5 rounded whitespace-nowrap font-medium transition-colors aria-disabled:cursor-default aria-disabled:opacity-60 pointer-coarse:min-h-11",
@@ -20,18 +21,36 @@ const look = cva(
 
 type ButtonProps = Omit<ComponentProps<"button">, "disabled"> &
   VariantProps<typeof look> & {
-    /** It stays where it is and can be reached, and says why it does nothing. */
+    /** It stays where it is and can be reached, and does nothing. */
     unavailable?: boolean;
+    /** Why it does nothing, told on hover, with the focus, and when it is pressed. */
+    reason?: string | null;
   };
 
-export function Button({ kind, size, unavailable, className, onClick, type = "button", ...props }: ButtonProps) {
+export function Button(props: ButtonProps) {
+  const { kind, size, unavailable, reason, className, onClick, type = "button", ...others } = props;
+  const id = useId();
+  const isOff = unavailable || Boolean(reason);
+  const explain = (event: MouseEvent) => {
+    event.preventDefault();
+    if (reason) toast(reason);
+  };
   return (
-    <button
-      {...props}
-      type={type}
-      aria-disabled={unavailable || undefined}
-      onClick={unavailable ? (event) => event.preventDefault() : onClick}
-      className={cn(look({ kind, size }), className)}
-    />
+    <>
+      <button
+        aria-describedby={reason ? id : undefined}
+        title={reason ?? undefined}
+        {...others}
+        type={type}
+        aria-disabled={isOff || undefined}
+        onClick={isOff ? explain : onClick}
+        className={cn(look({ kind, size }), className)}
+      />
+      {reason && (
+        <span id={id} hidden>
+          {reason}
+        </span>
+      )}
+    </>
   );
 }

@@ -10,7 +10,7 @@ export function useZone(): [Zone, (zone: Zone) => void] {
 }
 
 /** As Intl takes it; undefined is the machine's own. */
-export function zoneName(zone: Zone): string | undefined {
+export function zoneName(zone: Zone): "UTC" | undefined {
   return zone === "UTC" ? "UTC" : undefined;
 }
 

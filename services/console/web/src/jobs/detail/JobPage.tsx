@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { useKeys } from "@/lib/keys";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
-import { useNeighbours } from "../list/neighbours";
+import { leftSearch, rememberOpened, useNeighbours } from "../list/neighbours";
 import { logsQuery, milestonesQuery } from "../logs";
 import { jobQuery } from "../queries";
 import type { Action } from "../status";
@@ -29,7 +29,13 @@ export function JobPage({ id }: { id: string }) {
   const navigate = useNavigate();
   const { before, after } = useNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
-  useKeys({ e: () => ask("execute"), j: () => go(after), k: () => go(before), u: () => void navigate({ to: "/" }) });
+  useKeys({
+    e: () => ask("execute"),
+    j: () => go(after),
+    k: () => go(before),
+    u: () => void navigate({ to: "/", search: leftSearch() }),
+  });
+  useEffect(() => rememberOpened(id), [id]);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
@@ -37,7 +43,7 @@ export function JobPage({ id }: { id: string }) {
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
-        <Link to="/" className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/" search={leftSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
         </Link>
         {before && <Neighbour id={before}>previous (k)</Neighbour>}

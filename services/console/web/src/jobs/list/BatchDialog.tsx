@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Job } from "@/api/types";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
+import { useZone, zoneName } from "@/ui/time";
 import { ProblemState } from "../ProblemState";
 import { countsQuery } from "../queries";
 import { LOOKS } from "../status";
@@ -23,6 +24,7 @@ type BatchDialogProps = {
 /** Says which jobs will be executed, and leads to the batch that is made of them. */
 export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const counts = useQuery({ ...countsQuery(search), enabled: selected === null }).data;
+  const zone = zoneName(useZone()[0]);
   const create = useCreateBatch();
   const navigate = useNavigate();
   const which = selected ? counted(selected.length, "job") : allInWords(counts, search);
@@ -50,7 +52,7 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
     >
       <p>
         {selected ? "Selected among: " : "All that match: "}
-        <b className="font-medium">{inWords(search)}</b>
+        <b className="font-medium">{inWords(search, zone)}</b>
         {selected || search.status ? "." : `; of these, those that are ${EXECUTABLE_WORDS}.`}
       </p>
       <p className="text-muted">

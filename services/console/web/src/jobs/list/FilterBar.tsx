@@ -1,10 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import { Search, SlidersHorizontal, X } from "lucide-react";
-import { type RefObject, useEffect, useState } from "react";
+import { SlidersHorizontal, X } from "lucide-react";
+import { Fragment, type RefObject, useState } from "react";
 import { Button } from "@/ui/button";
-import { Input, Select } from "@/ui/field";
+import { Select } from "@/ui/field";
 import { agentsQuery } from "../queries";
-import { isFiltered, type JobsSearch, PERIODS, type Period } from "./filters";
+import { FilterChips } from "./FilterChips";
+import { isFiltered, type JobsSearch } from "./filters";
+import { LabelFilter } from "./LabelFilter";
+import { TimeFilter } from "./TimeFilter";
+import { Typed } from "./Typed";
 
 type FilterBarProps = {
   search: JobsSearch;
@@ -16,43 +20,53 @@ type FilterBarProps = {
   textRef: RefObject<HTMLInputElement | null>;
 };
 
-const TYPED_MS = 250;
+const TEXT_MAX = 200;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The filters, which are the address. */
 export function FilterBar(props: FilterBarProps) {
   const { search, isNarrow, onChange, onClear, textRef } = props;
   const [isOpen, setOpen] = useState(false);
+  const [clears, setClears] = useState(0);
   return (
-    <search className="flex flex-wrap items-center gap-2">
-      <Typed
-        name="Search jobs"
-        placeholder="Search  /"
-        value={search.text ?? ""}
-        onType={(text) => onChange({ text: text || undefined }, true)}
-        inputRef={textRef}
-      />
-      {isNarrow && (
-        <Button aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          <SlidersHorizontal aria-hidden size={14} /> Filters
-        </Button>
-      )}
-      {(isOpen || !isNarrow) && <Others search={search} onChange={onChange} />}
+    <search className="flex flex-wrap items-start gap-2">
+      <Fragment key={clears}>
+        <Typed
+          name="Search jobs"
+          placeholder="Search  /"
+          maxLength={TEXT_MAX}
+          value={search.text ?? ""}
+          onType={(text) => onChange({ text: text || undefined }, true)}
+          inputRef={textRef}
+        />
+        {isNarrow && (
+          <Button aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+            <SlidersHorizontal aria-hidden size={14} /> Filters
+          </Button>
+        )}
+        {(isOpen || !isNarrow) && <Others search={search} onChange={onChange} />}
+      </Fragment>
       <Button
         kind="quiet"
         size="icon"
         aria-label="Clear the filters"
         title="Clear the filters"
         className={isFiltered(search) ? "" : "invisible max-sm:hidden"}
-        onClick={onClear}
+        onClick={() => {
+          setClears(clears + 1); // what was begun in a field goes, too
+          onClear();
+        }}
       >
         <X aria-hidden size={14} />
       </Button>
+      <FilterChips search={search} isAll={isNarrow && !isOpen} onChange={onChange} />
     </search>
   );
 }
 
 /** All filters but the search. */
 function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
+  const labels = search.label ?? [];
   const agents = useQuery(agentsQuery);
   const known = agents.data?.map((agent) => agent.id) ?? [];
   const ids = search.agent && !known.includes(search.agent) ? [search.agent, ...known] : known;
@@ -71,75 +85,19 @@ function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange"
           </option>
         ))}
       </Select>
-      <Select
-        aria-label="Created"
-        className="w-36"
-        value={search.period ?? ""}
-        onChange={(event) => onChange({ period: (event.target.value || undefined) as Period | undefined })}
-      >
-        <option value="">Any time</option>
-        {Object.keys(PERIODS).map((period) => (
-          <option key={period} value={period}>
-            Last {period}
-          </option>
-        ))}
-      </Select>
+      <TimeFilter search={search} onChange={onChange} />
       <Typed
         name="Tenant"
         value={search.tenant ?? ""}
-        onType={(tenant) => onChange({ tenant: tenant || undefined }, true)}
+        onType={(tenant) => onChange({ tenant: tenant.trim() || undefined }, true)}
       />
       <Typed
         name="Batch"
         value={search.batch ?? ""}
-        onType={(batch) => onChange({ batch: batch || undefined }, true)}
+        check={(batch) => (batch.trim() === "" || UUID.test(batch.trim()) ? null : "A batch is named by a UUID.")}
+        onType={(batch) => onChange({ batch: batch.trim() || undefined }, true)}
       />
-      <Typed
-        name="Label"
-        placeholder="name:value"
-        value={search.label?.join(" ") ?? ""}
-        onType={(text) => onChange({ label: labelsOf(text) }, true)}
-      />
+      <LabelFilter labels={labels} onAdd={(label) => onChange({ label: [...labels, label] })} />
     </>
-  );
-}
-
-function labelsOf(text: string): string[] | undefined {
-  const labels = text.split(/\s+/).filter((label) => label.indexOf(":") > 0);
-  return labels.length > 0 ? labels : undefined;
-}
-
-type TypedProps = {
-  name: string;
-  placeholder?: string;
-  value: string;
-  onType: (text: string) => void;
-  inputRef?: RefObject<HTMLInputElement | null>;
-};
-
-/** A text that takes effect once one stops typing; it follows the address when that changes otherwise. */
-function Typed({ name, placeholder = name, value, onType, inputRef }: TypedProps) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only what is typed starts the clock
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onType(text), TYPED_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  const isSearch = inputRef !== undefined;
-  return (
-    <span className={isSearch ? "relative w-52 max-sm:min-w-0 max-sm:grow" : "relative w-28"}>
-      {isSearch && <Search aria-hidden size={14} className="absolute top-1/2 left-2 -translate-y-1/2 text-muted" />}
-      <Input
-        ref={inputRef}
-        type="search"
-        aria-label={name}
-        placeholder={placeholder}
-        className={isSearch ? "pl-7" : ""}
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-      />
-    </span>
   );
 }

@@ -1,10 +1,12 @@
 import { Link } from "@tanstack/react-router";
+import { use } from "react";
 import type { Job } from "@/api/types";
 import { Time } from "@/ui/time";
-import { Status, submissionText } from "./columns";
+import { Mismatch, MismatchText, Status, submissionText } from "./columns";
 
 /** A job where there is no room for columns. */
 export function JobCard({ job }: { job: Job }) {
+  const mismatch = use(Mismatch);
   return (
     <span className="block min-w-0 space-y-1">
       <Link to="/jobs/$id" params={{ id: job.id }} className="block truncate font-medium" data-row={job.id}>
@@ -13,7 +15,7 @@ export function JobCard({ job }: { job: Job }) {
       <span className="flex items-center gap-2 text-xs text-muted">
         <Status job={job} />
         <span className="min-w-0 truncate">
-          {job.agent_id ?? "no agent"} · sub {submissionText(job)}
+          {mismatch === null ? `${job.agent_id ?? "no agent"} · sub ${submissionText(job)}` : <MismatchText />}
         </span>
         <Time at={job.updated_at} className="ml-auto shrink-0" />
       </span>

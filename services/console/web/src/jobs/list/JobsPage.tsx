@@ -1,30 +1,29 @@
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { asApiError } from "@/api/problem";
-import type { JobsPage as Answer, JobStatus } from "@/api/types";
-import { cn } from "@/lib/cn";
-import { count, counted } from "@/lib/format";
+import { useEffect, useRef } from "react";
+import type { JobStatus } from "@/api/types";
 import { useKeys } from "@/lib/keys";
 import { useChoice } from "@/lib/storage";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply";
-import { useUnseen } from "@/live/use-live";
-import { Button } from "@/ui/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
-import { countsQuery, jobsQuery, PAGE_SIZE } from "../queries";
+import { countsQuery } from "../queries";
 import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
 import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
 import { FilterBar } from "./FilterBar";
 import { isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
+import { ListFooter } from "./ListFooter";
+import { Nothing, Refused, Rows } from "./ListStates";
 import { NewRowsPill } from "./NewRowsPill";
-import { rememberOrder } from "./neighbours";
+import { rememberList } from "./neighbours";
 import { SavedViews } from "./SavedViews";
 import { StatusCounts } from "./StatusCounts";
+import { useJobs } from "./use-jobs";
+import { useNew } from "./use-new";
+import { usePlace } from "./use-place";
 import { useSelection } from "./use-selection";
 
 /** The jobs, as the address says which. */
@@ -32,22 +31,22 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   useTitle("Jobs");
   const client = useQueryClient();
   const navigate = useNavigate();
-  const list = useInfiniteQuery(jobsQuery(search));
+  const list = useJobs(search);
+  const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
-  const jobs = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
   const [hidden, setHidden] = useChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
   const isNarrow = useMedia("(max-width: 640px)");
-  const [current, setCurrent] = useState<string | null>(null);
-  const selection = useSelection(jobs);
-  const news = useUnseen().size;
+  const place = usePlace(search, jobs);
+  const { current } = place;
+  const selection = useSelection(jobs, place.left?.selected);
+  useEffect(() => rememberList(search, { selected: selection.ids }), [search, selection.ids]);
   const box = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLInputElement>(null);
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
-  const searched = searchedOf(list.data?.pages);
-  useEffect(() => rememberOrder(jobs.map((job) => job.id)), [jobs]);
 
-  const show = (next: JobsSearch, replace = false) => void navigate({ to: "/", search: next, replace });
-  const change = (part: Partial<JobsSearch>, replace?: boolean) => show({ ...search, ...part }, replace);
+  const show = (next: JobsSearch) => void navigate({ to: "/", search: next });
+  const clear = () => show({});
+  const change = (part: Partial<JobsSearch>, replace = false) =>
+    void navigate({ to: "/", search: (before: JobsSearch) => ({ ...before, ...part }), replace });
   const toggle = (status: JobStatus) => {
     const chosen = search.status ?? [];
     const next = chosen.includes(status) ? chosen.filter((each) => each !== status) : [...chosen, status];
@@ -61,32 +60,22 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     refetchJobs(client);
     box.current?.scrollTo?.({ top: 0 });
   };
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage && searched === undefined) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage, searched]);
-  const step = (by: number) => {
-    const place = jobs.findIndex((job) => job.id === current);
-    const next = jobs[Math.max(0, Math.min(jobs.length - 1, place + by))];
-    if (next) setCurrent(next.id);
-  };
-  const open = () => current && void navigate({ to: "/jobs/$id", params: { id: current } });
   useKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    x: () => current && selection.toggle(current),
-    Enter: open,
+    j: () => place.step(1),
+    k: () => place.step(-1),
+    x: () => current && selection.choose(current, !selection.ids.has(current), false),
+    "Shift+x": () => current && selection.choose(current, true, true),
     n: showNew,
     "/": () => text.current?.focus(),
     Escape: selection.clear,
   });
-  const error = list.error && !list.data ? asApiError(list.error) : null;
 
   return (
     <div className="flex h-full flex-col">
       <div className="space-y-1 px-4 pt-3">
         <h1 className="sr-only">Jobs</h1>
         <div className="flex flex-wrap items-start justify-between gap-2">
-          <FilterBar search={search} isNarrow={isNarrow} onChange={change} onClear={() => show({})} textRef={text} />
+          <FilterBar search={search} isNarrow={isNarrow} onChange={change} onClear={clear} textRef={text} />
           <div className="flex gap-2">
             <SavedViews search={search} onOpen={show} />
             {!isNarrow && <ColumnChoice hidden={hidden} onChange={setHidden} />}
@@ -98,26 +87,19 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         <StatusCounts counts={counts} chosen={search.status ?? []} onToggle={toggle} />
       </div>
       <div className="relative min-h-0 grow border-t">
-        <NewRowsPill number={news} onShow={showNew} />
+        <NewRowsPill number={useNew(search, jobs)} onShow={showNew} />
         <section
           ref={box}
           tabIndex={0}
           aria-label="List of jobs"
-          aria-busy={list.isFetching}
+          aria-busy={query.isFetching}
           className="h-full overflow-auto"
+          onScroll={(event) => rememberList(search, { top: event.currentTarget.scrollTop })}
         >
-          {error && (
-            <ErrorState
-              {...error}
-              title={error.title}
-              detail={error.detail}
-              className="m-4"
-              onRetry={() => void list.refetch()}
-            />
+          {query.error && !query.data && (
+            <Refused error={query.error} onRetry={() => void query.refetch()} onClear={clear} />
           )}
-          {list.isPending && <Rows />}
-          {list.data && jobs.length === 0 && searched === undefined && <Nothing isFiltered={isFiltered(search)} />}
-          {jobs.length > 0 && (
+          {(query.isPending || jobs.length > 0) && (
             <JobsTable
               key={isNarrow ? "cards" : "rows"}
               jobs={jobs}
@@ -126,67 +108,34 @@ export function JobsPage({ search }: { search: JobsSearch }) {
               isNarrow={isNarrow}
               selected={selection.ids}
               current={current}
+              onCurrent={place.setCurrent}
+              wanted={place.wanted}
+              onFocused={place.onFocused}
+              top={place.left?.top ?? 0}
               onSelect={selection.select}
+              onChoose={selection.choose}
               onSort={sort}
-              onNearEnd={more}
+              onNearEnd={list.more}
               box={box}
             />
           )}
+          {query.isPending && <Rows />}
+          {query.data && jobs.length === 0 && list.searched === undefined && (
+            <Nothing isFiltered={isFiltered(search)} onClear={clear} />
+          )}
         </section>
       </div>
-      <BulkActions selected={selection.jobs} search={search} onClear={selection.clear} />
-      <div
-        className={cn("flex items-center gap-2 border-t px-4 py-1 text-xs text-muted", list.isPending && "invisible")}
-      >
-        <p role={searched === undefined ? undefined : "status"}>
-          {searched === undefined
-            ? `${counted(jobs.length, "job")} loaded${hasNextPage ? ", and there are more; scroll on" : ""}`
-            : `${counted(jobs.length, "job")} found with “${search.text}” among ${count(searched)}; there are more to search`}
-        </p>
-        {searched !== undefined && (
-          <Button size="small" aria-busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Search on
-          </Button>
-        )}
-      </div>
+      <BulkActions
+        selected={selection.jobs}
+        isAll={jobs.length > 0 && selection.jobs.length === jobs.length}
+        search={search}
+        onClear={selection.clear}
+        onKeep={selection.only}
+      />
+      <ListFooter list={list} text={search.text} />
     </div>
   );
 }
 
-/** How many jobs were searched for a text so far, where the search waits to be told to go on; a full page goes on. */
-function searchedOf(pages: readonly Answer[] | undefined): number | undefined {
-  const last = pages?.at(-1);
-  if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
-  return pages?.reduce((sum, page) => sum + (page.searched ?? 0), 0);
-}
-
 const NEW_JOB =
   "inline-flex h-8 items-center gap-1.5 rounded bg-accent px-3 font-medium text-on-accent hover:opacity-90 pointer-coarse:h-11";
-
-function Rows() {
-  return (
-    <Loading what="jobs">
-      <div className="pt-8">
-        {["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => (
-          <div key={key} className="flex h-10 items-center border-b px-3">
-            <Skeleton className="h-4 w-full" />
-          </div>
-        ))}
-      </div>
-    </Loading>
-  );
-}
-
-function Nothing({ isFiltered: isNarrow }: { isFiltered: boolean }) {
-  return isNarrow ? (
-    <EmptyState title="No job matches">
-      <p>Take a filter away, or look further back in time.</p>
-    </EmptyState>
-  ) : (
-    <EmptyState title="No jobs yet">
-      <p>
-        Create one here, or run <code className="font-mono">signoff demo</code>.
-      </p>
-    </EmptyState>
-  );
-}

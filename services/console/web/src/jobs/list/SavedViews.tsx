@@ -1,52 +1,81 @@
-import { Bookmark, Trash2 } from "lucide-react";
+import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useChoice } from "@/lib/storage";
+import { announce } from "@/ui/announcer";
 import { Button } from "@/ui/button";
 import { Field, Input } from "@/ui/field";
 import { Popover } from "@/ui/popover";
-import type { JobsSearch } from "./filters";
+import { type JobsSearch, parseJobsSearch } from "./filters";
 
 type View = { name: string; search: JobsSearch };
 const NONE: View[] = [];
+
+const isSame = (one: JobsSearch, other: JobsSearch) =>
+  JSON.stringify(parseJobsSearch(one as never)) === JSON.stringify(parseJobsSearch(other as never));
 
 /** Filters under a name, kept in this browser; a view is an address, and can as well be sent to somebody. */
 export function SavedViews({ search, onOpen }: { search: JobsSearch; onOpen: (search: JobsSearch) => void }) {
   const [views, setViews] = useChoice<View[]>("views", NONE);
   const [name, setName] = useState("");
+  const [deleted, setDeleted] = useState<{ views: View[]; name: string } | null>(null);
+  const open = views.find((view) => isSame(view.search, search));
   const save = () => {
     const wanted = name.trim();
     if (wanted === "") return;
     setViews([...views.filter((view) => view.name !== wanted), { name: wanted, search }]);
     setName("");
+    setDeleted(null);
+  };
+  const remove = (view: View) => {
+    setDeleted({ views, name: view.name });
+    setViews(views.filter((each) => each !== view));
+    announce(`The view ${view.name} was deleted. It can be brought back.`);
   };
   return (
     <Popover
       label="Saved views"
       align="end"
       trigger={
-        <Button>
-          <Bookmark aria-hidden size={14} /> Views
+        <Button className="max-w-40">
+          <Bookmark aria-hidden size={14} className="shrink-0" />
+          <span className="truncate">{open ? `View: ${open.name}` : "Views"}</span>
         </Button>
       }
     >
       <ul>
         {views.map((view) => (
           <li key={view.name} className="flex items-center justify-between gap-2">
-            <Button kind="quiet" className="grow justify-start" onClick={() => onOpen(view.search)}>
-              {view.name}
-            </Button>
             <Button
               kind="quiet"
-              size="icon"
-              aria-label={`Delete the view ${view.name}`}
-              onClick={() => setViews(views.filter((each) => each !== view))}
+              className="min-w-0 grow justify-start"
+              aria-current={view === open ? "true" : undefined}
+              onClick={() => onOpen(view.search)}
             >
+              <Check aria-hidden size={14} className={view === open ? "shrink-0" : "invisible shrink-0"} />
+              <span className="truncate">{view.name}</span>
+            </Button>
+            <Button kind="quiet" size="icon" aria-label={`Delete the view ${view.name}`} onClick={() => remove(view)}>
               <Trash2 aria-hidden size={14} />
             </Button>
           </li>
         ))}
       </ul>
-      {views.length === 0 && <p className="pb-2 text-muted">None yet.</p>}
+      {deleted && (
+        <p className="flex items-center justify-between gap-2 pb-2 text-muted">
+          {deleted.name} was deleted.
+          <Button
+            size="small"
+            autoFocus
+            onClick={() => {
+              setViews(deleted.views);
+              setDeleted(null);
+            }}
+          >
+            Undo
+          </Button>
+        </p>
+      )}
+      {views.length === 0 && !deleted && <p className="pb-2 text-muted">None yet.</p>}
       <form
         className="flex items-end gap-2 border-t pt-2"
         onSubmit={(event) => {
@@ -57,7 +86,7 @@ export function SavedViews({ search, onOpen }: { search: JobsSearch; onOpen: (se
         <Field label="Save what is shown as">
           {(control) => <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />}
         </Field>
-        <Button type="submit" unavailable={name.trim() === ""}>
+        <Button type="submit" reason={name.trim() === "" ? "It needs a name." : null}>
           Save
         </Button>
       </form>

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
@@ -23,14 +23,27 @@ const PATHS = {
   resubmit: "/api/jobs/{job_id}/resubmit",
 } as const;
 
+/** Why an action can be done with none of them; null when it can with some. */
+export function refusalOfAll(action: BulkAction, jobs: readonly Job[]): string | null {
+  const reasons = new Set(jobs.map((job) => refusal(action, job)));
+  if (reasons.has(null)) return null;
+  return reasons.size === 1 ? ([...reasons][0] ?? null) : "It cannot be done with any of the jobs as they stand.";
+}
+
 export const allowed = (action: BulkAction, jobs: readonly Job[]) =>
   jobs.filter((job) => refusal(action, job) === null);
 
-/** One action on many jobs, a few at once; it can be stopped between two, and tells which were refused. */
-export function useBulk() {
+/** One action on many jobs, a few at once; it can be stopped between two, and tells which were refused or not asked. */
+export function useBulk(onEnd: (left: readonly Job[]) => void) {
   const client = useQueryClient();
   const [progress, setProgress] = useState<BulkProgress | null>(null);
   const isAborted = useRef(false);
+  useEffect(
+    () => () => {
+      isAborted.current = true; // nothing goes on behind a page that was left
+    },
+    [],
+  );
 
   const run = async (action: BulkAction, jobs: readonly Job[]) => {
     isAborted.current = false;
@@ -51,6 +64,7 @@ export function useBulk() {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     setProgress({ ...now, state: isAborted.current ? "aborted" : "done" });
+    onEnd([...now.failures.map(({ job }) => job), ...waiting]);
   };
 
   const abort = () => {

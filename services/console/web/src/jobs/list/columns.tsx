@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
+import { createContext, use } from "react";
 import type { Job } from "@/api/types";
 import { money, percent, shortId } from "@/lib/format";
 import { Time } from "@/ui/time";
@@ -23,20 +24,39 @@ export type ColumnId =
   | "created"
   | "updated";
 
-/** How wide each is, and by what it can be sorted. */
-export const COLUMN_LOOK: Record<ColumnId, { name: string; width: string; sort?: Sort }> = {
-  status: { name: "Status", width: "w-60" },
-  title: { name: "Job", width: "w-auto" },
-  last: { name: "Last entry", width: "w-72" },
-  agent: { name: "Agent", width: "w-32" },
-  submission: { name: "Sub", width: "w-14" },
-  tenant: { name: "Tenant", width: "w-28" },
-  priority: { name: "Prio", width: "w-14" },
-  cost: { name: "Cost", width: "w-20" },
-  labels: { name: "Labels", width: "w-48" },
-  created: { name: "Created", width: "w-24", sort: "created" },
-  updated: { name: "Updated", width: "w-24", sort: "updated" },
+type Look = { name: string; px?: number; sort?: Sort };
+
+/** How wide each is, and by what it can be sorted; the title takes what is left. */
+export const COLUMN_LOOK: Record<ColumnId, Look> = {
+  status: { name: "Status", px: 240 },
+  title: { name: "Job" },
+  last: { name: "Last entry", px: 240 },
+  agent: { name: "Agent", px: 128 },
+  submission: { name: "Sub", px: 56 },
+  tenant: { name: "Tenant", px: 112 },
+  priority: { name: "Prio", px: 56 },
+  cost: { name: "Cost", px: 80 },
+  labels: { name: "Labels", px: 192 },
+  created: { name: "Created", px: 96, sort: "created" },
+  updated: { name: "Updated", px: 96, sort: "updated" },
 };
+
+const BOX_PX = 40;
+const TITLE_MIN_PX = 240;
+
+/** How wide a table of these columns is at least; where there is less room, it scrolls. */
+export function widthOf(ids: readonly ColumnId[]): number {
+  return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? TITLE_MIN_PX), BOX_PX);
+}
+
+/** Which filter the job of a row no longer passes. */
+export const Mismatch = createContext<string | null>(null);
+
+/** In the place of what else stands beside a title, where somebody may ask why the row is dim. */
+export function MismatchText() {
+  const reason = use(Mismatch);
+  return reason && <span title={reason}>no longer matches: {reason}</span>;
+}
 
 /** By what a phone sorts its cards. */
 export const ON_A_PHONE: ColumnId[] = ["title", "updated"];
@@ -86,14 +106,21 @@ function How({ job }: { job: Job }) {
 }
 
 function Title({ job }: { job: Job }) {
+  const mismatch = use(Mismatch);
   return (
     <span className="flex min-w-0 items-baseline gap-2">
       <Link to="/jobs/$id" params={{ id: job.id }} className="truncate font-medium hover:underline" data-row={job.id}>
         {job.title}
       </Link>
-      <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
-        {shortId(job.id)}
-      </span>
+      {mismatch === null ? (
+        <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
+          {shortId(job.id)}
+        </span>
+      ) : (
+        <span className="shrink-[4] truncate text-xs text-muted">
+          <MismatchText />
+        </span>
+      )}
     </span>
   );
 }

@@ -1,10 +1,13 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { Job } from "@/api/types";
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Which jobs are selected, by id: no refetch and no sorting changes it. */
-export function useSelection(jobs: readonly Job[]) {
-  const [ids, setIds] = useState<ReadonlySet<string>>(new Set());
-  const select = (changed: string[], on: boolean) => {
+export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> = NONE) {
+  const [ids, setIds] = useState(atFirst);
+  const anchor = useRef<string | null>(null);
+  const select = (changed: readonly string[], on: boolean) => {
     const next = new Set(ids);
     for (const id of changed) {
       if (on) next.add(id);
@@ -12,11 +15,24 @@ export function useSelection(jobs: readonly Job[]) {
     }
     setIds(next);
   };
+  /** One job, or all from the one that was chosen last to this one. */
+  const choose = (id: string, on: boolean, isRange: boolean) => {
+    const [from, to] = [anchor.current, id].map((each) => jobs.findIndex((job) => job.id === each)).toSorted(byNumber);
+    anchor.current = id;
+    if (!isRange || from === undefined || to === undefined || from < 0) return select([id], on);
+    select(
+      jobs.slice(from, to + 1).map((job) => job.id),
+      on,
+    );
+  };
   return {
     ids,
     jobs: jobs.filter((job) => ids.has(job.id)),
     select,
-    toggle: (id: string) => select([id], !ids.has(id)),
-    clear: () => setIds(new Set()),
+    choose,
+    only: (kept: readonly string[]) => setIds(new Set(kept)),
+    clear: () => setIds(NONE),
   };
 }
+
+const byNumber = (a: number, b: number) => a - b;

@@ -2,36 +2,16 @@ import { X } from "lucide-react";
 import { Toast as Radix } from "radix-ui";
 import { useSyncExternalStore } from "react";
 import { Button } from "./button";
-
-type Toast = { id: number; title: string; detail?: string };
-let toasts: readonly Toast[] = [];
-let last = 0;
-const listeners = new Set<() => void>();
-
-function publish(next: readonly Toast[]): void {
-  toasts = next;
-  for (const listener of listeners) listener();
-}
-
-/** Say what was done where nothing else on the page shows it. */
-export function toast(title: string, detail?: string): void {
-  last += 1;
-  publish([...toasts, { id: last, title, detail }]);
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+import { shownToasts } from "./toast";
 
 export function Toasts() {
-  const shown = useSyncExternalStore(subscribe, () => toasts);
+  const shown = useSyncExternalStore(shownToasts.subscribe, shownToasts.get);
   return (
     <Radix.Provider swipeDirection="right" duration={6_000}>
       {shown.map(({ id, title, detail }) => (
         <Radix.Root
           key={id}
-          onOpenChange={(open) => !open && publish(toasts.filter((known) => known.id !== id))}
+          onOpenChange={(open) => !open && shownToasts.close(id)}
           className="flex items-start gap-3 rounded border bg-surface p-3 shadow-lg"
         >
           <div className="grow">

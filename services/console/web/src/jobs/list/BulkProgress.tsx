@@ -1,0 +1,70 @@
+import { Link, useBlocker } from "@tanstack/react-router";
+import { counted } from "@/lib/format";
+import { AlertDialog } from "@/ui/alert-dialog";
+import { Button } from "@/ui/button";
+import { VERBS } from "../status";
+import type { BulkProgress as Progress } from "./bulk";
+
+const AT_ONCE = 3;
+
+type BulkProgressProps = { progress: Progress; onAbort: () => void; onDismiss: () => void };
+
+/** How far it is, and which jobs were refused and why. While it runs, the page is not left unasked. */
+export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps) {
+  const { action, total, done, failures, state } = progress;
+  const isRunning = state === "running";
+  const blocker = useBlocker({
+    shouldBlockFn: ({ current, next }) => current.pathname !== next.pathname,
+    enableBeforeUnload: isRunning,
+    disabled: !isRunning,
+    withResolver: true,
+  });
+  return (
+    <section aria-label="Bulk actions" className="max-h-[40dvh] space-y-1 overflow-auto border-t bg-sunken px-4 py-2">
+      <div className="flex flex-wrap items-center gap-3">
+        <progress max={total} value={done} aria-label={`${VERBS[action]}: progress`} className="w-40 accent-accent" />
+        <span role="status">
+          {VERBS[action]}: {done} of {total} asked{failures.length > 0 && `, ${failures.length} refused`}
+          {state === "aborted" && ", stopped"}
+        </span>
+        {isRunning ? (
+          <Button onClick={onAbort}>Stop</Button>
+        ) : (
+          <Button kind="quiet" onClick={onDismiss}>
+            Close
+          </Button>
+        )}
+      </div>
+      <Failures failures={failures.slice(0, AT_ONCE)} />
+      {failures.length > AT_ONCE && (
+        <details>
+          <summary className="min-h-6">{failures.length - AT_ONCE} more were refused</summary>
+          <Failures failures={failures.slice(AT_ONCE)} />
+        </details>
+      )}
+      <AlertDialog
+        open={blocker.status === "blocked"}
+        onOpenChange={(open) => !open && blocker.reset?.()}
+        title="Leave before it is done?"
+        verb="Leave"
+        kind="danger"
+        onConfirm={() => blocker.proceed?.()}
+      >
+        <p>
+          {VERBS[action]}: {done} of {counted(total, "job")} were asked for. The others will not be.
+        </p>
+      </AlertDialog>
+    </section>
+  );
+}
+
+function Failures({ failures }: Pick<Progress, "failures">) {
+  return failures.map(({ job, error }) => (
+    <p key={job.id} className="text-failed">
+      <Link to="/jobs/$id" params={{ id: job.id }} className="underline">
+        {job.title}
+      </Link>
+      : {error.detail || error.title} <code className="font-mono text-xs">{error.code}</code>
+    </p>
+  ));
+}

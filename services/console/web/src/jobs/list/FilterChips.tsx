@@ -1,0 +1,44 @@
+import { X } from "lucide-react";
+import { useZone, zoneName } from "@/ui/time";
+import { type JobsSearch, timeInWords } from "./filters";
+
+type FilterChipsProps = {
+  search: JobsSearch;
+  /** Also what a field in sight says already. */
+  isAll: boolean;
+  onChange: (change: Partial<JobsSearch>) => void;
+};
+
+/** The filters in words, each of which can be taken away. */
+export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
+  const zone = zoneName(useZone()[0]);
+  const { label = [], from, to } = search;
+  const chips: [string | undefined, Partial<JobsSearch>][] = label.map((each) => {
+    const rest = label.filter((other) => other !== each);
+    return [`label ${each}`, { label: rest.length > 0 ? rest : undefined }];
+  });
+  if (from || to || isAll)
+    chips.push([timeInWords(search, zone), { period: undefined, from: undefined, to: undefined }]);
+  for (const name of isAll ? (["agent", "tenant", "batch"] as const) : []) {
+    chips.push([search[name] && `${name} ${search[name]}`, { [name]: undefined }]);
+  }
+  const shown = chips.filter(([text]) => text !== undefined);
+  if (shown.length === 0) return null;
+  return (
+    <ul aria-label="Filters" className="flex w-full flex-wrap gap-1">
+      {shown.map(([text, change]) => (
+        <li key={text} className="max-w-full">
+          <button
+            type="button"
+            aria-label={`Remove the filter ${text}`}
+            onClick={() => onChange(change)}
+            className="inline-flex min-h-6 max-w-full items-center gap-1 rounded border bg-sunken px-2 text-xs hover:border-control pointer-coarse:min-h-11"
+          >
+            <span className="truncate">{text}</span>
+            <X aria-hidden size={12} className="shrink-0" />
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,51 @@
+import { asApiError } from "@/api/problem";
+import { Button } from "@/ui/button";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+
+type RefusedProps = { error: Error; onRetry: () => void; onClear: () => void };
+const INVALID = 422;
+
+/** Why there is no list; where it is the filter that is refused, the way out is another filter. */
+export function Refused({ error, onRetry, onClear }: RefusedProps) {
+  const { status, title, detail, code, requestId, fields } = asApiError(error);
+  const said = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  const isInvalid = status === INVALID;
+  return (
+    <div className="space-y-3 p-4">
+      <ErrorState
+        title={title}
+        detail={said || detail}
+        code={code}
+        requestId={requestId}
+        onRetry={isInvalid ? undefined : onRetry}
+      />
+      {isInvalid && <Button onClick={onClear}>Clear the filters</Button>}
+    </div>
+  );
+}
+
+export function Rows() {
+  return (
+    <Loading what="jobs">
+      {["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => (
+        <div key={key} className="flex h-10 items-center border-b px-3">
+          <Skeleton className="h-4 w-full" />
+        </div>
+      ))}
+    </Loading>
+  );
+}
+
+export function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+  return isFiltered ? (
+    <EmptyState title="No job matches" action={<Button onClick={onClear}>Clear the filters</Button>}>
+      <p>Take a filter away, or look further back in time.</p>
+    </EmptyState>
+  ) : (
+    <EmptyState title="No jobs yet">
+      <p>
+        Create one here, or run <code className="font-mono">signoff demo</code>.
+      </p>
+    </EmptyState>
+  );
+}

@@ -1,0 +1,69 @@
+import { useState } from "react";
+import { fromWallTime, toWallTime } from "@/lib/wall-time";
+import { Select } from "@/ui/field";
+import { useZone, zoneName } from "@/ui/time";
+import { type JobsSearch, PERIODS, type Period } from "./filters";
+import { Typed } from "./Typed";
+
+type TimeFilterProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
+
+const EXACT = "exact";
+const NO_TIME = { period: undefined, from: undefined, to: undefined };
+
+/** When jobs were created: lately, or between exact times in the zone that was chosen. */
+export function TimeFilter({ search, onChange }: TimeFilterProps) {
+  const { period, from, to } = search;
+  const [isAsked, ask] = useState(false);
+  const zone = zoneName(useZone()[0]);
+  const isExact = Boolean(from || to) || (isAsked && !period);
+  const choose = (choice: string) => {
+    ask(choice === EXACT);
+    if (choice !== EXACT || period) onChange({ ...NO_TIME, ...(choice in PERIODS && { period: choice as Period }) });
+  };
+  const check =
+    (other: string | undefined, isOrdered: (moment: number, other: number) => boolean) => (text: string) => {
+      const moment = fromWallTime(text, zone);
+      if (text === "") return null;
+      if (moment === undefined) return "It is no time yet.";
+      return !other || isOrdered(Date.parse(moment), Date.parse(other)) ? null : "It ends before it begins.";
+    };
+  const words = zone ?? "local time";
+  return (
+    <>
+      <Select
+        aria-label="Created"
+        className="w-36"
+        value={isExact ? EXACT : (period ?? "")}
+        onChange={(event) => choose(event.target.value)}
+      >
+        <option value="">Any time</option>
+        {Object.keys(PERIODS).map((each) => (
+          <option key={each} value={each}>
+            Last {each}
+          </option>
+        ))}
+        <option value={EXACT}>From – to</option>
+      </Select>
+      {isExact && (
+        <>
+          <Typed
+            name={`Created from (${words})`}
+            type="datetime-local"
+            className="w-48"
+            value={from ? toWallTime(from, zone) : ""}
+            check={check(to, (moment, end) => moment < end)}
+            onType={(text) => onChange({ period: undefined, from: fromWallTime(text, zone) }, true)}
+          />
+          <Typed
+            name={`Created before (${words})`}
+            type="datetime-local"
+            className="w-48"
+            value={to ? toWallTime(to, zone) : ""}
+            check={check(from, (moment, begin) => moment > begin)}
+            onType={(text) => onChange({ period: undefined, to: fromWallTime(text, zone) }, true)}
+          />
+        </>
+      )}
+    </>
+  );
+}

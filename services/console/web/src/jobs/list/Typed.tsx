@@ -1,0 +1,52 @@
+import { Search } from "lucide-react";
+import { type RefObject, useId } from "react";
+import { cn } from "@/lib/cn";
+import { useDraft } from "@/lib/use-draft";
+import { Input } from "@/ui/field";
+
+type TypedProps = {
+  name: string;
+  placeholder?: string;
+  value: string;
+  type?: "search" | "datetime-local";
+  maxLength?: number;
+  className?: string;
+  onType: (text: string) => void;
+  check?: (text: string) => string | null;
+  /** Where there is one, it is the search itself. */
+  inputRef?: RefObject<HTMLInputElement | null>;
+};
+
+/** A filter that is typed; why a text cannot be one stands below it. */
+export function Typed(props: TypedProps) {
+  const { name, placeholder = name, value, type = "search", maxLength, className, onType, check, inputRef } = props;
+  const draft = useDraft({ value, onCommit: onType, check });
+  const id = useId();
+  const isSearch = inputRef !== undefined;
+  return (
+    <span className={cn("relative", isSearch ? "w-52 max-sm:min-w-0 max-sm:grow" : "w-28", className)}>
+      {isSearch && (
+        <Search aria-hidden size={14} className="absolute top-2.25 left-2 text-muted pointer-coarse:top-3.75" />
+      )}
+      <Input
+        ref={inputRef}
+        type={type}
+        aria-label={name}
+        aria-invalid={draft.error ? true : undefined}
+        aria-describedby={draft.error ? id : undefined}
+        placeholder={placeholder}
+        maxLength={maxLength}
+        className={isSearch ? "pl-7" : ""}
+        value={draft.text}
+        onChange={(event) => draft.onChange(event.target.value)}
+        onBlur={draft.onBlur}
+        onKeyDown={draft.onKeyDown}
+      />
+      {draft.error && (
+        <span id={id} role="alert" className="block text-xs text-failed">
+          {draft.error}
+        </span>
+      )}
+    </span>
+  );
+}

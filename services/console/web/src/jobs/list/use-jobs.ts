@@ -1,0 +1,29 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo } from "react";
+import type { JobsPage } from "@/api/types";
+import { jobsQuery, PAGE_SIZE } from "../queries";
+import type { JobsSearch } from "./filters";
+import { rememberOrder } from "./neighbours";
+
+export type JobsList = ReturnType<typeof useJobs>;
+
+/** The jobs that were read so far, and how to read on. */
+export function useJobs(search: JobsSearch) {
+  const query = useInfiniteQuery(jobsQuery(search));
+  const { data, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query;
+  const jobs = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  const searched = searchedOf(data?.pages);
+  useEffect(() => rememberOrder(jobs.map((job) => job.id)), [jobs]);
+  const isToGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && searched === undefined;
+  const more = useCallback(() => {
+    if (isToGoOn) void fetchNextPage();
+  }, [isToGoOn, fetchNextPage]);
+  return { query, jobs, searched, more };
+}
+
+/** How many jobs were searched for a text so far, where the search waits to be told to go on; a full page goes on. */
+function searchedOf(pages: readonly JobsPage[] | undefined): number | undefined {
+  const last = pages?.at(-1);
+  if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
+  return pages?.reduce((sum, page) => sum + (page.searched ?? 0), 0);
+}

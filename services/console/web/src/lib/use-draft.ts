@@ -1,0 +1,62 @@
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+
+const PAUSE_MS = 250;
+
+type Draft = {
+  value: string;
+  onCommit: (text: string) => void;
+  /** Why a text cannot take effect. */
+  check?: (text: string) => string | null;
+};
+
+/**
+ * A text that takes effect once one stops typing, and at once with Enter and where the field is left. What is being
+ * typed is not overwritten; else it follows `value`.
+ */
+export function useDraft({ value, onCommit, check = () => null }: Draft) {
+  const [draft, setDraft] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const sent = useRef(value);
+  const latest = useRef(onCommit);
+  useEffect(() => {
+    latest.current = onCommit;
+  });
+  const stop = () => {
+    clearTimeout(timer.current);
+    timer.current = undefined;
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (timer.current !== undefined || value === sent.current) return;
+    sent.current = value;
+    setDraft(null);
+    setError(null);
+  }, [value]);
+  const commit = (text: string): boolean => {
+    stop();
+    const reason = check(text);
+    setError(reason);
+    if (reason !== null) return false;
+    if (text !== sent.current) {
+      sent.current = text;
+      latest.current(text);
+    }
+    return true;
+  };
+  return {
+    text: draft ?? value,
+    error,
+    onChange: (text: string) => {
+      setDraft(text);
+      stop();
+      timer.current = setTimeout(() => commit(text), PAUSE_MS);
+    },
+    onBlur: () => {
+      if (draft !== null && commit(draft)) setDraft(null);
+    },
+    onKeyDown: (event: KeyboardEvent) => {
+      if (event.key === "Enter" && draft !== null) commit(draft);
+    },
+  };
+}
