@@ -1,9 +1,14 @@
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
+import { useRef, useState } from "react";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
+import { agentsQuery } from "@/jobs/queries";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
+import { useOffered } from "@/lib/commands";
+import { HEADED_GROUP, JobItems, rank } from "./JobItems";
 import type { Theme } from "./theme";
 
 type CommandPaletteProps = {
@@ -31,7 +36,13 @@ const PLACES: [string, (navigate: Navigate) => Promise<void>][] = [
 /** Everything that can be gone to or done, by its name. */
 export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
   const navigate = useNavigate();
+  const offered = useOffered();
+  const agents = useQuery(agentsQuery).data ?? [];
+  const [text, setText] = useState("");
+  const [chosen, choose] = useState("");
+  const hasRun = useRef(false);
   const run = (act: () => void) => () => {
+    hasRun.current = true;
     onOpenChange(false);
     act();
   };
@@ -42,40 +53,68 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
           aria-describedby={undefined}
+          // What was done has the focus where it led to; else it goes back to where it was.
+          onCloseAutoFocus={(event) => hasRun.current && event.preventDefault()}
           className="fixed top-[10vh] left-1/2 z-50 w-[min(560px,calc(100vw-32px))] -translate-x-1/2 rounded border bg-surface shadow-xl"
         >
           <Radix.Title className="sr-only">Command palette</Radix.Title>
-          <Command label="Commands">
+          <Command label="Commands" filter={rank} value={chosen} onValueChange={choose}>
             <Command.Input
-              placeholder="Go to, filter, switch…"
+              placeholder="Go to, filter, switch; or a job by its title or id"
+              value={text}
+              onValueChange={setText}
+              maxLength={200}
               className="h-11 w-full border-b bg-surface px-4 outline-none"
             />
             <Command.List className="max-h-80 overflow-auto p-2">
-              <Command.Empty className="p-4 text-muted">Nothing is called so.</Command.Empty>
-              <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
-                Jobs
-              </Command.Item>
-              {PLACES.map(([name, go]) => (
-                <Command.Item key={name} className={ITEM} onSelect={run(() => void go(navigate))}>
-                  {name}
+              <Command.Group heading="Commands" className={HEADED_GROUP}>
+                {offered.map(({ name, run: act }) => (
+                  <Command.Item key={name} className={ITEM} onSelect={run(act)}>
+                    {name}
+                  </Command.Item>
+                ))}
+                <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
+                  Jobs
                 </Command.Item>
-              ))}
-              {JOB_STATUSES.map((status) => (
-                <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
-                  Jobs: {LOOKS[status].word.toLowerCase()}
+                {PLACES.map(([name, go]) => (
+                  <Command.Item key={name} className={ITEM} onSelect={run(() => void go(navigate))}>
+                    {name}
+                  </Command.Item>
+                ))}
+                {JOB_STATUSES.map((status) => (
+                  <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
+                    Jobs: {LOOKS[status].word.toLowerCase()}
+                  </Command.Item>
+                ))}
+                {agents.map(({ id, name }) => (
+                  <Command.Item
+                    key={id}
+                    value={`agent ${name} ${id}`}
+                    className={ITEM}
+                    onSelect={run(() => void navigate({ to: "/", search: { agent: id } }))}
+                  >
+                    Jobs of agent {name}
+                  </Command.Item>
+                ))}
+                {(["light", "dark", "system"] as const).map((theme) => (
+                  <Command.Item key={theme} className={ITEM} onSelect={run(() => onTheme(theme))}>
+                    Theme: {theme}
+                  </Command.Item>
+                ))}
+                <Command.Item className={ITEM} onSelect={run(() => void signOut().finally(() => location.reload()))}>
+                  Sign out
                 </Command.Item>
-              ))}
-              {(["light", "dark", "system"] as const).map((theme) => (
-                <Command.Item key={theme} className={ITEM} onSelect={run(() => onTheme(theme))}>
-                  Theme: {theme}
+                <Command.Item className={ITEM} onSelect={run(onHelp)}>
+                  Keyboard help
                 </Command.Item>
-              ))}
-              <Command.Item className={ITEM} onSelect={run(() => void signOut().finally(() => location.reload()))}>
-                Sign out
-              </Command.Item>
-              <Command.Item className={ITEM} onSelect={run(onHelp)}>
-                Keyboard help
-              </Command.Item>
+              </Command.Group>
+              <JobItems
+                text={text}
+                chosen={chosen}
+                onChoose={choose}
+                className={ITEM}
+                onOpen={(id) => run(() => void navigate({ to: "/jobs/$id", params: { id } }))()}
+              />
             </Command.List>
           </Command>
         </Radix.Content>

@@ -1,9 +1,9 @@
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { useKeys } from "@/lib/keys";
-import { Announcer } from "@/ui/announcer";
+import { Announcer, announce } from "@/ui/announcer";
 import { Button } from "@/ui/button";
 import { Toasts } from "@/ui/toasts";
 import { Help } from "./Help";
@@ -25,6 +25,7 @@ export function Shell() {
   const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
+  useArrival();
   const navigate = useNavigate();
   const go = (to: (typeof PLACES)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
   useKeys({
@@ -38,12 +39,16 @@ export function Shell() {
   });
   useEffect(
     () =>
-      tinykeys(window, {
-        "$mod+k": (event) => {
-          event.preventDefault();
-          showPalette(true);
+      tinykeys(
+        window,
+        {
+          "$mod+k": (event) => {
+            event.preventDefault();
+            showPalette(true);
+          },
         },
-      }),
+        { ignore: ({ repeat }) => repeat }, // also while somebody types
+      ),
     [],
   );
   return (
@@ -95,4 +100,19 @@ export function Shell() {
       <Announcer />
     </div>
   );
+}
+
+/** Who comes to another page is there: with the focus, unless that page has given it to something, and by its name. */
+function useArrival(): void {
+  const pathname = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname });
+  const before = useRef(pathname);
+  useEffect(() => {
+    const isFirst = before.current === undefined;
+    if (before.current === pathname) return;
+    before.current = pathname;
+    if (isFirst) return;
+    const main = document.getElementById("main");
+    if (!main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
+    announce(() => document.title);
+  }, [pathname]);
 }

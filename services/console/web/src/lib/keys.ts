@@ -27,8 +27,13 @@ export function useKeys(bindings: Bindings): void {
     const listeners = names
       .split("\n")
       .map((name) => [name, (event: KeyboardEvent) => heard(event, latest.current[name])]);
-    return tinykeys(window, Object.fromEntries(listeners));
+    return tinykeys(window, Object.fromEntries(listeners), { ignore: isOther });
   }, [isOn, names]);
+}
+
+/** A key that is held down goes on along the rows, and does nothing else twice. */
+function isOther({ isComposing, repeat, key, target }: KeyboardEvent): boolean {
+  return isComposing || (repeat && !(/^[jk]$/.test(key) && target instanceof Element && target.matches("[data-row]")));
 }
 
 function heard(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {

@@ -1,11 +1,13 @@
 import { useEffect, useState } from "react";
 
 const GATHERED_MS = 500;
-type Listener = (text: string) => void;
+/** A text, or how to find it when it is time to read it. */
+type Text = string | (() => string);
+type Listener = (text: Text) => void;
 const listeners = new Set<Listener>();
 
 /** Tell those who hear the page what those who see it see. */
-export function announce(text: string): void {
+export function announce(text: Text): void {
   for (const listener of listeners) listener(text);
 }
 

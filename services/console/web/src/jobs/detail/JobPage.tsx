@@ -4,6 +4,7 @@ import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { useOffer } from "@/lib/commands";
 import { useKeys } from "@/lib/keys";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
@@ -11,7 +12,7 @@ import { ErrorState, Loading, Skeleton } from "@/ui/states";
 import { leftSearch, rememberOpened, useNeighbours } from "../list/neighbours";
 import { logsQuery, milestonesQuery } from "../logs";
 import { jobQuery } from "../queries";
-import type { Action } from "../status";
+import { ACTIONS, type Action, refusal, VERBS } from "../status";
 import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHeader } from "./JobHeader";
 import { JobHistory } from "./JobHistory";
@@ -36,6 +37,8 @@ export function JobPage({ id }: { id: string }) {
     u: () => void navigate({ to: "/", search: leftSearch() }),
   });
   useEffect(() => rememberOpened(id), [id]);
+  const duplicate = () => void navigate({ to: "/new", search: { from: id } });
+  useOffer(job.data ? offerOf(job.data, ask, duplicate) : {});
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
@@ -54,13 +57,7 @@ export function JobPage({ id }: { id: string }) {
       {job.isPending && <Placeholder />}
       {job.data && (
         <>
-          <JobHeader
-            job={job.data}
-            logs={known}
-            asked={asked}
-            onHeard={() => ask(null)}
-            onDuplicate={() => void navigate({ to: "/new", search: { from: id } })}
-          />
+          <JobHeader job={job.data} logs={known} asked={asked} onHeard={() => ask(null)} onDuplicate={duplicate} />
           <JobErrorPanel job={job.data} logs={known} />
           <ResultSection key={id} job={job.data} submissions={submissions} isPending={logs.isPending} />
           <section aria-label="History">
@@ -74,6 +71,15 @@ export function JobPage({ id }: { id: string }) {
       )}
     </div>
   );
+}
+
+/** What the palette can do with this job. */
+function offerOf(job: Job, ask: (action: Action) => void, duplicate: () => void) {
+  const actions = ACTIONS.map((action) => [
+    `${VERBS[action]} this job`,
+    refusal(action, job) === null ? () => ask(action) : null,
+  ]);
+  return { ...Object.fromEntries(actions), "Duplicate this job": duplicate };
 }
 
 function Neighbour({ id, children }: { id: string; children: string }) {
