@@ -67,6 +67,9 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               className="h-11 w-full border-b bg-surface px-4 outline-none"
             />
             <Command.List className="max-h-80 overflow-auto p-2">
+              {text.trim().length < 2 && (
+                <Command.Empty className="p-4 text-muted">No command is called so.</Command.Empty>
+              )}
               <Command.Group heading="Commands" className={HEADED_GROUP}>
                 {offered.map(({ name, run: act }) => (
                   <Command.Item key={name} className={ITEM} onSelect={run(act)}>
