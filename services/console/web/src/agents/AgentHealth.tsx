@@ -1,11 +1,11 @@
-import type { Agent } from "@/api/types";
+import type { Agent, AgentStats } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/duration";
 import { healthOf } from "./health";
 
 /** Whether an agent is given work, in words with an icon and colour; and until when it is not. */
-export function AgentHealth({ agent }: { agent: Agent }) {
-  const { word, icon: Icon, ink, tint, hint } = healthOf(agent);
+export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats }) {
+  const { word, icon: Icon, ink, tint, hint } = healthOf(agent, stats);
   const isOpen = agent.circuit === "open" && agent.enabled && agent.circuit_open_until;
   return (
     <span className="inline-flex flex-wrap items-center gap-x-2">
@@ -20,6 +20,9 @@ export function AgentHealth({ agent }: { agent: Agent }) {
         <Icon aria-hidden size={14} />
         {word}
       </span>
+      {word === "Ready" && stats && stats.success_rate == null && (
+        <span className="text-xs text-muted">no calls in 24 h</span>
+      )}
       {agent.paused && agent.circuit !== "closed" && (
         <span className="text-xs text-failed">circuit {agent.circuit}</span>
       )}

@@ -34,7 +34,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
         </div>
       </td>
       <td className={CELL}>
-        <AgentHealth agent={agent} />
+        <AgentHealth agent={agent} stats={stats} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
         <Load stats={stats} limit={limit} />

@@ -3,7 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { asApiError } from "@/api/problem";
-import type { Agent } from "@/api/types";
+import type { Agent, AgentStats } from "@/api/types";
 import { ProblemState } from "@/jobs/ProblemState";
 import { agentsQuery } from "@/jobs/queries";
 import { useTitle } from "@/lib/use-title";
@@ -20,7 +20,7 @@ type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
 const COLUMNS = {
   Agent: "w-48",
-  Health: "w-40",
+  Health: "w-48",
   Load: "w-56",
   Success: "w-20",
   Mean: "w-20",
@@ -96,7 +96,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
                 <AgentRow
                   key={agent.id}
                   agent={agent}
-                  stats={stats?.find((each) => each.agent_id === agent.id)}
+                  stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
                   limit={limitOf(limits, `agent:${agent.id}`)}
                   onAct={(action) => choose(agent, action)}
                   onEdit={() => ask({ agent, what: "edit" })}
@@ -119,6 +119,9 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
     </div>
   );
 }
+
+/** What is told of an agent without stats, once there are stats: it has done nothing. */
+const idle = (id: string): AgentStats => ({ agent_id: id, running: 0, queued: 0 });
 
 type DisableProps = { agent: Agent; act: ReturnType<typeof useAgentAction>; onClose: () => void };
 

@@ -11,7 +11,7 @@ import { limitInWords, nameInWords } from "./limit-words";
 import { limitOf } from "./queries";
 
 const HEALTHS: [string, Partial<Agent>][] = [
-  ["Healthy", {}],
+  ["Ready", {}],
   ["Circuit open", { circuit: "open", circuit_open_until: "2026-11-25T00:00:30Z" }],
   ["On trial", { circuit: "half_open" }],
   ["Paused", { paused: true }],
@@ -59,10 +59,11 @@ async function agentsPage({ agents = [anAgent()], isRegistering = false } = {}) 
 it("shows how each is doing, and how much it may do", async () => {
   await agentsPage({ agents: [anAgent({ capabilities: ["ocr", "pdf"] }), anAgent({ id: "idle", name: "Idle" })] });
   const row = (await screen.findByRole("link", { name: "writer" })).closest("tr") as HTMLElement;
-  for (const text of ["Healthy", "3 of 4 running", "12 queued", "93 %", "8.4 s", "ocr", "pdf", "4 at once"]) {
+  for (const text of ["Ready", "3 of 4 running", "12 queued", "93 %", "8.4 s", "ocr", "pdf", "4 at once"]) {
     expect(row).toHaveTextContent(text);
   }
-  expect(screen.getByRole("link", { name: "Idle" }).closest("tr")).toHaveTextContent("–");
+  expect(screen.getByRole("link", { name: "Idle" }).closest("tr")).toHaveTextContent("Readyno calls in 24 h");
+  expect(row).not.toHaveTextContent("no calls");
 });
 
 it("does without what the console does not tell yet", async () => {

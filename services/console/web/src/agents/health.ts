@@ -1,5 +1,13 @@
-import { CircleCheck, CirclePause, CircleSlash, HeartPulse, type LucideIcon, OctagonAlert } from "lucide-react";
-import type { Agent } from "@/api/types";
+import {
+  CircleCheck,
+  CircleDashed,
+  CirclePause,
+  CircleSlash,
+  HeartPulse,
+  type LucideIcon,
+  OctagonAlert,
+} from "lucide-react";
+import type { Agent, AgentStats } from "@/api/types";
 
 type Health = { word: string; icon: LucideIcon; ink: string; tint: string; hint: string };
 
@@ -33,16 +41,24 @@ const HEALTHS = {
     hint: "Its circuit is half open: one call tells whether it works again.",
   },
   closed: {
-    word: "Healthy",
+    word: "Ready",
     icon: CircleCheck,
     ink: "text-completed",
     tint: "bg-completed-tint",
-    hint: "Its circuit is closed: it is given work.",
+    hint: "Its circuit is closed: it takes work.",
   },
-} as const satisfies Record<Agent["circuit"] | "disabled" | "paused", Health>;
+  unknown: {
+    word: "Ready",
+    icon: CircleDashed,
+    ink: "text-pending",
+    tint: "bg-pending-tint",
+    hint: "It takes work. No execution of it ended in the last 24 hours: how it does is not known.",
+  },
+} as const satisfies Record<Agent["circuit"] | "disabled" | "paused" | "unknown", Health>;
 
-/** What matters most about an agent: whether it is given work, and why not. */
-export function healthOf(agent: Agent): Health {
+/** What matters most about an agent: whether it is given work, and why not; no more than is known. */
+export function healthOf(agent: Agent, stats?: AgentStats): Health {
   if (!agent.enabled) return HEALTHS.disabled;
-  return agent.paused ? HEALTHS.paused : HEALTHS[agent.circuit];
+  if (agent.paused) return HEALTHS.paused;
+  return agent.circuit === "closed" && stats && stats.success_rate == null ? HEALTHS.unknown : HEALTHS[agent.circuit];
 }

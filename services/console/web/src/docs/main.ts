@@ -1,7 +1,28 @@
 import "swagger-ui-dist/swagger-ui.css";
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 
-// The API's description, to read and to try out; a page of its own, which shares nothing with the other.
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+/** Dark as the page is: as chosen there, else as the system says. */
+function follow(): void {
+  const chosen = choice();
+  const isDark = chosen === '"dark"' || (chosen !== '"light"' && DARK.matches);
+  document.documentElement.classList.toggle("dark-mode", isDark);
+  document.documentElement.style.colorScheme = isDark ? "dark" : "light";
+}
+
+function choice(): string | null {
+  try {
+    return localStorage.getItem("signoff.theme");
+  } catch {
+    return null; // storage is forbidden
+  }
+}
+
+follow();
+DARK.addEventListener("change", follow);
+
+// The API's description, to read and to try out; a page of its own, which shares nothing else with the other.
 SwaggerUI({
   dom_id: "#root",
   url: "/openapi.json",

@@ -10,6 +10,7 @@ import {
   YAxis,
 } from "recharts";
 import type { OverviewPoint } from "@/api/types";
+import { useZone, zoneName } from "@/ui/time";
 import type { Range } from "./queries";
 import { CHARTS, type ChartLook, pointName } from "./series";
 
@@ -31,13 +32,14 @@ export default function Charts({ points, range }: ChartsProps) {
 }
 
 function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
-  const { title, hint, kind, series, format } = look;
+  const { title, hint, kind, series, format, tick = format } = look;
+  const zone = zoneName(useZone()[0]);
   const rows = points.map((point) => ({
-    name: pointName(point.at, range),
+    name: pointName(point.at, range, zone),
     ...Object.fromEntries(series.map(({ key, of }) => [key, of(point)])),
   }));
   return (
-    <figure className="min-w-0 rounded border p-3">
+    <figure className="min-w-0 rounded border p-3 lg:last:odd:col-span-2">
       <figcaption>
         <h2 className="font-semibold">{title}</h2>
         <p className="text-xs text-muted">{hint}</p>
@@ -53,7 +55,7 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
               tickLine={false}
               axisLine={false}
               width={56}
-              tickFormatter={format}
+              tickFormatter={tick}
               allowDecimals={format !== CHARTS[0]?.format}
               domain={title === "Acceptance rate" ? [0, 1] : undefined}
             />
@@ -130,6 +132,7 @@ function Legend({ series }: Pick<ChartLook, "series">) {
 /** The same as numbers, for those who do not see the chart. */
 function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, series, format } = look;
+  const zone = zoneName(useZone()[0]);
   return (
     <table className="sr-only">
       <caption>{title} over time</caption>
@@ -146,7 +149,7 @@ function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) 
       <tbody>
         {points.map((point) => (
           <tr key={point.at}>
-            <th scope="row">{pointName(point.at, range)}</th>
+            <th scope="row">{pointName(point.at, range, zone)}</th>
             {series.map(({ key, of }) => {
               const value = of(point);
               return <td key={key}>{value === null ? "nothing" : format(value)}</td>;

@@ -21,6 +21,8 @@ export type ChartLook = {
   kind: Kind;
   series: Series[];
   format: (value: number) => string;
+  /** What stands at its axis, where that is not the same. */
+  tick?: (value: number) => string;
 };
 
 const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
@@ -110,6 +112,7 @@ export const CHARTS: ChartLook[] = [
     hint: "Of agents and judges, as far as they told it.",
     kind: "bar",
     format: money,
+    tick: (value) => `$${Number(value.toPrecision(2))}`, // steps of a cent's parts stay apart
     series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: number("cost_usd") }],
   },
   {
@@ -122,11 +125,12 @@ export const CHARTS: ChartLook[] = [
 ];
 
 /** What stands below a point: the time of day, with the day where a range has several. */
-export function pointName(at: string, range: Range): string {
+export function pointName(at: string, range: Range, zone?: string): string {
   const day = range === "7d" || range === "24h";
   return new Intl.DateTimeFormat("en-GB", {
     ...(day && { weekday: "short" }),
     hour: "2-digit",
     minute: "2-digit",
+    timeZone: zone,
   }).format(Date.parse(at));
 }

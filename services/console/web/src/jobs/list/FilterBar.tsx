@@ -29,7 +29,7 @@ export function FilterBar(props: FilterBarProps) {
   const [isOpen, setOpen] = useState(false);
   const [clears, setClears] = useState(0);
   return (
-    <search className="flex flex-wrap items-start gap-2">
+    <search className="flex min-w-0 grow basis-0 flex-wrap items-start gap-2 max-sm:basis-full">
       <Fragment key={clears}>
         <Typed
           name="Search jobs"
