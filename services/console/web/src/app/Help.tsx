@@ -8,6 +8,8 @@ const KEYS: [string, string][] = [
   ["k", "previous job"],
   ["Enter", "open the job"],
   ["x", "select the job"],
+  ["Shift x", "select all up to the job"],
+  ["Escape", "clear the selection"],
   ["e", "execute the job"],
   ["u", "back to the list"],
   ["n", "show new jobs"],

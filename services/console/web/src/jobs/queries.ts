@@ -5,6 +5,8 @@ import type { Agent, Job, JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toQuery, unsorted } from "./list/filters";
 
 export const PAGE_SIZE = 100;
+/** Whoever reads a job for long finds the list as it was. */
+const KEPT_MS = 1_800_000;
 const AGENTS_STALE_MS = 60_000;
 
 export function jobsQuery(search: JobsSearch) {
@@ -14,6 +16,7 @@ export function jobsQuery(search: JobsSearch) {
       const query = { ...toQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
       return api.get("/api/jobs", { query, signal });
     },
+    gcTime: KEPT_MS,
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });

@@ -54,7 +54,7 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
               tick={AXIS}
               tickLine={false}
               axisLine={false}
-              width={56}
+              width={64}
               tickFormatter={tick}
               allowDecimals={format !== CHARTS[0]?.format}
               domain={title === "Acceptance rate" ? [0, 1] : undefined}

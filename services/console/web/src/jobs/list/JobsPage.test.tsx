@@ -64,6 +64,23 @@ it("lets new jobs wait until they are asked for", async () => {
   expect(screen.queryByRole("button", { name: "1 new job" })).not.toBeInTheDocument();
 });
 
+it("of new jobs, tells of those that match and would stand at the top, and keeps the selection", async () => {
+  const asked = serveJobs(JOBS);
+  const { client, user } = await page("/?agent=writer");
+  await screen.findByText("Alpha");
+  await user.click(screen.getByRole("checkbox", { name: "Select Beta" }));
+  const born = (id: string) =>
+    act(() => applyJobs(client, new Map([[id, [aChange({ job_id: id, version: 1, status: "PENDING" })]]])));
+  born("other");
+  await waitFor(() => expect(asked).toHaveLength(2));
+  expect(screen.queryByRole("button", { name: /new job/ })).not.toBeInTheDocument();
+  serveJobs([aJob({ id: "n", title: "New" }), ...JOBS]);
+  born("n");
+  await user.click(await screen.findByRole("button", { name: "1 new job" }));
+  expect(await screen.findByText("New")).toBeVisible();
+  expect(screen.getByRole("checkbox", { name: "Select Beta" })).toBeChecked();
+});
+
 it("puts a chosen status into the address", async () => {
   serveJobs(JOBS);
   const { user, router } = await page();
@@ -94,6 +111,9 @@ it("does one thing to many jobs: says how many can be, and which were refused", 
   await user.click(within(dialog).getByRole("button", { name: "Execute" }));
   expect(await screen.findByText(/2 of 2 asked, 1 refused/)).toBeVisible();
   expect(screen.getByText(/an execution of the job is live/)).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Close" }));
+  expect(screen.getByRole("checkbox", { name: "Select Beta" })).toBeChecked();
+  expect(screen.getByRole("checkbox", { name: "Select Alpha" })).not.toBeChecked();
 });
 
 it("makes a batch of all that match, and restates the filter before", async () => {

@@ -1,6 +1,6 @@
 import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type FocusEvent, type RefObject, useEffect } from "react";
+import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
 import { useNow } from "@/lib/clock";
 import { type ColumnId, columns, features, ON_A_PHONE, widthOf } from "./columns";
@@ -63,6 +63,11 @@ export function JobsTable(props: JobsTableProps) {
   useEffect(() => {
     if (last >= jobs.length - NEAR_END_ROWS) onNearEnd();
   }, [last, jobs.length, onNearEnd]);
+  const shownFor = useRef(search);
+  useEffect(() => {
+    if (shownFor.current !== search) virtual.scrollToOffset(0); // other jobs are read from their beginning
+    shownFor.current = search;
+  }, [search, virtual]);
   useFocus(props, (place) => virtual.scrollToIndex(place));
   const rows = table.getRowModel().rows;
   const now = useNow(MINUTE_MS);

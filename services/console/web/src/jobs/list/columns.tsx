@@ -28,7 +28,7 @@ type Look = { name: string; px?: number; sort?: Sort };
 
 /** How wide each is, and by what it can be sorted; the title takes what is left. */
 export const COLUMN_LOOK: Record<ColumnId, Look> = {
-  status: { name: "Status", px: 240 },
+  status: { name: "Status", px: 216 },
   title: { name: "Job" },
   last: { name: "Last entry", px: 240 },
   agent: { name: "Agent", px: 128 },
@@ -42,7 +42,7 @@ export const COLUMN_LOOK: Record<ColumnId, Look> = {
 };
 
 const BOX_PX = 40;
-const TITLE_MIN_PX = 240;
+const TITLE_MIN_PX = 288;
 
 /** How wide a table of these columns is at least; where there is less room, it scrolls. */
 export function widthOf(ids: readonly ColumnId[]): number {
