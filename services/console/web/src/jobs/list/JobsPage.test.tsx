@@ -99,7 +99,7 @@ it("reads on where the list goes on", async () => {
 
 it("does one thing to many jobs: says how many can be, and which were refused", async () => {
   serveJobs(JOBS);
-  onPost("/api/jobs/a/execute", () => json(aJob({ id: "a", version: 2 })));
+  onPost("/api/jobs/a/execute", () => json(aJob({ id: "a", title: "Alpha", version: 2 })));
   onPost("/api/jobs/b/execute", () => problem(409, "execution_live", "an execution of the job is live"));
   const { user } = await page();
   await screen.findByText("Alpha");
