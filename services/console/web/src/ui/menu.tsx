@@ -1,5 +1,6 @@
 import { DropdownMenu as Radix } from "radix-ui";
 import type { ReactNode } from "react";
+import { toast } from "./toast";
 
 type MenuProps = { trigger: ReactNode; children: ReactNode };
 
@@ -23,14 +24,19 @@ export function Menu({ trigger, children }: MenuProps) {
 }
 
 const ITEM =
-  "flex h-8 pointer-coarse:h-11 cursor-pointer items-center gap-2 rounded px-2 text-sm outline-none data-highlighted:bg-sunken data-disabled:opacity-60";
+  "flex h-8 pointer-coarse:h-11 cursor-pointer items-center gap-2 rounded px-2 text-sm outline-none data-highlighted:bg-sunken aria-disabled:opacity-60";
 
-/** `reason`: why it cannot be chosen. */
+/** `reason`: why it does nothing but say so. */
 type MenuItemProps = { onSelect: () => void; reason?: string | null; children: ReactNode };
 
 export function MenuItem({ onSelect, reason, children }: MenuItemProps) {
   return (
-    <Radix.Item className={ITEM} onSelect={onSelect} disabled={Boolean(reason)} title={reason ?? undefined}>
+    <Radix.Item
+      className={ITEM}
+      onSelect={reason ? () => toast(reason) : onSelect}
+      aria-disabled={reason ? true : undefined}
+      title={reason ?? undefined}
+    >
       {children}
     </Radix.Item>
   );

@@ -168,6 +168,12 @@ it("keeps a view under a name", async () => {
   await router.navigate({ to: "/" as never, search: {} as never });
   await user.click(await screen.findByRole("button", { name: "broken" }));
   await waitFor(() => expect(router.state.location.searchStr).toBe("?status=FAILED"));
+  expect(await screen.findByRole("button", { name: "broken", current: true })).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Delete the view broken" }));
+  expect(screen.queryByRole("button", { name: "broken" })).not.toBeInTheDocument();
+  expect(screen.getByRole("button", { name: "Undo" })).toHaveFocus();
+  await user.click(screen.getByRole("button", { name: "Undo" }));
+  expect(screen.getByRole("button", { name: "broken" })).toBeVisible();
 });
 
 it("says so where there is nothing, and why", async () => {
