@@ -8,7 +8,7 @@ import type { JobStatus } from "@/api/types";
 import { agentsQuery } from "@/jobs/queries";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import { useOffered } from "@/lib/commands";
-import { HEADED_GROUP, JobItems, rank } from "./JobItems";
+import { HEADED_GROUP, JobItems, rank, useFound } from "./JobItems";
 import type { Theme } from "./theme";
 
 type CommandPaletteProps = {
@@ -40,6 +40,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
   const agents = useQuery(agentsQuery).data ?? [];
   const [text, setText] = useState("");
   const [chosen, choose] = useState("");
+  const found = useFound(text);
   const hasRun = useRef(false);
   const run = (act: () => void) => () => {
     hasRun.current = true;
@@ -112,13 +113,16 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                 </Command.Item>
               </Command.Group>
               <JobItems
-                text={text}
+                jobs={found.jobs}
                 chosen={chosen}
                 onChoose={choose}
                 className={ITEM}
                 onOpen={(id) => run(() => void navigate({ to: "/jobs/$id", params: { id } }))()}
               />
             </Command.List>
+            <p role="status" className="min-h-6 px-4 pb-2 text-xs text-muted">
+              {found.said}
+            </p>
           </Command>
         </Radix.Content>
       </Radix.Portal>

@@ -23,18 +23,16 @@ export function rank(value: string, text: string): number {
   return name.startsWith(words[0] ?? "") ? 1 : 0.5;
 }
 
-type JobItemsProps = {
-  text: string;
-  className: string;
-  /** Which item Enter runs: the first job, where no command is called so. */
-  chosen: string;
-  onChoose: (value: string) => void;
-  onOpen: (id: string) => void;
+type Found = {
+  jobs: readonly Job[];
+  /** What to say where there are none. */
+  said: string;
 };
 
 /** The newest jobs whose title or id holds a text. */
-export function JobItems({ text, className, chosen, onChoose, onOpen }: JobItemsProps) {
-  const sought = usePaused(text.trim());
+export function useFound(text: string): Found {
+  const wanted = text.trim();
+  const sought = usePaused(wanted);
   const found = useQuery({
     queryKey: [...jobKeys.all, "sought", sought],
     enabled: sought.length >= LEAST,
@@ -43,24 +41,35 @@ export function JobItems({ text, className, chosen, onChoose, onOpen }: JobItems
     queryFn: ({ signal }): Promise<JobsPage> =>
       api.get("/api/jobs", { query: { q: sought, limit: MOST, fields: "summary" }, signal }),
   });
+  if (wanted.length < LEAST) return { jobs: NONE, said: "" };
+  if (found.error) return { jobs: NONE, said: `No jobs could be found: ${asApiError(found.error).title}.` };
   const jobs = found.data?.items ?? NONE;
+  if (jobs.length > 0) return { jobs, said: "" };
+  const isComing = found.isFetching || sought !== wanted;
+  return { jobs, said: isComing ? "Jobs are searched for…" : "No job has this in its title or id." };
+}
+
+type JobItemsProps = {
+  jobs: readonly Job[];
+  className: string;
+  /** Which item Enter runs: the first job, where no command is called so. */
+  chosen: string;
+  onChoose: (value: string) => void;
+  onOpen: (id: string) => void;
+};
+
+/** Jobs among the commands. */
+export function JobItems({ jobs, className, chosen, onChoose, onOpen }: JobItemsProps) {
   const isLost = chosen === "" || (chosen.startsWith(JOB) && !jobs.some(({ id }) => chosen === JOB + id));
   const first = jobs[0]?.id;
   useEffect(() => {
     if (isLost && first) onChoose(JOB + first);
   }, [isLost, first, onChoose]);
-  if (text.trim().length < LEAST) return null;
-  const isComing = found.isFetching || sought !== text.trim();
+  if (jobs.length === 0) return null;
   return (
-    <Command.Group heading="Jobs" forceMount className={HEADED_GROUP}>
+    <Command.Group heading="Jobs" className={HEADED_GROUP}>
       {jobs.map((job) => (
-        <Command.Item
-          key={job.id}
-          forceMount={false} // as the group is: there is something to say without jobs, too
-          value={JOB + job.id}
-          className={className}
-          onSelect={() => onOpen(job.id)}
-        >
+        <Command.Item key={job.id} value={JOB + job.id} className={className} onSelect={() => onOpen(job.id)}>
           <span className="flex min-w-0 items-center gap-2">
             <JobStatusBadge status={job.status} isLive={job.live} />
             <span className="truncate">{job.title}</span>
@@ -68,11 +77,6 @@ export function JobItems({ text, className, chosen, onChoose, onOpen }: JobItems
           </span>
         </Command.Item>
       ))}
-      <p role="status" className="px-2 py-1 text-xs text-muted">
-        {found.error ? `No jobs could be found: ${asApiError(found.error).title}.` : null}
-        {!found.error && isComing && jobs.length === 0 ? "Jobs are searched for…" : null}
-        {!found.error && !isComing && jobs.length === 0 ? "No job has this in its title or id." : null}
-      </p>
     </Command.Group>
   );
 }

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
-import { useId, useState } from "react";
+import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
 import { counted } from "@/lib/format";
@@ -90,24 +90,11 @@ function effect(action: "cancel" | "retry", batch: Operation): string {
 }
 
 function Act({ action, reason, onClick }: { action: BatchAction; reason: string | null; onClick: () => void }) {
-  const id = useId();
   const { verb, icon: Icon } = LOOK[action];
   return (
-    <>
-      <Button
-        unavailable={reason !== null}
-        title={reason ?? undefined}
-        aria-describedby={reason ? id : undefined}
-        onClick={onClick}
-      >
-        <Icon aria-hidden size={14} />
-        {verb}
-      </Button>
-      {reason && (
-        <span id={id} hidden>
-          {reason}
-        </span>
-      )}
-    </>
+    <Button reason={reason} onClick={onClick}>
+      <Icon aria-hidden size={14} />
+      {verb}
+    </Button>
   );
 }

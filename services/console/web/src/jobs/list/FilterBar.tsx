@@ -74,7 +74,7 @@ function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange"
     <>
       <Select
         aria-label="Agent"
-        className="w-36"
+        className="w-36 max-sm:grow"
         value={search.agent ?? ""}
         onChange={(event) => onChange({ agent: event.target.value || undefined })}
       >

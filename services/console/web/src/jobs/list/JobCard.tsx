@@ -9,7 +9,12 @@ export function JobCard({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
     <span className="block min-w-0 space-y-1">
-      <Link to="/jobs/$id" params={{ id: job.id }} className="block truncate font-medium" data-row={job.id}>
+      <Link
+        to="/jobs/$id"
+        params={{ id: job.id }}
+        className="block truncate font-medium outline-none"
+        data-row={job.id}
+      >
         {job.title}
       </Link>
       <span className="flex items-center gap-2 text-xs text-muted">

@@ -28,7 +28,9 @@ export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelecte
       aria-selected={isSelected}
       className={cn(
         cells ? "h-10" : "h-18",
-        "border-b hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
+        // The focus of its link is drawn around the row: a title that is cut would cut it, too.
+        "has-[a[data-row]:focus-visible]:outline-2 has-[a[data-row]:focus-visible]:-outline-offset-2",
+        "border-b outline-accent hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
         mismatch && "text-muted italic grayscale",
       )}
     >

@@ -18,7 +18,7 @@ export function LabelFilter({ labels, onAdd }: LabelFilterProps) {
     if (!labels.includes(label)) onAdd(label);
   };
   return (
-    <span className="relative w-36">
+    <span className="relative w-36 max-sm:grow">
       <Input
         aria-label="Label"
         placeholder="Label name:value"
@@ -33,7 +33,7 @@ export function LabelFilter({ labels, onAdd }: LabelFilterProps) {
         onKeyDown={(event) => event.key === "Enter" && add()}
       />
       {isRefused && (
-        <span id={id} role="alert" className="block text-xs text-failed">
+        <span id={id} role="alert" className="mt-1 block text-xs text-failed">
           Type name:value, such as team:blue.
         </span>
       )}

@@ -32,7 +32,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
     <>
       <Select
         aria-label="Created"
-        className="w-36"
+        className="w-36 max-sm:grow"
         value={isExact ? EXACT : (period ?? "")}
         onChange={(event) => choose(event.target.value)}
       >

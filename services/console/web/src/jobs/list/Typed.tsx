@@ -24,7 +24,7 @@ export function Typed(props: TypedProps) {
   const id = useId();
   const isSearch = inputRef !== undefined;
   return (
-    <span className={cn("relative", isSearch ? "w-52 max-sm:min-w-0 max-sm:grow" : "w-28", className)}>
+    <span className={cn("relative", isSearch ? "w-52 max-sm:min-w-0" : "w-28", "max-sm:grow", className)}>
       {isSearch && (
         <Search aria-hidden size={14} className="absolute top-2.25 left-2 text-muted pointer-coarse:top-3.75" />
       )}
@@ -43,7 +43,7 @@ export function Typed(props: TypedProps) {
         onKeyDown={draft.onKeyDown}
       />
       {draft.error && (
-        <span id={id} role="alert" className="block text-xs text-failed">
+        <span id={id} role="alert" className="mt-1 block text-xs text-failed">
           {draft.error}
         </span>
       )}

@@ -109,7 +109,12 @@ function Title({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
     <span className="flex min-w-0 items-baseline gap-2">
-      <Link to="/jobs/$id" params={{ id: job.id }} className="truncate font-medium hover:underline" data-row={job.id}>
+      <Link
+        to="/jobs/$id"
+        params={{ id: job.id }}
+        className="truncate font-medium outline-none hover:underline"
+        data-row={job.id}
+      >
         {job.title}
       </Link>
       {mismatch === null ? (
