@@ -2145,6 +2145,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description the job's version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2226,6 +2228,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description the job's version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
