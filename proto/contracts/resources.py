@@ -211,7 +211,7 @@ class Job(Model):
     progress_message: str | None = None
     capabilities: list[str] = Field(default_factory=list)
     not_before: datetime | None = None
-    batch_id: UUID | None = Field(None, description="of the execution that is live, or was the last")
+    batch_id: UUID | None = Field(None, description="the last that executed it")
     spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
     spent_tokens: int = 0
     live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")

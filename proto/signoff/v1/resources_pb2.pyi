@@ -512,7 +512,7 @@ class Job(_message.Message):
     """Of the last execution, 0 to 1, as its agent said last."""
     progress_message: _builtins.str
     batch_id: _builtins.str
-    """Of the execution that is live, or was the last."""
+    """The last that executed it; whoever executes or resubmits it alone leaves it as it is."""
     spent_usd: _builtins.float
     """By all calls of agents and judges, as far as they said."""
     spent_tokens: _builtins.int

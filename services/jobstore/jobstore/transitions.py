@@ -168,7 +168,7 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
     fields = {
         "live": True,
         "execution_id": execution.execution_id,
-        "batch_id": execution.batch_id,
+        "batch_id": execution.batch_id or job.batch_id,
         "progress": None,
         "progress_message": None,
     }

@@ -1043,7 +1043,7 @@ export interface components {
             not_before?: string | null;
             /**
              * Batch Id
-             * @description of the execution that is live, or was the last
+             * @description the last that executed it
              */
             batch_id?: string | null;
             /**
