@@ -2,6 +2,7 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
+import type { JobLog, JobStatus } from "@/api/types";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -93,7 +94,7 @@ it("criteria that nobody judged yet are a list", () => {
 
 it("an error says what was tried, that nothing follows, and what to do", () => {
   const message = "the agent answered 503: out of order; it was call 3 of 3";
-  const log = aLog({ status: "FAILED", code: "agent_status", message });
+  const log = aLog({ status: "FAILED", kind: "failed", code: "agent_status", message, spent_calls: 3, calls: 3 });
   render(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
   for (const text of [
@@ -109,19 +110,30 @@ it("an error says what was tried, that nothing follows, and what to do", () => {
 });
 
 it("a call that is made again says when", () => {
-  const message = "the agent answered 503; call 2 of 3 follows in 90 s";
-  const log = aLog({ code: "agent_status", message, created_at: new Date().toISOString() });
+  const next_attempt_at = new Date(Date.now() + 90_000).toISOString();
+  const log = aLog({ kind: "call_failed", code: "agent_status", spent_calls: 1, calls: 3, next_attempt_at });
   render(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={[log]} />);
   const panel = screen.getByRole("region", { name: "Error" });
   for (const text of ["call 1 of 3", "call 2 in 1m", "tried again by itself"]) expect(panel).toHaveTextContent(text);
 });
 
 it("an error is gone once the job has gone on", () => {
-  const logs = [aLog({ code: "agent_status" }), aLog({ version: 2 })];
+  const logs = [aLog({ kind: "attempt_failed", code: "agent_status" }), aLog({ version: 2, code: "result_reused" })];
   const { container } = render(
     <JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />,
   );
   expect(container).toBeEmptyDOMElement();
+});
+
+it.each<[JobStatus, Partial<JobLog>, string]>([
+  ["REJECTED", { kind: "declined", code: "agent_declined" }, "The agent declined the job."],
+  ["RESUBMISSION_REQUIRED", { kind: "not_met", code: "no_progress" }, "The new result was the one before"],
+  ["PENDING", { kind: "matching_failed", code: "matching_failed", execution_id: null }, "No enabled agent has"],
+])("a job that is %s says why nothing follows by itself", (status, fields, words) => {
+  render(<JobErrorPanel job={aJob({ status })} logs={[aLog(fields), aLog({ version: 2, kind: "edited" })]} />);
+  const panel = screen.getByRole("region", { name: "Error" });
+  expect(panel).toHaveTextContent(words);
+  expect(panel).not.toHaveTextContent("Next attempt");
 });
 
 it("a job's page shows it all, and leads from a quote to its place in the result", async () => {
