@@ -90,6 +90,8 @@ const RESULTS = ["result", "met", "not_met"];
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
 /** Whether an agent's result stands in this entry; null is a result too. */
 export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
+/** A result of what was cancelled. */
+export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
 export const isFailure = ({ kind, status }: JobLog) =>
   FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");
 export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

@@ -53,7 +53,7 @@ function Side({ name, text }: { name: string; text: string }) {
   return (
     <div className="min-w-0">
       <p className="font-medium">{name}</p>
-      <pre tabIndex={0} className="max-h-[50vh] overflow-auto text-xs whitespace-pre-wrap break-words">
+      <pre tabIndex={0} className="max-h-[50vh] overflow-auto text-xs whitespace-pre-wrap wrap-anywhere">
         {text}
       </pre>
     </div>

@@ -1,16 +1,17 @@
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { http } from "msw";
 import { expect, it, vi } from "vitest";
+import { jobKeys } from "@/api/keys";
 import type { JobLog, JobStatus } from "@/api/types";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { problem, serveJob, server } from "@/testing/server";
+import { on, problem, serveJob } from "@/testing/server";
 import { CriteriaList } from "./CriteriaList";
 import { JobErrorPanel } from "./JobErrorPanel";
+import { JobFacts } from "./JobFacts";
 import { JobPage } from "./JobPage";
-import { named, submissionsOf } from "./submissions";
+import { named, submissionsOf, titleOf } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
 
 const FIRST = aVerdict();
@@ -183,14 +184,61 @@ it("a job that was edited elsewhere is shown as it is then", async () => {
   expect(await screen.findByRole("heading", { level: 1, name: "An ode" })).toBeVisible();
 });
 
-it("a job that is not there is said so in the server's words", async () => {
-  server.use(
-    http.get("http://signoff.test/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem") as never),
-    http.get(
-      "http://signoff.test/api/jobs/poem/logs",
-      () => problem(404, "unknown_job", "there is no job poem") as never,
-    ),
-  );
+it.each([
+  [404, "unknown_job", "there is no job poem"],
+  [422, "invalid_request", "the id is malformed"],
+])("a job that is not there is said so (%i), with the way back", async (status, code, words) => {
+  for (const path of ["/api/jobs/poem", "/api/jobs/poem/logs"]) on("get", path, () => problem(status, code, words));
   await renderPage(<JobPage id="poem" />);
-  expect((await screen.findAllByText("there is no job poem"))[0]).toBeVisible();
+  expect(await screen.findByRole("heading", { level: 1, name: "There is no such job" })).toBeVisible();
+  expect(screen.getByText(words)).toBeVisible();
+  expect(screen.getByRole("link", { name: "Back to the jobs" })).toBeVisible();
+});
+
+it("a job that goes away while it is shown is said so", async () => {
+  serveJob(aJob(), HISTORY.slice(0, 1));
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  on("get", "/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem"));
+  await client.refetchQueries({ queryKey: jobKeys.detail("poem") });
+  expect(await screen.findByText("This job is no longer there")).toBeVisible();
+  expect(screen.getByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
+});
+
+it("the head of a job says whose it is, when it begins and what it has cost", async () => {
+  const job = aJob({
+    agent_id: null,
+    status: "PENDING",
+    capabilities: ["ocr", "de"],
+    tenant: "library",
+    not_before: new Date(Date.now() + 90_000).toISOString(),
+    spent_usd: 0.25,
+    spent_tokens: 1_200,
+    policy: { budget_usd: 2, budget_tokens: 5_000 },
+  });
+  await renderPage(<JobFacts job={job} />);
+  for (const text of [
+    "agent none yet, one is needed that has ocr, de",
+    "for tenant library",
+    "spent $0.25 of $2.00",
+    "1,200 of 5,000 tokens",
+  ])
+    expect(screen.getByText((_, element) => element?.tagName === "SPAN" && element.textContent === text)).toBeVisible();
+  expect(screen.getByText(/^begins at/)).toHaveTextContent(/\(in 1m/);
+  expect(screen.getByText(/^created/)).toBeVisible();
+});
+
+it("a result that came after the end is a group of its own, and no second try", () => {
+  const cancelled = [
+    ...HISTORY.slice(0, 2),
+    aLog({ version: 3, status: "CANCELLED", kind: "cancelled" }),
+    aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
+    aLog({ version: 5, status: "CANCELLED", kind: "result" }),
+  ];
+  expect(submissionsOf(cancelled).map(titleOf)).toEqual([
+    "Assignment",
+    "Submission 1",
+    "Assignment",
+    "Submission 1, late result",
+  ]);
 });
