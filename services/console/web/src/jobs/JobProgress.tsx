@@ -49,7 +49,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
             for <Duration from={since} />
           </span>
         )}
-        {asked && asked !== since && !(until && until === asked) && (
+        {asked && since && Date.parse(since) - Date.parse(asked) >= 1_000 && (
           <span>
             <Duration from={asked} /> in all
           </span>

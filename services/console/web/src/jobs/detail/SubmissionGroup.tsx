@@ -49,7 +49,7 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
               {costUsd > 0 && <span className="text-muted">{money(costUsd)}</span>}
             </>
           )}
-          <Time at={startedAt} className="text-muted" />
+          {endedAt && <Time at={startedAt} before="began " className="text-muted" />}
           {reason && <bdi className="min-w-0 truncate text-muted">{reason}</bdi>}
         </button>
       </h3>
