@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronRight } from "lucide-react";
+import { ChevronRight, OctagonAlert } from "lucide-react";
 import { useState } from "react";
 import type { JobLog } from "@/api/types";
 import { cn } from "@/lib/cn";
@@ -21,7 +21,8 @@ type JobLogItemProps = {
 
 /** One recorded transition, with what was asked and answered on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
-  const { word, icon: Icon, ink } = LOOKS[log.status];
+  const { word, icon, ink } = LOOKS[log.status];
+  const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
     <li data-version={log.version} className="relative flex gap-3 pb-3">
@@ -47,7 +48,7 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
               call {log.spent_calls} of {log.calls}
             </span>
           )}
-          {took !== null && <span>{duration(took)} after the entry before</span>}
+          {took !== null && took > 0 && <span>{duration(took)} after the entry before</span>}
         </p>
         {hasRequest(log) && <Body name="Request" log={log} part="request_payload" />}
         {hasResponse(log) && <Body name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />}

@@ -40,10 +40,11 @@ export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[]
         job.status === "FAILED" ? "border-failed bg-failed-tint" : "border-resubmit bg-resubmit-tint",
       )}
     >
-      <h2 className={cn("flex flex-wrap items-center gap-2 font-semibold", ink)}>
-        <OctagonAlert aria-hidden size={16} />
-        {means}
-        <code className="font-mono text-xs font-normal">{log.code}</code>
+      <h2 className={cn("flex gap-2 font-semibold", ink)}>
+        <OctagonAlert aria-hidden size={16} className="mt-0.5 shrink-0" />
+        <span className="min-w-0">
+          {means} <code className="ml-1 font-mono text-xs font-normal">{log.code}</code>
+        </span>
       </h2>
       <dl className="mt-2 grid grid-cols-[max-content_1fr] gap-x-4 gap-y-1">
         {isTried && spent != null && spent > 0 && (

@@ -15,7 +15,7 @@ export function JobFacts({ job }: { job: Job }) {
   const capabilities = job.capabilities ?? [];
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-1 text-muted *:min-w-0">
-      <span className="flex items-center font-mono text-xs" title={job.id}>
+      <span className="-my-1 flex items-center font-mono text-xs" title={job.id}>
         {shortId(job.id)}
         <Copy text={job.id} label="Copy the id" />
       </span>

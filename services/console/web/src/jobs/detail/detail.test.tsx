@@ -2,14 +2,12 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/keys";
-import type { JobLog, JobStatus } from "@/api/types";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
+import { rememberList } from "../list/neighbours";
 import { CriteriaList } from "./CriteriaList";
-import { JobErrorPanel } from "./JobErrorPanel";
-import { JobFacts } from "./JobFacts";
 import { JobPage } from "./JobPage";
 import { named, submissionsOf, titleOf } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
@@ -93,50 +91,6 @@ it("criteria that nobody judged yet are a list", () => {
   expect(second).toHaveTextContent("it is shortoptional");
 });
 
-it("an error says what was tried, that nothing follows, and what to do", () => {
-  const message = "the agent answered 503: out of order; it was call 3 of 3";
-  const log = aLog({ status: "FAILED", kind: "failed", code: "agent_status", message, spent_calls: 3, calls: 3 });
-  render(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
-  const panel = screen.getByRole("region", { name: "Error" });
-  for (const text of [
-    "agent_status",
-    "call 3 of 3",
-    "attempt 1 with writer",
-    "none: it ended here",
-    message,
-    "execute again",
-  ]) {
-    expect(panel).toHaveTextContent(text);
-  }
-});
-
-it("a call that is made again says when", () => {
-  const next_attempt_at = new Date(Date.now() + 90_000).toISOString();
-  const log = aLog({ kind: "call_failed", code: "agent_status", spent_calls: 1, calls: 3, next_attempt_at });
-  render(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={[log]} />);
-  const panel = screen.getByRole("region", { name: "Error" });
-  for (const text of ["call 1 of 3", "call 2 in 1m", "tried again by itself"]) expect(panel).toHaveTextContent(text);
-});
-
-it("an error is gone once the job has gone on", () => {
-  const logs = [aLog({ kind: "attempt_failed", code: "agent_status" }), aLog({ version: 2, code: "result_reused" })];
-  const { container } = render(
-    <JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />,
-  );
-  expect(container).toBeEmptyDOMElement();
-});
-
-it.each<[JobStatus, Partial<JobLog>, string]>([
-  ["REJECTED", { kind: "declined", code: "agent_declined" }, "The agent declined the job."],
-  ["RESUBMISSION_REQUIRED", { kind: "not_met", code: "no_progress" }, "The new result was the one before"],
-  ["PENDING", { kind: "matching_failed", code: "matching_failed", execution_id: null }, "No enabled agent has"],
-])("a job that is %s says why nothing follows by itself", (status, fields, words) => {
-  render(<JobErrorPanel job={aJob({ status })} logs={[aLog(fields), aLog({ version: 2, kind: "edited" })]} />);
-  const panel = screen.getByRole("region", { name: "Error" });
-  expect(panel).toHaveTextContent(words);
-  expect(panel).not.toHaveTextContent("Next attempt");
-});
-
 it("a job's page shows it all, and leads from a quote to its place in the result", async () => {
   serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
   const { user, container } = await renderPage(<JobPage id="poem" />);
@@ -205,29 +159,6 @@ it("a job that goes away while it is shown is said so", async () => {
   expect(screen.getByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
 });
 
-it("the head of a job says whose it is, when it begins and what it has cost", async () => {
-  const job = aJob({
-    agent_id: null,
-    status: "PENDING",
-    capabilities: ["ocr", "de"],
-    tenant: "library",
-    not_before: new Date(Date.now() + 90_000).toISOString(),
-    spent_usd: 0.25,
-    spent_tokens: 1_200,
-    policy: { budget_usd: 2, budget_tokens: 5_000 },
-  });
-  await renderPage(<JobFacts job={job} />);
-  for (const text of [
-    "agent none yet, one is needed that has ocr, de",
-    "for tenant library",
-    "spent $0.25 of $2.00",
-    "1,200 of 5,000 tokens",
-  ])
-    expect(screen.getByText((_, element) => element?.tagName === "SPAN" && element.textContent === text)).toBeVisible();
-  expect(screen.getByText(/^begins at/)).toHaveTextContent(/\(in 1m/);
-  expect(screen.getByText(/^created/)).toBeVisible();
-});
-
 it("a result that came after the end is a group of its own, and no second try", () => {
   const cancelled = [
     ...HISTORY.slice(0, 2),
@@ -241,4 +172,12 @@ it("a result that came after the end is a group of its own, and no second try", 
     "Assignment",
     "Submission 1, late result",
   ]);
+});
+
+it("the way back leads to the list as it was", async () => {
+  rememberList(["before", "poem", "after"], { agent: "writer" });
+  serveJob(aJob(), HISTORY);
+  await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("link", { name: "Jobs" })).toHaveAttribute("href", "/?agent=writer");
+  expect(screen.getByRole("link", { name: "next (j)" })).toHaveAttribute("href", "/jobs/after");
 });
