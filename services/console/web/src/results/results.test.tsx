@@ -4,7 +4,6 @@ import { expect, it } from "vitest";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
 import { renderPage } from "@/testing/render";
 import { on, problem } from "@/testing/server";
-import { DiffView } from "./DiffView";
 import type { Quote } from "./evidence";
 import { JsonTree } from "./JsonTree";
 import { lookAt } from "./kinds";
@@ -181,16 +180,6 @@ it("two results are compared line by line, and as a whole where they are too lar
   render(<ResultPreview value={"a".repeat(200_000)} source={SOURCE} compared={{ name: "submission 1", value: "b" }} />);
   await userEvent.click(screen.getByRole("tab", { name: "Diff with submission 1" }));
   expect(screen.getByText(/too large or too different/)).toBeVisible();
-});
-
-it("a diff shows what differs, with a few lines around it, and all when asked", async () => {
-  const lines = Array.from({ length: 40 }, (_, at) => `line ${at}\n`).join("");
-  render(<DiffView before={`${lines}old`} after={`${lines}new`} beforeName="submission 1" afterName="This one" />);
-  expect(screen.getByText("1 line added, 1 removed since submission 1")).toBeVisible();
-  const diff = screen.getByRole("region", { name: "This one compared with submission 1" });
-  expect(diff).toHaveTextContent(/^⋯ 37 lines the same line 37 line 38 line 39removed: − oldadded: \+ new$/);
-  await userEvent.click(screen.getByRole("button", { name: "Show all lines" }));
-  expect(diff).toHaveTextContent("line 0");
 });
 
 it("a tree opens what is asked for, a hundred children at a time", async () => {
