@@ -32,7 +32,7 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
   );
 }
 
-const nameOf = ({ id, name }: Agent) => (name === id ? isolated(id) : `${isolated(name)} (${isolated(id)})`);
+export const nameOf = ({ id, name }: Agent) => (name === id ? isolated(id) : `${isolated(name)} (${isolated(id)})`);
 
 const lacking = (agent: Agent, job: Job) =>
   (job.capabilities ?? []).filter((each) => !(agent.capabilities ?? []).includes(each));

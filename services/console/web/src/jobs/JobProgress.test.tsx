@@ -41,7 +41,7 @@ it.each<[string, JobLog[], Partial<Job>, string]>([
   ["a lost worker", [BEGUN, failed({ kind: "lapsed", next_attempt_at: NOW })], {}, "waits for a worker, call 2 of 4"],
   ["a stopped worker", [BEGUN, failed({ kind: "given_back", spent_calls: 0 })], {}, "waits for a worker, call 1 of 4"],
   ["a result", [BEGUN, aLog({ version: 3, kind: "result" })], {}, "judging"],
-  ["what is not known", [], {}, "the agent works, call 1"],
+  ["what is not known", [], {}, "the agent works"],
 ])("says of %s what it is at", (_, logs, job, said) => {
   const bar = shown(logs, job);
   expect(bar).toHaveAttribute("aria-valuetext", said);

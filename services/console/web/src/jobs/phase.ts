@@ -27,8 +27,9 @@ export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase |
   if (job.status !== "IN_PROGRESS" && !(job.status === "ASSIGNED" && job.live)) return null;
   const mine = logs.filter((log) => log.execution_id != null && log.execution_id === job.execution_id);
   const last = mine.findLast((log) => log.kind !== "progress");
-  const call = (mine.at(-1)?.spent_calls ?? 0) + 1;
-  const calls = mine.at(-1)?.calls ?? undefined;
+  const newest = mine.at(-1);
+  const call = newest && (newest.spent_calls ?? 0) + 1;
+  const calls = newest?.calls ?? undefined;
   const next = last?.next_attempt_at ?? undefined;
   const isAhead = (at: string | null | undefined) => at != null && Date.parse(at) > now;
   const waiting = { word: "waits for a worker", isWaiting: true };
