@@ -1188,6 +1188,16 @@ export interface components {
              */
             kind?: string | null;
             /**
+             * Calls
+             * @description of the agent, that the execution's policy allows in all
+             */
+            calls?: number | null;
+            /**
+             * Spent Calls
+             * @description of the execution, after it: that failed or were lost
+             */
+            spent_calls?: number | null;
+            /**
              * Cursor
              * @description the place in the order of publication; where a watch goes on
              * @default 0

@@ -95,8 +95,8 @@ function Progress({ progress, onAbort, onDismiss }: ProgressProps) {
         )}
       </div>
       {failures.slice(0, 3).map(({ job, error }) => (
-        <p key={job.id} className="text-failed">
-          {job.title}: {error.detail || error.title} <code className="font-mono text-xs">{error.code}</code>
+        <p key={job.id} className="text-failed wrap-anywhere">
+          <bdi>{job.title}</bdi>: {error.detail || error.title} <code className="font-mono text-xs">{error.code}</code>
         </p>
       ))}
     </section>

@@ -8,12 +8,12 @@ export function JobCard({ job }: { job: Job }) {
   return (
     <span className="block min-w-0 space-y-1">
       <Link to="/jobs/$id" params={{ id: job.id }} className="block truncate font-medium" data-row={job.id}>
-        {job.title}
+        <bdi>{job.title}</bdi>
       </Link>
       <span className="flex items-center gap-2 text-xs text-muted">
         <Status job={job} />
         <span className="min-w-0 truncate">
-          {job.agent_id ?? "no agent"} · sub {submissionText(job)}
+          <bdi>{job.agent_id ?? "no agent"}</bdi> · sub {submissionText(job)}
         </span>
         <Time at={job.updated_at} className="ml-auto shrink-0" />
       </span>

@@ -22,7 +22,7 @@ import { FilterBar } from "./FilterBar";
 import { isFiltered, type JobsSearch, type Sort } from "./filters";
 import { JobsTable } from "./JobsTable";
 import { NewRowsPill } from "./NewRowsPill";
-import { rememberOrder } from "./neighbours";
+import { rememberList } from "./neighbours";
 import { SavedViews } from "./SavedViews";
 import { StatusCounts } from "./StatusCounts";
 import { useSelection } from "./use-selection";
@@ -44,7 +44,14 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const text = useRef<HTMLInputElement>(null);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const searched = searchedOf(list.data?.pages);
-  useEffect(() => rememberOrder(jobs.map((job) => job.id)), [jobs]);
+  useEffect(
+    () =>
+      rememberList(
+        jobs.map((job) => job.id),
+        search,
+      ),
+    [jobs, search],
+  );
 
   const show = (next: JobsSearch, replace = false) => void navigate({ to: "/", search: next, replace });
   const change = (part: Partial<JobsSearch>, replace?: boolean) => show({ ...search, ...part }, replace);

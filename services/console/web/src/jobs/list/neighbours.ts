@@ -1,8 +1,16 @@
-/** The order in which jobs were last shown, so that a job's page can walk the same list. */
-let order: readonly string[] = [];
+import type { JobsSearch } from "./filters";
 
-export function rememberOrder(ids: readonly string[]): void {
+/** The list as it was last shown, so that a job's page can walk it and lead back to it. */
+let order: readonly string[] = [];
+let search: JobsSearch = {};
+
+export function rememberList(ids: readonly string[], shown: JobsSearch): void {
   order = ids;
+  search = shown;
+}
+
+export function lastSearch(): JobsSearch {
+  return search;
 }
 
 export function useNeighbours(id: string): { before?: string; after?: string } {
