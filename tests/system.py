@@ -43,6 +43,14 @@ class Agent:
             answer = await answer
         return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        app = web.Application(client_max_size=8 << 20)
+        app.router.add_post("/agent", self.on_call)
+        async with served(app) as url:
+            self.url = f"{url}/agent"
+            yield
+
 
 @dataclass
 class AsyncAgent:

@@ -238,6 +238,8 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
         spent_tokens=log["spent_tokens"],
         next_attempt_at=log["next_attempt_at"],
         kind=log["kind"],
+        calls=log["calls"],
+        spent_calls=log["spent_calls"],
     )
     put_json(message, "request_payload", log["request_payload"], as_text=as_text)
     put_json(message, "response_payload", log["response_payload"], as_text=as_text)
@@ -247,9 +249,10 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
 def job_log_of(message: pb.JobLog) -> JobLog:
     """A job log as received."""
     names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
+    names |= {"event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls", "spent_calls"}
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
     return JobLog(
-        **fields_of(message, names | {"event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind"}),
+        **fields_of(message, names),
         status=JobLogStatus(_word(pb.JobLogStatus, "JOB_LOG_STATUS", message.status)),
         request_payload=None if request is None else parse_json(request),
         response_payload=None if response is None else parse_json(response),

@@ -211,7 +211,7 @@ class Job(Model):
     progress_message: str | None = None
     capabilities: list[str] = Field(default_factory=list)
     not_before: datetime | None = None
-    batch_id: UUID | None = Field(None, description="of the execution that is live, or was the last")
+    batch_id: UUID | None = Field(None, description="the last that executed it")
     spent_usd: float = Field(0.0, description="by all calls of agents and judges, as far as they said")
     spent_tokens: int = 0
     live: bool | None = Field(None, description="whether an execution is asked for or under way; None: it is not said")
@@ -245,6 +245,8 @@ class JobLog(Model):
     spent_tokens: int | None = None
     next_attempt_at: datetime | None = Field(None, description="after a failure: when the agent is called again")
     kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
+    calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
+    spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
     cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
     created_at: datetime
 

@@ -8,9 +8,8 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
-from system import Agent, Judge, System, running, served
+from system import Agent, Judge, System, running
 from visitor import SCREENSHOTS, Visitor
 
 from contracts.resources import NewAgent
@@ -41,10 +40,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 async def agent() -> AsyncIterator[Agent]:
     scripted = Agent()
-    app = web.Application(client_max_size=8 << 20)
-    app.router.add_post("/agent", scripted.on_call)
-    async with served(app) as url:
-        scripted.url = f"{url}/agent"
+    async with scripted.serving():
         yield scripted
 
 

@@ -1,9 +1,10 @@
 """What people do with a job on its page."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from system import Agent, System
 from visitor import Visitor, badge, confirm
 
@@ -105,19 +106,40 @@ async def test_a_failure_says_what_was_tried_and_what_to_do(page: Page, system: 
     await expect(error).to_have_count(0)
 
 
-async def test_an_action_that_is_refused_says_why_and_changes_nothing(page: Page, visitor: Visitor, system: System):
-    visitor.tolerate("status of 409")
+async def test_a_dialog_says_so_when_its_job_has_moved_on(page: Page, system: System):
     job = await system.create(title="Do it twice", policy={"max_submissions": 1}, acceptance_criteria='Says "no"')
     await page.goto(f"/jobs/{job.id}")
     await page.get_by_role("button", name="Execute", exact=True).click()
     dialog = page.get_by_role("alertdialog")
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
-    await dialog.get_by_role("button", name="Execute", exact=True).click()
-    await expect(dialog.get_by_role("alert")).to_contain_text("REJECTED")
+    await expect(dialog).to_contain_text("It has moved on meanwhile: Rejected")
+    await expect(dialog.get_by_role("button", name="Execute", exact=True)).to_be_disabled()
     await dialog.get_by_role("button", name="Back").click()
     await expect(badge(page.get_by_role("main"), "Rejected").first).to_be_visible()
-    await expect(page.get_by_role("button", name="Execute", exact=True)).to_have_attribute("aria-disabled", "true")
+    await expect(page.get_by_role("button", name="Execute", exact=True)).to_be_focused()
+
+
+async def test_an_action_that_is_refused_says_why(page: Page, visitor: Visitor, system: System):
+    visitor.tolerate("status of 409")
+    job = await system.create(title="Do it once")
+    await page.goto(f"/jobs/{job.id}")
+    await page.get_by_role("button", name="Execute", exact=True).click()
+    await page.route("**/execute", answered_elsewhere(system, job.id))
+    dialog = page.get_by_role("alertdialog")
+    await dialog.get_by_role("button", name="Execute", exact=True).click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("COMPLETED")
+    await expect(dialog).to_contain_text("It has moved on meanwhile: Completed")
+
+
+def answered_elsewhere(system: System, job_id: str) -> Callable[[Route], Awaitable[None]]:
+    async def answered(route: Route) -> None:
+        """Somebody else is quicker."""
+        await system.client.execute_job(job_id)
+        await system.at_rest(job_id)
+        await route.continue_()
+
+    return answered
 
 
 async def test_a_job_without_an_agent_is_assigned_one(page: Page, system: System):

@@ -167,6 +167,17 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     assert [entry["kind"] for entry in answers] == ["result", "not_met"]
 
 
+async def test_a_failed_call_says_which_it_was_of_how_many(database: Database, handlers: Handlers) -> None:
+    steps = Steps(database, handlers)
+    lease = await steps.running(policy={"max_attempts": 3})
+    await steps.report(lease, ReportKind.CALL_FAILED, call=1, retry_after_s=0.0)
+    await steps.report(lease, ReportKind.FAILED, call=3, seq=2)
+    async with database.transaction() as connection:
+        logs, _ = await listings.list_job_logs(connection, steps.job_id, None, 10)
+    told = [(entry["kind"], entry["spent_calls"], entry["calls"]) for entry in logs[1:]]
+    assert told == [("requested", 0, 3), ("claimed", 0, 3), ("call_failed", 1, 3), ("failed", 3, 3)]
+
+
 @pytest.mark.parametrize("wanted", [{}, {"text": "enormous"}])
 async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
     database: Database, handlers: Handlers, wanted: dict[str, str]

@@ -207,6 +207,8 @@ def test_no_attempts_left_is_failed() -> None:
         assert isinstance(decision, Decision)
         assert decision.job.status is S.FAILED
         assert not decision.job.live
+        assert decision.execution
+        assert decision.execution.spent == 3
 
 
 def test_calls_are_counted_by_their_numbers_so_that_a_lost_report_costs_nothing() -> None:

@@ -24,10 +24,7 @@ async def judge() -> AsyncIterator[Judge]:
 @pytest.fixture(scope="session")
 async def agent() -> AsyncIterator[Agent]:
     scripted = Agent()
-    app = web.Application(client_max_size=8 << 20)
-    app.router.add_post("/agent", scripted.on_call)
-    async with served(app) as url:
-        scripted.url = f"{url}/agent"
+    async with scripted.serving():
         yield scripted
 
 

@@ -512,7 +512,7 @@ class Job(_message.Message):
     """Of the last execution, 0 to 1, as its agent said last."""
     progress_message: _builtins.str
     batch_id: _builtins.str
-    """Of the execution that is live, or was the last."""
+    """The last that executed it; whoever executes or resubmits it alone leaves it as it is."""
     spent_usd: _builtins.float
     """By all calls of agents and judges, as far as they said."""
     spent_tokens: _builtins.int
@@ -631,6 +631,8 @@ class JobLog(_message.Message):
     SPENT_TOKENS_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    SPENT_CALLS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -657,6 +659,10 @@ class JobLog(_message.Message):
     spent_tokens: _builtins.int
     kind: _builtins.str
     """What was reported, asked for or noticed: claimed, call_begun, progress, result, met ..."""
+    calls: _builtins.int
+    """How many calls of the agent the policy of the execution allows in all."""
+    spent_calls: _builtins.int
+    """Of the execution, after it: calls of the agent that failed or were lost."""
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -696,15 +702,19 @@ class JobLog(_message.Message):
         spent_tokens: _builtins.int | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str | None = ...,
+        calls: _builtins.int | None = ...,
+        spent_calls: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
     _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
+    _WhichOneofReturnType__calls: _TypeAlias = _typing.Literal["calls"]  # noqa: Y015
+    _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]  # noqa: Y015
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
@@ -723,6 +733,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__request_payload_json: _TypeAlias = _typing.Literal["_request_payload_json", b"_request_payload_json"]  # noqa: Y015
     _WhichOneofReturnType__response_payload_json: _TypeAlias = _typing.Literal["response_payload_json"]  # noqa: Y015
     _WhichOneofArgType__response_payload_json: _TypeAlias = _typing.Literal["_response_payload_json", b"_response_payload_json"]  # noqa: Y015
+    _WhichOneofReturnType__spent_calls: _TypeAlias = _typing.Literal["spent_calls"]  # noqa: Y015
+    _WhichOneofArgType__spent_calls: _TypeAlias = _typing.Literal["_spent_calls", b"_spent_calls"]  # noqa: Y015
     _WhichOneofReturnType__spent_tokens: _TypeAlias = _typing.Literal["spent_tokens"]  # noqa: Y015
     _WhichOneofArgType__spent_tokens: _TypeAlias = _typing.Literal["_spent_tokens", b"_spent_tokens"]  # noqa: Y015
     _WhichOneofReturnType__spent_usd: _TypeAlias = _typing.Literal["spent_usd"]  # noqa: Y015
@@ -733,6 +745,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calls) -> _WhichOneofReturnType__calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
     @_typing.overload
@@ -751,6 +765,8 @@ class JobLog(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__request_payload_json) -> _WhichOneofReturnType__request_payload_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__response_payload_json) -> _WhichOneofReturnType__response_payload_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_calls) -> _WhichOneofReturnType__spent_calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__spent_tokens) -> _WhichOneofReturnType__spent_tokens | None: ...
     @_typing.overload

@@ -71,7 +71,7 @@ jobs = Table(
     Column("progress_message", Text),
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
     Column("not_before", _TIME),
-    Column("batch_id", Uuid, doc="of the execution that is live, or was the last"),
+    Column("batch_id", Uuid, doc="the last that executed it"),
     Column("spent_usd", DOUBLE_PRECISION, nullable=False, server_default="0"),
     Column("spent_tokens", BigInteger, nullable=False, server_default="0"),
     Column("created_at", _TIME, nullable=False),

@@ -26,14 +26,12 @@ _FACT: Final = sql.columns(models.facts)
 
 #: What each fact says of its job and its execution; of what it does not say, what stood there stays.
 _SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
-_KEPT: Final = ("execution_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
+_KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
 _MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
-#: As `feedback` and `not_before`, it comes with what it belongs to, or stays as it was.
-_JOB_CHANGE: Final = {
-    name: _JOB[name] for name in ("id", *_SAID, *_KEPT, *_EDITED, "feedback", "batch_id", "not_before")
-}
+#: `feedback` and `not_before` come with what they belong to, or stay as they were.
+_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, *_EDITED, "feedback", "not_before")}
 _EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_MOVED)}
 
 
@@ -49,8 +47,7 @@ _APPLY: Final = text(
         UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)},
             {_keep("jobs", "j", _JOB, (*_KEPT, *_EDITED))},
             not_before = CASE WHEN j.title IS NULL THEN jobs.not_before ELSE j.not_before END,
-            feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END,
-            batch_id = CASE WHEN j.execution_id IS NULL THEN jobs.batch_id ELSE j.batch_id END
+            feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END
         FROM {sql.unnest("j", _JOB_CHANGE, "j")} WHERE jobs.id = j.id
     ),
     made_executions AS ({sql.insert("executions", _EXECUTION, prefix="ne", order="execution_id").text}),
@@ -239,7 +236,9 @@ def _job_change(one: Fact) -> _Row:
     if log.spent_usd is not None or log.spent_tokens is not None:
         change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
     if event.requested is not None:
-        change |= {"execution_id": log.execution_id, "live": True, "batch_id": event.requested.batch_id}
+        change |= {"execution_id": log.execution_id, "live": True}
+    if event.requested is not None and event.requested.batch_id is not None:
+        change["batch_id"] = event.requested.batch_id
     if _concludes(event):
         change["live"] = False
     return change

@@ -39,7 +39,9 @@ NO_TEXTS: Final[Sequence[Any]] = (
 )
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
-    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at"
+    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at, spent AS spent_calls, "
+    "(SELECT CAST(e.policy ->> 'max_attempts' AS int) FROM executions e "
+    "WHERE e.execution_id = job_logs.execution_id) AS calls"
 )
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"

@@ -46,6 +46,8 @@ def job_changed(row: Any) -> Outgoing:
         "spent_tokens": row.spent_tokens,
         "next_attempt_at": row.next_attempt_at,
         "kind": row.kind,
+        "calls": row.calls,
+        "spent_calls": row.spent,
         "cursor": row.seq,
         "created_at": row.created_at,
     }

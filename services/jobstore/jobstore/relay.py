@@ -56,7 +56,8 @@ _ROWS: Final = text(
             WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS edits,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
-        e.policy::text AS frozen_policy, e.deadline_at, e.not_before, e.batch_id,
+        e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_attempts' AS int) AS calls,
+        e.deadline_at, e.not_before, e.batch_id,
         encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
     FROM (
         SELECT *, sum(coalesce(pg_column_size(request_payload), 0) + coalesce(pg_column_size(response_payload), 0))

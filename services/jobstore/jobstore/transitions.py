@@ -168,7 +168,7 @@ def _requested(job: Job, execution: Execution | None, report: Report, times: Tim
     fields = {
         "live": True,
         "execution_id": execution.execution_id,
-        "batch_id": execution.batch_id,
+        "batch_id": execution.batch_id or job.batch_id,
         "progress": None,
         "progress_message": None,
     }
@@ -282,7 +282,7 @@ def _given_up(job: Job, execution: Execution | None, report: Report, times: Time
     del times
     if execution is None or not is_current(execution, report, execution.stage):
         return fenced()
-    return _failed(job, execution, report)
+    return _failed(job, replace(execution, spent=max(execution.spent, report.call)), report)
 
 
 def _over_budget(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:
@@ -317,11 +317,13 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
     if execution.at_most_once:
         lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
         return _failed(job, execution, lost)
-    if not execution.may_call_after(execution.spent + 1):
+    spent = execution.spent + 1
+    if not execution.may_call_after(spent):
         message = f"attempt {execution.attempt} lost its worker, and no call is left"
-        return _failed(job, execution, replace(report, code="attempts_exhausted", message=message))
+        exhausted = replace(report, code="attempts_exhausted", message=message)
+        return _failed(job, replace(execution, spent=spent), exhausted)
     again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
-    return _again_at(_goes_on(job, queued, again, spent=execution.spent + 1), queued.due_at)
+    return _again_at(_goes_on(job, queued, again, spent=spent), queued.due_at)
 
 
 def _deadline(job: Job, execution: Execution | None, report: Report, times: Times) -> Decision | Refusal:

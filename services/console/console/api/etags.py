@@ -10,6 +10,9 @@ from console.errors import MEDIA_TYPE, ProblemError
 IfNoneMatch = Annotated[str | None, Header(description="entity tags that the caller has")]
 IfMatch = Annotated[str | None, Header(description="the entity tag of the version that is meant")]
 
+TAGGED: Final[dict[str, Any]] = {
+    "headers": {"ETag": {"description": "the job's version", "schema": {"type": "string", "examples": ['"3"']}}}
+}
 PRECONDITION_FAILED: Final[dict[str, Any]] = {
     "description": "The job has another version; `code` is `version_conflict`",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from console.api.bodies import JsonRoute
 from console.api.caller import CallersJobStore
-from console.api.etags import PRECONDITION_FAILED, IfMatch, IfNoneMatch, etag, is_among, version_of
+from console.api.etags import PRECONDITION_FAILED, TAGGED, IfMatch, IfNoneMatch, etag, is_among, version_of
 from console.api.shapes import (
     Assignment,
     Cancellation,
@@ -60,7 +60,9 @@ async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Que
 
 
 @router.get(
-    "/{job_id}", response_model=Job, responses={304: {"description": "It still has the version of `If-None-Match`"}}
+    "/{job_id}",
+    response_model=Job,
+    responses={200: TAGGED, 304: {"description": "It still has the version of `If-None-Match`"}},
 )
 async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if_none_match: IfNoneMatch = None) -> Any:
     """One job as it stands; its `ETag` is its version."""
@@ -72,7 +74,7 @@ async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if
     return job
 
 
-@router.patch("/{job_id}", responses={412: PRECONDITION_FAILED})
+@router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})
 async def edit_job(
     jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
 ) -> Job:

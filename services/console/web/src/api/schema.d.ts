@@ -1043,7 +1043,7 @@ export interface components {
             not_before?: string | null;
             /**
              * Batch Id
-             * @description of the execution that is live, or was the last
+             * @description the last that executed it
              */
             batch_id?: string | null;
             /**
@@ -1187,6 +1187,16 @@ export interface components {
              * @description what was reported, asked for or noticed: claimed, progress, result ...
              */
             kind?: string | null;
+            /**
+             * Calls
+             * @description of the agent, that the execution's policy allows in all
+             */
+            calls?: number | null;
+            /**
+             * Spent Calls
+             * @description of the execution, after it: that failed or were lost
+             */
+            spent_calls?: number | null;
             /**
              * Cursor
              * @description the place in the order of publication; where a watch goes on
@@ -2145,6 +2155,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description the job's version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2226,6 +2238,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description the job's version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {

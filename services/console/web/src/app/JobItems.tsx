@@ -72,7 +72,7 @@ export function JobItems({ jobs, className, chosen, onChoose, onOpen }: JobItems
         <Command.Item key={job.id} value={JOB + job.id} className={className} onSelect={() => onOpen(job.id)}>
           <span className="flex min-w-0 items-center gap-2">
             <JobStatusBadge status={job.status} isLive={job.live} />
-            <span className="truncate">{job.title}</span>
+            <bdi className="truncate">{job.title}</bdi>
             <span className="ml-auto shrink-0 font-mono text-xs text-muted">{shortId(job.id)}</span>
           </span>
         </Command.Item>

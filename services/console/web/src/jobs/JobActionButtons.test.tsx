@@ -1,10 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobStatus } from "@/api/types";
-import { aJob } from "@/testing/factories";
+import { aJob, anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { json, onPost, problem } from "@/testing/server";
+import { items, json, on, onPost, problem, serveJob } from "@/testing/server";
 import { JobActionButtons } from "./JobActionButtons";
+import { jobQuery } from "./queries";
 
 const ALLOWED: Record<JobStatus, string[]> = {
   PENDING: ["Cancel", "Assign"],
@@ -63,6 +65,7 @@ it("does nothing when whoever asked goes back", async () => {
   const { user } = await renderPage(<JobActionButtons job={aJob()} />);
   await user.click(button("Execute"));
   await user.click(button("Back"));
+  expect(button("Execute")).toHaveFocus();
   expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument();
   expect(asked).toHaveLength(0);
 });
@@ -72,7 +75,7 @@ it("cancels with a reason", async () => {
   const { user } = await renderPage(<JobActionButtons job={aJob({ status: "IN_PROGRESS" })} />);
   await user.click(button("Cancel"));
   const dialog = screen.getByRole("alertdialog");
-  expect(dialog).toHaveTextContent("The call is given up");
+  expect(dialog).toHaveTextContent("Submission 1 with writer is under way. The call is given up");
   await user.type(within(dialog).getByLabelText("Reason"), "too late");
   await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
   await waitFor(() => expect(asked).toHaveLength(1));
@@ -119,4 +122,53 @@ it("shows the server's own words where it refused, and keeps what was typed", as
   expect(alert).toHaveTextContent("illegal_transition");
   expect(alert).toHaveTextContent("request r-1");
   expect(screen.getByLabelText("Reason")).toHaveValue("no need");
+});
+
+it("a job that has moved on meanwhile says what it is now", async () => {
+  onPost("/api/jobs/poem/execute", () => problem(409, "illegal_transition", "the job is COMPLETED and cannot execute"));
+  serveJob(aJob({ status: "COMPLETED", version: 5 }));
+  const { user } = await renderPage(<OfQuery />);
+  await user.click(await screen.findByRole("button", { name: "Execute" }));
+  await user.click(within(screen.getByRole("alertdialog")).getByRole("button", { name: "Execute" }));
+  expect(await screen.findByRole("alert")).toHaveTextContent("cannot execute");
+  const now = await within(screen.getByRole("alertdialog")).findByText(/^It has moved on meanwhile/);
+  expect(now).toHaveTextContent("Completed A job that is completed cannot be executed.");
+  expect(within(screen.getByRole("alertdialog")).getByRole("button", { name: "Execute" })).toHaveAttribute(
+    "aria-disabled",
+    "true",
+  );
+});
+
+function OfQuery() {
+  const { data } = useQuery({ ...jobQuery("poem"), initialData: aJob() });
+  return <JobActionButtons job={data} />;
+}
+
+it("says of each agent what keeps it from doing the job", async () => {
+  on("get", "/api/agents", () =>
+    items(
+      anAgent({ capabilities: ["ocr"] }),
+      anAgent({ id: "idle", name: "idle", paused: true, capabilities: ["ocr"] }),
+      anAgent({ id: "ill", name: "ill", circuit: "open", capabilities: ["ocr"] }),
+      anAgent({ id: "off", name: "off", enabled: false, capabilities: ["ocr"] }),
+      anAgent({ id: "poet", name: "שיר", capabilities: [] }),
+    ),
+  );
+  const job = aJob({ status: "FAILED", capabilities: ["ocr"] });
+  const { user } = await renderPage(<JobActionButtons job={job} />);
+  await user.click(button("Assign"));
+  const dialog = screen.getByRole("alertdialog");
+  expect(dialog).toHaveTextContent("It is taken from writer.");
+  await within(dialog).findByRole("option", { name: "writer, has it now" });
+  const names = within(dialog)
+    .getAllByRole("option")
+    .map((each) => each.textContent);
+  expect(names.slice(2)).toEqual([
+    "idle, paused",
+    "ill, circuit open",
+    "off, disabled",
+    "\u2068שיר\u2069 (poet), lacks ocr",
+  ]);
+  await user.selectOptions(within(dialog).getByLabelText("Agent"), "idle");
+  expect(within(dialog).getByLabelText("Agent")).toHaveAccessibleDescription(/waits until it is resumed/);
 });

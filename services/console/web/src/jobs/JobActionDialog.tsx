@@ -1,12 +1,12 @@
-import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { AlertDialog } from "@/ui/alert-dialog";
-import { Field, Select, TextArea } from "@/ui/field";
+import { Field, TextArea } from "@/ui/field";
 import { ErrorState } from "@/ui/states";
-import { agentsQuery } from "./queries";
-import { type Action, VERBS } from "./status";
+import { AgentField } from "./AgentField";
+import { JobStatusBadge } from "./JobStatusBadge";
+import { type Action, refusal, VERBS } from "./status";
 
 export type Details = { reason?: string; comment?: string; agentId?: string };
 
@@ -31,7 +31,8 @@ export function JobActionDialog({
   error,
 }: JobActionDialogProps) {
   const [details, setDetails] = useState<Details>({});
-  const isReady = action !== "assign" || Boolean(details.agentId);
+  const movedOn = isPending ? null : refusal(action, job);
+  const isReady = movedOn === null && (action !== "assign" || Boolean(details.agentId));
   return (
     <AlertDialog
       open={open}
@@ -44,15 +45,22 @@ export function JobActionDialog({
       onConfirm={() => onConfirm(details)}
       fields={
         <>
-          <ActionFields action={action} details={details} onChange={setDetails} />
+          <ActionFields action={action} job={job} details={details} onChange={setDetails} />
           {error && (
             <ErrorState title={error.title} detail={error.detail} code={error.code} requestId={error.requestId} />
+          )}
+          {movedOn && (
+            <p role="status" className="flex flex-wrap items-center gap-2">
+              It has moved on meanwhile: <JobStatusBadge status={job.status} isLive={job.live} /> {movedOn}
+            </p>
           )}
         </>
       }
     >
-      <p className="font-medium">{job.title}</p>
-      <p className="text-muted">{effect(action, job)}</p>
+      <p dir="auto" className="font-medium wrap-anywhere">
+        {job.title}
+      </p>
+      <p className="text-muted wrap-anywhere">{effect(action, job)}</p>
     </AlertDialog>
   );
 }
@@ -65,14 +73,14 @@ const TITLES: Record<Action, string> = {
 };
 
 function effect(action: Action, job: Job): ReactNode {
-  const agent = job.agent_id ? <b className="font-medium text-text">{job.agent_id}</b> : "its agent";
+  const agent = job.agent_id ? <bdi className="font-medium text-text">{job.agent_id}</bdi> : "its agent";
   switch (action) {
     case "execute":
       if (!job.agent_id) {
         return (
           <>
-            An agent that has {job.capabilities?.join(", ")} is found and gets the payload; the result is judged against
-            the acceptance criteria.
+            An agent that has <bdi>{job.capabilities?.join(", ")}</bdi> is found and gets the payload; the result is
+            judged against the acceptance criteria.
           </>
         );
       }
@@ -80,9 +88,22 @@ function effect(action: Action, job: Job): ReactNode {
         <>The payload of its latest assignment goes to {agent}; the result is judged against the acceptance criteria.</>
       );
     case "cancel":
-      return job.status === "IN_PROGRESS"
-        ? "The call is given up. A result that still arrives is kept in the history, and is not judged."
-        : "What was asked for is taken back. The job stays, and can be assigned and executed later.";
+      if (job.status === "IN_PROGRESS") {
+        return (
+          <>
+            Submission {job.submission} with {agent} is under way. The call is given up; a result that still arrives is
+            kept in the history, and is not judged.
+          </>
+        );
+      }
+      if (!job.live)
+        return "Nothing is asked for now: the job stays as it is, and the history says that you cancelled.";
+      return (
+        <>
+          Submission {job.submission} waits to be taken for {agent}, and is taken back. The job stays, and can be
+          assigned and executed later.
+        </>
+      );
     case "resubmit":
       return (
         <>
@@ -90,13 +111,18 @@ function effect(action: Action, job: Job): ReactNode {
         </>
       );
     case "assign":
-      return "The job waits with this agent until it is executed. Its count of submissions begins anew.";
+      return (
+        <>
+          {job.agent_id && <>It is taken from {agent}. </>}
+          The job waits with the agent that you choose until it is executed. Its count of submissions begins anew.
+        </>
+      );
   }
 }
 
-type FieldsProps = { action: Action; details: Details; onChange: (details: Details) => void };
+type FieldsProps = { action: Action; job: Job; details: Details; onChange: (details: Details) => void };
 
-function ActionFields({ action, details, onChange }: FieldsProps) {
+function ActionFields({ action, job, details, onChange }: FieldsProps) {
   switch (action) {
     case "cancel":
       return (
@@ -123,27 +149,8 @@ function ActionFields({ action, details, onChange }: FieldsProps) {
         </Field>
       );
     case "assign":
-      return <AgentField value={details.agentId ?? ""} onChange={(agentId) => onChange({ agentId })} />;
+      return <AgentField job={job} value={details.agentId ?? ""} onChange={(agentId) => onChange({ agentId })} />;
     case "execute":
       return null;
   }
-}
-
-function AgentField({ value, onChange }: { value: string; onChange: (id: string) => void }) {
-  const agents = useQuery(agentsQuery);
-  return (
-    <Field label="Agent" error={agents.error ? "The agents could not be read." : undefined}>
-      {(control) => (
-        <Select {...control} value={value} onChange={(event) => onChange(event.target.value)} required>
-          <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
-          {agents.data?.map((agent) => (
-            <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
-              {agent.name === agent.id ? agent.id : `${agent.name} (${agent.id})`}
-              {agent.enabled ? "" : ", disabled"}
-            </option>
-          ))}
-        </Select>
-      )}
-    </Field>
-  );
 }

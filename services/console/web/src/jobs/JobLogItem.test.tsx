@@ -14,11 +14,19 @@ it.each(Object.keys(LOOKS) as JobLogStatus[])("a log of %s is told in words", (s
 });
 
 it("tells agent, attempt, code and how long after the one before", () => {
-  const log = aLog({ version: 4, attempt: 2, code: "agent_timeout" });
+  const log = aLog({ version: 4, attempt: 2, kind: "call_failed", code: "agent_timeout", spent_calls: 2, calls: 3 });
   render(<JobLogItem log={log} before={aLog({ version: 1 })} />);
   const item = screen.getByRole("listitem");
-  for (const text of ["writer", "attempt 2", "agent_timeout", "after 3.0 s"]) expect(item).toHaveTextContent(text);
+  for (const text of ["writer", "attempt 2", "call 2 of 3", "agent_timeout", "3.0 s after the entry before"])
+    expect(item).toHaveTextContent(text);
   expect(item.querySelector("time")).toHaveAttribute("datetime", log.created_at);
+  expect(screen.getByTitle(/^25 Nov 2026, 00:00:04/)).toBeVisible();
+  expect(screen.getByText("agent_timeout")).toHaveAttribute("title", expect.stringMatching(/did not answer within/));
+});
+
+it("a result that came late says so", () => {
+  render(<JobLogItem log={aLog({ kind: "result", status: "CANCELLED" })} />);
+  expect(screen.getByText("it came late, is kept, and is not judged")).toBeVisible();
 });
 
 it("reads and shows what was asked on demand alone", async () => {

@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronRight } from "lucide-react";
+import { ChevronRight, OctagonAlert } from "lucide-react";
 import { useState } from "react";
 import type { JobLog } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { duration, timeOfDay } from "@/lib/format";
+import { duration, exactTime, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/JsonTree";
 import { Skeleton } from "@/ui/states";
 import { useZone, zoneName } from "@/ui/time";
-import { entryQuery, hasRequest, hasResponse, hasResult, isFailure } from "./logs";
+import { meaningOf } from "./detail/advice";
+import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "./logs";
 import { ProblemState } from "./ProblemState";
 import { LOOKS } from "./status";
 
@@ -20,7 +21,8 @@ type JobLogItemProps = {
 
 /** One recorded transition, with what was asked and answered on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
-  const { word, icon: Icon, ink } = LOOKS[log.status];
+  const { word, icon, ink } = LOOKS[log.status];
+  const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
     <li data-version={log.version} className="relative flex gap-3 pb-3">
@@ -30,13 +32,23 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
         <p className="flex flex-wrap items-baseline gap-x-2">
           <Moment at={log.created_at} />
           <span className={cn("font-medium", ink)}>{word}</span>
-          <span className="min-w-0 break-words">{log.message}</span>
+          {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
+          <bdi className="min-w-0 wrap-anywhere">{log.message}</bdi>
         </p>
         <p className="flex flex-wrap gap-x-3 text-xs text-muted">
-          {log.code && <code className={cn("font-mono", isFailure(log) && "text-failed")}>{log.code}</code>}
-          {log.agent_id && <span>{log.agent_id}</span>}
+          {log.code && (
+            <code title={meaningOf(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
+              {log.code}
+            </code>
+          )}
+          {log.agent_id && <bdi className="min-w-0 wrap-anywhere">{log.agent_id}</bdi>}
           {log.attempt != null && <span>attempt {log.attempt}</span>}
-          {took !== null && <span>after {duration(took)}</span>}
+          {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
+            <span>
+              call {log.spent_calls} of {log.calls}
+            </span>
+          )}
+          {took !== null && took > 0 && <span>{duration(took)} after the entry before</span>}
         </p>
         {hasRequest(log) && <Body name="Request" log={log} part="request_payload" />}
         {hasResponse(log) && <Body name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />}
@@ -48,7 +60,7 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
 function Moment({ at }: { at: string }) {
   const [zone] = useZone();
   return (
-    <time dateTime={at} title={at} className="font-mono text-xs text-muted">
+    <time dateTime={at} title={exactTime(Date.parse(at), zoneName(zone))} className="font-mono text-xs text-muted">
       {timeOfDay(Date.parse(at), zoneName(zone))}
     </time>
   );

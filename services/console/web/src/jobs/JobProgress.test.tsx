@@ -1,29 +1,67 @@
 import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
+import type { Job, JobLog } from "@/api/types";
 import { aJob, aLog } from "@/testing/factories";
 import { JobProgress } from "./JobProgress";
 
-const RUNNING = aJob({
-  status: "IN_PROGRESS",
-  execution_id: "execution-1",
-  policy: { max_submissions: 3, max_attempts: 4 },
-});
+const RUNNING = aJob({ status: "IN_PROGRESS", execution_id: "execution-1", policy: { max_submissions: 3 } });
+const LATER = new Date(Date.now() + 90_000).toISOString();
+const NOW = new Date(Date.now() - 5_000).toISOString();
+const ASKED = aLog({ kind: "requested", status: "ASSIGNED", created_at: NOW });
+const BEGUN = aLog({ version: 2, spent_calls: 0, calls: 4, created_at: NOW });
+const told = (version: number, progress: number, message: string, spent_calls = 0) =>
+  aLog({ version, kind: "progress", progress, message, spent_calls, calls: 4 });
+const failed = (fields: Partial<JobLog>) =>
+  aLog({ version: 4, kind: "call_failed", code: "agent_status", spent_calls: 1, calls: 4, ...fields });
 
-it("tells phase, submission and attempt", () => {
-  render(<JobProgress job={{ ...RUNNING, progress: 0.42 }} logs={[aLog({ attempt: 2 })]} />);
-  expect(screen.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "42");
-  for (const text of ["the agent works", "submission 1 of 3", "attempt 2 of 4"])
+function shown(logs: JobLog[], job: Partial<Job> = {}): HTMLElement {
+  render(<JobProgress job={{ ...RUNNING, ...job }} logs={logs} />);
+  return screen.getByRole("progressbar", { name: "Progress" });
+}
+
+it("tells phase, call, share and what the agent said", () => {
+  const bar = shown([ASKED, BEGUN, told(3, 0.42, "reading")]);
+  expect(bar).toHaveAttribute("aria-valuenow", "42");
+  expect(bar).toHaveAttribute("aria-valuetext", "42 %, the agent works, call 1 of 4");
+  for (const text of ["the agent works", "call 1 of 4", "42 %", "submission 1 of 3", "reading"])
     expect(screen.getByText(text)).toBeVisible();
 });
 
-it("says when the result is being judged", () => {
-  render(<JobProgress job={RUNNING} logs={[aLog(), aLog({ version: 2, kind: "result" })]} />);
-  expect(screen.getByRole("progressbar")).toHaveAttribute("aria-valuetext", "judging");
+it.each<[string, JobLog[], Partial<Job>, string]>([
+  ["an execution that nobody took", [ASKED], { status: "ASSIGNED", live: true }, "waits for a worker"],
+  ["the next submission", [ASKED], { status: "ASSIGNED", live: true, submission: 2 }, "being resubmitted"],
+  ["one for later", [ASKED], { status: "ASSIGNED", live: true, not_before: LATER }, "waits for its time"],
+  [
+    "a call that failed",
+    [ASKED, BEGUN, failed({ next_attempt_at: LATER })],
+    {},
+    "waits for its next call, call 2 of 4",
+  ],
+  ["a call made again", [ASKED, BEGUN, failed({ next_attempt_at: NOW })], {}, "the agent works, call 2 of 4"],
+  ["a lost worker", [BEGUN, failed({ kind: "lapsed", next_attempt_at: NOW })], {}, "waits for a worker, call 2 of 4"],
+  ["a stopped worker", [BEGUN, failed({ kind: "given_back", spent_calls: 0 })], {}, "waits for a worker, call 1 of 4"],
+  ["a result", [BEGUN, aLog({ version: 3, kind: "result" })], {}, "judging"],
+  ["what is not known", [], {}, "the agent works"],
+])("says of %s what it is at", (_, logs, job, said) => {
+  const bar = shown(logs, job);
+  expect(bar).toHaveAttribute("aria-valuetext", said);
+  expect(bar).not.toHaveAttribute("aria-valuenow");
 });
 
-it("promises no share that nobody told of", () => {
-  render(<JobProgress job={RUNNING} logs={[]} />);
-  expect(screen.getByRole("progressbar")).not.toHaveAttribute("aria-valuenow");
+it("what was told of another call is no part of this one", () => {
+  const bar = shown([BEGUN, told(3, 0.8, "nearly done"), failed({ next_attempt_at: NOW })], { progress: 0.8 });
+  expect(bar).not.toHaveAttribute("aria-valuenow");
+  expect(screen.queryByText("nearly done")).not.toBeInTheDocument();
+});
+
+it("a share that goes back says so", () => {
+  shown([BEGUN, told(3, 0.8, "nearly done"), told(4, 0.5, "once more")]);
+  expect(screen.getByText("50 %, after 80 %: the agent says less than before")).toBeVisible();
+});
+
+it("the deadline is a moment, and is counted from when the execution may begin", () => {
+  shown([aLog({ kind: "requested", created_at: LATER })], { policy: { deadline_s: 60 } });
+  expect(screen.getByText(/^must be done by/)).toHaveTextContent(/\(in 2m (2\d|30)s\)/);
 });
 
 it("is not there once the job is over", () => {

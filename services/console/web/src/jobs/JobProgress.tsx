@@ -1,19 +1,22 @@
 import type { Job, JobLog } from "@/api/types";
+import { useNow } from "@/lib/clock";
 import { percent } from "@/lib/format";
-import { Duration } from "@/ui/duration";
+import { Countdown, Duration } from "@/ui/duration";
+import { ExactTime } from "@/ui/time";
+import { askedAt, type Phase, phaseOf } from "./phase";
 
 type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 
-/** How far a job is while it runs: its phase, attempt and time, and the share its agent told of. */
+/** How far a job is while it runs or waits for it: phase, call and times, and what its agent told of this call. */
 export function JobProgress({ job, logs }: JobProgressProps) {
-  if (job.status !== "IN_PROGRESS") return null;
-  const mine = logs.filter((log) => log.execution_id === job.execution_id);
-  const isJudging = mine.some((log) => log.kind === "result");
-  const phase = isJudging ? "judging" : "the agent works";
-  const attempt = mine.findLast((log) => log.attempt != null)?.attempt ?? job.last_log?.attempt;
-  const started = mine.find((log) => log.status === "IN_PROGRESS")?.created_at;
-  const share = job.progress ?? undefined;
-  const { max_submissions: submissions, max_attempts: attempts, deadline_s: deadline } = job.policy ?? {};
+  const phase = phaseOf(job, logs, useNow());
+  if (!phase) return null;
+  const { word, since, until, share, highest = 0, message } = phase;
+  const call = phase.call === undefined ? null : `call ${phase.call}${phase.calls ? ` of ${phase.calls}` : ""}`;
+  const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
+  const asked = askedAt(job, logs);
+  const end = asked && deadline ? new Date(Date.parse(asked) + deadline * 1_000).toISOString() : null;
+  const said = [share === undefined ? null : percent(share), word, call].filter(Boolean).join(", ");
   return (
     <div className="space-y-1">
       <div
@@ -22,35 +25,51 @@ export function JobProgress({ job, logs }: JobProgressProps) {
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={share === undefined ? undefined : Math.round(share * 100)}
-        aria-valuetext={share === undefined ? phase : `${percent(share)}, ${phase}`}
+        aria-valuetext={said}
         className="h-1.5 overflow-hidden rounded-full bg-running-tint"
       >
-        <div
-          className={share === undefined ? "progress-unknown h-full" : "h-full bg-running transition-[width]"}
-          style={share === undefined ? undefined : { width: percent(share).replace(" ", "") }}
-        />
+        <Bar phase={phase} />
       </div>
       <p className="flex flex-wrap gap-x-3 text-xs text-muted">
-        <span className="font-medium text-running">{phase}</span>
-        {share !== undefined && <span>{percent(share)}</span>}
+        <span className="font-medium text-running">{word}</span>
+        {until && <Countdown to={until} />}
+        {call && <span>{call}</span>}
+        {share !== undefined && (
+          <span>
+            {percent(share)}
+            {share < highest && `, after ${percent(highest)}: the agent says less than before`}
+          </span>
+        )}
         <span>
           submission {job.submission}
           {submissions ? ` of ${submissions}` : ""}
         </span>
-        {attempt && (
+        {since && (
           <span>
-            attempt {attempt}
-            {attempts ? ` of ${attempts}` : ""}
+            for <Duration from={since} />
           </span>
         )}
-        {started && (
+        {asked && since && Date.parse(since) - Date.parse(asked) >= 1_000 && (
           <span>
-            <Duration from={started} />
-            {deadline ? ` of ${deadline} s` : ""}
+            <Duration from={asked} /> in all
           </span>
         )}
-        {job.progress_message && <span className="truncate">{job.progress_message}</span>}
+        {end && (
+          <span>
+            must be done by <ExactTime at={end} /> (<Countdown to={end} />)
+          </span>
+        )}
+        {message && (
+          <bdi className="min-w-0 wrap-anywhere" title={message}>
+            {message}
+          </bdi>
+        )}
       </p>
     </div>
   );
+}
+
+function Bar({ phase: { share, isWaiting } }: { phase: Phase }) {
+  if (share === undefined) return isWaiting ? null : <div className="progress-unknown h-full" />;
+  return <div className="h-full bg-running transition-[width]" style={{ width: percent(share).replace(" ", "") }} />;
 }

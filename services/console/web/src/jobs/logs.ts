@@ -50,12 +50,16 @@ export function olderLogsQuery(id: string, before: number) {
   });
 }
 
-/** The entries that begin an execution or hold its result: few, however many tell of progress. */
+/** The entries that begin an execution or a call, or hold a result: few, however many tell of progress. */
 export function milestonesQuery(id: string) {
   return queryOptions({
     queryKey: [...jobKeys.logs(id), "milestones"],
     queryFn: async ({ signal }): Promise<Logs> => {
-      const query = { kind: ["claimed", ...RESULTS], order: "desc", limit: MILESTONES_MAX };
+      const query = {
+        kind: ["requested", "claimed", "call_failed", "attempt_failed", ...RESULTS],
+        order: "desc",
+        limit: MILESTONES_MAX,
+      };
       return { items: (await read(id, query, signal)).items.toReversed() };
     },
   });
@@ -86,5 +90,8 @@ const RESULTS = ["result", "met", "not_met"];
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
 /** Whether an agent's result stands in this entry; null is a result too. */
 export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
-export const isFailure = ({ kind, status }: JobLog) => status === "FAILED" || FAILURES.includes(kind ?? "");
+/** A result of what was cancelled. */
+export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
+export const isFailure = ({ kind, status }: JobLog) =>
+  FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");
 export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

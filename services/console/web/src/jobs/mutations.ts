@@ -1,5 +1,6 @@
 import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { jobKeys } from "@/api/keys";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { applyJob } from "@/live/apply";
@@ -8,6 +9,10 @@ import type { Action } from "./status";
 export type AssignVariables = { id: string; agentId: string };
 export type CancelVariables = { id: string; reason?: string };
 export type ResubmitVariables = { id: string; comment?: string };
+
+type Variables = string | { id: string };
+
+const idOf = (variables: Variables) => (typeof variables === "string" ? variables : variables.id);
 
 /** Named once for all tries of one wish: sent again after a lost answer, it is the same execution. */
 const keys = new Map<string, string>();
@@ -33,12 +38,19 @@ export async function once<T>(wish: string, ask: (key: string) => Promise<T>): P
  * Nothing is written before the answer: what is under way is an overlay (see usePendingAction), so that a failure has
  * nothing to undo, and an event that arrives meanwhile is never covered up.
  */
-function useJobMutation<V>(action: Action, send: (variables: V) => Promise<Job>): UseMutationResult<Job, Error, V> {
+function useJobMutation<V extends Variables>(
+  action: Action,
+  send: (variables: V) => Promise<Job>,
+): UseMutationResult<Job, Error, V> {
   const client = useQueryClient();
   return useMutation<Job, Error, V>({
     mutationKey: ["jobs", action],
     mutationFn: send,
     onSuccess: (job) => applyJob(client, { ...job, live: isLiveAfter(action, job) }),
+    onError: (error, variables) => {
+      if (asApiError(error).status !== 409) return;
+      void client.invalidateQueries({ queryKey: jobKeys.detail(idOf(variables)) }); // it has moved on
+    },
   });
 }
 
@@ -73,8 +85,6 @@ export function useAssignJob(): UseMutationResult<Job, Error, AssignVariables> {
   );
 }
 
-type Variables = string | { id: string };
-
 /** What is being asked for this job right now. */
 export function usePendingAction(id: string): Action | null {
   const pending = useMutationState({
@@ -84,6 +94,6 @@ export function usePendingAction(id: string): Action | null {
       variables: state.variables as Variables | undefined,
     }),
   });
-  const mine = pending.find(({ variables }) => (typeof variables === "string" ? variables : variables?.id) === id);
+  const mine = pending.find(({ variables }) => variables !== undefined && idOf(variables) === id);
   return mine?.action ?? null;
 }

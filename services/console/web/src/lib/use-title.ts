@@ -1,9 +1,10 @@
 import { useEffect } from "react";
+import { isolated } from "./isolate";
 
 /** What the tab is called while this is shown. */
 export function useTitle(title: string): void {
   useEffect(() => {
-    document.title = `${title} · Signoff`;
+    document.title = `${isolated(title)} · Signoff`;
     return () => {
       document.title = "Signoff";
     };

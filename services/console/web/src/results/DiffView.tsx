@@ -1,12 +1,16 @@
-import { diffLines } from "diff";
-import { useMemo } from "react";
+import { type ChangeObject, diffLines } from "diff";
+import { useMemo, useState } from "react";
 import { cn } from "@/lib/cn";
-import { DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "./limits";
+import { counted } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { DIFF_AROUND_LINES, DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "./limits";
 
 type DiffViewProps = { before: string; after: string; beforeName: string; afterName: string };
+type Part = ChangeObject<string>;
 
 /** What one text has that the other has not, line by line; side by side where they have too little in common. */
 export function DiffView({ before, after, beforeName, afterName }: DiffViewProps) {
+  const [isWhole, setWhole] = useState(false);
   const parts = useMemo(() => {
     if (before.length + after.length > DIFF_MAX_CHARS) return undefined;
     return diffLines(before, after, { timeout: DIFF_TIMEOUT_MS });
@@ -23,37 +27,63 @@ export function DiffView({ before, after, beforeName, afterName }: DiffViewProps
       </div>
     );
   }
+  const shown = parts.map((part, index) => (isWhole ? linesOf(part) : near(part, index > 0, index < parts.length - 1)));
+  const isCut = parts.some((part, index) => linesOf(part).length !== shown[index]?.length);
   return (
-    <section
-      tabIndex={0}
-      aria-label={`${afterName} compared with ${beforeName}`}
-      className="max-h-[60vh] overflow-auto"
-    >
-      <div className="min-w-max font-mono text-xs whitespace-pre">
-        {parts.map((part, index) => {
-          const sign = part.added ? "+" : part.removed ? "−" : " ";
-          return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: parts have no other name, and never move
-            <div key={index} className={cn(part.added && "bg-completed-tint", part.removed && "bg-failed-tint")}>
-              <span className="sr-only">{part.added ? "added: " : part.removed ? "removed: " : ""}</span>
-              {part.value
-                .replace(/\n$/, "")
-                .split("\n")
-                .map((line) => `${sign} ${line}`)
-                .join("\n")}
-            </div>
-          );
-        })}
-      </div>
-    </section>
+    <div>
+      <p className="mb-2 flex min-h-7 flex-wrap items-center gap-x-3 text-xs text-muted">
+        <span>
+          {counted(countOf(parts, "added"), "line")} added, {countOf(parts, "removed")} removed since {beforeName}
+        </span>
+        {(isCut || isWhole) && (
+          <Button size="small" onClick={() => setWhole(!isWhole)}>
+            {isWhole ? "Show the differences only" : "Show all lines"}
+          </Button>
+        )}
+      </p>
+      <section
+        tabIndex={0}
+        aria-label={`${afterName} compared with ${beforeName}`}
+        className="max-h-[60vh] overflow-auto"
+      >
+        <div className="min-w-max font-mono text-xs whitespace-pre">
+          {parts.map((part, index) => {
+            const sign = part.added ? "+" : part.removed ? "−" : " ";
+            return (
+              // biome-ignore lint/suspicious/noArrayIndexKey: parts have no other name, and never move
+              <div key={index} className={cn(part.added && "bg-completed-tint", part.removed && "bg-failed-tint")}>
+                <span className="sr-only">{part.added ? "added: " : part.removed ? "removed: " : ""}</span>
+                {shown[index]?.map((line) => `${sign} ${line}`).join("\n")}
+              </div>
+            );
+          })}
+        </div>
+      </section>
+    </div>
   );
+}
+
+const linesOf = (part: Part) => part.value.replace(/\n$/, "").split("\n");
+
+const countOf = (parts: readonly Part[], kind: "added" | "removed") =>
+  parts.reduce((sum, part) => sum + (part[kind] ? part.count : 0), 0);
+
+/** What changed, and of what did not the lines next to it. */
+function near(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
+  const lines = linesOf(part);
+  if (part.added || part.removed || lines.length <= 2 * DIFF_AROUND_LINES + 1) return lines;
+  return [
+    ...(hasBefore ? lines.slice(0, DIFF_AROUND_LINES) : []),
+    `⋯ ${counted(lines.length - DIFF_AROUND_LINES * (Number(hasBefore) + Number(hasAfter)), "line")} the same`,
+    ...(hasAfter ? lines.slice(-DIFF_AROUND_LINES) : []),
+  ];
 }
 
 function Side({ name, text }: { name: string; text: string }) {
   return (
     <div className="min-w-0">
       <p className="font-medium">{name}</p>
-      <pre tabIndex={0} className="max-h-[50vh] overflow-auto text-xs whitespace-pre-wrap break-words">
+      <pre tabIndex={0} dir="auto" className="max-h-[50vh] overflow-auto text-xs whitespace-pre-wrap wrap-anywhere">
         {text}
       </pre>
     </div>

@@ -63,7 +63,11 @@ function Line({ node, onToggle, onMore }: LineProps) {
       </Button>
     );
   }
-  const name = node.name !== null && <span className="text-muted">{node.name}: </span>;
+  const name = node.name !== null && (
+    <span className="text-muted">
+      <bdi>{node.name}</bdi>:{" "}
+    </span>
+  );
   if (node.size === null) {
     return (
       <span className="pl-4">
@@ -95,7 +99,7 @@ function StringLeaf({ text }: { text: string }) {
   const shown = JSON.stringify(text.slice(0, STRING_SHOWN_CHARS));
   return (
     <span className="text-completed">
-      {shown}
+      <bdi>{shown}</bdi>
       {text.length > STRING_SHOWN_CHARS && <span className="text-muted"> … {text.length} characters</span>}
     </span>
   );

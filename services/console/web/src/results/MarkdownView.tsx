@@ -32,6 +32,12 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
             ) : (
               <span>{children}</span>
             ),
+          pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+          table: ({ children }) => (
+            <section tabIndex={0} aria-label="Table" className="overflow-x-auto">
+              <table>{children}</table>
+            </section>
+          ),
           img: ({ src, alt }) =>
             src ? <img src={src} alt={alt ?? ""} /> : <em>[image left out{alt ? `: ${alt}` : ""}]</em>,
         }}

@@ -17,7 +17,7 @@ export function TableView({ rows }: { rows: readonly Row[] }) {
             <tr>
               {columns.map((column) => (
                 <th key={column} scope="col" className="border-b px-2 py-1 text-left font-medium">
-                  {column}
+                  <bdi className="wrap-anywhere">{column}</bdi>
                 </th>
               ))}
             </tr>
@@ -27,7 +27,7 @@ export function TableView({ rows }: { rows: readonly Row[] }) {
               // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name, and never move
               <tr key={index} className="border-b">
                 {columns.map((column) => (
-                  <td key={column} className="max-w-80 px-2 py-1 align-top break-words">
+                  <td key={column} dir="auto" className="max-w-80 min-w-16 px-2 py-1 align-top wrap-anywhere">
                     {cellText(row[column])}
                   </td>
                 ))}

@@ -32,7 +32,11 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
             : `evidence is marked in ${counted(places.length, "place")}`}
         </p>
       )}
-      <pre tabIndex={0} className="max-h-[60vh] overflow-auto font-sans text-sm whitespace-pre-wrap break-words">
+      <pre
+        dir="auto"
+        tabIndex={0}
+        className="max-h-[60vh] overflow-auto font-sans text-sm whitespace-pre-wrap wrap-anywhere"
+      >
         {piecesOf(shown, places).map(({ text: piece, from, id }) =>
           id === undefined ? (
             <span key={from}>{piece}</span>

@@ -9,6 +9,8 @@ export const TREE_CHILDREN_SHOWN = 100;
 export const STRING_SHOWN_CHARS = 300;
 export const DIFF_MAX_CHARS = 200_000;
 export const DIFF_TIMEOUT_MS = 500;
+/** Of what is the same, next to what differs. */
+export const DIFF_AROUND_LINES = 3;
 export const QUOTES_MAX = 50;
 /** Of a quote that stands in many places. */
 export const PLACES_MAX = 20;

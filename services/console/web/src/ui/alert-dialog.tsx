@@ -1,6 +1,7 @@
 import { AlertDialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { Button } from "./button";
+import { useFocusBack } from "./use-focus-back";
 
 type AlertDialogProps = {
   open: boolean;
@@ -33,11 +34,15 @@ export function AlertDialog(props: AlertDialogProps) {
     onConfirm,
     fields,
   } = props;
+  const focusBack = useFocusBack();
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
-        <Radix.Content className="fixed top-1/2 left-1/2 z-50 max-h-[90dvh] w-[min(480px,calc(100vw-32px))] -translate-x-1/2 -translate-y-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl">
+        <Radix.Content
+          {...focusBack}
+          className="fixed top-1/2 left-1/2 z-50 max-h-[90dvh] w-[min(480px,calc(100vw-32px))] -translate-x-1/2 -translate-y-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl"
+        >
           <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>
           <Radix.Description asChild>
             <div className="mt-2 space-y-2 text-sm">{children}</div>

@@ -16,12 +16,12 @@ export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: 
   return (
     <Radix.Root value={value} onValueChange={(next) => onChange(next as T)}>
       <div className="flex flex-wrap items-center justify-between gap-2 border-b">
-        <Radix.List aria-label={label} className="flex overflow-x-auto">
+        <Radix.List aria-label={label} className="flex flex-wrap">
           {tabs.map((tab) => (
             <Radix.Trigger
               key={tab.value}
               value={tab.value}
-              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
+              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
             >
               {tab.label}
             </Radix.Trigger>

@@ -29,7 +29,7 @@ export function CriteriaList({ criteria }: { criteria: string }) {
       {criteriaOf(criteria).map(({ text, isRequired }) => (
         <li key={text} className="flex items-start gap-2 py-2">
           <OutcomeMark outcome="open" />
-          <span className="min-w-0 break-words">{text}</span>
+          <bdi className="min-w-0 wrap-anywhere">{text}</bdi>
           {!isRequired && <Optional />}
         </li>
       ))}

@@ -3,68 +3,90 @@ import type { Job, JobLog } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/duration";
 import { ExactTime } from "@/ui/time";
+import { isFailure } from "../logs";
 import { adviceOn } from "./advice";
-import { lastCall, nextAttempt } from "./answers";
+
+const isOverIn = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
 
 /** The log that says what is wrong now; of a job that has gone on since, none. */
 function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
-  const mine = logs.filter((log) => log.execution_id === job.execution_id);
-  const last = mine.findLast((log) => log.code != null && log.status !== "CANCELLED");
-  if (!last) return undefined;
-  if (job.status === "FAILED") return last;
-  const hasGoneOn = mine.some((log) => log.version > last.version && log.code == null);
-  return job.status === "IN_PROGRESS" && !hasGoneOn ? last : undefined;
+  if (isOverIn(job)) {
+    const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
+    return last && isStop(last) ? last : undefined;
+  }
+  const last = logs.findLast((log) => log.execution_id === job.execution_id && log.kind !== "progress");
+  return job.status === "IN_PROGRESS" && last?.code && isFailure(last) ? last : undefined;
 }
 
-/** What went wrong: the code, the sentence, which attempt it was, when the next comes, and what to do. */
+/** A failure, or why nothing follows by itself. */
+const isStop = ({ code, kind, ...log }: JobLog) =>
+  code != null &&
+  (isFailure({ code, kind, ...log }) || kind === "declined" || (kind === "not_met" && code !== "verdict_reused"));
+
+/** What went wrong: the code, the sentence, which call it was, when the next comes, and what to do. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {
   const log = currentError(job, logs);
   if (!log) return null;
-  const isOver = job.status === "FAILED";
+  const isOver = isOverIn(job);
+  const isTried = job.status === "FAILED" || job.status === "IN_PROGRESS";
   const { means, todo } = adviceOn(log.code);
-  const call = lastCall(log);
-  const next = isOver ? undefined : nextAttempt(log);
-  const ink = isOver ? "text-failed" : "text-resubmit";
+  const ink = job.status === "FAILED" ? "text-failed" : "text-resubmit";
+  const { next_attempt_at: next, spent_calls: spent, calls } = log;
   return (
     <section
       aria-label="Error"
-      className={cn("rounded border p-4", isOver ? "border-failed bg-failed-tint" : "border-resubmit bg-resubmit-tint")}
+      className={cn(
+        "rounded border p-4",
+        job.status === "FAILED" ? "border-failed bg-failed-tint" : "border-resubmit bg-resubmit-tint",
+      )}
     >
-      <h2 className={cn("flex flex-wrap items-center gap-2 font-semibold", ink)}>
-        <OctagonAlert aria-hidden size={16} />
-        {means}
-        <code className="font-mono text-xs font-normal">{log.code}</code>
+      <h2 className={cn("flex gap-2 font-semibold", ink)}>
+        <OctagonAlert aria-hidden size={16} className="mt-0.5 shrink-0" />
+        <span className="min-w-0">
+          {means} <code className="ml-1 font-mono text-xs font-normal">{log.code}</code>
+        </span>
       </h2>
       <dl className="mt-2 grid grid-cols-[max-content_1fr] gap-x-4 gap-y-1">
-        {call && (
+        {isTried && spent != null && spent > 0 && (
           <>
             <dt>Tried</dt>
             <dd>
-              call {call.call} of {call.calls}
+              call {spent} of {calls}
               {log.attempt ? `, attempt ${log.attempt}` : ""}
-              {log.agent_id ? ` with ${log.agent_id}` : ""}
+              {log.agent_id && (
+                <>
+                  {" "}
+                  with <bdi className="wrap-anywhere">{log.agent_id}</bdi>
+                </>
+              )}
             </dd>
           </>
         )}
-        <dt>Next attempt</dt>
-        <dd>
-          {next ? (
-            <>
-              call {next.call} <Countdown to={next.at} />, <ExactTime at={next.at} />
-            </>
-          ) : isOver ? (
-            "none: it ended here"
-          ) : (
-            "as soon as a worker takes it"
-          )}
-        </dd>
+        {isTried && (
+          <>
+            <dt>Next attempt</dt>
+            <dd>
+              {isOver ? (
+                "none: it ended here"
+              ) : next ? (
+                <>
+                  call {(spent ?? 0) + 1} <Countdown to={next} />, <ExactTime at={next} />
+                </>
+              ) : (
+                "as soon as a worker takes it"
+              )}
+            </dd>
+          </>
+        )}
         <dt>What to do</dt>
         <dd>{isOver ? todo : "Nothing: it is tried again by itself."}</dd>
         {log.message && (
           <>
             <dt>In its words</dt>
             <dd className="min-w-0">
-              <pre className="font-mono text-xs whitespace-pre-wrap break-words">{log.message}</pre>
+              <pre dir="auto" className="font-mono text-xs whitespace-pre-wrap wrap-anywhere">
+                {log.message}
+              </pre>
             </dd>
           </>
         )}

@@ -8,8 +8,8 @@ import { useOffer } from "@/lib/commands";
 import { useKeys } from "@/lib/keys";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
-import { ErrorState, Loading, Skeleton } from "@/ui/states";
-import { leftSearch, rememberOpened, useNeighbours } from "../list/neighbours";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { lastSearch, rememberOpened, useNeighbours } from "../list/neighbours";
 import { logsQuery, milestonesQuery } from "../logs";
 import { jobQuery } from "../queries";
 import { ACTIONS, type Action, refusal, VERBS } from "../status";
@@ -20,6 +20,8 @@ import { ResultSection } from "./ResultSection";
 import { sparse, submissionsOf } from "./submissions";
 
 const NO_LOGS: never[] = [];
+/** What the server says of an id that no job has, or none can have. */
+const IS_GONE = [404, 422];
 
 /** One job: where it stands, what it was judged by, what came of it, and all that happened. */
 export function JobPage({ id }: { id: string }) {
@@ -34,11 +36,12 @@ export function JobPage({ id }: { id: string }) {
     e: () => ask("execute"),
     j: () => go(after),
     k: () => go(before),
-    u: () => void navigate({ to: "/", search: leftSearch() }),
+    u: () => void navigate({ to: "/", search: lastSearch() }),
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
   useOffer(job.data ? offerOf(job.data, ask, duplicate) : {});
+  const isGone = job.error !== null && IS_GONE.includes(asApiError(job.error).status);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
@@ -46,14 +49,15 @@ export function JobPage({ id }: { id: string }) {
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
-        <Link to="/" search={leftSearch()} className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/" search={lastSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
         </Link>
         {before && <Neighbour id={before}>previous (k)</Neighbour>}
         {after && <Neighbour id={after}>next (j)</Neighbour>}
       </nav>
-      {!job.data && <h1 className="sr-only">Job {id}</h1>}
-      {job.error && !job.data && <Failed error={job.error} onRetry={() => void job.refetch()} />}
+      {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
+      {isGone && <Gone id={id} error={job.error} wasThere={job.data !== undefined} />}
+      {job.error && !job.data && !isGone && <Failed error={job.error} onRetry={() => void job.refetch()} />}
       {job.isPending && <Placeholder />}
       {job.data && (
         <>
@@ -115,6 +119,28 @@ function Fold({ name, children }: { name: string; children: ReactNode }) {
       <summary className="min-h-6 font-medium">{name}</summary>
       <div className="pt-2 pl-4">{children}</div>
     </details>
+  );
+}
+
+function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThere: boolean }) {
+  if (wasThere) {
+    return <ErrorState title="This job is no longer there" detail="What is shown is what was last known of it." />;
+  }
+  return (
+    <EmptyState
+      title="There is no such job"
+      isPage
+      action={
+        <Link to="/" search={lastSearch()} className="text-accent hover:underline">
+          Back to the jobs
+        </Link>
+      }
+    >
+      <p className="wrap-anywhere">
+        No job has the id <bdi className="font-mono">{id}</bdi>; it may have been mistyped or cut.
+      </p>
+      <p className="text-xs wrap-anywhere">{asApiError(error).detail}</p>
+    </EmptyState>
   );
 }
 

@@ -45,7 +45,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
-        <div className="flex min-h-8 flex-wrap items-center justify-between gap-2 pb-2">
+        <div className="flex min-h-10 flex-wrap items-center justify-between gap-2 pb-2">
           <h2 className="text-lg font-semibold">{isJudged ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
@@ -71,7 +71,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
         )}
       </section>
       <section aria-label="Result" className="min-w-0">
-        <h2 className="flex min-h-8 items-center pb-2 text-lg font-semibold">Result</h2>
+        <h2 className="flex min-h-10 items-center pb-2 text-lg font-semibold">Result</h2>
         {!shown && !isPending && <p className="text-muted">No agent has answered yet.</p>}
         {shown && entry && (
           <ResultPreview

@@ -1,9 +1,10 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { cn } from "@/lib/cn";
-import { nextOf } from "@/lib/format";
+import { counted, money, nextOf } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { Duration } from "@/ui/duration";
+import { Time } from "@/ui/time";
 import { JobLogItem } from "../JobLogItem";
 import { JobStatusBadge } from "../JobStatusBadge";
 import { type Submission, titleOf } from "./submissions";
@@ -22,7 +23,7 @@ const SHOWN = 100;
 export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
   const [isOpen, setOpen] = useState(isOpenAtFirst);
   const [most, setMost] = useState(SHOWN);
-  const { logs, agent, startedAt, endedAt, outcome, reason, number } = submission;
+  const { logs, agent, startedAt, endedAt, outcome, reason, number, calls, costUsd, isLate } = submission;
   const shown = (newestFirst ? logs.toReversed() : logs).slice(0, most);
   const left = logs.length - shown.length;
   return (
@@ -36,14 +37,20 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
         >
           <ChevronRight aria-hidden size={14} className={cn("transition-transform", isOpen && "rotate-90")} />
           <span className="font-semibold">{titleOf(submission)}</span>
-          {agent && <span>{agent}</span>}
-          {number !== null && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
-          {number !== null && !isCut && (
-            <span className="text-muted">
-              <Duration from={startedAt} to={endedAt} />
-            </span>
+          {agent && <bdi className="min-w-0 wrap-anywhere">{agent}</bdi>}
+          {number !== null && !isLate && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
+          {number !== null && !isCut && !isLate && (
+            <>
+              <span className="text-muted">
+                {endedAt ? "took " : "for "}
+                <Duration from={startedAt} to={endedAt} />
+              </span>
+              {calls > 0 && <span className="text-muted">{counted(calls, "call")}</span>}
+              {costUsd > 0 && <span className="text-muted">{money(costUsd)}</span>}
+            </>
           )}
-          {reason && <span className="min-w-0 truncate text-muted">{reason}</span>}
+          {endedAt && <Time at={startedAt} before="began " className="text-muted" />}
+          {reason && <bdi className="min-w-0 truncate text-muted">{reason}</bdi>}
         </button>
       </h3>
       {isOpen && (

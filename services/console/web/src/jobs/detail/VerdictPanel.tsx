@@ -23,9 +23,17 @@ export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPan
           {verdict.is_valid ? "Accepted" : "Not accepted"}
         </span>
         <span>{metCount(verdict.criteria)}</span>
-        {verdict.model && <span className="text-muted">judged by {verdict.model}</span>}
+        {verdict.model && (
+          <span className="text-muted wrap-anywhere">
+            judged by <bdi>{verdict.model}</bdi>
+          </span>
+        )}
       </p>
-      {verdict.reason && <p className="pb-2 text-muted">{verdict.reason}</p>}
+      {verdict.reason && (
+        <p dir="auto" className="pb-2 text-muted wrap-anywhere">
+          {verdict.reason}
+        </p>
+      )}
       <table className="w-full border-collapse text-left">
         <caption className="sr-only">The verdict on each criterion</caption>
         <thead className="sr-only">
@@ -66,8 +74,8 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
         <OutcomeMark outcome={outcome} withWord />
       </td>
       <td className="w-full min-w-0 py-2">
-        <p className="break-words">
-          {text} {!required && <Optional />}
+        <p className="wrap-anywhere">
+          <bdi>{text}</bdi> {!required && <Optional />}
         </p>
         {other && before && (
           <p className="text-xs text-muted">
@@ -80,12 +88,18 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
             aria-pressed={isFocused}
             title="Show where it stands in the result; again: the next place"
             onClick={() => onQuote(text)}
-            className="mt-1 max-w-full text-left break-words hover:underline"
+            className="mt-1 max-w-full text-left wrap-anywhere hover:underline"
           >
-            <mark className="box-decoration-clone px-0.5">“{evidence}”</mark>
+            <mark className="box-decoration-clone px-0.5">
+              “<bdi>{evidence}</bdi>”
+            </mark>
           </button>
         )}
-        {comment && <p className="mt-1 text-muted break-words">{comment}</p>}
+        {comment && (
+          <p dir="auto" className="mt-1 text-muted wrap-anywhere">
+            {comment}
+          </p>
+        )}
       </td>
     </tr>
   );

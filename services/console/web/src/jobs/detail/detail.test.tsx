@@ -1,15 +1,15 @@
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { http } from "msw";
 import { expect, it, vi } from "vitest";
+import { jobKeys } from "@/api/keys";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
-import { problem, serveJob, server } from "@/testing/server";
+import { on, problem, serveJob } from "@/testing/server";
+import { rememberList, rememberOrder } from "../list/neighbours";
 import { CriteriaList } from "./CriteriaList";
-import { JobErrorPanel } from "./JobErrorPanel";
 import { JobPage } from "./JobPage";
-import { named, submissionsOf } from "./submissions";
+import { named, submissionsOf, titleOf } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
 
 const FIRST = aVerdict();
@@ -91,39 +91,6 @@ it("criteria that nobody judged yet are a list", () => {
   expect(second).toHaveTextContent("it is shortoptional");
 });
 
-it("an error says what was tried, that nothing follows, and what to do", () => {
-  const message = "the agent answered 503: out of order; it was call 3 of 3";
-  const log = aLog({ status: "FAILED", code: "agent_status", message });
-  render(<JobErrorPanel job={aJob({ status: "FAILED", execution_id: "execution-1" })} logs={[log]} />);
-  const panel = screen.getByRole("region", { name: "Error" });
-  for (const text of [
-    "agent_status",
-    "call 3 of 3",
-    "attempt 1 with writer",
-    "none: it ended here",
-    message,
-    "execute again",
-  ]) {
-    expect(panel).toHaveTextContent(text);
-  }
-});
-
-it("a call that is made again says when", () => {
-  const message = "the agent answered 503; call 2 of 3 follows in 90 s";
-  const log = aLog({ code: "agent_status", message, created_at: new Date().toISOString() });
-  render(<JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={[log]} />);
-  const panel = screen.getByRole("region", { name: "Error" });
-  for (const text of ["call 1 of 3", "call 2 in 1m", "tried again by itself"]) expect(panel).toHaveTextContent(text);
-});
-
-it("an error is gone once the job has gone on", () => {
-  const logs = [aLog({ code: "agent_status" }), aLog({ version: 2 })];
-  const { container } = render(
-    <JobErrorPanel job={aJob({ status: "IN_PROGRESS", execution_id: "execution-1" })} logs={logs} />,
-  );
-  expect(container).toBeEmptyDOMElement();
-});
-
 it("a job's page shows it all, and leads from a quote to its place in the result", async () => {
   serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
   const { user, container } = await renderPage(<JobPage id="poem" />);
@@ -171,14 +138,47 @@ it("a job that was edited elsewhere is shown as it is then", async () => {
   expect(await screen.findByRole("heading", { level: 1, name: "An ode" })).toBeVisible();
 });
 
-it("a job that is not there is said so in the server's words", async () => {
-  server.use(
-    http.get("http://signoff.test/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem") as never),
-    http.get(
-      "http://signoff.test/api/jobs/poem/logs",
-      () => problem(404, "unknown_job", "there is no job poem") as never,
-    ),
-  );
+it.each([
+  [404, "unknown_job", "there is no job poem"],
+  [422, "invalid_request", "the id is malformed"],
+])("a job that is not there is said so (%i), with the way back", async (status, code, words) => {
+  for (const path of ["/api/jobs/poem", "/api/jobs/poem/logs"]) on("get", path, () => problem(status, code, words));
   await renderPage(<JobPage id="poem" />);
-  expect((await screen.findAllByText("there is no job poem"))[0]).toBeVisible();
+  expect(await screen.findByRole("heading", { level: 1, name: "There is no such job" })).toBeVisible();
+  expect(screen.getByText(words)).toBeVisible();
+  expect(screen.getByRole("link", { name: "Back to the jobs" })).toBeVisible();
+});
+
+it("a job that goes away while it is shown is said so", async () => {
+  serveJob(aJob(), HISTORY.slice(0, 1));
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  on("get", "/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem"));
+  await client.refetchQueries({ queryKey: jobKeys.detail("poem") });
+  expect(await screen.findByText("This job is no longer there")).toBeVisible();
+  expect(screen.getByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
+});
+
+it("a result that came after the end is a group of its own, and no second try", () => {
+  const cancelled = [
+    ...HISTORY.slice(0, 2),
+    aLog({ version: 3, status: "CANCELLED", kind: "cancelled" }),
+    aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
+    aLog({ version: 5, status: "CANCELLED", kind: "result" }),
+  ];
+  expect(submissionsOf(cancelled).map(titleOf)).toEqual([
+    "Assignment",
+    "Submission 1",
+    "Assignment",
+    "Submission 1, late result",
+  ]);
+});
+
+it("the way back leads to the list as it was", async () => {
+  rememberOrder(["before", "poem", "after"]);
+  rememberList({ agent: "writer" });
+  serveJob(aJob(), HISTORY);
+  await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("link", { name: "Jobs" })).toHaveAttribute("href", "/?agent=writer");
+  expect(screen.getByRole("link", { name: "next (j)" })).toHaveAttribute("href", "/jobs/after");
 });

@@ -1,5 +1,5 @@
 import type { JobLog, JobLogStatus } from "@/api/types";
-import { hasResult } from "../logs";
+import { hasResult, isLate } from "../logs";
 
 /** What was recorded of one execution; or, without one, between executions. */
 export type Submission = {
@@ -16,6 +16,11 @@ export type Submission = {
   resultVersion: number | null;
   /** What the verdict says in short. */
   reason: string | null;
+  /** Of the agent, that came to an end; and what it and the judge cost. */
+  calls: number;
+  costUsd: number;
+  /** It is but a result that came after the end. */
+  isLate: boolean;
 };
 
 const ENDS: ReadonlySet<JobLogStatus> = new Set([
@@ -54,7 +59,10 @@ function submissionOf(logs: JobLog[]): Submission {
   const last = logs.at(-1) as JobLog;
   const executionId = first.execution_id ?? null;
   const withResult = logs.findLast(hasResult);
-  const isOver = executionId === null || ENDS.has(last.status);
+  const end = executionId === null ? last : logs.find((log) => ENDS.has(log.status));
+  const answered = logs.some(
+    ({ kind, code }) => kind === "declined" || (kind === "result" && code !== "result_reused"),
+  );
   return {
     key: executionId ?? `${first.version}`,
     number: executionId === null ? null : (logs.find((log) => log.submission != null)?.submission ?? 1),
@@ -62,15 +70,19 @@ function submissionOf(logs: JobLog[]): Submission {
     agent: logs.findLast((log) => log.agent_id)?.agent_id ?? null,
     logs,
     startedAt: first.created_at,
-    endedAt: isOver ? last.created_at : null,
+    endedAt: end?.created_at ?? null,
     outcome: last.status,
     resultVersion: withResult?.version ?? null,
     reason: withResult && withResult.kind !== "result" ? (withResult.message ?? null) : null,
+    calls: (last.spent_calls ?? 0) + Number(answered),
+    costUsd: (last.spent_usd ?? 0) - (first.spent_usd ?? 0),
+    isLate: logs.every(isLate),
   };
 }
 
 export function titleOf(submission: Submission): string {
-  return submission.number === null ? "Assignment" : `Submission ${submission.number}`;
+  if (submission.number === null) return "Assignment";
+  return submission.isLate ? `Submission ${submission.number}, late result` : `Submission ${submission.number}`;
 }
 
 /** Executions alone, with a name of its own for each: a submission may have been tried again after a failure. */
@@ -78,6 +90,7 @@ export function named(submissions: readonly Submission[]): { submission: Submiss
   const seen = new Map<number, number>();
   return submissions.flatMap((submission) => {
     if (submission.number === null) return [];
+    if (submission.isLate) return [{ submission, name: titleOf(submission) }];
     const times = (seen.get(submission.number) ?? 0) + 1;
     seen.set(submission.number, times);
     return [{ submission, name: times === 1 ? titleOf(submission) : `${titleOf(submission)} (try ${times})` }];

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
 import { Field, Select, TextArea } from "@/ui/field";
+import { nameOf } from "../AgentField";
 import { agentsQuery } from "../queries";
 import type { JobValues, Who } from "./values";
 
@@ -39,7 +40,7 @@ export function AgentChoice() {
               {agents.isPending && chosen && <option value={chosen}>{chosen}</option>}
               {agents.data?.map((agent) => (
                 <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
-                  {agent.name === agent.id ? agent.id : `${agent.name} (${agent.id})`}
+                  {nameOf(agent)}
                   {agent.enabled ? "" : ", disabled"}
                 </option>
               ))}

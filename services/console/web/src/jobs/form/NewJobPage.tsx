@@ -32,7 +32,7 @@ function Duplicate({ id }: { id: string }) {
         <p className="text-muted">
           As{" "}
           <Link to="/jobs/$id" params={{ id }} className="text-accent underline">
-            {job.title}
+            <bdi>{job.title}</bdi>
           </Link>
           , with what you change. It is a job of its own: nothing of the history comes along.
         </p>

@@ -60,9 +60,9 @@ export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps
 
 function Failures({ failures }: Pick<Progress, "failures">) {
   return failures.map(({ job, error }) => (
-    <p key={job.id} className="text-failed">
+    <p key={job.id} className="text-failed wrap-anywhere">
       <Link to="/jobs/$id" params={{ id: job.id }} className="underline">
-        {job.title}
+        <bdi>{job.title}</bdi>
       </Link>
       : {error.detail || error.title} <code className="font-mono text-xs">{error.code}</code>
     </p>

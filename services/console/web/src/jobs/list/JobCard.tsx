@@ -15,12 +15,18 @@ export function JobCard({ job }: { job: Job }) {
         className="block truncate font-medium outline-none"
         data-row={job.id}
       >
-        {job.title}
+        <bdi>{job.title}</bdi>
       </Link>
       <span className="flex items-center gap-2 text-xs text-muted">
         <Status job={job} />
         <span className="min-w-0 truncate">
-          {mismatch === null ? `${job.agent_id ?? "no agent"} · sub ${submissionText(job)}` : <MismatchText />}
+          {mismatch === null ? (
+            <>
+              <bdi>{job.agent_id ?? "no agent"}</bdi> · sub {submissionText(job)}
+            </>
+          ) : (
+            <MismatchText />
+          )}
         </span>
         <Time at={job.updated_at} className="ml-auto shrink-0" />
       </span>

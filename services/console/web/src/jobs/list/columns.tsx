@@ -68,7 +68,7 @@ export const columns = helper.columns([
   helper.display({ id: "title", cell: ({ row }) => <Title job={row.original} /> }),
   helper.display({
     id: "last",
-    cell: ({ row }) => <span title={row.original.last_log?.message ?? ""}>{row.original.last_log?.message}</span>,
+    cell: ({ row }) => <bdi title={row.original.last_log?.message ?? ""}>{row.original.last_log?.message}</bdi>,
   }),
   helper.display({ id: "agent", cell: ({ row }) => row.original.agent_id ?? "–" }),
   helper.display({ id: "submission", cell: ({ row }) => submissionText(row.original) }),
@@ -115,7 +115,7 @@ function Title({ job }: { job: Job }) {
         className="truncate font-medium outline-none hover:underline"
         data-row={job.id}
       >
-        {job.title}
+        <bdi>{job.title}</bdi>
       </Link>
       {mismatch === null ? (
         <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>

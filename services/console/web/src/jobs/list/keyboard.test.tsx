@@ -4,7 +4,7 @@ import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
-import { leftSearch, rememberOpened } from "./neighbours";
+import { lastSearch, rememberOpened } from "./neighbours";
 
 const JOBS = ["Alpha", "Beta", "Gamma", "Delta"].map((title) => aJob({ id: title.toLowerCase(), title }));
 const page = async (address = "/") => {
@@ -68,8 +68,8 @@ it("is found again as it was left: filters, selection, and the focus on the job 
   await first.user.click(screen.getByRole("link", { name: "Beta" }));
   await screen.findByText("a job's page");
   act(() => rememberOpened("gamma"));
-  expect(leftSearch()).toEqual({ status: ["ASSIGNED"] });
-  await first.router.navigate({ to: "/" as never, search: leftSearch() as never });
+  expect(lastSearch()).toEqual({ status: ["ASSIGNED"] });
+  await first.router.navigate({ to: "/" as never, search: lastSearch() as never });
   await focused("Gamma");
   expect(box("Alpha")).toBeChecked();
 });

@@ -29,7 +29,7 @@ export function recall(search: JobsSearch): Omit<Left, "search"> | undefined {
   return JSON.stringify(left.search) === JSON.stringify(search) ? left : undefined;
 }
 
-export function leftSearch(): JobsSearch {
+export function lastSearch(): JobsSearch {
   return left.search;
 }
 

@@ -1,0 +1,55 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Agent, Job } from "@/api/types";
+import { isolated } from "@/lib/isolate";
+import { Field, Select } from "@/ui/field";
+import { agentsQuery } from "./queries";
+
+type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };
+
+/** Whom a job is assigned to; says of each agent what keeps it from doing the job. */
+export function AgentField({ job, value, onChange }: AgentFieldProps) {
+  const agents = useQuery(agentsQuery);
+  const chosen = agents.data?.find((agent) => agent.id === value);
+  return (
+    <Field
+      label="Agent"
+      error={agents.error ? "The agents could not be read." : undefined}
+      hint={chosen && consequence(chosen, job)}
+    >
+      {(control) => (
+        <Select {...control} value={value} onChange={(event) => onChange(event.target.value)} required>
+          <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
+          {agents.data?.map((agent) => (
+            <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
+              {[nameOf(agent), agent.id === job.agent_id && "has it now", ...marksOf(agent, job)]
+                .filter(Boolean)
+                .join(", ")}
+            </option>
+          ))}
+        </Select>
+      )}
+    </Field>
+  );
+}
+
+export const nameOf = ({ id, name }: Agent) => (name === id ? isolated(id) : `${isolated(name)} (${isolated(id)})`);
+
+const lacking = (agent: Agent, job: Job) =>
+  (job.capabilities ?? []).filter((each) => !(agent.capabilities ?? []).includes(each));
+
+function marksOf(agent: Agent, job: Job): string[] {
+  const lacks = lacking(agent, job);
+  return [
+    ...(agent.enabled ? [] : ["disabled"]),
+    ...(agent.paused ? ["paused"] : []),
+    ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "on trial"]),
+    ...(lacks.length > 0 ? [`lacks ${isolated(lacks.join(", "))}`] : []),
+  ];
+}
+
+function consequence(agent: Agent, job: Job): string | undefined {
+  if (lacking(agent, job).length > 0) return "It does not say that it can do all that the job asks for.";
+  if (agent.paused) return "It is paused: what is executed waits until it is resumed.";
+  if (agent.circuit !== "closed") return "Its calls failed lately: what is executed waits until it is tried again.";
+  return undefined;
+}

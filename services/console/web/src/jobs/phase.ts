@@ -1,0 +1,63 @@
+import type { Job, JobLog } from "@/api/types";
+
+/** What a job that is asked for is at. */
+export type Phase = {
+  word: string;
+  isWaiting: boolean;
+  /** When it began; of what waits, when that ends. */
+  since?: string;
+  until?: string;
+  /** Which call of its agent is under way or comes next, and how many there may be. */
+  call?: number;
+  calls?: number;
+  /** What the agent said of the call that is under way. */
+  share?: number;
+  highest?: number;
+  message?: string;
+};
+
+/** When the execution was asked for, from where its deadline counts. */
+export function askedAt(job: Job, logs: readonly JobLog[]): string | undefined {
+  const at = logs.find((log) => log.execution_id === job.execution_id && log.kind === "requested")?.created_at;
+  return at && job.not_before && job.not_before > at ? job.not_before : at;
+}
+
+/** From what was recorded of the execution that runs; null while none does. */
+export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase | null {
+  if (job.status !== "IN_PROGRESS" && !(job.status === "ASSIGNED" && job.live)) return null;
+  const mine = logs.filter((log) => log.execution_id != null && log.execution_id === job.execution_id);
+  const last = mine.findLast((log) => log.kind !== "progress");
+  const newest = mine.at(-1);
+  const call = newest && (newest.spent_calls ?? 0) + 1;
+  const calls = newest?.calls ?? undefined;
+  const next = last?.next_attempt_at ?? undefined;
+  const isAhead = (at: string | null | undefined) => at != null && Date.parse(at) > now;
+  const waiting = { word: "waits for a worker", isWaiting: true };
+  switch (last?.kind) {
+    case "requested":
+      if (isAhead(job.not_before))
+        return { word: "waits for its time", isWaiting: true, until: job.not_before as string };
+      return { ...waiting, word: job.submission > 1 ? "being resubmitted" : waiting.word, since: askedAt(job, mine) };
+    case "given_back":
+      return { ...waiting, since: last.created_at, call, calls };
+    case "attempt_failed":
+    case "lapsed":
+      if (!isAhead(next)) return { ...waiting, since: next ?? last.created_at, call, calls };
+      return { word: "waits for its next call", isWaiting: true, until: next, call, calls };
+    case "result":
+      return { word: "judging", isWaiting: false, since: last.created_at };
+    case "call_failed":
+      if (isAhead(next)) return { word: "waits for its next call", isWaiting: true, until: next, call, calls };
+  }
+  if (job.status === "ASSIGNED") return { ...waiting, since: last?.created_at };
+  const since = last?.kind === "call_failed" ? next : last?.created_at;
+  return { word: "the agent works", isWaiting: false, since, call, calls, ...toldIn(mine, last) };
+}
+
+/** What was told since the call began: what another call had come to is no part of this one. */
+function toldIn(mine: readonly JobLog[], begun: JobLog | undefined) {
+  const told = mine.filter((log) => log.kind === "progress" && log.version > (begun?.version ?? 0));
+  if (told.length === 0) return {};
+  const shares = told.map((log) => log.progress ?? 0);
+  return { share: shares.at(-1), highest: Math.max(...shares), message: told.at(-1)?.message ?? undefined };
+}

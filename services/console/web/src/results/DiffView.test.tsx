@@ -1,0 +1,14 @@
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, it } from "vitest";
+import { DiffView } from "./DiffView";
+
+it("a diff shows what differs, with a few lines around it, and all when asked", async () => {
+  const lines = Array.from({ length: 40 }, (_, at) => `line ${at}\n`).join("");
+  render(<DiffView before={`${lines}old`} after={`${lines}new`} beforeName="submission 1" afterName="This one" />);
+  expect(screen.getByText("1 line added, 1 removed since submission 1")).toBeVisible();
+  const diff = screen.getByRole("region", { name: "This one compared with submission 1" });
+  expect(diff).toHaveTextContent(/^⋯ 37 lines the same line 37 line 38 line 39removed: − oldadded: \+ new$/);
+  await userEvent.click(screen.getByRole("button", { name: "Show all lines" }));
+  expect(diff).toHaveTextContent("line 0");
+});

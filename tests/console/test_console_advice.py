@@ -1,0 +1,57 @@
+"""Every code that can stand in a job's log has words on the page, and none has words that is never recorded."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SERVICES = Path(__file__).parents[2] / "services"
+ADVICE = SERVICES / "console/web/src/jobs/detail/advice.ts"
+DECIDING = ("commands", "edits", "fences", "grants", "ledger", "resubmission", "transitions", "work")
+SOURCES = (
+    *(SERVICES / "executor/executor").rglob("*.py"),
+    *(SERVICES / "validator/validator").rglob("*.py"),
+    *(SERVICES / f"jobstore/jobstore/{name}.py" for name in DECIDING),
+)
+#: What makes or changes a report; and the failures that are reported.
+MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted)Error")
+#: Answers to whoever asks, and why a judgement waits; none of them is recorded.
+UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
+UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
+#: As constants of the jobstore, or as kinds of reports.
+NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
+
+
+def test_the_page_has_words_for_every_code_and_for_no_other() -> None:
+    told = set(re.findall(r"^  ([a-z_]+): \{", ADVICE.read_text(), re.MULTILINE))
+    recorded = {code for path in SOURCES for code in codes_in(path)}
+    assert told == recorded - UNRECORDED | NAMED
+
+
+def codes_in(path: Path) -> Iterator[str]:
+    """What is written where a code stands: an argument, an assignment, or what is returned for one."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id=maker)) if MAKERS.fullmatch(maker):
+                yield from (code for each in node.keywords if each.arg == "code" for code in literals(each.value))
+                yield from literals(node.args[0]) if maker == "Refusal" else ()
+            case ast.ClassDef(name=name) if MAKERS.fullmatch(name):
+                yield from (code for line in node.body for code in assigned(line))
+            case ast.FunctionDef():
+                yield from (code for line in ast.walk(node) for code in assigned(line))
+            case ast.Return(value=ast.Tuple(elts=[code, _])) if path.name == "fences.py":
+                yield from literals(code)
+
+
+def assigned(line: ast.AST) -> Iterator[str]:
+    match line:
+        case ast.Assign(targets=[ast.Name(id="code")], value=value):
+            yield from literals(value)
+        case ast.Assign(targets=[ast.Tuple(elts=[ast.Name(id="code"), _])], value=ast.Tuple(elts=[value, _])):
+            yield from literals(value)
+
+
+def literals(value: ast.expr) -> Iterator[str]:
+    for node in ast.walk(value):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
