@@ -6,7 +6,7 @@ const DAY = 24 * HOUR;
 /** "now", "12 s", "2 min", "3 h", "5 d": how long ago, or "in 12 s". */
 export function relativeTime(at: number, now: number): string {
   const distance = Math.abs(now - at);
-  if (distance < SECOND) return "now";
+  if (distance < (at > now ? 2 * SECOND : SECOND)) return "now"; // the clock ticks late, and is cut to the second
   const text = shortest(distance);
   return at > now ? `in ${text}` : `${text} ago`;
 }
