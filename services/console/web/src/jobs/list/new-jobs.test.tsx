@@ -6,7 +6,7 @@ import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
 
-const JOBS = ["Alpha", "Beta", "Gamma"].map((title) => aJob({ id: title, title }));
+const JOBS = ["Alpha", "Beta", "Gamma"].map((title) => aJob({ id: title.toLowerCase(), title }));
 const page = (address = "/") => renderPage((search) => <JobsPage search={search} />, { address });
 const titles = () => screen.getAllByRole("link", { name: /Alpha|Beta|Gamma/ });
 
