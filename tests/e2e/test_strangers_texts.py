@@ -46,11 +46,6 @@ async def paths(system: System, agent: Agent) -> dict[str, str]:
     return jobs | {"jobs": f"/?tenant={WORD[:100]}", "batch": f"/batches/{batch.id}", "new": f"/new?from={judged.id}"}
 
 
-async def too_wide(page: Page) -> list[str]:
-    wide = await page.evaluate("document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth")
-    return ["the page scrolls sideways"] * wide + await overflowing(page)
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_word_makes_a_page_wider(
     visitor: Visitor, paths: dict[str, str], size: tuple[int, int], subtests: pytest.Subtests
@@ -60,7 +55,7 @@ async def test_no_word_makes_a_page_wider(
         with subtests.test(name):
             await page.goto(path)
             await settled(page)
-            assert await too_wide(page) == []
+            assert await overflowing(page) == []
             await keep(page, f"long-{name}-{size[0]}")
 
 
@@ -73,7 +68,7 @@ async def test_no_word_makes_a_dialog_wider(
     await page.get_by_role("button", name=verb, exact=True).click()
     dialog = page.locator("[role=dialog], [role=alertdialog]")
     await expect(dialog).to_be_visible()
-    assert await too_wide(page) == []
+    assert await overflowing(page) == []
     assert await dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     await keep(page, f"long-{verb.lower()}-{size[0]}")
 
@@ -89,7 +84,7 @@ async def test_every_view_of_a_long_result_stays_within_the_page(
         tab = result.get_by_role("tab", name=re.compile(name))
         await tab.click()
         await expect(tab).to_have_attribute("aria-selected", "true")
-        assert await too_wide(page) == []
+        assert await overflowing(page) == []
 
 
 async def test_no_character_of_strangers_turns_our_words_round(page: Page, system: System, agent: Agent):

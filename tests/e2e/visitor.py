@@ -26,9 +26,13 @@ OVERFLOW = """() => {
     }
     return false;
   };
-  return [...document.querySelectorAll("body *")]
+  const wide = [document.scrollingElement, document.querySelector("main")]
+    .filter((box) => box && box.scrollWidth > box.clientWidth)
+    .map((box) => `${box.localName} scrolls sideways`);
+  const beyond = [...document.querySelectorAll("body *")]
     .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !isCut(element))
     .map((element) => element.outerHTML.slice(0, 120));
+  return [...wide, ...beyond];
 }"""
 # The page's policy answers for itself: no violation may pass unseen, whatever the console says of it.
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>

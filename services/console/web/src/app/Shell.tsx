@@ -87,7 +87,7 @@ export function Shell() {
           <Settings onHelp={() => showHelp(true)} />
         </div>
       </header>
-      <main id="main" tabIndex={-1} className="min-h-0 grow overflow-auto outline-none">
+      <main id="main" tabIndex={-1} className="relative min-h-0 grow overflow-auto outline-none">
         <Outlet />
       </main>
       <Suspense>

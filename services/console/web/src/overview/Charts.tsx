@@ -134,29 +134,32 @@ function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) 
   const { title, series, format } = look;
   const zone = zoneName(useZone()[0]);
   return (
-    <table className="sr-only">
-      <caption>{title} over time</caption>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          {series.map(({ key, word }) => (
-            <th key={key} scope="col">
-              {word}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {points.map((point) => (
-          <tr key={point.at}>
-            <th scope="row">{pointName(point.at, range, zone)}</th>
-            {series.map(({ key, of }) => {
-              const value = of(point);
-              return <td key={key}>{value === null ? "nothing" : format(value)}</td>;
-            })}
+    // A table is never narrower than its words: what hides it stands around it.
+    <div className="sr-only">
+      <table>
+        <caption>{title} over time</caption>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {series.map(({ key, word }) => (
+              <th key={key} scope="col">
+                {word}
+              </th>
+            ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {points.map((point) => (
+            <tr key={point.at}>
+              <th scope="row">{pointName(point.at, range, zone)}</th>
+              {series.map(({ key, of }) => {
+                const value = of(point);
+                return <td key={key}>{value === null ? "nothing" : format(value)}</td>;
+              })}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

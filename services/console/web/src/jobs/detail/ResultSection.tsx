@@ -72,7 +72,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
       </section>
       <section aria-label="Result" className="min-w-0">
         <h2 className="flex min-h-10 items-center pb-2 text-lg font-semibold">Result</h2>
-        {!shown && !isPending && <p className="text-muted">No agent has answered yet.</p>}
+        {!shown && !isPending && <p className="text-muted">There is no result.</p>}
         {shown && entry && (
           <ResultPreview
             key={shown.submission.key}

@@ -29,7 +29,7 @@ function Duplicate({ id }: { id: string }) {
   if (job) {
     return (
       <>
-        <p className="text-muted">
+        <p className="text-muted wrap-anywhere">
           As{" "}
           <Link to="/jobs/$id" params={{ id }} className="text-accent underline">
             <bdi>{job.title}</bdi>
