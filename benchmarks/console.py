@@ -161,7 +161,7 @@ class Viewer(asyncio.Protocol):
         if b"job-changed" in data:
             now = time.time()
             for line in data.split(b"\n"):
-                if line.startswith(b"data: ") and b'"at"' in line and b"job_id" in line:
+                if line.startswith(b"data: ") and b'"log"' in line:
                     self.arrivals.append((now, line[6:]))
 
 
@@ -211,7 +211,7 @@ async def viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, An
 
 
 def _at(line: bytes) -> float:
-    at: str = json.loads(line)["at"]
+    at: str = json.loads(line)["log"]["created_at"]
     return datetime.fromisoformat(at).astimezone(UTC).timestamp()
 
 
