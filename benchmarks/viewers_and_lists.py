@@ -4,7 +4,7 @@ Prints JSON lines: what `--viewers` event streams on one process cost, and how l
 all; then, in a database that is filled with `--jobs` jobs and five entries of logs for each, how long each list, count
 and overview takes over REST.
 
-    .venv/bin/python benchmarks/console.py [--viewers 2000] [--rate 5] [--jobs 1000000] [--only viewers|lists]
+    .venv/bin/python benchmarks/viewers_and_lists.py [--viewers 2000] [--rate 5] [--jobs 1000000] [--only viewers|lists]
 """
 
 import argparse
