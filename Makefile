@@ -61,7 +61,7 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
 
-bench: $(READY) $(PAGE) ## Measure lives; OF=slow_calls: 10,000 calls in flight, OF=page, queueing, slow_calls, viewers_and_lists: those
+bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, slow_calls or viewers_and_lists measures that
 	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
