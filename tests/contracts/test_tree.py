@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def test_no_module_is_longer_than_one_can_keep_in_mind(files):
     modules = [path for path in files if path.suffix == ".py" and "_pb2" not in path.name]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in modules}
     assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def test_each_module_of_tests_has_a_name_of_its_own(files):
+    """Their folders are no packages: pytest imports each by its name alone."""
+    names = Counter(path.name for path in files if path.name.startswith("test_"))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_no_file_says_where_packages_come_from(files):
