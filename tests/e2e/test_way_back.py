@@ -98,6 +98,7 @@ async def test_jobs_are_sought_between_exact_times(page: Page, system: System, l
 
 async def test_the_palette_finds_a_job(page: Page, system: System):
     job = await system.create(title="A needle of brass")
+    await settled(page)
     await page.keyboard.press("Control+k")
     await expect(page.get_by_role("dialog", name="Command palette")).to_be_visible()
     await page.keyboard.type("needle of b")

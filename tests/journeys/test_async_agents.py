@@ -22,7 +22,8 @@ async def test_progress_is_seen_at_every_door(system: System, async_agent: Async
         (logged,) = [e for e in await system.logs(job.id) if e.response_payload]
         assert logged.response_payload == {"progress": 0.5, "partial": {"text": "The sky"}}
         async for line in events.content:
-            if line.startswith(b"data:") and json.loads(line.removeprefix(b"data:")).get("progress") == 0.5:
+            data = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
+            if data.get("job", {}).get("progress") == 0.5:
                 break
 
     stands = await system.client.get_job(job.id)
