@@ -235,6 +235,8 @@ def test_a_lapsed_lease_is_the_next_attempt_or_failed_for_an_agent_called_at_mos
     assert decision.job.status is S.FAILED
     assert decision.entry is not None
     assert decision.entry.report.code == "lease_lapsed"
+    assert decision.execution is not None
+    assert decision.execution.spent == once.spent + 1
 
 
 def test_a_lease_that_was_renewed_does_not_lapse() -> None:
@@ -258,6 +260,8 @@ def test_work_begun_on_an_agent_called_at_most_once_is_not_handed_back() -> None
     assert decision.job.status is S.FAILED
     assert decision.entry is not None
     assert decision.entry.report.code == "worker_stopped"
+    assert decision.execution is not None
+    assert decision.execution.spent == once.spent + 1
     not_begun = decide(job(), once, report(Kind.GIVEN_BACK), TIMES)
     assert isinstance(not_begun, Decision)
     assert not_begun.job.status is S.IN_PROGRESS

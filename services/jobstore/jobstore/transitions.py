@@ -301,7 +301,7 @@ def _given_back(job: Job, execution: Execution | None, report: Report, times: Ti
         return Decision(job, queued)
     if report.code == "begun" and execution.at_most_once:
         stopped = replace(report, code="worker_stopped", message="the worker stopped while the agent was being called")
-        return _failed(job, execution, stopped)
+        return _failed(job, replace(execution, spent=execution.spent + 1), stopped)
     handed = replace(report, code="handed_over", message="the worker stopped; another one goes on")
     return _goes_on(job, queued, handed)
 
@@ -314,10 +314,10 @@ def _lapsed(job: Job, execution: Execution | None, report: Report, times: Times)
     queued = _queued(execution, times.now)
     if execution.stage is Stage.JUDGING:  # never an attempt
         return Decision(job, queued)
+    spent = execution.spent + 1
     if execution.at_most_once:
         lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
-        return _failed(job, execution, lost)
-    spent = execution.spent + 1
+        return _failed(job, replace(execution, spent=spent), lost)
     if not execution.may_call_after(spent):
         message = f"attempt {execution.attempt} lost its worker, and no call is left"
         exhausted = replace(report, code="attempts_exhausted", message=message)
