@@ -8,6 +8,7 @@ import type { JobStatus } from "@/api/types";
 import { agentsQuery } from "@/jobs/queries";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import { useOffered } from "@/lib/commands";
+import { useFocusBack } from "@/ui/use-focus-back";
 import { HEADED_GROUP, JobItems, rank, useFound } from "./JobItems";
 import type { Theme } from "./theme";
 
@@ -42,10 +43,15 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
   const [chosen, choose] = useState("");
   const found = useFound(text);
   const hasRun = useRef(false);
-  const run = (act: () => void) => () => {
-    hasRun.current = true;
+  const focusBack = useFocusBack();
+  /** What stays on the page gives the focus back. */
+  const staying = (act: () => void) => () => {
     onOpenChange(false);
     act();
+  };
+  const run = (act: () => void) => () => {
+    hasRun.current = true;
+    staying(act)();
   };
   const filter = (status: JobStatus) => void navigate({ to: "/", search: { status: [status] } });
   return (
@@ -55,7 +61,8 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
         <Radix.Content
           aria-describedby={undefined}
           // What was done has the focus where it led to; else it goes back to where it was.
-          onCloseAutoFocus={(event) => hasRun.current && event.preventDefault()}
+          onOpenAutoFocus={focusBack.onOpenAutoFocus}
+          onCloseAutoFocus={(event) => (hasRun.current ? event.preventDefault() : focusBack.onCloseAutoFocus(event))}
           className="fixed top-[10vh] left-1/2 z-50 w-[min(560px,calc(100vw-32px))] -translate-x-1/2 rounded border bg-surface shadow-xl"
         >
           <Radix.Title className="sr-only">Command palette</Radix.Title>
@@ -101,7 +108,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                   </Command.Item>
                 ))}
                 {(["light", "dark", "system"] as const).map((theme) => (
-                  <Command.Item key={theme} className={ITEM} onSelect={run(() => onTheme(theme))}>
+                  <Command.Item key={theme} className={ITEM} onSelect={staying(() => onTheme(theme))}>
                     Theme: {theme}
                   </Command.Item>
                 ))}

@@ -43,7 +43,8 @@ export function useFound(text: string): Found {
   });
   if (wanted.length < LEAST) return { jobs: NONE, said: "" };
   if (found.error) return { jobs: NONE, said: `No jobs could be found: ${asApiError(found.error).title}.` };
-  const jobs = found.data?.items ?? NONE;
+  const holds = (each: string) => each.toLowerCase().includes(wanted.toLowerCase());
+  const jobs = found.data?.items.filter(({ title, id }) => holds(title) || holds(id)) ?? NONE;
   if (jobs.length > 0) return { jobs, said: "" };
   const isComing = found.isFetching || sought !== wanted;
   return { jobs, said: isComing ? "Jobs are searched for…" : "No job has this in its title or id." };

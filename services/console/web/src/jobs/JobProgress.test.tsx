@@ -60,8 +60,18 @@ it("a share that goes back says so", () => {
 });
 
 it("the deadline is a moment, and is counted from when the execution may begin", () => {
-  shown([aLog({ kind: "requested", created_at: LATER })], { policy: { deadline_s: 60 } });
+  shown([aLog({ kind: "requested", created_at: NOW })], { not_before: LATER, policy: { deadline_s: 60 } });
   expect(screen.getByText(/^must be done by/)).toHaveTextContent(/\(in 2m (2\d|30)s\)/);
+});
+
+it("a lease that lapsed and was renewed after all is no wait", () => {
+  shown([
+    aLog({ version: 1, kind: "call_begun", created_at: NOW }),
+    aLog({ version: 2, kind: "lapsed", code: "lease_lapsed", created_at: NOW }),
+    aLog({ version: 3, kind: "progress", progress: 0.5, created_at: NOW }),
+  ]);
+  expect(screen.getByText("the agent works")).toBeVisible();
+  expect(screen.queryByText("waits for a worker")).not.toBeInTheDocument();
 });
 
 it("is not there once the job is over", () => {

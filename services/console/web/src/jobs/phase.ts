@@ -22,11 +22,17 @@ export function askedAt(job: Job, logs: readonly JobLog[]): string | undefined {
   return at && job.not_before && job.not_before > at ? job.not_before : at;
 }
 
+/** What an execution came to last; a lease that lapsed and goes on telling of progress was renewed after all. */
+export function lastStep(mine: readonly JobLog[]): JobLog | undefined {
+  const isTold = mine.at(-1)?.kind === "progress";
+  return mine.findLast(({ kind }) => kind !== "progress" && !(isTold && kind === "lapsed"));
+}
+
 /** From what was recorded of the execution that runs; null while none does. */
 export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase | null {
   if (job.status !== "IN_PROGRESS" && !(job.status === "ASSIGNED" && job.live)) return null;
   const mine = logs.filter((log) => log.execution_id != null && log.execution_id === job.execution_id);
-  const last = mine.findLast((log) => log.kind !== "progress");
+  const last = lastStep(mine);
   const newest = mine.at(-1);
   const call = newest && (newest.spent_calls ?? 0) + 1;
   const calls = newest?.calls ?? undefined;

@@ -7,8 +7,8 @@ type Bindings = Record<string, (event: KeyboardEvent) => void>;
 const ON = true;
 const FIELDS = "input, textarea, select, [contenteditable], [role=menu], [role=dialog], [role=alertdialog]";
 /** What has the focus answers these itself. */
-const OWN_KEYS = /^(Enter| |Escape|Arrow.*|Home|End|Page.*)$/;
-const CONTROLS = "a, button, summary, [role=button], [role=tab], [role=link]";
+const OWN_KEYS = /^(Enter| |Arrow.*|Home|End|Page.*)$/;
+const CONTROLS = "a, button, input, summary, [role=button], [role=tab], [role=link]";
 
 export function useSingleKeys(): [boolean, (on: boolean) => void] {
   return useChoice("single-keys", ON);
@@ -39,7 +39,8 @@ function isOther({ isComposing, repeat, key, target }: KeyboardEvent): boolean {
 function heard(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {
   if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target instanceof Element && !event.target.matches("[data-row]") ? event.target : null;
-  if (target?.closest(FIELDS) || (OWN_KEYS.test(event.key) && target?.closest(CONTROLS))) return;
+  const isTyped = target?.closest(FIELDS) && !target.matches("table [type=checkbox]");
+  if (isTyped || (OWN_KEYS.test(event.key) && target?.closest(CONTROLS))) return;
   if (document.querySelector("[role=dialog], [role=alertdialog]")) return;
   event.preventDefault();
   act(event);

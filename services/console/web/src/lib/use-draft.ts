@@ -15,7 +15,7 @@ type Draft = {
  */
 export function useDraft({ value, onCommit, check = () => null }: Draft) {
   const [draft, setDraft] = useState<string | null>(null);
-  const [error, setError] = useState<string | null>(null);
+  const [isRefused, refuse] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const sent = useRef(value);
   const latest = useRef(onCommit);
@@ -28,15 +28,15 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
   };
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
-    if (timer.current !== undefined || value === sent.current) return;
+    if (timer.current !== undefined || value.trim() === sent.current.trim()) return;
     sent.current = value;
     setDraft(null);
-    setError(null);
+    refuse(false);
   }, [value]);
   const commit = (text: string): boolean => {
     stop();
     const reason = check(text);
-    setError(reason);
+    refuse(reason !== null);
     if (reason !== null) return false;
     if (text !== sent.current) {
       sent.current = text;
@@ -44,6 +44,11 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
     }
     return true;
   };
+  const error = isRefused && draft !== null ? check(draft) : null;
+  // What hindered it was elsewhere, and is gone.
+  useEffect(() => {
+    if (isRefused && draft !== null && error === null && timer.current === undefined) commit(draft);
+  });
   return {
     text: draft ?? value,
     error,

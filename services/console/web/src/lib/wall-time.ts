@@ -1,8 +1,8 @@
 /** What a clock on the wall shows, as `<input type="datetime-local">` takes it; `zone` undefined is the machine's own. */
 export function toWallTime(at: string, zone?: "UTC"): string {
   const moment = new Date(at);
-  if (zone !== "UTC") moment.setMinutes(moment.getMinutes() - moment.getTimezoneOffset());
-  return moment.toISOString().slice(0, 16);
+  const behindMs = zone === "UTC" ? 0 : moment.getTimezoneOffset() * 60_000;
+  return new Date(moment.getTime() - behindMs).toISOString().slice(0, 16);
 }
 
 /** The moment, or undefined while it is not written to its end: a year is typed digit by digit. */

@@ -1,4 +1,6 @@
 /** Jobs that were created since the list was read: they wait behind "12 new" instead of moving the rows. */
+export const UNSEEN_MAX = 1_000;
+
 let ids: ReadonlySet<string> = new Set();
 const listeners = new Set<() => void>();
 
@@ -11,7 +13,8 @@ function publish(next: ReadonlySet<string>): void {
 export const unseen = {
   get: () => ids,
   add: (more: string[]) => {
-    if (more.length > 0) publish(new Set([...ids, ...more]));
+    const room = UNSEEN_MAX - ids.size;
+    if (more.length > 0 && room > 0) publish(new Set([...ids, ...more.slice(0, room)]));
   },
   clear: () => publish(new Set()),
   subscribe: (listener: () => void) => {

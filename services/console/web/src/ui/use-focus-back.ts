@@ -1,6 +1,6 @@
 import { useRef } from "react";
 
-/** A dialog that no button of its own opens gives the focus back to what had it before; Radix would lose it. */
+/** A dialog that no button of its own opens gives the focus back to what had it before, or to the page where that is gone. */
 export function useFocusBack() {
   const before = useRef<Element | null>(null);
   return {
@@ -8,9 +8,10 @@ export function useFocusBack() {
       before.current = document.activeElement;
     },
     onCloseAutoFocus: (event: Event) => {
-      if (!(before.current instanceof HTMLElement)) return;
+      const had = before.current;
+      const isThere = had instanceof HTMLElement && had !== document.body && had.isConnected;
       event.preventDefault();
-      before.current.focus();
+      (isThere ? had : document.getElementById("main"))?.focus();
     },
   };
 }

@@ -4,6 +4,7 @@ import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/duration";
 import { ExactTime } from "@/ui/time";
 import { isFailure } from "../logs";
+import { lastStep } from "../phase";
 import { adviceOn } from "./advice";
 
 const isOverIn = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
@@ -14,7 +15,7 @@ function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
     const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
     return last && isStop(last) ? last : undefined;
   }
-  const last = logs.findLast((log) => log.execution_id === job.execution_id && log.kind !== "progress");
+  const last = lastStep(logs.filter((log) => log.execution_id === job.execution_id));
   return job.status === "IN_PROGRESS" && last?.code && isFailure(last) ? last : undefined;
 }
 

@@ -22,15 +22,15 @@ type BulkActionsProps = {
   /** The filter, restated before anything is done. */
   search: JobsSearch;
   onClear: () => void;
-  /** Which stay selected, once the others were done with. */
-  onKeep: (ids: string[]) => void;
+  /** What was done with these; all others stay selected. */
+  onDone: (ids: string[]) => void;
 };
 
 /** What can be done with the jobs that are selected; says beforehand for how many, and afterwards how it went. */
-export function BulkActions({ selected, isAll, search, onClear, onKeep }: BulkActionsProps) {
+export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
   const [asked, ask] = useState<BulkAction | null>(null);
   const [batch, askBatch] = useState<"selected" | "all" | null>(null);
-  const { progress, run, abort, dismiss } = useBulk((left) => onKeep(left.map(({ id }) => id)));
+  const { progress, run, abort, dismiss } = useBulk((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = zoneName(useZone()[0]);
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;

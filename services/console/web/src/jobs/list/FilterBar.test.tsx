@@ -64,6 +64,8 @@ it("exact times are read in the zone that was chosen, and stand in the address a
   const chip = await screen.findByRole("button", { name: "Remove the filter created from 24 Nov 2026, 10:00 UTC" });
   await waitFor(() => expect(asked.at(-1)?.searchParams.get("created_after")).toBe("2026-11-24T10:00:00.000Z"));
   await user.click(chip);
+  await searched("?to=2026-11-24T09%3A00%3A00.000Z"); // nothing hinders it any more
+  await user.click(screen.getByRole("button", { name: "Clear the filters" }));
   await searched("");
 });
 

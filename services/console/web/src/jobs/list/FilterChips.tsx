@@ -31,7 +31,10 @@ export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
           <button
             type="button"
             aria-label={`Remove the filter ${text}`}
-            onClick={() => onChange(change)}
+            onClick={(event) => {
+              event.currentTarget.closest("search")?.querySelector("input")?.focus();
+              onChange(change);
+            }}
             className="inline-flex min-h-6 max-w-full items-center gap-1 rounded border bg-sunken px-2 text-xs hover:border-control pointer-coarse:min-h-11"
           >
             <span className="truncate">{text}</span>

@@ -67,6 +67,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     "Shift+x": () => current && selection.choose(current, true, true),
     n: showNew,
     "/": () => text.current?.focus(),
+    "Shift+/": () => text.current?.focus(),
     Escape: selection.clear,
   });
 
@@ -130,7 +131,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         isAll={jobs.length > 0 && selection.jobs.length === jobs.length}
         search={search}
         onClear={selection.clear}
-        onKeep={selection.only}
+        onDone={(ids) => selection.select(ids, false)}
       />
       <ListFooter list={list} text={search.text} />
     </div>

@@ -137,7 +137,7 @@ function useFocus({ jobs, wanted, onFocused, box }: Focus, scrollTo: (place: num
   useEffect(() => {
     if (place >= 0) scrollTo(place);
     else if (wanted !== null && jobs.length > 0) onFocused(wanted);
-  }, [place, wanted]);
+  }, [place, wanted, jobs.length > 0]);
   useEffect(() => {
     if (wanted === null) return;
     const links = [...(box.current?.querySelectorAll<HTMLElement>("a[data-row]") ?? [])];

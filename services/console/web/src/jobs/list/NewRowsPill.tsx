@@ -1,13 +1,14 @@
 import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
-import { counted } from "@/lib/format";
+import { count, counted } from "@/lib/format";
+import { UNSEEN_MAX } from "@/live/unseen";
 import { announce } from "@/ui/announcer";
 import { Button } from "@/ui/button";
 import { Kbd } from "@/ui/kbd";
 
 /** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
 export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {
-  const text = counted(number, "new job");
+  const text = number < UNSEEN_MAX ? counted(number, "new job") : `${count(UNSEEN_MAX)} new jobs or more`;
   useEffect(() => {
     if (number > 0) announce(text);
   }, [number, text]);

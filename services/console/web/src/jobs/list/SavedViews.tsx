@@ -64,6 +64,7 @@ export function SavedViews({ search, onOpen }: { search: JobsSearch; onOpen: (se
         <p className="flex items-center justify-between gap-2 pb-2 text-muted">
           {deleted.name} was deleted.
           <Button
+            key={deleted.name}
             size="small"
             autoFocus
             onClick={() => {

@@ -13,12 +13,16 @@ const NO_TIME = { period: undefined, from: undefined, to: undefined };
 /** When jobs were created: lately, or between exact times in the zone that was chosen. */
 export function TimeFilter({ search, onChange }: TimeFilterProps) {
   const { period, from, to } = search;
-  const [isAsked, ask] = useState(false);
+  const [isAsked, ask] = useState(Boolean(from || to));
   const zone = zoneName(useZone()[0]);
   const isExact = Boolean(from || to) || (isAsked && !period);
   const choose = (choice: string) => {
     ask(choice === EXACT);
     if (choice !== EXACT || period) onChange({ ...NO_TIME, ...(choice in PERIODS && { period: choice as Period }) });
+  };
+  const set = (time: Pick<JobsSearch, "from"> | Pick<JobsSearch, "to">) => {
+    ask(true);
+    onChange({ period: undefined, ...time }, true);
   };
   const check =
     (other: string | undefined, isOrdered: (moment: number, other: number) => boolean) => (text: string) => {
@@ -52,7 +56,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
             className="w-48"
             value={from ? toWallTime(from, zone) : ""}
             check={check(to, (moment, end) => moment < end)}
-            onType={(text) => onChange({ period: undefined, from: fromWallTime(text, zone) }, true)}
+            onType={(text) => set({ from: fromWallTime(text, zone) })}
           />
           <Typed
             name={`Created before (${words})`}
@@ -60,7 +64,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
             className="w-48"
             value={to ? toWallTime(to, zone) : ""}
             check={check(from, (moment, begin) => moment > begin)}
-            onType={(text) => onChange({ period: undefined, to: fromWallTime(text, zone) }, true)}
+            onType={(text) => set({ to: fromWallTime(text, zone) })}
           />
         </>
       )}

@@ -34,7 +34,7 @@ export const allowed = (action: BulkAction, jobs: readonly Job[]) =>
   jobs.filter((job) => refusal(action, job) === null);
 
 /** One action on many jobs, a few at once; it can be stopped between two, and tells which were refused or not asked. */
-export function useBulk(onEnd: (left: readonly Job[]) => void) {
+export function useBulk(onEnd: (done: readonly Job[]) => void) {
   const client = useQueryClient();
   const [progress, setProgress] = useState<BulkProgress | null>(null);
   const isAborted = useRef(false);
@@ -50,8 +50,9 @@ export function useBulk(onEnd: (left: readonly Job[]) => void) {
     let now: BulkProgress = { action, total: jobs.length, done: 0, failures: [], state: "running" };
     setProgress(now);
     const waiting = [...jobs];
+    const next = () => (isAborted.current ? undefined : waiting.shift());
     const work = async () => {
-      for (let job = waiting.shift(); job && !isAborted.current; job = waiting.shift()) {
+      for (let job = next(); job; job = next()) {
         try {
           const options = { path: { job_id: job.id }, idempotencyKey: crypto.randomUUID() };
           applyJob(client, { ...(await api.post(PATHS[action], options)), live: action !== "cancel" });
@@ -64,7 +65,8 @@ export function useBulk(onEnd: (left: readonly Job[]) => void) {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     setProgress({ ...now, state: isAborted.current ? "aborted" : "done" });
-    onEnd([...now.failures.map(({ job }) => job), ...waiting]);
+    const left = new Set([...now.failures.map(({ job }) => job), ...waiting]);
+    onEnd(jobs.filter((job) => !left.has(job)));
   };
 
   const abort = () => {

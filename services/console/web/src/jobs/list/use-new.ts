@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
@@ -11,29 +11,25 @@ const COUNTED_MAX = 100;
 
 /**
  * How many jobs were created since the list was read that would stand at its top. An event does not tell a job's title
- * or labels: where there is a filter, the console is asked.
+ * or labels: where there is a filter, the console is asked which of the newest match.
  */
 export function useNew(search: JobsSearch, jobs: readonly Job[]): number {
-  const unseen = useUnseen().size;
+  const unseen = useUnseen();
   const [seenOf, setSeenOf] = useState(0);
   const later = useMemo(throttledByKey, []);
-  useEffect(() => later("new", EVERY_MS, () => setSeenOf(unseen)), [unseen, later]);
-  const asks = isFiltered(search) && seenOf > 0 && unseen > 0;
-  const newest = jobs
-    .map(({ created_at: at }) => at)
-    .toSorted()
-    .at(-1);
+  useEffect(() => later("new", EVERY_MS, () => setSeenOf(unseen.size)), [unseen, later]);
   const found = useQuery({
-    queryKey: ["new-jobs", search, newest, seenOf],
-    enabled: asks && !search.ascending,
-    placeholderData: keepPreviousData,
+    queryKey: ["new-jobs", search, seenOf],
+    enabled: isFiltered(search) && !search.ascending && seenOf > 0 && unseen.size > 0,
+    placeholderData: (before: JobsPage | undefined, query): JobsPage | undefined =>
+      query?.queryKey[1] === search ? before : undefined,
     queryFn: ({ signal }): Promise<JobsPage> => {
       const query = { ...toQuery(unsorted(search), Date.now()), fields: "summary" as const, limit: COUNTED_MAX };
-      return api.get("/api/jobs", { query: newest ? { ...query, created_after: newest } : query, signal });
+      return api.get("/api/jobs", { query, signal });
     },
   }).data;
   if (search.ascending) return 0;
-  if (!isFiltered(search)) return unseen;
   const known = new Set(jobs.map(({ id }) => id));
-  return asks ? (found?.items.filter(({ id }) => !known.has(id)).length ?? 0) : 0;
+  const ids = isFiltered(search) ? (found?.items.map(({ id }) => id) ?? []) : [...unseen];
+  return ids.filter((id) => unseen.has(id) && !known.has(id)).length;
 }

@@ -7,14 +7,15 @@ const NONE: ReadonlySet<string> = new Set();
 export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> = NONE) {
   const [ids, setIds] = useState(atFirst);
   const anchor = useRef<string | null>(null);
-  const select = (changed: readonly string[], on: boolean) => {
-    const next = new Set(ids);
-    for (const id of changed) {
-      if (on) next.add(id);
-      else next.delete(id);
-    }
-    setIds(next);
-  };
+  const select = (changed: readonly string[], on: boolean) =>
+    setIds((now) => {
+      const next = new Set(now);
+      for (const id of changed) {
+        if (on) next.add(id);
+        else next.delete(id);
+      }
+      return next;
+    });
   /** One job, or all from the one that was chosen last to this one. */
   const choose = (id: string, on: boolean, isRange: boolean) => {
     const [from, to] = [anchor.current, id].map((each) => jobs.findIndex((job) => job.id === each)).toSorted(byNumber);
@@ -30,7 +31,6 @@ export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> 
     jobs: jobs.filter((job) => ids.has(job.id)),
     select,
     choose,
-    only: (kept: readonly string[]) => setIds(new Set(kept)),
     clear: () => setIds(NONE),
   };
 }
