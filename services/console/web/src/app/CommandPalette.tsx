@@ -5,11 +5,11 @@ import { Dialog as Radix } from "radix-ui";
 import { useRef, useState } from "react";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
-import { agentsQuery } from "@/jobs/queries";
+import { agentsQuery, TEXT_MAX } from "@/jobs/queries";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import { useOffered } from "@/lib/commands";
 import { useFocusBack } from "@/ui/use-focus-back";
-import { HEADED_GROUP, JobItems, rank, useFound } from "./JobItems";
+import { HEADED_GROUP, JobItems, LEAST, rank, useFound } from "./JobItems";
 import type { Theme } from "./theme";
 
 type CommandPaletteProps = {
@@ -71,11 +71,11 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               placeholder="Go to, filter, switch; or a job by its title or id"
               value={text}
               onValueChange={setText}
-              maxLength={200}
+              maxLength={TEXT_MAX}
               className="h-11 w-full border-b bg-surface px-4 outline-none"
             />
             <Command.List className="max-h-80 overflow-auto p-2">
-              {text.trim().length < 2 && (
+              {text.trim().length < LEAST && (
                 <Command.Empty className="p-4 text-muted">No command is called so.</Command.Empty>
               )}
               <Command.Group heading="Commands" className={HEADED_GROUP}>

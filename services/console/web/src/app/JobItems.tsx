@@ -10,7 +10,8 @@ import { shortId } from "@/lib/format";
 
 const NONE: Job[] = [];
 const JOB = "job/";
-const LEAST = 2;
+/** From so many characters on jobs are sought. */
+export const LEAST = 2;
 const MOST = 8;
 const PAUSE_MS = 200;
 

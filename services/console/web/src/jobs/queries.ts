@@ -5,6 +5,8 @@ import type { Agent, Job, JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toQuery, unsorted } from "./list/filters";
 
 export const PAGE_SIZE = 100;
+/** The longest text that is sought. */
+export const TEXT_MAX = 200;
 /** Whoever reads a job for long finds the list as it was. */
 const KEPT_MS = 1_800_000;
 const AGENTS_STALE_MS = 60_000;

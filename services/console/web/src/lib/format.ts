@@ -30,31 +30,23 @@ export function duration(ms: number): string {
 
 const pad = (number: number) => String(number).padStart(2, "0");
 
+const TO_THE_MINUTE = {
+  year: "numeric",
+  month: "short",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+} as const satisfies Intl.DateTimeFormatOptions;
+
 /** Date, time and zone to the second; `zone` undefined is the machine's own. */
 export function exactTime(at: number, zone?: string): string {
-  return new Intl.DateTimeFormat("en-GB", {
-    year: "numeric",
-    month: "short",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    timeZoneName: "short",
-    timeZone: zone,
-  }).format(at);
+  return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, second: "2-digit", timeZone: zone }).format(at);
 }
 
 /** Date, time and zone to the minute. */
 export function minuteTime(at: string, zone?: string): string {
-  return new Intl.DateTimeFormat("en-GB", {
-    year: "numeric",
-    month: "short",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    timeZoneName: "short",
-    timeZone: zone,
-  }).format(Date.parse(at));
+  return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, timeZone: zone }).format(Date.parse(at));
 }
 
 export function timeOfDay(at: number, zone?: string): string {

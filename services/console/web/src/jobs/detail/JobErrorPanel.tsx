@@ -20,9 +20,9 @@ function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
 }
 
 /** A failure, or why nothing follows by itself. */
-const isStop = ({ code, kind, ...log }: JobLog) =>
-  code != null &&
-  (isFailure({ code, kind, ...log }) || kind === "declined" || (kind === "not_met" && code !== "verdict_reused"));
+const isStop = (log: JobLog) =>
+  log.code != null &&
+  (isFailure(log) || log.kind === "declined" || (log.kind === "not_met" && log.code !== "verdict_reused"));
 
 /** What went wrong: the code, the sentence, which call it was, when the next comes, and what to do. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {

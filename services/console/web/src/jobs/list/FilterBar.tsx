@@ -3,7 +3,7 @@ import { SlidersHorizontal, X } from "lucide-react";
 import { Fragment, type RefObject, useState } from "react";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
-import { agentsQuery } from "../queries";
+import { agentsQuery, TEXT_MAX } from "../queries";
 import { FilterChips } from "./FilterChips";
 import { isFiltered, type JobsSearch } from "./filters";
 import { LabelFilter } from "./LabelFilter";
@@ -20,7 +20,6 @@ type FilterBarProps = {
   textRef: RefObject<HTMLInputElement | null>;
 };
 
-const TEXT_MAX = 200;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The filters, which are the address. */

@@ -1,22 +1,14 @@
-import { Link } from "@tanstack/react-router";
 import { use } from "react";
 import type { Job } from "@/api/types";
 import { Time } from "@/ui/time";
-import { Mismatch, MismatchText, Status, submissionText } from "./columns";
+import { JobLink, Mismatch, MismatchText, Status, submissionText } from "./columns";
 
 /** A job where there is no room for columns. */
 export function JobCard({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
     <span className="block min-w-0 space-y-1">
-      <Link
-        to="/jobs/$id"
-        params={{ id: job.id }}
-        className="block truncate font-medium outline-none"
-        data-row={job.id}
-      >
-        <bdi>{job.title}</bdi>
-      </Link>
+      <JobLink job={job} className="block" />
       <span className="flex items-center gap-2 text-xs text-muted">
         <Status job={job} />
         <span className="min-w-0 truncate">

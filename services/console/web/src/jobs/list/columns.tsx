@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { createContext, use } from "react";
 import type { Job } from "@/api/types";
+import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";
 import { Time } from "@/ui/time";
 import { JobStatusBadge } from "../JobStatusBadge";
@@ -109,14 +110,7 @@ function Title({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (
     <span className="flex min-w-0 items-baseline gap-2">
-      <Link
-        to="/jobs/$id"
-        params={{ id: job.id }}
-        className="truncate font-medium outline-none hover:underline"
-        data-row={job.id}
-      >
-        <bdi>{job.title}</bdi>
-      </Link>
+      <JobLink job={job} className="hover:underline" />
       {mismatch === null ? (
         <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
           {shortId(job.id)}
@@ -127,6 +121,20 @@ function Title({ job }: { job: Job }) {
         </span>
       )}
     </span>
+  );
+}
+
+/** What has a row's focus; the row shows that it has. */
+export function JobLink({ job, className }: { job: Job; className: string }) {
+  return (
+    <Link
+      to="/jobs/$id"
+      params={{ id: job.id }}
+      className={cn("truncate font-medium outline-none", className)}
+      data-row={job.id}
+    >
+      <bdi>{job.title}</bdi>
+    </Link>
   );
 }
 
