@@ -1,19 +1,9 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import { observable } from "./observable";
 
 export type Command = { name: string; run: () => void };
 
-let offered: readonly Command[] = [];
-const listeners = new Set<() => void>();
-
-function publish(next: readonly Command[]): void {
-  offered = next;
-  for (const listener of listeners) listener();
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+const offered = observable<readonly Command[]>([]);
 
 /** What the page that is shown offers to the palette, by name; null stands for what cannot be done now. */
 export function useOffer(runs: Record<string, (() => void) | null>): void {
@@ -26,11 +16,11 @@ export function useOffer(runs: Record<string, (() => void) | null>): void {
     .join("\n");
   useEffect(() => {
     const mine = names.split("\n").filter(Boolean);
-    publish(mine.map((name) => ({ name, run: () => latest.current[name]?.() })));
-    return () => publish([]);
+    offered.set(mine.map((name) => ({ name, run: () => latest.current[name]?.() })));
+    return () => offered.set([]);
   }, [names]);
 }
 
 export function useOffered(): readonly Command[] {
-  return useSyncExternalStore(subscribe, () => offered);
+  return useSyncExternalStore(offered.subscribe, offered.get);
 }

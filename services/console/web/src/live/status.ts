@@ -1,3 +1,5 @@
+import { observable } from "@/lib/observable";
+
 /** How the page hears of changes: shown as it is, never better. */
 export type LiveStatus =
   | { state: "connecting" }
@@ -9,21 +11,13 @@ export type LiveStatus =
 
 export type LiveView = LiveStatus & { lastEventAt: number | null };
 
-let view: LiveView = { state: "connecting", lastEventAt: null };
-const listeners = new Set<() => void>();
-
-function publish(next: LiveView): void {
-  view = next;
-  for (const listener of listeners) listener();
-}
+const AT_FIRST: LiveView = { state: "connecting", lastEventAt: null };
+const view = observable<LiveView>(AT_FIRST);
 
 export const liveStatus = {
-  get: (): LiveView => view,
-  set: (status: LiveStatus): void => publish({ ...status, lastEventAt: view.lastEventAt }),
-  heard: (at: number): void => publish({ ...view, lastEventAt: at }),
-  subscribe: (listener: () => void): (() => void) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  },
-  reset: (): void => publish({ state: "connecting", lastEventAt: null }),
+  get: view.get,
+  subscribe: view.subscribe,
+  set: (status: LiveStatus): void => view.set({ ...status, lastEventAt: view.get().lastEventAt }),
+  heard: (at: number): void => view.set({ ...view.get(), lastEventAt: at }),
+  reset: (): void => view.set(AT_FIRST),
 };

@@ -1,24 +1,18 @@
+import { observable } from "@/lib/observable";
+
 /** Jobs that were created since the list was read: they wait behind "12 new" instead of moving the rows. */
 export const UNSEEN_MAX = 1_000;
 
-let ids: ReadonlySet<string> = new Set();
-const listeners = new Set<() => void>();
-
-function publish(next: ReadonlySet<string>): void {
-  if (next.size === 0 && ids.size === 0) return;
-  ids = next;
-  for (const listener of listeners) listener();
-}
+const ids = observable<ReadonlySet<string>>(new Set());
 
 export const unseen = {
-  get: () => ids,
+  get: ids.get,
+  subscribe: ids.subscribe,
   add: (more: string[]) => {
-    const room = UNSEEN_MAX - ids.size;
-    if (more.length > 0 && room > 0) publish(new Set([...ids, ...more.slice(0, room)]));
+    const room = UNSEEN_MAX - ids.get().size;
+    if (more.length > 0 && room > 0) ids.set(new Set([...ids.get(), ...more.slice(0, room)]));
   },
-  clear: () => publish(new Set()),
-  subscribe: (listener: () => void) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+  clear: () => {
+    if (ids.get().size > 0) ids.set(new Set());
   },
 };
