@@ -17,8 +17,8 @@ from executor.execution import Told, storable
 from executor.handlers import Handlers
 from executor.ports import Turned
 from servicekit.errors import PermanentError
-from servicekit.subscription import Incoming
-from servicekit.worker import LeaseState
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import LeaseState
 
 
 @pytest.fixture

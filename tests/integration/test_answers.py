@@ -20,7 +20,7 @@ from jobstore.grants import DUPLICATE, GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.states import Refusal
 from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
-from servicekit.worker import Worker
+from servicekit.leasing.worker import Worker
 
 
 @pytest.fixture

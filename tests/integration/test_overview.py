@@ -22,10 +22,10 @@ from jobstore.database import Database
 from jobstore.dead_letters import DeadLetters
 from jobstore.handlers import Handlers
 from jobstore.rollups import Rollups
-from servicekit.broker import Publisher
-from servicekit.dlq import dead_letter
 from servicekit.errors import PermanentError
-from servicekit.topics import ensure_topics
+from servicekit.kafka.dead_letters import dead_letter
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import ensure_topics
 from signoff.v1 import operations_service_pb2 as pb
 
 

@@ -26,10 +26,10 @@ from jobstore.relay import Relay
 from jobstore.resubmission import next_id
 from jobstore.states import Kind
 from jobstore.verify import TABLES, Verify, at_one_moment
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
-from servicekit.history import History, Record
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.history import History, Record
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPICS = (rebuild.JOBS, *rebuild.FACTS)
 AT_MOST_ONCE = {"delivery": "at_most_once"}

@@ -19,9 +19,9 @@ from contracts.topics import TOPIC_OF
 from jobstore.database import Database
 from jobstore.handlers import Handlers
 from jobstore.relay import Relay
-from servicekit.broker import Publisher
 from servicekit.errors import TransientError
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
 

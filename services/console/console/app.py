@@ -17,8 +17,8 @@ from console.page import Page
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
 from contracts.resources import PAYLOAD_MAX_BYTES
-from servicekit import health, runtime
-from servicekit.settings import split_address
+from servicekit.process import health, runtime
+from servicekit.process.settings import split_address
 
 CONNECTIONS_END_S = 5
 COMPRESSED_MIN_BYTES = 1_000

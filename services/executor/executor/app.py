@@ -11,8 +11,8 @@ from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
 from executor.handlers import Handlers
 from executor.jobstore import GrpcExecutions
-from servicekit.service import Parts, run_worker
-from servicekit.subscription import Subscription
+from servicekit.kafka.subscription import Subscription
+from servicekit.process.worker_service import Parts, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
 #: What an event has beside the job inline.

@@ -14,10 +14,10 @@ from executor.errors import AgentError, AgentTimeoutError
 from executor.execution import Told, produced
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
-from servicekit.broker import Publisher
+from servicekit.kafka.publisher import Publisher
+from servicekit.leasing.worker import Held, Report, Worker
 from servicekit.prices import priced
 from servicekit.retry import until_answered
-from servicekit.worker import Held, Report, Worker
 
 log = logging.getLogger(__name__)
 

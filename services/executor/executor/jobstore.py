@@ -8,9 +8,9 @@ from contracts.convert import policy_of, protocol_of
 from executor.ports import Claim, Grant, Turned
 from servicekit.budget import Budget
 from servicekit.errors import TransientError
-from servicekit.leases import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
+from servicekit.leasing.worker import Lease
 from servicekit.retry import by_size
-from servicekit.worker import Lease
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:

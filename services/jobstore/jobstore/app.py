@@ -24,11 +24,11 @@ from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
-from servicekit import health
-from servicekit.broker import Publisher
-from servicekit.runtime import first_of, tune_gc
-from servicekit.subscription import Subscription, kafka_broker, lag, stopped
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped
+from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.process import health
+from servicekit.process.runtime import first_of, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server

@@ -4,7 +4,7 @@ from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.breaker import BreakerTerms
 from jobstore.reuse import ReuseTerms
-from servicekit.settings import ServiceSettings
+from servicekit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

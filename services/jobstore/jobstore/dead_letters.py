@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from contracts.topics import TOPICS
 from servicekit.errors import PermanentError, TransientError
-from servicekit.history import History, Record
-from servicekit.topics import Topics
+from servicekit.kafka.history import History, Record
+from servicekit.kafka.topics import Topics
 from signoff.v1 import operations_service_pb2 as pb
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from jobstore.database import Database
 from jobstore.handlers import Terms
 from jobstore.states import Stage, State
 from jobstore.turns import Offered, Turns
-from servicekit.broker import Publisher
 from servicekit.errors import TransientError
-from servicekit.runtime import woken
+from servicekit.kafka.publisher import Publisher
+from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from jobstore.reuse import ReuseTerms
 from jobstore.states import Kind, Stage, State
 from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
 from servicekit.errors import PermanentError, TransientError
-from servicekit.subscription import Incoming
+from servicekit.kafka.subscription import Incoming
 
 log = logging.getLogger(__name__)
 

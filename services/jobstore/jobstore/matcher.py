@@ -10,7 +10,7 @@ from jobstore.database import Database
 from jobstore.handlers import Handlers
 from jobstore.matching import best, missing
 from servicekit.errors import TransientError
-from servicekit.runtime import woken
+from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from jobstore.ledger import Asked
 from jobstore.limits import batch_limit
 from jobstore.operations import Answered, Item, execution_of
 from servicekit.errors import PermanentError, TransientError
-from servicekit.runtime import woken
+from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 

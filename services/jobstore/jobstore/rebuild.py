@@ -24,7 +24,7 @@ from jobstore.projection import Projection
 from jobstore.repository import Repository
 from jobstore.states import Kind, Refusal, Report, State
 from servicekit.errors import PermanentError
-from servicekit.history import History, Record
+from servicekit.kafka.history import History, Record
 from servicekit.retry import by_size
 
 log = logging.getLogger(__name__)

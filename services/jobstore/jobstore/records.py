@@ -12,7 +12,7 @@ from contracts.identity import fact_id
 from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
 from jobstore.states import Kind
-from servicekit.broker import Headers, Outgoing
+from servicekit.kafka.publisher import Headers, Outgoing
 
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
 

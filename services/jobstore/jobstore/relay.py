@@ -18,9 +18,9 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
 from jobstore import records
 from jobstore.database import CHANNEL, PUBLISHED, Database
-from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
-from servicekit.runtime import woken
+from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 

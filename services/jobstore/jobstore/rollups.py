@@ -17,7 +17,7 @@ from jobstore import gauges, histogram
 from jobstore.database import Database
 from jobstore.states import Kind
 from servicekit.errors import TransientError
-from servicekit.runtime import woken
+from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 

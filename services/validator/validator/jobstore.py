@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from servicekit.budget import Budget
-from servicekit.leases import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
 from servicekit.retry import by_size
 from signoff.v1 import work_service_pb2 as pb
 from validator.ports import Granted, Turned

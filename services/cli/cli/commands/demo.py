@@ -135,7 +135,7 @@ async def _has_ended(jobstore: JobStoreClient, log: JobLog) -> bool:
 
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     """As an upstream service would: no call, one event."""
-    from servicekit.broker import Publisher  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(_known(target.kafka, "Kafka"), "demo")
     await publisher.start()

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from contracts.events import Event
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit.broker import Publisher
-from servicekit.dlq import REASON_MAX, dead_letter
 from servicekit.errors import PermanentError, SignoffError
+from servicekit.kafka.dead_letters import REASON_MAX, dead_letter
+from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
 from servicekit.retry import settle, until_answered
 

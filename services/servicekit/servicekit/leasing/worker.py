@@ -15,8 +15,8 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
+from servicekit.leasing.slots import Places
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
-from servicekit.places import Places
 from servicekit.retry import backoffs_s, until_answered
 
 log = logging.getLogger(__name__)

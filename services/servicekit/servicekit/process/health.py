@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from servicekit.settings import split_address
+from servicekit.process.settings import split_address
 
 #: Says why not, or None.
 Check = Callable[[], str | None]

@@ -6,8 +6,8 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from contracts.topics import MESSAGE_MAX_BYTES
-from servicekit.broker import Outgoing
 from servicekit.errors import PermanentError
+from servicekit.kafka.publisher import Outgoing
 
 #: What a dead letter has beside the record's own body, key and headers.
 DEAD_LETTER_BYTES = 4_096

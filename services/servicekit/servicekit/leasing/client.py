@@ -8,7 +8,7 @@ from uuid import UUID
 import grpc
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.worker import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import Lease, LeaseState, Renewal
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import uvloop
 
-from servicekit import logs
-from servicekit.connections import survive_lost_connections
+from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.process import logs
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from servicekit import health
-from servicekit.broker import Publisher
-from servicekit.leases import GrpcLeases, channel
-from servicekit.runtime import first_of, tune_gc
-from servicekit.settings import WorkerSettings
-from servicekit.subscription import Subscription, kafka_broker, stopped
-from servicekit.topics import when_there
-from servicekit.worker import Worker
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Subscription, kafka_broker, stopped
+from servicekit.kafka.topics import when_there
+from servicekit.leasing.client import GrpcLeases, channel
+from servicekit.leasing.worker import Worker
+from servicekit.process import health
+from servicekit.process.runtime import first_of, tune_gc
+from servicekit.process.settings import WorkerSettings
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
