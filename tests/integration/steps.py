@@ -13,10 +13,10 @@ from contracts.status import Outcome, ReportKind
 from jobstore import queries
 from jobstore.commands import CreateJob, ExecuteJob
 from jobstore.database import Database
+from jobstore.domain.model import Kind, Stage
 from jobstore.grants import Answer
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
-from jobstore.states import Kind, Stage
 from jobstore.sweeper import Sweeper
 from jobstore.work import ClaimExecution, ClaimJudging, RecordReport, RecordResult
 from servicekit.errors import TransientError

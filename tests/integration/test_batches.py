@@ -17,12 +17,12 @@ from jobstore.batches import Batches
 from jobstore.commands import CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
+from jobstore.domain.limits import batch_limit
+from jobstore.domain.model import Stage
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.handlers import Handlers
-from jobstore.limits import batch_limit
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
-from jobstore.states import Stage
 from jobstore.watches import Watches
 from servicekit.errors import TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb

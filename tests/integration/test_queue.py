@@ -13,8 +13,8 @@ from jobstore import leases
 from jobstore.commands import CancelJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
+from jobstore.domain.model import Kind, Stage, State
 from jobstore.handlers import Handlers
-from jobstore.states import Kind, Stage, State
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import TransientError

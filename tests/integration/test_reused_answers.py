@@ -16,10 +16,10 @@ from jobstore import queries
 from jobstore.commands import CancelJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
+from jobstore.domain.model import Stage
+from jobstore.domain.reuse import ReuseTerms
 from jobstore.grants import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
 from jobstore.handlers import Handlers
-from jobstore.reuse import ReuseTerms
-from jobstore.states import Stage
 from jobstore.sweeper import Forgetting
 from jobstore.work import ClaimJudging
 

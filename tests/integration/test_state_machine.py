@@ -17,8 +17,8 @@ from world import LEASE_S, World
 from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
-from jobstore.breaker import BreakerTerms
 from jobstore.database import Database
+from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.handlers import Handlers, Terms
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))

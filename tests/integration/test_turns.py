@@ -19,9 +19,9 @@ from jobstore import limit_rows, queries
 from jobstore.commands import Command, CreateJob, ExecuteJob
 from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
+from jobstore.domain.model import Stage
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked
-from jobstore.states import Stage
 from servicekit.errors import PermanentError
 
 NOW = datetime.now(UTC)

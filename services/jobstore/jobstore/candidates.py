@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
 from jobstore import mapping
+from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.ledger import Ledger
-from jobstore.matching import LOAD_MAX, Candidate
 from jobstore.resubmission import TELLING, past_of
 
 #: Who has nothing of what is needed need not be read. Executions are counted along their index, in its order: by the

@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore import sql
-from jobstore.breaker import CLOSED, Breaker
 from jobstore.database import CHANNEL, QUEUED
+from jobstore.domain.circuit_breaker import CLOSED, Breaker
 
 _CIRCUIT: Final = {
     "agent_id": "text",

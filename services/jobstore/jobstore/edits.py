@@ -8,9 +8,9 @@ from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands import Command
+from jobstore.domain.model import Kind, Refusal, Report
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.ledger import Ledger, Spec
-from jobstore.states import Kind, Refusal, Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
 from jobstore import reuse_rows
-from jobstore.breaker import BreakerTerms
 from jobstore.commands import CancelJob, Command
 from jobstore.database import Database, Lane, RaceError
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.model import Kind, Stage, State
+from jobstore.domain.reuse import ReuseTerms
 from jobstore.grants import GRANTED, Answer
 from jobstore.ledger import Ledger
 from jobstore.repository import Repository
-from jobstore.reuse import ReuseTerms
-from jobstore.states import Kind, Stage, State
 from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.subscription import Incoming

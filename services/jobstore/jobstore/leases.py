@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore.states import Stage, State
+from jobstore.domain.model import Stage, State
 
 
 @dataclass(frozen=True, slots=True)

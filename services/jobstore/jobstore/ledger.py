@@ -12,12 +12,12 @@ from uuid import UUID, uuid4
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.breaker import CLOSED, Breaker, BreakerTerms
-from jobstore.limits import flow_of
-from jobstore.matching import Candidate, best, missing
-from jobstore.reuse import Reusable, ReuseTerms, result_key
-from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
-from jobstore.transitions import decide
+from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.domain.limits import flow_of
+from jobstore.domain.matching import Candidate, best, missing
+from jobstore.domain.model import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
+from jobstore.domain.reuse import Reusable, ReuseTerms, result_key
+from jobstore.domain.transitions import decide
 from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
 from jobstore.database import AGENTS, CHANNEL, QUEUED
+from jobstore.domain.limits import tenant_limit, wildcard
 from jobstore.errors import NotFoundError
-from jobstore.limits import tenant_limit, wildcard
 from jobstore.models import limits
 
 #: Of whoever changes limits, against whoever requests executions; and of whoever offers, one at a time.

@@ -7,8 +7,8 @@ from typing import Final
 from jobstore import candidates
 from jobstore.commands import Command, MatchJob
 from jobstore.database import Database
+from jobstore.domain.matching import best, missing
 from jobstore.handlers import Handlers
-from jobstore.matching import best, missing
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
 

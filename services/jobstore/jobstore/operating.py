@@ -17,9 +17,9 @@ from contracts.resources import NewJob, OperationState
 from jobstore import limit_rows, operations
 from jobstore.commands import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.database import Database
+from jobstore.domain.limits import batch_limit
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked
-from jobstore.limits import batch_limit
 from jobstore.operations import Answered, Item, execution_of
 from servicekit.errors import PermanentError, TransientError
 from servicekit.process.runtime import woken

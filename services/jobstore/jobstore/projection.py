@@ -13,11 +13,11 @@ from contracts.jsontext import members
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
 from jobstore import models, sql
+from jobstore.domain.limits import agent_limit
+from jobstore.domain.model import Kind, Stage, State
+from jobstore.domain.reports import feedback_of
 from jobstore.facts import AGENTS, REFUSALS
 from jobstore.ledger import text_hash
-from jobstore.limits import agent_limit
-from jobstore.states import Kind, Stage, State
-from jobstore.told import feedback_of
 
 _JOB: Final = sql.columns(models.jobs)
 _LOG: Final = sql.columns(models.job_logs)

@@ -11,7 +11,7 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.identity import fact_id
 from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
-from jobstore.states import Kind
+from jobstore.domain.model import Kind
 from servicekit.kafka.publisher import Headers, Outgoing
 
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}

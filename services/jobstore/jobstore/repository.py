@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Policy
 from jobstore import candidates, circuits, facts, limit_rows, mapping, sql
-from jobstore.breaker import BreakerTerms
 from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.model import Stage, State, Times
 from jobstore.ledger import Ledger
-from jobstore.states import Stage, State, Times
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore import gauges, histogram
 from jobstore.database import Database
-from jobstore.states import Kind
+from jobstore.domain.model import Kind
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from jobstore import leases, reuse_rows
 from jobstore.database import Database
+from jobstore.domain.model import Kind, Stage
+from jobstore.domain.reuse import ReuseTerms
 from jobstore.handlers import Handlers
-from jobstore.reuse import ReuseTerms
-from jobstore.states import Kind, Stage
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)

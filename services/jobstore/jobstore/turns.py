@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
+from jobstore.domain.model import Stage
 from jobstore.leases import DUE, MARK, ROOM, OfferTerms
 from jobstore.limit_rows import OFFER_LOCK
-from jobstore.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
 from jobstore.schedule import Flow, Head, Shares, pick, rank
-from jobstore.states import Stage
 
 #: Heads read of each queue in the first pass; then so many that their turns may fill the room.
 DEPTH_FIRST: Final = 8

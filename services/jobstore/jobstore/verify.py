@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobstore import models, tool
 from jobstore.config import VerifySettings
 from jobstore.database import Database
-from jobstore.states import Kind
+from jobstore.domain.model import Kind
 
 #: What moves of a live execution without a fact: leases and offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})

@@ -9,8 +9,11 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import ReportKind
-from jobstore import told
 from jobstore.commands import REFUSED, Command
+from jobstore.domain import reports
+from jobstore.domain.limits import held_back, tenant_limit
+from jobstore.domain.model import Decision, Execution, Kind, Refusal, Report, Stage, State
+from jobstore.domain.reuse import Reusable, verdict_key
 from jobstore.grants import (
     DUPLICATE,
     INVALID,
@@ -23,10 +26,7 @@ from jobstore.grants import (
     why_waiting,
 )
 from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
-from jobstore.limits import held_back, tenant_limit
 from jobstore.resubmission import next_id, record_not_met, sought, submitted_again
-from jobstore.reuse import Reusable, verdict_key
-from jobstore.states import Decision, Execution, Kind, Refusal, Report, Stage, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,7 @@ class RecordResult(Command):
             event_id=event.event_id,
             answered=True,
             result_hash=text_hash(result),
-            **told.spent(event.usage),
+            **reports.spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 
@@ -316,22 +316,22 @@ class RecordReport(Command):
     def apply(self, ledger: Ledger) -> Refusal | None:
         event = self.event
         verdict = event.verdict
-        kind = told.KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
+        kind = reports.KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
         report = Report(
             kind,
             lease=event.lease,
             seq=event.seq,
             code=event.code,
             message=event.message or (verdict.reason if verdict else None),
-            response=told.response(event),
-            feedback=told.feedback_of(verdict) if verdict else None,
+            response=reports.response(event),
+            feedback=reports.feedback_of(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
             progress=event.progress,
-            answered=told.answered(event),
+            answered=reports.answered(event),
             judge=event.judge,
-            **told.spent(event.usage),
+            **reports.spent(event.usage),
         )
         return _reported(ledger, event.job_id, event.execution_id, report)
 

@@ -14,11 +14,11 @@ from contracts.status import Protocol
 from jobstore import leases
 from jobstore.commands import Command
 from jobstore.database import Database
+from jobstore.domain.model import Kind, Stage, State
 from jobstore.errors import InvalidError
 from jobstore.grants import GRANTED, INVALID, Answer
 from jobstore.handlers import Handlers
 from jobstore.repository import Repository
-from jobstore.states import Kind, Stage, State
 from jobstore.work import ClaimExecution, ClaimJudging
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb

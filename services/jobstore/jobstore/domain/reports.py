@@ -6,7 +6,7 @@ from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
 from contracts.resources import Usage, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.states import Kind
+from jobstore.domain.model import Kind
 
 KINDS = {
     ReportKind.CALL_BEGUN: Kind.CALL_BEGUN,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
-from jobstore.states import Execution, Refusal, Report, Stage, State, Times
+from jobstore.domain.model import Execution, Refusal, Report, Stage, State, Times
 
 
 def overdue(execution: Execution, times: Times) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.fences import fenced, is_current, is_open, overdue
-from jobstore.states import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
+from jobstore.domain.fences import fenced, is_current, is_open, overdue
+from jobstore.domain.model import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 
 _S = JobStatus
 _ANY: Final = frozenset(JobStatus)

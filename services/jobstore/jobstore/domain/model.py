@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import Delivery, JobLogStatus, JobStatus
-from jobstore.reuse import Reusable
+from jobstore.domain.reuse import Reusable
 from servicekit.budget import Budget
 
 
