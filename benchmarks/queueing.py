@@ -31,10 +31,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
-from jobstore.database import Database
 from jobstore.domain.model import Stage
-from jobstore.leases import OfferTerms
-from jobstore.repository import Repository
+from jobstore.storage.database import Database
+from jobstore.storage.leases import OfferTerms
+from jobstore.storage.repository import Repository
 from jobstore.turns import _HEADS, Turns
 from localstack.backing import infrastructure
 

@@ -14,13 +14,13 @@ from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
 from jobstore import queries
 from jobstore.batches import Batches
-from jobstore.database import Database
 from jobstore.dead_letters import DeadLetters
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
 from jobstore.services import Agents, Jobs
+from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server

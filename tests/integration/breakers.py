@@ -10,9 +10,9 @@ from steps import Published, Steps
 from contracts.resources import Agent
 from contracts.status import Circuit, ReportKind
 from jobstore import queries
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 
 FAILURES = 3
 

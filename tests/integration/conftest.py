@@ -11,10 +11,10 @@ from steps import Published, seen
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from jobstore import queries
-from jobstore.database import Database
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Stage
 from jobstore.handlers import Handlers, Terms
+from jobstore.storage.database import Database
 
 POLICY = Policy(
     max_submissions=3,

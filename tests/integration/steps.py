@@ -12,11 +12,11 @@ from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
 from jobstore.commands import CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.domain.model import Kind, Stage
 from jobstore.grants import Answer
 from jobstore.handlers import Handlers
-from jobstore.repository import Repository
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
 from jobstore.sweeper import Sweeper
 from jobstore.work import ClaimExecution, ClaimJudging, RecordReport, RecordResult
 from servicekit.errors import TransientError

@@ -12,10 +12,9 @@ from steps import CRITERIA, Published, Steps, seen
 from contracts.convert import new_job_of, operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
-from jobstore import limit_rows, operations
+from jobstore import operations
 from jobstore.batches import Batches
 from jobstore.commands import CreateAndExecute, CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Stage
@@ -23,6 +22,8 @@ from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedE
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.storage import limits
+from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from servicekit.errors import TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -371,4 +372,4 @@ async def test_the_limit_of_a_batch_is_no_door_for_people(world: World) -> None:
     with pytest.raises(InvalidError):
         await world.doors.Pause(pb.PauseRequest(name=name, paused=False), NOBODY)
     async with world.database.session() as session:
-        assert await limit_rows.one(session, name)
+        assert await limits.one(session, name)

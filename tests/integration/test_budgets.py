@@ -10,11 +10,11 @@ from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands import ExecuteJob
-from jobstore.database import Database
 from jobstore.domain.transitions import TOKENS_MAX
 from jobstore.errors import RefusedError
 from jobstore.grants import BUDGET_EXHAUSTED, GRANTED, REFUSAL
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 from jobstore.work_service import Work
 from signoff.v1 import work_service_pb2 as pb
 

@@ -17,11 +17,11 @@ from steps import Steps
 from contracts.status import ReportKind
 from jobstore import queries
 from jobstore.batches import Batches
-from jobstore.database import Database
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
 from jobstore.services import Agents, Jobs
+from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches
 from jobstore.work_service import Work
@@ -319,7 +319,7 @@ async def test_the_tables_are_what_the_migrations_make(database: Database) -> No
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to import
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
-    from jobstore.models import metadata  # noqa: PLC0415
+    from jobstore.storage.tables import metadata  # noqa: PLC0415
 
     async with database.transaction() as connection:
         differences = await connection.run_sync(

@@ -15,10 +15,10 @@ from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore import queries, records, relay
 from jobstore.commands import CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.edits import EditJob
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from jobstore import queries
 from jobstore.batches import Batches
-from jobstore.database import Database
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

@@ -14,8 +14,8 @@ from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore import listings, queries
 from jobstore.commands import CreateJob
-from jobstore.database import Database
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 
 BATCH = uuid4()
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,13 +12,14 @@ from steps import Steps, new_job
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
-from jobstore import limit_rows, queries
+from jobstore import queries
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
-from jobstore.database import AGENTS, CHANNEL, Database
 from jobstore.errors import RefusedError
 from jobstore.grants import GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.matcher import CHUNK, Matcher
+from jobstore.storage import limits
+from jobstore.storage.database import AGENTS, CHANNEL, Database
 from jobstore.work import ClaimExecution
 
 
@@ -110,12 +111,12 @@ async def test_paused_agents_are_given_nothing_and_agents_in_trouble_come_last(
     paused, broken = [await put(database, f"{name}-{skill}", skill) for name in ("paused", "broken")]
     await circuit_opened(database, broken)
     async with database.transaction() as connection:
-        await limit_rows.pause(connection, f"agent:{paused}", paused=True)
+        await limits.pause(connection, f"agent:{paused}", paused=True)
     assert (await wanting(steps, skill))[-1] == ("ASSIGNED", f"matched to {broken}")
     whole = await put(database, f"whole-{skill}", skill)
     assert (await wanting(Steps(database, handlers), skill))[-1] == ("ASSIGNED", f"matched to {whole}")
     async with database.transaction() as connection:
-        await limit_rows.remove(connection, f"agent:{paused}")
+        await limits.remove(connection, f"agent:{paused}")
 
 
 async def circuit_opened(database: Database, agent_id: str) -> None:
@@ -215,6 +216,6 @@ async def test_each_change_after_which_an_agent_may_match_wakes_the_matcher(
     await woken()
     for paused in (True, False):
         async with database.transaction() as transaction:
-            await limit_rows.pause(transaction, f"agent:{agent_id}", paused=paused)
+            await limits.pause(transaction, f"agent:{agent_id}", paused=paused)
         await woken()
     await connection.close()

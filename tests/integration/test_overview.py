@@ -18,10 +18,10 @@ from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore import histogram, overview, rollups
 from jobstore.commands import CancelJob
-from jobstore.database import Database
 from jobstore.dead_letters import DeadLetters
 from jobstore.handlers import Handlers
 from jobstore.rollups import Rollups
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import dead_letter
 from servicekit.kafka.publisher import Publisher

@@ -9,12 +9,12 @@ from steps import Published, Steps, seen, swept, verdict
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
-from jobstore import leases
 from jobstore.commands import CancelJob
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.handlers import Handlers
+from jobstore.storage import leases
+from jobstore.storage.database import Database
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import TransientError

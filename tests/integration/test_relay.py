@@ -16,9 +16,9 @@ from steps import Steps, verdict
 from contracts.events import JobChanged
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
-from jobstore.database import Database
 from jobstore.handlers import Handlers
 from jobstore.relay import Relay
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics

@@ -13,9 +13,9 @@ from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
 from jobstore.commands import CancelJob
-from jobstore.database import Database
 from jobstore.grants import DUPLICATE, QUEUED, REFUSAL
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")
 

@@ -11,13 +11,14 @@ from steps import Steps, reported, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import limit_rows, queries
+from jobstore import queries
 from jobstore.commands import AssignAgent, CancelJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked
-from jobstore.limit_rows import CHANGE_LOCK
 from jobstore.resubmission import next_id
+from jobstore.storage import limits
+from jobstore.storage.database import Database
+from jobstore.storage.limits import CHANGE_LOCK
 from jobstore.work import ClaimJudging, RecordReport
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
@@ -272,10 +273,10 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     tenant = f"tenant-{uuid4().hex[:8]}"
     await life.requested(policy=AUTOMATIC, tenant=tenant, labels={"team": tenant})
     async with database.transaction() as connection:
-        await limit_rows.put(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
+        await limits.put(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
     lease = await life.being_judged("red")
     async with database.transaction() as connection:
-        await limit_rows.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
+        await limits.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
     other = await Life(database, life.handlers).created(tenant=tenant)
     told = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     asked = ExecuteJob(other.job_id, other.execution_id)

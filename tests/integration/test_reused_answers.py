@@ -14,12 +14,12 @@ from contracts.resources import CriterionVerdict, NewAgent, Usage, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
 from jobstore.commands import CancelJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.grants import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 from jobstore.sweeper import Forgetting
 from jobstore.work import ClaimJudging
 

@@ -18,10 +18,10 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.dispatcher import Dispatcher
 from jobstore.edits import EditJob
 from jobstore.handlers import Handlers
+from jobstore.storage.database import Database
 from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import PermanentError

@@ -9,7 +9,6 @@ from typing import Any
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.batches import Batches
 from jobstore.config import Settings
-from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.dead_letters import DeadLetters
 from jobstore.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
@@ -20,6 +19,7 @@ from jobstore.operations_service import Operations
 from jobstore.relay import Relay
 from jobstore.rollups import Rollups
 from jobstore.services import Agents, Jobs
+from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.watches import Watches

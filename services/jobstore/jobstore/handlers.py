@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
-from jobstore import reuse_rows
 from jobstore.commands import CancelJob, Command
-from jobstore.database import Database, Lane, RaceError
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.grants import GRANTED, Answer
 from jobstore.ledger import Ledger
-from jobstore.repository import Repository
+from jobstore.storage import reusable
+from jobstore.storage.database import Database, Lane, RaceError
+from jobstore.storage.repository import Repository
 from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.subscription import Incoming
@@ -102,7 +102,7 @@ class Handlers:
             await self._record_results_judged_before(jobs, ledger, commands)
             results = [await self._applied(jobs, ledger, command) for command in commands]
             await jobs.flush(ledger)
-            await reuse_rows.keep(connection, ledger)
+            await reusable.keep(connection, ledger)
             await self._note_workers(jobs, ledger, commands)
             results = await self._with_grants(jobs, results)
         _account(ledger)
@@ -155,7 +155,7 @@ class Handlers:
             and execution.execution_id in claimed
             and execution.state is not State.DONE
         ]
-        await reuse_rows.load(connection, ledger, keys, reusing if ledger.reuse.result_age_s else ())
+        await reusable.load(connection, ledger, keys, reusing if ledger.reuse.result_age_s else ())
 
     async def _record_results_judged_before(
         self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]

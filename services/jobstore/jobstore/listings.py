@@ -12,7 +12,7 @@ from contracts.jsontext import members
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
 from jobstore import queries
-from jobstore.models import jobs
+from jobstore.storage.tables import jobs
 
 #: Of each status no more are counted.
 COUNTED_MAX: Final = 10_000

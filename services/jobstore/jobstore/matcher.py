@@ -4,11 +4,11 @@ import asyncio
 import logging
 from typing import Final
 
-from jobstore import candidates
 from jobstore.commands import Command, MatchJob
-from jobstore.database import Database
 from jobstore.domain.matching import best, missing
 from jobstore.handlers import Handlers
+from jobstore.storage import agents
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
 
@@ -46,9 +46,9 @@ class Matcher:
     async def _worth_trying(self, after: str) -> tuple[list[Command], str | None]:
         """Of the next jobs those that match now, or lack something else than before; and behind which job to go on."""
         async with self._database.session() as session:
-            rows = await candidates.waiting(session, after, CHUNK)
+            rows = await agents.waiting(session, after, CHUNK)
             needs = {name for row in rows for name in row.capabilities}
-            there = [c for _, c in await candidates.with_any(session, needs)] if needs else []
+            there = [c for _, c in await agents.with_any(session, needs)] if needs else []
         worth: list[Command] = [
             MatchJob(row.id, row.version)
             for row in rows

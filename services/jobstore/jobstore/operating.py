@@ -14,13 +14,14 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.resources import NewJob, OperationState
-from jobstore import limit_rows, operations
+from jobstore import operations
 from jobstore.commands import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.domain.limits import batch_limit
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked
 from jobstore.operations import Answered, Item, execution_of
+from jobstore.storage import limits
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.process.runtime import woken
 
@@ -125,7 +126,7 @@ class Operator:
         await self._answer(taken, [Answered(item.item, None, "cancelled", "the batch was cancelled") for item in items])
         if not asked:
             async with self._database.transaction() as connection:
-                await limit_rows.drop(connection, batch_limit(taken.id))
+                await limits.drop(connection, batch_limit(taken.id))
                 await operations.cancelled(connection, taken.id)
 
     async def _answer(self, taken: Taken, answers: Sequence[Answered]) -> None:

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
-from jobstore import sql
-from jobstore.database import CHANNEL, OPERATED
 from jobstore.listings import matching
-from jobstore.models import jobs, operation_items, operations
+from jobstore.storage import sql
+from jobstore.storage.database import CHANNEL, OPERATED
+from jobstore.storage.tables import jobs, operation_items, operations
 
 #: Who takes an operation is taken to be lost when it said nothing for so long.
 TAKEN_S: Final = 10.0

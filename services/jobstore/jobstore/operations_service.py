@@ -10,13 +10,14 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
-from jobstore import limit_rows, operations, overview
+from jobstore import operations, overview
 from jobstore.batches import Batches
-from jobstore.database import Database
 from jobstore.dead_letters import DeadLetters
 from jobstore.domain.limits import batch_limit
 from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.storage import limits
+from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
@@ -101,8 +102,8 @@ class Operations(OperationsServiceServicer):
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del request, context
         async with self._database.session() as session:
-            limits = await limit_rows.list_(session)
-        return pb.ListLimitsResponse(limits=[convert.limit_message(limit.name, limit) for limit in limits])
+            found = await limits.list_(session)
+        return pb.ListLimitsResponse(limits=[convert.limit_message(limit.name, limit) for limit in found])
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
@@ -111,22 +112,22 @@ class Operations(OperationsServiceServicer):
         if wrong:
             raise InvalidError(f"{wrong[0]}: only tenants have one, and {name[:100]} is none")
         async with self._database.transaction() as connection:
-            await limit_rows.put(connection, name, new)
-            limit = await limit_rows.one(connection, name)
+            await limits.put(connection, name, new)
+            limit = await limits.one(connection, name)
         return pb.SetLimitResponse(limit=_message(limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
         del context
         async with self._database.transaction() as connection:
-            await limit_rows.remove(connection, _limit_name(request.name))
+            await limits.remove(connection, _limit_name(request.name))
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:
         del context
         name = _limit_name(request.name)
         async with self._database.transaction() as connection:
-            await limit_rows.pause(connection, name, paused=request.paused)
-            limit = await limit_rows.one(connection, name)
+            await limits.pause(connection, name, paused=request.paused)
+            limit = await limits.one(connection, name)
         return pb.PauseResponse(limit=_message(limit))
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
@@ -159,13 +160,13 @@ class Operations(OperationsServiceServicer):
         """
         known = (await self._batches.operation(operation_id)).id
         async with self._database.transaction() as connection:
-            await limit_rows.hold(connection)
+            await limits.hold(connection)
             state = await operations.locked(connection, known)
             if state in allowed:
                 if to is OperationState.RUNNING:
-                    await limit_rows.drop(connection, batch_limit(known))
+                    await limits.drop(connection, batch_limit(known))
                 else:
-                    await limit_rows.pause(connection, batch_limit(known), paused=True)
+                    await limits.pause(connection, batch_limit(known), paused=True)
                 await operations.move(connection, known, to, about)
             elif state is not to and (to, state) != (OperationState.CANCELLING, OperationState.CANCELLED):
                 raise RefusedError(f"the batch is {state}", code="operation_ended")

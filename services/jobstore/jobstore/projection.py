@@ -12,17 +12,17 @@ from contracts.events import JobChanged
 from contracts.jsontext import members
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
-from jobstore import models, sql
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.domain.reports import feedback_of
-from jobstore.facts import AGENTS, REFUSALS
 from jobstore.ledger import text_hash
+from jobstore.storage import sql, tables
+from jobstore.storage.facts import AGENTS, REFUSALS
 
-_JOB: Final = sql.columns(models.jobs)
-_LOG: Final = sql.columns(models.job_logs)
-_EXECUTION: Final = sql.columns(models.executions)
-_FACT: Final = sql.columns(models.facts)
+_JOB: Final = sql.columns(tables.jobs)
+_LOG: Final = sql.columns(tables.job_logs)
+_EXECUTION: Final = sql.columns(tables.executions)
+_FACT: Final = sql.columns(tables.facts)
 
 #: What each fact says of its job and its execution; of what it does not say, what stood there stays.
 _SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent, NewAgent, Policy
 from contracts.status import Circuit, JobStatus
-from jobstore import circuits, facts
-from jobstore.mapping import agent
-from jobstore.models import agents, jobs
-from jobstore.models import circuits as circuits_table
+from jobstore.storage import circuits, facts
+from jobstore.storage.row_mapping import agent
+from jobstore.storage.tables import agents, jobs
+from jobstore.storage.tables import circuits as circuits_table
 
 #: What one answer holds at most: below what gRPC's readers take by default.
 PAGE_MAX_BYTES: Final = 2 << 20

@@ -18,11 +18,11 @@ from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore import projection, tool
 from jobstore.config import RebuildSettings
-from jobstore.database import Database
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Kind, Refusal, Report, State
 from jobstore.projection import Projection
-from jobstore.repository import Repository
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.retry import by_size

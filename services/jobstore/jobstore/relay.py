@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
 from jobstore import records
-from jobstore.database import CHANNEL, PUBLISHED, Database
+from jobstore.storage.database import CHANNEL, PUBLISHED, Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import woken

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore import gauges, histogram
-from jobstore.database import Database
 from jobstore.domain.model import Kind
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
 

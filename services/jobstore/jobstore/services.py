@@ -12,7 +12,6 @@ from contracts.status import Protocol
 from jobstore import listings, queries
 from jobstore.batches import Batches
 from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
-from jobstore.database import Database
 from jobstore.doors import (
     Context,
     as_text,
@@ -29,6 +28,7 @@ from jobstore.edits import EditJob
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
 from jobstore.ledger import Asked, new_id
+from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from servicekit.retry import by_size
 from signoff.v1 import agent_service_pb2 as agent_pb

@@ -8,11 +8,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from jobstore import leases, reuse_rows
-from jobstore.database import Database
 from jobstore.domain.model import Kind, Stage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.handlers import Handlers
+from jobstore.storage import leases, reusable
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Forgetting:
         """Forget, for ever."""
         while True:
             try:
-                while await self.forget() == reuse_rows.FORGOTTEN_AT_ONCE:
+                while await self.forget() == reusable.FORGOTTEN_AT_ONCE:
                     pass
             except TransientError as error:
                 log.warning("nothing is forgotten", extra={"code": error.code, "reason": str(error)})
@@ -81,4 +81,4 @@ class Forgetting:
     async def forget(self) -> int:
         """Forget some, once; how many."""
         async with self._database.transaction() as connection:
-            return await reuse_rows.forget(connection, self._terms)
+            return await reusable.forget(connection, self._terms)

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
 from jobstore.domain.model import Stage
-from jobstore.leases import DUE, MARK, ROOM, OfferTerms
-from jobstore.limit_rows import OFFER_LOCK
 from jobstore.schedule import Flow, Head, Shares, pick, rank
+from jobstore.storage.leases import DUE, MARK, ROOM, OfferTerms
+from jobstore.storage.limits import OFFER_LOCK
 
 #: Heads read of each queue in the first pass; then so many that their turns may fill the room.
 DEPTH_FIRST: Final = 8

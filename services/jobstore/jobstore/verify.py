@@ -8,10 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import models, tool
+from jobstore import tool
 from jobstore.config import VerifySettings
-from jobstore.database import Database
 from jobstore.domain.model import Kind
+from jobstore.storage import tables
+from jobstore.storage.database import Database
 
 #: What moves of a live execution without a fact: leases and offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
@@ -48,7 +49,7 @@ class Compared:
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; what is operational of a live execution is left out."""
         texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
-        if self.table is models.executions:
+        if self.table is tables.executions:
             texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
         return texts
 
@@ -68,11 +69,11 @@ class Compared:
 
 
 TABLES: Final = (
-    Compared(models.agents, "id"),
-    Compared(models.jobs, "id"),
-    Compared(models.job_logs, "seq"),
-    Compared(models.executions, "execution_id"),
-    Compared(models.facts, "seq"),
+    Compared(tables.agents, "id"),
+    Compared(tables.jobs, "id"),
+    Compared(tables.job_logs, "seq"),
+    Compared(tables.executions, "execution_id"),
+    Compared(tables.facts, "seq"),
 )
 
 
@@ -123,11 +124,11 @@ class Verify:
         if rebuilt is None:
             return False
         if live is None:
-            return compared.table is models.job_logs and rebuilt["kind"] == Kind.REBUILT
+            return compared.table is tables.job_logs and rebuilt["kind"] == Kind.REBUILT
         differing = {name for name in compared.columns if rebuilt[name] != live[name]}
         if not differing <= ENDED.get(compared.name, frozenset()):
             return False
-        job_id = rebuilt["id" if compared.table is models.jobs else "job_id"]
+        job_id = rebuilt["id" if compared.table is tables.jobs else "job_id"]
         ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, {"job_id": job_id, "kind": Kind.REBUILT.value})
         if ended:
             self.ended.add(job_id)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from jobstore import queries
-from jobstore.database import Database
 from jobstore.errors import UnknownCursorError
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
 log = logging.getLogger(__name__)

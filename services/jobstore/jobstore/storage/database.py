@@ -92,7 +92,7 @@ class Database:
 
 def _upgrade(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", "jobstore:migrations")
+    config.set_main_option("script_location", "jobstore:storage/migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

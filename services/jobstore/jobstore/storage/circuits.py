@@ -6,9 +6,9 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import sql
-from jobstore.database import CHANNEL, QUEUED
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
+from jobstore.storage import sql
+from jobstore.storage.database import CHANNEL, QUEUED
 
 _CIRCUIT: Final = {
     "agent_id": "text",

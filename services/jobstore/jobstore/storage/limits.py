@@ -7,10 +7,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
-from jobstore.database import AGENTS, CHANNEL, QUEUED
 from jobstore.domain.limits import tenant_limit, wildcard
 from jobstore.errors import NotFoundError
-from jobstore.models import limits
+from jobstore.storage.database import AGENTS, CHANNEL, QUEUED
+from jobstore.storage.tables import limits
 
 #: Of whoever changes limits, against whoever requests executions; and of whoever offers, one at a time.
 CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04

@@ -7,10 +7,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
-from jobstore import mapping
 from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.ledger import Ledger
 from jobstore.resubmission import TELLING, past_of
+from jobstore.storage import row_mapping
 
 #: Who has nothing of what is needed need not be read. Executions are counted along their index, in its order: by the
 #: agent's id alone the planner would first collect all of them, and a million that are queued would cost what they do.
@@ -57,7 +57,9 @@ async def with_any(
 ) -> list[tuple[Agent, Candidate]]:
     """The agents that may be given work and have any of these capabilities, with their loads up to so much."""
     rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "most": load_max})
-    return [(mapping.agent(row), Candidate(row.id, frozenset(row.capabilities), row.closed, row.load)) for row in rows]
+    return [
+        (row_mapping.agent(row), Candidate(row.id, frozenset(row.capabilities), row.closed, row.load)) for row in rows
+    ]
 
 
 async def waiting(connection: AsyncConnection, after: str, most: int) -> Sequence[Row[Any]]:

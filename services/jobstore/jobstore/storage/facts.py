@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
-from jobstore.database import AGENTS as MATCHABLE
-from jobstore.database import CHANNEL, LOGGED
+from jobstore.storage.database import AGENTS as MATCHABLE
+from jobstore.storage.database import CHANNEL, LOGGED
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
 

@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Policy
-from jobstore import candidates, circuits, facts, limit_rows, mapping, sql
-from jobstore.database import CHANNEL, FREED, LOGGED, QUEUED
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Stage, State, Times
 from jobstore.ledger import Ledger
+from jobstore.storage import agents, circuits, facts, limits, row_mapping, sql
+from jobstore.storage.database import CHANNEL, FREED, LOGGED, QUEUED
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
@@ -22,9 +22,9 @@ _LOCK_JOBS: Final = text(
 #: With the database's time, read after all locks are held, whether there is any circuit to lock, and what limits.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, {limit_rows.NAMES}, e.*
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS troubled, {limits.NAMES}, e.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT {", ".join(mapping.EXECUTION).replace("policy", "policy::text AS policy")}
+        SELECT {", ".join(row_mapping.EXECUTION).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
     ) AS e ON true
     """,  # noqa: S608 - names of our own
@@ -39,8 +39,8 @@ _AGENTS: Final = text(
     "created_at, updated_at "
     "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
 )
-_INSERT_JOBS: Final = sql.insert("jobs", mapping.NEW_JOB, order="id")
-_INSERT_EXECUTIONS: Final = sql.insert("executions", mapping.EXECUTION, order="execution_id")
+_INSERT_JOBS: Final = sql.insert("jobs", row_mapping.NEW_JOB, order="id")
+_INSERT_EXECUTIONS: Final = sql.insert("executions", row_mapping.EXECUTION, order="execution_id")
 # A verdict is put beside its result as text: U+0000, which JSON may hold, survives no operator of JSON.
 _RECORD: Final = text(
     f"""
@@ -50,10 +50,10 @@ _RECORD: Final = text(
             progress = j.progress, progress_message = j.progress_message, batch_id = j.batch_id,
             spent_usd = j.spent_usd, spent_tokens = j.spent_tokens,
             payload = coalesce(j.payload::json, jobs.payload), updated_at = :now
-        FROM {sql.unnest("j", mapping.JOB, "j")} WHERE jobs.id = j.id
+        FROM {sql.unnest("j", row_mapping.JOB, "j")} WHERE jobs.id = j.id
     ), execution_rows AS (
-        UPDATE executions SET {", ".join(f"{name} = e.{name}" for name in mapping.MOVING)}
-        FROM {sql.unnest("e", {"execution_id": "uuid"} | mapping.MOVING, "e")}
+        UPDATE executions SET {", ".join(f"{name} = e.{name}" for name in row_mapping.MOVING)}
+        FROM {sql.unnest("e", {"execution_id": "uuid"} | row_mapping.MOVING, "e")}
         WHERE executions.execution_id = e.execution_id
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
@@ -65,7 +65,7 @@ _RECORD: Final = text(
                 ELSE (left(r.response_payload::text, -1) || ',"verdict":' || l.response_payload || '}}')::json END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
             l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, :now
-        FROM {sql.unnest("l", mapping.LOG, "l")}
+        FROM {sql.unnest("l", row_mapping.LOG, "l")}
         LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n
     )
@@ -74,8 +74,8 @@ _RECORD: Final = text(
 )
 _EDIT: Final = text(
     f"""
-    UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in mapping.EDITED if name != "id")}
-    FROM (SELECT {sql.named_values("u", mapping.EDITED)} FROM {sql.unnest("u", mapping.EDITED, "u")}) AS new
+    UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in row_mapping.EDITED if name != "id")}
+    FROM (SELECT {sql.named_values("u", row_mapping.EDITED)} FROM {sql.unnest("u", row_mapping.EDITED, "u")}) AS new
     WHERE jobs.id = new.id
     """,  # noqa: S608 - names of our own
 )
@@ -112,11 +112,11 @@ class Repository:
         jobs = {}
         if job_ids:
             rows = await self._connection.execute(_LOCK_JOBS, {"ids": sorted(job_ids)})
-            jobs = {row.id: mapping.job(row) for row in rows}
+            jobs = {row.id: row_mapping.job(row) for row in rows}
         ids = {*execution_ids, *(job.execution_id for job in jobs.values() if job.live and job.execution_id)}
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
         last = locked[-1]
-        executions = {row.execution_id: mapping.execution(row) for row in locked if row.execution_id is not None}
+        executions = {row.execution_id: row_mapping.execution(row) for row in locked if row.execution_id is not None}
         return Ledger(
             Times(last.now, *terms),
             defaults,
@@ -130,26 +130,26 @@ class Repository:
 
     async def hold_limits(self) -> None:
         """Let no limit change until the commit; before anything is locked."""
-        await limit_rows.shared(self._connection)
+        await limits.shared(self._connection)
 
     async def limits_held_late(self, ledger: Ledger) -> bool:
         """The same after rows were locked; False: limits are being changed."""
-        now = await limit_rows.shared_late(self._connection)
+        now = await limits.shared_late(self._connection)
         if now is not None:
             ledger.limits, ledger.capped = frozenset(now.limits or ()), now.capped
         return now is not None
 
     async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
         """Add the agents that jobs with these capabilities may be matched to."""
-        await candidates.load(self._connection, ledger, needs)
+        await agents.load(self._connection, ledger, needs)
 
     async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
         """Add who had these jobs, and how it was judged."""
-        await candidates.load_pasts(self._connection, ledger, job_ids)
+        await agents.load_pasts(self._connection, ledger, job_ids)
 
     async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
         """Add how many executions of these tenants may still wait."""
-        ledger.may_wait = await limit_rows.may_wait(self._connection, tenants)
+        ledger.may_wait = await limits.may_wait(self._connection, tenants)
 
     async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
         """Add the circuits of agents, locked after all jobs and executions."""
@@ -164,25 +164,25 @@ class Repository:
         """Add the texts of jobs, and agents, to what is locked."""
         if ids := sorted(set(job_ids)):
             for row in await self._connection.execute(_SPECS, {"ids": ids}):
-                ledger.specs[row.id] = mapping.spec(row)
+                ledger.specs[row.id] = row_mapping.spec(row)
         if ids := sorted(set(agent_ids)):
             for row in await self._connection.execute(_AGENTS, {"ids": ids}):
-                ledger.agents[row.id] = mapping.agent(row)
+                ledger.agents[row.id] = row_mapping.agent(row)
 
     async def flush(self, ledger: Ledger) -> None:
         """Write everything that was decided."""
         if ledger.new_jobs:
-            rows = [mapping.new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
-            await self._connection.execute(_INSERT_JOBS, sql.arrays(mapping.NEW_JOB, "u", rows))
+            rows = [row_mapping.new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
+            await self._connection.execute(_INSERT_JOBS, sql.arrays(row_mapping.NEW_JOB, "u", rows))
         if ledger.new_executions:
             executions = [ledger.executions[i] for i in ledger.new_executions]
-            rows = [mapping.execution_row(execution, mapping.EXECUTION) for execution in executions]
-            await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(mapping.EXECUTION, "u", rows))
+            rows = [row_mapping.execution_row(execution, row_mapping.EXECUTION) for execution in executions]
+            await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(row_mapping.EXECUTION, "u", rows))
             refused = [e.execution_id for e in executions if e.request_version is None]
             await facts.tell_refusals(self._connection, refused)
         if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
             return
-        moving = {"execution_id": "uuid"} | mapping.MOVING
+        moving = {"execution_id": "uuid"} | row_mapping.MOVING
         moved = [ledger.executions[i] for i in ledger.new_executions | ledger.changed_executions]
         queued = any(execution.state is State.QUEUED for execution in moved)
         freed = any(execution.stage is Stage.JUDGING or execution.state is State.DONE for execution in moved)
@@ -190,16 +190,20 @@ class Repository:
         parameters = {
             "now": ledger.times.now,
             "left_to_do": left_to_do,
-            **sql.arrays(mapping.JOB, "j", [mapping.job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]),
             **sql.arrays(
-                moving, "e", [mapping.execution_row(ledger.executions[i], moving) for i in ledger.changed_executions]
+                row_mapping.JOB, "j", [row_mapping.job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]
             ),
-            **sql.arrays(mapping.LOG, "l", [mapping.log_row(entry) for entry in ledger.entries]),
+            **sql.arrays(
+                moving,
+                "e",
+                [row_mapping.execution_row(ledger.executions[i], moving) for i in ledger.changed_executions],
+            ),
+            **sql.arrays(row_mapping.LOG, "l", [row_mapping.log_row(entry) for entry in ledger.entries]),
         }
         await self._connection.execute(_RECORD, parameters)
         if ledger.edited:
-            rows = [mapping.edited_row(ledger, job_id) for job_id in sorted(ledger.edited)]
-            await self._connection.execute(_EDIT, sql.arrays(mapping.EDITED, "u", rows))
+            rows = [row_mapping.edited_row(ledger, job_id) for job_id in sorted(ledger.edited)]
+            await self._connection.execute(_EDIT, sql.arrays(row_mapping.EDITED, "u", rows))
         await circuits.write(self._connection, ledger.stored_circuits, ledger.circuits)
         ledger.written()
 
