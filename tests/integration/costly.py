@@ -7,9 +7,9 @@ from steps import Steps, result, verdict
 from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
-from jobstore.grants import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.granting import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
 from jobstore.handlers import Handlers
-from jobstore.work import ClaimJudging
 
 
 async def costly_and_reused(life: Callable[[str], Steps], handlers: Handlers) -> None:

@@ -11,14 +11,14 @@ from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
-from jobstore.commands import CreateJob, ExecuteJob
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from jobstore.commands.granting import Answer
+from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.domain.model import Kind, Stage
-from jobstore.grants import Answer
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from jobstore.sweeper import Sweeper
-from jobstore.work import ClaimExecution, ClaimJudging, RecordReport, RecordResult
 from servicekit.errors import TransientError
 
 CRITERIA = 'Says "blue"'

@@ -14,7 +14,7 @@ from contracts.resources import Operation
 from contracts.status import ReportKind
 from jobstore import operations
 from jobstore.batches import Batches
-from jobstore.commands import CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.commands.jobs import CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Stage

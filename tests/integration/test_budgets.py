@@ -9,10 +9,10 @@ from steps import Steps, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import ExecuteJob
+from jobstore.commands.granting import BUDGET_EXHAUSTED, GRANTED, REFUSAL
+from jobstore.commands.jobs import ExecuteJob
 from jobstore.domain.transitions import TOKENS_MAX
 from jobstore.errors import RefusedError
-from jobstore.grants import BUDGET_EXHAUSTED, GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 from jobstore.work_service import Work

@@ -14,8 +14,8 @@ from contracts.jsontext import members, parse_json
 from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore import queries, records, relay
-from jobstore.commands import CreateJob, ExecuteJob
-from jobstore.edits import EditJob
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database

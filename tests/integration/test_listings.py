@@ -13,7 +13,7 @@ from steps import Steps, new_job, verdict
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore import listings, queries
-from jobstore.commands import CreateJob
+from jobstore.commands.jobs import CreateJob
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 

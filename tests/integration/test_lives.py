@@ -11,13 +11,13 @@ from contracts.jsontext import parse_json
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import listings
-from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordResult
+from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
+from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.domain.model import Kind, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.grants import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
-from jobstore.work import ClaimExecution, ClaimJudging, RecordResult
 from servicekit.errors import PermanentError
 
 

@@ -13,14 +13,14 @@ from steps import Steps, new_job
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from jobstore import queries
-from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
+from jobstore.commands.claims import ClaimExecution
+from jobstore.commands.granting import GRANTED, REFUSAL
+from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.errors import RefusedError
-from jobstore.grants import GRANTED, REFUSAL
 from jobstore.handlers import Handlers
 from jobstore.matcher import CHUNK, Matcher
 from jobstore.storage import limits
 from jobstore.storage.database import AGENTS, CHANNEL, Database
-from jobstore.work import ClaimExecution
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore import histogram, overview, rollups
-from jobstore.commands import CancelJob
+from jobstore.commands.jobs import CancelJob
 from jobstore.dead_letters import DeadLetters
 from jobstore.handlers import Handlers
 from jobstore.rollups import Rollups

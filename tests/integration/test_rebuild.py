@@ -17,13 +17,13 @@ from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore import queries, rebuild
-from jobstore.commands import AssignAgent, CancelJob, ExecuteJob, MatchJob
+from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob, MatchJob
+from jobstore.commands.resubmission import next_id
 from jobstore.domain.model import Kind
 from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
 from jobstore.rebuild import Opens, Rebuild
 from jobstore.relay import Relay
-from jobstore.resubmission import next_id
 from jobstore.storage.database import Database
 from jobstore.verify import TABLES, Verify, at_one_moment
 from servicekit.errors import PermanentError

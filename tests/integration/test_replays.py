@@ -12,8 +12,8 @@ from steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
-from jobstore.commands import CancelJob
-from jobstore.grants import DUPLICATE, QUEUED, REFUSAL
+from jobstore.commands.granting import DUPLICATE, QUEUED, REFUSAL
+from jobstore.commands.jobs import CancelJob
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 

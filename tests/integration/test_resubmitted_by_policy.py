@@ -12,14 +12,14 @@ from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
-from jobstore.commands import AssignAgent, CancelJob, ExecuteJob
+from jobstore.commands.claims import ClaimJudging, RecordReport
+from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob
+from jobstore.commands.resubmission import next_id
+from jobstore.commands.unit_of_work import Asked
 from jobstore.handlers import Handlers
-from jobstore.ledger import Asked
-from jobstore.resubmission import next_id
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from jobstore.storage.limits import CHANGE_LOCK
-from jobstore.work import ClaimJudging, RecordReport
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
 

@@ -13,15 +13,15 @@ from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, Usage, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore import queries
-from jobstore.commands import CancelJob, ExecuteJob
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
+from jobstore.commands.jobs import CancelJob, ExecuteJob
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.grants import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 from jobstore.sweeper import Forgetting
-from jobstore.work import ClaimJudging
 
 JUDGE = "a-model (chat, prompt 1)"
 SURE = NewAgent(id="sure", name="sure", url="http://127.0.0.1:1/", deterministic=True)

@@ -16,11 +16,11 @@ from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
 from jobstore import queries
-from jobstore.commands import Command, CreateJob, ExecuteJob
+from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
+from jobstore.commands.unit_of_work import Asked
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.handlers import Handlers
-from jobstore.ledger import Asked
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError

@@ -17,9 +17,9 @@ from world_jobs import at_most_once, spec
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
 from jobstore.dispatcher import Dispatcher
-from jobstore.edits import EditJob
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 from jobstore.sweeper import Sweeper

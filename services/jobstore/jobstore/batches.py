@@ -15,9 +15,9 @@ from contracts.jsontext import json_text
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
 from jobstore import operations
+from jobstore.commands.unit_of_work import spec_hash
 from jobstore.doors import sized
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.ledger import spec_hash
 from jobstore.operating import Operator
 from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as pb

@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.resources import Policy
-from jobstore.commands import CancelJob, Command
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
+from jobstore.commands.granting import GRANTED, Answer
+from jobstore.commands.jobs import CancelJob, Command
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.grants import GRANTED, Answer
-from jobstore.ledger import Ledger
 from jobstore.storage import reusable
 from jobstore.storage.database import Database, Lane, RaceError
 from jobstore.storage.repository import Repository
-from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.subscription import Incoming
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from jobstore.commands import Command, MatchJob
+from jobstore.commands.jobs import Command, MatchJob
 from jobstore.domain.matching import best, missing
 from jobstore.handlers import Handlers
 from jobstore.storage import agents

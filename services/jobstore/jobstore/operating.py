@@ -15,10 +15,10 @@ from pydantic_core import from_json
 
 from contracts.resources import NewJob, OperationState
 from jobstore import operations
-from jobstore.commands import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.commands.jobs import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.commands.unit_of_work import Asked
 from jobstore.domain.limits import batch_limit
 from jobstore.handlers import Handlers
-from jobstore.ledger import Asked
 from jobstore.operations import Answered, Item, execution_of
 from jobstore.storage import limits
 from jobstore.storage.database import Database

@@ -11,7 +11,9 @@ from contracts.resources import JobOrder, NewAgent
 from contracts.status import Protocol
 from jobstore import listings, queries
 from jobstore.batches import Batches
-from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.unit_of_work import Asked, new_id
 from jobstore.doors import (
     Context,
     as_text,
@@ -24,10 +26,8 @@ from jobstore.doors import (
     uuid_of,
     without_nul,
 )
-from jobstore.edits import EditJob
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
-from jobstore.ledger import Asked, new_id
 from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from servicekit.retry import by_size

@@ -11,15 +11,15 @@ from contracts import convert
 from contracts.events import ResultProduced
 from contracts.resources import NewJob, Policy
 from contracts.status import Protocol
-from jobstore.commands import Command
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.granting import GRANTED, INVALID, Answer
+from jobstore.commands.jobs import Command
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.errors import InvalidError
-from jobstore.grants import GRANTED, INVALID, Answer
 from jobstore.handlers import Handlers
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
-from jobstore.work import ClaimExecution, ClaimJudging
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer

@@ -7,9 +7,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
+from jobstore.commands.resubmission import TELLING, past_of
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.matching import LOAD_MAX, Candidate
-from jobstore.ledger import Ledger
-from jobstore.resubmission import TELLING, past_of
 from jobstore.storage import row_mapping
 
 #: Who has nothing of what is needed need not be read. Executions are counted along their index, in its order: by the

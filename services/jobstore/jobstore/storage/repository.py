@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Policy
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Stage, State, Times
-from jobstore.ledger import Ledger
 from jobstore.storage import agents, circuits, facts, limits, row_mapping, sql
 from jobstore.storage.database import CHANNEL, FREED, LOGGED, QUEUED
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import Verdict
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
-from jobstore.ledger import Ledger
 
 FORGOTTEN_AT_ONCE: Final = 10_000
 

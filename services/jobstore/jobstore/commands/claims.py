@@ -9,12 +9,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import ReportKind
-from jobstore.commands import REFUSED, Command
-from jobstore.domain import reports
-from jobstore.domain.limits import held_back, tenant_limit
-from jobstore.domain.model import Decision, Execution, Kind, Refusal, Report, Stage, State
-from jobstore.domain.reuse import Reusable, verdict_key
-from jobstore.grants import (
+from jobstore.commands.granting import (
     DUPLICATE,
     INVALID,
     QUEUED,
@@ -25,8 +20,13 @@ from jobstore.grants import (
     granted,
     why_waiting,
 )
-from jobstore.ledger import Asked, Ledger, spec_hash, text_hash
-from jobstore.resubmission import next_id, record_not_met, sought, submitted_again
+from jobstore.commands.jobs import REFUSED, Command
+from jobstore.commands.resubmission import next_id, record_not_met, sought, submitted_again
+from jobstore.commands.unit_of_work import Asked, Ledger, spec_hash, text_hash
+from jobstore.domain import reports
+from jobstore.domain.limits import held_back, tenant_limit
+from jobstore.domain.model import Decision, Execution, Kind, Refusal, Report, Stage, State
+from jobstore.domain.reuse import Reusable, verdict_key
 
 
 @dataclass(frozen=True, slots=True)

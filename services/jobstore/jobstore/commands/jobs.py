@@ -7,9 +7,9 @@ from uuid import UUID
 
 from contracts.resources import NewJob
 from contracts.status import JobStatus
+from jobstore.commands.unit_of_work import AS_IT_IS, Asked, Ledger, spec_hash
 from jobstore.domain.model import Execution, Kind, Refusal, Report, State
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.ledger import AS_IT_IS, Asked, Ledger, spec_hash
 
 REFUSED = "refused:"
 

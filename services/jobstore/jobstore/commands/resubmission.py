@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from contracts.status import Resubmit
+from jobstore.commands.unit_of_work import Asked, Ledger, Past
 from jobstore.domain.matching import best
 from jobstore.domain.model import Decision, Execution, Job, Kind, Refusal, Report, State
-from jobstore.ledger import Asked, Ledger, Past
 
 #: What a job's log says of who had it, and how that was judged.
 TELLING: Final = (Kind.CREATED, Kind.ASSIGNED, Kind.MATCHED, Kind.HANDED_ON, Kind.NOT_MET)

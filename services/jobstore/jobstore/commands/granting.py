@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import Circuit
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.model import Execution, Kind, Refusal, Report, Stage, State, budget_of
-from jobstore.ledger import Ledger
 from servicekit.budget import Budget
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
-from jobstore.commands import Command
+from jobstore.commands.jobs import Command
+from jobstore.commands.unit_of_work import Ledger, Spec
 from jobstore.domain.model import Kind, Refusal, Report
 from jobstore.errors import NotFoundError, RefusedError
-from jobstore.ledger import Ledger, Spec
 
 
 @dataclass(frozen=True, slots=True)
