@@ -12,13 +12,13 @@ from console.app import Server, create_app
 from console.live import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
-from jobstore import queries
 from jobstore.batches import Batches
 from jobstore.dead_letters import DeadLetters
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.reads import jobs as job_reads
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
@@ -85,7 +85,7 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         database = await stack.enter_async_context(fresh_database(postgres))
         async with database.transaction() as connection:
             writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
-            await queries.put_agent(connection, "writer", writer, create=True)
+            await job_reads.put_agent(connection, "writer", writer, create=True)
         handlers, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
         live = Live(client)

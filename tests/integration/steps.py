@@ -10,12 +10,12 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import queries
 from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport, RecordResult
 from jobstore.commands.granting import Answer
 from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.domain.model import Kind, Stage
 from jobstore.handlers import Handlers
+from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from jobstore.sweeper import Sweeper
@@ -172,4 +172,4 @@ async def able_agents(database: Database) -> None:
     async with database.transaction() as connection:
         for name in ("able", "abler"):
             new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
-            await queries.put_agent(connection, name, new, create=True)
+            await job_reads.put_agent(connection, name, new, create=True)

@@ -15,11 +15,11 @@ from sqlalchemy import text
 from steps import Steps
 
 from contracts.status import ReportKind
-from jobstore import queries
 from jobstore.batches import Batches
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
+from jobstore.reads import jobs as job_reads
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
@@ -256,7 +256,7 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        published = await queries.published(connection)
+        published = await job_reads.published(connection)
     watches.follow(published)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
@@ -285,7 +285,7 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        watches.follow(await queries.published(connection))
+        watches.follow(await job_reads.published(connection))
     call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
     await call.read()
     watched = (await call.read()).job

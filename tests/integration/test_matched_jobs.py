@@ -12,13 +12,13 @@ from steps import Steps, new_job
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
-from jobstore import queries
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.granting import GRANTED, REFUSAL
 from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
 from jobstore.matcher import CHUNK, Matcher
+from jobstore.reads import jobs as job_reads
 from jobstore.storage import limits
 from jobstore.storage.database import AGENTS, CHANNEL, Database
 
@@ -42,7 +42,7 @@ def skill() -> str:
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> str:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        assert await queries.put_agent(connection, agent_id, new, create=create)
+        assert await job_reads.put_agent(connection, agent_id, new, create=create)
     return agent_id
 
 

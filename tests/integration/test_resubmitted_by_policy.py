@@ -11,12 +11,12 @@ from steps import Steps, reported, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import queries
 from jobstore.commands.claims import ClaimJudging, RecordReport
 from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob
 from jobstore.commands.resubmission import next_id
 from jobstore.commands.unit_of_work import Asked
 from jobstore.handlers import Handlers
+from jobstore.reads import jobs as job_reads
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from jobstore.storage.limits import CHANGE_LOCK
@@ -72,7 +72,7 @@ async def agents(database: Database) -> list[str]:
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> None:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        await queries.put_agent(connection, agent_id, new, create=create)
+        await job_reads.put_agent(connection, agent_id, new, create=create)
 
 
 def of(*outcomes: Outcome) -> Verdict:

@@ -15,12 +15,12 @@ from steps import Published, Steps, new_job, seen
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore import queries
 from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.handlers import Handlers
+from jobstore.reads import jobs as job_reads
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
@@ -100,7 +100,7 @@ async def queue(database: Database, database_url: str, handlers: Handlers) -> As
     async with database.transaction() as connection:
         for name in ("other", "third"):
             new = NewAgent(name=name, url="http://127.0.0.1:2/")
-            await queries.put_agent(connection, name, new, create=True)
+            await job_reads.put_agent(connection, name, new, create=True)
     await seen(database, Stage.EXECUTING, 1_000)
     yield made
     for table in ("executions", "limits", "starts"):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
-from jobstore.listings import matching
+from jobstore.reads.job_list import matching
 from jobstore.storage import sql
 from jobstore.storage.database import CHANNEL, OPERATED
 from jobstore.storage.tables import jobs, operation_items, operations

@@ -9,7 +9,6 @@ from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
 from contracts.resources import JobOrder, NewAgent
 from contracts.status import Protocol
-from jobstore import listings, queries
 from jobstore.batches import Batches
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
@@ -28,6 +27,8 @@ from jobstore.doors import (
 )
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
+from jobstore.reads import job_list
+from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
 from jobstore.watches import Watches
 from servicekit.retry import by_size
@@ -59,17 +60,17 @@ class Jobs(JobServiceServicer):
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
-            view = await queries.job(session, request.job_id)
+            view = await job_reads.job(session, request.job_id)
             if view is None:
                 raise _unknown_job(request.job_id)
             if request.with_last_log:
-                await queries.add_last_logs(session, [view])
+                await job_reads.add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         order = order_of(request.order)
         async with self._database.transaction() as connection:
-            page = await listings.list_jobs(
+            page = await job_list.list_jobs(
                 connection,
                 limit=limit_of(request.page_size, 50),
                 chosen=job_filter_of(request),
@@ -78,7 +79,7 @@ class Jobs(JobServiceServicer):
                 texts=not request.without_texts,
             )
             if request.with_last_log:
-                await queries.add_last_logs(connection, page.views)
+                await job_reads.add_last_logs(connection, page.views)
         messages = [convert.job_message(view, as_text=as_text(context)) for view in page.views]
         last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
         return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last), searched=page.searched)
@@ -86,27 +87,27 @@ class Jobs(JobServiceServicer):
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
         async with self._database.transaction() as connection:
-            counts, searched = await listings.count_jobs(connection, job_filter_of(request.filter))
-        return pb.CountJobsResponse(counts=counts, capped_at=listings.COUNTED_MAX, searched=searched)
+            counts, searched = await job_list.count_jobs(connection, job_filter_of(request.filter))
+        return pb.CountJobsResponse(counts=counts, capped_at=job_list.COUNTED_MAX, searched=searched)
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
         limit = limit_of(request.page_size, 100)
         behind = token_of(request.page_token, int)
         async with self._database.transaction() as connection:
-            logs, following = await listings.list_job_logs(
+            logs, following = await job_list.list_job_logs(
                 connection,
                 request.job_id,
                 behind,
                 limit,
                 newest_first=request.newest_first,
-                chosen=listings.Entries(
+                chosen=job_list.Entries(
                     submission=request.submission if request.HasField("submission") else None,
                     from_version=request.from_version if request.HasField("from_version") else None,
                     kinds=request.kinds,
                 ),
                 payloads=not request.without_payloads,
             )
-            if not logs and await queries.job(connection, request.job_id) is None:
+            if not logs and await job_reads.job(connection, request.job_id) is None:
                 raise _unknown_job(request.job_id)
         messages = [convert.job_log_message(entry, as_text=as_text(context)) for entry in logs]
         return pb.ListJobLogsResponse(
@@ -116,7 +117,7 @@ class Jobs(JobServiceServicer):
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
         del context
         async with self._database.session() as session:
-            result = await listings.result(session, request.job_id, request.version)
+            result = await job_list.result(session, request.job_id, request.version)
         if result is None:
             missing = f"version {request.version} of the job {request.job_id} holds no result"
             raise NotFoundError(missing, code="no_result")
@@ -171,7 +172,7 @@ class Jobs(JobServiceServicer):
         async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=text) for entry in page]
             most = len(logs) if request.batched else 1
-            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=queries.PAGE_MAX_BYTES):
+            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=job_reads.PAGE_MAX_BYTES):
                 told = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
 
@@ -188,8 +189,8 @@ class Agents(AgentServiceServicer):
         _check_callable(new.protocol)
         agent_id = new.id or new_id()
         async with self._database.transaction() as connection:
-            created = await queries.put_agent(connection, agent_id, new, create=True)
-            agent = await queries.agent_by_id(connection, agent_id)
+            created = await job_reads.put_agent(connection, agent_id, new, create=True)
+            agent = await job_reads.agent_by_id(connection, agent_id)
         assert agent is not None
         same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
         if not created and not same:
@@ -199,7 +200,7 @@ class Agents(AgentServiceServicer):
     async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:
         del context
         async with self._database.session() as session:
-            agent = await queries.agent_by_id(session, request.agent_id)
+            agent = await job_reads.agent_by_id(session, request.agent_id)
         if agent is None:
             raise _unknown_agent(request.agent_id)
         return agent_pb.GetAgentResponse(agent=convert.agent_message(agent))
@@ -209,7 +210,7 @@ class Agents(AgentServiceServicer):
         limit = limit_of(request.page_size, 100)
         after = token_of(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
         async with self._database.session() as session:
-            agents = await queries.list_agents(session, limit=limit, after=after)
+            agents = await job_reads.list_agents(session, limit=limit, after=after)
         last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
         messages = [convert.agent_message(agent) for agent in agents]
         return agent_pb.ListAgentsResponse(agents=messages, next_page_token=next_token(last))
@@ -219,9 +220,9 @@ class Agents(AgentServiceServicer):
         new = convert.new_agent_of(request.agent)
         _check_callable(new.protocol)
         async with self._database.transaction() as connection:
-            if not await queries.put_agent(connection, request.agent_id, new, create=False):
+            if not await job_reads.put_agent(connection, request.agent_id, new, create=False):
                 raise _unknown_agent(request.agent_id)
-            agent = await queries.agent_by_id(connection, request.agent_id)
+            agent = await job_reads.agent_by_id(connection, request.agent_id)
         assert agent is not None
         return agent_pb.UpdateAgentResponse(agent=convert.agent_message(agent))
 
@@ -230,14 +231,14 @@ class Agents(AgentServiceServicer):
     ) -> agent_pb.DisableAgentResponse:
         del context
         async with self._database.transaction() as connection:
-            await queries.disable_agent(connection, request.agent_id)
-            agent = await queries.agent_by_id(connection, request.agent_id)
+            await job_reads.disable_agent(connection, request.agent_id)
+            agent = await job_reads.agent_by_id(connection, request.agent_id)
         if agent is None:
             raise _unknown_agent(request.agent_id)
         return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
 
 
-def _place(order: JobOrder, of: str, at: str, job_id: str) -> listings.Place:
+def _place(order: JobOrder, of: str, at: str, job_id: str) -> job_list.Place:
     """Where a page begins. ValueError: in another order."""
     place = datetime.fromisoformat(at)
     if of != order.value or place.tzinfo is None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.jsontext import members
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
-from jobstore import queries
+from jobstore.reads import jobs as job_reads
 from jobstore.storage.tables import jobs
 
 #: Of each status no more are counted.
@@ -54,13 +54,13 @@ async def list_jobs(
     if chosen.text is not None:
         return await _search(connection, limit, chosen, order, behind, texts=texts)
     query = matching(select(*_columns(texts=texts)), chosen).limit(limit)
-    rows, is_cut = await queries.page(connection, _in_order(query, order, behind), bodies=texts)
+    rows, is_cut = await job_reads.page(connection, _in_order(query, order, behind), bodies=texts)
     has_next = is_cut or len(rows) == limit
-    return JobPage([queries.job_view(row) for row in rows], _place(rows[-1], order) if has_next else None)
+    return JobPage([job_reads.job_view(row) for row in rows], _place(rows[-1], order) if has_next else None)
 
 
 def _columns(*, texts: bool) -> Sequence[Any]:
-    return (*queries.JOB_COLUMNS, *(queries.TEXTS if texts else queries.NO_TEXTS))
+    return (*job_reads.JOB_COLUMNS, *(job_reads.TEXTS if texts else job_reads.NO_TEXTS))
 
 
 def _in_order(query: Select[Any], order: JobOrder, behind: Place | None) -> Select[Any]:
@@ -100,8 +100,8 @@ async def _by_id(
 ) -> tuple[list[dict[str, Any]], bool]:
     query = select(*_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
     place = func.array_position(literal(job_ids, ARRAY(Text)), jobs.c.id)
-    rows, is_cut = await queries.page(connection, query.order_by(place), bodies=texts)
-    return [queries.job_view(row) for row in rows], is_cut
+    rows, is_cut = await job_reads.page(connection, query.order_by(place), bodies=texts)
+    return [job_reads.job_view(row) for row in rows], is_cut
 
 
 def _holds(columns: Any, wanted: str | None) -> ColumnElement[bool]:
@@ -182,10 +182,10 @@ async def list_job_logs(
     about = {name: value for name, (value, _) in conditions.items() if value is not None}
     wheres = ["job_id = :job_id", *(conditions[name][1] for name in about)]
     query = text(
-        f"SELECT {queries.LOG_COLUMNS}, {queries.PAYLOADS if payloads else queries.NO_PAYLOADS} "  # noqa: S608 - names of our own
+        f"SELECT {job_reads.LOG_COLUMNS}, {job_reads.PAYLOADS if payloads else job_reads.NO_PAYLOADS} "  # noqa: S608 - names of our own
         f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
     )
-    rows, is_cut = await queries.page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
+    rows, is_cut = await job_reads.page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
     logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
     return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
