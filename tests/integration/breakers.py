@@ -9,7 +9,7 @@ from steps import Published, Steps
 
 from contracts.resources import Agent
 from contracts.status import Circuit, ReportKind
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database

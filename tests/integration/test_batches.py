@@ -15,7 +15,7 @@ from contracts.status import ReportKind
 from jobstore import operations
 from jobstore.batches import Batches
 from jobstore.commands.jobs import CreateAndExecute, CreateJob, ExecuteJob
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Stage
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError

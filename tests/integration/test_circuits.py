@@ -17,11 +17,11 @@ from contracts.status import Circuit, Outcome, Protocol, ReportKind
 from jobstore.commands.claims import ClaimExecution, RecordReport
 from jobstore.commands.granting import Answer
 from jobstore.commands.jobs import CancelJob
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.dispatching.execution_offers import Turns
 from jobstore.domain.model import Kind
 from jobstore.services import Agents
 from jobstore.storage import leases
-from jobstore.turns import Turns
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = leases.OfferTerms(5.0, 60.0, 60.0)

@@ -10,7 +10,7 @@ from steps import Published, Steps, seen, swept, verdict
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
 from jobstore.commands.jobs import CancelJob
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.handlers import Handlers
 from jobstore.storage import leases

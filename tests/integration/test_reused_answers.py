@@ -15,7 +15,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
 from jobstore.commands.jobs import CancelJob, ExecuteJob
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.handlers import Handlers

@@ -17,7 +17,7 @@ from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
 from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads

@@ -19,7 +19,7 @@ from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
 from jobstore.storage.database import Database
 from jobstore.sweeper import Sweeper

@@ -10,7 +10,7 @@ from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.batches import Batches
 from jobstore.config import Settings
 from jobstore.dead_letters import DeadLetters
-from jobstore.dispatcher import Dispatcher
+from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
 from jobstore.matcher import Matcher

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.events import Event, ExecuteRequested, ResultProduced
+from jobstore.dispatching.execution_offers import Offered, Turns
 from jobstore.domain.model import Stage, State
 from jobstore.handlers import Terms
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from jobstore.turns import Offered, Turns
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
 from servicekit.process.runtime import woken

@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
 from jobstore.domain.model import Stage
-from jobstore.schedule import Flow, Head, Shares, pick, rank
 from jobstore.storage.leases import DUE, MARK, ROOM, OfferTerms
 from jobstore.storage.limits import OFFER_LOCK
 
