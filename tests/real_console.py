@@ -18,11 +18,11 @@ from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
-from jobstore.watches import Watches
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server

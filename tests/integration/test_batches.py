@@ -22,9 +22,9 @@ from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedE
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.publishing.watches import Watches
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from jobstore.watches import Watches
 from servicekit.errors import TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb

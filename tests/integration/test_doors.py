@@ -19,11 +19,11 @@ from jobstore.batches import Batches
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
+from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import Database
 from jobstore.tokens import Tokens
-from jobstore.watches import Watches
 from jobstore.work_service import Work
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb

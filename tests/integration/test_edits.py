@@ -13,11 +13,11 @@ from contracts.identity import new_execution_id
 from contracts.jsontext import members, parse_json
 from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
-from jobstore import records, relay
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.handlers import Handlers
+from jobstore.publishing import job_changed, relay
 from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
 
@@ -158,7 +158,7 @@ async def test_a_fact_is_as_it_was_however_late_it_is_told(steps: Steps) -> None
 async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
         rows = await session.execute(relay._ROWS, {"after": 0, "until": 2**62, "most": 100_000, "bytes": 2**62})
-        return [records.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
+        return [job_changed.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
 
 
 async def test_a_job_made_and_edited_in_one_transaction_is_both(handlers: Handlers, steps: Steps) -> None:

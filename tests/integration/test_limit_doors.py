@@ -11,9 +11,9 @@ from jobstore.errors import InvalidError, NotFoundError
 from jobstore.handlers import Handlers
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
+from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
-from jobstore.watches import Watches
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 

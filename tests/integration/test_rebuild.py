@@ -22,9 +22,9 @@ from jobstore.commands.resubmission import next_id
 from jobstore.domain.model import Kind
 from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
+from jobstore.publishing.relay import Relay
 from jobstore.reads import jobs as job_reads
 from jobstore.rebuild import Opens, Rebuild
-from jobstore.relay import Relay
 from jobstore.storage.database import Database
 from jobstore.verify import TABLES, Verify, at_one_moment
 from servicekit.errors import PermanentError

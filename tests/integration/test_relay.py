@@ -17,7 +17,7 @@ from contracts.events import JobChanged
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.handlers import Handlers
-from jobstore.relay import Relay
+from jobstore.publishing.relay import Relay
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher

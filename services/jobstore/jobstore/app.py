@@ -16,13 +16,13 @@ from jobstore.handlers import Handlers, Terms
 from jobstore.matcher import Matcher
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
-from jobstore.relay import Relay
+from jobstore.publishing.relay import Relay
+from jobstore.publishing.watches import Watches
 from jobstore.rollups import Rollups
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
-from jobstore.watches import Watches
 from jobstore.work_service import Work
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped

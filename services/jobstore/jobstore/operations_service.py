@@ -16,9 +16,9 @@ from jobstore.dead_letters import DeadLetters
 from jobstore.domain.limits import batch_limit
 from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.publishing.watches import Watches
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from jobstore.watches import Watches
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer
 

@@ -27,10 +27,10 @@ from jobstore.doors import (
 )
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
+from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
-from jobstore.watches import Watches
 from servicekit.retry import by_size
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import job_service_pb2 as pb

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
-from jobstore import records
+from jobstore.publishing import job_changed
 from jobstore.storage.database import CHANNEL, PUBLISHED, Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -171,8 +171,8 @@ class Relay:
         is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
         if is_cut:
             within["until"] = entries[-1].seq
-        told = [(row.seq, records.job_changed(row)) for row in entries]
-        told += [(row.seq, records.fact(row)) for row in await session.execute(_FACTS, within)]
+        told = [(row.seq, job_changed.job_changed(row)) for row in entries]
+        told += [(row.seq, job_changed.fact(row)) for row in await session.execute(_FACTS, within)]
         rows = sorted(told, key=lambda numbered: numbered[0])[:BATCH]
         count = await self._publish([record for _, record in rows])
         if count is None:
