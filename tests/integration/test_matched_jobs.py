@@ -17,7 +17,7 @@ from jobstore.commands.granting import GRANTED, REFUSAL
 from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
-from jobstore.matcher import CHUNK, Matcher
+from jobstore.maintenance.matcher import CHUNK, Matcher
 from jobstore.reads import jobs as job_reads
 from jobstore.storage import limits
 from jobstore.storage.database import AGENTS, CHANNEL, Database

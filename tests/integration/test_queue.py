@@ -13,9 +13,9 @@ from jobstore.commands.jobs import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.handlers import Handlers
+from jobstore.maintenance.sweeper import Sweeper
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import TransientError
 from signoff.v1 import work_service_pb2 as pb

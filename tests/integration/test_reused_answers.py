@@ -19,9 +19,9 @@ from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.handlers import Handlers
+from jobstore.maintenance.sweeper import Forgetting
 from jobstore.reads import jobs as job_reads
 from jobstore.storage.database import Database
-from jobstore.sweeper import Forgetting
 
 JUDGE = "a-model (chat, prompt 1)"
 SURE = NewAgent(id="sure", name="sure", url="http://127.0.0.1:1/", deterministic=True)

@@ -21,8 +21,8 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.handlers import Handlers
+from jobstore.maintenance.sweeper import Sweeper
 from jobstore.storage.database import Database
-from jobstore.sweeper import Sweeper
 from jobstore.work_service import Work
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb

@@ -13,7 +13,8 @@ from jobstore.dead_letters import DeadLetters
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
-from jobstore.matcher import Matcher
+from jobstore.maintenance.matcher import Matcher
+from jobstore.maintenance.sweeper import Forgetting, Sweeper
 from jobstore.operating import Operator
 from jobstore.operations_service import Operations
 from jobstore.publishing.relay import Relay
@@ -21,7 +22,6 @@ from jobstore.publishing.watches import Watches
 from jobstore.rollups import Rollups
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
-from jobstore.sweeper import Forgetting, Sweeper
 from jobstore.tokens import Tokens
 from jobstore.work_service import Work
 from servicekit.kafka.publisher import Publisher
