@@ -15,10 +15,10 @@ from sqlalchemy import text
 from steps import Steps
 
 from contracts.status import ReportKind
-from jobstore.batches import Batches
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers
-from jobstore.operating import Operator
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
 from jobstore.services import Agents, Jobs

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from jobstore.batches import Batches
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.handlers import Handlers
-from jobstore.operating import Operator
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
 from jobstore.operations_service import Operations
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads

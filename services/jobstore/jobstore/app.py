@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
-from jobstore.batches import Batches
 from jobstore.config import Settings
 from jobstore.dead_letters import DeadLetters
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -15,7 +14,8 @@ from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Forgetting, Sweeper
-from jobstore.operating import Operator
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
 from jobstore.operations_service import Operations
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches

@@ -10,12 +10,13 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
-from jobstore import operations, overview
-from jobstore.batches import Batches
+from jobstore import overview
 from jobstore.dead_letters import DeadLetters
 from jobstore.domain.limits import batch_limit
 from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.operations import repository
+from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.storage import limits
 from jobstore.storage.database import Database
@@ -56,7 +57,7 @@ class Operations(OperationsServiceServicer):
         limit = limit_of(request.page_size, 50)
         before = token_of(request.page_token, lambda at, known: (datetime.fromisoformat(at), UUID(known)))
         async with self._database.session() as session:
-            found = await operations.list_(session, limit, before)
+            found = await repository.list_(session, limit, before)
         last = (found[-1].created_at.isoformat(), str(found[-1].id)) if len(found) == limit else None
         messages = [convert.operation_message(operation) for operation in found]
         return pb.ListOperationsResponse(operations=messages, next_page_token=next_token(last))
@@ -72,7 +73,7 @@ class Operations(OperationsServiceServicer):
             if shown != told:
                 told = shown
                 yield pb.WatchOperationResponse(operation=convert.operation_message(operation))
-            if operation.state in operations.ENDED:
+            if operation.state in repository.ENDED:
                 return
             await self._watches.anything(WATCH_MIN_S, WATCH_MAX_S)
 
@@ -161,13 +162,13 @@ class Operations(OperationsServiceServicer):
         known = (await self._batches.operation(operation_id)).id
         async with self._database.transaction() as connection:
             await limits.hold(connection)
-            state = await operations.locked(connection, known)
+            state = await repository.locked(connection, known)
             if state in allowed:
                 if to is OperationState.RUNNING:
                     await limits.drop(connection, batch_limit(known))
                 else:
                     await limits.pause(connection, batch_limit(known), paused=True)
-                await operations.move(connection, known, to, about)
+                await repository.move(connection, known, to, about)
             elif state is not to and (to, state) != (OperationState.CANCELLING, OperationState.CANCELLED):
                 raise RefusedError(f"the batch is {state}", code="operation_ended")
         return await self._batches.operation(operation_id)

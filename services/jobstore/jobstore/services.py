@@ -9,7 +9,6 @@ from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
 from contracts.resources import JobOrder, NewAgent
 from contracts.status import Protocol
-from jobstore.batches import Batches
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked, new_id
@@ -27,6 +26,7 @@ from jobstore.doors import (
 )
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.handlers import Handlers
+from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads import jobs as job_reads

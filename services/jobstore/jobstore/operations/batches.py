@@ -14,11 +14,11 @@ from contracts.asking import job_filter_of
 from contracts.jsontext import json_text
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
-from jobstore import operations
 from jobstore.commands.unit_of_work import spec_hash
 from jobstore.doors import sized
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.operating import Operator
+from jobstore.operations import repository
+from jobstore.operations.worker import Operator
 from jobstore.storage.database import Database
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1 import operations_service_pb2 as operations_pb
@@ -48,8 +48,8 @@ class Batches:
         request_hash = _hash(asked, chosen.model_dump(mode="json") if chosen else None)
         async with self._database.transaction() as connection:
             if await _is_new(connection, batch_id, request_hash):
-                items = operations.new_items(batch_id, request.job_ids, new)
-                await operations.add_items(connection, batch_id, items)
+                items = repository.new_items(batch_id, request.job_ids, new)
+                await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
                     await _add_matching(connection, batch_id, chosen, len(items))
         await self._operator.answered(batch_id)
@@ -62,7 +62,7 @@ class Batches:
         batch_id = uuid5(of, f"retry/{request.idempotency_key}") if request.idempotency_key else uuid4()
         async with self._database.transaction() as connection:
             if await _is_new(connection, batch_id, _hash(sorted(set(statuses))), of):
-                retried = await operations.add_retried(connection, batch_id, of, statuses)
+                retried = await repository.add_retried(connection, batch_id, of, statuses)
                 if not retried:
                     message = f"no job of it stands at {' or '.join(statuses)}"
                     raise RefusedError(message, code="nothing_to_retry")
@@ -76,7 +76,7 @@ class Batches:
         except ValueError:
             raise _unknown(operation_id) from None
         async with self._database.session() as session:
-            operation = await operations.one(session, known)
+            operation = await repository.one(session, known)
         if operation is None:
             raise _unknown(operation_id)
         return operation
@@ -85,7 +85,7 @@ class Batches:
         """A batch as it stands, with all its items."""
         operation = await self.operation(str(batch_id))
         async with self._database.session() as session:
-            rows = await operations.items(session, batch_id)
+            rows = await repository.items(session, batch_id)
         message = pb.Batch(
             id=str(batch_id),
             state=operation.state,
@@ -111,15 +111,15 @@ class Batches:
 
 async def _is_new(connection: AsyncConnection, batch_id: UUID, request_hash: bytes, of: UUID | None = None) -> bool:
     """Add a batch, unless it is there. ConflictError: it is there, and another one."""
-    if await operations.create(connection, batch_id, request_hash, of):
+    if await repository.create(connection, batch_id, request_hash, of):
         return True
-    if await operations.hash_of(connection, batch_id) not in {request_hash, None}:
+    if await repository.hash_of(connection, batch_id) not in {request_hash, None}:
         raise ConflictError("the idempotency key is that of a batch of other jobs", code="batch_conflict")
     return False
 
 
 async def _add_matching(connection: AsyncConnection, batch_id: UUID, chosen: JobFilter, first: int) -> None:
-    matching = await operations.add_matching(connection, batch_id, chosen, first, BATCH_MAX - first + 1)
+    matching = await repository.add_matching(connection, batch_id, chosen, first, BATCH_MAX - first + 1)
     if first + matching > BATCH_MAX:
         raise _too_large()
     if not matching:

@@ -14,12 +14,12 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.resources import NewJob, OperationState
-from jobstore import operations
 from jobstore.commands.jobs import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.domain.limits import batch_limit
 from jobstore.handlers import Handlers
-from jobstore.operations import Answered, Item, execution_of
+from jobstore.operations import repository
+from jobstore.operations.repository import Answered, Item, execution_of
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
@@ -82,8 +82,8 @@ class Operator:
     async def work(self) -> bool:
         """Do one chunk of one operation, and note what has ended; whether there may be more to do."""
         async with self._database.session() as session:
-            taken = await operations.take(session)
-            await operations.finish(session)
+            taken = await repository.take(session)
+            await repository.finish(session)
         if taken is not None:
             await self._go_on(_taken(taken))
         return taken is not None
@@ -95,10 +95,10 @@ class Operator:
         """
         while True:
             async with self._database.session() as session:
-                taken = await operations.take(session, operation_id)
-                left = taken is not None or await operations.is_takeable(session, operation_id)
+                taken = await repository.take(session, operation_id)
+                left = taken is not None or await repository.is_takeable(session, operation_id)
                 if not left:
-                    await operations.finish(session)
+                    await repository.finish(session)
                     return
             if taken is not None:
                 await self._go_on(_taken(taken))
@@ -107,7 +107,7 @@ class Operator:
 
     async def _go_on(self, taken: Taken) -> None:
         async with self._database.session() as session:
-            items = await operations.next_items(session, taken.id, self._items_max)
+            items = await repository.next_items(session, taken.id, self._items_max)
         if taken.state is OperationState.CANCELLING:
             await self._cancel(taken, items)
             return
@@ -118,7 +118,7 @@ class Operator:
     async def _cancel(self, taken: Taken, items: Sequence[Item]) -> None:
         """Cancel the executions of items that nobody may have asked for yet, then what is live, and then it is done."""
         async with self._database.session() as session:
-            live = [] if items else await operations.live(session, taken.id, self._items_max)
+            live = [] if items else await repository.live(session, taken.id, self._items_max)
         asked: list[tuple[str | None, UUID]] = [(i.job_id, execution_of(taken.id, i.job_id)) for i in items]
         asked += [(None, execution_id) for execution_id in live]
         why = (taken.about.get("reason"), taken.about.get("requested_by"))
@@ -127,11 +127,11 @@ class Operator:
         if not asked:
             async with self._database.transaction() as connection:
                 await limits.drop(connection, batch_limit(taken.id))
-                await operations.cancelled(connection, taken.id)
+                await repository.cancelled(connection, taken.id)
 
     async def _answer(self, taken: Taken, answers: Sequence[Answered]) -> None:
         async with self._database.transaction() as connection:
-            await operations.answer(connection, taken.id, answers)
+            await repository.answer(connection, taken.id, answers)
 
 
 def _taken(row: Any) -> Taken:
