@@ -12,9 +12,9 @@ from console.app import Server, create_app
 from console.live import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
-from jobstore.dead_letters import DeadLetters
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
+from jobstore.insights.dead_letters import DeadLetters
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.operations_service import Operations

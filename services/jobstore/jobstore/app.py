@@ -8,10 +8,11 @@ from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.config import Settings
-from jobstore.dead_letters import DeadLetters
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.grpc_server import create_server, serving
 from jobstore.handlers import Handlers, Terms
+from jobstore.insights.dead_letters import DeadLetters
+from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Forgetting, Sweeper
 from jobstore.operations.batches import Batches
@@ -19,7 +20,6 @@ from jobstore.operations.worker import Operator
 from jobstore.operations_service import Operations
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
-from jobstore.rollups import Rollups
 from jobstore.services import Agents, Jobs
 from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
 from jobstore.tokens import Tokens

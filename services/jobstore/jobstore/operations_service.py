@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
-from jobstore import overview
-from jobstore.dead_letters import DeadLetters
 from jobstore.domain.limits import batch_limit
 from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
+from jobstore.insights import overview
+from jobstore.insights.dead_letters import DeadLetters
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches

@@ -7,8 +7,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import gauges, histogram
-from jobstore.rollups import COUNTED, HOUR_S, MINUTE_S, MOST, begin_of
+from jobstore.insights import gauges, histogram
+from jobstore.insights.rollups import COUNTED, HOUR_S, MINUTE_S, MOST, begin_of
 from signoff.v1 import operations_service_pb2 as pb
 
 POINTS: Final = 60

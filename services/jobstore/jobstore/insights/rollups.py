@@ -13,8 +13,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import gauges, histogram
 from jobstore.domain.model import Kind
+from jobstore.insights import gauges, histogram
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
