@@ -16,7 +16,6 @@ from steps import Steps, able_agents, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
-from jobstore import rebuild
 from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob, MatchJob
 from jobstore.commands.resubmission import next_id
 from jobstore.domain.model import Kind
@@ -24,9 +23,10 @@ from jobstore.errors import RefusedError
 from jobstore.handlers import Handlers
 from jobstore.publishing.relay import Relay
 from jobstore.reads import jobs as job_reads
-from jobstore.rebuild import Opens, Rebuild
+from jobstore.recovery import rebuild
+from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.recovery.verify import TABLES, Verify, at_one_moment
 from jobstore.storage.database import Database
-from jobstore.verify import TABLES, Verify, at_one_moment
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Publisher

@@ -17,7 +17,7 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
     """What a module of the jobstore says; last its result. CommandError: it has none, and why."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"jobstore.{module}"),
+        *(sys.executable, "-m", f"jobstore.recovery.{module}"),
         env=env | {f"SIGNOFF_{name}": value for name, value in settings.items()},
         stdout=asyncio.subprocess.PIPE,
         stderr=None,
@@ -36,7 +36,6 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
     if error := said.get("error"):
         raise CommandError(error["message"], code=error["code"])
     if "ok" not in said:
-        message = (
-            f"`{sys.executable} -m jobstore.{module}` said nothing of how it ended; is the jobstore installed here?"
-        )
+        command = f"{sys.executable} -m jobstore.recovery.{module}"
+        message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
         raise CommandError(message, code="no_result")

@@ -1,4 +1,4 @@
-"""Compares a rebuilt database with the live one, row by row: `python -m jobstore.verify` (docs/adr/0006)."""
+"""Compares a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore import tool
 from jobstore.config import VerifySettings
 from jobstore.domain.model import Kind
+from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 
@@ -181,7 +181,7 @@ def _excerpts(one: str | None, other: str | None) -> tuple[str | None, str | Non
 @asynccontextmanager
 async def at_one_moment(url: str) -> AsyncIterator[AsyncConnection]:
     """A database as it is now, whatever happens to it meanwhile."""
-    database = Database(tool.database_url(url), pool_size=1, bounded=False)
+    database = Database(process.database_url(url), pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -199,4 +199,4 @@ async def main() -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    tool.run(main)
+    process.run(main)

@@ -1,4 +1,4 @@
-"""Fills an empty database from the facts in Kafka: `python -m jobstore.rebuild` (docs/adr/0006)."""
+"""Fills an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
 
 import logging
 import time
@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
-from jobstore import projection, tool
 from jobstore.config import RebuildSettings
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Kind, Refusal, Report, State
-from jobstore.projection import Projection
+from jobstore.recovery import process, projection
+from jobstore.recovery.projection import Projection
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
@@ -59,7 +59,7 @@ Opens = Callable[[str], History]
 class Rebuild:
     """All or nothing: one transaction, in batches of bounded size."""
 
-    def __init__(self, database: Database, history: Opens, tell: tool.Tell, *, accept_gaps: bool = False) -> None:
+    def __init__(self, database: Database, history: Opens, tell: process.Tell, *, accept_gaps: bool = False) -> None:
         self._database = database
         self._history = history
         self._tell = tell
@@ -193,13 +193,13 @@ def _gaps(jobs: Projection) -> PermanentError:
 async def main() -> Mapping[str, Any]:
     """Rebuild as the environment says."""
     settings = RebuildSettings()
-    url = tool.database_url(settings.database_url)
+    url = process.database_url(settings.database_url)
     if settings.create_database:
         await _create(url)
     database = Database(url, pool_size=2, bounded=False)
     history = partial(History, settings.kafka)
     try:
-        return await Rebuild(database, history, tool.tell, accept_gaps=settings.accept_gaps).run()
+        return await Rebuild(database, history, process.tell, accept_gaps=settings.accept_gaps).run()
     finally:
         await database.close()
 
@@ -218,4 +218,4 @@ def _quoted(name: str) -> str:
 
 
 if __name__ == "__main__":
-    tool.run(main)
+    process.run(main)
