@@ -12,17 +12,17 @@ from console.app import Server, create_app
 from console.live import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers, Terms
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.operations_service import Operations
+from jobstore.api.server import create_server, serving
 from jobstore.insights.dead_letters import DeadLetters
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
-from jobstore.operations_service import Operations
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
-from jobstore.services import Agents, Jobs
+from jobstore.runner import Handlers, Terms
 from jobstore.storage.database import Database
-from jobstore.tokens import Tokens
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server

@@ -10,8 +10,8 @@ from steps import Published, Steps
 from contracts.resources import Agent
 from contracts.status import Circuit, ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 
 FAILURES = 3

@@ -12,8 +12,8 @@ from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Stage
-from jobstore.handlers import Handlers, Terms
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers, Terms
 from jobstore.storage.database import Database
 
 POLICY = Policy(

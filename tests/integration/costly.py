@@ -8,8 +8,8 @@ from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
-from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 
 
 async def costly_and_reused(life: Callable[[str], Steps], handlers: Handlers) -> None:

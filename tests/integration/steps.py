@@ -14,9 +14,9 @@ from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport,
 from jobstore.commands.granting import Answer
 from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.domain.model import Kind, Stage
-from jobstore.handlers import Handlers
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError

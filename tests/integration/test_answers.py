@@ -18,7 +18,7 @@ from jobstore.commands.granting import DUPLICATE, GRANTED, REFUSAL
 from jobstore.commands.jobs import CancelJob, Command, ExecuteJob
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
-from jobstore.handlers import Handlers
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database, RaceError
 from servicekit.leasing.worker import Worker
 

@@ -12,17 +12,17 @@ from steps import CRITERIA, Published, Steps, seen
 from contracts.convert import new_job_of, operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
+from jobstore.api.operations_service import Operations
 from jobstore.commands.jobs import CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Stage
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.handlers import Handlers
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
-from jobstore.operations_service import Operations
 from jobstore.publishing.watches import Watches
+from jobstore.runner import Handlers
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError

@@ -14,13 +14,13 @@ from contracts import convert
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
+from jobstore.api.job_service import Agents
 from jobstore.commands.claims import ClaimExecution, RecordReport
 from jobstore.commands.granting import Answer
 from jobstore.commands.jobs import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.dispatching.execution_offers import Turns
 from jobstore.domain.model import Kind
-from jobstore.services import Agents
 from jobstore.storage import leases
 from signoff.v1 import agent_service_pb2 as agent_pb
 

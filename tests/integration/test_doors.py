@@ -15,16 +15,16 @@ from sqlalchemy import text
 from steps import Steps
 
 from contracts.status import ReportKind
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import Work
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
-from jobstore.services import Agents, Jobs
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
-from jobstore.tokens import Tokens
-from jobstore.work_service import Work
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import work_service_pb2 as work_pb

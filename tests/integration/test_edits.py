@@ -16,9 +16,9 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.errors import NotFoundError, RefusedError
-from jobstore.handlers import Handlers
 from jobstore.publishing import job_changed, relay
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 
 

@@ -6,13 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from jobstore.api.operations_service import Operations
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.handlers import Handlers
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
-from jobstore.operations_service import Operations
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources

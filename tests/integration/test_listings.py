@@ -13,9 +13,9 @@ from steps import Steps, new_job, verdict
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus, Outcome, ReportKind
 from jobstore.commands.jobs import CreateJob
-from jobstore.handlers import Handlers
 from jobstore.reads import job_list
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 
 BATCH = uuid4()

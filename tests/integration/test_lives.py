@@ -15,8 +15,8 @@ from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFU
 from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
 from jobstore.domain.model import Kind, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.handlers import Handlers
 from jobstore.reads import job_list
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 

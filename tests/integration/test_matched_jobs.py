@@ -16,9 +16,9 @@ from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.granting import GRANTED, REFUSAL
 from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.errors import RefusedError
-from jobstore.handlers import Handlers
 from jobstore.maintenance.matcher import CHUNK, Matcher
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage import limits
 from jobstore.storage.database import AGENTS, CHANNEL, Database
 

@@ -17,10 +17,10 @@ from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.jobs import CancelJob
-from jobstore.handlers import Handlers
 from jobstore.insights import histogram, overview, rollups
 from jobstore.insights.dead_letters import DeadLetters
 from jobstore.insights.rollups import Rollups
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import dead_letter

@@ -20,12 +20,12 @@ from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob, MatchJob
 from jobstore.commands.resubmission import next_id
 from jobstore.domain.model import Kind
 from jobstore.errors import RefusedError
-from jobstore.handlers import Handlers
 from jobstore.publishing.relay import Relay
 from jobstore.reads import jobs as job_reads
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import Opens, Rebuild
 from jobstore.recovery.verify import TABLES, Verify, at_one_moment
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record

@@ -16,8 +16,8 @@ from steps import Steps, verdict
 from contracts.events import JobChanged
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
-from jobstore.handlers import Handlers
 from jobstore.publishing.relay import Relay
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher

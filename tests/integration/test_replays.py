@@ -14,7 +14,7 @@ from contracts.identity import new_execution_id
 from contracts.status import ReportKind
 from jobstore.commands.granting import DUPLICATE, QUEUED, REFUSAL
 from jobstore.commands.jobs import CancelJob
-from jobstore.handlers import Handlers
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")

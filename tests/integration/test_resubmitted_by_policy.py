@@ -15,8 +15,8 @@ from jobstore.commands.claims import ClaimJudging, RecordReport
 from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob
 from jobstore.commands.resubmission import next_id
 from jobstore.commands.unit_of_work import Asked
-from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from jobstore.storage.limits import CHANGE_LOCK

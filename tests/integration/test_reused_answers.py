@@ -18,9 +18,9 @@ from jobstore.commands.jobs import CancelJob, ExecuteJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.handlers import Handlers
 from jobstore.maintenance.sweeper import Forgetting
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 
 JUDGE = "a-model (chat, prompt 1)"

@@ -18,7 +18,7 @@ from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.handlers import Handlers, Terms
+from jobstore.runner import Handlers, Terms
 from jobstore.storage.database import Database
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))

@@ -19,8 +19,8 @@ from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
-from jobstore.handlers import Handlers
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError

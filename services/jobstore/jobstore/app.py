@@ -7,23 +7,23 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.operations_service import Operations
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import Work
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers, Terms
 from jobstore.insights.dead_letters import DeadLetters
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Forgetting, Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
-from jobstore.operations_service import Operations
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
-from jobstore.services import Agents, Jobs
+from jobstore.runner import Handlers, Terms
 from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
-from jobstore.tokens import Tokens
-from jobstore.work_service import Work
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped
 from servicekit.kafka.topics import Topics, ensure_topics

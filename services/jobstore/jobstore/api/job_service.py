@@ -9,10 +9,7 @@ from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
 from contracts.resources import JobOrder, NewAgent
 from contracts.status import Protocol
-from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
-from jobstore.commands.unit_of_work import Asked, new_id
-from jobstore.doors import (
+from jobstore.api.requests import (
     Context,
     as_text,
     check_size,
@@ -24,12 +21,15 @@ from jobstore.doors import (
     uuid_of,
     without_nul,
 )
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.unit_of_work import Asked, new_id
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
-from jobstore.handlers import Handlers
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from servicekit.retry import by_size
 from signoff.v1 import agent_service_pb2 as agent_pb

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
+from jobstore.api.requests import Context, limit_of, next_token, token_of, without_nul
 from jobstore.domain.limits import batch_limit
-from jobstore.doors import Context, limit_of, next_token, token_of, without_nul
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetters

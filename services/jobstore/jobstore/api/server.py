@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
+from jobstore.api.auth import Tokens
 from jobstore.errors import (
     ConflictError,
     ForbiddenError,
@@ -18,7 +19,6 @@ from jobstore.errors import (
     UnauthenticatedError,
     UnknownCursorError,
 )
-from jobstore.tokens import Tokens
 from servicekit.errors import PermanentError, SignoffError, TransientError
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 

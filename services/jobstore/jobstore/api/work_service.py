@@ -16,7 +16,7 @@ from jobstore.commands.granting import GRANTED, INVALID, Answer
 from jobstore.commands.jobs import Command
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.errors import InvalidError
-from jobstore.handlers import Handlers
+from jobstore.runner import Handlers
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository

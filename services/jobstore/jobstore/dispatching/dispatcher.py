@@ -9,7 +9,7 @@ from typing import Any
 from contracts.events import Event, ExecuteRequested, ResultProduced
 from jobstore.dispatching.execution_offers import Offered, Turns
 from jobstore.domain.model import Stage, State
-from jobstore.handlers import Terms
+from jobstore.runner import Terms
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError

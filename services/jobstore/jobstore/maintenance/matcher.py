@@ -6,7 +6,7 @@ from typing import Final
 
 from jobstore.commands.jobs import Command, MatchJob
 from jobstore.domain.matching import best, missing
-from jobstore.handlers import Handlers
+from jobstore.runner import Handlers
 from jobstore.storage import agents
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError

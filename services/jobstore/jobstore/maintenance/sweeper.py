@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from jobstore.domain.model import Kind, Stage
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.handlers import Handlers
+from jobstore.runner import Handlers
 from jobstore.storage import leases, reusable
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError

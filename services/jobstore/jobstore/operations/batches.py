@@ -14,8 +14,8 @@ from contracts.asking import job_filter_of
 from contracts.jsontext import json_text
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
+from jobstore.api.requests import sized
 from jobstore.commands.unit_of_work import spec_hash
-from jobstore.doors import sized
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.worker import Operator

@@ -17,9 +17,9 @@ from contracts.resources import NewJob, OperationState
 from jobstore.commands.jobs import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.domain.limits import batch_limit
-from jobstore.handlers import Handlers
 from jobstore.operations import repository
 from jobstore.operations.repository import Answered, Item, execution_of
+from jobstore.runner import Handlers
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
