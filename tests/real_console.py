@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 
 from console.app import Server, create_app
-from console.live import Live
+from console.live.hub import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
 from jobstore.api.auth import Tokens

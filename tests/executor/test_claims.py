@@ -9,7 +9,7 @@ from fake_work import FakeWork
 
 from contracts.identity import new_execution_id
 from contracts.status import Delivery
-from executor.jobstore import GrpcExecutions
+from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant, Turned
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases

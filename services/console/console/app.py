@@ -12,7 +12,7 @@ from console import errors, openapi
 from console.api import agents, batches, events, jobs, limits, logs, overview, pages
 from console.config import ConsoleSettings
 from console.evidence import EvidenceSpans
-from console.live import Live
+from console.live.hub import Live
 from console.page import Page
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient

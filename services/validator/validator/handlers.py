@@ -15,9 +15,9 @@ from servicekit.leasing.worker import Held, Lease, Report, Worker
 from servicekit.retry import until_answered
 from validator.errors import JudgmentError
 from validator.judges.openai import JudgeConfig
+from validator.judges.spending import SpendingJudge
+from validator.judging import validate_agent_response
 from validator.ports import Granted, Judge, Judgings, Turned
-from validator.spending import SpendingJudge
-from validator.validation import validate_agent_response
 from validator.verdict import storable
 
 log = logging.getLogger(__name__)

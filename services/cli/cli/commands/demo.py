@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
 from cli.commands.up import tell
 from cli.config import DATA_DIR, Target, read
 from cli.demo_jobs import DemoJob, demo_jobs
 from cli.errors import CommandError
 from cli.output import styled
+from cli.session import Session, command
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import typer
 
-from cli import selection
-from cli.command import Session, command
+from cli import topic_records
 from cli.errors import CommandError
-from cli.selection import Selection, Told
+from cli.session import Session, command
+from cli.topic_records import Selection, Told
 from contracts.topics import REPLAY_HEADER
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if from_offset is not None and to_offset is not None and to_offset < from_offset:
         raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
     chosen = Selection(
-        topic=selection.topic(topic_name),
+        topic=topic_records.topic(topic_name),
         partition=partition,
         first=from_offset,
         last=to_offset,
-        since=selection.moment(since, "--since"),
-        until=selection.moment(until, "--until"),
+        since=topic_records.moment(since, "--since"),
+        until=topic_records.moment(until, "--until"),
         job_id=job,
         event_id=event_id,
         execution_id=_execution_id(execution),
@@ -83,7 +83,7 @@ async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bo
 
 async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[Told]:
     async for records in history.read(offsets):
-        for record in map(selection.told, records):
+        for record in map(topic_records.told, records):
             if chosen.holds(record):
                 yield record
 

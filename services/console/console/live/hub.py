@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import grpc
 
-from console.changes import Change, frame
-from console.viewer import Viewer
+from console.live.changes import Change, frame
+from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from contracts.resources import Verdict
-from validator.checks import quotable
 from validator.errors import JudgeAnswerError, JudgmentError
+from validator.evidence import quotable
 from validator.judges.openai import JudgeConfig, OpenAIJudge
 from validator.ports import Judge
 from validator.prompt import PROMPT_VERSION, write_document

@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import typer
 
-from cli.command import Session
 from cli.errors import CommandError
+from cli.session import Session
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog
 from contracts.status import RESTING, JobLogStatus, JobStatus

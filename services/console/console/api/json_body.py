@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from console.api.caller import token_of
+from console.api.auth import token_of
 from console.errors import ProblemError
 from contracts.jsontext import parse_json
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from console.changes import OPENING, Change, frame
+from console.live.changes import OPENING, Change, frame
 
 
 class Viewer:
