@@ -12,8 +12,10 @@ from steps import CRITERIA, Published, Steps, seen
 from contracts.convert import new_job_of, operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
+from jobstore.api.job_service import Jobs
 from jobstore.api.operations_service import Operations
-from jobstore.commands.jobs import CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.commands.executions import CreateAndExecute, ExecuteJob
+from jobstore.commands.jobs import CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Stage
@@ -22,7 +24,7 @@ from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -36,14 +38,21 @@ NOBODY: Any = None
 class World:
     """The doors of batches, and what stands behind them."""
 
-    def __init__(self, database: Database, handlers: Handlers) -> None:
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database = database
-        self.handlers = handlers
-        self.operator = Operator(database, handlers, items_max=2)
-        self.batches = Batches(database, self.operator, 10_000)
+        self.runner = runner
+        self.operator = Operator(database, runner, items_max=2)
+        self.batches = Batches(database, self.operator)
+        self.jobs_service = self.serving(self.operator)
         self.doors = Operations(database, Watches(database), self.batches)
         self.published = Published()
-        self.dispatcher = Dispatcher(database, self.published, handlers.terms)  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(database, self.published, runner.terms)  # type: ignore[arg-type]
+
+    def serving(self, operator: Operator) -> Jobs:
+        return Jobs(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
+
+    async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
+        return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch
 
     async def sql(self, query: str, **about: Any) -> list[Any]:
         async with self.database.transaction() as connection:
@@ -51,20 +60,20 @@ class World:
             return list(result) if result.returns_rows else []
 
     async def jobs(self, count: int, **fields: Any) -> list[Steps]:
-        return [await Steps(self.database, self.handlers).created(**fields) for _ in range(count)]
+        return [await Steps(self.database, self.runner).created(**fields) for _ in range(count)]
 
     async def executed(self, jobs: list[Steps]) -> jobs_pb.Batch:
         """A batch of these jobs; each learns which execution was asked of it."""
-        batch = await self.batches.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
+        batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
             job.execution_id = repository.execution_of(UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
         """The batch is stored, and then the database is away."""
-        dying = Operator(self.database, Dying(self.handlers), items_max=2)  # type: ignore[arg-type]
+        dying = Operator(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
         with pytest.raises(TransientError):
-            await Batches(self.database, dying, 10_000).execute(request)
+            await self.serving(dying).ExecuteJobs(request, NOBODY)
         ((batch_id,),) = await self.sql("SELECT id FROM operations ORDER BY created_at DESC LIMIT 1")
         await self.sql("UPDATE operations SET due_at = now() WHERE id = :id", id=batch_id)  # its taker is lost
         return UUID(str(batch_id))
@@ -84,14 +93,14 @@ class World:
 
 
 class Dying:
-    """Handlers of a process that ends when it has asked for a chunk, before it keeps the answers."""
+    """CommandRunner of a process that ends when it has asked for a chunk, before it keeps the answers."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, runner: CommandRunner) -> None:
         self.submit = self
-        self._handlers = handlers
+        self._runner = runner
 
     async def run(self, commands: Any) -> Any:
-        await self._handlers.submit.run(commands)
+        await self._runner.submit.run(commands)
         raise TransientError("away")
 
 
@@ -104,8 +113,8 @@ def new(**fields: Any) -> resources.NewJob:
 
 
 @pytest.fixture
-async def world(database: Database, handlers: Handlers) -> World:
-    made = World(database, handlers)
+async def world(database: Database, runner: CommandRunner) -> World:
+    made = World(database, runner)
     for table in ("operation_items", "operations", "executions", "workers", "limits"):
         await made.sql(f"DELETE FROM {table}")
     await seen(database, Stage.EXECUTING, 1_000)
@@ -132,14 +141,14 @@ async def test_who_dies_while_accepting_leaves_a_batch_that_another_goes_on_with
     versions = await world.sql("SELECT version FROM jobs WHERE batch_id = :id", id=batch_id)
     assert [row.version for row in versions] == [2] * 5  # created and requested, once
 
-    again = await world.batches.execute(request)
+    again = await world.execute(request)
     assert (again.id, [item.accepted for item in again.items]) == (str(batch_id), [True] * 5)
 
 
 async def test_asking_again_waits_for_what_is_not_answered_yet(world: World) -> None:
     request = jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(3)], idempotency_key="again")
     await world.crashed(request)
-    first, second = await asyncio.gather(world.batches.execute(request), world.batches.execute(request))
+    first, second = await asyncio.gather(world.execute(request), world.execute(request))
     assert first.counts == second.counts == {"ASSIGNED": 3}
     assert len(await world.sql("SELECT 1 FROM executions")) == 3
 
@@ -147,17 +156,15 @@ async def test_asking_again_waits_for_what_is_not_answered_yet(world: World) -> 
 async def test_a_key_is_one_batch_and_of_other_jobs_a_conflict(world: World) -> None:
     one, other = await world.jobs(2)
     request = jobs_pb.ExecuteJobsRequest(job_ids=[one.job_id], idempotency_key="key")
-    batch = await world.batches.execute(request)
-    assert (await world.batches.execute(request)).id == batch.id
+    batch = await world.execute(request)
+    assert (await world.execute(request)).id == batch.id
     request.job_ids.append(other.job_id)
     with pytest.raises(ConflictError) as conflict:
-        await world.batches.execute(request)
+        await world.execute(request)
     assert conflict.value.code == "batch_conflict"
     labels = {str(n): "x" for n in range(20)}
     several = [new(labels=labels), new(labels=dict(reversed(labels.items())))]
-    batches = [
-        await world.batches.execute(jobs_pb.ExecuteJobsRequest(jobs=[job], idempotency_key="map")) for job in several
-    ]
+    batches = [await world.execute(jobs_pb.ExecuteJobsRequest(jobs=[job], idempotency_key="map")) for job in several]
     assert batches[0].id == batches[1].id
 
 
@@ -170,10 +177,10 @@ async def test_a_batch_takes_the_jobs_that_match_a_filter(world: World) -> None:
     await ended(failed)
 
     filter_ = {"tenant": tenant, "labels": {"team": "a"}, "statuses": [resources.JOB_STATUS_ASSIGNED]}
-    batch = await world.batches.execute(jobs_pb.ExecuteJobsRequest(filter=filter_))
+    batch = await world.execute(jobs_pb.ExecuteJobsRequest(filter=filter_))
     assert [item.job_id for item in batch.items] == [job.job_id for job in chosen]
     assert batch.counts == {"ASSIGNED": 3}
-    by_batch = await world.batches.execute(jobs_pb.ExecuteJobsRequest(filter={"batch_id": batch.id}))
+    by_batch = await world.execute(jobs_pb.ExecuteJobsRequest(filter={"batch_id": batch.id}))
     assert [item.code for item in by_batch.items] == ["execution_live"] * 3
 
 
@@ -188,7 +195,7 @@ async def test_a_batch_takes_the_jobs_that_match_a_filter(world: World) -> None:
 )
 async def test_what_is_no_batch_leaves_none(world: World, fields: Any, error: type[Exception], code: str) -> None:
     with pytest.raises(error) as refused:
-        await world.batches.execute(jobs_pb.ExecuteJobsRequest(**fields))
+        await world.execute(jobs_pb.ExecuteJobsRequest(**fields))
     assert refused.value.code == code  # type: ignore[attr-defined]
     assert await world.sql("SELECT 1 FROM operations") == []
 
@@ -198,7 +205,7 @@ async def test_a_filter_that_takes_too_many_is_refused_whole(world: World) -> No
     (job,) = await world.jobs(1, tenant="many")
     await world.sql(many + "FROM jobs j, generate_series(1, 10000) AS n WHERE id = :id", id=job.job_id)
     with pytest.raises(InvalidError) as refused:
-        await world.batches.execute(jobs_pb.ExecuteJobsRequest(filter={"tenant": "many"}))
+        await world.execute(jobs_pb.ExecuteJobsRequest(filter={"tenant": "many"}))
     assert refused.value.code == "batch_too_large"
     assert await world.sql("SELECT 1 FROM operation_items") == []
     await world.sql("DELETE FROM jobs WHERE id LIKE :like", like=f"{job.job_id}/%")
@@ -206,7 +213,7 @@ async def test_a_filter_that_takes_too_many_is_refused_whole(world: World) -> No
 
 async def test_a_batch_tells_how_it_goes_and_when_it_has_ended(world: World) -> None:
     jobs = await world.jobs(4)
-    batch = await world.executed([*jobs, Steps(world.database, world.handlers)])
+    batch = await world.executed([*jobs, Steps(world.database, world.runner)])
     began = await world.stands(batch.id)
     assert (began.state, began.total, began.rate_per_s, began.ends_at) == ("RUNNING", 5, 0.0, None)
     assert began.counts == {"ASSIGNED": 4, "REFUSED": 1}
@@ -230,7 +237,7 @@ async def test_a_batch_tells_how_it_goes_and_when_it_has_ended(world: World) -> 
 
 
 async def test_a_batch_of_which_nothing_is_accepted_has_ended(world: World) -> None:
-    batch = await world.batches.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
+    batch = await world.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
     assert (batch.state, batch.counts, batch.items[0].code) == ("DONE", {"REFUSED": 1}, "unknown_job")
 
 
@@ -295,8 +302,8 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     cancelled = await world.stands(batch_id)
     assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"ASSIGNED": 2, "REFUSED": 3})
     assert cancelled.finished_at is not None
-    message = await world.batches.message(batch_id)
-    assert [item.code for item in message.items] == ["", "", "cancelled", "cancelled", "cancelled"]
+    message = await world.batches.get(batch_id)
+    assert [item.code for item in message.items] == [None, None, "cancelled", "cancelled", "cancelled"]
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []
     logs = await world.sql("SELECT message FROM job_logs WHERE job_id = :id ORDER BY seq", id=request.jobs[0].id)
@@ -306,7 +313,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     execution = ExecuteJob(late_id, repository.execution_of(batch_id, late_id), chosen=True)
     late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
     with pytest.raises(RefusedError) as refused:
-        await world.handlers.submit.one(late)
+        await world.runner.submit.one(late)
     assert refused.value.code == "cancelled"
 
 
@@ -340,7 +347,7 @@ async def test_what_failed_of_a_batch_runs_again_as_a_batch(world: World) -> Non
 
 @pytest.mark.parametrize("door", ["Pause", "Resume", "Cancel"])
 async def test_what_has_ended_is_moved_no_more(world: World, door: str) -> None:
-    batch = await world.batches.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
+    batch = await world.execute(jobs_pb.ExecuteJobsRequest(job_ids=["nobody"]))
     ask, kind = getattr(world.doors, f"{door}Operation"), getattr(pb, f"{door}OperationRequest")
     with pytest.raises(RefusedError) as refused:
         await ask(asked(kind, batch.id), NOBODY)

@@ -15,15 +15,16 @@ from sqlalchemy import text
 from steps import Steps
 
 from contracts.status import ReportKind
+from jobstore.api.agent_service import Agents
 from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.job_service import Jobs
 from jobstore.api.server import create_server, serving
 from jobstore.api.work_service import Work
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.reads.job_logs import get_published_cursor
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -48,12 +49,12 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 
 
 @pytest.fixture(scope="module")
-async def channel(database: Database, handlers: Handlers, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens("the administrator's", "a worker's"))
-    batches = Batches(database, Operator(database, handlers), PAYLOAD_MAX)
-    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, PAYLOAD_MAX), server)
+    batches = Batches(database, Operator(database, runner))
+    add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(Agents(database), server)
-    add_WorkServiceServicer_to_server(Work(database, handlers), server)
+    add_WorkServiceServicer_to_server(Work(database, runner), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await serving(servicer, ready=True)
@@ -68,8 +69,8 @@ def jobs(channel: grpc.aio.Channel) -> Any:
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 @pytest.fixture
@@ -256,7 +257,7 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        published = await job_reads.published(connection)
+        published = await get_published_cursor(connection)
     watches.follow(published)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
@@ -285,7 +286,7 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        watches.follow(await job_reads.published(connection))
+        watches.follow(await get_published_cursor(connection))
     call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
     await call.read()
     watched = (await call.read()).job

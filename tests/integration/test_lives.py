@@ -10,20 +10,22 @@ from contracts.identity import new_execution_id
 from contracts.jsontext import parse_json
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordResult
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
-from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.reports import RecordResult
 from jobstore.domain.model import Kind, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.reads import job_list
-from jobstore.runner import Handlers
+from jobstore.reads.job_logs import get_result
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
@@ -60,7 +62,7 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
     for row in (answered, completed):
         assert row.response_payload["result"] == hostile
         async with database.session() as session:
-            kept = await job_list.result(session, steps.job_id, row.version)
+            kept = await get_result(session, steps.job_id, row.version)
         assert parse_json(kept or "") == hostile
 
 
@@ -107,14 +109,14 @@ async def test_every_report_said_twice_is_recorded_once(steps: Steps) -> None:
     assert len(await steps.logs()) == 6
 
 
-async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, handlers: Handlers) -> None:
+async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: CommandRunner) -> None:
     """They travel on two topics: the claim of the judging may come first, and both may meet in one transaction."""
     lease = await steps.running()
     claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10)
-    (answer,) = await handlers.carry_out([claim])
+    (answer,) = await runner.carry_out([claim])
     assert answer.outcome == GRANTED
     again = RecordResult(result(steps.execution_id, steps.job_id, lease))
-    results = await handlers.carry_out([again])
+    results = await runner.carry_out([again])
     assert isinstance(results[0], Refusal)
     assert (await steps.logs())[-1].kind == "result"
 
@@ -141,14 +143,14 @@ async def test_a_full_worker_leaves_the_execution_queued(steps: Steps) -> None:
     assert (await steps.claim(room=1)).outcome == GRANTED
 
 
-async def test_room_is_counted_over_a_batch(steps: Steps, handlers: Handlers) -> None:
+async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner) -> None:
     owner = uuid4()
     claims = []
     for _ in range(3):
-        other = Steps(steps.database, handlers)
+        other = Steps(steps.database, runner)
         await other.requested()
         claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2))
-    answers = await handlers.claim.run(claims)
+    answers = await runner.claim.run(claims)
     assert [answer.outcome for answer in answers] == [GRANTED, GRANTED, QUEUED]
 
 
@@ -162,10 +164,10 @@ async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> No
     assert (conflict.outcome, conflict.code) == (REFUSAL, "job_conflict")
 
 
-async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, handlers: Handlers) -> None:
+async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
     """Concurrent transactions, not lanes: as if each were another jobstore's."""
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
-    lanes = [Handlers(steps.database, handlers.terms) for _ in claims]
+    lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
     answers = await asyncio.gather(*(lane.claim.one(claim) for lane, claim in zip(lanes, claims, strict=True)))
     assert sorted(answer.outcome for answer in answers) == [DUPLICATE] * 4 + [GRANTED]
     assert len(await steps.logs()) == 3
@@ -180,43 +182,43 @@ async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(st
     assert (no_agent.outcome, no_agent.code) == (INVALID, "unknown_agent")
 
 
-async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, handlers: Handlers) -> None:
+async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, runner: CommandRunner) -> None:
     """Model rule keep_answers."""
     await steps.requested()
     refused = new_execution_id()
     for _ in range(2):
         with pytest.raises(RefusedError) as error:
-            await handlers.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+            await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
         assert error.value.code == "execution_live"
-    await handlers.submit.one(CancelJob(steps.job_id))
+    await runner.submit.one(CancelJob(steps.job_id))
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
-    answer = await handlers.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
+        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
     assert (answer.outcome, answer.code) == (REFUSAL, "execution_live")
 
 
-async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, handlers: Handlers) -> None:
+async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner: CommandRunner) -> None:
     await steps.requested()
-    other = await Steps(steps.database, handlers).created()
+    other = await Steps(steps.database, runner).created()
     with pytest.raises(ConflictError) as error:
-        await handlers.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
+        await runner.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "execution_conflict"
 
 
-async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, handlers: Handlers) -> None:
+async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, runner: CommandRunner) -> None:
     """Model rule cancel_unknown."""
     await steps.created()
     for _ in range(2):
-        await handlers.submit.one(CancelJob(None, steps.execution_id))
+        await runner.submit.one(CancelJob(None, steps.execution_id))
     assert (await steps.claim()).outcome == DUPLICATE
     with pytest.raises(RefusedError) as error:
-        await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "cancelled"
 
 
-async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, handlers: Handlers) -> None:
+async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
-    await handlers.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
     assert (await steps.job()).status == "ASSIGNED"
     for _ in range(2):
         await steps.result(lease)
@@ -242,23 +244,23 @@ async def test_a_failed_attempt_is_retried_later_and_at_last_fails_the_job(steps
 
 
 async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
-    steps: Steps, handlers: Handlers
+    steps: Steps, runner: CommandRunner
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"
 
 
-async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, handlers: Handlers) -> None:
+async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runner: CommandRunner) -> None:
     for submission in (1, 2, 3):
         if submission == 1:
             lease = await steps.judging()
         else:
             steps.execution_id = new_execution_id()
-            await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
             claimed = await steps.claim()
             assert claimed.execution is not None
             assert f'"submission":{submission}' in claimed.grant.request
@@ -269,39 +271,41 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, hand
         await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert (await steps.job()).status == "REJECTED"
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
-    await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
-    view = await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
+    view = await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
     assert (view["submission"], view["payload"]) == (1, '{"other":1}')
 
 
-async def test_creating_the_same_job_twice_is_one_job(steps: Steps, handlers: Handlers) -> None:
+async def test_creating_the_same_job_twice_is_one_job(steps: Steps, runner: CommandRunner) -> None:
     new = new_job(payload={"b": 1, "a": 2})
-    first = await handlers.submit.one(CreateJob(new, steps.job_id))
-    again = await handlers.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
+    first = await runner.submit.one(CreateJob(new, steps.job_id))
+    again = await runner.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
     assert first["version"] == again["version"] == 1
     with pytest.raises(ConflictError):
-        await handlers.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
+        await runner.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
 
 
-async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, handlers: Handlers) -> None:
+async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, runner: CommandRunner) -> None:
     with pytest.raises(NotFoundError) as unknown:
-        await handlers.submit.one(ExecuteJob("no-such-job", new_execution_id()))
+        await runner.submit.one(ExecuteJob("no-such-job", new_execution_id()))
     assert unknown.value.code == "unknown_job"
     with pytest.raises(InvalidError) as agent:
-        await handlers.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
+        await runner.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
     assert agent.value.code == "unknown_agent"
     await steps.created(agent_id=None)
     with pytest.raises(RefusedError) as pending:
-        await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
     assert pending.value.code == "illegal_transition"
     assert (await steps.job()).status == "PENDING"
 
 
-async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(steps: Steps, handlers: Handlers) -> None:
+async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(
+    steps: Steps, runner: CommandRunner
+) -> None:
     good = [new_job() for _ in range(6)]
     bad = new_job().model_copy(update={"title": "\0"})  # past validation: PostgreSQL itself refuses it
     ids = [f"{steps.job_id}-{n}" for n in range(7)]
     commands = [CreateJob(new, job_id) for new, job_id in zip([*good[:3], bad, *good[3:]], ids, strict=True)]
-    results = await handlers.submit.run(commands)
+    results = await runner.submit.run(commands)
     assert [isinstance(r, PermanentError) for r in results] == [False, False, False, True, False, False, False]

@@ -10,12 +10,12 @@ from steps import Published, Steps, seen, swept, verdict
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
 from jobstore.api.work_service import Work
-from jobstore.commands.jobs import CancelJob
+from jobstore.commands.executions import CancelJob
+from jobstore.dispatching import offers
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import Handlers
-from jobstore.storage import leases
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.v1 import work_service_pb2 as pb
@@ -29,16 +29,16 @@ def published() -> Published:
 
 
 @pytest.fixture
-def dispatcher(database: Database, published: Published, handlers: Handlers) -> Dispatcher:
-    return Dispatcher(database, published, handlers.terms)  # type: ignore[arg-type]
+def dispatcher(database: Database, published: Published, runner: CommandRunner) -> Dispatcher:
+    return Dispatcher(database, published, runner.terms)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-async def steps(database: Database, handlers: Handlers) -> Steps:
+async def steps(database: Database, runner: CommandRunner) -> Steps:
     async with database.transaction() as connection:  # nothing of earlier tests is due
         await connection.execute(text("DELETE FROM executions"))
         await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, handlers)
+    return Steps(database, runner)
 
 
 async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher, published: Published) -> None:
@@ -49,11 +49,11 @@ async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher
 
 
 async def test_offers_do_not_exceed_the_room_and_go_by_priority(
-    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, handlers: Handlers
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     low = await steps.requested(priority=1)
-    high = await Steps(database, handlers).requested(priority=9)
-    middle = await Steps(database, handlers).requested(priority=5)
+    high = await Steps(database, runner).requested(priority=9)
+    middle = await Steps(database, runner).requested(priority=5)
     await seen(database, Stage.EXECUTING, 2)
     await dispatcher.offer()
     await dispatcher.offer()  # the two that are offered take up the room
@@ -64,7 +64,7 @@ async def test_offers_do_not_exceed_the_room_and_go_by_priority(
 
 
 async def test_what_is_marked_and_not_published_is_offered_again(
-    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, handlers: Handlers
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     """Model rule mark_first: marked, committed, and only then published; a broker that loses it loses no job."""
     await steps.requested()
@@ -75,7 +75,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
     assert (await steps.row()).state == "OFFERED"
     published.away = False
     await steps.due(-1)
-    await Dispatcher(database, published, handlers.terms).offer()  # type: ignore[arg-type]
+    await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
@@ -101,28 +101,28 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
         await steps.due(-1)
         async with database.transaction() as connection:
             state = (await steps.row()).state
-            await leases.offer(connection, Stage.EXECUTING, State(state), 1, leases.OfferTerms(5.0, 60.0, 60.0))
+            await offers.offer(connection, Stage.EXECUTING, State(state), 1, offers.OfferTerms(5.0, 60.0, 60.0))
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]
 
 
 async def test_an_outage_of_the_broker_makes_no_interval_grow(
-    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, handlers: Handlers
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     await steps.requested()
     await seen(database, Stage.EXECUTING, 1)
     published.away = True
     for _ in range(5):
         with pytest.raises(TransientError):
-            await Dispatcher(database, published, handlers.terms).offer()  # type: ignore[arg-type]
+            await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
         await steps.due(-1)
     published.away = False
     await dispatcher.offer()
     async with database.transaction() as connection:
         due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
         due_in_s = float(await connection.scalar(due, {"id": steps.execution_id}) or 0)
-    assert 0 < due_in_s <= handlers.terms.offer_again_s
+    assert 0 < due_in_s <= runner.terms.offer_again_s
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
@@ -142,34 +142,34 @@ def renewal(
 
 
 async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(0.1)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await work.RenewLeases(renewal(steps, held=lease + 1), None)).held == [pb.LEASE_STATE_LOST]  # type: ignore[arg-type]
-    await handlers.submit.one(CancelJob(steps.job_id))
+    await runner.submit.one(CancelJob(steps.job_id))
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
 async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await handlers.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
-    answer = await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await runner.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
 
-async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
-    work = Work(database, handlers)
+async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -177,28 +177,30 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
 
 
 async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
-        await swept(database, handlers)
+        await swept(database, runner)
         await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await steps.due(-1)
-    await swept(database, handlers)
+    await swept(database, runner)
     await steps.report(lease, ReportKind.ATTEMPT_FAILED)  # late: the worker was only slow
     row = await steps.row()
     assert (row.state, row.attempt, row.spent) == ("QUEUED", 1, 1)
 
 
-async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
+async def test_an_outcome_that_is_awaited_keeps_its_lease(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
     """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
-    await swept(database, handlers)
+    await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
     await steps.result(lease)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -206,8 +208,10 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database
     assert (row.stage, row.state) == ("JUDGING", "OFFERED")
 
 
-async def test_an_outcome_is_awaited_until_it_is_recorded(steps: Steps, database: Database, handlers: Handlers) -> None:
-    work = Work(database, handlers)
+async def test_an_outcome_is_awaited_until_it_is_recorded(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = Work(database, runner)
     lease = await steps.running()
 
     async def state() -> Any:
@@ -223,9 +227,9 @@ async def test_an_outcome_is_awaited_until_it_is_recorded(steps: Steps, database
 
 
 async def test_a_lease_given_back_is_granted_to_another_at_once(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
     await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
@@ -237,12 +241,12 @@ async def test_a_lease_given_back_is_granted_to_another_at_once(
 
 @pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])
 async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
-    steps: Steps, database: Database, handlers: Handlers, past: str, state: str
+    steps: Steps, database: Database, runner: CommandRunner, past: str, state: str
 ) -> None:
     await steps.running(policy={"deadline_s": 100.0})
     await (steps.deadline_passed() if past == "deadline" else steps.due(-1))
     caught_up = True
-    sweeper = Sweeper(database, handlers, lambda: caught_up)
+    sweeper = Sweeper(database, runner, lambda: caught_up)
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # it has just started: who knows how long nobody could renew
     caught_up = False
@@ -255,7 +259,7 @@ async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
 
 
 async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
-    steps: Steps, database: Database, handlers: Handlers, dispatcher: Dispatcher, published: Published
+    steps: Steps, database: Database, runner: CommandRunner, dispatcher: Dispatcher, published: Published
 ) -> None:
     await steps.requested(policy={"deadline_s": 100.0})
     await steps.deadline_passed()
@@ -264,17 +268,17 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
     assert published.events == []
     assert (await steps.claim()).outcome == "DUPLICATE"
     assert (await steps.row()).state == "QUEUED"
-    await swept(database, handlers)
+    await swept(database, runner)
     assert (await steps.job()).status == "FAILED"
     assert (await steps.logs())[-1].code == "deadline_exceeded"
 
 
-async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, handlers: Handlers) -> None:
+async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
     await steps.requested(policy={"queue_timeout_s": 0.001})
     await seen(database, Stage.EXECUTING, 1)
-    await Sweeper(database, handlers, lambda: True).sweep()
+    await Sweeper(database, runner, lambda: True).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
-    await swept(database, handlers)
+    await swept(database, runner)
     last = (await steps.logs())[-1]
     assert (last.job_status, last.code, last.message) == (
         "FAILED",
@@ -285,22 +289,22 @@ async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database,
 
 
 async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
-    await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
-    await swept(database, handlers)
+    await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
 
 
 async def test_a_result_that_is_not_judged_in_time_fails_and_is_never_decided(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     lease = await steps.judging(policy={"judging_timeout_s": 0.001})
-    await swept(database, handlers)
+    await swept(database, runner)
     last = (await steps.logs())[-1]
     assert (last.job_status, last.code) == ("FAILED", "judging_timeout")
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict())

@@ -13,14 +13,14 @@ from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, Usage, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
-from jobstore.commands.jobs import CancelJob, ExecuteJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.maintenance.sweeper import Forgetting
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.maintenance.reuse_cleanup import Forgetting
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 JUDGE = "a-model (chat, prompt 1)"
@@ -35,7 +35,7 @@ class Life(Steps):
     async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> Answer:
         event = result(self.execution_id, self.job_id, lease, **fields)
         command = ClaimJudging(event, owner or self.validator, room, judge=self.judge)
-        answer: Answer = await self.handlers.claim.one(command)
+        answer: Answer = await self.runner.claim.one(command)
         return answer
 
     async def judged(self, outcome: Outcome = Outcome.PASS, value: Any = "blue", **fields: Any) -> "Life":
@@ -64,9 +64,9 @@ async def empty(database: Database) -> None:
 
 
 @pytest.fixture
-def life(database: Database, handlers: Handlers, empty: None) -> Any:
+def life(database: Database, runner: CommandRunner, empty: None) -> Any:
     del empty
-    return lambda: Life(database, handlers)
+    return lambda: Life(database, runner)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def sure(database: Database) -> str:
     """A deterministic agent of its own for each test."""
     agent_id = f"sure-{uuid4().hex[:8]}"
     async with database.transaction() as connection:
-        await job_reads.put_agent(connection, agent_id, SURE.model_copy(update={"id": agent_id}), create=True)
+        await put_agent(connection, agent_id, SURE.model_copy(update={"id": agent_id}), create=True)
     return agent_id
 
 
@@ -170,7 +170,7 @@ async def test_verdicts_that_nobody_gave_a_name_to_are_not_kept(life: Any, datab
     assert await rows(database) == []
 
 
-async def test_many_results_at_once_and_those_that_came_before(life: Any, handlers: Handlers) -> None:
+async def test_many_results_at_once_and_those_that_came_before(life: Any, runner: CommandRunner) -> None:
     """In one batch: with a recorded result, without, twice the same, and one that is judged."""
     await life().judged()
     lives = [life() for _ in range(4)]
@@ -182,18 +182,18 @@ async def test_many_results_at_once_and_those_that_came_before(life: Any, handle
             await one.result(lease)
         event = result(one.execution_id, one.job_id, lease, value)
         claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE)] * (2 if n == 1 else 1)
-    answers = await handlers.carry_out(claims)
+    answers = await runner.carry_out(claims)
     codes = [answer.code or answer.outcome for answer in answers]
     assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, GRANTED]
     for one in lives[:3]:
         assert (await one.logs())[-1].response_payload["result"] == "blue"
 
 
-async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, handlers: Handlers) -> None:
+async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, runner: CommandRunner) -> None:
     await life().judged()
     cancelled = life()
     lease = await cancelled.running()
-    await handlers.submit.one(CancelJob(cancelled.job_id))
+    await runner.submit.one(CancelJob(cancelled.job_id))
     assert (await cancelled.claim_judging(lease)).outcome == DUPLICATE
     assert (await cancelled.job()).status == "ASSIGNED"
 
@@ -225,8 +225,8 @@ async def test_a_verdict_grows_old(life: Any, database: Database) -> None:
     assert (await life().at_judge()).outcome == GRANTED
 
 
-async def test_reuse_can_be_switched_off(life: Any, database: Database, handlers: Handlers, sure: str) -> None:
-    off = Handlers(database, replace(handlers.terms, reuse=ReuseTerms(0, 0)))
+async def test_reuse_can_be_switched_off(life: Any, database: Database, runner: CommandRunner, sure: str) -> None:
+    off = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(0, 0)))
     await life().judged()
     one = Life(database, off)
     assert (await one.at_judge(value="blue")).outcome == GRANTED
@@ -238,7 +238,7 @@ async def test_reuse_can_be_switched_off(life: Any, database: Database, handlers
 
 
 async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reused(
-    life: Any, sure: str, database: Database, handlers: Handlers
+    life: Any, sure: str, database: Database, runner: CommandRunner
 ) -> None:
     first = life()
     await first.result(await first.running(agent_id=sure, payload={"n": 2**70}), {"text": "bl\0", "n": 2**70})
@@ -260,11 +260,11 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
 
     published = Published()
     await seen(database, Stage.JUDGING, 10)
-    await Dispatcher(database, published, handlers.terms).offer()
+    await Dispatcher(database, published, runner.terms).offer()
     (offered,) = [e for e in published.events if isinstance(e, ResultProduced) and e.job_id == second.job_id]
     assert (offered.result, offered.lease) == ({"text": "bl\0", "n": 2**70}, reused.lease)
     claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE)
-    assert (await handlers.claim.one(claim)).outcome == GRANTED
+    assert (await runner.claim.one(claim)).outcome == GRANTED
 
 
 @pytest.mark.parametrize(
@@ -277,10 +277,10 @@ async def test_another_request_is_another_result(life: Any, sure: str, differs: 
     assert (await second.claim()).outcome == GRANTED
 
 
-async def test_feedback_makes_another_request(life: Any, sure: str, handlers: Handlers) -> None:
+async def test_feedback_makes_another_request(life: Any, sure: str, runner: CommandRunner) -> None:
     first = await life().judged(Outcome.FAIL, agent_id=sure)
     first.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(first.job_id, first.execution_id, resubmission=True))
+    await runner.submit.one(ExecuteJob(first.job_id, first.execution_id, resubmission=True))
     assert (await first.claim()).outcome == GRANTED
 
 
@@ -300,7 +300,7 @@ async def test_an_agent_that_was_changed_gives_no_old_results(
     if requested != "after":
         await second.requested(agent_id=sure)
     async with database.transaction() as connection:
-        await job_reads.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
+        await put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     if requested == "after":
         await second.requested(agent_id=sure)
     if requested == "meanwhile":  # the agent was read before the change, and the row written after it
@@ -317,17 +317,17 @@ async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
     lease = await first.running(agent_id=sure)
     await second.requested(agent_id=sure)
     async with database.transaction() as connection:
-        await job_reads.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
+        await put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     await first.result(lease)
     assert (await second.claim()).outcome == GRANTED
 
 
 async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
-    life: Any, sure: str, database: Database, handlers: Handlers
+    life: Any, sure: str, database: Database, runner: CommandRunner
 ) -> None:
     late = life()
     lease = await late.running(agent_id=sure)
-    await handlers.submit.one(CancelJob(late.job_id))
+    await runner.submit.one(CancelJob(late.job_id))
     await late.result(lease)
     assert await rows(database) == []
     first, second = life(), life()
@@ -338,11 +338,11 @@ async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
     assert row.job_id == first.job_id
 
 
-async def test_a_result_grows_old(life: Any, sure: str, database: Database, handlers: Handlers) -> None:
+async def test_a_result_grows_old(life: Any, sure: str, database: Database, runner: CommandRunner) -> None:
     first, second = life(), life()
     await first.result(await first.running(agent_id=sure))
-    short = Handlers(database, replace(handlers.terms, reuse=ReuseTerms(result_age_s=1e-6)))
-    second.handlers = short
+    short = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(result_age_s=1e-6)))
+    second.runner = short
     await second.requested(agent_id=sure)
     assert (await second.claim()).outcome == GRANTED
 
