@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
-from free_ports import free_port
+from support.free_ports import free_port
 
 from faults.links import Link
 from faults.observed import Death, Stop, Terms

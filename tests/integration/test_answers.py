@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from fakes import FakeLeases
 from sqlalchemy import text
 from steps import Steps, new_job, reported, result, verdict
+from support.fakes import FakeLeases
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id

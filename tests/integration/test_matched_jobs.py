@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from fakes import until
 from sqlalchemy import text
 from steps import Steps, new_job
+from support.fakes import until
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from edited import edited
-from factories import record
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from steps import Steps, verdict
+from support.factories import record
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id

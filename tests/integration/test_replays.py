@@ -5,9 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from factories import incoming
 from sqlalchemy import text
 from steps import Steps, new_job, reported, result, verdict
+from support.factories import incoming
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id

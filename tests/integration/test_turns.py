@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from fakes import until
 from sqlalchemy import text
 from steps import Published, Steps, new_job, seen
+from support.fakes import until
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit

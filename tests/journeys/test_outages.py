@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import psutil
 from faults.reading import GROUPS, Tables, differences, quiet, topics
-from system import Agent, Judge, System
+from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id

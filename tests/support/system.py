@@ -14,7 +14,6 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
-from fakes import until
 from faults.reading import Tables, quiet
 
 from contracts.client import JobStoreClient
@@ -22,6 +21,7 @@ from contracts.resources import Job, JobLog, NewJob, Policy
 from contracts.status import RESTING
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
+from support.fakes import until
 
 WAIT_S = 60
 START_S = 90

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
-from fake_operations import FakeOperations, Refusal
 
 from contracts.convert import (
     agent_message,
@@ -29,6 +28,7 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from support.fake_operations import FakeOperations, Refusal
 
 TOKEN = "a-token"
 Status = grpc.StatusCode
