@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import psutil
-from faults.reading import GROUPS, Tables, differences, quiet, topics
+from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
 from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested

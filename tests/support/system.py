@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
-from faults.reading import Tables, quiet
+from faults.checking.reading import Tables, quiet
 
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from localstack.process import ServiceSpec
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PARTS = ("proto", "services/servicekit", "services/executor", "services/validator")
 
 
@@ -19,7 +19,7 @@ def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path) -> S
             return None
         path = ":".join(str(directory / part) for part in ("proto", "services/servicekit", f"services/{kind}"))
     elif version == "newer":
-        path, argv = f"{ROOT / 'tests'}:{path}".rstrip(":"), [sys.executable, "-m", "faults.newer", kind]
+        path, argv = f"{ROOT / 'tests'}:{path}".rstrip(":"), [sys.executable, "-m", "faults.stack.newer", kind]
     return replace(spec, argv=argv, env={**spec.env, "PYTHONPATH": path})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from faults.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, AgentCall, Fault, LogRow, Observed
+from faults.checking.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, AgentCall, Fault, LogRow, Observed
 
 #: What is done to a process explains that what it called is called again; what is done to others does not.
 ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})

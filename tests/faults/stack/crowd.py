@@ -16,8 +16,8 @@ from contracts.events import CancelRequested, ExecuteRequested
 from contracts.identity import execution_id_of_key
 from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
-from faults.observed import Asked, Cancelled, Poison
-from faults.strangers import CRITERIA, HABITS, STEADY
+from faults.checking.observed import Asked, Cancelled, Poison
+from faults.stack.strangers import CRITERIA, HABITS, STEADY
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 

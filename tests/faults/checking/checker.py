@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
-from faults import calls
-from faults.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
+from faults.checking import calls
+from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
 
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})

@@ -17,10 +17,10 @@ import psutil
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from faults.observed import VERSIONS, Fault
-from faults.reading import GROUPS
+from faults.checking.observed import VERSIONS, Fault
+from faults.checking.reading import GROUPS
 from faults.schedule import Planned
-from faults.world import World
+from faults.stack.world import World
 
 #: A part that was ended is ready again within this, also where others are ended meanwhile.
 BACK_S = 240.0

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
-from faults.observed import ExecutionRow, JobRow, LogRow, Record
+from faults.checking.observed import ExecutionRow, JobRow, LogRow, Record
 
 GROUPS = {
     "execute-requested": ("signoff-executor",),

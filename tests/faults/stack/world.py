@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 from support.free_ports import free_port
 
-from faults.links import Link
-from faults.observed import Death, Stop, Terms
-from faults.strangers import Agents, Judge, serve
-from faults.versions import of_version
+from faults.checking.observed import Death, Stop, Terms
+from faults.stack.links import Link
+from faults.stack.strangers import Agents, Judge, serve
+from faults.stack.versions import of_version
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, signoff_services

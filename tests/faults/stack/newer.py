@@ -1,4 +1,4 @@
-"""A worker of a version to come: `python -m faults.newer executor`."""
+"""A worker of a version to come: `python -m faults.stack.newer executor`."""
 
 import json
 import runpy

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
-from faults.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
+from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
 from localstack.judge import judge_document
 
 WORD = "blue"
