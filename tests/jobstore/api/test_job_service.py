@@ -1,129 +1,28 @@
-"""The gRPC doors, as a client without our code meets them: tokens, bad input, codes, pages, watches."""
+"""JobService as a client without our code meets it: bad input, codes, pages, batches and watches."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import grpc
 import pytest
+from api_calls import ADMINISTRATOR, JOB, PAYLOAD_MAX, Status, create, refused
 from google.protobuf import json_format
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
 from contracts.status import ReportKind
-from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Agents, Jobs
-from jobstore.api.server import create_server, serving
-from jobstore.api.work_service import Work
-from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
 from jobstore.reads import jobs as job_reads
 from jobstore.runner import Handlers
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
-from signoff.v1 import work_service_pb2 as work_pb
-from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
-from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
-from signoff.v1.work_service_pb2_grpc import WorkServiceStub, add_WorkServiceServicer_to_server
-
-Status = grpc.StatusCode
-ADMINISTRATOR = (("authorization", "Bearer the administrator's"),)
-WORKER = (("authorization", "Bearer a worker's"),)
-PAYLOAD_MAX = 10_000
-JOB = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
-
-
-@pytest.fixture(scope="module")
-async def watches(database: Database) -> AsyncIterator[Watches]:
-    made = Watches(database)
-    running = asyncio.create_task(made.run())
-    yield made
-    running.cancel()
-
-
-@pytest.fixture(scope="module")
-async def channel(database: Database, handlers: Handlers, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
-    server, servicer = create_server(Tokens("the administrator's", "a worker's"))
-    batches = Batches(database, Operator(database, handlers), PAYLOAD_MAX)
-    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, PAYLOAD_MAX), server)
-    add_AgentServiceServicer_to_server(Agents(database), server)
-    add_WorkServiceServicer_to_server(Work(database, handlers), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    await serving(servicer, ready=True)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
-        yield opened
-    await server.stop(0)
-
-
-@pytest.fixture
-def jobs(channel: grpc.aio.Channel) -> Any:
-    return JobServiceStub(channel)
 
 
 @pytest.fixture
 def steps(database: Database, handlers: Handlers) -> Steps:
     return Steps(database, handlers)
-
-
-@pytest.fixture
-def agents(channel: grpc.aio.Channel) -> Any:
-    return AgentServiceStub(channel)
-
-
-def create(**fields: Any) -> jobs_pb.CreateJobRequest:
-    return json_format.ParseDict({"job": {**JOB, **fields}}, jobs_pb.CreateJobRequest())
-
-
-async def refused(call: Any) -> tuple[grpc.StatusCode, str, str]:
-    """The status, stable code and message of a call that must fail."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    error = caught.value
-    code = dict(error.trailing_metadata() or ()).get("signoff-code", "")
-    return error.code(), str(code), error.details() or ""
-
-
-@pytest.mark.parametrize(
-    ("metadata", "status"),
-    [
-        ((), Status.UNAUTHENTICATED),
-        ((("authorization", "Bearer wrong"),), Status.UNAUTHENTICATED),
-        ((("authorization", ""),), Status.UNAUTHENTICATED),
-        (WORKER, Status.PERMISSION_DENIED),
-    ],
-)
-async def test_every_door_asks_for_the_token(jobs: Any, agents: Any, metadata: Any, status: grpc.StatusCode) -> None:
-    assert (await refused(jobs.GetJob(jobs_pb.GetJobRequest(job_id="x"), metadata=metadata)))[0] is status
-    assert (await refused(agents.ListAgents(agents_pb.ListAgentsRequest(), metadata=metadata)))[0] is status
-    with pytest.raises(grpc.aio.AioRpcError) as watched:
-        async for _ in jobs.WatchJobs(jobs_pb.WatchJobsRequest(), metadata=metadata):
-            pass
-    assert watched.value.code() is status
-
-
-async def test_the_administrators_token_does_not_open_the_workers_door(channel: grpc.aio.Channel) -> None:
-    work: Any = WorkServiceStub(channel)
-    request = work_pb.RenewLeasesRequest(owner=str(uuid4()), kind=work_pb.WORK_KIND_EXECUTING)
-    assert (await refused(work.RenewLeases(request, metadata=ADMINISTRATOR)))[0] is Status.PERMISSION_DENIED
-    await work.RenewLeases(request, metadata=WORKER)
-
-
-async def test_health_and_reflection_are_open(channel: grpc.aio.Channel) -> None:
-    health: Any = health_pb2_grpc.HealthStub(channel)
-    answer = await health.Check(health_pb2.HealthCheckRequest(service="signoff.v1.JobService"))
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    async for listed in call:
-        names = {service.name for service in listed.list_services_response.service}
-    assert {"signoff.v1.JobService", "signoff.v1.AgentService", "signoff.v1.WorkService"} <= names
 
 
 @pytest.mark.parametrize(
@@ -292,41 +191,3 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     call.cancel()
     assert {(job.progress, job.progress_message) for job in (got, listed, watched)} == {(0.5, "half")}
     assert [log.progress for log in logs if log.HasField("progress")] == [0.5]
-
-
-async def test_agents_are_created_once_changed_and_disabled(jobs: Any, agents: Any) -> None:
-    new = {"id": f"agent-{uuid4().hex}", "name": "One", "url": "http://127.0.0.1:1/", "capabilities": ["b", "a"]}
-    request = json_format.ParseDict({"agent": new}, agents_pb.CreateAgentRequest())
-    for _ in range(2):
-        made = await agents.CreateAgent(request, metadata=ADMINISTRATOR)
-    assert (made.agent.enabled, list(made.agent.capabilities)) == (True, ["b", "a"])
-    other = json_format.ParseDict({"agent": {**new, "name": "Two"}}, agents_pb.CreateAgentRequest())
-    assert (await refused(agents.CreateAgent(other, metadata=ADMINISTRATOR)))[:2] == (
-        Status.ALREADY_EXISTS,
-        "agent_conflict",
-    )
-    update = agents_pb.UpdateAgentRequest(agent_id=new["id"], agent=other.agent)
-    assert (await agents.UpdateAgent(update, metadata=ADMINISTRATOR)).agent.name == "Two"
-    await agents.DisableAgent(agents_pb.DisableAgentRequest(agent_id=new["id"]), metadata=ADMINISTRATOR)
-    job_id = (await jobs.CreateJob(create(agent_id=new["id"]), metadata=ADMINISTRATOR)).job.id
-    call = jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
-    assert (await refused(call))[:2] == (Status.FAILED_PRECONDITION, "agent_disabled")
-    unknown = agents.GetAgent(agents_pb.GetAgentRequest(agent_id="nobody"), metadata=ADMINISTRATOR)
-    assert (await refused(unknown))[:2] == (Status.NOT_FOUND, "unknown_agent")
-
-
-async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to import
-    from alembic.migration import MigrationContext  # noqa: PLC0415
-
-    from jobstore.storage.tables import metadata  # noqa: PLC0415
-
-    async with database.transaction() as connection:
-        differences = await connection.run_sync(
-            lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata)
-        )
-    assert differences == []
-
-
-async def test_migrating_many_times_at_once_is_migrating_once(database: Database) -> None:
-    await asyncio.gather(*(database.migrate() for _ in range(4)))

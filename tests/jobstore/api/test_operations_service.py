@@ -1,4 +1,4 @@
-"""The doors of limits, and who is paused."""
+"""OperationsService: limits are set, paused, resumed and removed, and agents are paused by them."""
 
 from typing import Any
 from uuid import uuid4
