@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-from real_console import RealConsole, real_console
+from support.real_console import RealConsole, real_console
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
