@@ -34,7 +34,7 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 @pytest.fixture(scope="module")
 async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens("the administrator's", "a worker's"))
-    batches = Batches(database, Operator(database, runner), PAYLOAD_MAX)
+    batches = Batches(database, Operator(database, runner))
     add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(Agents(database), server)
     add_WorkServiceServicer_to_server(Work(database, runner), server)
