@@ -20,7 +20,7 @@ from jobstore.handlers import EventHandlers
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.reuse_cleanup import Forgetting
+from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -89,7 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.listen(wake, watches.follow),
             sweeper.run(),
-            Forgetting(database, terms.reuse).run(),
+            ReuseCleanup(database, terms.reuse).run(),
             matcher.run(),
             watches.run(),
             operator.run(),

@@ -1,7 +1,6 @@
 """Offers what is due to the workers: marked first, committed, and only then published (DESIGN section 5)."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +13,7 @@ from jobstore.domain.terms import Terms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
-from servicekit.process.runtime import wait_for_wake
-
-log = logging.getLogger(__name__)
+from servicekit.process.runtime import run_forever
 
 OFFERS_MAX = 500
 OFFER_AGAIN_MAX_S = 60.0
@@ -42,15 +39,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Offer, for ever; woken by each commit that queues something."""
-        while True:
-            try:
-                more = await self.offer()
-            except TransientError as error:
-                log.warning("dispatcher waits", extra={"code": error.code, "reason": str(error)})
-                more = False
-                await asyncio.sleep(POLL_S)
-            if not more:
-                await wait_for_wake(self.wake, self._wait_s)
+        await run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake)
 
     async def offer(self) -> bool:
         """Offer what is due and has room, once; whether there may be more."""

@@ -1,10 +1,5 @@
-"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own.
+"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own."""
 
-And forgets what is too old to be reused.
-"""
-
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 
@@ -12,12 +7,9 @@ from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
-
-log = logging.getLogger(__name__)
+from servicekit.process.runtime import run_forever
 
 BATCH_MAX = 500
-FORGET_PERIOD_S = 10.0
 
 
 class Sweeper:
@@ -38,12 +30,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep, for ever."""
-        while True:
-            try:
-                await self.sweep()
-            except TransientError as error:
-                log.warning("sweeper waits", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(self._period_s)
+        await run_forever(self.sweep, name="sweeper", every_s=self._period_s)
 
     async def sweep(self) -> None:
         """Act once on what has lapsed or is out of time."""

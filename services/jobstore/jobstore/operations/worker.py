@@ -5,7 +5,6 @@ changes nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,10 +23,8 @@ from jobstore.operations.repository import Answered, Item, execution_of
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError, TransientError
-from servicekit.process.runtime import wait_for_wake
-
-log = logging.getLogger(__name__)
+from servicekit.errors import PermanentError
+from servicekit.process.runtime import run_forever
 
 #: Items that are asked for at once; what others ask for meanwhile comes between.
 ITEMS_MAX = 200
@@ -71,15 +68,13 @@ class OperationWorker:
 
     async def run(self) -> None:
         """Go on, for ever; woken by whatever is asked of an operation, and by each execution that ends."""
-        while True:
-            try:
-                more = await self.work()
-            except TransientError as error:
-                log.warning("operations wait", extra={"code": error.code, "reason": str(error)})
-                more = False
-            if not more:
-                await asyncio.sleep(REST_S)
-                await wait_for_wake(self.wake, POLL_S)
+        await run_forever(self._work_or_rest, name="operations", every_s=POLL_S, wake=self.wake)
+
+    async def _work_or_rest(self) -> bool:
+        more = await self.work()
+        if not more:
+            await asyncio.sleep(REST_S)
+        return more
 
     async def work(self) -> bool:
         """Do one chunk of one operation, and note what has ended; whether there may be more to do."""
