@@ -31,11 +31,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
-from jobstore.database import Database
-from jobstore.leases import OfferTerms
-from jobstore.repository import Repository
-from jobstore.states import Stage
-from jobstore.turns import _HEADS, Turns
+from jobstore.dispatching.execution_offers import _HEADS, Turns
+from jobstore.domain.model import Stage
+from jobstore.storage.database import Database
+from jobstore.storage.leases import OfferTerms
+from jobstore.storage.repository import Repository
 from localstack.backing import infrastructure
 
 TENANTS, JOBS_EACH = 100, 10

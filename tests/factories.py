@@ -15,8 +15,8 @@ from contracts.resources import Policy
 from contracts.status import Delivery
 from contracts.status import Protocol as AgentProtocol
 from executor.ports import Grant
-from servicekit.subscription import Incoming
-from servicekit.worker import Lease
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import Lease
 
 _leases = count(1)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from contracts.events import Event
 from executor.ports import Call, Claim, Grant, Turned
 from servicekit.errors import TransientError
-from servicekit.worker import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import Lease, LeaseState, Renewal
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:

@@ -9,20 +9,20 @@ from uuid import uuid4
 import asyncpg
 
 from console.app import Server, create_app
-from console.live import Live
+from console.live.hub import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
-from jobstore import queries
-from jobstore.batches import Batches
-from jobstore.database import Database
-from jobstore.dead_letters import DeadLetters
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers, Terms
-from jobstore.operating import Operator
-from jobstore.operations_service import Operations
-from jobstore.services import Agents, Jobs
-from jobstore.tokens import Tokens
-from jobstore.watches import Watches
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.operations_service import Operations
+from jobstore.api.server import create_server, serving
+from jobstore.insights.dead_letters import DeadLetters
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
+from jobstore.publishing.watches import Watches
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers, Terms
+from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -85,7 +85,7 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         database = await stack.enter_async_context(fresh_database(postgres))
         async with database.transaction() as connection:
             writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
-            await queries.put_agent(connection, "writer", writer, create=True)
+            await job_reads.put_agent(connection, "writer", writer, create=True)
         handlers, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
         live = Live(client)

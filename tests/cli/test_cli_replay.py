@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.events import CancelRequested
 from contracts.topics import REPLAY_HEADER, TOPICS
-from servicekit.topics import ensure_topics, when_there
+from servicekit.kafka.topics import ensure_topics, when_there
 
 TOPIC = "cancel-requested"
 

@@ -14,9 +14,9 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import ExecuteJob
-from jobstore.rollups import Rollups
-from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport
+from jobstore.commands.jobs import ExecuteJob
+from jobstore.insights.rollups import Rollups
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 HTML = "<h1>Blue</h1><script>alert(1)</script>"

@@ -12,7 +12,7 @@ from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
-from servicekit.worker import Worker
+from servicekit.leasing.worker import Worker
 
 RESULT_MAX_BYTES = 100_000
 

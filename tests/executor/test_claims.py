@@ -9,11 +9,11 @@ from fake_work import FakeWork
 
 from contracts.identity import new_execution_id
 from contracts.status import Delivery
-from executor.jobstore import GrpcExecutions
+from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant, Turned
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leases import CLAIMS_MAX, GrpcLeases
-from servicekit.worker import LeaseState
+from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
+from servicekit.leasing.worker import LeaseState
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 

@@ -13,12 +13,12 @@ from contracts.resources import NewJob
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentTimeoutError
-from executor.execution import Told, storable
 from executor.handlers import Handlers
 from executor.ports import Turned
+from executor.reporting import Told, storable
 from servicekit.errors import PermanentError
-from servicekit.subscription import Incoming
-from servicekit.worker import LeaseState
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import LeaseState
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fault_agent import drips, hangs, pours, says, sends
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from servicekit.worker import LeaseState
+from servicekit.leasing.worker import LeaseState
 
 DONE = status("succeeded", result="blue")
 PASSING = {

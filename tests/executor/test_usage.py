@@ -13,8 +13,8 @@ from contracts.resources import Usage
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
-from executor.execution import BUDGET_EXHAUSTED
 from executor.handlers import Handlers
+from executor.reporting import BUDGET_EXHAUSTED
 from servicekit.budget import Budget
 
 SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}

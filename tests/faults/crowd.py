@@ -18,8 +18,8 @@ from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
 from faults.observed import Asked, Cancelled, Poison
 from faults.strangers import CRITERIA, HABITS, STEADY
-from servicekit.broker import Outgoing, Publisher
 from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing, Publisher
 
 DOORS = ("grpc", "rest", "rest key", "event", "event inline", "batch", "rest batch")
 CANCEL_DOORS = ("grpc", "rest", "event")

@@ -6,12 +6,12 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from servicekit import broker
+from servicekit.kafka import publisher
 
-_outgoing = broker.outgoing
+_outgoing = publisher.outgoing
 
 
-def outgoing(*arguments: Any, **options: Any) -> broker.Outgoing:
+def outgoing(*arguments: Any, **options: Any) -> publisher.Outgoing:
     """An event as it will be: with a field and a header more."""
     record = _outgoing(*arguments, **options)
     body = {**json.loads(record.value), "yet_unknown": {"since": "the next version"}}
@@ -19,5 +19,5 @@ def outgoing(*arguments: Any, **options: Any) -> broker.Outgoing:
 
 
 if __name__ == "__main__":
-    broker.outgoing = outgoing
+    publisher.outgoing = outgoing
     runpy.run_module(sys.argv.pop(), run_name="__main__", alter_sys=True)

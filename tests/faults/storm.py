@@ -21,7 +21,7 @@ from faults.reading import Tables, differences, quiet, topics
 from faults.rebuilding import rebuilt
 from faults.strangers import registered
 from faults.world import World, world
-from servicekit.broker import Outgoing, Publisher
+from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import until_answered
 
 QUIET_S = 120.0

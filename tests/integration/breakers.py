@@ -9,10 +9,10 @@ from steps import Published, Steps
 
 from contracts.resources import Agent
 from contracts.status import Circuit, ReportKind
-from jobstore import queries
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
-from jobstore.handlers import Handlers
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 
 FAILURES = 3
 
@@ -61,7 +61,7 @@ class Breakers:
 
     async def agent(self) -> Agent:
         async with self.database.session() as session:
-            agent = await queries.agent_by_id(session, "writer")
+            agent = await job_reads.agent_by_id(session, "writer")
         assert agent is not None
         return agent
 

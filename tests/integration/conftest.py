@@ -10,11 +10,11 @@ from steps import Published, seen
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
-from jobstore import queries
-from jobstore.breaker import BreakerTerms
-from jobstore.database import Database
-from jobstore.handlers import Handlers, Terms
-from jobstore.states import Stage
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.model import Stage
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers, Terms
+from jobstore.storage.database import Database
 
 POLICY = Policy(
     max_submissions=3,
@@ -41,7 +41,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await made.migrate()
     async with made.transaction() as connection:
         new = NewAgent(name="writer", url="http://127.0.0.1:1/")
-        await queries.put_agent(connection, "writer", new, create=True)
+        await job_reads.put_agent(connection, "writer", new, create=True)
     yield made
     await made.close()
 
@@ -60,7 +60,7 @@ async def world(database: Database, database_url: str, handlers: Handlers) -> As
         await made.sql(f"DELETE FROM {table}")
     async with database.transaction() as connection:
         new = NewAgent(name="other", url="http://127.0.0.1:2/")
-        await queries.put_agent(connection, "other", new, create=True)
+        await job_reads.put_agent(connection, "other", new, create=True)
     await seen(database, Stage.EXECUTING, 10)
     yield made
     await other.close()

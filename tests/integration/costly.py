@@ -6,17 +6,17 @@ from steps import Steps, result, verdict
 
 from contracts.resources import NewAgent, Usage
 from contracts.status import Outcome, ReportKind
-from jobstore import queries
-from jobstore.grants import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
-from jobstore.handlers import Handlers
-from jobstore.work import ClaimJudging
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.granting import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
 
 
 async def costly_and_reused(life: Callable[[str], Steps], handlers: Handlers) -> None:
     steps = life("over its budget")
     async with steps.database.transaction() as connection:
         sure = NewAgent(name="sure", url="http://127.0.0.1:1/", deterministic=True)
-        await queries.put_agent(connection, "sure", sure, create=True)
+        await job_reads.put_agent(connection, "sure", sure, create=True)
     lease = await steps.running(policy={"budget_usd": 0.3})
     await steps.report(lease, ReportKind.CALL_FAILED, seq=2, usage=Usage(input_tokens=7, cost_usd=0.1))
     await steps.result(lease, "costly", usage=Usage(output_tokens=5, cost_usd=0.2))

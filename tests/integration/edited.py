@@ -9,9 +9,9 @@ from steps import Steps, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import JobEdit
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import ExecuteJob
-from jobstore.edits import EditJob
-from jobstore.ledger import AS_IT_IS, Asked
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import ExecuteJob
+from jobstore.commands.unit_of_work import AS_IT_IS, Asked
 
 
 async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dict[str, Any]:

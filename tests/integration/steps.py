@@ -10,15 +10,15 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import queries
-from jobstore.commands import CreateJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.grants import Answer
-from jobstore.handlers import Handlers
-from jobstore.repository import Repository
-from jobstore.states import Kind, Stage
-from jobstore.sweeper import Sweeper
-from jobstore.work import ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from jobstore.commands.granting import Answer
+from jobstore.commands.jobs import CreateJob, ExecuteJob
+from jobstore.domain.model import Kind, Stage
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
 
 CRITERIA = 'Says "blue"'
@@ -172,4 +172,4 @@ async def able_agents(database: Database) -> None:
     async with database.transaction() as connection:
         for name in ("able", "abler"):
             new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
-            await queries.put_agent(connection, name, new, create=True)
+            await job_reads.put_agent(connection, name, new, create=True)

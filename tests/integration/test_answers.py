@@ -13,14 +13,14 @@ from steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
-from jobstore.commands import CancelJob, Command, ExecuteJob
-from jobstore.database import Database, RaceError
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport
+from jobstore.commands.granting import DUPLICATE, GRANTED, REFUSAL
+from jobstore.commands.jobs import CancelJob, Command, ExecuteJob
+from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
-from jobstore.grants import DUPLICATE, GRANTED, REFUSAL
-from jobstore.handlers import Handlers
-from jobstore.states import Refusal
-from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
-from servicekit.worker import Worker
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database, RaceError
+from servicekit.leasing.worker import Worker
 
 
 @pytest.fixture

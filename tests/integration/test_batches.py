@@ -12,18 +12,19 @@ from steps import CRITERIA, Published, Steps, seen
 from contracts.convert import new_job_of, operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
-from jobstore import limit_rows, operations
-from jobstore.batches import Batches
-from jobstore.commands import CreateAndExecute, CreateJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
+from jobstore.api.operations_service import Operations
+from jobstore.commands.jobs import CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.limits import batch_limit
+from jobstore.domain.model import Stage
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.handlers import Handlers
-from jobstore.limits import batch_limit
-from jobstore.operating import Operator
-from jobstore.operations_service import Operations
-from jobstore.states import Stage
-from jobstore.watches import Watches
+from jobstore.operations import repository
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
+from jobstore.publishing.watches import Watches
+from jobstore.runner import Handlers
+from jobstore.storage import limits
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
@@ -56,7 +57,7 @@ class World:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.batches.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
-            job.execution_id = operations.execution_of(UUID(batch.id), job.job_id)
+            job.execution_id = repository.execution_of(UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
@@ -302,7 +303,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert logs[-1].message == "cancelled by ada: no more"
 
     late_id = request.jobs[4].id  # a process that was slow, and asks now
-    execution = ExecuteJob(late_id, operations.execution_of(batch_id, late_id), chosen=True)
+    execution = ExecuteJob(late_id, repository.execution_of(batch_id, late_id), chosen=True)
     late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
     with pytest.raises(RefusedError) as refused:
         await world.handlers.submit.one(late)
@@ -371,4 +372,4 @@ async def test_the_limit_of_a_batch_is_no_door_for_people(world: World) -> None:
     with pytest.raises(InvalidError):
         await world.doors.Pause(pb.PauseRequest(name=name, paused=False), NOBODY)
     async with world.database.session() as session:
-        assert await limit_rows.one(session, name)
+        assert await limits.one(session, name)

@@ -9,13 +9,13 @@ from steps import Steps, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import ExecuteJob
-from jobstore.database import Database
+from jobstore.api.work_service import Work
+from jobstore.commands.granting import BUDGET_EXHAUSTED, GRANTED, REFUSAL
+from jobstore.commands.jobs import ExecuteJob
+from jobstore.domain.transitions import TOKENS_MAX
 from jobstore.errors import RefusedError
-from jobstore.grants import BUDGET_EXHAUSTED, GRANTED, REFUSAL
-from jobstore.handlers import Handlers
-from jobstore.transitions import TOKENS_MAX
-from jobstore.work_service import Work
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from signoff.v1 import work_service_pb2 as pb
 
 USD = {"budget_usd": 1.0}

@@ -14,14 +14,14 @@ from contracts import convert
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
-from jobstore import leases
-from jobstore.commands import CancelJob
-from jobstore.dispatcher import Dispatcher
-from jobstore.grants import Answer
-from jobstore.services import Agents
-from jobstore.states import Kind
-from jobstore.turns import Turns
-from jobstore.work import ClaimExecution, RecordReport
+from jobstore.api.job_service import Agents
+from jobstore.commands.claims import ClaimExecution, RecordReport
+from jobstore.commands.granting import Answer
+from jobstore.commands.jobs import CancelJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.dispatching.execution_offers import Turns
+from jobstore.domain.model import Kind
+from jobstore.storage import leases
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = leases.OfferTerms(5.0, 60.0, 60.0)

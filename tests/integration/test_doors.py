@@ -15,16 +15,16 @@ from sqlalchemy import text
 from steps import Steps
 
 from contracts.status import ReportKind
-from jobstore import queries
-from jobstore.batches import Batches
-from jobstore.database import Database
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers
-from jobstore.operating import Operator
-from jobstore.services import Agents, Jobs
-from jobstore.tokens import Tokens
-from jobstore.watches import Watches
-from jobstore.work_service import Work
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import Work
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
+from jobstore.publishing.watches import Watches
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import work_service_pb2 as work_pb
@@ -256,7 +256,7 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        published = await queries.published(connection)
+        published = await job_reads.published(connection)
     watches.follow(published)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
@@ -285,7 +285,7 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        watches.follow(await queries.published(connection))
+        watches.follow(await job_reads.published(connection))
     call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
     await call.read()
     watched = (await call.read()).job
@@ -319,7 +319,7 @@ async def test_the_tables_are_what_the_migrations_make(database: Database) -> No
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to import
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
-    from jobstore.models import metadata  # noqa: PLC0415
+    from jobstore.storage.tables import metadata  # noqa: PLC0415
 
     async with database.transaction() as connection:
         differences = await connection.run_sync(

@@ -13,12 +13,13 @@ from contracts.identity import new_execution_id
 from contracts.jsontext import members, parse_json
 from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
-from jobstore import queries, records, relay
-from jobstore.commands import CreateJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.edits import EditJob
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import CreateJob, ExecuteJob
 from jobstore.errors import NotFoundError, RefusedError
-from jobstore.handlers import Handlers
+from jobstore.publishing import job_changed, relay
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def refused(steps: Steps, version: int | None = None, **fields: Any) -> st
 
 async def stored(steps: Steps) -> dict[str, Any]:
     async with steps.database.session() as session:
-        view = await queries.job(session, steps.job_id)
+        view = await job_reads.job(session, steps.job_id)
     assert view is not None
     return {name: value for name, value in view.items() if name != "policy_text"}
 
@@ -132,7 +133,7 @@ async def test_the_same_new_job_is_the_edited_one(steps: Steps) -> None:
 async def test_a_pending_job_is_matched_by_what_it_now_needs(steps: Steps, database: Database) -> None:
     new = NewAgent(name="able", url="http://127.0.0.1:1/", capabilities=["edits"])
     async with database.transaction() as connection:
-        await queries.put_agent(connection, "able", new, create=True)
+        await job_reads.put_agent(connection, "able", new, create=True)
     await steps.created(agent_id=None)
     view = await edited(steps, capabilities=["edits"])
     assert (view["status"], view["agent_id"], view["version"]) == ("ASSIGNED", "able", 3)
@@ -157,7 +158,7 @@ async def test_a_fact_is_as_it_was_however_late_it_is_told(steps: Steps) -> None
 async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
         rows = await session.execute(relay._ROWS, {"after": 0, "until": 2**62, "most": 100_000, "bytes": 2**62})
-        return [records.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
+        return [job_changed.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
 
 
 async def test_a_job_made_and_edited_in_one_transaction_is_both(handlers: Handlers, steps: Steps) -> None:

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 from steps import Steps
 
-from jobstore import gauges, overview, rollups
-from jobstore.database import Database
-from jobstore.handlers import Handlers
-from jobstore.rollups import Rollups
+from jobstore.insights import gauges, overview, rollups
+from jobstore.insights.rollups import Rollups
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.v1 import operations_service_pb2 as pb
 

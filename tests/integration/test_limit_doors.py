@@ -6,14 +6,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from jobstore import queries
-from jobstore.batches import Batches
-from jobstore.database import Database
+from jobstore.api.operations_service import Operations
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.handlers import Handlers
-from jobstore.operating import Operator
-from jobstore.operations_service import Operations
-from jobstore.watches import Watches
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
+from jobstore.publishing.watches import Watches
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
 
@@ -82,6 +82,6 @@ async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_
     for name, value in paused.items():
         await doors.Pause(pb.PauseRequest(name=name, paused=value), NOBODY)
     async with database.session() as session:
-        agent = await queries.agent_by_id(session, "writer")
+        agent = await job_reads.agent_by_id(session, "writer")
     assert agent is not None
     assert agent.paused is is_paused

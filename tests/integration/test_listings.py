@@ -12,10 +12,11 @@ from steps import Steps, new_job, verdict
 
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus, Outcome, ReportKind
-from jobstore import listings, queries
-from jobstore.commands import CreateJob
-from jobstore.database import Database
-from jobstore.handlers import Handlers
+from jobstore.commands.jobs import CreateJob
+from jobstore.reads import job_list
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 
 BATCH = uuid4()
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,10 +60,10 @@ async def listed(
 ) -> list[str]:
     """All that match, page by page."""
     found: list[str] = []
-    behind: listings.Place | None = None
+    behind: job_list.Place | None = None
     while True:
         async with database.transaction() as connection:
-            page = await listings.list_jobs(
+            page = await job_list.list_jobs(
                 connection, limit=limit, chosen=JobFilter(**chosen), order=order, behind=behind
             )
         found += [view["id"] for view in page.views]
@@ -110,7 +111,7 @@ async def test_every_filter_finds_what_matches_and_nothing_else(
     wanted = sorted(job_id for job_id, row in jobs.items() if matches(row))
     assert sorted(await listed(database, order=order, **chosen)) == wanted
     async with database.transaction() as connection:
-        counts, searched = await listings.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
+        counts, searched = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
     assert (searched is not None) == ("text" in chosen)
     if "statuses" not in chosen:
         assert sum(counts.values()) == len(wanted)
@@ -120,9 +121,9 @@ async def test_counts_are_by_status_and_end_at_their_limit(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.transaction() as connection:
-        assert await listings.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, None)
-        monkeypatch.setattr(listings, "COUNTED_MAX", 4)
-        counts, _ = await listings.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
+        assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, None)
+        monkeypatch.setattr(job_list, "COUNTED_MAX", 4)
+        counts, _ = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
     assert counts == {"PENDING": 4, "ASSIGNED": 4}
     assert len(jobs) == NUMBERS
 
@@ -130,9 +131,9 @@ async def test_counts_are_by_status_and_end_at_their_limit(
 async def test_a_search_that_ends_before_its_page_is_full_goes_on_where_it_ended(
     database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listings, "SEARCHED_MAX", 10)
+    monkeypatch.setattr(job_list, "SEARCHED_MAX", 10)
     async with database.transaction() as connection:
-        first = await listings.list_jobs(connection, limit=5, chosen=JobFilter(text="page"))
+        first = await job_list.list_jobs(connection, limit=5, chosen=JobFilter(text="page"))
     assert (len(first.views) < 5, first.next is not None, first.searched) == (True, True, 10)
     assert sorted(await listed(database, 5, text="page")) == sorted(i for i, row in jobs.items() if "page" in row.title)
 
@@ -141,7 +142,7 @@ async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Ma
     assert jobs
     for chosen in (JobFilter(), JobFilter(text="page")):
         async with database.transaction() as connection:
-            page = await listings.list_jobs(connection, limit=3, chosen=chosen, texts=False)
+            page = await job_list.list_jobs(connection, limit=3, chosen=chosen, texts=False)
         assert all((view["acceptance_criteria"], view["payload"]) == ("", None) for view in page.views)
 
 
@@ -152,14 +153,14 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     async with database.transaction() as connection:
 
         async def read(behind: int | None = None, limit: int = 100, **how: Any) -> list[dict[str, Any]]:
-            return (await listings.list_job_logs(connection, steps.job_id, behind, limit, **how))[0]
+            return (await job_list.list_job_logs(connection, steps.job_id, behind, limit, **how))[0]
 
         newest = await read(limit=3, newest_first=True)
         rest = await read(newest[-1]["version"], newest_first=True)
-        first = await read(chosen=listings.Entries(submission=1), payloads=False)
-        from_third = listings.Entries(from_version=3)
+        first = await read(chosen=job_list.Entries(submission=1), payloads=False)
+        from_third = job_list.Entries(from_version=3)
         up, down = [await read(limit=2, newest_first=is_first, chosen=from_third) for is_first in (False, True)]
-        answers = await read(chosen=listings.Entries(kinds=["result", "not_met"]))
+        answers = await read(chosen=job_list.Entries(kinds=["result", "not_met"]))
     assert [entry["version"] for entry in (*newest, *rest)] == versions[::-1]
     assert [entry["version"] for entry in first] == versions[1:]
     assert all(entry["request_payload"] is None and entry["response_payload"] is None for entry in first)
@@ -173,7 +174,7 @@ async def test_a_failed_call_says_which_it_was_of_how_many(database: Database, h
     await steps.report(lease, ReportKind.CALL_FAILED, call=1, retry_after_s=0.0)
     await steps.report(lease, ReportKind.FAILED, call=3, seq=2)
     async with database.transaction() as connection:
-        logs, _ = await listings.list_job_logs(connection, steps.job_id, None, 10)
+        logs, _ = await job_list.list_job_logs(connection, steps.job_id, None, 10)
     told = [(entry["kind"], entry["spent_calls"], entry["calls"]) for entry in logs[1:]]
     assert told == [("requested", 0, 3), ("claimed", 0, 3), ("call_failed", 1, 3), ("failed", 3, 3)]
 
@@ -188,8 +189,8 @@ async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
         await handlers.submit.one(CreateJob(large, job_id))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
     async with database.transaction() as connection:
-        page = await listings.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
-        bare = await listings.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
+        page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
+        bare = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
     assert (len(page.views), len(bare.views)) == (2, 5)
     assert await listed(database, 100, JobOrder.CREATED, **chosen) == ids
 
@@ -203,7 +204,7 @@ async def test_a_page_of_large_entries_ends_before_it_is_too_large(database: Dat
     behind, pages = None, 0
     while behind is not None or not pages:
         async with database.transaction() as connection:
-            entries, behind = await listings.list_job_logs(connection, steps.job_id, behind, 100)
+            entries, behind = await job_list.list_job_logs(connection, steps.job_id, behind, 100)
         versions += [entry["version"] for entry in entries]
         pages += 1
     assert versions == list(range(1, 7))
@@ -212,7 +213,7 @@ async def test_a_page_of_large_entries_ends_before_it_is_too_large(database: Dat
     async with database.transaction() as connection:
         has_more, after = True, 0
         while has_more:
-            page, has_more = await queries.changes(connection, after, 2**62, job_ids=[steps.job_id])
+            page, has_more = await job_reads.changes(connection, after, 2**62, job_ids=[steps.job_id])
             watched += [entry["version"] for entry in page]
             after = page[-1]["cursor"]
     assert watched == versions
@@ -222,8 +223,8 @@ async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Databa
     steps, idle = Steps(database, handlers), await Steps(database, handlers).created()
     await steps.report(await steps.running(), ReportKind.FAILED, code="agent_status", message="the agent answered 400")
     async with database.transaction() as connection:
-        views = await queries.jobs_after(connection, "", 10, [steps.job_id, idle.job_id])
-        await queries.add_last_logs(connection, views)
+        views = await job_reads.jobs_after(connection, "", 10, [steps.job_id, idle.job_id])
+        await job_reads.add_last_logs(connection, views)
     logs = {view["id"]: view["last_log"] for view in views}
     assert (logs[steps.job_id]["code"], logs[steps.job_id]["kind"]) == ("agent_status", "failed")
     assert [logs[view["id"]]["version"] for view in views] == [view["version"] for view in views]

@@ -10,14 +10,14 @@ from contracts.identity import new_execution_id
 from contracts.jsontext import parse_json
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import listings
-from jobstore.commands import AssignAgent, CancelJob, CreateJob, ExecuteJob
-from jobstore.database import Database
+from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordResult
+from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
+from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.domain.model import Kind, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.grants import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
-from jobstore.handlers import Handlers
-from jobstore.states import Kind, Refusal
-from jobstore.work import ClaimExecution, ClaimJudging, RecordResult
+from jobstore.reads import job_list
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
 
@@ -60,7 +60,7 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
     for row in (answered, completed):
         assert row.response_payload["result"] == hostile
         async with database.session() as session:
-            kept = await listings.result(session, steps.job_id, row.version)
+            kept = await job_list.result(session, steps.job_id, row.version)
         assert parse_json(kept or "") == hostile
 
 

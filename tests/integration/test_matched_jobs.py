@@ -12,14 +12,15 @@ from steps import Steps, new_job
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
-from jobstore import limit_rows, queries
-from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
-from jobstore.database import AGENTS, CHANNEL, Database
+from jobstore.commands.claims import ClaimExecution
+from jobstore.commands.granting import GRANTED, REFUSAL
+from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob, MatchJob
 from jobstore.errors import RefusedError
-from jobstore.grants import GRANTED, REFUSAL
-from jobstore.handlers import Handlers
-from jobstore.matcher import CHUNK, Matcher
-from jobstore.work import ClaimExecution
+from jobstore.maintenance.matcher import CHUNK, Matcher
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage import limits
+from jobstore.storage.database import AGENTS, CHANNEL, Database
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def skill() -> str:
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> str:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        assert await queries.put_agent(connection, agent_id, new, create=create)
+        assert await job_reads.put_agent(connection, agent_id, new, create=create)
     return agent_id
 
 
@@ -110,12 +111,12 @@ async def test_paused_agents_are_given_nothing_and_agents_in_trouble_come_last(
     paused, broken = [await put(database, f"{name}-{skill}", skill) for name in ("paused", "broken")]
     await circuit_opened(database, broken)
     async with database.transaction() as connection:
-        await limit_rows.pause(connection, f"agent:{paused}", paused=True)
+        await limits.pause(connection, f"agent:{paused}", paused=True)
     assert (await wanting(steps, skill))[-1] == ("ASSIGNED", f"matched to {broken}")
     whole = await put(database, f"whole-{skill}", skill)
     assert (await wanting(Steps(database, handlers), skill))[-1] == ("ASSIGNED", f"matched to {whole}")
     async with database.transaction() as connection:
-        await limit_rows.remove(connection, f"agent:{paused}")
+        await limits.remove(connection, f"agent:{paused}")
 
 
 async def circuit_opened(database: Database, agent_id: str) -> None:
@@ -215,6 +216,6 @@ async def test_each_change_after_which_an_agent_may_match_wakes_the_matcher(
     await woken()
     for paused in (True, False):
         async with database.transaction() as transaction:
-            await limit_rows.pause(transaction, f"agent:{agent_id}", paused=paused)
+            await limits.pause(transaction, f"agent:{agent_id}", paused=paused)
         await woken()
     await connection.close()

@@ -16,16 +16,16 @@ from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore import histogram, overview, rollups
-from jobstore.commands import CancelJob
-from jobstore.database import Database
-from jobstore.dead_letters import DeadLetters
-from jobstore.handlers import Handlers
-from jobstore.rollups import Rollups
-from servicekit.broker import Publisher
-from servicekit.dlq import dead_letter
+from jobstore.commands.jobs import CancelJob
+from jobstore.insights import histogram, overview, rollups
+from jobstore.insights.dead_letters import DeadLetters
+from jobstore.insights.rollups import Rollups
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from servicekit.topics import ensure_topics
+from servicekit.kafka.dead_letters import dead_letter
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import ensure_topics
 from signoff.v1 import operations_service_pb2 as pb
 
 

@@ -9,14 +9,14 @@ from steps import Published, Steps, seen, swept, verdict
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
-from jobstore import leases
-from jobstore.commands import CancelJob
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
-from jobstore.handlers import Handlers
-from jobstore.states import Kind, Stage, State
-from jobstore.sweeper import Sweeper
-from jobstore.work_service import Work
+from jobstore.api.work_service import Work
+from jobstore.commands.jobs import CancelJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import Kind, Stage, State
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.runner import Handlers
+from jobstore.storage import leases
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from signoff.v1 import work_service_pb2 as pb
 

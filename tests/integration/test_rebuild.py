@@ -16,20 +16,21 @@ from steps import Steps, able_agents, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
-from jobstore import queries, rebuild
-from jobstore.commands import AssignAgent, CancelJob, ExecuteJob, MatchJob
-from jobstore.database import Database
+from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob, MatchJob
+from jobstore.commands.resubmission import next_id
+from jobstore.domain.model import Kind
 from jobstore.errors import RefusedError
-from jobstore.handlers import Handlers
-from jobstore.rebuild import Opens, Rebuild
-from jobstore.relay import Relay
-from jobstore.resubmission import next_id
-from jobstore.states import Kind
-from jobstore.verify import TABLES, Verify, at_one_moment
-from servicekit.broker import Publisher
+from jobstore.publishing.relay import Relay
+from jobstore.reads import jobs as job_reads
+from jobstore.recovery import rebuild
+from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.recovery.verify import TABLES, Verify, at_one_moment
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from servicekit.history import History, Record
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.history import History, Record
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPICS = (rebuild.JOBS, *rebuild.FACTS)
 AT_MOST_ONCE = {"delivery": "at_most_once"}
@@ -48,8 +49,7 @@ class Since(History):
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncIterator[list[Record]]:
         async for records in super().read(offsets):
-            strangers = [replace(records[0], value=value) for value in self.rubbish]
-            yield [*strangers, *(record for record in records if not self.drops(record))]
+            yield [*(replace(records[0], value=v) for v in self.rubbish), *(r for r in records if not self.drops(r))]
 
 
 @dataclass
@@ -172,11 +172,11 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
 async def _agents(database: Database) -> None:
     async with database.transaction() as connection:
         for name in ("unused", "changed"):
-            await queries.put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
+            await job_reads.put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
     async with database.transaction() as connection:
         new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_attempts": 2})
-        await queries.put_agent(connection, "changed", new, create=False)
-        await queries.disable_agent(connection, "unused")
+        await job_reads.put_agent(connection, "changed", new, create=False)
+        await job_reads.disable_agent(connection, "unused")
 
 
 async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:

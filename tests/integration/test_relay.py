@@ -16,12 +16,12 @@ from steps import Steps, verdict
 from contracts.events import JobChanged
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
-from jobstore.database import Database
-from jobstore.handlers import Handlers
-from jobstore.relay import Relay
-from servicekit.broker import Publisher
+from jobstore.publishing.relay import Relay
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
 

@@ -12,10 +12,10 @@ from steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
-from jobstore.commands import CancelJob
-from jobstore.database import Database
-from jobstore.grants import DUPLICATE, QUEUED, REFUSAL
-from jobstore.handlers import Handlers
+from jobstore.commands.granting import DUPLICATE, QUEUED, REFUSAL
+from jobstore.commands.jobs import CancelJob
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")
 

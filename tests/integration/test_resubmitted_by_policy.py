@@ -11,14 +11,15 @@ from steps import Steps, reported, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import limit_rows, queries
-from jobstore.commands import AssignAgent, CancelJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.handlers import Handlers
-from jobstore.ledger import Asked
-from jobstore.limit_rows import CHANGE_LOCK
-from jobstore.resubmission import next_id
-from jobstore.work import ClaimJudging, RecordReport
+from jobstore.commands.claims import ClaimJudging, RecordReport
+from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob
+from jobstore.commands.resubmission import next_id
+from jobstore.commands.unit_of_work import Asked
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage import limits
+from jobstore.storage.database import Database
+from jobstore.storage.limits import CHANGE_LOCK
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
 
@@ -71,7 +72,7 @@ async def agents(database: Database) -> list[str]:
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> None:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        await queries.put_agent(connection, agent_id, new, create=create)
+        await job_reads.put_agent(connection, agent_id, new, create=create)
 
 
 def of(*outcomes: Outcome) -> Verdict:
@@ -272,10 +273,10 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     tenant = f"tenant-{uuid4().hex[:8]}"
     await life.requested(policy=AUTOMATIC, tenant=tenant, labels={"team": tenant})
     async with database.transaction() as connection:
-        await limit_rows.put(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
+        await limits.put(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
     lease = await life.being_judged("red")
     async with database.transaction() as connection:
-        await limit_rows.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
+        await limits.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
     other = await Life(database, life.handlers).created(tenant=tenant)
     told = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     asked = ExecuteJob(other.job_id, other.execution_id)

@@ -12,16 +12,16 @@ from contracts.events import ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, Usage, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore import queries
-from jobstore.commands import CancelJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
-from jobstore.grants import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
-from jobstore.handlers import Handlers
-from jobstore.reuse import ReuseTerms
-from jobstore.states import Stage
-from jobstore.sweeper import Forgetting
-from jobstore.work import ClaimJudging
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
+from jobstore.commands.jobs import CancelJob, ExecuteJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import Stage
+from jobstore.domain.reuse import ReuseTerms
+from jobstore.maintenance.sweeper import Forgetting
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 
 JUDGE = "a-model (chat, prompt 1)"
 SURE = NewAgent(id="sure", name="sure", url="http://127.0.0.1:1/", deterministic=True)
@@ -74,7 +74,7 @@ async def sure(database: Database) -> str:
     """A deterministic agent of its own for each test."""
     agent_id = f"sure-{uuid4().hex[:8]}"
     async with database.transaction() as connection:
-        await queries.put_agent(connection, agent_id, SURE.model_copy(update={"id": agent_id}), create=True)
+        await job_reads.put_agent(connection, agent_id, SURE.model_copy(update={"id": agent_id}), create=True)
     return agent_id
 
 
@@ -300,7 +300,7 @@ async def test_an_agent_that_was_changed_gives_no_old_results(
     if requested != "after":
         await second.requested(agent_id=sure)
     async with database.transaction() as connection:
-        await queries.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
+        await job_reads.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     if requested == "after":
         await second.requested(agent_id=sure)
     if requested == "meanwhile":  # the agent was read before the change, and the row written after it
@@ -317,7 +317,7 @@ async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
     lease = await first.running(agent_id=sure)
     await second.requested(agent_id=sure)
     async with database.transaction() as connection:
-        await queries.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
+        await job_reads.put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     await first.result(lease)
     assert (await second.claim()).outcome == GRANTED
 

@@ -17,9 +17,9 @@ from world import LEASE_S, World
 from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
-from jobstore.breaker import BreakerTerms
-from jobstore.database import Database
-from jobstore.handlers import Handlers, Terms
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.runner import Handlers, Terms
+from jobstore.storage.database import Database
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))
 SETTINGS = settings(

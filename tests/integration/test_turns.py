@@ -15,13 +15,14 @@ from steps import Published, Steps, new_job, seen
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore import limit_rows, queries
-from jobstore.commands import Command, CreateJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
-from jobstore.handlers import Handlers
-from jobstore.ledger import Asked
-from jobstore.states import Stage
+from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
+from jobstore.commands.unit_of_work import Asked
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import Stage
+from jobstore.reads import jobs as job_reads
+from jobstore.runner import Handlers
+from jobstore.storage import limits
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
 NOW = datetime.now(UTC)
@@ -35,11 +36,11 @@ class Queue:
 
     async def limit(self, name: str, **fields: Any) -> None:
         async with self.database.transaction() as connection:
-            await limit_rows.put(connection, name, NewLimit(**fields))
+            await limits.put(connection, name, NewLimit(**fields))
 
     async def pause(self, name: str, *, paused: bool = True) -> None:
         async with self.database.transaction() as connection:
-            await limit_rows.pause(connection, name, paused=paused)
+            await limits.pause(connection, name, paused=paused)
 
     async def sql(self, query: str, **parameters: Any) -> Any:
         async with self.database.transaction() as connection:
@@ -99,7 +100,7 @@ async def queue(database: Database, database_url: str, handlers: Handlers) -> As
     async with database.transaction() as connection:
         for name in ("other", "third"):
             new = NewAgent(name=name, url="http://127.0.0.1:2/")
-            await queries.put_agent(connection, name, new, create=True)
+            await job_reads.put_agent(connection, name, new, create=True)
     await seen(database, Stage.EXECUTING, 1_000)
     yield made
     for table in ("executions", "limits", "starts"):
@@ -160,7 +161,7 @@ async def test_a_limit_that_changes_applies_to_what_waits(queue: Queue) -> None:
     await queue.limit("label:customer=acme", concurrency=5)
     assert await queue.offered() == ids[1:4], "now the other label holds them back"
     async with queue.database.transaction() as connection:
-        await limit_rows.remove(connection, 'label:odd=a "b" \\ {c},')
+        await limits.remove(connection, 'label:odd=a "b" \\ {c},')
     assert await queue.offered() == ids[4:5]
 
 
@@ -281,7 +282,7 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        await limit_rows.shared(connection)
+        await limits.shared(connection)
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):

@@ -17,13 +17,13 @@ from world_jobs import at_most_once, spec
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
-from jobstore.database import Database
-from jobstore.dispatcher import Dispatcher
-from jobstore.edits import EditJob
-from jobstore.handlers import Handlers
-from jobstore.sweeper import Sweeper
-from jobstore.work_service import Work
+from jobstore.api.work_service import Work
+from jobstore.commands.edits import EditJob
+from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.runner import Handlers
+from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb
 

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.status import JobStatus
-from jobstore.states import Decision, Execution, Job, Kind, Report, Stage, State, Times
-from jobstore.transitions import decide
+from jobstore.domain.model import Decision, Execution, Job, Kind, Report, Stage, State, Times
+from jobstore.domain.transitions import decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = Times(NOW, lease_s=10.0, offer_again_s=5.0)

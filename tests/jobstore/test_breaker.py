@@ -7,7 +7,7 @@ import pytest
 from builders import NOW
 
 from contracts.status import Circuit
-from jobstore.breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
 
 TERMS = BreakerTerms(failures=3, open_first_s=5.0, open_max_s=60.0)
 PROBE, OTHER = UUID(int=1), UUID(int=2)

@@ -6,10 +6,10 @@ import pytest
 from builders import TIMES, job, report
 
 from contracts.status import JobStatus
-from jobstore.ledger import Past
-from jobstore.resubmission import past_of
-from jobstore.states import Decision, Kind
-from jobstore.transitions import decide
+from jobstore.commands.resubmission import past_of
+from jobstore.commands.unit_of_work import Past
+from jobstore.domain.model import Decision, Kind
+from jobstore.domain.transitions import decide
 
 CREATED, FIRST, SECOND = (Kind.CREATED, "a"), (Kind.NOT_MET, "a", b"1"), (Kind.NOT_MET, "a", b"2")
 HANDED_ON, BY_B = (Kind.HANDED_ON, "b"), (Kind.NOT_MET, "b", b"3")

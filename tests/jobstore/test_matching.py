@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobstore.matching import Candidate, best, missing
+from jobstore.domain.matching import Candidate, best, missing
 
 SKILLS = st.frozensets(st.sampled_from("abcd"), max_size=4)
 CANDIDATES = st.lists(

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 from builders import NOW
 
-from jobstore.reuse import result_key, verdict_key
+from jobstore.domain.reuse import result_key, verdict_key
 
 RESULT = b"\x01" * 32
 

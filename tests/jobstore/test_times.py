@@ -19,8 +19,8 @@ from builders import (
 )
 
 from contracts.status import JobStatus
-from jobstore.states import Decision, Execution, Kind, Refusal
-from jobstore.transitions import decide
+from jobstore.domain.model import Decision, Execution, Kind, Refusal
+from jobstore.domain.transitions import decide
 
 S = JobStatus
 

@@ -22,8 +22,8 @@ from builders import (
 )
 
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.states import Decision, Execution, Kind, Refusal, Stage, State
-from jobstore.transitions import SOURCES, decide
+from jobstore.domain.model import Decision, Execution, Kind, Refusal, Stage, State
+from jobstore.domain.transitions import SOURCES, decide
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)

@@ -6,8 +6,8 @@ import pytest
 from topics import Place
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.history import History
-from servicekit.topics import ensure_topics, when_there
+from servicekit.kafka.history import History
+from servicekit.kafka.topics import ensure_topics, when_there
 
 TOPIC = "cancel-requested"
 

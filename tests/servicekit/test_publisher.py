@@ -15,10 +15,10 @@ from topics import Place
 
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
-from servicekit.broker import SOON_MAX, Outgoing, Publisher
 from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
+from servicekit.kafka.topics import ensure_topics
 from servicekit.retry import until_answered
-from servicekit.topics import ensure_topics
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.runtime import allow_connections, first_of, woken
+from servicekit.process.runtime import allow_connections, first_of, woken
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -14,10 +14,10 @@ from topics import Place
 
 from contracts.events import ExecuteRequested
 from contracts.topics import REPLAY_HEADER
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError, TransientError
-from servicekit.subscription import STOP_TIMEOUT_S, ConsumerDeadError, Subscription, kafka_broker, lag, stopped
-from servicekit.topics import Topics, ensure_topics, when_there
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import STOP_TIMEOUT_S, ConsumerDeadError, Subscription, kafka_broker, lag, stopped
+from servicekit.kafka.topics import Topics, ensure_topics, when_there
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 

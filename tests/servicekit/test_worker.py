@@ -9,7 +9,7 @@ from factories import lease
 from fakes import FakeLeases, until
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.worker import RENEWALS_MAX, Held, LeaseState, Worker
+from servicekit.leasing.worker import RENEWALS_MAX, Held, LeaseState, Worker
 
 
 class Work:

@@ -15,7 +15,7 @@ from fakes import FakeLeases, FakePublisher, until
 from contracts.resources import Usage
 from contracts.status import ReportKind
 from servicekit.budget import Budget
-from servicekit.worker import Worker
+from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
 from validator.judges.openai import JudgeConfig, OpenAIJudge
 from validator.judges.shapes import ApiName

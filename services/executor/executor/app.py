@@ -9,10 +9,10 @@ from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
+from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
-from executor.jobstore import GrpcExecutions
-from servicekit.service import Parts, run_worker
-from servicekit.subscription import Subscription
+from servicekit.kafka.subscription import Subscription
+from servicekit.process.worker_service import Parts, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
 #: What an event has beside the job inline.

@@ -11,13 +11,13 @@ from contracts.resources import Usage
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentError, AgentTimeoutError
-from executor.execution import Told, produced
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
-from servicekit.broker import Publisher
+from executor.reporting import Told, produced
+from servicekit.kafka.publisher import Publisher
+from servicekit.leasing.worker import Held, Report, Worker
 from servicekit.prices import priced
 from servicekit.retry import until_answered
-from servicekit.worker import Held, Report, Worker
 
 log = logging.getLogger(__name__)
 

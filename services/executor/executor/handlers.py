@@ -10,11 +10,11 @@ from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant, Turned
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import Held, Report, Worker
 from servicekit.retry import until_answered
-from servicekit.subscription import Incoming
-from servicekit.worker import Held, Report, Worker
 
 log = logging.getLogger(__name__)
 

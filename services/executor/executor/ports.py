@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.resources import Policy, Usage
 from contracts.status import Protocol as AgentProtocol
 from servicekit.budget import Budget
-from servicekit.worker import Lease
+from servicekit.leasing.worker import Lease
 
 
 @dataclass(frozen=True, slots=True)

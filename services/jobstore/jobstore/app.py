@@ -7,28 +7,28 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
-from jobstore.batches import Batches
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.operations_service import Operations
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import Work
 from jobstore.config import Settings
-from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
-from jobstore.dead_letters import DeadLetters
-from jobstore.dispatcher import Dispatcher
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers, Terms
-from jobstore.matcher import Matcher
-from jobstore.operating import Operator
-from jobstore.operations_service import Operations
-from jobstore.relay import Relay
-from jobstore.rollups import Rollups
-from jobstore.services import Agents, Jobs
-from jobstore.sweeper import Forgetting, Sweeper
-from jobstore.tokens import Tokens
-from jobstore.watches import Watches
-from jobstore.work_service import Work
-from servicekit import health
-from servicekit.broker import Publisher
-from servicekit.runtime import first_of, tune_gc
-from servicekit.subscription import Subscription, kafka_broker, lag, stopped
-from servicekit.topics import Topics, ensure_topics
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.insights.dead_letters import DeadLetters
+from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.matcher import Matcher
+from jobstore.maintenance.sweeper import Forgetting, Sweeper
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import Operator
+from jobstore.publishing.relay import Relay
+from jobstore.publishing.watches import Watches
+from jobstore.runner import Handlers, Terms
+from jobstore.storage.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped
+from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.process import health
+from servicekit.process.runtime import first_of, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server

@@ -4,13 +4,13 @@ import asyncio
 import logging
 
 from contracts.events import ResultProduced
-from servicekit.service import Parts, run_worker
-from servicekit.subscription import Subscription
+from servicekit.kafka.subscription import Subscription
+from servicekit.process.worker_service import Parts, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
 from validator.handlers import Handlers
-from validator.jobstore import GrpcJudgings
 from validator.judges.openai import OpenAIJudge
+from validator.judgings import GrpcJudgings
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import ReportKind
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import Held, Lease, Report, Worker
 from servicekit.retry import until_answered
-from servicekit.subscription import Incoming
-from servicekit.worker import Held, Lease, Report, Worker
 from validator.errors import JudgmentError
 from validator.judges.openai import JudgeConfig
+from validator.judges.spending import SpendingJudge
+from validator.judging import validate_agent_response
 from validator.ports import Granted, Judge, Judgings, Turned
-from validator.spending import SpendingJudge
-from validator.validation import validate_agent_response
 from validator.verdict import storable
 
 log = logging.getLogger(__name__)

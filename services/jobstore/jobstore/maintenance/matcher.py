@@ -1,0 +1,57 @@
+"""Tries again to find agents for the jobs that wait for one: whenever agents change, and now and then."""
+
+import asyncio
+import logging
+from typing import Final
+
+from jobstore.commands.jobs import Command, MatchJob
+from jobstore.domain.matching import best, missing
+from jobstore.runner import Handlers
+from jobstore.storage import agents
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+from servicekit.process.runtime import woken
+
+log = logging.getLogger(__name__)
+
+CHUNK: Final = 500
+#: A job that was created while its agent was registered, and saw it not, waits so long.
+POLL_S: Final = 30.0
+
+
+class Matcher:
+    """Jobs for which nothing has changed cost a read: nobody else waits for them, and their logs do not grow."""
+
+    def __init__(self, database: Database, handlers: Handlers) -> None:
+        self._database = database
+        self._handlers = handlers
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Try again, for ever; woken by each commit that changes an agent."""
+        while True:
+            try:
+                await self.match()
+            except TransientError as error:
+                log.warning("matcher waits", extra={"code": error.code, "reason": str(error)})
+            await woken(self.wake, POLL_S)
+
+    async def match(self) -> None:
+        """Try once to find an agent for every job that waits for one."""
+        after: str | None = ""
+        while after is not None:
+            commands, after = await self._worth_trying(after)
+            await self._handlers.match.run(commands)
+
+    async def _worth_trying(self, after: str) -> tuple[list[Command], str | None]:
+        """Of the next jobs those that match now, or lack something else than before; and behind which job to go on."""
+        async with self._database.session() as session:
+            rows = await agents.waiting(session, after, CHUNK)
+            needs = {name for row in rows for name in row.capabilities}
+            there = [c for _, c in await agents.with_any(session, needs)] if needs else []
+        worth: list[Command] = [
+            MatchJob(row.id, row.version)
+            for row in rows
+            if best(row.id, row.capabilities, there) or missing(row.capabilities, there) != row.missing
+        ]
+        return worth, rows[-1].id if len(rows) == CHUNK else None

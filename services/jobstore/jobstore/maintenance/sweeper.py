@@ -1,0 +1,84 @@
+"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own.
+
+And forgets what is too old to be reused.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from jobstore.domain.model import Kind, Stage
+from jobstore.domain.reuse import ReuseTerms
+from jobstore.runner import Handlers
+from jobstore.storage import leases, reusable
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 500
+FORGET_PERIOD_S = 10.0
+
+
+class Sweeper:
+    """After a gap in this service nothing is ended for one lease length, and until its consumers have caught up.
+
+    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this rule an
+    outage would have every agent called again.
+    """
+
+    def __init__(self, database: Database, handlers: Handlers, caught_up: Callable[[], bool]) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._caught_up = caught_up
+        self._lease_s = handlers.terms.lease_s
+        self._period_s = min(1.0, self._lease_s / 10)
+        self._swept_at = 0.0
+        self._lapse_from = time.monotonic() + self._lease_s
+
+    async def run(self) -> None:
+        """Sweep, for ever."""
+        while True:
+            try:
+                await self.sweep()
+            except TransientError as error:
+                log.warning("sweeper waits", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(self._period_s)
+
+    async def sweep(self) -> None:
+        """Act once on what has lapsed or is out of time."""
+        async with self._database.transaction() as connection:
+            late = await leases.overdue(connection, BATCH_MAX)
+            lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
+        now = time.monotonic()
+        if now - self._swept_at > self._lease_s / 2:
+            self._lapse_from = now + self._lease_s
+        self._swept_at = now
+        if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
+            return
+        await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+
+
+class Forgetting:
+    """Keeps what may be reused bounded, in number and in age."""
+
+    def __init__(self, database: Database, terms: ReuseTerms) -> None:
+        self._database = database
+        self._terms = terms
+
+    async def run(self) -> None:
+        """Forget, for ever."""
+        while True:
+            try:
+                while await self.forget() == reusable.FORGOTTEN_AT_ONCE:
+                    pass
+            except TransientError as error:
+                log.warning("nothing is forgotten", extra={"code": error.code, "reason": str(error)})
+            await asyncio.sleep(FORGET_PERIOD_S)
+
+    async def forget(self) -> int:
+        """Forget some, once; how many."""
+        async with self._database.transaction() as connection:
+            return await reusable.forget(connection, self._terms)
