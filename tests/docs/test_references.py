@@ -89,6 +89,13 @@ def test_every_link_and_anchor_leads_somewhere(files: dict[str, str]) -> None:
     assert broken == []
 
 
+def test_a_link_that_is_called_by_a_files_name_leads_to_that_file(files: dict[str, str]) -> None:
+    called = re.compile(r"\[`?([\w.-]+\.(?:py|md|tsx?|proto))`?\]\(([^)\s#]+)")
+    pages = {name: FENCED.sub("", page) for name, page in files.items() if name.endswith(".md")}
+    wrong = [(name, *link) for name, page in pages.items() for link in called.findall(page) if "://" not in link[1]]
+    assert [link for link in wrong if Path(link[2]).name != link[1]] == []
+
+
 def test_no_file_names_a_document_that_is_not_here(files: dict[str, str]) -> None:
     named = [f"{name}: {found.group()}" for name, text in files.items() for found in ELSEWHERE.finditer(text)]
     assert named == []
@@ -107,12 +114,10 @@ def test_every_page_that_is_named_is_there(files: dict[str, str]) -> None:
 
 def test_every_file_that_a_document_names_is_there(files: dict[str, str]) -> None:
     """Also by the end of its path, as `relay.py`."""
-    known = {f"/{name}" for name in files}
-    missing = []
-    for name, page in files.items():
-        for file in set(NAMED_FILE.findall(page)) if name.endswith(".md") and name != CHANGELOG else ():
-            if not any(path.endswith(f"/{file.removeprefix('../')}") for path in known):
-                missing.append(f"{name}: {file}")
+    ends = tuple(f"/{name}" for name in files)
+    pages = {name: page for name, page in files.items() if name.endswith(".md") and name != CHANGELOG}
+    named = {(name, file.removeprefix("../")) for name, page in pages.items() for file in NAMED_FILE.findall(page)}
+    missing = [f"{name}: {file}" for name, file in named if not any(end.endswith(f"/{file}") for end in ends)]
     assert missing == []
 
 

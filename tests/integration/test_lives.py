@@ -120,7 +120,7 @@ async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, handlers: Han
 
 
 async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Steps) -> None:
-    """Model rules claim_begins and regrant."""
+    """Rules `claim-begins` and `regrant-to-owner`."""
     await steps.requested()
     first = await steps.claim()
     assert (await steps.job()).status == "IN_PROGRESS"
@@ -181,7 +181,7 @@ async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(st
 
 
 async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, handlers: Handlers) -> None:
-    """Model rule keep_answers."""
+    """Rule `keep-answers`."""
     await steps.requested()
     refused = new_execution_id()
     for _ in range(2):
@@ -204,7 +204,7 @@ async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, handle
 
 
 async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, handlers: Handlers) -> None:
-    """Model rule cancel_unknown."""
+    """Rule `cancel-before-arrival`."""
     await steps.created()
     for _ in range(2):
         await handlers.submit.one(CancelJob(None, steps.execution_id))

@@ -1,4 +1,4 @@
-"""What becomes of a job when something is reported: the table of DESIGN section 2, pure.
+"""What becomes of a job when something is reported: the table of docs/protocol.md#states-of-a-job, pure.
 
 `decide` answers what to record, or why nothing is. It is the only place where a status changes.
 """
