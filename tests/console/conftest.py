@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
-from fake_jobstore import Server as JobStoreServer
+from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from support.fake_jobstore import Server as JobStoreServer
 
 from console.app import Server, create_app
 from console.live.hub import Live

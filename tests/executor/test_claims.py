@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from factories import lease
 from fake_work import FakeWork
+from support.factories import lease
 
 from contracts.identity import new_execution_id
 from contracts.status import Delivery

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import pytest
-from factories import execute_requested, grant, incoming, lease, record
-from fakes import FakeAgent, until
+from support.factories import execute_requested, grant, incoming, lease, record
+from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.jsontext import parse_json

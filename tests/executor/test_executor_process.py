@@ -5,10 +5,10 @@ import contextlib
 from uuid import UUID
 
 import pytest
-from factories import execute_requested
 from fake_work import FakeWork
-from fakes import until
 from fault_agent import hangs, says
+from support.factories import execute_requested
+from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.topics import TOPIC_OF

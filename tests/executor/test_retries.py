@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from factories import execute_requested, grant, incoming, lease
-from fakes import FakeAgent, until
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.resources import Policy

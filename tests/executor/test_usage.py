@@ -4,9 +4,9 @@ import json
 
 import pytest
 from async_agent import AsyncAgent, status
-from factories import execute_requested, grant, incoming, lease
-from fakes import until
 from fault_agent import hangs, says
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.resources import Usage

@@ -12,15 +12,15 @@ import aiohttp
 
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
-from faults.checker import check
-from faults.crowd import Crowd
-from faults.injecting import Injector
-from faults.observed import Observed, Record, Replayed, Violation
+from faults.checking.checker import check
+from faults.checking.observed import Observed, Record, Replayed, Violation
+from faults.checking.reading import Tables, differences, quiet, topics
+from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
-from faults.reading import Tables, differences, quiet, topics
-from faults.rebuilding import rebuilt
-from faults.strangers import registered
-from faults.world import World, world
+from faults.stack.crowd import Crowd
+from faults.stack.injecting import Injector
+from faults.stack.strangers import registered
+from faults.stack.world import World, world
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import until_answered
 

@@ -7,7 +7,7 @@ import uvloop
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
-from faults.links import Link
+from faults.stack.links import Link
 
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 

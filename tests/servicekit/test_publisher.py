@@ -9,8 +9,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerFenced
-from factories import execute_requested, result_produced
-from fakes import until
+from support.factories import execute_requested, result_produced
+from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested

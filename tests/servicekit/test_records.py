@@ -4,9 +4,9 @@ import json
 from uuid import UUID
 
 import pytest
-from factories import execute_requested, record, result_produced
 from hypothesis import given
 from hypothesis import strategies as st
+from support.factories import execute_requested, record, result_produced
 
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER

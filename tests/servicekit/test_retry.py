@@ -4,10 +4,10 @@ import asyncio
 from itertools import islice
 
 import pytest
-from fakes import until
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from support.fakes import until
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import backoffs_s, by_size, settle, until_answered

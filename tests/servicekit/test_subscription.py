@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from factories import execute_requested
-from fakes import until
+from support.factories import execute_requested
+from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested

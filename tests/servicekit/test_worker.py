@@ -5,8 +5,8 @@ import contextlib
 import time
 
 import pytest
-from factories import lease
-from fakes import FakeLeases, until
+from support.factories import lease
+from support.fakes import FakeLeases, until
 
 from servicekit.errors import PermanentError, TransientError
 from servicekit.leasing.worker import RENEWALS_MAX, Held, LeaseState, Worker

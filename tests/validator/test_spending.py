@@ -8,9 +8,9 @@ from uuid import UUID
 
 import fake_judge as fake
 import pytest
-from factories import incoming, result_produced
 from fake_judge import FakeJudge, Step
-from fakes import FakeLeases, FakePublisher, until
+from support.factories import incoming, result_produced
+from support.fakes import FakeLeases, FakePublisher, until
 
 from contracts.resources import Usage
 from contracts.status import ReportKind
