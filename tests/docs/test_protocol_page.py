@@ -63,3 +63,16 @@ def test_the_rules_of_the_models_are_those_that_the_page_says_can_be_switched_of
     switched, _, _ = section("Rules").partition("\nThe models have no switch for these:")
     assert re.findall(r"^- \*\*`([a-z-]+)`\*\*", switched, re.MULTILINE) == list(modelled)
     assert ("The first sixteen" in switched, len(modelled)) == (True, 16)
+
+
+@pytest.mark.parametrize("rule", re.findall(r"^- \*\*`([a-z-]+)`\*\*", section("Rules"), re.MULTILINE))
+def test_what_keeps_a_rule_is_where_the_page_says(rule: str) -> None:
+    """The names after `In` stand in the files that are named there."""
+    _, _, paragraph = section("Rules").partition(f"- **`{rule}`**")
+    _, _, kept_in = paragraph.partition("\n\n")[0].partition("\n- **`")[0].partition("*In*")
+    names = [name.rpartition(".")[2] for name in re.findall(r"`([\w.]+)`", kept_in)]
+    files = set(re.findall(r"[\w/]+\.py\b", re.sub(r"\]\([^)]*\)", "]", kept_in)))
+    sources = [path for path in (ROOT / "services").rglob("*.py") for name in files if f"/{path}".endswith(f"/{name}")]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    assert len(sources) == len(files) > 0
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
