@@ -9,7 +9,7 @@ import pytest
 
 from contracts.status import JobStatus
 from contracts.topics import TOPICS
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.domain.transitions import SOURCES
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
@@ -37,7 +37,7 @@ def rows(title: str) -> list[list[str]]:
 def test_the_table_of_states_has_the_sources_of_every_transition() -> None:
     said = {row[0].strip("`"): set(row[1].split(", ")) - {"-"} for row in rows("States of a job")}
     known = {kind.value: {status.value for status in sources} for kind, sources in SOURCES.items()}
-    known[Kind.EDITED] -= EDITED_TOO
+    known[TransitionKind.EDITED] -= EDITED_TOO
     assert said == known
 
 

@@ -14,9 +14,9 @@ from contracts.resources import CriterionVerdict, NewAgent, Usage, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED, VERDICT_REUSED, Answer
+from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.maintenance.reuse_cleanup import Forgetting
 from jobstore.runner import CommandRunner
@@ -32,10 +32,10 @@ class Life(Steps):
 
     judge = JUDGE
 
-    async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> Answer:
+    async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease, **fields)
         command = ClaimJudging(event, owner or self.validator, room, judge=self.judge)
-        answer: Answer = await self.runner.claim.one(command)
+        answer: ClaimAnswer = await self.runner.claim.one(command)
         return answer
 
     async def judged(self, outcome: Outcome = Outcome.PASS, value: Any = "blue", **fields: Any) -> "Life":
@@ -43,13 +43,13 @@ class Life(Steps):
         lease = await self.running(**fields)
         criteria = fields.get("acceptance_criteria", CRITERIA)
         claimed = await self.claim_judging(lease, value=value, acceptance_criteria=criteria)
-        assert claimed.outcome == GRANTED, claimed
+        assert claimed.outcome == ClaimOutcome.GRANTED, claimed
         assert claimed.execution is not None
         told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason", "a-model")
         await self.report(claimed.execution.lease, ReportKind.VERDICT, verdict=told, judge=self.judge)
         return self
 
-    async def at_judge(self, value: Any = "blue", room: int = 10, **fields: Any) -> Answer:
+    async def at_judge(self, value: Any = "blue", room: int = 10, **fields: Any) -> ClaimAnswer:
         """How the claim of its judging is answered."""
         lease = await self.running(**fields)
         criteria = fields.get("acceptance_criteria", CRITERIA)
@@ -96,7 +96,7 @@ async def test_a_verdict_on_the_identical_result_is_reused_and_says_so(
     first = await life().judged(outcome)
     second = life()
     answer = await second.at_judge()
-    assert (answer.outcome, answer.code) == (DUPLICATE, VERDICT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
     source, logs = (await first.logs())[-1], await second.logs()
     assert [row.status for row in logs] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "IN_PROGRESS", status]
@@ -126,7 +126,7 @@ async def test_it_needs_no_room_and_takes_none(life: Any) -> None:
 )
 async def test_anything_else_is_judged(life: Any, differs: dict[str, Any]) -> None:
     await life().judged()
-    assert (await life().at_judge(**differs)).outcome == GRANTED
+    assert (await life().at_judge(**differs)).outcome == ClaimOutcome.GRANTED
 
 
 async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life: Any) -> None:
@@ -134,7 +134,7 @@ async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life:
     for name in ("b-model (chat, prompt 1)", "a-model (chat, prompt 2)", ""):
         other = life()
         other.judge = name
-        assert (await other.at_judge()).outcome == GRANTED
+        assert (await other.at_judge()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_other_jobs_words_do_not_matter(life: Any) -> None:
@@ -184,7 +184,7 @@ async def test_many_results_at_once_and_those_that_came_before(life: Any, runner
         claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE)] * (2 if n == 1 else 1)
     answers = await runner.carry_out(claims)
     codes = [answer.code or answer.outcome for answer in answers]
-    assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, GRANTED]
+    assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, ClaimOutcome.GRANTED]
     for one in lives[:3]:
         assert (await one.logs())[-1].response_payload["result"] == "blue"
 
@@ -194,16 +194,16 @@ async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, run
     cancelled = life()
     lease = await cancelled.running()
     await runner.submit.one(CancelJob(cancelled.job_id))
-    assert (await cancelled.claim_judging(lease)).outcome == DUPLICATE
+    assert (await cancelled.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
     assert (await cancelled.job()).status == "ASSIGNED"
 
     taken = life()
     taken.judge = ""
     lease = await taken.running()
-    assert (await taken.claim_judging(lease)).outcome == GRANTED
+    assert (await taken.claim_judging(lease)).outcome == ClaimOutcome.GRANTED
     taken.judge = JUDGE
-    assert (await taken.claim_judging(lease)).outcome == GRANTED, "its owner asks again"
-    assert (await taken.claim_judging(lease, owner=uuid4())).outcome == DUPLICATE
+    assert (await taken.claim_judging(lease)).outcome == ClaimOutcome.GRANTED, "its owner asks again"
+    assert (await taken.claim_judging(lease, owner=uuid4())).outcome == ClaimOutcome.DUPLICATE
     assert (await taken.job()).status == "IN_PROGRESS"
 
 
@@ -222,14 +222,14 @@ async def test_a_verdict_grows_old(life: Any, database: Database) -> None:
     await aged(database, 86_390)
     assert (await life().at_judge()).code == VERDICT_REUSED
     await aged(database, 20)
-    assert (await life().at_judge()).outcome == GRANTED
+    assert (await life().at_judge()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_reuse_can_be_switched_off(life: Any, database: Database, runner: CommandRunner, sure: str) -> None:
     off = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(0, 0)))
     await life().judged()
     one = Life(database, off)
-    assert (await one.at_judge(value="blue")).outcome == GRANTED
+    assert (await one.at_judge(value="blue")).outcome == ClaimOutcome.GRANTED
     await Life(database, off).judged(value="green")
     assert len(await rows(database)) == 1
     two = Life(database, off)
@@ -245,7 +245,7 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     second = life()
     await second.requested(agent_id=sure, payload={"n": 2**70})
     answer = await second.claim(room=0)
-    assert (answer.outcome, answer.code) == (DUPLICATE, RESULT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, RESULT_REUSED)
 
     *_, claimed, reused = await second.logs()
     assert (claimed.kind, claimed.code) == ("claimed", RESULT_REUSED)
@@ -259,12 +259,12 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     assert row.result_hash == (await first.row()).result_hash
 
     published = Published()
-    await seen(database, Stage.JUDGING, 10)
+    await seen(database, ExecutionStage.JUDGING, 10)
     await Dispatcher(database, published, runner.terms).offer()
     (offered,) = [e for e in published.events if isinstance(e, ResultProduced) and e.job_id == second.job_id]
     assert (offered.result, offered.lease) == ({"text": "bl\0", "n": 2**70}, reused.lease)
     claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE)
-    assert (await runner.claim.one(claim)).outcome == GRANTED
+    assert (await runner.claim.one(claim)).outcome == ClaimOutcome.GRANTED
 
 
 @pytest.mark.parametrize(
@@ -274,14 +274,14 @@ async def test_another_request_is_another_result(life: Any, sure: str, differs: 
     first, second = life(), life()
     await first.result(await first.running(agent_id=sure))
     await second.requested(agent_id=sure, **differs)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_feedback_makes_another_request(life: Any, sure: str, runner: CommandRunner) -> None:
     first = await life().judged(Outcome.FAIL, agent_id=sure)
     first.execution_id = new_execution_id()
     await runner.submit.one(ExecuteJob(first.job_id, first.execution_id, resubmission=True))
-    assert (await first.claim()).outcome == GRANTED
+    assert (await first.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_of_agents_that_do_not_say_so_nothing_is_reused(life: Any, database: Database) -> None:
@@ -307,7 +307,7 @@ async def test_an_agent_that_was_changed_gives_no_old_results(
         async with database.transaction() as connection:
             later = text("UPDATE executions SET created_at = clock_timestamp() WHERE execution_id = :id")
             await connection.execute(later, {"id": second.execution_id})
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
@@ -319,7 +319,7 @@ async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
     async with database.transaction() as connection:
         await put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     await first.result(lease)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
@@ -344,7 +344,7 @@ async def test_a_result_grows_old(life: Any, sure: str, database: Database, runn
     short = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(result_age_s=1e-6)))
     second.runner = short
     await second.requested(agent_id=sure)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_what_an_event_admits_is_reused_when_it_is_offered(life: Any, sure: str) -> None:
@@ -352,7 +352,7 @@ async def test_what_an_event_admits_is_reused_when_it_is_offered(life: Any, sure
     await first.result(await first.running(agent_id=sure))
     await second.created(agent_id=sure)
     admitted = await second.claim()
-    assert (admitted.outcome, admitted.code) == (QUEUED, "reusable")
+    assert (admitted.outcome, admitted.code) == (ClaimOutcome.QUEUED, "reusable")
     assert (await second.claim()).code == RESULT_REUSED
 
 

@@ -9,11 +9,11 @@ from support.jobstore.steps import Published, Steps, seen, swept, verdict
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.status import ReportKind
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
 from jobstore.dispatching import offers
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Kind, Stage, State
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -54,7 +54,7 @@ async def test_offers_do_not_exceed_the_room_and_go_by_priority(
     low = await steps.requested(priority=1)
     high = await Steps(database, runner).requested(priority=9)
     middle = await Steps(database, runner).requested(priority=5)
-    await seen(database, Stage.EXECUTING, 2)
+    await seen(database, ExecutionStage.EXECUTING, 2)
     await dispatcher.offer()
     await dispatcher.offer()  # the two that are offered take up the room
     assert [event.execution_id for event in published.events] == [high.execution_id, middle.execution_id]
@@ -68,7 +68,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
 ) -> None:
     """Rule `mark-before-publish`: marked, committed, and only then published; a broker that loses it loses no job."""
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     published.away = True
     with pytest.raises(TransientError):
         await dispatcher.offer()
@@ -95,13 +95,15 @@ async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
 
 async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Database) -> None:
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     intervals = []
     for _ in range(3):
         await steps.due(-1)
         async with database.transaction() as connection:
             state = (await steps.row()).state
-            await offers.offer(connection, Stage.EXECUTING, State(state), 1, offers.OfferTerms(5.0, 60.0, 60.0))
+            await offers.offer(
+                connection, ExecutionStage.EXECUTING, ExecutionState(state), 1, offers.OfferTerms(5.0, 60.0, 60.0)
+            )
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]
@@ -111,7 +113,7 @@ async def test_an_outage_of_the_broker_makes_no_interval_grow(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     published.away = True
     for _ in range(5):
         with pytest.raises(TransientError):
@@ -144,7 +146,7 @@ def renewal(
 async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(0.1)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
@@ -160,16 +162,16 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await runner.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
-    answer = await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await runner.notice(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
 
 async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -179,7 +181,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
 async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
@@ -196,7 +198,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -211,7 +213,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
 async def test_an_outcome_is_awaited_until_it_is_recorded(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
 
     async def state() -> Any:
@@ -229,7 +231,7 @@ async def test_an_outcome_is_awaited_until_it_is_recorded(
 async def test_a_lease_given_back_is_granted_to_another_at_once(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
     await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
@@ -263,7 +265,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 ) -> None:
     await steps.requested(policy={"deadline_s": 100.0})
     await steps.deadline_passed()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     await dispatcher.offer()
     assert published.events == []
     assert (await steps.claim()).outcome == "DUPLICATE"
@@ -275,7 +277,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 
 async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
     await steps.requested(policy={"queue_timeout_s": 0.001})
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     await Sweeper(database, runner, lambda: True).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
     await swept(database, runner)
@@ -293,9 +295,9 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
-    await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
 

@@ -12,17 +12,17 @@ from support.jobstore.steps import CRITERIA, Published, Steps, seen
 from contracts.convert import new_job_of, operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
-from jobstore.api.job_service import Jobs
-from jobstore.api.operations_service import Operations
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.limits import batch_limit
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
@@ -41,15 +41,15 @@ class World:
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database = database
         self.runner = runner
-        self.operator = Operator(database, runner, items_max=2)
+        self.operator = OperationWorker(database, runner, items_max=2)
         self.batches = Batches(database, self.operator)
         self.jobs_service = self.serving(self.operator)
-        self.doors = Operations(database, Watches(database), self.batches)
+        self.doors = OperationsService(database, Watches(database), self.batches)
         self.published = Published()
         self.dispatcher = Dispatcher(database, self.published, runner.terms)  # type: ignore[arg-type]
 
-    def serving(self, operator: Operator) -> Jobs:
-        return Jobs(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
+    def serving(self, operator: OperationWorker) -> JobService:
+        return JobService(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
 
     async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
         return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch
@@ -71,7 +71,7 @@ class World:
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
         """The batch is stored, and then the database is away."""
-        dying = Operator(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
+        dying = OperationWorker(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
         with pytest.raises(TransientError):
             await self.serving(dying).ExecuteJobs(request, NOBODY)
         ((batch_id,),) = await self.sql("SELECT id FROM operations ORDER BY created_at DESC LIMIT 1")
@@ -117,7 +117,7 @@ async def world(database: Database, runner: CommandRunner) -> World:
     made = World(database, runner)
     for table in ("operation_items", "operations", "executions", "workers", "limits"):
         await made.sql(f"DELETE FROM {table}")
-    await seen(database, Stage.EXECUTING, 1_000)
+    await seen(database, ExecutionStage.EXECUTING, 1_000)
     return made
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from contracts.events import Event, ExecuteRequested, ResultProduced
 from jobstore.dispatching import offers
-from jobstore.dispatching.execution_offers import Offered, Turns
-from jobstore.domain.model import Stage, State
+from jobstore.dispatching.execution_offers import FairQueue, Offers
+from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.terms import Terms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -35,7 +35,7 @@ class Dispatcher:
         self._publisher = publisher
         self._offers = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
-        self._turns = Turns()
+        self._queue = FairQueue()
         self._wait_s = POLL_S
         self.held_back = False
         self.wake = asyncio.Event()
@@ -58,27 +58,31 @@ class Dispatcher:
         if again:
             self._again_at = time.monotonic() + POLL_S
         more = False
-        for stage in Stage:
-            offered = await self._whose_turn() if stage is Stage.EXECUTING else await self._due(stage, State.QUEUED)
-            repeated = await self._due(stage, State.OFFERED) if again else Offered()
+        for stage in ExecutionStage:
+            offered = (
+                await self._whose_turn()
+                if stage is ExecutionStage.EXECUTING
+                else await self._due(stage, ExecutionState.QUEUED)
+            )
+            repeated = await self._due(stage, ExecutionState.OFFERED) if again else Offers()
             if rows := [*offered.rows, *repeated.rows]:
                 await self._told(stage, rows)
             more = more or offered.more
         return more
 
-    async def _due(self, stage: Stage, state: State) -> Offered:
+    async def _due(self, stage: ExecutionStage, state: ExecutionState) -> Offers:
         async with self._database.session() as session:
             rows = await offers.offer(session, stage, state, OFFERS_MAX, self._offers)
-        return Offered(rows, more=len(rows) >= OFFERS_MAX)
+        return Offers(rows, more=len(rows) >= OFFERS_MAX)
 
-    async def _whose_turn(self) -> Offered:
+    async def _whose_turn(self) -> Offers:
         async with self._database.transaction() as connection:
-            offered = await self._turns.offer(connection, OFFERS_MAX, self._offers)
+            offered = await self._queue.offer(connection, OFFERS_MAX, self._offers)
         self.held_back = offered.held_back
         self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
         return offered
 
-    async def _told(self, stage: Stage, rows: Sequence[Any]) -> None:
+    async def _told(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
         try:
             await self._publish(stage, rows)
         except TransientError:  # an outage makes no interval grow: what is offered takes up room until then
@@ -86,8 +90,8 @@ class Dispatcher:
                 await offers.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
             raise
 
-    async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:
-        if stage is Stage.EXECUTING:
+    async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+        if stage is ExecutionStage.EXECUTING:
             events: list[Event] = [ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id) for row in rows]
             await self._publisher.publish(*events, keyed=False)
             return

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -85,7 +85,7 @@ _ENDS: Final = {
     "RESUBMISSION_REQUIRED": "resubmission_required",
     "CANCELLED": "cancelled",
 }
-_ENDS_NOTHING: Final = frozenset({Kind.EDITED, Kind.RESULT})
+_ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT})
 
 
 @dataclass(slots=True)
@@ -104,14 +104,14 @@ class Counts:
         counted = _counted_as(row)
         if counted is not None:
             self.sums[counted] = self.sums.get(counted, 0) + 1
-        if row.asked_at is not None and row.kind == Kind.CLAIMED and row.attempt == 1:
+        if row.asked_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
             _count(self.waits, (row.created_at - row.asked_at).total_seconds())
         elif row.asked_at is not None and counted not in {None, "cancelled"}:
             _count(self.durations, (row.created_at - row.asked_at).total_seconds())
 
 
 def _counted_as(row: Any) -> str | None:
-    if row.kind == Kind.CREATED:
+    if row.kind == TransitionKind.CREATED:
         return "created"
     return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
 

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from jobstore.domain.model import Kind, Stage
+from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -49,12 +49,12 @@ class Sweeper:
         """Act once on what has lapsed or is out of time."""
         async with self._database.transaction() as connection:
             late = await leases.overdue(connection, BATCH_MAX)
-            lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
+            lapsed = [row for stage in ExecutionStage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
         if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
             return
-        await self._runner.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        await self._runner.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+        await self._runner.notice(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._runner.notice(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
