@@ -30,7 +30,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped
+from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
 from servicekit.process.runtime import first_of, tune_gc
@@ -115,7 +115,7 @@ async def _on_kafka(
         await broker.start()
         await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
-        await stopped(broker)
+        await stop_consuming(broker)
         await publisher.stop()
 
 

@@ -36,7 +36,7 @@ from jobstore.reads.jobs import add_last_logs, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from servicekit.retry import by_size
+from servicekit.retry import chunk_by_size
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
@@ -187,7 +187,7 @@ class JobService(JobServiceServicer):
         async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=text) for entry in page]
             most = len(logs) if request.batched else 1
-            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
+            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
                 told = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from contracts.budget import Budget
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
@@ -28,7 +29,6 @@ from jobstore.domain.model import (
 from jobstore.domain.reuse import Reusable, ReuseTerms, result_key
 from jobstore.domain.spec import Spec, assignment, request_body, spec_hash, what_is_asked
 from jobstore.domain.transitions import decide
-from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 

@@ -14,7 +14,7 @@ from jobstore.domain.terms import Terms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Dispatcher:
                 more = False
                 await asyncio.sleep(POLL_S)
             if not more:
-                await woken(self.wake, self._wait_s)
+                await wait_for_wake(self.wake, self._wait_s)
 
     async def offer(self) -> bool:
         """Offer what is due and has room, once; whether there may be more."""

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts.budget import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.reuse import Reusable
-from servicekit.budget import Budget
 
 
 class ExecutionStage(StrEnum):

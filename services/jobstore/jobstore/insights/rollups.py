@@ -19,7 +19,7 @@ from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from servicekit.errors import TransientError
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Rollups:
                     forget_at = loop.time() + FORGET_EVERY_S
             except TransientError as error:
                 log.warning("counting waits", extra={"code": error.code, "reason": str(error)})
-            await woken(self.wake, POLL_S)
+            await wait_for_wake(self.wake, POLL_S)
 
     async def count(self) -> bool:
         """Count the next entries; whether there may be more."""

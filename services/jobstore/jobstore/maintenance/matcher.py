@@ -11,7 +11,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import candidates
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Matcher:
                 await self.match()
             except TransientError as error:
                 log.warning("matcher waits", extra={"code": error.code, "reason": str(error)})
-            await woken(self.wake, POLL_S)
+            await wait_for_wake(self.wake, POLL_S)
 
     async def match(self) -> None:
         """Try once to find an agent for every job that waits for one."""

@@ -25,7 +25,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class OperationWorker:
                 more = False
             if not more:
                 await asyncio.sleep(REST_S)
-                await woken(self.wake, POLL_S)
+                await wait_for_wake(self.wake, POLL_S)
 
     async def work(self) -> bool:
         """Do one chunk of one operation, and note what has ended; whether there may be more to do."""

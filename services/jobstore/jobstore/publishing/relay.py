@@ -23,7 +23,7 @@ from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, PUBLISHED
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Relay:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
             if not await self.relay(session):
-                await woken(self.wake, POLL_S if self._pending is None else 0.005)
+                await wait_for_wake(self.wake, POLL_S if self._pending is None else 0.005)
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""

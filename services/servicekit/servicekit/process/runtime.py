@@ -85,7 +85,7 @@ async def first_of(*running: Awaitable[object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def woken(event: asyncio.Event, within_s: float) -> None:
+async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
     """Wait until an event is set, but not longer, and clear it.
 
     `asyncio.wait_for` of Python 3.11 loses a cancellation that comes while the event is set: the task goes on for ever.
