@@ -13,7 +13,7 @@ ARGS ?=
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint breaking drift format bench faults proto lock clean
+.PHONY: help setup demo up test lint breaking drift format bench faults model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, slow_calls or viewe
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+model: $(READY) ## Explore the models of the protocol in every order; ARGS="crash" takes one scenario or rule
+	$(BIN)/python docs/model $(ARGS)
 
 proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code and JSON Schemas from the contracts, and the page's types
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \

@@ -1,4 +1,4 @@
-"""The job state machine: which report moves a job from which status to which (docs/protocol.md). Pure.
+"""The job state machine: which report moves a job from which status to which (docs/protocol.md#states-of-a-job). Pure.
 
 `decide` returns what to record, or a refusal: why nothing is. A new job gets its first status in `commands.assigning`;
 no status changes anywhere else.
