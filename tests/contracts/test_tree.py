@@ -55,8 +55,9 @@ def test_locks_hold_hashes_and_no_addresses(files):
     assert "uv" in pinned
 
 
-def test_the_lock_of_the_page_holds_hashes_and_no_addresses():
-    packages = json.loads((ROOT / "services/console/web/package-lock.json").read_text("utf-8"))["packages"]
+@pytest.mark.parametrize("folder", ["services/console/web", "tests/e2e"])
+def test_a_lock_of_npm_holds_hashes_and_no_addresses(folder):
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     del packages[""]
     assert [name for name, package in packages.items() if "resolved" in package] == []
     own = {name: package for name, package in packages.items() if not package.get("inBundle")}
