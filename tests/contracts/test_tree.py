@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -62,6 +63,15 @@ def test_a_lock_of_npm_holds_hashes_and_no_addresses(folder):
     assert [name for name, package in packages.items() if "resolved" in package] == []
     own = {name: package for name, package in packages.items() if not package.get("inBundle")}
     assert [name for name, package in own.items() if not package["integrity"].startswith("sha512-")] == []
+
+
+def test_each_distribution_and_package_names_the_licence(files):
+    manifests = {
+        path: tomllib.loads(path.read_text("utf-8"))["project"] for path in files if path.name == "pyproject.toml"
+    }
+    manifests |= {path: json.loads(path.read_text("utf-8")) for path in files if path.name == "package.json"}
+    others = [str(path.relative_to(ROOT)) for path, each in manifests.items() if each.get("license") != "Apache-2.0"]
+    assert others == []
 
 
 def test_a_file_of_the_page_is_short(files):
