@@ -32,9 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
 from jobstore.dispatching.execution_offers import _HEADS, Turns
+from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.model import Stage
 from jobstore.storage.database import Database
-from jobstore.storage.leases import OfferTerms
 from jobstore.storage.repository import Repository
 from localstack.backing import infrastructure
 

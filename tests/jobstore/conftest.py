@@ -2,13 +2,13 @@
 
 import pytest
 from support.jobstore.steps import Published
-from support.jobstore.tables import database, database_url, handlers
+from support.jobstore.tables import database, database_url, runner
 
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
-__all__ = ["database", "database_url", "handlers"]
+__all__ = ["database", "database_url", "runner"]
 
 
 @pytest.fixture
@@ -17,5 +17,5 @@ def published() -> Published:
 
 
 @pytest.fixture
-def dispatcher(database: Database, published: Published, handlers: Handlers) -> Dispatcher:
-    return Dispatcher(database, published, handlers.terms)  # type: ignore[arg-type]
+def dispatcher(database: Database, published: Published, runner: CommandRunner) -> Dispatcher:
+    return Dispatcher(database, published, runner.terms)  # type: ignore[arg-type]

@@ -18,7 +18,8 @@ from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.runner import Handlers, Terms
+from jobstore.domain.terms import Terms
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 EXAMPLES = int(os.environ.get("SIGNOFF_EXAMPLES", "0"))
@@ -40,11 +41,11 @@ class Lives(RuleBasedStateMachine):
 
     loop: asyncio.AbstractEventLoop
     database: Database
-    handlers: Handlers
+    runner: CommandRunner
 
     @initialize()
     def begin(self) -> None:
-        self.world = World(self.database, self.handlers)
+        self.world = World(self.database, self.runner)
         self._run([self.world.empty(), *(self.world.create(job) for job in list(JOBS)[1:])])
 
     @rule(data=st.data())
@@ -171,12 +172,12 @@ class Lives(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(database: Database, database_url: str, handlers: Handlers) -> Iterator[type[Lives]]:
+def machine(database: Database, database_url: str, runner: CommandRunner) -> Iterator[type[Lives]]:
     """On an event loop, and so with connections, of its own."""
     del database  # it is migrated
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Lives.loop, Lives.database = asyncio.new_event_loop(), own
-    Lives.handlers = Handlers(own, Terms(handlers.terms.policy, LEASE_S, LEASE_S, BreakerTerms(1, LEASE_S, LEASE_S)))
+    Lives.runner = CommandRunner(own, Terms(runner.terms.policy, LEASE_S, LEASE_S, BreakerTerms(1, LEASE_S, LEASE_S)))
     yield Lives
     Lives.loop.run_until_complete(own.close())
     Lives.loop.close()

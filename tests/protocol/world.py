@@ -18,11 +18,14 @@ from contracts.events import CancelRequested, ExecuteRequested, JobStatusReporte
 from contracts.resources import JobEdit, Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import Work
+from jobstore.commands.base import Command
 from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import AssignAgent, CancelJob, Command, CreateJob, ExecuteJob
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.handlers import EventHandlers
 from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from signoff.v1 import work_service_pb2 as pb
@@ -39,10 +42,10 @@ ROUNDS_MAX = 40
 class World:
     """Steps, each one event of the model; `check` after each."""
 
-    def __init__(self, database: Database, handlers: Handlers) -> None:
-        self.database, self.handlers = database, handlers
-        self.work: Any = Work(database, handlers)
-        self.sweeper = Sweeper(database, handlers, lambda: True)
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self.database, self.runner = database, runner
+        self.work: Any = Work(database, runner)
+        self.sweeper = Sweeper(database, runner, lambda: True)
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)
         self.executors = [Worker(pb.WORK_KIND_EXECUTING, self.new_id()) for _ in range(2)]
@@ -78,7 +81,7 @@ class World:
     async def ask(self, command: Command) -> str:
         """How it is answered: `ok`, or the code of a refusal."""
         try:
-            await self.handlers.submit.one(command)
+            await self.runner.submit.one(command)
         except PermanentError as error:
             return error.code
         return "ok"
@@ -114,7 +117,7 @@ class World:
     # The dispatcher and the sweeper
 
     async def dispatch(self) -> None:
-        await Dispatcher(self.database, self.topics, self.handlers.terms).offer()  # type: ignore[arg-type]
+        await Dispatcher(self.database, self.topics, self.runner.terms).offer()  # type: ignore[arg-type]
 
     async def sweep(self) -> None:
         self.sweeper._swept_at, self.sweeper._lapse_from = time.monotonic(), 0.0
@@ -302,7 +305,7 @@ class World:
         events = self.topics.read(kind, "jobstore", most, commit=commit)
         records: Any = [SimpleNamespace(event=event, size=1, replay=False) for event in events]
         if kind is CancelRequested:
-            await self.handlers.on_cancel_requested(records)
+            await EventHandlers(self.runner).on_cancel_requested(records)
             after = (await Tables.read(self.database)).executions
             for event in events:
                 row = after.get(event.execution_id)
@@ -310,7 +313,11 @@ class World:
                 assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):
-            handle = self.handlers.on_results if kind is ResultProduced else self.handlers.on_status_reports
+            handle = (
+                EventHandlers(self.runner).on_result_produced
+                if kind is ResultProduced
+                else EventHandlers(self.runner).on_job_status_reported
+            )
             await handle(records)
 
     @contextlib.asynccontextmanager

@@ -12,16 +12,18 @@ from console.app import Server, create_app
 from console.live.hub import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
+from jobstore.api.agent_service import Agents
 from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Agents, Jobs
+from jobstore.api.job_service import Jobs
 from jobstore.api.operations_service import Operations
 from jobstore.api.server import create_server, serving
-from jobstore.insights.dead_letters import DeadLetters
+from jobstore.domain.terms import Terms
+from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers, Terms
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
@@ -35,7 +37,7 @@ PAYLOAD_MAX = 100_000
 class RealConsole:
     url: str
     database: Database
-    handlers: Handlers
+    runner: CommandRunner
     client: JobStoreClient
     headers = {"Authorization": f"Bearer {TOKEN}"}  # noqa: RUF012 - the same for all
 
@@ -57,17 +59,17 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[Handlers, str]]:
-    """Its handlers, and its address."""
+async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
+    """Its runner, and its address."""
     async with AsyncExitStack() as stack:
-        handlers = Handlers(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
-        watches, operator = Watches(database), Operator(database, handlers)
-        batches = Batches(database, operator, PAYLOAD_MAX)
-        dead_letters = DeadLetters(kafka) if kafka else None
+        runner = CommandRunner(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
+        watches, operator = Watches(database), Operator(database, runner)
+        batches = Batches(database, operator)
+        dead_letters = DeadLetterTopics(kafka) if kafka else None
         if dead_letters:
             stack.push_async_callback(dead_letters.close)
         server, health = create_server(Tokens(TOKEN, "a-workers"))
-        add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, PAYLOAD_MAX), server)
+        add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(Agents(database), server)
         add_OperationsServiceServicer_to_server(Operations(database, watches, batches, dead_letters), server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -76,7 +78,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         await serving(health, ready=True)
         for run in (watches.run(), operator.run()):
             stack.push_async_callback(_ended, asyncio.create_task(run))
-        yield handlers, f"127.0.0.1:{port}"
+        yield runner, f"127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -85,8 +87,8 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         database = await stack.enter_async_context(fresh_database(postgres))
         async with database.transaction() as connection:
             writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
-            await job_reads.put_agent(connection, "writer", writer, create=True)
-        handlers, address = await stack.enter_async_context(jobstore_on(database, kafka))
+            await put_agent(connection, "writer", writer, create=True)
+        runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
         live = Live(client)
         server = Server(create_app(client, live, payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0")
@@ -94,9 +96,7 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.stop_at(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
             await asyncio.sleep(0)
-        yield RealConsole(
-            f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", database, handlers, client
-        )
+        yield RealConsole(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", database, runner, client)
         stop.set()
         await running
         await _ended(watching)

@@ -1,54 +1,39 @@
-"""How commands are carried out: a batch of them is one transaction."""
+"""Carry out commands: a batch of them is one transaction."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
-from contracts.resources import Policy
-from jobstore.commands.claims import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
+from jobstore.commands.base import Command
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import GRANTED, Answer
-from jobstore.commands.jobs import CancelJob, Command
+from jobstore.commands.reports import NoticeLease, RecordReport, RecordResult
 from jobstore.commands.unit_of_work import Ledger
-from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Kind, Stage, State
-from jobstore.domain.reuse import ReuseTerms
+from jobstore.domain.terms import Terms
+from jobstore.lanes import Lane
 from jobstore.storage import reusable
-from jobstore.storage.database import Database, Lane, RaceError
+from jobstore.storage.database import Database, RaceError
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError, TransientError
-from servicekit.kafka.subscription import Incoming
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Event)
-
 DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
 CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, again or anew, or closed", ["circuit"])
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What executions are run under, unless a job or an agent says otherwise."""
-
-    policy: Policy
-    lease_s: float
-    offer_again_s: float
-    breaker: BreakerTerms = field(default_factory=BreakerTerms)
-    reuse: ReuseTerms = field(default_factory=ReuseTerms)
 
 
 class LimitsChangingError(TransientError):
     """Who is asked for by policy is known only after rows are locked: then nobody may wait for limits."""
 
 
-class Handlers:
-    """Carries out commands. There is one lane for each kind of write, so that concurrent calls share a commit."""
+class CommandRunner:
+    """Carry out commands. Each kind of write has a lane of its own, so that concurrent calls share a commit."""
 
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database = database
@@ -57,25 +42,6 @@ class Handlers:
         self.claim: Lane[Command] = Lane(self.carry_out, size=_size)
         self.record: Lane[Command] = Lane(self.carry_out, size=_size)
         self.match: Lane[Command] = Lane(self.carry_out)
-
-    async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
-        """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
-        return await self._recorded(reports, lambda report: RecordReport(report.event))
-
-    async def on_results(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
-        """Record a batch of agents' results."""
-        return await self._recorded(results, lambda result: RecordResult(result.event, result.size))
-
-    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
-        """Cancel executions by their ids."""
-        return await self._recorded(requests, lambda request: _cancel(request.event))
-
-    async def _recorded(
-        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
-    ) -> Sequence[Any]:
-        """Carry out what arrived; what `signoff replay` published again changes nothing."""
-        results = iter(await self.record.run([command(i) for i in incoming if not i.replay]))
-        return [None if i.replay else next(results) for i in incoming]
 
     async def notice(self, kind: Kind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
         """Act on leases given back, lapsed, or beyond their deadline: (execution_id, lease, begun)."""
@@ -187,10 +153,6 @@ class Handlers:
             return results
         grants = await jobs.grants(granted)
         return [replace(r, grant=grants[r.execution.execution_id]) if _is_executing_grant(r) else r for r in results]
-
-
-def _cancel(event: CancelRequested) -> Command:
-    return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)
 
 
 def _is_executing_grant(result: Any) -> bool:

@@ -11,8 +11,8 @@ from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import Operator
 from jobstore.publishing.watches import Watches
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.reads.agents import get_agent
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -21,10 +21,10 @@ NOBODY: Any = None
 
 
 @pytest.fixture
-async def doors(database: Database, handlers: Handlers) -> Operations:
+async def doors(database: Database, runner: CommandRunner) -> Operations:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM limits"))
-    return Operations(database, Watches(database), Batches(database, Operator(database, handlers), 10_000))
+    return Operations(database, Watches(database), Batches(database, Operator(database, runner)))
 
 
 async def test_a_limit_is_set_paused_resumed_and_removed(doors: Operations) -> None:
@@ -82,6 +82,6 @@ async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_
     for name, value in paused.items():
         await doors.Pause(pb.PauseRequest(name=name, paused=value), NOBODY)
     async with database.session() as session:
-        agent = await job_reads.agent_by_id(session, "writer")
+        agent = await get_agent(session, "writer")
     assert agent is not None
     assert agent.paused is is_paused

@@ -11,15 +11,16 @@ from support.jobstore.steps import Steps, reported, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.claims import ClaimJudging, RecordReport
-from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent
+from jobstore.commands.reports import RecordReport
 from jobstore.commands.resubmission import next_id
 from jobstore.commands.unit_of_work import Asked
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
-from jobstore.storage import limits
+from jobstore.runner import CommandRunner
+from jobstore.storage import limits, locks
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
-from jobstore.storage.limits import CHANGE_LOCK
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
 
@@ -37,7 +38,7 @@ class Life(Steps):
         assert claimed.execution is not None, claimed
         await self.result(claimed.execution.lease, answer)
         produced = result(self.execution_id, self.job_id, claimed.execution.lease, answer)
-        judging = await self.handlers.claim.one(ClaimJudging(produced, self.validator, 10))
+        judging = await self.runner.claim.one(ClaimJudging(produced, self.validator, 10))
         lease: int = judging.execution.lease
         return lease
 
@@ -56,8 +57,8 @@ class Life(Steps):
 
 
 @pytest.fixture
-def life(database: Database, handlers: Handlers) -> Life:
-    return Life(database, handlers)
+def life(database: Database, runner: CommandRunner) -> Life:
+    return Life(database, runner)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def agents(database: Database) -> list[str]:
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> None:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        await job_reads.put_agent(connection, agent_id, new, create=create)
+        await put_agent(connection, agent_id, new, create=create)
 
 
 def of(*outcomes: Outcome) -> Verdict:
@@ -83,12 +84,12 @@ NO_PROGRESS = "a reason; not submitted again: the answer is the one before, and 
 
 
 async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_accepted(
-    life: Life, handlers: Handlers
+    life: Life, runner: CommandRunner
 ) -> None:
     await life.created(policy=AUTOMATIC, priority=8)
     batch_id = uuid4()
     asked = Asked(batch_id=batch_id)
-    await handlers.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, asked=asked))
+    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, asked=asked))
     first = life.execution_id
     await life.judged("red")
     assert await life.last(2) == [
@@ -120,7 +121,7 @@ async def test_no_submission_is_requested_beyond_the_last(life: Life) -> None:
     assert not (await life.job()).live
 
 
-async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Database, handlers: Handlers) -> None:
+async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Database, runner: CommandRunner) -> None:
     statements: list[str] = []
 
     def counted(*about: Any) -> None:
@@ -128,7 +129,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
 
     counts = []
     for told in (of(Outcome.PASS), of(Outcome.FAIL)):
-        steps = Life(database, handlers)
+        steps = Life(database, runner)
         lease = await steps.judging()
         event.listen(database.engine.sync_engine, "before_cursor_execute", counted)
         await steps.report(lease, ReportKind.VERDICT, verdict=told)
@@ -140,7 +141,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
     del life
 
 
-async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, handlers: Handlers) -> None:
+async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, runner: CommandRunner) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.rejected({"text": "red"})
     await life.judged({"text": "red"})
@@ -149,7 +150,7 @@ async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, h
     assert (job.status, job.live, job.not_met) == ("RESUBMISSION_REQUIRED", False, 2)
 
     life.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True))
+    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True))
     await life.rejected({"text": "pink"})
     assert (await life.row()).submission == 4
 
@@ -174,25 +175,25 @@ async def test_another_answer_or_another_outcome_is_progress(
     assert (await life.job()).live is progress
 
 
-async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life: Life, handlers: Handlers) -> None:
+async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life: Life, runner: CommandRunner) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.rejected("red")
     claimed = await life.claim()
     assert claimed.execution is not None
     await life.report(claimed.execution.lease, ReportKind.FAILED, code="agent_status")
     life.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
     await life.judged("red")
     assert (await life.last(1))[0][2] == "no_progress"
 
 
-async def test_what_was_judged_before_it_was_assigned_by_hand_counts_no_more(life: Life, handlers: Handlers) -> None:
+async def test_what_was_judged_before_it_was_assigned_by_hand_counts_no_more(life: Life, runner: CommandRunner) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.rejected("red")
-    await handlers.submit.one(CancelJob(life.job_id))
-    await handlers.submit.one(AssignAgent(life.job_id, "writer"))
+    await runner.submit.one(CancelJob(life.job_id))
+    await runner.submit.one(AssignAgent(life.job_id, "writer"))
     life.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
     await life.rejected("red")
     assert (await life.row()).submission == 2
 
@@ -262,9 +263,11 @@ async def test_an_agent_that_was_disabled_is_not_asked_again(life: Life, databas
     assert await life.last(1) == [("RESUBMISSION_REQUIRED", "not_met", "agent_disabled", message)]
 
 
-async def test_a_next_execution_that_was_cancelled_before_it_came_does_not_come(life: Life, handlers: Handlers) -> None:
+async def test_a_next_execution_that_was_cancelled_before_it_came_does_not_come(
+    life: Life, runner: CommandRunner
+) -> None:
     await life.requested(policy=AUTOMATIC)
-    await handlers.submit.one(CancelJob(None, next_id(life.execution_id)))
+    await runner.submit.one(CancelJob(None, next_id(life.execution_id)))
     await life.judged("red")
     assert [(row[0], row[2]) for row in await life.last(1)] == [("RESUBMISSION_REQUIRED", "execution_conflict")]
 
@@ -277,10 +280,10 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     lease = await life.being_judged("red")
     async with database.transaction() as connection:
         await limits.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
-    other = await Life(database, life.handlers).created(tenant=tenant)
+    other = await Life(database, life.runner).created(tenant=tenant)
     told = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     asked = ExecuteJob(other.job_id, other.execution_id)
-    refused, recorded = await life.handlers.carry_out([asked, RecordReport(told)])
+    refused, recorded = await life.runner.carry_out([asked, RecordReport(told)])
     assert (refused.code, recorded) == ("queue_full", None)
     life.execution_id = next_id(life.execution_id)
     assert (await life.row()).flow == ["agent:writer", f"label:team={tenant}"]
@@ -291,10 +294,10 @@ async def test_while_limits_are_changed_it_waits_with_nothing_locked(life: Life,
     await life.requested(policy=AUTOMATIC)
     lease = await life.being_judged("red")
     async with database.transaction() as changing:
-        await changing.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHANGE_LOCK})
+        await locks.hold(changing, locks.Lock.LIMITS)
         telling = asyncio.create_task(life.told(lease, verdict(Outcome.FAIL)))
         async with asyncio.timeout(10):
-            while not await changing.scalar(_WAITS, {"lock": CHANGE_LOCK}):
+            while not await changing.scalar(_WAITS, {"lock": locks.Lock.LIMITS}):
                 pass
         locked = "SELECT execution_id FROM executions WHERE execution_id = :id FOR UPDATE NOWAIT"
         assert await changing.scalar(text(locked), {"id": life.execution_id})

@@ -8,16 +8,16 @@ from support.jobstore.steps import Steps, new_job
 
 from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimExecution
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
-from jobstore.commands.jobs import CancelJob, ExecuteJob
 from jobstore.errors import ConflictError, RefusedError
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Steps) -> None:
@@ -42,14 +42,14 @@ async def test_a_full_worker_leaves_the_execution_queued(steps: Steps) -> None:
     assert (await steps.claim(room=1)).outcome == GRANTED
 
 
-async def test_room_is_counted_over_a_batch(steps: Steps, handlers: Handlers) -> None:
+async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner) -> None:
     owner = uuid4()
     claims = []
     for _ in range(3):
-        other = Steps(steps.database, handlers)
+        other = Steps(steps.database, runner)
         await other.requested()
         claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2))
-    answers = await handlers.claim.run(claims)
+    answers = await runner.claim.run(claims)
     assert [answer.outcome for answer in answers] == [GRANTED, GRANTED, QUEUED]
 
 
@@ -63,10 +63,10 @@ async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> No
     assert (conflict.outcome, conflict.code) == (REFUSAL, "job_conflict")
 
 
-async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, handlers: Handlers) -> None:
+async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
     """Concurrent transactions, not lanes: as if each were another jobstore's."""
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
-    lanes = [Handlers(steps.database, handlers.terms) for _ in claims]
+    lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
     answers = await asyncio.gather(*(lane.claim.one(claim) for lane, claim in zip(lanes, claims, strict=True)))
     assert sorted(answer.outcome for answer in answers) == [DUPLICATE] * 4 + [GRANTED]
     assert len(await steps.logs()) == 3
@@ -81,35 +81,35 @@ async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(st
     assert (no_agent.outcome, no_agent.code) == (INVALID, "unknown_agent")
 
 
-async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, handlers: Handlers) -> None:
+async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, runner: CommandRunner) -> None:
     """Model rule keep_answers."""
     await steps.requested()
     refused = new_execution_id()
     for _ in range(2):
         with pytest.raises(RefusedError) as error:
-            await handlers.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+            await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
         assert error.value.code == "execution_live"
-    await handlers.submit.one(CancelJob(steps.job_id))
+    await runner.submit.one(CancelJob(steps.job_id))
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
-    answer = await handlers.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
+        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
     assert (answer.outcome, answer.code) == (REFUSAL, "execution_live")
 
 
-async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, handlers: Handlers) -> None:
+async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner: CommandRunner) -> None:
     await steps.requested()
-    other = await Steps(steps.database, handlers).created()
+    other = await Steps(steps.database, runner).created()
     with pytest.raises(ConflictError) as error:
-        await handlers.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
+        await runner.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "execution_conflict"
 
 
-async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, handlers: Handlers) -> None:
+async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, runner: CommandRunner) -> None:
     """Model rule cancel_unknown."""
     await steps.created()
     for _ in range(2):
-        await handlers.submit.one(CancelJob(None, steps.execution_id))
+        await runner.submit.one(CancelJob(None, steps.execution_id))
     assert (await steps.claim()).outcome == DUPLICATE
     with pytest.raises(RefusedError) as error:
-        await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "cancelled"

@@ -10,11 +10,11 @@ from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import Work
+from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import BUDGET_EXHAUSTED, GRANTED, REFUSAL
-from jobstore.commands.jobs import ExecuteJob
 from jobstore.domain.transitions import TOKENS_MAX
 from jobstore.errors import RefusedError
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import work_service_pb2 as pb
 
@@ -24,8 +24,8 @@ HALF = Usage(input_tokens=30, output_tokens=20, cost_usd=0.5)
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def failed_call(steps: Steps, lease: int, seq: int, usage: Usage, kind: Any = ReportKind.CALL_FAILED) -> None:
@@ -58,22 +58,22 @@ async def test_failed_calls_are_counted_each_once(steps: Steps) -> None:
     assert (await steps.job()).spent_usd == 1.0
 
 
-async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps, handlers: Handlers) -> None:
+async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps, runner: CommandRunner) -> None:
     await rejected(steps, HALF, HALF, **USD)
     for resubmission in (False, True):
         execution_id = new_execution_id()
         for _ in range(2):  # and always so
             command = ExecuteJob(steps.job_id, execution_id, chosen=True, resubmission=resubmission)
             with pytest.raises(RefusedError) as refused:
-                await handlers.submit.one(command)
+                await runner.submit.one(command)
             assert refused.value.code == BUDGET_EXHAUSTED
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
 
 
-async def test_one_that_has_something_left_is(steps: Steps, handlers: Handlers) -> None:
+async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunner) -> None:
     await rejected(steps, HALF, Usage(cost_usd=0.49), **USD)
     steps.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
     claimed = await steps.claim()
     assert (claimed.outcome, claimed.budget.left_usd) == (GRANTED, 0.01)
 
@@ -124,7 +124,7 @@ async def test_what_is_granted_already_goes_on(steps: Steps) -> None:
 
 async def test_workers_are_told_what_is_left(steps: Steps) -> None:
     await steps.requested(policy=USD | TOKENS)
-    work: Any = Work(steps.database, steps.handlers)
+    work: Any = Work(steps.database, steps.runner)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
@@ -141,7 +141,7 @@ async def test_workers_are_told_what_is_left(steps: Steps) -> None:
 
 async def test_without_a_budget_nothing_is_said_of_it(steps: Steps) -> None:
     await steps.requested()
-    work: Any = Work(steps.database, steps.handlers)
+    work: Any = Work(steps.database, steps.runner)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers

@@ -14,17 +14,19 @@ from contracts.jsontext import members, parse_json
 from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import CreateJob, ExecuteJob
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.jobs import CreateJob
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.publishing import job_changed, relay
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.reads.jobs import get_job
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def refused(steps: Steps, version: int | None = None, **fields: Any) -> str:
@@ -35,7 +37,7 @@ async def refused(steps: Steps, version: int | None = None, **fields: Any) -> st
 
 async def stored(steps: Steps) -> dict[str, Any]:
     async with steps.database.session() as session:
-        view = await job_reads.job(session, steps.job_id)
+        view = await get_job(session, steps.job_id)
     assert view is not None
     return {name: value for name, value in view.items() if name != "policy_text"}
 
@@ -58,7 +60,7 @@ async def test_an_edit_is_a_transition_that_says_what_changed_and_what_was(steps
 async def test_an_execution_runs_what_was_edited(steps: Steps) -> None:
     await steps.created(payload={"n": 1})
     await edited(steps, payload={"n": 2}, acceptance_criteria="Says more", policy={"max_attempts": 7})
-    await steps.handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     requested = (await steps.logs())[-1].request_payload
     assert (requested["payload"], requested["acceptance_criteria"]) == ({"n": 2}, "Says more")
     assert (await steps.row()).policy["max_attempts"] == 7
@@ -84,12 +86,12 @@ async def test_a_job_that_was_not_accepted_is_edited_where_it_stands_and_submitt
     view = await edited(steps, acceptance_criteria="Says less")
     assert (view["status"], view["submission"]) == ("RESUBMISSION_REQUIRED", 1)
     request = ExecuteJob(steps.job_id, new_execution_id(), chosen=True, resubmission=True)
-    again = await steps.handlers.submit.one(request)
+    again = await steps.runner.submit.one(request)
     assert again["submission"] == 2
 
 
-def _of(steps: Steps) -> tuple[Database, Handlers]:
-    return steps.database, steps.handlers
+def _of(steps: Steps) -> tuple[Database, CommandRunner]:
+    return steps.database, steps.runner
 
 
 async def test_only_the_version_that_was_said_is_edited_and_asking_again_is_answered_again(steps: Steps) -> None:
@@ -133,7 +135,7 @@ async def test_the_same_new_job_is_the_edited_one(steps: Steps) -> None:
 async def test_a_pending_job_is_matched_by_what_it_now_needs(steps: Steps, database: Database) -> None:
     new = NewAgent(name="able", url="http://127.0.0.1:1/", capabilities=["edits"])
     async with database.transaction() as connection:
-        await job_reads.put_agent(connection, "able", new, create=True)
+        await put_agent(connection, "able", new, create=True)
     await steps.created(agent_id=None)
     view = await edited(steps, capabilities=["edits"])
     assert (view["status"], view["agent_id"], view["version"]) == ("ASSIGNED", "able", 3)
@@ -161,7 +163,7 @@ async def bodies(steps: Steps) -> list[str]:
         return [job_changed.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
 
 
-async def test_a_job_made_and_edited_in_one_transaction_is_both(handlers: Handlers, steps: Steps) -> None:
+async def test_a_job_made_and_edited_in_one_transaction_is_both(runner: CommandRunner, steps: Steps) -> None:
     new = (await steps.created()).job_id
     async with steps.database.session() as session:
         assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": new}) == 1
@@ -170,5 +172,5 @@ async def test_a_job_made_and_edited_in_one_transaction_is_both(handlers: Handle
         CreateJob(new_job(), other.job_id),
         EditJob(other.job_id, JobEdit(title="Another")),
     ]
-    made, view = await handlers.carry_out(commands)
+    made, view = await runner.carry_out(commands)
     assert (made["version"], view["version"], (await stored(other))["title"]) == (1, 2, "Another")

@@ -7,20 +7,22 @@ from contracts.identity import new_execution_id
 from contracts.jsontext import parse_json
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.claims import ClaimJudging, RecordResult
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import DUPLICATE, GRANTED
-from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.reports import RecordResult
 from jobstore.domain.model import Kind, Refusal
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
-from jobstore.reads import job_list
-from jobstore.runner import Handlers
+from jobstore.reads.job_logs import get_result
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
@@ -57,7 +59,7 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
     for row in (answered, completed):
         assert row.response_payload["result"] == hostile
         async with database.session() as session:
-            kept = await job_list.result(session, steps.job_id, row.version)
+            kept = await get_result(session, steps.job_id, row.version)
         assert parse_json(kept or "") == hostile
 
 
@@ -104,21 +106,21 @@ async def test_every_report_said_twice_is_recorded_once(steps: Steps) -> None:
     assert len(await steps.logs()) == 6
 
 
-async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, handlers: Handlers) -> None:
+async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: CommandRunner) -> None:
     """They travel on two topics: the claim of the judging may come first, and both may meet in one transaction."""
     lease = await steps.running()
     claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10)
-    (answer,) = await handlers.carry_out([claim])
+    (answer,) = await runner.carry_out([claim])
     assert answer.outcome == GRANTED
     again = RecordResult(result(steps.execution_id, steps.job_id, lease))
-    results = await handlers.carry_out([again])
+    results = await runner.carry_out([again])
     assert isinstance(results[0], Refusal)
     assert (await steps.logs())[-1].kind == "result"
 
 
-async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, handlers: Handlers) -> None:
+async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
-    await handlers.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
     assert (await steps.job()).status == "ASSIGNED"
     for _ in range(2):
         await steps.result(lease)
@@ -144,23 +146,23 @@ async def test_a_failed_attempt_is_retried_later_and_at_last_fails_the_job(steps
 
 
 async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
-    steps: Steps, handlers: Handlers
+    steps: Steps, runner: CommandRunner
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"
 
 
-async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, handlers: Handlers) -> None:
+async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runner: CommandRunner) -> None:
     for submission in (1, 2, 3):
         if submission == 1:
             lease = await steps.judging()
         else:
             steps.execution_id = new_execution_id()
-            await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
             claimed = await steps.claim()
             assert claimed.execution is not None
             assert f'"submission":{submission}' in claimed.grant.request
@@ -171,39 +173,41 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, hand
         await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert (await steps.job()).status == "REJECTED"
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
-    await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
-    view = await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
+    view = await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
     assert (view["submission"], view["payload"]) == (1, '{"other":1}')
 
 
-async def test_creating_the_same_job_twice_is_one_job(steps: Steps, handlers: Handlers) -> None:
+async def test_creating_the_same_job_twice_is_one_job(steps: Steps, runner: CommandRunner) -> None:
     new = new_job(payload={"b": 1, "a": 2})
-    first = await handlers.submit.one(CreateJob(new, steps.job_id))
-    again = await handlers.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
+    first = await runner.submit.one(CreateJob(new, steps.job_id))
+    again = await runner.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
     assert first["version"] == again["version"] == 1
     with pytest.raises(ConflictError):
-        await handlers.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
+        await runner.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
 
 
-async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, handlers: Handlers) -> None:
+async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, runner: CommandRunner) -> None:
     with pytest.raises(NotFoundError) as unknown:
-        await handlers.submit.one(ExecuteJob("no-such-job", new_execution_id()))
+        await runner.submit.one(ExecuteJob("no-such-job", new_execution_id()))
     assert unknown.value.code == "unknown_job"
     with pytest.raises(InvalidError) as agent:
-        await handlers.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
+        await runner.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
     assert agent.value.code == "unknown_agent"
     await steps.created(agent_id=None)
     with pytest.raises(RefusedError) as pending:
-        await handlers.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
     assert pending.value.code == "illegal_transition"
     assert (await steps.job()).status == "PENDING"
 
 
-async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(steps: Steps, handlers: Handlers) -> None:
+async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(
+    steps: Steps, runner: CommandRunner
+) -> None:
     good = [new_job() for _ in range(6)]
     bad = new_job().model_copy(update={"title": "\0"})  # past validation: PostgreSQL itself refuses it
     ids = [f"{steps.job_id}-{n}" for n in range(7)]
     commands = [CreateJob(new, job_id) for new, job_id in zip([*good[:3], bad, *good[3:]], ids, strict=True)]
-    results = await handlers.submit.run(commands)
+    results = await runner.submit.run(commands)
     assert [isinstance(r, PermanentError) for r in results] == [False, False, False, True, False, False, False]

@@ -13,19 +13,22 @@ from support.jobstore.steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
-from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport
+from jobstore.commands.base import Command
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import DUPLICATE, GRANTED, REFUSAL
-from jobstore.commands.jobs import CancelJob, Command, ExecuteJob
+from jobstore.commands.reports import RecordReport
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
-from jobstore.runner import Handlers
+from jobstore.handlers import EventHandlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database, RaceError
 from servicekit.leasing.worker import Worker
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def test_a_grant_said_again_runs_for_a_whole_lease_from_now(steps: Steps) -> None:
@@ -61,72 +64,72 @@ async def test_what_was_refused_is_decided_anew_when_it_is_said_again(steps: Ste
     told = RecordReport(
         reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict()),
     )
-    assert isinstance(await steps.handlers.record.one(told), Refusal)
+    assert isinstance(await steps.runner.record.one(told), Refusal)
     await steps.due(-1)
     await steps.lapsed()
     judged = await steps.claim_judging(lease - 1, owner=uuid4())
     assert judged.execution is not None
     assert judged.execution.lease == lease + 1
-    assert await steps.handlers.record.one(told) is None
+    assert await steps.runner.record.one(told) is None
     assert (await steps.job()).status == "COMPLETED"
 
 
-async def test_a_resubmission_that_is_refused_is_refused_for_good(steps: Steps, handlers: Handlers) -> None:
+async def test_a_resubmission_that_is_refused_is_refused_for_good(steps: Steps, runner: CommandRunner) -> None:
     """Model rule keep_answers."""
     await steps.created()
     for resubmission in (True, False):
         with pytest.raises(RefusedError) as error:
-            await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission))
+            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission))
         assert error.value.code == "illegal_transition"
 
 
-async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, handlers: Handlers) -> None:
+async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
     await steps.result(lease)
-    other = await Steps(steps.database, handlers).created()
+    other = await Steps(steps.database, runner).created()
     claim = ClaimJudging(result(steps.execution_id, other.job_id, lease), uuid4(), 10)
-    assert (await handlers.claim.one(claim)).outcome == DUPLICATE
+    assert (await runner.claim.one(claim)).outcome == DUPLICATE
     assert (await steps.row()).state == "OFFERED"
 
 
 async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_however_often(
-    steps: Steps, handlers: Handlers
+    steps: Steps, runner: CommandRunner
 ) -> None:
     """Model rule cancel_unknown."""
     for _ in range(2):
-        assert await handlers.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
+        assert await runner.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
     assert (await steps.claim(inline=new_job())).outcome == DUPLICATE
 
 
 async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """Model rule cancel_unknown: it is neither unknown any more, nor is its job locked."""
-    held = await Steps(database, handlers).created()
+    held = await Steps(database, runner).created()
     busy: list[Command] = [CancelJob(held.job_id), CancelJob(None, steps.execution_id)]
     async with database.transaction() as connection:
         await connection.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": held.job_id})
-        cancelling = asyncio.create_task(handlers.carry_out(busy))
+        cancelling = asyncio.create_task(runner.carry_out(busy))
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         while not await connection.scalar(waiting):
             pass
         assert (await steps.claim(inline=new_job())).outcome == GRANTED
     with pytest.raises(RaceError):
         await cancelling
-    await handlers.submit.run(busy)  # as a lane does at once
+    await runner.submit.run(busy)  # as a lane does at once
     assert (await steps.row()).answer == "cancelled"
 
 
 @pytest.mark.parametrize("named", ["its job", "no job", "another job"])
 async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
-    steps: Steps, handlers: Handlers, named: str
+    steps: Steps, runner: CommandRunner, named: str
 ) -> None:
     await steps.running()
-    other = await Steps(steps.database, handlers).created()
+    other = await Steps(steps.database, runner).created()
     job_id = {"its job": steps.job_id, "no job": None, "another job": other.job_id}[named]
     event = CancelRequested(execution_id=steps.execution_id, job_id=job_id)
     records: Any = [SimpleNamespace(event=event, replay=False)]
-    (answer,) = await handlers.on_cancel_requested(records)
+    (answer,) = await EventHandlers(runner).on_cancel_requested(records)
     if named == "another job":
         assert answer.code == "execution_conflict"
         assert (await steps.row()).state == "LEASED"
@@ -135,13 +138,13 @@ async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
         assert (await steps.job()).status == "ASSIGNED"
 
 
-async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps, handlers: Handlers) -> None:
+async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps, runner: CommandRunner) -> None:
     """Model rule keep_answers: also when the job could be executed by now."""
     await steps.requested()
     refused = new_execution_id()
-    answer = await handlers.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
+    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
     assert (answer.outcome, answer.code) == (REFUSAL, "execution_live")
-    await handlers.submit.one(CancelJob(steps.job_id))
-    assert (await handlers.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))).outcome == REFUSAL
+    await runner.submit.one(CancelJob(steps.job_id))
+    assert (await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))).outcome == REFUSAL
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))

@@ -12,17 +12,18 @@ from support.jobstore.steps import Steps, new_job, reported, result, verdict
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
+from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import DUPLICATE, QUEUED, REFUSAL
-from jobstore.commands.jobs import CancelJob
-from jobstore.runner import Handlers
+from jobstore.handlers import EventHandlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 TABLES = ("jobs", "job_logs", "agents", "executions", "facts")
 
 
 @pytest.fixture
-def steps(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def everything(database: Database) -> dict[str, list[Any]]:
@@ -58,37 +59,37 @@ async def test_a_replayed_request_is_answered_with_what_it_would_have_been(steps
 
 
 async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_order(
-    steps: Steps, handlers: Handlers, database: Database
+    steps: Steps, runner: CommandRunner, database: Database
 ) -> None:
     lease = await steps.running()
     before = await everything(database)
     produced = result(steps.execution_id, steps.job_id, lease)
     failed = reported(steps.execution_id, steps.job_id, lease, ReportKind.FAILED, code="agent_status")
     cancels = CancelRequested(execution_id=steps.execution_id, job_id=steps.job_id)
-    assert await handlers.on_results([incoming(produced, replay=True)]) == [None]
-    assert await handlers.on_status_reports([incoming(failed, replay=True)]) == [None]
-    assert await handlers.on_cancel_requested([incoming(cancels, replay=True)]) == [None]
+    assert await EventHandlers(runner).on_result_produced([incoming(produced, replay=True)]) == [None]
+    assert await EventHandlers(runner).on_job_status_reported([incoming(failed, replay=True)]) == [None]
+    assert await EventHandlers(runner).on_cancel_requested([incoming(cancels, replay=True)]) == [None]
     assert await everything(database) == before
 
 
-async def test_a_batch_of_replays_and_others_is_answered_in_order(steps: Steps, handlers: Handlers) -> None:
+async def test_a_batch_of_replays_and_others_is_answered_in_order(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
     produced = incoming(result(steps.execution_id, steps.job_id, lease))
     replayed = incoming(produced.event, replay=True)
     unknown = incoming(result(new_execution_id(), steps.job_id, lease))
-    answers = await handlers.on_results([replayed, unknown, replayed, produced])
+    answers = await EventHandlers(runner).on_result_produced([replayed, unknown, replayed, produced])
     assert [None if answer is None else answer.code for answer in answers] == [None, "unknown_execution", None, None]
     assert (await steps.row()).stage == "JUDGING"
 
 
 async def test_what_agents_are_and_what_was_refused_is_told_once(
-    steps: Steps, handlers: Handlers, database: Database
+    steps: Steps, runner: CommandRunner, database: Database
 ) -> None:
     began = datetime.now(UTC)
     await steps.created(agent_id=None)
     for _ in range(2):
         await steps.claim()  # PENDING: refused
-        await handlers.submit.one(CancelJob(None, new_execution_id()))
+        await runner.submit.one(CancelJob(None, new_execution_id()))
     async with database.session() as session:
         rows = (await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))).all()
     refusals = [row.body for row in rows if row.topic == "execution-refused"][-3:]

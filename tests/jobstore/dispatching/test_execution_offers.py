@@ -15,13 +15,15 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore.commands.jobs import Command, CreateJob, ExecuteJob
+from jobstore.commands.base import Command
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.jobs import CreateJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage import limits
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
@@ -31,8 +33,10 @@ NOW = datetime.now(UTC)
 class Queue:
     """What is asked for, offered and run, among several dispatchers."""
 
-    def __init__(self, database: Database, handlers: Handlers, dispatchers: list[Dispatcher], sink: Published) -> None:
-        self.database, self.handlers, self.dispatchers, self.sink = database, handlers, dispatchers, sink
+    def __init__(
+        self, database: Database, runner: CommandRunner, dispatchers: list[Dispatcher], sink: Published
+    ) -> None:
+        self.database, self.runner, self.dispatchers, self.sink = database, runner, dispatchers, sink
 
     async def limit(self, name: str, **fields: Any) -> None:
         async with self.database.transaction() as connection:
@@ -51,7 +55,7 @@ class Queue:
         ids = [uuid4() for _ in range(count)]
         creations: list[Command] = [CreateJob(new_job(**fields), str(i)) for i in ids]
         requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, asked=asked) for i in ids]
-        results = [*await self.handlers.submit.run(creations), *await self.handlers.submit.run(requests)]
+        results = [*await self.runner.submit.run(creations), *await self.runner.submit.run(requests)]
         assert not [r for r in results if isinstance(r, PermanentError)]
         order = {str(i): n for n, i in enumerate(ids)}
         await self.sql(
@@ -75,7 +79,7 @@ class Queue:
 
     async def ended(self, execution_id: UUID) -> None:
         """It is taken, and has failed."""
-        steps = Steps(self.database, self.handlers)
+        steps = Steps(self.database, self.runner)
         steps.job_id, steps.execution_id = str(execution_id), execution_id
         answer = await steps.claim()
         assert answer.execution is not None
@@ -90,17 +94,17 @@ class Queue:
 
 
 @pytest.fixture
-async def queue(database: Database, database_url: str, handlers: Handlers) -> AsyncIterator[Queue]:
+async def queue(database: Database, database_url: str, runner: CommandRunner) -> AsyncIterator[Queue]:
     others = [Database(database_url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=2) for _ in range(2)]
     sink = Published()
-    dispatchers = [Dispatcher(d, sink, handlers.terms) for d in (database, *others)]  # type: ignore[arg-type]
-    made = Queue(database, handlers, dispatchers, sink)
+    dispatchers = [Dispatcher(d, sink, runner.terms) for d in (database, *others)]  # type: ignore[arg-type]
+    made = Queue(database, runner, dispatchers, sink)
     for table in ("executions", "workers", "limits", "starts", "circuits"):
         await made.sql(f"DELETE FROM {table}")
     async with database.transaction() as connection:
         for name in ("other", "third"):
             new = NewAgent(name=name, url="http://127.0.0.1:2/")
-            await job_reads.put_agent(connection, name, new, create=True)
+            await put_agent(connection, name, new, create=True)
     await seen(database, Stage.EXECUTING, 1_000)
     yield made
     for table in ("executions", "limits", "starts"):
@@ -178,7 +182,7 @@ async def test_what_is_paused_begins_nothing_also_where_it_was_offered(queue: Qu
     others = await queue.ask(1, agent_id="other", tenant="else")
     assert {*await queue.offered()} == {*ids, *others}
     await queue.pause(name.format(batch=batch))
-    steps = Steps(queue.database, queue.handlers)
+    steps = Steps(queue.database, queue.runner)
     steps.job_id, steps.execution_id = str(ids[0]), ids[0]
     answer = await steps.claim()
     assert (answer.outcome, answer.code) == ("QUEUED", "limited")
@@ -200,7 +204,7 @@ async def test_an_event_is_admitted_and_waits_where_a_limit_applies(queue: Queue
     await queue.limit("tenant:default", concurrency=1)
     await queue.ask(1)
     await queue.offered()
-    steps = Steps(queue.database, queue.handlers)
+    steps = Steps(queue.database, queue.runner)
     answer = await steps.claim(inline=new_job())
     assert (answer.outcome, answer.code) == ("QUEUED", "limited")
     assert (await steps.row()).state == "QUEUED"
@@ -246,7 +250,7 @@ async def test_nothing_begins_before_its_time(queue: Queue) -> None:
     row = (await queue.sql("SELECT * FROM executions WHERE execution_id = :id", id=by_job[0])).one()
     assert (row.due_at, row.not_before) == (later, later)
     assert (row.fails_at, row.deadline_at) == (later + timedelta(seconds=30), later + timedelta(seconds=60))
-    steps = Steps(queue.database, queue.handlers)
+    steps = Steps(queue.database, queue.runner)
     answer = await steps.claim(inline=new_job(), not_before=later)
     assert (answer.outcome, answer.code) == ("QUEUED", "not_due")
     await queue.sql("UPDATE executions SET due_at = now() - interval '1 s' WHERE state = 'QUEUED'")
@@ -258,14 +262,14 @@ async def test_a_tenants_queue_is_capped_and_a_refusal_says_so(queue: Queue) -> 
     await queue.limit("tenant:free", weight=2.0)
     await queue.ask(3, tenant="capped")
     await queue.ask(5, tenant="free")
-    steps = await Steps(queue.database, queue.handlers).created(tenant="capped")
+    steps = await Steps(queue.database, queue.runner).created(tenant="capped")
     with pytest.raises(PermanentError, match="tenant capped") as refused:
-        await queue.handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await queue.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert refused.value.code == "queue_full"
     await queue.offered()
     many: list[Command] = [CreateJob(new_job(tenant="capped"), str(uuid4())) for _ in range(5)]
-    jobs = await queue.handlers.submit.run(many)
-    answers = await queue.handlers.submit.run([ExecuteJob(job["id"], uuid4()) for job in jobs])
+    jobs = await queue.runner.submit.run(many)
+    answers = await queue.runner.submit.run([ExecuteJob(job["id"], uuid4()) for job in jobs])
     assert [getattr(answer, "code", "ok") for answer in answers] == ["ok"] * 3 + ["queue_full"] * 2
 
 

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
+from contracts.views import Overview, OverviewPoint
 from jobstore.insights import gauges, overview, rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
+from jobstore.storage import locks
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from signoff.v1 import operations_service_pb2 as pb
 
 LATER = "UPDATE rollup SET sampled_at = sampled_at - interval '11 s'"
 
@@ -33,23 +34,23 @@ async def sql(database: Database, statement: str, **parameters: Any) -> None:
         await connection.execute(text(statement), parameters)
 
 
-async def shown(database: Database, range_s: int = 3_600) -> pb.GetOverviewResponse:
+async def shown(database: Database, range_s: int = 3_600) -> Overview:
     async with database.session() as session:
         return await overview.get(session, range_s, {})
 
 
-async def sampled(database: Database) -> pb.OverviewPoint:
+async def sampled(database: Database) -> OverviewPoint:
     """The one point with a sample, once there is one."""
     async with asyncio.timeout(10):
         while True:
-            points = [point for point in (await shown(database)).points if point.HasField("queued_max")]
+            points = [point for point in (await shown(database)).points if point.queued_max is not None]
             if points:
                 return points[0]
             await asyncio.sleep(0.01)
 
 
-def depth(point: pb.OverviewPoint) -> tuple[int, int, int]:
-    assert all(point.HasField(name) for name in rollups.MOST)
+def depth(point: OverviewPoint) -> tuple[int, int, int]:
+    assert all(getattr(point, name) is not None for name in rollups.MOST)
     return point.queued_max, point.running_max, point.judging_max
 
 
@@ -65,13 +66,13 @@ async def looping(sampling: Rollups) -> AsyncIterator[None]:
 
 
 async def test_a_queue_that_is_stuck_is_seen_and_still_seen_when_it_is_empty(
-    database: Database, handlers: Handlers, sampling: Rollups
+    database: Database, runner: CommandRunner, sampling: Rollups
 ) -> None:
     for _ in range(3):
-        await Steps(database, handlers).requested()
+        await Steps(database, runner).requested()
     for _ in range(2):
-        await Steps(database, handlers).running()
-    await Steps(database, handlers).judging()
+        await Steps(database, runner).running()
+    await Steps(database, runner).judging()
     async with looping(sampling):
         assert depth(await sampled(database)) == (3, 2, 1)
     await sql(database, "DELETE FROM executions")
@@ -79,20 +80,20 @@ async def test_a_queue_that_is_stuck_is_seen_and_still_seen_when_it_is_empty(
     await sampling.sample()
     seen = await shown(database)
     assert depth(await sampled(database)) == depth(seen.totals) == (3, 2, 1)
-    assert depth(next(p for p in (await shown(database, 7 * 86_400)).points if p.HasField("queued_max"))) == (3, 2, 1)
+    assert depth(next(p for p in (await shown(database, 7 * 86_400)).points if p.queued_max is not None)) == (3, 2, 1)
     assert (seen.now.queued, seen.totals.created) == (0, 0)
 
 
 async def test_of_all_jobstores_the_leader_samples_and_every_ten_seconds_at_most(
-    database: Database, handlers: Handlers, sampling: Rollups
+    database: Database, runner: CommandRunner, sampling: Rollups
 ) -> None:
-    await Steps(database, handlers).requested()
+    await Steps(database, runner).requested()
     async with database.transaction() as leader:
-        await leader.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": rollups.LEADER_LOCK})
+        await locks.hold(leader, locks.Lock.ROLLUPS)
         await sampling.sample()
-    assert not (await shown(database)).totals.HasField("queued_max")
+    assert (await shown(database)).totals.queued_max is None
     await sampling.sample()
-    await Steps(database, handlers).requested()
+    await Steps(database, runner).requested()
     for jobstore in (sampling, Rollups(database)):
         await jobstore.sample()
     assert (await shown(database)).totals.queued_max == 1
@@ -102,26 +103,26 @@ async def test_of_all_jobstores_the_leader_samples_and_every_ten_seconds_at_most
 
 
 async def test_a_point_is_the_most_of_its_minutes_and_where_nobody_looked_there_is_a_gap(
-    database: Database, handlers: Handlers, sampling: Rollups
+    database: Database, runner: CommandRunner, sampling: Rollups
 ) -> None:
     begin = rollups.begin_of(datetime.now(UTC) - timedelta(hours=2), 360)
     for minute, waiting in enumerate((2, 0)):
         for _ in range(waiting):
-            await Steps(database, handlers).requested()
+            await Steps(database, runner).requested()
         await sampling.sample()
         at = begin + timedelta(minutes=minute)
         await sql(database, "UPDATE rollups SET at = :at WHERE at > now() - interval '1 h' AND span_s = 60", at=at)
         await sql(database, "DELETE FROM executions")
         await sql(database, LATER)
-    points = {point.at.ToDatetime(tzinfo=UTC): point for point in (await shown(database, 6 * 3_600)).points}
+    points = {point.at: point for point in (await shown(database, 6 * 3_600)).points}
     assert depth(points.pop(begin)) == (2, 0, 0)
-    assert not any(point.HasField(name) for point in points.values() for name in rollups.MOST)
+    assert all(getattr(point, name) is None for point in points.values() for name in rollups.MOST)
 
 
 async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
-    database: Database, handlers: Handlers, sampling: Rollups, monkeypatch: pytest.MonkeyPatch
+    database: Database, runner: CommandRunner, sampling: Rollups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await Steps(database, handlers).requested()
+    await Steps(database, runner).requested()
     monkeypatch.setattr(gauges, "SAMPLE_MAX_MS", 50)
     async with database.transaction() as other:
         await other.execute(text("LOCK TABLE executions"))
@@ -130,7 +131,7 @@ async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
         await sampling.sample()  # at once: does not even look
     monkeypatch.undo()
     async with looping(sampling):
-        assert not (await shown(database)).totals.HasField("queued_max")
+        assert (await shown(database)).totals.queued_max is None
         await sql(database, LATER)
         sampling.wake.set()
         assert depth(await sampled(database)) == (1, 0, 0)

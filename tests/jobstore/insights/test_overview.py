@@ -11,12 +11,13 @@ from support.jobstore.steps import Steps, verdict
 
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.jobs import CancelJob
+from contracts.views import Overview
+from jobstore.commands.executions import CancelJob
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
+from jobstore.storage import locks
 from jobstore.storage.database import Database
-from signoff.v1 import operations_service_pb2 as pb
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def published(database: Database) -> None:
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT coalesce(max(seq), 0) FROM job_logs)"))
 
 
-async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> pb.GetOverviewResponse:
+async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> Overview:
     await published(database)
     while await counting.count():
         pass
@@ -45,8 +46,8 @@ async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> 
         return await overview.get(session, range_s, {})
 
 
-def life(database: Database, handlers: Handlers) -> Steps:
-    return Steps(database, handlers)
+def life(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
 
 
 async def ended(steps: Steps, outcome: Outcome, **fields: Any) -> None:
@@ -55,18 +56,18 @@ async def ended(steps: Steps, outcome: Outcome, **fields: Any) -> None:
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict(outcome), usage=usage)
 
 
-async def test_what_happened_is_counted_once(database: Database, handlers: Handlers, counting: Rollups) -> None:
-    await ended(life(database, handlers), Outcome.PASS)
-    again = life(database, handlers)
+async def test_what_happened_is_counted_once(database: Database, runner: CommandRunner, counting: Rollups) -> None:
+    await ended(life(database, runner), Outcome.PASS)
+    again = life(database, runner)
     await ended(again, Outcome.FAIL)
     await edited(again, title="Another")
-    await ended(life(database, handlers), Outcome.FAIL, policy={"max_submissions": 1})
-    failing, cancelled = life(database, handlers), life(database, handlers)
+    await ended(life(database, runner), Outcome.FAIL, policy={"max_submissions": 1})
+    failing, cancelled = life(database, runner), life(database, runner)
     await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status")
     lease = await cancelled.running()
-    await handlers.submit.one(CancelJob(cancelled.job_id))
+    await runner.submit.one(CancelJob(cancelled.job_id))
     await cancelled.result(lease)
-    await life(database, handlers).requested()
+    await life(database, runner).requested()
 
     for _ in range(2):
         seen = await shown(database, counting)
@@ -82,25 +83,25 @@ async def test_what_happened_is_counted_once(database: Database, handlers: Handl
 
 
 async def test_nothing_is_counted_before_it_is_published_or_by_two_at_once(
-    database: Database, handlers: Handlers, counting: Rollups
+    database: Database, runner: CommandRunner, counting: Rollups
 ) -> None:
-    await life(database, handlers).created()
+    await life(database, runner).created()
     await counting.count()
     async with database.session() as session:
         assert (await overview.get(session, 3_600, {})).totals.created == 0
     async with database.transaction() as other:
         await published(database)
-        await other.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": rollups.LEADER_LOCK})
+        await locks.hold(other, locks.Lock.ROLLUPS)
         assert not await counting.count()
     assert (await shown(database, counting)).totals.created == 1
 
 
 async def test_a_database_that_was_never_counted_is_counted_from_its_first_entry_in_parts(
-    database: Database, handlers: Handlers, counting: Rollups, monkeypatch: pytest.MonkeyPatch
+    database: Database, runner: CommandRunner, counting: Rollups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollups, "BATCH", 3)
     for _ in range(4):
-        await ended(life(database, handlers), Outcome.PASS)
+        await ended(life(database, runner), Outcome.PASS)
     first = await shown(database, counting)
     async with database.transaction() as connection:
         created = await connection.scalar(text("SELECT count(*) FROM jobs"))
@@ -112,11 +113,11 @@ async def test_a_database_that_was_never_counted_is_counted_from_its_first_entry
 
 @pytest.mark.parametrize("range_s", [3_600, 6 * 3_600, 24 * 3_600, 7 * 24 * 3_600, 30 * 24 * 3_600])
 async def test_a_range_has_about_sixty_points_without_a_gap(
-    database: Database, handlers: Handlers, counting: Rollups, range_s: int
+    database: Database, runner: CommandRunner, counting: Rollups, range_s: int
 ) -> None:
-    await life(database, handlers).created()
+    await life(database, runner).created()
     seen = await shown(database, counting, range_s)
-    times = [point.at.ToDatetime(tzinfo=UTC) for point in seen.points]
+    times = [point.at for point in seen.points]
     steps = {later - earlier for earlier, later in pairwise(times)}
     assert 50 <= len(times) <= 90
     assert len(steps) == 1
@@ -124,8 +125,8 @@ async def test_a_range_has_about_sixty_points_without_a_gap(
     assert seen.points[-1].created == seen.totals.created == 1
 
 
-async def test_what_is_old_is_let_go(database: Database, handlers: Handlers, counting: Rollups) -> None:
-    await life(database, handlers).created()
+async def test_what_is_old_is_let_go(database: Database, runner: CommandRunner, counting: Rollups) -> None:
+    await life(database, runner).created()
     await shown(database, counting)
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE rollups SET at = at - interval '3 days'"))
@@ -136,17 +137,17 @@ async def test_what_is_old_is_let_go(database: Database, handlers: Handlers, cou
 
 
 async def test_agents_show_what_they_have_to_do_and_how_they_did(
-    database: Database, handlers: Handlers, counting: Rollups
+    database: Database, runner: CommandRunner, counting: Rollups
 ) -> None:
     for outcome in (Outcome.PASS, Outcome.PASS, Outcome.PASS, Outcome.FAIL):
-        await ended(life(database, handlers), outcome)
-    cancelled = life(database, handlers)
+        await ended(life(database, runner), outcome)
+    cancelled = life(database, runner)
     await cancelled.requested()
-    await handlers.submit.one(CancelJob(cancelled.job_id))
-    await life(database, handlers).requested()
-    await life(database, handlers).running()
+    await runner.submit.one(CancelJob(cancelled.job_id))
+    await life(database, runner).requested()
+    await life(database, runner).running()
     await shown(database, counting)
     async with database.session() as session:
-        (stats,) = (await overview.agents(session)).agents
+        (stats,) = await overview.agents(session)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
     assert 0 < stats.mean_duration_s < 60

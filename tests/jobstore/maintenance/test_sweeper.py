@@ -8,26 +8,26 @@ from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Stage
 from jobstore.maintenance.sweeper import Sweeper
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 
 @pytest.fixture
-async def steps(database: Database, handlers: Handlers) -> Steps:
+async def steps(database: Database, runner: CommandRunner) -> Steps:
     async with database.transaction() as connection:  # nothing of earlier tests is due
         await connection.execute(text("DELETE FROM executions"))
         await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, handlers)
+    return Steps(database, runner)
 
 
 @pytest.mark.parametrize(("past", "state"), [("lease", "QUEUED"), ("deadline", "DONE")])
 async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
-    steps: Steps, database: Database, handlers: Handlers, past: str, state: str
+    steps: Steps, database: Database, runner: CommandRunner, past: str, state: str
 ) -> None:
     await steps.running(policy={"deadline_s": 100.0})
     await (steps.deadline_passed() if past == "deadline" else steps.due(-1))
     caught_up = True
-    sweeper = Sweeper(database, handlers, lambda: caught_up)
+    sweeper = Sweeper(database, runner, lambda: caught_up)
     await sweeper.sweep()
     assert (await steps.row()).state == "LEASED"  # it has just started: who knows how long nobody could renew
     caught_up = False
@@ -40,7 +40,7 @@ async def test_the_sweeper_is_patient_after_a_gap_and_then_ends_what_is_late(
 
 
 async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
-    steps: Steps, database: Database, handlers: Handlers, dispatcher: Dispatcher, published: Published
+    steps: Steps, database: Database, runner: CommandRunner, dispatcher: Dispatcher, published: Published
 ) -> None:
     await steps.requested(policy={"deadline_s": 100.0})
     await steps.deadline_passed()
@@ -49,17 +49,17 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
     assert published.events == []
     assert (await steps.claim()).outcome == "DUPLICATE"
     assert (await steps.row()).state == "QUEUED"
-    await swept(database, handlers)
+    await swept(database, runner)
     assert (await steps.job()).status == "FAILED"
     assert (await steps.logs())[-1].code == "deadline_exceeded"
 
 
-async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, handlers: Handlers) -> None:
+async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
     await steps.requested(policy={"queue_timeout_s": 0.001})
     await seen(database, Stage.EXECUTING, 1)
-    await Sweeper(database, handlers, lambda: True).sweep()
+    await Sweeper(database, runner, lambda: True).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
-    await swept(database, handlers)
+    await swept(database, runner)
     last = (await steps.logs())[-1]
     assert (last.job_status, last.code, last.message) == (
         "FAILED",
@@ -70,10 +70,10 @@ async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database,
 
 
 async def test_a_result_that_is_not_judged_in_time_fails_and_is_never_decided(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     lease = await steps.judging(policy={"judging_timeout_s": 0.001})
-    await swept(database, handlers)
+    await swept(database, runner)
     last = (await steps.logs())[-1]
     assert (last.job_status, last.code) == ("FAILED", "judging_timeout")
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict())

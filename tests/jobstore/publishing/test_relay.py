@@ -17,7 +17,7 @@ from contracts.events import JobChanged
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.publishing.relay import Relay
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
@@ -84,9 +84,9 @@ async def relayed(relay: Relay, database: Database) -> None:
 
 
 async def test_every_transition_is_published_in_order_with_what_it_says(
-    relay: Relay, database: Database, handlers: Handlers, kafka: str
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
-    steps = Steps(database, handlers)
+    steps = Steps(database, runner)
     lease = await steps.judging(payload={"n": 2**80}, labels={"team": "a"})
     await steps.report(lease, ReportKind.VERDICT, verdict=verdict())
     await relayed(relay, database)
@@ -105,10 +105,10 @@ async def test_every_transition_is_published_in_order_with_what_it_says(
 
 
 async def test_large_bodies_are_read_some_at_a_time(
-    relay: Relay, database: Database, handlers: Handlers, kafka: str
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
     await relayed(relay, database)
-    steps = [Steps(database, handlers) for _ in range(4)]
+    steps = [Steps(database, runner) for _ in range(4)]
     for one in steps:
         await one.created(payload=[randbytes(450_000).hex() for _ in range(2)])
     sent = [relay._publisher.sent]  # type: ignore[attr-defined]
@@ -121,9 +121,9 @@ async def test_large_bodies_are_read_some_at_a_time(
 
 
 async def test_a_row_that_commits_late_is_not_passed_over(
-    relay: Relay, database: Database, handlers: Handlers, kafka: str
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
-    early, late = Steps(database, handlers), Steps(database, handlers)
+    early, late = Steps(database, runner), Steps(database, runner)
     async with database.transaction() as connection:  # takes a number, and commits after the other one
         insert = text("SELECT nextval('job_logs_seq_seq'), pg_current_xact_id()")
         await connection.execute(insert)
@@ -140,10 +140,10 @@ async def test_a_row_that_commits_late_is_not_passed_over(
 
 
 async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
-    relay: Relay, database: Database, handlers: Handlers, kafka: str
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
     """Model rule prefix."""
-    steps = Steps(database, handlers)
+    steps = Steps(database, runner)
     await relayed(relay, database)
     await steps.running()
     lossy: Any = relay._publisher
@@ -156,10 +156,10 @@ async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
 
 
 async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
-    relay: Relay, database: Database, handlers: Handlers
+    relay: Relay, database: Database, runner: CommandRunner
 ) -> None:
     """Model rule begin_again: acknowledged offsets that lie beyond the topic's end, or do not rise."""
-    steps = Steps(database, handlers)
+    steps = Steps(database, runner)
     await steps.running()
     await relayed(relay, database)
     relay._offsets = dict.fromkeys(relay._offsets, 10**9)
@@ -170,16 +170,16 @@ async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
     assert relay.published > 0
 
     relay._offsets = {f"{TOPIC}/{partition}": 10**9 for partition in range(8)}
-    await Steps(database, handlers).created()
+    await Steps(database, runner).created()
     await relayed(relay, database)
     assert all(offset < 10**9 for offset in relay._offsets.values())
 
 
 async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_behind(
-    relay: Relay, database: Database, handlers: Handlers
+    relay: Relay, database: Database, runner: CommandRunner
 ) -> None:
     """Otherwise nobody would lead for a while, and commits that others share would not be durable."""
-    await Steps(database, handlers).created()
+    await Steps(database, runner).created()
 
     async def away(_: Any) -> list[Any]:
         return [TransientError("not acknowledged")] * 1_000

@@ -14,7 +14,7 @@ from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
 from jobstore.commands.jobs import CreateJob
 from jobstore.reads import job_list
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 BATCH = uuid4()
@@ -23,7 +23,7 @@ NUMBERS = 60
 
 
 @pytest.fixture(scope="module")
-async def jobs(database: Database, handlers: Handlers) -> Mapping[str, Any]:
+async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
     """Sixty jobs, a minute apart, three of them at one moment; updated in another order."""
     numbered = count()
     commands = [
@@ -38,7 +38,7 @@ async def jobs(database: Database, handlers: Handlers) -> Mapping[str, Any]:
         )
         for number in (next(numbered) for _ in range(NUMBERS))
     ]
-    await handlers.submit.run(commands)
+    await runner.submit.run(commands)
     async with database.transaction() as connection:
         await connection.execute(
             text(
@@ -147,12 +147,12 @@ async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Ma
 
 @pytest.mark.parametrize("wanted", [{}, {"text": "enormous"}])
 async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
-    database: Database, handlers: Handlers, wanted: dict[str, str]
+    database: Database, runner: CommandRunner, wanted: dict[str, str]
 ) -> None:
     large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
     ids = [f"large-{uuid4().hex}" for _ in range(5)]
     for job_id in ids:
-        await handlers.submit.one(CreateJob(large, job_id))
+        await runner.submit.one(CreateJob(large, job_id))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
     async with database.transaction() as connection:
         page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)

@@ -16,16 +16,17 @@ from support.jobstore.steps import Steps, able_agents, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.jobs import AssignAgent, CancelJob, ExecuteJob, MatchJob
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, MatchJob
 from jobstore.commands.resubmission import next_id
 from jobstore.domain.model import Kind
 from jobstore.errors import RefusedError
 from jobstore.publishing.relay import Relay
-from jobstore.reads import jobs as job_reads
 from jobstore.recovery import rebuild
 from jobstore.recovery.rebuild import Opens, Rebuild
 from jobstore.recovery.verify import TABLES, Verify, at_one_moment
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import disable_agent, put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
@@ -82,14 +83,14 @@ async def facts(kafka: str) -> AsyncIterator[Facts]:
 
 
 @pytest.fixture(scope="module")
-async def live(database: Database, handlers: Handlers, facts: Facts) -> dict[str, Steps]:
+async def live(database: Database, runner: CommandRunner, facts: Facts) -> dict[str, Steps]:
     """Jobs of every outcome, and some that are live, all told; by name."""
     lives: dict[str, Steps] = {}
 
     def life(name: str) -> Steps:
-        return lives.setdefault(name, Steps(database, handlers))
+        return lives.setdefault(name, Steps(database, runner))
 
-    await _at_rest(life, handlers)
+    await _at_rest(life, runner)
     await edited_lives(life)
     await _live(life)
     await _by_policy(life, database)
@@ -105,13 +106,13 @@ def history(live: dict[str, Steps], facts: Facts) -> Opens:
     return lambda topic: Since(facts.kafka, topic)
 
 
-async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
+async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await _judged(life("completed"), Outcome.PASS, payload={"n": 2**70, "nul": "\0", "x": 1e300}, labels={"a": "b"})
     await _judged(life("rejected"), Outcome.FAIL, policy={"max_submissions": 1})
     steps = life("resubmitted")
     await _judged(steps, Outcome.FAIL, policy={"deadline_s": 3600.25}, priority=9, tenant="other", description="d")
     steps.execution_id = new_execution_id()
-    await handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
     await _claimed_and_judged(steps, Outcome.PASS)
 
     steps = life("retried, lapsed and failed")
@@ -122,26 +123,26 @@ async def _at_rest(life: Callable[[str], Steps], handlers: Handlers) -> None:
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
     await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")
     steps = life("cancelled, with a late result")
     lease = await steps.running()
-    await handlers.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
     await steps.result(lease, {"late": True})
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
-    await handlers.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
-    await costly_and_reused(life, handlers)
+    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await costly_and_reused(life, runner)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
-    await handlers.submit.one(CancelJob(life("pending, cancelled").job_id))
+    await runner.submit.one(CancelJob(life("pending, cancelled").job_id))
     refused = life("refused")
     await refused.created(agent_id=None)
     with pytest.raises(RefusedError):
-        await handlers.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
-    await handlers.submit.one(CancelJob(None, life("cancelled before it came").execution_id))
+        await runner.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
+    await runner.submit.one(CancelJob(None, life("cancelled before it came").execution_id))
 
 
 async def _live(life: Callable[[str], Steps]) -> None:
@@ -159,7 +160,7 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     """Jobs that are matched, handed on and submitted again by nobody's hand."""
     missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
     await able_agents(database)
-    await missed.handlers.match.one(MatchJob(missed.job_id, 2))
+    await missed.runner.match.one(MatchJob(missed.job_id, 2))
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
     steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
     await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
@@ -172,11 +173,11 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
 async def _agents(database: Database) -> None:
     async with database.transaction() as connection:
         for name in ("unused", "changed"):
-            await job_reads.put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
+            await put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
     async with database.transaction() as connection:
         new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_attempts": 2})
-        await job_reads.put_agent(connection, "changed", new, create=False)
-        await job_reads.disable_agent(connection, "unused")
+        await put_agent(connection, "changed", new, create=False)
+        await disable_agent(connection, "unused")
 
 
 async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:
@@ -298,15 +299,12 @@ async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_dat
 
 
 async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_not_be_called_twice(
-    live: dict[str, Steps],
-    handlers: Handlers,
-    history: Opens,
-    target: tuple[Database, str],
+    live: dict[str, Steps], runner: CommandRunner, history: Opens, target: tuple[Database, str]
 ) -> None:
     database, _ = target
     result = await Rebuild(database, history, print).run()
     assert (result["queued"], result["failed"]) == (6, 2)
-    anew = {name: _in(steps, database, handlers) for name, steps in live.items()}
+    anew = {name: _in(steps, database, runner) for name, steps in live.items()}
     for name in ("once, queued", "once, running"):
         last = (await anew[name].logs())[-1]
         assert ((await anew[name].job()).status, last.code) == ("FAILED", "rebuilt")
@@ -331,15 +329,15 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
     assert (await anew["cancelled before it came"].claim()).outcome in {"DUPLICATE", "REFUSED"}
 
 
-def _in(steps: Steps, database: Database, handlers: Handlers) -> Steps:
+def _in(steps: Steps, database: Database, runner: CommandRunner) -> Steps:
     """The same life in another database."""
-    same = Steps(database, Handlers(database, handlers.terms))
+    same = Steps(database, CommandRunner(database, runner.terms))
     same.job_id, same.execution_id = steps.job_id, steps.execution_id
     return same
 
 
 async def test_what_happens_afterwards_is_published_behind_what_was(
-    handlers: Handlers, history: Opens, target: tuple[Database, str]
+    runner: CommandRunner, history: Opens, target: tuple[Database, str]
 ) -> None:
     database, _ = target
     await Rebuild(database, history, print).run()
@@ -348,7 +346,7 @@ async def test_what_happens_afterwards_is_published_behind_what_was(
         new = list(await session.scalars(text("SELECT kind FROM job_logs WHERE seq > :s"), {"s": told.published_seq}))
     assert new == ["rebuilt", "rebuilt"]
     assert {place.partition("/")[0] for place in told.offsets} == set(TOPICS)
-    await _in(Steps(database, handlers), database, handlers).created()
+    await _in(Steps(database, runner), database, runner).created()
 
 
 async def test_only_an_empty_database_is_filled(history: Opens, target: tuple[Database, str]) -> None:

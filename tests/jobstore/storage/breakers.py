@@ -10,8 +10,8 @@ from support.jobstore.steps import Published, Steps
 from contracts.resources import Agent
 from contracts.status import Circuit, ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.reads.agents import get_agent
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
 FAILURES = 3
@@ -22,8 +22,8 @@ class Breakers:
     """Steps of all of them."""
 
     database: Database
-    one: Handlers
-    two: Handlers
+    one: CommandRunner
+    two: CommandRunner
     published: Published
 
     async def sql(self, query: str, **parameters: Any) -> None:
@@ -61,15 +61,15 @@ class Breakers:
 
     async def agent(self) -> Agent:
         async with self.database.session() as session:
-            agent = await job_reads.agent_by_id(session, "writer")
+            agent = await get_agent(session, "writer")
         assert agent is not None
         return agent
 
     async def circuit(self) -> Circuit:
         return (await self.agent()).circuit
 
-    async def offered(self, handlers: Handlers | None = None) -> list[UUID]:
+    async def offered(self, runner: CommandRunner | None = None) -> list[UUID]:
         self.published.events.clear()
-        terms = (handlers or self.one).terms
+        terms = (runner or self.one).terms
         await Dispatcher(self.database, self.published, terms).offer()  # type: ignore[arg-type]
         return [event.execution_id for event in self.published.events]

@@ -12,8 +12,8 @@ from support.jobstore.steps import Steps, new_job, swept
 from contracts.identity import new_execution_id
 from contracts.status import Circuit, ReportKind
 from jobstore.commands.claims import ClaimExecution
+from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import Answer
-from jobstore.commands.jobs import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import Kind
 

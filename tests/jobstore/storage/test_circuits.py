@@ -12,13 +12,13 @@ from support.jobstore.steps import Steps, new_job, reported, swept, verdict
 from contracts import convert
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
-from jobstore.api.job_service import Agents
-from jobstore.commands.claims import RecordReport
+from jobstore.api.agent_service import Agents
+from jobstore.commands.reports import RecordReport
+from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import Turns
-from jobstore.storage import leases
 from signoff.v1 import agent_service_pb2 as agent_pb
 
-OFFERS = leases.OfferTerms(5.0, 60.0, 60.0)
+OFFERS = offers.OfferTerms(5.0, 60.0, 60.0)
 
 
 async def test_failures_in_a_row_open_a_circuit_and_it_shows(world: Breakers) -> None:

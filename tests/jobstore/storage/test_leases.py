@@ -9,19 +9,19 @@ from support.jobstore.steps import Steps, swept
 
 from contracts.status import ReportKind
 from jobstore.api.work_service import Work
-from jobstore.commands.jobs import CancelJob
+from jobstore.commands.executions import CancelJob
 from jobstore.domain.model import Kind
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import work_service_pb2 as pb
 
 
 @pytest.fixture
-async def steps(database: Database, handlers: Handlers) -> Steps:
+async def steps(database: Database, runner: CommandRunner) -> Steps:
     async with database.transaction() as connection:  # nothing of earlier tests is due
         await connection.execute(text("DELETE FROM executions"))
         await connection.execute(text("DELETE FROM workers"))
-    return Steps(database, handlers)
+    return Steps(database, runner)
 
 
 def renewal(
@@ -40,34 +40,34 @@ def renewal(
 
 
 async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(0.1)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await work.RenewLeases(renewal(steps, held=lease + 1), None)).held == [pb.LEASE_STATE_LOST]  # type: ignore[arg-type]
-    await handlers.submit.one(CancelJob(steps.job_id))
+    await runner.submit.one(CancelJob(steps.job_id))
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
 async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await handlers.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
-    answer = await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await runner.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
 
-async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
-    work = Work(database, handlers)
+async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -75,28 +75,30 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
 
 
 async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
-        await swept(database, handlers)
+        await swept(database, runner)
         await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await steps.due(-1)
-    await swept(database, handlers)
+    await swept(database, runner)
     await steps.report(lease, ReportKind.ATTEMPT_FAILED)  # late: the worker was only slow
     row = await steps.row()
     assert (row.state, row.attempt, row.spent) == ("QUEUED", 1, 1)
 
 
-async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database: Database, handlers: Handlers) -> None:
+async def test_an_outcome_that_is_awaited_keeps_its_lease(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
     """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
-    await swept(database, handlers)
+    await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
     await steps.result(lease)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -104,8 +106,10 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(steps: Steps, database
     assert (row.stage, row.state) == ("JUDGING", "OFFERED")
 
 
-async def test_an_outcome_is_awaited_until_it_is_recorded(steps: Steps, database: Database, handlers: Handlers) -> None:
-    work = Work(database, handlers)
+async def test_an_outcome_is_awaited_until_it_is_recorded(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = Work(database, runner)
     lease = await steps.running()
 
     async def state() -> Any:
@@ -121,9 +125,9 @@ async def test_an_outcome_is_awaited_until_it_is_recorded(steps: Steps, database
 
 
 async def test_a_lease_given_back_is_granted_to_another_at_once(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, handlers)
+    work = Work(database, runner)
     lease = await steps.running()
     back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
     await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
@@ -134,12 +138,12 @@ async def test_a_lease_given_back_is_granted_to_another_at_once(
 
 
 async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
-    steps: Steps, database: Database, handlers: Handlers
+    steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await handlers.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
-    await Work(database, handlers).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
-    await swept(database, handlers)
+    await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await swept(database, runner)
     assert (await steps.row()).state == "LEASED"

@@ -8,13 +8,13 @@ from contracts.identity import new_execution_id
 from contracts.resources import JobEdit
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import ExecuteJob
+from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.unit_of_work import AS_IT_IS, Asked
 from support.jobstore.steps import Steps, verdict
 
 
 async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dict[str, Any]:
-    view: dict[str, Any] = await steps.handlers.submit.one(EditJob(steps.job_id, JobEdit(**fields), version))
+    view: dict[str, Any] = await steps.runner.submit.one(EditJob(steps.job_id, JobEdit(**fields), version))
     return view
 
 
@@ -35,7 +35,7 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
 
 
 async def _not_met(steps: Steps, asked: Asked = AS_IT_IS) -> None:
-    await steps.handlers.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, asked=asked))
+    await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, asked=asked))
     claimed = await steps.claim()
     assert claimed.execution is not None
     judged = await steps.claim_judging(claimed.execution.lease)

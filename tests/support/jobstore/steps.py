@@ -1,4 +1,4 @@
-"""The steps of a life, as workers take them, against the real handlers and tables."""
+"""The steps of a life, as workers take them, against the real runner and tables."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,13 +10,15 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands.claims import ClaimExecution, ClaimJudging, RecordReport, RecordResult
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import Answer
-from jobstore.commands.jobs import CreateJob, ExecuteJob
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.model import Kind, Stage
 from jobstore.maintenance.sweeper import Sweeper
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
@@ -54,25 +56,25 @@ def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fi
 class Steps:
     """One job's way, step by step."""
 
-    def __init__(self, database: Database, handlers: Handlers) -> None:
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database = database
-        self.handlers = handlers
+        self.runner = runner
         self.job_id = f"job-{uuid4().hex[:12]}"
         self.execution_id = new_execution_id()
         self.executor, self.validator = uuid4(), uuid4()
 
     async def created(self, **fields: Any) -> "Steps":
-        await self.handlers.submit.one(CreateJob(new_job(**fields), self.job_id))
+        await self.runner.submit.one(CreateJob(new_job(**fields), self.job_id))
         return self
 
     async def requested(self, **fields: Any) -> "Steps":
         await self.created(**fields)
-        await self.handlers.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
+        await self.runner.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
         return self
 
     async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> Answer:
         command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
-        answer: Answer = await self.handlers.claim.one(command)
+        answer: Answer = await self.runner.claim.one(command)
         return answer
 
     async def running(self, **fields: Any) -> int:
@@ -89,16 +91,16 @@ class Steps:
 
     async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> Answer:
         event = result(self.execution_id, self.job_id, lease)
-        answer: Answer = await self.handlers.claim.one(ClaimJudging(event, owner or self.validator, room))
+        answer: Answer = await self.runner.claim.one(ClaimJudging(event, owner or self.validator, room))
         return answer
 
     async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
         event = reported(self.execution_id, self.job_id, lease, kind, **fields)
-        return await self.handlers.record.one(RecordReport(event))
+        return await self.runner.record.one(RecordReport(event))
 
     async def result(self, lease: int, value: Any = "blue", **fields: Any) -> Any:
         event = result(self.execution_id, self.job_id, lease, value, **fields)
-        return await self.handlers.record.one(RecordResult(event))
+        return await self.runner.record.one(RecordResult(event))
 
     async def row(self) -> Any:
         async with self.database.session() as session:
@@ -129,7 +131,7 @@ class Steps:
 
     async def lapsed(self) -> None:
         """Have the lease lapse, which is due."""
-        await self.handlers.notice(Kind.LAPSED, [(self.execution_id, 0, False)])
+        await self.runner.notice(Kind.LAPSED, [(self.execution_id, 0, False)])
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""
@@ -159,9 +161,9 @@ async def seen(database: Database, stage: Stage, room: int) -> None:
         await Repository(connection).seen(uuid4(), stage, room)
 
 
-async def swept(database: Database, handlers: Handlers) -> None:
+async def swept(database: Database, runner: CommandRunner) -> None:
     """As a sweeper does that has been patient for long enough."""
-    sweeper = Sweeper(database, handlers, lambda: True)
+    sweeper = Sweeper(database, runner, lambda: True)
     await sweeper.sweep()
     sweeper._lapse_from = 0.0
     await sweeper.sweep()
@@ -172,4 +174,4 @@ async def able_agents(database: Database) -> None:
     async with database.transaction() as connection:
         for name in ("able", "abler"):
             new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
-            await job_reads.put_agent(connection, name, new, create=True)
+            await put_agent(connection, name, new, create=True)

@@ -8,8 +8,9 @@ import pytest
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers, Terms
+from jobstore.domain.terms import Terms
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 POLICY = Policy(
@@ -37,11 +38,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await made.migrate()
     async with made.transaction() as connection:
         new = NewAgent(name="writer", url="http://127.0.0.1:1/")
-        await job_reads.put_agent(connection, "writer", new, create=True)
+        await put_agent(connection, "writer", new, create=True)
     yield made
     await made.close()
 
 
 @pytest.fixture(scope="module")
-def handlers(database: Database) -> Handlers:
-    return Handlers(database, Terms(POLICY, LEASE_S, offer_again_s=5.0))
+def runner(database: Database) -> CommandRunner:
+    return CommandRunner(database, Terms(POLICY, LEASE_S, offer_again_s=5.0))

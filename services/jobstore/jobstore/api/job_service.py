@@ -1,14 +1,16 @@
-"""JobService and AgentService: what people and programs ask, as gRPC."""
+"""JobService: what people and programs ask about jobs, as gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from contracts import convert
 from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
-from contracts.resources import JobOrder, NewAgent
-from contracts.status import Protocol
+from contracts.resources import JobFilter, JobOrder, NewJob
+from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
     as_text,
@@ -22,49 +24,50 @@ from jobstore.api.requests import (
     without_nul,
 )
 from jobstore.commands.edits import EditJob
-from jobstore.commands.jobs import AssignAgent, CancelJob, CreateJob, ExecuteJob
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.unit_of_work import Asked, new_id
-from jobstore.errors import ConflictError, InvalidError, NotFoundError
-from jobstore.operations.batches import Batches
+from jobstore.errors import InvalidError, NotFoundError
+from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
-from jobstore.reads import jobs as job_reads
-from jobstore.runner import Handlers
+from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
+from jobstore.reads.jobs import add_last_logs, get_job
+from jobstore.reads.page import PAGE_MAX_BYTES
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import by_size
-from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1 import job_service_pb2 as pb
-from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
-#: What the executor can call.
-CALLABLE = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
+#: New jobs of one request that are converted before other calls have their turn.
+CONVERTED_AT_ONCE: Final = 200
 
 
 class Jobs(JobServiceServicer):
     """Jobs, for everybody who asks for them."""
 
     def __init__(
-        self, database: Database, handlers: Handlers, watches: Watches, batches: Batches, payload_max_bytes: int
+        self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
     ) -> None:
         self._database = database
-        self._handlers = handlers
+        self._runner = runner
         self._watches = watches
         self._batches = batches
         self._payload_max_bytes = payload_max_bytes
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         new = sized(convert.new_job_of(request.job), self._payload_max_bytes)
-        view = await self._handlers.submit.one(CreateJob(new, new.id or new_id()))
+        view = await self._runner.submit.one(CreateJob(new, new.id or new_id()))
         return pb.CreateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
-            view = await job_reads.job(session, request.job_id)
+            view = await get_job(session, request.job_id)
             if view is None:
                 raise _unknown_job(request.job_id)
             if request.with_last_log:
-                await job_reads.add_last_logs(session, [view])
+                await add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
@@ -79,7 +82,7 @@ class Jobs(JobServiceServicer):
                 texts=not request.without_texts,
             )
             if request.with_last_log:
-                await job_reads.add_last_logs(connection, page.views)
+                await add_last_logs(connection, page.views)
         messages = [convert.job_message(view, as_text=as_text(context)) for view in page.views]
         last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
         return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last), searched=page.searched)
@@ -94,20 +97,20 @@ class Jobs(JobServiceServicer):
         limit = limit_of(request.page_size, 100)
         behind = token_of(request.page_token, int)
         async with self._database.transaction() as connection:
-            logs, following = await job_list.list_job_logs(
+            logs, following = await list_job_logs(
                 connection,
                 request.job_id,
                 behind,
                 limit,
                 newest_first=request.newest_first,
-                chosen=job_list.Entries(
+                chosen=LogFilter(
                     submission=request.submission if request.HasField("submission") else None,
                     from_version=request.from_version if request.HasField("from_version") else None,
                     kinds=request.kinds,
                 ),
                 payloads=not request.without_payloads,
             )
-            if not logs and await job_reads.job(connection, request.job_id) is None:
+            if not logs and await get_job(connection, request.job_id) is None:
                 raise _unknown_job(request.job_id)
         messages = [convert.job_log_message(entry, as_text=as_text(context)) for entry in logs]
         return pb.ListJobLogsResponse(
@@ -117,7 +120,7 @@ class Jobs(JobServiceServicer):
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
         del context
         async with self._database.session() as session:
-            result = await job_list.result(session, request.job_id, request.version)
+            result = await get_result(session, request.job_id, request.version)
         if result is None:
             missing = f"version {request.version} of the job {request.job_id} holds no result"
             raise NotFoundError(missing, code="no_result")
@@ -127,39 +130,51 @@ class Jobs(JobServiceServicer):
         edit = edit_of(request.job, request.update_mask)
         check_size(edit_size(edit), self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
-        view = await self._handlers.submit.one(EditJob(request.job_id, edit, version))
+        view = await self._runner.submit.one(EditJob(request.job_id, edit, version))
         return pb.UpdateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
         check_size(len(payload or ""), self._payload_max_bytes)
-        view = await self._handlers.submit.one(AssignAgent(request.job_id, request.agent_id, payload))
+        view = await self._runner.submit.one(AssignAgent(request.job_id, request.agent_id, payload))
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
         asked = Asked(not_before=convert.time_of(request, "not_before"))
-        view = await self._handlers.submit.one(_execution(request, asked))
+        view = await self._runner.submit.one(_execution(request, asked))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._handlers.submit.one(_execution(request, Asked(without_nul(comment))))
+        view = await self._runner.submit.one(_execution(request, Asked(without_nul(comment))))
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = without_nul(request.reason), without_nul(request.requested_by)
-        view = await self._handlers.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        view = await self._runner.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
         del context
-        return pb.ExecuteJobsResponse(batch=await self._batches.execute(request))
+        check_batch_size(len(request.job_ids) + len(request.jobs))
+        chosen = _filter(request)
+        new = await self._new_jobs(request)
+        batch = await self._batches.execute(request.job_ids, new, chosen, request.idempotency_key)
+        return pb.ExecuteJobsResponse(batch=batch_message(batch))
+
+    async def _new_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
+        new = []
+        for number, job in enumerate(request.jobs, start=1):
+            new.append(sized(convert.new_job_of(job), self._payload_max_bytes))
+            if number % CONVERTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return new
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
         del context
         operation = await self._batches.operation(request.batch_id)
-        return pb.GetBatchResponse(batch=await self._batches.message(operation.id))
+        return pb.GetBatchResponse(batch=batch_message(await self._batches.get(operation.id)))
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         text = as_text(context)
@@ -172,70 +187,9 @@ class Jobs(JobServiceServicer):
         async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=text) for entry in page]
             most = len(logs) if request.batched else 1
-            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=job_reads.PAGE_MAX_BYTES):
+            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
                 told = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
-
-
-class Agents(AgentServiceServicer):
-    """The agents that jobs are assigned to."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
-        del context
-        new = convert.new_agent_of(request.agent)
-        _check_callable(new.protocol)
-        agent_id = new.id or new_id()
-        async with self._database.transaction() as connection:
-            created = await job_reads.put_agent(connection, agent_id, new, create=True)
-            agent = await job_reads.agent_by_id(connection, agent_id)
-        assert agent is not None
-        same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
-        if not created and not same:
-            raise ConflictError(f"another agent has the id {agent_id}", code="agent_conflict")
-        return agent_pb.CreateAgentResponse(agent=convert.agent_message(agent))
-
-    async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:
-        del context
-        async with self._database.session() as session:
-            agent = await job_reads.agent_by_id(session, request.agent_id)
-        if agent is None:
-            raise _unknown_agent(request.agent_id)
-        return agent_pb.GetAgentResponse(agent=convert.agent_message(agent))
-
-    async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
-        del context
-        limit = limit_of(request.page_size, 100)
-        after = token_of(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
-        async with self._database.session() as session:
-            agents = await job_reads.list_agents(session, limit=limit, after=after)
-        last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
-        messages = [convert.agent_message(agent) for agent in agents]
-        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=next_token(last))
-
-    async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
-        del context
-        new = convert.new_agent_of(request.agent)
-        _check_callable(new.protocol)
-        async with self._database.transaction() as connection:
-            if not await job_reads.put_agent(connection, request.agent_id, new, create=False):
-                raise _unknown_agent(request.agent_id)
-            agent = await job_reads.agent_by_id(connection, request.agent_id)
-        assert agent is not None
-        return agent_pb.UpdateAgentResponse(agent=convert.agent_message(agent))
-
-    async def DisableAgent(
-        self, request: agent_pb.DisableAgentRequest, context: Context
-    ) -> agent_pb.DisableAgentResponse:
-        del context
-        async with self._database.transaction() as connection:
-            await job_reads.disable_agent(connection, request.agent_id)
-            agent = await job_reads.agent_by_id(connection, request.agent_id)
-        if agent is None:
-            raise _unknown_agent(request.agent_id)
-        return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
 
 
 def _place(order: JobOrder, of: str, at: str, job_id: str) -> job_list.Place:
@@ -247,21 +201,22 @@ def _place(order: JobOrder, of: str, at: str, job_id: str) -> job_list.Place:
     return place, str(job_id)
 
 
+def _filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
+    if not request.HasField("filter"):
+        return None
+    if request.job_ids:
+        raise InvalidError("give either job_ids or a filter")
+    chosen = job_filter_of(request.filter)
+    if chosen == JobFilter():
+        raise InvalidError("filter: say what must hold; an empty one would take all jobs")
+    return chosen
+
+
 def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: Asked) -> ExecuteJob:
     chosen = request.HasField("execution_id")
     execution_id = uuid_of(request.execution_id, "execution_id") if chosen else new_execution_id()
     return ExecuteJob(request.job_id, execution_id, chosen, isinstance(request, pb.ResubmitJobRequest), asked)
 
 
-def _check_callable(protocol: Protocol) -> None:
-    if protocol not in CALLABLE:
-        known = ", ".join(sorted(CALLABLE))
-        raise InvalidError(f"agents of protocol {protocol} cannot be called yet; {known} can", code="unknown_protocol")
-
-
 def _unknown_job(job_id: str) -> NotFoundError:
     return NotFoundError(f"no job has the id {job_id}", code="unknown_job")
-
-
-def _unknown_agent(agent_id: str) -> NotFoundError:
-    return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")

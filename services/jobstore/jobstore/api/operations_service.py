@@ -10,11 +10,13 @@ from pydantic import TypeAdapter
 from contracts import convert
 from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
+from contracts.status import JobStatus
+from contracts.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from jobstore.api.requests import Context, limit_of, next_token, token_of, without_nul
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.insights import overview
-from jobstore.insights.dead_letters import DeadLetters
+from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
@@ -40,7 +42,7 @@ class Operations(OperationsServiceServicer):
     """Operations on many jobs, and limits."""
 
     def __init__(
-        self, database: Database, watches: Watches, batches: Batches, dead_letters: DeadLetters | None = None
+        self, database: Database, watches: Watches, batches: Batches, dead_letters: DeadLetterTopics | None = None
     ) -> None:
         self._dead_letters = dead_letters
         self._database = database
@@ -97,7 +99,8 @@ class Operations(OperationsServiceServicer):
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
-        operation = await self._batches.retry(request)
+        statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
+        operation = await self._batches.retry(request.operation_id, statuses, request.idempotency_key)
         return pb.RetryOperationResponse(operation=convert.operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
@@ -137,12 +140,13 @@ class Operations(OperationsServiceServicer):
             raise InvalidError(f"range_s is between 0 and {RANGE_MAX_S}")
         dead = await self._dead_letters.counts_if_reachable() if self._dead_letters is not None else {}
         async with self._database.session() as session:
-            return await overview.get(session, request.range_s or RANGE_S, dead)
+            return overview_message(await overview.get(session, request.range_s or RANGE_S, dead))
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         del request, context
         async with self._database.session() as session:
-            return await overview.agents(session)
+            stats = await overview.agents(session)
+        return pb.GetAgentStatsResponse(agents=[agent_stats_message(each) for each in stats])
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Context) -> pb.ListDeadLettersResponse:
         del context
@@ -150,7 +154,7 @@ class Operations(OperationsServiceServicer):
         if self._dead_letters is None:
             return pb.ListDeadLettersResponse()
         items = await self._dead_letters.newest(limit)
-        return pb.ListDeadLettersResponse(counts=await self._dead_letters.counts(), items=items)
+        return dead_letters_message(DeadLetters(counts=dict(await self._dead_letters.counts()), items=items))
 
     async def _moved(
         self, operation_id: str, to: OperationState, *allowed: OperationState, about: str = "{}"

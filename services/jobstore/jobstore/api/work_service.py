@@ -11,12 +11,12 @@ from contracts import convert
 from contracts.events import ResultProduced
 from contracts.resources import NewJob, Policy
 from contracts.status import Protocol
+from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import GRANTED, INVALID, Answer
-from jobstore.commands.jobs import Command
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.errors import InvalidError
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
@@ -41,10 +41,10 @@ _STAGES = {pb.WORK_KIND_EXECUTING: Stage.EXECUTING, pb.WORK_KIND_JUDGING: Stage.
 class Work(WorkServiceServicer):
     """Grants leases and takes them back."""
 
-    def __init__(self, database: Database, handlers: Handlers) -> None:
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
-        self._handlers = handlers
-        self._lease_s = handlers.terms.lease_s
+        self._runner = runner
+        self._lease_s = runner.terms.lease_s
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
         del context
@@ -63,7 +63,7 @@ class Work(WorkServiceServicer):
     async def _answers(self, claims: Sequence[Command | Answer]) -> list[Answer]:
         """Carry out the claims that are well formed; one that fails for good is INVALID."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
-        results = iter(await self._handlers.claim.run(commands))
+        results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
         return [Answer(INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers]
 
@@ -81,7 +81,7 @@ class Work(WorkServiceServicer):
             message.grant.agent_id = execution.agent_id or ""
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
             message.grant.url = grant.url
-            policy = Policy(**execution.policy or {}).over(self._handlers.terms.policy)
+            policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
             message.grant.policy.CopyFrom(convert.policy_message(policy))
             _put(message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens)
         return message
@@ -109,7 +109,7 @@ class Work(WorkServiceServicer):
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
             back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._handlers.notice(Kind.GIVEN_BACK, back)
+            await self._runner.notice(Kind.GIVEN_BACK, back)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)

@@ -7,9 +7,10 @@ from typing import Any
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
-from jobstore.commands.jobs import Command
-from jobstore.commands.unit_of_work import Ledger, Spec
+from jobstore.commands.base import Command
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.model import Kind, Refusal, Report
+from jobstore.domain.spec import Spec
 from jobstore.errors import NotFoundError, RefusedError
 
 

@@ -1,9 +1,7 @@
 """What one transaction has locked, and what it will write: decisions are made on it, without I/O."""
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,29 +15,11 @@ from jobstore.domain.limits import flow_of
 from jobstore.domain.matching import Candidate, best, missing
 from jobstore.domain.model import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
 from jobstore.domain.reuse import Reusable, ReuseTerms, result_key
+from jobstore.domain.spec import Spec, assignment, request_body, spec_hash, what_is_asked
 from jobstore.domain.transitions import decide
 from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What a job asks for: everything of it that does not move with its status. `payload` is JSON text."""
-
-    title: str
-    description: str
-    acceptance_criteria: str
-    payload: str
-    priority: int
-    tenant: str
-    labels: Mapping[str, str]
-    policy: Policy
-    capabilities: Sequence[str]
-    not_before: datetime | None
-    spec_hash: bytes
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,38 +316,6 @@ def new_id() -> str:
     return str(uuid4())
 
 
-def spec_hash(new: NewJob) -> bytes:
-    """The same for the same new job, in whatever order its JSON came, and whatever fields are added to the contract."""
-    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
-
-
-def text_hash(text: str) -> bytes:
-    """The same for the same text."""
-    return hashlib.sha256(text.encode()).digest()
-
-
-def assignment(payload: str) -> str:
-    """The request payload of an assignment."""
-    return f'{{"payload":{payload}}}'
-
-
 def _requested(execution: Execution, asked: Asked) -> str:
     said = f"submission {execution.submission} was requested"
     return f"{said} {asked.by_policy}" if asked.by_policy else said
-
-
-def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
-    """The JSON body of every call of one execution (DESIGN section 8)."""
-    ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
-    return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
-
-
-def what_is_asked(job: Job, spec: Spec, comment: str | None) -> str:
-    """All of the body that is the same where the identical thing is asked for once more."""
-    head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
-    feedback = job.feedback or "null"
-    if comment is not None:
-        verdict = "" if job.feedback is None else f',"verdict":{job.feedback}'
-        feedback = f'{{"comment":{json_text(comment)}{verdict}}}'
-    return f'{head[:-1]},"payload":{spec.payload},"feedback":{feedback}}}'

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.events import Event, ExecuteRequested, ResultProduced
+from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import Offered, Turns
 from jobstore.domain.model import Stage, State
-from jobstore.runner import Terms
-from jobstore.storage import leases
+from jobstore.domain.terms import Terms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
@@ -33,7 +33,7 @@ class Dispatcher:
     def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
         self._database = database
         self._publisher = publisher
-        self._offers = leases.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
+        self._offers = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._turns = Turns()
         self._wait_s = POLL_S
@@ -68,7 +68,7 @@ class Dispatcher:
 
     async def _due(self, stage: Stage, state: State) -> Offered:
         async with self._database.session() as session:
-            rows = await leases.offer(session, stage, state, OFFERS_MAX, self._offers)
+            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._offers)
         return Offered(rows, more=len(rows) >= OFFERS_MAX)
 
     async def _whose_turn(self) -> Offered:
@@ -83,7 +83,7 @@ class Dispatcher:
             await self._publish(stage, rows)
         except TransientError:  # an outage makes no interval grow: what is offered takes up room until then
             async with self._database.session() as session:
-                await leases.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
+                await offers.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
             raise
 
     async def _publish(self, stage: Stage, rows: Sequence[Any]) -> None:
@@ -92,7 +92,7 @@ class Dispatcher:
             await self._publisher.publish(*events, keyed=False)
             return
         async with self._database.transaction() as connection:
-            results = await leases.results(connection, [row.execution_id for row in rows])
+            results = await offers.results(connection, [row.execution_id for row in rows])
         await self._publisher.publish(*(_result(row, *results[row.execution_id]) for row in rows))
 
 

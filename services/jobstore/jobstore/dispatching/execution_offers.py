@@ -14,15 +14,15 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
+from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
 from jobstore.domain.model import Stage
-from jobstore.storage.leases import DUE, MARK, ROOM, OfferTerms
-from jobstore.storage.limits import OFFER_LOCK
+from jobstore.storage import locks
+from jobstore.storage.locks import Lock
 
 #: Heads read of each queue in the first pass; then so many that their turns may fill the room.
 DEPTH_FIRST: Final = 8
 
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(:lock)")
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 #: From queue to queue along the index, so that what waits in one costs the others nothing.
 _HEADS: Final = text(
@@ -129,7 +129,7 @@ class Turns:
 
     async def offer(self, connection: AsyncConnection, most: int, terms: OfferTerms) -> Offered:
         """Mark as offered whose turn it is, within the workers' room and all limits."""
-        await connection.execute(_LOCK, {"lock": OFFER_LOCK})
+        await locks.hold(connection, Lock.OFFERS)
         about = {"stage": Stage.EXECUTING.value, "most": most, "depth": self.depth, **asdict(terms)}
         rows = (await connection.execute(_HEADS, about)).all()
         first, flows = rows[0], _flows(rows, self.depth)

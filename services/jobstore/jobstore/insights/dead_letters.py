@@ -4,13 +4,14 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from contracts.topics import TOPICS
+from contracts.views import DeadLetter
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.topics import Topics
-from signoff.v1 import operations_service_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ PATIENCE_S: Final = 5.0
 TEXT_MAX: Final = 1_000
 
 
-class DeadLetters:
+class DeadLetterTopics:
     """Asks the broker, whoever asks how often."""
 
     def __init__(self, kafka: str) -> None:
@@ -49,15 +50,15 @@ class DeadLetters:
             log.warning("dead letters are not counted", extra={"reason": str(error)})
             return {}
 
-    async def newest(self, most: int) -> list[pb.DeadLetter]:
+    async def newest(self, most: int) -> list[DeadLetter]:
         """The newest of all topics, newest first. TransientError: the broker is out of reach."""
         counts = await self.counts()
         read = [self._newest_of(topic, most) for topic in DEAD if counts[topic]]
         found = [letter for letters in await asyncio.gather(*read) for letter in letters]
-        return sorted(found, key=lambda letter: letter.at.ToNanoseconds(), reverse=True)[:most]
+        return sorted(found, key=lambda letter: letter.at, reverse=True)[:most]
 
-    async def _newest_of(self, topic: str, most: int) -> list[pb.DeadLetter]:
-        letters: list[pb.DeadLetter] = []
+    async def _newest_of(self, topic: str, most: int) -> list[DeadLetter]:
+        letters: list[DeadLetter] = []
         try:
             async with History(self._kafka, topic, silence_s=PATIENCE_S) as history:
                 held = await history.offsets()
@@ -73,7 +74,7 @@ class DeadLetters:
         await self._topics.close()
 
 
-def _letter(record: Record) -> pb.DeadLetter:
+def _letter(record: Record) -> DeadLetter:
     headers = {name: (value or b"").decode(errors="replace")[:TEXT_MAX] for name, value in record.headers}
     about: dict[str, Any] = {
         "code": headers.get("dlq-error-code"),
@@ -83,9 +84,8 @@ def _letter(record: Record) -> pb.DeadLetter:
         "source_offset": _number(headers.get("dlq-offset")),
         "key": None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
     }
-    letter = pb.DeadLetter(topic=record.topic, partition=record.partition, offset=record.offset, **about)
-    letter.at.FromMilliseconds(record.timestamp)
-    return letter
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return DeadLetter(topic=record.topic, partition=record.partition, offset=record.offset, at=at, **about)
 
 
 def _number(text: str | None) -> int | None:

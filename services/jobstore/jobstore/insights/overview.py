@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MINUTE_S, MOST, begin_of
-from signoff.v1 import operations_service_pb2 as pb
 
 POINTS: Final = 60
 #: Of a longer range, hours are added up instead of minutes.
@@ -36,7 +36,7 @@ _AGENTS: Final = text(
 )
 
 
-async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> pb.GetOverviewResponse:
+async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
     """About 60 points of the range, up to now, all that happened within it, and how much is there now."""
     now = await gauges.now(connection)
     oldest_wait_s = await connection.scalar(_OLDEST_WAIT)
@@ -50,48 +50,43 @@ async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[s
         since += timedelta(seconds=point_s)
     for row in rows:
         parts.setdefault(begin_of(row.at, point_s), []).append(row)
-    return pb.GetOverviewResponse(
-        points=[_point(parts[at], at) for at in sorted(parts)],
-        totals=_point(rows, None),
-        now=pb.OverviewNow(
+    return Overview(
+        points=[OverviewPoint(**_counts(parts[at]), at=at) for at in sorted(parts)],
+        totals=OverviewTotals(**_counts(rows)),
+        now=OverviewNow(
             **{name: getattr(now, name) for name in gauges.GAUGES},
             oldest_wait_s=None if oldest_wait_s is None else max(0.0, float(oldest_wait_s)),
-            dead_letters=dead_letters,
+            dead_letters=dict(dead_letters),
         ),
     )
 
 
-def _point(rows: Sequence[Any], at: datetime | None) -> pb.OverviewPoint:
+def _counts(rows: Sequence[Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
     for name in MOST:
         fields[name] = max((most for row in rows if (most := getattr(row, name)) is not None), default=None)
-    return pb.OverviewPoint(
-        **fields | {"at": at},
-        wait=_percentiles(row.waits for row in rows),
-        duration=_percentiles(row.durations for row in rows),
-    )
+    wait, duration = _percentiles(row.waits for row in rows), _percentiles(row.durations for row in rows)
+    return fields | {"wait": wait, "duration": duration}
 
 
-def _percentiles(counts: Iterable[Sequence[int]]) -> pb.Percentiles:
+def _percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
     total: list[int] = []
     for some in counts:
         total = histogram.added(total, some)
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return pb.Percentiles(**{name: histogram.percentile(total, share) for name, share in shares.items()})
+    return Percentiles(**{name: histogram.percentile(total, share) for name, share in shares.items()})
 
 
-async def agents(connection: AsyncConnection) -> pb.GetAgentStatsResponse:
+async def agents(connection: AsyncConnection) -> list[AgentStats]:
     """What each agent has to do now, and how it did over the last 24 hours."""
     rows = await connection.execute(_AGENTS)
-    return pb.GetAgentStatsResponse(
-        agents=[
-            pb.AgentStats(
-                agent_id=row.agent_id,
-                running=row.running,
-                queued=row.queued,
-                success_rate=row.completed / row.ended if row.ended else None,
-                mean_duration_s=row.seconds / row.ended if row.ended else None,
-            )
-            for row in rows
-        ]
-    )
+    return [
+        AgentStats(
+            agent_id=row.agent_id,
+            running=row.running,
+            queued=row.queued,
+            success_rate=row.completed / row.ended if row.ended else None,
+            mean_duration_s=row.seconds / row.ended if row.ended else None,
+        )
+        for row in rows
+    ]

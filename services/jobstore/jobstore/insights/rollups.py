@@ -15,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.model import Kind
 from jobstore.insights import gauges, histogram
+from jobstore.storage import locks
 from jobstore.storage.database import Database
+from jobstore.storage.locks import Lock
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
 
 log = logging.getLogger(__name__)
 
-LEADER_LOCK: Final = 0x51_6E_0F_05
 BATCH: Final = 2_000
 POLL_S: Final = 2.0
 MINUTE_S, HOUR_S = 60, 3_600
@@ -152,7 +153,7 @@ class Rollups:
     async def count(self) -> bool:
         """Count the next entries; whether there may be more."""
         async with self._database.transaction() as connection:
-            if not await _leads(connection):
+            if not await locks.try_hold(connection, Lock.ROLLUPS):
                 return False
             seq, until = (await connection.execute(_CURSOR)).one()
             if seq >= until:
@@ -167,7 +168,7 @@ class Rollups:
     async def sample(self) -> None:
         """Keep how much there is now, if nobody did so of late. What is stuck is seen by this, and by no entry."""
         async with self._database.transaction() as connection:
-            if not await _leads(connection) or not await gauges.claimed(connection):
+            if not await locks.try_hold(connection, Lock.ROLLUPS) or not await gauges.claimed(connection):
                 return
         async with self._database.transaction() as connection:
             now = await gauges.sample(connection)
@@ -181,10 +182,6 @@ class Rollups:
             for span_s, kept in KEPT.items():
                 await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
             await connection.execute(_FORGET_AGENTS)
-
-
-async def _leads(connection: AsyncConnection) -> bool:
-    return bool(await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LEADER_LOCK}))
 
 
 async def _add(connection: AsyncConnection, rows: Iterable[Any]) -> None:

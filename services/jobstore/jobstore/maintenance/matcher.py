@@ -4,10 +4,11 @@ import asyncio
 import logging
 from typing import Final
 
-from jobstore.commands.jobs import Command, MatchJob
+from jobstore.commands.base import Command
+from jobstore.commands.jobs import MatchJob
 from jobstore.domain.matching import best, missing
-from jobstore.runner import Handlers
-from jobstore.storage import agents
+from jobstore.runner import CommandRunner
+from jobstore.storage import candidates
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.process.runtime import woken
@@ -22,9 +23,9 @@ POLL_S: Final = 30.0
 class Matcher:
     """Jobs for which nothing has changed cost a read: nobody else waits for them, and their logs do not grow."""
 
-    def __init__(self, database: Database, handlers: Handlers) -> None:
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
-        self._handlers = handlers
+        self._runner = runner
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -41,14 +42,14 @@ class Matcher:
         after: str | None = ""
         while after is not None:
             commands, after = await self._worth_trying(after)
-            await self._handlers.match.run(commands)
+            await self._runner.match.run(commands)
 
     async def _worth_trying(self, after: str) -> tuple[list[Command], str | None]:
         """Of the next jobs those that match now, or lack something else than before; and behind which job to go on."""
         async with self._database.session() as session:
-            rows = await agents.waiting(session, after, CHUNK)
+            rows = await candidates.waiting(session, after, CHUNK)
             needs = {name for row in rows for name in row.capabilities}
-            there = [c for _, c in await agents.with_any(session, needs)] if needs else []
+            there = [c for _, c in await candidates.with_any(session, needs)] if needs else []
         worth: list[Command] = [
             MatchJob(row.id, row.version)
             for row in rows

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 
 from jobstore.domain.model import Kind, Stage
-from jobstore.domain.reuse import ReuseTerms
-from jobstore.runner import Handlers
-from jobstore.storage import leases, reusable
+from jobstore.runner import CommandRunner
+from jobstore.storage import leases
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
@@ -28,11 +27,11 @@ class Sweeper:
     outage would have every agent called again.
     """
 
-    def __init__(self, database: Database, handlers: Handlers, caught_up: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, caught_up: Callable[[], bool]) -> None:
         self._database = database
-        self._handlers = handlers
+        self._runner = runner
         self._caught_up = caught_up
-        self._lease_s = handlers.terms.lease_s
+        self._lease_s = runner.terms.lease_s
         self._period_s = min(1.0, self._lease_s / 10)
         self._swept_at = 0.0
         self._lapse_from = time.monotonic() + self._lease_s
@@ -57,28 +56,5 @@ class Sweeper:
         self._swept_at = now
         if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
             return
-        await self._handlers.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        await self._handlers.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
-
-
-class Forgetting:
-    """Keeps what may be reused bounded, in number and in age."""
-
-    def __init__(self, database: Database, terms: ReuseTerms) -> None:
-        self._database = database
-        self._terms = terms
-
-    async def run(self) -> None:
-        """Forget, for ever."""
-        while True:
-            try:
-                while await self.forget() == reusable.FORGOTTEN_AT_ONCE:
-                    pass
-            except TransientError as error:
-                log.warning("nothing is forgotten", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(FORGET_PERIOD_S)
-
-    async def forget(self) -> int:
-        """Forget some, once; how many."""
-        async with self._database.transaction() as connection:
-            return await reusable.forget(connection, self._terms)
+        await self._runner.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._runner.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

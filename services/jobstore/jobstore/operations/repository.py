@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
-from jobstore.reads.job_list import matching
 from jobstore.storage import sql
-from jobstore.storage.database import CHANNEL, OPERATED
+from jobstore.storage.job_filter import where_matching
+from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.tables import jobs, operation_items, operations
 
 #: Who takes an operation is taken to be lost when it said nothing for so long.
@@ -108,7 +108,7 @@ _MOVE: Final = text(
     "UPDATE operations SET state = :state, due_at = clock_timestamp(), "
     "about = (CAST(about AS jsonb) || CAST(:about AS jsonb))::json WHERE id = :id",
 )
-_TOLD: Final = text(f"SELECT pg_notify('{CHANNEL}', '{OPERATED}')")
+_TOLD: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ async def add_matching(
     """Add items for jobs that match, oldest first, numbered from `first`; how many there are, and no more than most."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1 + first
     found = select(literal(operation_id), number, jobs.c.id, literal(value=False))
-    found = matching(found, chosen).order_by(jobs.c.created_at, jobs.c.id).limit(most)
+    found = where_matching(found, chosen).order_by(jobs.c.created_at, jobs.c.id).limit(most)
     names = ["operation_id", "item", "job_id", "answered"]
     return int((await connection.execute(insert(operation_items).from_select(names, found))).rowcount)
 

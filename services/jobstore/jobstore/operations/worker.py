@@ -14,12 +14,14 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.resources import NewJob, OperationState
-from jobstore.commands.jobs import CancelJob, Command, CreateAndExecute, CreateJob, ExecuteJob
+from jobstore.commands.base import Command
+from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.commands.jobs import CreateJob
 from jobstore.commands.unit_of_work import Asked
 from jobstore.domain.limits import batch_limit
 from jobstore.operations import repository
 from jobstore.operations.repository import Answered, Item, execution_of
-from jobstore.runner import Handlers
+from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
@@ -61,10 +63,10 @@ COMMANDS: Final[Mapping[str, Callable[[Taken, Item], Command]]] = {"execute": _e
 class Operator:
     """Does operations chunk by chunk. Any number of processes may: whoever takes a chunk is left alone with it."""
 
-    def __init__(self, database: Database, handlers: Handlers, *, items_max: int = ITEMS_MAX) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_MAX) -> None:
         self._database = database
         self._items_max = items_max
-        self._handlers = handlers
+        self._runner = runner
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -112,7 +114,7 @@ class Operator:
             await self._cancel(taken, items)
             return
         commands = [COMMANDS[taken.kind](taken, item) for item in items]
-        results = await self._handlers.submit.run(commands)
+        results = await self._runner.submit.run(commands)
         await self._answer(taken, [_answered(taken, *pair) for pair in zip(items, results, strict=True)])
 
     async def _cancel(self, taken: Taken, items: Sequence[Item]) -> None:
@@ -122,7 +124,7 @@ class Operator:
         asked: list[tuple[str | None, UUID]] = [(i.job_id, execution_of(taken.id, i.job_id)) for i in items]
         asked += [(None, execution_id) for execution_id in live]
         why = (taken.about.get("reason"), taken.about.get("requested_by"))
-        await self._handlers.submit.run([CancelJob(*which, *why) for which in asked])
+        await self._runner.submit.run([CancelJob(*which, *why) for which in asked])
         await self._answer(taken, [Answered(item.item, None, "cancelled", "the batch was cancelled") for item in items])
         if not asked:
             async with self._database.transaction() as connection:

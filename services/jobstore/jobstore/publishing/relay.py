@@ -17,7 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
 from jobstore.publishing import job_changed
-from jobstore.storage.database import CHANNEL, PUBLISHED, Database
+from jobstore.storage import locks
+from jobstore.storage.database import Database
+from jobstore.storage.locks import Lock
+from jobstore.storage.notifications import CHANNEL, PUBLISHED
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import woken
@@ -25,7 +28,6 @@ from servicekit.process.runtime import woken
 log = logging.getLogger(__name__)
 
 TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
-LEADER_LOCK: Final = 0x51_6E_0F_02
 BATCH: Final = 1_000
 #: Of the bodies of one pass, as they are stored: what is read at once is bounded, however large they are.
 BATCH_BYTES: Final = 4 << 20
@@ -121,7 +123,7 @@ class Relay:
     async def _lead(self) -> None:
         """Hold the lock on a session of its own: it is free again whenever this process is gone."""
         async with self._database.session() as session:
-            if not await session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}):
+            if not await locks.try_hold_by_session(session, Lock.RELAY):
                 return
             try:
                 await self._relay_all(session)

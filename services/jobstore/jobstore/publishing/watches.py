@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from jobstore.errors import UnknownCursorError
-from jobstore.reads import jobs as job_reads
+from jobstore.reads.job_logs import get_cursors, get_published_cursor, list_changes
+from jobstore.reads.jobs import list_jobs_after
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
@@ -30,7 +31,7 @@ class Watches:
         while True:
             try:
                 async with self._database.session() as session:
-                    self.follow(await job_reads.published(session))
+                    self.follow(await get_published_cursor(session))
             except TransientError as error:
                 log.warning("watches wait", extra={"code": error.code, "reason": str(error)})
             await asyncio.sleep(POLL_S)
@@ -45,7 +46,7 @@ class Watches:
     async def cursor(self, after: int | None) -> int:
         """Where what changes begins: behind `after`, or now. UnknownCursorError: `after` was never given."""
         async with self._database.session() as session:
-            published, numbered = await job_reads.cursors(session)
+            published, numbered = await get_cursors(session)
         if after is not None and after > numbered:
             raise UnknownCursorError(f"nothing up to {after} was published here; watch anew")
         return published if after is None else after
@@ -68,7 +69,7 @@ class Watches:
         last = ""
         while True:
             async with self._database.transaction() as connection:
-                page = await job_reads.jobs_after(connection, last, PAGE, job_ids)
+                page = await list_jobs_after(connection, last, PAGE, job_ids)
             if not page:
                 return
             for job in page:
@@ -82,7 +83,7 @@ class Watches:
         while True:
             until = await self._beyond(after)
             async with self._database.transaction() as connection:
-                page, has_more = await job_reads.changes(
+                page, has_more = await list_changes(
                     connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE
                 )
             if page:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, or_, select, text, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.jsontext import members
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
-from jobstore.reads import jobs as job_reads
+from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, job_view
+from jobstore.reads.page import fetch_page
+from jobstore.storage.job_filter import holds_text, where_matching
 from jobstore.storage.tables import jobs
 
 #: Of each status no more are counted.
@@ -53,14 +54,14 @@ async def list_jobs(
     await connection.execute(_PLAN_ANEW)
     if chosen.text is not None:
         return await _search(connection, limit, chosen, order, behind, texts=texts)
-    query = matching(select(*_columns(texts=texts)), chosen).limit(limit)
-    rows, is_cut = await job_reads.page(connection, _in_order(query, order, behind), bodies=texts)
+    query = where_matching(select(*_columns(texts=texts)), chosen).limit(limit)
+    rows, is_cut = await fetch_page(connection, _in_order(query, order, behind), bodies=texts)
     has_next = is_cut or len(rows) == limit
-    return JobPage([job_reads.job_view(row) for row in rows], _place(rows[-1], order) if has_next else None)
+    return JobPage([job_view(row) for row in rows], _place(rows[-1], order) if has_next else None)
 
 
 def _columns(*, texts: bool) -> Sequence[Any]:
-    return (*job_reads.JOB_COLUMNS, *(job_reads.TEXTS if texts else job_reads.NO_TEXTS))
+    return (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
 
 
 def _in_order(query: Select[Any], order: JobOrder, behind: Place | None) -> Select[Any]:
@@ -82,9 +83,9 @@ async def _search(
     """The next jobs that hold the text, among the next so many; a page that is not full goes on behind those."""
     rest = chosen.model_copy(update={"text": None})
     columns = (jobs.c.id, jobs.c.title, jobs.c.created_at, jobs.c.updated_at)
-    among = _in_order(matching(select(*columns), rest), order, behind)
+    among = _in_order(where_matching(select(*columns), rest), order, behind)
     searched = among.limit(SEARCHED_MAX).subquery()
-    found = (await connection.execute(select(searched).where(_holds(searched.c, chosen.text)).limit(limit))).all()
+    found = (await connection.execute(select(searched).where(holds_text(searched.c, chosen.text)).limit(limit))).all()
     views, is_cut = await _by_id(connection, [row.id for row in found], texts=texts)
     found = found[: len(views)]
     if is_cut or len(found) == limit:
@@ -100,12 +101,8 @@ async def _by_id(
 ) -> tuple[list[dict[str, Any]], bool]:
     query = select(*_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
     place = func.array_position(literal(job_ids, ARRAY(Text)), jobs.c.id)
-    rows, is_cut = await job_reads.page(connection, query.order_by(place), bodies=texts)
-    return [job_reads.job_view(row) for row in rows], is_cut
-
-
-def _holds(columns: Any, wanted: str | None) -> ColumnElement[bool]:
-    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
+    rows, is_cut = await fetch_page(connection, query.order_by(place), bodies=texts)
+    return [job_view(row) for row in rows], is_cut
 
 
 async def count_jobs(connection: AsyncConnection, chosen: JobFilter) -> tuple[dict[str, int], int | None]:
@@ -113,9 +110,11 @@ async def count_jobs(connection: AsyncConnection, chosen: JobFilter) -> tuple[di
     await connection.execute(_PLAN_ANEW)
     rest = chosen.model_copy(update={"text": None, "statuses": []})
     if chosen.text is not None:
-        newest = _in_order(matching(select(jobs.c.id, jobs.c.title, jobs.c.status), rest), JobOrder.CREATED_DESC, None)
+        newest = _in_order(
+            where_matching(select(jobs.c.id, jobs.c.title, jobs.c.status), rest), JobOrder.CREATED_DESC, None
+        )
         searched = newest.limit(SEARCHED_MAX).subquery()
-        query = select(searched.c.status, func.count()).where(_holds(searched.c, chosen.text))
+        query = select(searched.c.status, func.count()).where(holds_text(searched.c, chosen.text))
         rows = await connection.execute(query.group_by(searched.c.status))
         return dict(sorted((status, count) for status, count in rows)), SEARCHED_MAX
     counts = [_counted(rest, status) for status in JobStatus]
@@ -124,76 +123,5 @@ async def count_jobs(connection: AsyncConnection, chosen: JobFilter) -> tuple[di
 
 
 def _counted(chosen: JobFilter, status: JobStatus) -> Select[str, int]:
-    of_status = matching(select(literal(1)), chosen.model_copy(update={"statuses": [status]}))
+    of_status = where_matching(select(literal(1)), chosen.model_copy(update={"statuses": [status]}))
     return select(cast(literal(status.value), Text), func.count()).select_from(of_status.limit(COUNTED_MAX).subquery())
-
-
-def matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
-    """The query, of the jobs that match."""
-    if chosen.statuses:
-        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
-    for name in ("agent_id", "tenant", "batch_id"):
-        if (value := getattr(chosen, name)) is not None:
-            query = query.where(jobs.c[name] == value)
-    if chosen.labels:
-        query = query.where(jobs.c.labels.contains(chosen.labels))
-    if chosen.created_after is not None:
-        query = query.where(jobs.c.created_at >= chosen.created_after)
-    if chosen.created_before is not None:
-        query = query.where(jobs.c.created_at < chosen.created_before)
-    if chosen.text is not None:
-        query = query.where(_holds(jobs.c, chosen.text))
-    return query
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Which entries of a log: of a submission, of some kinds, from a version on in the order in which it is read."""
-
-    submission: int | None = None
-    from_version: int | None = None
-    kinds: Sequence[str] = ()
-
-
-ALL_ENTRIES: Final = Entries()
-
-
-async def list_job_logs(
-    connection: AsyncConnection,
-    job_id: str,
-    behind: int | None,
-    limit: int,
-    *,
-    newest_first: bool = False,
-    chosen: Entries = ALL_ENTRIES,
-    payloads: bool = True,
-) -> tuple[list[dict[str, Any]], int | None]:
-    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it.
-
-    And the version behind which the next page begins, if there may be one. Within a transaction.
-    """
-    order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    conditions = {
-        "behind": (behind, f"version {beyond} :behind"),
-        "submission": (chosen.submission, "submission = :submission"),
-        "from": (chosen.from_version, f"version {beyond}= :from"),
-        "kinds": (list(chosen.kinds) or None, "kind = ANY(:kinds)"),
-    }
-    about = {name: value for name, (value, _) in conditions.items() if value is not None}
-    wheres = ["job_id = :job_id", *(conditions[name][1] for name in about)]
-    query = text(
-        f"SELECT {job_reads.LOG_COLUMNS}, {job_reads.PAYLOADS if payloads else job_reads.NO_PAYLOADS} "  # noqa: S608 - names of our own
-        f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
-    )
-    rows, is_cut = await job_reads.page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
-    logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
-    return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
-
-
-_RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")
-
-
-async def result(connection: AsyncConnection, job_id: str, version: int) -> str | None:
-    """The result that an entry of a log holds, as JSON text; None where it holds none, or there is no such entry."""
-    response = await connection.scalar(_RESPONSE, {"job_id": job_id, "version": version})
-    return None if response is None else members(response).get("result")

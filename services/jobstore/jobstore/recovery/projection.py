@@ -12,10 +12,10 @@ from contracts.events import JobChanged
 from contracts.jsontext import members
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
-from jobstore.commands.unit_of_work import text_hash
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import Kind, Stage, State
 from jobstore.domain.reports import feedback_of
+from jobstore.domain.spec import text_hash
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import AGENTS, REFUSALS
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.storage import sql
-from jobstore.storage.database import CHANNEL, QUEUED
+from jobstore.storage.notifications import Wake, notify
 
 _CIRCUIT: Final = {
     "agent_id": "text",
@@ -34,7 +34,7 @@ _WRITE: Final = text(
         FROM {sql.unnest("m", _CIRCUIT, "m")} WHERE circuits.agent_id = m.agent_id
     ),
     made AS ({sql.insert("circuits", _CIRCUIT, order="agent_id", prefix="n").text})
-    SELECT pg_notify('{CHANNEL}', '{QUEUED}')
+    SELECT {notify(Wake.QUEUED)}
     """,  # noqa: S608 - names of our own
 )
 

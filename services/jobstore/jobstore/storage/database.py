@@ -3,28 +3,25 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from jobstore.storage import locks
+from jobstore.storage.locks import Lock
+from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import by_size, settle, until_answered
+from servicekit.retry import until_answered
 
 log = logging.getLogger(__name__)
 
-C = TypeVar("C")
-MIGRATION_LOCK = 0x51_6E_0F_01
-CHANNEL = "signoff"
-#: What a commit leaves to do, in a notification; the relay's own are PUBLISHED and a cursor.
-LOGGED, QUEUED, FREED, AGENTS, OPERATED, PUBLISHED = "l", "q", "f", "a", "o", "p"
 #: Bounds of one transaction.
 STATEMENT_TIMEOUT_MS = 30_000
 
@@ -69,19 +66,30 @@ class Database:
 
     async def _migrate(self) -> None:
         async with self.transaction() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            await locks.hold(connection, Lock.MIGRATION)
             await connection.run_sync(_upgrade)
 
-    async def listen(self, wake: Callable[[str], None]) -> None:
-        """Call `wake` with each notification, for ever; after an outage with all that a commit may leave to do."""
+    async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
+        """Call `wake` with what each commit leaves to do, or `published` with a cursor, for ever.
+
+        After the connection was lost, `wake` is called with everything that may have been missed.
+        """
+
+        def hear(payload: str) -> None:
+            cursor = published_cursor(payload)
+            if cursor is None:
+                wake(Wake.of_payload(payload))
+            else:
+                published(cursor)
+
         url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 connection = await asyncpg.connect(url, timeout=5)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, lambda *message: wake(message[-1]))
-                wake(LOGGED + QUEUED + AGENTS + OPERATED)
+                await connection.add_listener(CHANNEL, lambda *message: hear(message[-1]))
+                wake(EVERYTHING)
                 await lost.wait()
             await asyncio.sleep(0.5)
 
@@ -140,61 +148,3 @@ def _passes(error: DBAPIError) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:500]
-
-
-@dataclass(slots=True)
-class Lane(Generic[C]):
-    """One kind of write: while a transaction is under way the next batch gathers, so that calls share a commit."""
-
-    handle: Callable[[Sequence[C]], Awaitable[Sequence[Any]]]
-    size: Callable[[C], int] = lambda _: 0
-    items_max: int = 200
-    bytes_max: int = 16 << 20
-    _waiting: list[tuple[C, asyncio.Future[Any]]] = field(default_factory=list)
-    _running: asyncio.Task[None] | None = None
-
-    async def run(self, items: Sequence[C]) -> list[Any]:
-        """The result of each item, in order, a PermanentError among them; TransientError: nothing is known of any."""
-        loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in items]
-        self._waiting.extend(zip(items, futures, strict=True))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return await asyncio.gather(*futures)
-
-    async def one(self, item: C) -> Any:
-        """The result of one item; its PermanentError is raised."""
-        (result,) = await self.run([item])
-        if isinstance(result, PermanentError):
-            raise result
-        return result
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                waiting, self._waiting = self._waiting, []
-                sized = by_size(waiting, lambda w: self.size(w[0]), most=self.items_max, bytes_max=self.bytes_max)
-                for batch in sized:
-                    await self._settle(batch)
-        finally:
-            self._running = None
-
-    async def _settle(self, batch: Sequence[tuple[C, asyncio.Future[Any]]]) -> None:
-        try:
-            results: Sequence[Any] = await settle([item for item, _ in batch], self._without_races)
-        except TransientError as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)
-
-    async def _without_races(self, items: Sequence[C]) -> Sequence[Any]:
-        for _ in range(5):
-            try:
-                return await self.handle(items)
-            except RaceError as error:
-                log.info("raced with another writer", extra={"reason": str(error)})
-        return await self.handle(items)

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
-from jobstore.storage.database import AGENTS as MATCHABLE
-from jobstore.storage.database import CHANNEL, LOGGED
+from jobstore.storage.notifications import Wake, notify
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
 
@@ -27,7 +26,7 @@ _TELL_AGENT: Final = text(
             'enabled', enabled, 'deterministic', deterministic, 'created_at', created_at, 'updated_at', updated_at))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
-    SELECT pg_notify('{CHANNEL}', '{LOGGED}{MATCHABLE}')
+    SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
     """,  # noqa: S608 - names of our own
 )
 _TELL_REFUSALS: Final = text(
@@ -44,7 +43,7 @@ _TELL_REFUSALS: Final = text(
             FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))
         ) AS numbered
     )
-    SELECT pg_notify('{CHANNEL}', '{LOGGED}')
+    SELECT {notify(Wake.RECORDED)}
     """,  # noqa: S608 - names of our own
 )
 

@@ -9,15 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.resources import Limit, NewLimit
 from jobstore.domain.limits import tenant_limit, wildcard
 from jobstore.errors import NotFoundError
-from jobstore.storage.database import AGENTS, CHANNEL, QUEUED
+from jobstore.storage import locks
+from jobstore.storage.locks import Lock
+from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.tables import limits
 
-#: Of whoever changes limits, against whoever requests executions; and of whoever offers, one at a time.
-CHANGE_LOCK, OFFER_LOCK = 0x51_6E_0F_03, 0x51_6E_0F_04
-
-_SHARED: Final = text("SELECT pg_advisory_xact_lock_shared(:lock)")
-_TRY_SHARED: Final = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
-_EXCLUSIVE: Final = text("SELECT pg_advisory_xact_lock(:lock)")
+_NOTIFY: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
 #: The names of limits that hold executions back, and whether any caps a queue.
 NAMES: Final = """
     (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
@@ -70,7 +67,7 @@ _TAKE_BACK: Final = text(
 
 async def shared(connection: AsyncConnection) -> None:
     """Before anything else is locked: until the commit no limit changes."""
-    await connection.execute(_SHARED, {"lock": CHANGE_LOCK})
+    await locks.share(connection, Lock.LIMITS)
 
 
 async def shared_late(connection: AsyncConnection) -> Row[Any] | None:
@@ -78,7 +75,7 @@ async def shared_late(connection: AsyncConnection) -> Row[Any] | None:
 
     Else what they say now (NAMES).
     """
-    if not await connection.scalar(_TRY_SHARED, {"lock": CHANGE_LOCK}):
+    if not await locks.try_share(connection, Lock.LIMITS):
         return None
     return (await connection.execute(_NAMES)).one()
 
@@ -141,9 +138,9 @@ async def drop(connection: AsyncConnection, name: str) -> bool:
 
 async def hold(connection: AsyncConnection) -> None:
     """Let nobody request or offer an execution until the commit; before anything else is locked."""
-    for lock in (CHANGE_LOCK, OFFER_LOCK):
-        await connection.execute(_EXCLUSIVE, {"lock": lock})
+    await locks.hold(connection, Lock.LIMITS)
+    await locks.hold(connection, Lock.OFFERS)
 
 
 async def _told(connection: AsyncConnection) -> None:
-    await connection.execute(text("SELECT pg_notify(:channel, :kind)"), {"channel": CHANNEL, "kind": QUEUED + AGENTS})
+    await connection.execute(_NOTIFY)

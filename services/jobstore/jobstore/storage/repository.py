@@ -11,8 +11,8 @@ from contracts.resources import Policy
 from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import Stage, State, Times
-from jobstore.storage import agents, circuits, facts, limits, row_mapping, sql
-from jobstore.storage.database import CHANNEL, FREED, LOGGED, QUEUED
+from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
+from jobstore.storage.notifications import CHANNEL, Wake, notify
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
@@ -69,7 +69,7 @@ _RECORD: Final = text(
         LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n
     )
-    SELECT pg_notify('{CHANNEL}', :left_to_do)
+    SELECT pg_notify('{CHANNEL}', :wake)
     """,  # noqa: S608 - names of our own
 )
 _EDIT: Final = text(
@@ -89,7 +89,7 @@ _SEEN: Final = text(
     f"""
     INSERT INTO workers (owner, stage, room, seen_at) VALUES (:owner, :stage, :room, clock_timestamp())
     ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
-    RETURNING CASE WHEN room > 0 THEN pg_notify('{CHANNEL}', '{FREED}') END
+    RETURNING CASE WHEN room > 0 THEN {notify(Wake.FREED)} END
     """,  # noqa: S608 - names of our own
 )
 
@@ -141,11 +141,11 @@ class Repository:
 
     async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
         """Add the agents that jobs with these capabilities may be matched to."""
-        await agents.load(self._connection, ledger, needs)
+        await candidates.load(self._connection, ledger, needs)
 
     async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
         """Add who had these jobs, and how it was judged."""
-        await agents.load_pasts(self._connection, ledger, job_ids)
+        await candidates.load_pasts(self._connection, ledger, job_ids)
 
     async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
         """Add how many executions of these tenants may still wait."""
@@ -186,10 +186,12 @@ class Repository:
         moved = [ledger.executions[i] for i in ledger.new_executions | ledger.changed_executions]
         queued = any(execution.state is State.QUEUED for execution in moved)
         freed = any(execution.stage is Stage.JUDGING or execution.state is State.DONE for execution in moved)
-        left_to_do = (LOGGED if ledger.entries else "") + (QUEUED if queued else "") + (FREED if freed else "")
+        wake = Wake.RECORDED if ledger.entries else Wake.NOTHING
+        wake |= Wake.QUEUED if queued else Wake.NOTHING
+        wake |= Wake.FREED if freed else Wake.NOTHING
         parameters = {
             "now": ledger.times.now,
-            "left_to_do": left_to_do,
+            "wake": wake.payload,
             **sql.arrays(
                 row_mapping.JOB, "j", [row_mapping.job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]
             ),

@@ -8,8 +8,9 @@ from pydantic_core import from_json
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore.commands.unit_of_work import Ledger, Spec
+from jobstore.commands.unit_of_work import Ledger
 from jobstore.domain.model import Entry, Execution, Job, Stage, State
+from jobstore.domain.spec import Spec
 
 EXECUTION: Final = {
     "execution_id": "uuid",

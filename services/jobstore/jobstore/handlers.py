@@ -1,0 +1,43 @@
+"""The Kafka edge: each handler turns a batch of events into commands, and has them carried out in one transaction."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
+from jobstore.commands.base import Command
+from jobstore.commands.executions import CancelJob
+from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.runner import CommandRunner
+from servicekit.kafka.subscription import Incoming
+
+E = TypeVar("E", bound=Event)
+
+
+class EventHandlers:
+    """Handle the events that the jobstore consumes. A record that was published again by a replay changes nothing."""
+
+    def __init__(self, runner: CommandRunner) -> None:
+        self._runner = runner
+
+    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
+        """Record a batch of reports. A repeat meets an execution that has moved on, and is refused."""
+        return await self._record(reports, lambda report: RecordReport(report.event))
+
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
+        """Record a batch of agents' results."""
+        return await self._record(results, lambda result: RecordResult(result.event, result.size))
+
+    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
+        """Cancel executions by their ids."""
+        return await self._record(requests, lambda request: _cancel(request.event))
+
+    async def _record(
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
+    ) -> Sequence[Any]:
+        """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
+        results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
+        return [None if i.replay else next(results) for i in incoming]
+
+
+def _cancel(event: CancelRequested) -> Command:
+    return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)

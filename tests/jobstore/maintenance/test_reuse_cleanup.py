@@ -1,0 +1,21 @@
+"""What is kept for reuse is bounded in number and age."""
+
+from typing import Any
+
+from support.jobstore.reused import aged, rows
+
+from jobstore.domain.reuse import ReuseTerms
+from jobstore.maintenance.reuse_cleanup import Forgetting
+from jobstore.storage.database import Database
+
+
+async def test_what_is_known_is_bounded_in_number_and_age(life: Any, database: Database) -> None:
+    for value in ("a", "b", "c"):
+        await life().judged(value=value)
+    kept = [row.key for row in await rows(database)]
+    assert await Forgetting(database, ReuseTerms(entries_max=3)).forget() == 0
+    assert await Forgetting(database, ReuseTerms(entries_max=2)).forget() == 1
+    assert [row.key for row in await rows(database)] == kept[1:]
+    await aged(database, 100)
+    assert await Forgetting(database, ReuseTerms(verdict_age_s=50, result_age_s=101)).forget() == 0
+    assert await Forgetting(database, ReuseTerms(verdict_age_s=50, result_age_s=99)).forget() == 2
