@@ -19,7 +19,7 @@ async def told(system: System, job_id: str) -> list[JobLogStatus]:
 
 
 async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_accepted(system: System) -> None:
-    """With automatic resubmission the local agent `drafter`, whose first submission always fails, gets the feedback and passes."""
+    """By an automatic policy the local `drafter`, whose first submission always fails, gets the feedback and passes."""
     drafter = await registered(system, "journey-drafter", system.endpoints["agents"]["drafter"])
     job = await system.create(drafter, policy={"resubmit": "automatic"})
     await system.client.execute_job(job.id)
