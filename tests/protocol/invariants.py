@@ -1,4 +1,4 @@
-"""What must hold in the tables after every step (DESIGN section 7), read from nothing but the tables."""
+"""The invariants: what must hold in the tables after every step, read from nothing but the tables."""
 
 from collections import defaultdict
 from collections.abc import Sequence

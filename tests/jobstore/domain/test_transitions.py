@@ -1,4 +1,4 @@
-"""The table of DESIGN section 2, on every pair of a state and a report."""
+"""The job state machine, on every pair of a state and a report."""
 
 from dataclasses import replace
 from datetime import timedelta

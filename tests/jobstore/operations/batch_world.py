@@ -1,4 +1,4 @@
-"""The services of batches, and what stands behind them."""
+"""The gRPC services of batches, and what stands behind them."""
 
 from typing import Any
 from uuid import UUID
