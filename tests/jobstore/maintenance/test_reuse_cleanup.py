@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from support.jobstore.reused import aged, rows
+import pytest
+from sqlalchemy import text
+from support.jobstore.reused import Life, aged, rows
 
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.maintenance.reuse_cleanup import Forgetting
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+
+
+@pytest.fixture
+async def life(database: Database, runner: CommandRunner) -> Any:
+    async with database.transaction() as connection:
+        for table in ("reusable", "executions", "workers"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+    return lambda: Life(database, runner)
 
 
 async def test_what_is_known_is_bounded_in_number_and_age(life: Any, database: Database) -> None:
