@@ -8,6 +8,7 @@ from fault_agent import hangs, says
 from support.factories import execute_requested, grant, incoming, lease
 from support.fakes import until
 
+from contracts.budget import Budget
 from contracts.events import ResultProduced
 from contracts.resources import Usage
 from contracts.status import Protocol as AgentProtocol
@@ -15,7 +16,6 @@ from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
 from executor.handlers import Handlers
 from executor.reporting import BUDGET_EXHAUSTED
-from servicekit.budget import Budget
 
 SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}
 ASYNC = AgentProtocol.HTTP_ASYNC

@@ -22,7 +22,7 @@ from faults.stack.injecting import Injector
 from faults.stack.strangers import registered
 from faults.stack.world import World, world
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.retry import until_answered
+from servicekit.retry import retry_transient
 
 QUIET_S = 120.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
@@ -128,7 +128,7 @@ async def _replay(
 
 async def _published(publisher: Publisher, records: Sequence[Outgoing]) -> None:
     """All of them, some perhaps twice: a producer that met an emptied broker begins anew."""
-    await until_answered(lambda: _sent(publisher, records), on="kafka")
+    await retry_transient(lambda: _sent(publisher, records), on="kafka")
 
 
 async def _sent(publisher: Publisher, records: Sequence[Outgoing]) -> None:

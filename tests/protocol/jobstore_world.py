@@ -15,7 +15,7 @@ from world_jobs import spec
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.resources import JobEdit
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.commands.base import Command
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -36,7 +36,7 @@ class JobstoreWorld:
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database, self.runner = database, runner
-        self.work: Any = Work(database, runner)
+        self.work: Any = WorkService(database, runner)
         self.sweeper = Sweeper(database, runner, lambda: True)
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)

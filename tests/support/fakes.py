@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import Event
-from executor.ports import Call, Claim, Grant, Turned
+from executor.ports import Call, Claim, ClaimDenied, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.worker import Lease, LeaseState, Renewal
 
@@ -64,12 +64,12 @@ class FakeExecutions:
     """Answers claims as `answers` says, by execution id; out of reach for the first `outages` calls."""
 
     def __init__(self) -> None:
-        self.answers: dict[UUID, Grant | Turned] = {}
+        self.answers: dict[UUID, Grant | ClaimDenied] = {}
         self.outages = 0
         self.asked: list[list[Claim]] = []
         self.rooms: list[int] = []
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | Turned]:
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         self.asked.append(list(claims))
         self.rooms.append(room)
         if self.outages:

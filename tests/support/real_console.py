@@ -12,15 +12,15 @@ from console.app import Server, create_app
 from console.live.hub import Live
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
-from jobstore.api.agent_service import Agents
+from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Jobs
-from jobstore.api.operations_service import Operations
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, serving
 from jobstore.domain.terms import Terms
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -63,15 +63,15 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
         runner = CommandRunner(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
-        watches, operator = Watches(database), Operator(database, runner)
+        watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, operator)
         dead_letters = DeadLetterTopics(kafka) if kafka else None
         if dead_letters:
             stack.push_async_callback(dead_letters.close)
         server, health = create_server(Tokens(TOKEN, "a-workers"))
-        add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, PAYLOAD_MAX), server)
-        add_AgentServiceServicer_to_server(Agents(database), server)
-        add_OperationsServiceServicer_to_server(Operations(database, watches, batches, dead_letters), server)
+        add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
+        add_AgentServiceServicer_to_server(AgentService(database), server)
+        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)

@@ -19,7 +19,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TopicRecord:
     """A record, and what it says of itself, as far as it says anything."""
 
     record: Any
@@ -77,13 +77,13 @@ class Told:
         }
 
 
-def told(record: Any) -> Told:
+def told(record: Any) -> TopicRecord:
     """A record as it can be shown."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     try:
-        return Told(record, parse_json(record.value or b""), is_json=True, headers=headers)
+        return TopicRecord(record, parse_json(record.value or b""), is_json=True, headers=headers)
     except ValueError:
-        return Told(record, None, is_json=False, headers=headers)
+        return TopicRecord(record, None, is_json=False, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Selection:
         end = span.stop if self.last is None else min(self.last + 1, span.stop)
         return {self.partition: range(begin, max(begin, end))}
 
-    def holds(self, record: Told) -> bool:
+    def holds(self, record: TopicRecord) -> bool:
         """Whether a record that was read is meant."""
         return (
             (self.since is None or record.at >= self.since)

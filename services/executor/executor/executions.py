@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from contracts.budget import Budget
 from contracts.convert import policy_of, protocol_of
-from executor.ports import Claim, Grant, Turned
-from servicekit.budget import Budget
+from executor.ports import Claim, ClaimDenied, Grant
 from servicekit.errors import TransientError
-from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
 from servicekit.leasing.worker import Lease
-from servicekit.retry import by_size
+from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -28,19 +28,19 @@ class GrpcExecutions:
         self._stub = stub
         self._metadata = metadata
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | Turned]:
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
-        answers: list[Grant | Turned] = []
-        size = by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
+        answers: list[Grant | ClaimDenied] = []
+        size = chunk_by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
         for chunk in size:
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             answers += await self._begin(owner, max(0, free), chunk)
         return answers
 
-    async def _begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | Turned]:
+    async def _begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_message(c) for c in claims])
         try:
-            with translated():
+            with translate_errors():
                 answer = await self._stub.BeginExecutions(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
         except TransientError as error:
             if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
@@ -60,10 +60,10 @@ def _message(claim: Claim) -> pb.ExecutionClaim:
     )
 
 
-def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | Turned:
+def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
         outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
-        return Turned(outcome, answer.code, answer.message)
+        return ClaimDenied(outcome, answer.code, answer.message)
     grant, policy = answer.grant, policy_of(answer.grant.policy)
     left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
     left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None

@@ -74,7 +74,7 @@ def progress_of(fraction: float | None, message: str | None, partial: Any) -> Pr
     return Progress(fraction, " ".join(words) or None, partial)
 
 
-class Told:
+class AttemptReports:
     """What is told under one grant, in order."""
 
     def __init__(self, grant: Grant) -> None:

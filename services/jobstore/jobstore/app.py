@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
-from jobstore.api.agent_service import Agents
+from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Jobs
-from jobstore.api.operations_service import Operations
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, serving
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.terms import Terms
@@ -20,17 +20,17 @@ from jobstore.handlers import EventHandlers
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.reuse_cleanup import Forgetting
+from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stopped
+from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
 from servicekit.process.runtime import first_of, tune_gc
@@ -65,7 +65,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _caught_up(subscriptions))
-        operator = Operator(database, runner)
+        operator = OperationWorker(database, runner)
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -89,7 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.listen(wake, watches.follow),
             sweeper.run(),
-            Forgetting(database, terms.reuse).run(),
+            ReuseCleanup(database, terms.reuse).run(),
             matcher.run(),
             watches.run(),
             operator.run(),
@@ -115,7 +115,7 @@ async def _on_kafka(
         await broker.start()
         await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
-        await stopped(broker)
+        await stop_consuming(broker)
         await publisher.stop()
 
 
@@ -138,15 +138,15 @@ async def _serving(
     database: Database,
     runner: CommandRunner,
     watches: Watches,
-    operator: Operator,
+    operator: OperationWorker,
     dead_letters: DeadLetterTopics,
 ) -> AsyncIterator[None]:
     batches = Batches(database, operator)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
-    add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, settings.payload_max_bytes), server)
-    add_AgentServiceServicer_to_server(Agents(database), server)
-    add_OperationsServiceServicer_to_server(Operations(database, watches, batches, dead_letters), server)
-    add_WorkServiceServicer_to_server(Work(database, runner), server)
+    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
+    add_AgentServiceServicer_to_server(AgentService(database), server)
+    add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
     await serving(servicer, ready=True)

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from jobstore.storage.database import RaceError, log
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import by_size, settle
+from servicekit.retry import chunk_by_size, isolate_failures
 
 C = TypeVar("C")
 
@@ -43,7 +43,7 @@ class Lane(Generic[C]):
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
-                sized = by_size(waiting, lambda w: self.size(w[0]), most=self.items_max, bytes_max=self.bytes_max)
+                sized = chunk_by_size(waiting, lambda w: self.size(w[0]), most=self.items_max, bytes_max=self.bytes_max)
                 for batch in sized:
                     await self._settle(batch)
         finally:
@@ -51,7 +51,7 @@ class Lane(Generic[C]):
 
     async def _settle(self, batch: Sequence[tuple[C, asyncio.Future[Any]]]) -> None:
         try:
-            results: Sequence[Any] = await settle([item for item, _ in batch], self._without_races)
+            results: Sequence[Any] = await isolate_failures([item for item, _ in batch], self._without_races)
         except TransientError as error:
             for _, future in batch:
                 if not future.done():

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from servicekit.budget import Budget
-from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translated
-from servicekit.retry import by_size
+from contracts.budget import Budget
+from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
+from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
-from validator.ports import Granted, Turned
+from validator.ports import ClaimDenied, Grant
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
@@ -22,22 +22,22 @@ class GrpcJudgings:
         self._metadata = metadata
         self._judge = judge
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Granted | Turned]:
+    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
         """Claim results, one answer each. TransientError: the jobstore is out of reach."""
-        answers: list[Granted | Turned] = []
-        for chunk in by_size(results, len, most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
-            free = room - sum(isinstance(answer, Granted) for answer in answers)
+        answers: list[Grant | ClaimDenied] = []
+        for chunk in chunk_by_size(results, len, most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
+            free = room - sum(isinstance(answer, Grant) for answer in answers)
             request = pb.BeginJudgingsRequest(owner=str(owner), room=free, results=chunk, judge=self._judge)
-            with translated():
+            with translate_errors():
                 answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
             answers += [_answer(a) for a in answer.answers]
         return answers
 
 
-def _answer(answer: pb.JudgingAnswer) -> Granted | Turned:
+def _answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
     if answer.outcome == pb.CLAIM_OUTCOME_GRANTED:
-        return Granted(answer.lease, answer.lease_s, _budget(answer))
-    return Turned(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
+        return Grant(answer.lease, answer.lease_s, _budget(answer))
+    return ClaimDenied(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
 
 
 def _budget(answer: pb.JudgingAnswer) -> Budget:

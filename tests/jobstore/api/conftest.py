@@ -8,13 +8,13 @@ import grpc
 import pytest
 from api_calls import PAYLOAD_MAX
 
-from jobstore.api.agent_service import Agents
+from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
-from jobstore.api.job_service import Jobs
+from jobstore.api.job_service import JobService
 from jobstore.api.server import create_server, serving
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -34,10 +34,10 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 @pytest.fixture(scope="module")
 async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens("the administrator's", "a worker's"))
-    batches = Batches(database, Operator(database, runner))
-    add_JobServiceServicer_to_server(Jobs(database, runner, watches, batches, PAYLOAD_MAX), server)
-    add_AgentServiceServicer_to_server(Agents(database), server)
-    add_WorkServiceServicer_to_server(Work(database, runner), server)
+    batches = Batches(database, OperationWorker(database, runner))
+    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
+    add_AgentServiceServicer_to_server(AgentService(database), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await serving(servicer, ready=True)

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from jobstore.api.operations_service import Operations
+from jobstore.api.operations_service import OperationsService
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.reads.agents import get_agent
 from jobstore.runner import CommandRunner
@@ -21,13 +21,13 @@ NOBODY: Any = None
 
 
 @pytest.fixture
-async def doors(database: Database, runner: CommandRunner) -> Operations:
+async def doors(database: Database, runner: CommandRunner) -> OperationsService:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM limits"))
-    return Operations(database, Watches(database), Batches(database, Operator(database, runner)))
+    return OperationsService(database, Watches(database), Batches(database, OperationWorker(database, runner)))
 
 
-async def test_a_limit_is_set_paused_resumed_and_removed(doors: Operations) -> None:
+async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:
     limit = resources.Limit(name="tenant:a", concurrency=0, weight=2.5, queue_max=7)
     made = (await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)).limit
     assert (made.concurrency, made.weight, made.queue_max, made.rate_period_s) == (0, 2.5, 7, 1.0)
@@ -60,7 +60,7 @@ async def test_a_limit_is_set_paused_resumed_and_removed(doors: Operations) -> N
         {"name": "agent:a", "concurrency": -1},
     ],
 )
-async def test_a_limit_that_is_not_well_formed_is_refused(doors: Operations, limit: Any) -> None:
+async def test_a_limit_that_is_not_well_formed_is_refused(doors: OperationsService, limit: Any) -> None:
     with pytest.raises((InvalidError, ValueError)):
         await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)
     assert not (await doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits
@@ -77,7 +77,7 @@ async def test_a_limit_that_is_not_well_formed_is_refused(doors: Operations, lim
     ],
 )
 async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_their_own(
-    doors: Operations, database: Database, paused: dict[str, bool], is_paused: bool
+    doors: OperationsService, database: Database, paused: dict[str, bool], is_paused: bool
 ) -> None:
     for name, value in paused.items():
         await doors.Pause(pb.PauseRequest(name=name, paused=value), NOBODY)

@@ -16,7 +16,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
 from jobstore.commands.resubmission import next_id
-from jobstore.commands.unit_of_work import Asked
+from jobstore.commands.unit_of_work import ExecutionRequest
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits, locks
 from jobstore.storage.agents import put_agent
@@ -88,7 +88,7 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
 ) -> None:
     await life.created(policy=AUTOMATIC, priority=8)
     batch_id = uuid4()
-    asked = Asked(batch_id=batch_id)
+    asked = ExecutionRequest(batch_id=batch_id)
     await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, asked=asked))
     first = life.execution_id
     await life.judged("red")

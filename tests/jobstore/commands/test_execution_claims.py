@@ -9,7 +9,7 @@ from support.jobstore.steps import Steps, new_job
 from contracts.identity import new_execution_id
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import DUPLICATE, GRANTED, INVALID, QUEUED, REFUSAL
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.errors import ConflictError, RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -27,7 +27,11 @@ async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Ste
     assert (await steps.job()).status == "IN_PROGRESS"
     again = await steps.claim()
     other = await steps.claim(owner=uuid4())
-    assert (first.outcome, again.outcome, other.outcome) == (GRANTED, GRANTED, DUPLICATE)
+    assert (first.outcome, again.outcome, other.outcome) == (
+        ClaimOutcome.GRANTED,
+        ClaimOutcome.GRANTED,
+        ClaimOutcome.DUPLICATE,
+    )
     assert first.execution is not None
     assert again.execution is not None
     assert again.execution.lease == first.execution.lease
@@ -37,9 +41,9 @@ async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Ste
 
 async def test_a_full_worker_leaves_the_execution_queued(steps: Steps) -> None:
     await steps.requested()
-    assert (await steps.claim(room=0)).outcome == QUEUED
+    assert (await steps.claim(room=0)).outcome == ClaimOutcome.QUEUED
     assert (await steps.row()).state == "QUEUED"
-    assert (await steps.claim(room=1)).outcome == GRANTED
+    assert (await steps.claim(room=1)).outcome == ClaimOutcome.GRANTED
 
 
 async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner) -> None:
@@ -50,17 +54,17 @@ async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner)
         await other.requested()
         claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2))
     answers = await runner.claim.run(claims)
-    assert [answer.outcome for answer in answers] == [GRANTED, GRANTED, QUEUED]
+    assert [answer.outcome for answer in answers] == [ClaimOutcome.GRANTED, ClaimOutcome.GRANTED, ClaimOutcome.QUEUED]
 
 
 async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> None:
     inline = new_job(payload={"a": 1})
     first = await steps.claim(inline=inline)
-    assert first.outcome == GRANTED
-    assert (await steps.claim(owner=uuid4(), inline=inline)).outcome == DUPLICATE
+    assert first.outcome == ClaimOutcome.GRANTED
+    assert (await steps.claim(owner=uuid4(), inline=inline)).outcome == ClaimOutcome.DUPLICATE
     assert [row.status for row in await steps.logs()] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS"]
     conflict = await steps.claim(inline=new_job(payload={"a": 2}))
-    assert (conflict.outcome, conflict.code) == (REFUSAL, "job_conflict")
+    assert (conflict.outcome, conflict.code) == (ClaimOutcome.REFUSED, "job_conflict")
 
 
 async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
@@ -68,17 +72,17 @@ async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, 
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
     lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
     answers = await asyncio.gather(*(lane.claim.one(claim) for lane, claim in zip(lanes, claims, strict=True)))
-    assert sorted(answer.outcome for answer in answers) == [DUPLICATE] * 4 + [GRANTED]
+    assert sorted(answer.outcome for answer in answers) == [ClaimOutcome.DUPLICATE] * 4 + [ClaimOutcome.GRANTED]
     assert len(await steps.logs()) == 3
 
 
 async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(steps: Steps) -> None:
     unknown = await steps.claim()
-    assert (unknown.outcome, unknown.code) == (INVALID, "unknown_job")
+    assert (unknown.outcome, unknown.code) == (ClaimOutcome.INVALID, "unknown_job")
     replayed = await steps.claim(inline=new_job(), replay=True)
-    assert (replayed.outcome, replayed.code) == (REFUSAL, "replayed")
+    assert (replayed.outcome, replayed.code) == (ClaimOutcome.REFUSED, "replayed")
     no_agent = await steps.claim(inline=new_job(agent_id="nobody"))
-    assert (no_agent.outcome, no_agent.code) == (INVALID, "unknown_agent")
+    assert (no_agent.outcome, no_agent.code) == (ClaimOutcome.INVALID, "unknown_agent")
 
 
 async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, runner: CommandRunner) -> None:
@@ -93,7 +97,7 @@ async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, 
     with pytest.raises(RefusedError):
         await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
     answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
-    assert (answer.outcome, answer.code) == (REFUSAL, "execution_live")
+    assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
 
 
 async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner: CommandRunner) -> None:
@@ -109,7 +113,7 @@ async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Ste
     await steps.created()
     for _ in range(2):
         await runner.submit.one(CancelJob(None, steps.execution_id))
-    assert (await steps.claim()).outcome == DUPLICATE
+    assert (await steps.claim()).outcome == ClaimOutcome.DUPLICATE
     with pytest.raises(RefusedError) as error:
         await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "cancelled"

@@ -9,9 +9,9 @@ from support.jobstore.steps import Steps, result, verdict
 from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import BUDGET_EXHAUSTED, GRANTED, REFUSAL
+from jobstore.commands.granting import BUDGET_EXHAUSTED, ClaimOutcome
 from jobstore.domain.transitions import TOKENS_MAX
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -75,7 +75,7 @@ async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunne
     steps.execution_id = new_execution_id()
     await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
     claimed = await steps.claim()
-    assert (claimed.outcome, claimed.budget.left_usd) == (GRANTED, 0.01)
+    assert (claimed.outcome, claimed.budget.left_usd) == (ClaimOutcome.GRANTED, 0.01)
 
 
 @pytest.mark.parametrize("policy", [{"budget_usd": 0.0}, {"budget_tokens": 0}])
@@ -94,7 +94,7 @@ async def test_no_further_attempt_is_granted(steps: Steps, policy: dict[str, Any
     assert (await steps.row()).state == "QUEUED"
     claimed = await steps.claim(room=0)
     message = f"{said} are spent, and the agent was not called any more"
-    assert (claimed.outcome, claimed.code, claimed.message) == (REFUSAL, BUDGET_EXHAUSTED, message)
+    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
     last = (await steps.logs())[-1]
     assert (last.status, last.code, last.message, last.kind) == ("FAILED", BUDGET_EXHAUSTED, message, "over_budget")
     row = await steps.row()
@@ -107,7 +107,7 @@ async def test_the_judge_is_not_asked_by_a_job_whose_agent_used_it_all_up(steps:
     await steps.result(lease, usage=Usage(cost_usd=1.5))
     claimed = await steps.claim_judging(lease)
     message = "1.5 of 1 USD are spent, and the judge was not called any more"
-    assert (claimed.outcome, claimed.code, claimed.message) == (REFUSAL, BUDGET_EXHAUSTED, message)
+    assert (claimed.outcome, claimed.code, claimed.message) == (ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
     logs = await steps.logs()
     assert (logs[-1].status, logs[-1].code, logs[-1].message) == ("FAILED", BUDGET_EXHAUSTED, message)
     assert logs[-2].response_payload == {"result": "blue"}, "the result is kept"
@@ -118,13 +118,13 @@ async def test_what_is_granted_already_goes_on(steps: Steps) -> None:
     lease = await steps.running(policy=USD)
     await failed_call(steps, lease, 2, Usage(cost_usd=1.0))
     again = await steps.claim()
-    assert (again.outcome, again.budget.left_usd) == (GRANTED, 0.0)
+    assert (again.outcome, again.budget.left_usd) == (ClaimOutcome.GRANTED, 0.0)
     assert (await steps.claim(owner=uuid4())).outcome == "DUPLICATE"
 
 
 async def test_workers_are_told_what_is_left(steps: Steps) -> None:
     await steps.requested(policy=USD | TOKENS)
-    work: Any = Work(steps.database, steps.runner)
+    work: Any = WorkService(steps.database, steps.runner)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
@@ -141,7 +141,7 @@ async def test_workers_are_told_what_is_left(steps: Steps) -> None:
 
 async def test_without_a_budget_nothing_is_said_of_it(steps: Steps) -> None:
     await steps.requested()
-    work: Any = Work(steps.database, steps.runner)
+    work: Any = WorkService(steps.database, steps.runner)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers

@@ -9,10 +9,10 @@ from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import DUPLICATE, GRANTED
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.reports import RecordResult
-from jobstore.domain.model import Kind, Refusal
+from jobstore.domain.model import Refusal, TransitionKind
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.reads.job_logs import get_result
 from jobstore.runner import CommandRunner
@@ -111,7 +111,7 @@ async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: Comma
     lease = await steps.running()
     claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10)
     (answer,) = await runner.carry_out([claim])
-    assert answer.outcome == GRANTED
+    assert answer.outcome == ClaimOutcome.GRANTED
     again = RecordResult(result(steps.execution_id, steps.job_id, lease))
     results = await runner.carry_out([again])
     assert isinstance(results[0], Refusal)
@@ -128,7 +128,7 @@ async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps:
     assert [row.status for row in logs[-2:]] == ["CANCELLED", "CANCELLED"]
     assert logs[-2].message == "cancelled by the administrator: not needed"
     assert logs[-1].response_payload == {"result": "blue"}
-    assert (await steps.claim_judging(lease)).outcome == DUPLICATE
+    assert (await steps.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
 
 
 async def test_a_failed_attempt_is_retried_later_and_at_last_fails_the_job(steps: Steps) -> None:
@@ -150,7 +150,7 @@ async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"

@@ -11,7 +11,7 @@ from contracts.identity import new_execution_id
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import GRANTED, REFUSAL
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -50,7 +50,7 @@ async def test_an_event_with_the_job_inline_is_matched_and_granted(
 ) -> None:
     able = await put(database, f"able-{skill}", skill)
     answer = await steps.claim(inline=new_job(agent_id=None, capabilities=[skill]))
-    assert (answer.outcome, answer.execution and answer.execution.agent_id) == (GRANTED, able)
+    assert (answer.outcome, answer.execution and answer.execution.agent_id) == (ClaimOutcome.GRANTED, able)
     assert [row.kind for row in await steps.logs()] == ["created", "matched", "requested", "claimed"]
 
 
@@ -76,7 +76,7 @@ async def test_without_a_matching_agent_the_log_says_what_is_missing_and_nothing
     inline = new_job(agent_id=None, capabilities=[f"other-{skill}"])
     claim = ClaimExecution(new_execution_id(), f"{steps.job_id}-inline", uuid4(), 1, inline)
     answer = await steps.runner.claim.one(claim)
-    assert (answer.outcome, answer.code) == (REFUSAL, "no_agent_matches")
+    assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "no_agent_matches")
 
 
 async def test_paused_agents_are_given_nothing_and_agents_in_trouble_come_last(

@@ -16,7 +16,7 @@ from contracts.status import ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import DUPLICATE, GRANTED, REFUSAL
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.reports import RecordReport
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
@@ -36,7 +36,7 @@ async def test_a_grant_said_again_runs_for_a_whole_lease_from_now(steps: Steps) 
     await steps.running()
     await steps.due(0.1)
     lapses_at = (await steps.row()).due_at
-    assert (await steps.claim()).outcome == GRANTED
+    assert (await steps.claim()).outcome == ClaimOutcome.GRANTED
     assert (await steps.row()).due_at > lapses_at
     assert len(await steps.logs()) == 3
 
@@ -46,7 +46,7 @@ async def test_a_worker_that_has_started_anew_is_granted_nothing_of_its_former_s
     await steps.running()
     former, anew = (Worker("executing", FakeLeases(), capacity=1, outcomes_max=1) for _ in range(2))
     assert anew.owner != former.owner
-    assert (await steps.claim(owner=anew.owner)).outcome == DUPLICATE
+    assert (await steps.claim(owner=anew.owner)).outcome == ClaimOutcome.DUPLICATE
 
 
 async def test_the_fence_is_the_lease_and_not_the_workers_count_of_calls(steps: Steps) -> None:
@@ -88,7 +88,7 @@ async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, runn
     await steps.result(lease)
     other = await Steps(steps.database, runner).created()
     claim = ClaimJudging(result(steps.execution_id, other.job_id, lease), uuid4(), 10)
-    assert (await runner.claim.one(claim)).outcome == DUPLICATE
+    assert (await runner.claim.one(claim)).outcome == ClaimOutcome.DUPLICATE
     assert (await steps.row()).state == "OFFERED"
 
 
@@ -98,7 +98,7 @@ async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_howev
     """Model rule cancel_unknown."""
     for _ in range(2):
         assert await runner.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
-    assert (await steps.claim(inline=new_job())).outcome == DUPLICATE
+    assert (await steps.claim(inline=new_job())).outcome == ClaimOutcome.DUPLICATE
 
 
 async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile(
@@ -113,7 +113,7 @@ async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         while not await connection.scalar(waiting):
             pass
-        assert (await steps.claim(inline=new_job())).outcome == GRANTED
+        assert (await steps.claim(inline=new_job())).outcome == ClaimOutcome.GRANTED
     with pytest.raises(RaceError):
         await cancelling
     await runner.submit.run(busy)  # as a lane does at once
@@ -143,8 +143,8 @@ async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps
     await steps.requested()
     refused = new_execution_id()
     answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
-    assert (answer.outcome, answer.code) == (REFUSAL, "execution_live")
+    assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
     await runner.submit.one(CancelJob(steps.job_id))
-    assert (await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))).outcome == REFUSAL
+    assert (await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))).outcome == ClaimOutcome.REFUSED
     with pytest.raises(RefusedError):
         await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))

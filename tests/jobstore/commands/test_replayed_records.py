@@ -13,7 +13,7 @@ from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from contracts.status import ReportKind
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import DUPLICATE, QUEUED, REFUSAL
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -40,22 +40,22 @@ async def test_a_replayed_request_is_answered_with_what_it_would_have_been(steps
         assert await everything(database) == before
         return answer.outcome, answer.code
 
-    assert await replayed(inline=new_job()) == (REFUSAL, "replayed")
+    assert await replayed(inline=new_job()) == (ClaimOutcome.REFUSED, "replayed")
     await steps.requested()
-    assert await replayed() == (QUEUED, "replayed")
-    assert await replayed(inline=new_job(title="Another")) == (QUEUED, "replayed")
+    assert await replayed() == (ClaimOutcome.QUEUED, "replayed")
+    assert await replayed(inline=new_job(title="Another")) == (ClaimOutcome.QUEUED, "replayed")
     granted = await steps.claim()
     assert granted.execution is not None
-    assert await replayed() == (DUPLICATE, "replayed")
+    assert await replayed() == (ClaimOutcome.DUPLICATE, "replayed")
     await steps.result(granted.execution.lease)
-    assert await replayed() == (DUPLICATE, "replayed")
+    assert await replayed() == (ClaimOutcome.DUPLICATE, "replayed")
     judged = await steps.claim_judging(granted.execution.lease)
     assert judged.execution is not None
     await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict())
-    assert await replayed() == (DUPLICATE, "completed")
+    assert await replayed() == (ClaimOutcome.DUPLICATE, "completed")
     steps.execution_id = new_execution_id()
     await steps.claim()
-    assert await replayed() == (REFUSAL, "illegal_transition")
+    assert await replayed() == (ClaimOutcome.REFUSED, "illegal_transition")
 
 
 async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_order(

@@ -13,9 +13,12 @@ from contracts.identity import new_execution_id
 from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
-from jobstore.commands.granting import DUPLICATE, GRANTED, QUEUED, RESULT_REUSED
+from jobstore.commands.granting import (
+    RESULT_REUSED,
+    ClaimOutcome,
+)
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -30,7 +33,7 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     second = life()
     await second.requested(agent_id=sure, payload={"n": 2**70})
     answer = await second.claim(room=0)
-    assert (answer.outcome, answer.code) == (DUPLICATE, RESULT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, RESULT_REUSED)
 
     *_, claimed, reused = await second.logs()
     assert (claimed.kind, claimed.code) == ("claimed", RESULT_REUSED)
@@ -44,12 +47,12 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
     assert row.result_hash == (await first.row()).result_hash
 
     published = Published()
-    await seen(database, Stage.JUDGING, 10)
+    await seen(database, ExecutionStage.JUDGING, 10)
     await Dispatcher(database, published, runner.terms).offer()
     (offered,) = [e for e in published.events if isinstance(e, ResultProduced) and e.job_id == second.job_id]
     assert (offered.result, offered.lease) == ({"text": "bl\0", "n": 2**70}, reused.lease)
     claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE)
-    assert (await runner.claim.one(claim)).outcome == GRANTED
+    assert (await runner.claim.one(claim)).outcome == ClaimOutcome.GRANTED
 
 
 @pytest.mark.parametrize(
@@ -59,14 +62,14 @@ async def test_another_request_is_another_result(life: Any, sure: str, differs: 
     first, second = life(), life()
     await first.result(await first.running(agent_id=sure))
     await second.requested(agent_id=sure, **differs)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_feedback_makes_another_request(life: Any, sure: str, runner: CommandRunner) -> None:
     first = await life().judged(Outcome.FAIL, agent_id=sure)
     first.execution_id = new_execution_id()
     await runner.submit.one(ExecuteJob(first.job_id, first.execution_id, resubmission=True))
-    assert (await first.claim()).outcome == GRANTED
+    assert (await first.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_of_agents_that_do_not_say_so_nothing_is_reused(life: Any, database: Database) -> None:
@@ -92,7 +95,7 @@ async def test_an_agent_that_was_changed_gives_no_old_results(
         async with database.transaction() as connection:
             later = text("UPDATE executions SET created_at = clock_timestamp() WHERE execution_id = :id")
             await connection.execute(later, {"id": second.execution_id})
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
@@ -104,7 +107,7 @@ async def test_nor_one_that_came_after_the_change_from_a_call_before_it(
     async with database.transaction() as connection:
         await put_agent(connection, sure, SURE.model_copy(update={"id": sure}), create=False)
     await first.result(lease)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_a_reused_result_is_not_a_new_one_nor_a_late_one(
@@ -129,7 +132,7 @@ async def test_a_result_grows_old(life: Any, sure: str, database: Database, runn
     short = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(result_age_s=1e-6)))
     second.runner = short
     await second.requested(agent_id=sure)
-    assert (await second.claim()).outcome == GRANTED
+    assert (await second.claim()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_what_an_event_admits_is_reused_when_it_is_offered(life: Any, sure: str) -> None:
@@ -137,7 +140,7 @@ async def test_what_an_event_admits_is_reused_when_it_is_offered(life: Any, sure
     await first.result(await first.running(agent_id=sure))
     await second.created(agent_id=sure)
     admitted = await second.claim()
-    assert (admitted.outcome, admitted.code) == (QUEUED, "reusable")
+    assert (admitted.outcome, admitted.code) == (ClaimOutcome.QUEUED, "reusable")
     assert (await second.claim()).code == RESULT_REUSED
 
 

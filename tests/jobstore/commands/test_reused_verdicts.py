@@ -12,7 +12,7 @@ from contracts.resources import Usage
 from contracts.status import Outcome
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import DUPLICATE, GRANTED, VERDICT_REUSED
+from jobstore.commands.granting import VERDICT_REUSED, ClaimOutcome
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -25,7 +25,7 @@ async def test_a_verdict_on_the_identical_result_is_reused_and_says_so(
     first = await life().judged(outcome)
     second = life()
     answer = await second.at_judge()
-    assert (answer.outcome, answer.code) == (DUPLICATE, VERDICT_REUSED)
+    assert (answer.outcome, answer.code) == (ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
     source, logs = (await first.logs())[-1], await second.logs()
     assert [row.status for row in logs] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS", "IN_PROGRESS", status]
@@ -55,7 +55,7 @@ async def test_it_needs_no_room_and_takes_none(life: Any) -> None:
 )
 async def test_anything_else_is_judged(life: Any, differs: dict[str, Any]) -> None:
     await life().judged()
-    assert (await life().at_judge(**differs)).outcome == GRANTED
+    assert (await life().at_judge(**differs)).outcome == ClaimOutcome.GRANTED
 
 
 async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life: Any) -> None:
@@ -63,7 +63,7 @@ async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life:
     for name in ("b-model (chat, prompt 1)", "a-model (chat, prompt 2)", ""):
         other = life()
         other.judge = name
-        assert (await other.at_judge()).outcome == GRANTED
+        assert (await other.at_judge()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_other_jobs_words_do_not_matter(life: Any) -> None:
@@ -113,7 +113,7 @@ async def test_many_results_at_once_and_those_that_came_before(life: Any, runner
         claims += [ClaimJudging(event, one.validator, 10, judge=JUDGE)] * (2 if n == 1 else 1)
     answers = await runner.carry_out(claims)
     codes = [answer.code or answer.outcome for answer in answers]
-    assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, GRANTED]
+    assert codes == [VERDICT_REUSED, VERDICT_REUSED, "illegal_transition", VERDICT_REUSED, ClaimOutcome.GRANTED]
     for one in lives[:3]:
         assert (await one.logs())[-1].response_payload["result"] == "blue"
 
@@ -123,16 +123,16 @@ async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, run
     cancelled = life()
     lease = await cancelled.running()
     await runner.submit.one(CancelJob(cancelled.job_id))
-    assert (await cancelled.claim_judging(lease)).outcome == DUPLICATE
+    assert (await cancelled.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
     assert (await cancelled.job()).status == "ASSIGNED"
 
     taken = life()
     taken.judge = ""
     lease = await taken.running()
-    assert (await taken.claim_judging(lease)).outcome == GRANTED
+    assert (await taken.claim_judging(lease)).outcome == ClaimOutcome.GRANTED
     taken.judge = JUDGE
-    assert (await taken.claim_judging(lease)).outcome == GRANTED, "its owner asks again"
-    assert (await taken.claim_judging(lease, owner=uuid4())).outcome == DUPLICATE
+    assert (await taken.claim_judging(lease)).outcome == ClaimOutcome.GRANTED, "its owner asks again"
+    assert (await taken.claim_judging(lease, owner=uuid4())).outcome == ClaimOutcome.DUPLICATE
     assert (await taken.job()).status == "IN_PROGRESS"
 
 
@@ -151,14 +151,14 @@ async def test_a_verdict_grows_old(life: Any, database: Database) -> None:
     await aged(database, 86_390)
     assert (await life().at_judge()).code == VERDICT_REUSED
     await aged(database, 20)
-    assert (await life().at_judge()).outcome == GRANTED
+    assert (await life().at_judge()).outcome == ClaimOutcome.GRANTED
 
 
 async def test_reuse_can_be_switched_off(life: Any, database: Database, runner: CommandRunner, sure: str) -> None:
     off = CommandRunner(database, replace(runner.terms, reuse=ReuseTerms(0, 0)))
     await life().judged()
     one = Life(database, off)
-    assert (await one.at_judge(value="blue")).outcome == GRANTED
+    assert (await one.at_judge(value="blue")).outcome == ClaimOutcome.GRANTED
     await Life(database, off).judged(value="green")
     assert len(await rows(database)) == 1
     two = Life(database, off)

@@ -7,7 +7,7 @@ from support.jobstore.steps import Published, Steps, seen
 from contracts.events import ExecuteRequested, ResultProduced
 from jobstore.dispatching import offers
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Stage, State
+from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -34,7 +34,7 @@ async def test_offers_do_not_exceed_the_room_and_go_by_priority(
     low = await steps.requested(priority=1)
     high = await Steps(database, runner).requested(priority=9)
     middle = await Steps(database, runner).requested(priority=5)
-    await seen(database, Stage.EXECUTING, 2)
+    await seen(database, ExecutionStage.EXECUTING, 2)
     await dispatcher.offer()
     await dispatcher.offer()  # the two that are offered take up the room
     assert [event.execution_id for event in published.events] == [high.execution_id, middle.execution_id]
@@ -48,7 +48,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
 ) -> None:
     """Model rule mark_first: marked, committed, and only then published; a broker that loses it loses no job."""
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     published.away = True
     with pytest.raises(TransientError):
         await dispatcher.offer()
@@ -75,13 +75,15 @@ async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
 
 async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Database) -> None:
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     intervals = []
     for _ in range(3):
         await steps.due(-1)
         async with database.transaction() as connection:
             state = (await steps.row()).state
-            await offers.offer(connection, Stage.EXECUTING, State(state), 1, offers.OfferTerms(5.0, 60.0, 60.0))
+            await offers.offer(
+                connection, ExecutionStage.EXECUTING, ExecutionState(state), 1, offers.OfferTerms(5.0, 60.0, 60.0)
+            )
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]
@@ -91,7 +93,7 @@ async def test_an_outage_of_the_broker_makes_no_interval_grow(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
     await steps.requested()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     published.away = True
     for _ in range(5):
         with pytest.raises(TransientError):

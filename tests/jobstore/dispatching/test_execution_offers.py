@@ -18,9 +18,9 @@ from contracts.status import ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import Asked
+from jobstore.commands.unit_of_work import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.agents import put_agent
@@ -50,7 +50,7 @@ class Queue:
         async with self.database.transaction() as connection:
             return await connection.execute(text(query), parameters)
 
-    async def ask(self, count: int, asked: Asked = Asked(), **fields: Any) -> list[UUID]:  # noqa: B008 - a value
+    async def ask(self, count: int, asked: ExecutionRequest = ExecutionRequest(), **fields: Any) -> list[UUID]:  # noqa: B008 - a value
         """The executions of new jobs, in the order in which they are due."""
         ids = [uuid4() for _ in range(count)]
         creations: list[Command] = [CreateJob(new_job(**fields), str(i)) for i in ids]
@@ -105,7 +105,7 @@ async def queue(database: Database, database_url: str, runner: CommandRunner) ->
         for name in ("other", "third"):
             new = NewAgent(name=name, url="http://127.0.0.1:2/")
             await put_agent(connection, name, new, create=True)
-    await seen(database, Stage.EXECUTING, 1_000)
+    await seen(database, ExecutionStage.EXECUTING, 1_000)
     yield made
     for table in ("executions", "limits", "starts"):
         await made.sql(f"DELETE FROM {table}")
@@ -178,7 +178,7 @@ async def test_an_execution_requested_after_a_limit_is_under_it(queue: Queue) ->
 @pytest.mark.parametrize("name", ["agent:writer", "tenant:default", "label:kind=x", "agent:*", "batch:{batch}"])
 async def test_what_is_paused_begins_nothing_also_where_it_was_offered(queue: Queue, name: str) -> None:
     batch = uuid4()
-    ids = await queue.ask(2, Asked(batch_id=batch), labels={"kind": "x"})
+    ids = await queue.ask(2, ExecutionRequest(batch_id=batch), labels={"kind": "x"})
     others = await queue.ask(1, agent_id="other", tenant="else")
     assert {*await queue.offered()} == {*ids, *others}
     await queue.pause(name.format(batch=batch))
@@ -243,7 +243,7 @@ async def test_priority_goes_first_and_age_goes_before_priority(queue: Queue) ->
 async def test_nothing_begins_before_its_time(queue: Queue) -> None:
     later = NOW + timedelta(hours=1)
     by_job = await queue.ask(1, not_before=later, policy={"deadline_s": 60.0, "queue_timeout_s": 30.0})
-    by_call = await queue.ask(1, Asked(not_before=later))
+    by_call = await queue.ask(1, ExecutionRequest(not_before=later))
     await queue.sql("UPDATE executions SET due_at = due_at + interval '10 s'")
     now = await queue.ask(1, not_before=NOW - timedelta(hours=1))
     assert await queue.offered() == now

@@ -6,7 +6,7 @@ from support.jobstore.steps import Published, Steps, seen, swept, verdict
 
 from contracts.status import ReportKind
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -44,7 +44,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 ) -> None:
     await steps.requested(policy={"deadline_s": 100.0})
     await steps.deadline_passed()
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     await dispatcher.offer()
     assert published.events == []
     assert (await steps.claim()).outcome == "DUPLICATE"
@@ -56,7 +56,7 @@ async def test_a_passed_deadline_fails_the_job_wherever_it_stands(
 
 async def test_what_nobody_takes_in_time_fails(steps: Steps, database: Database, runner: CommandRunner) -> None:
     await steps.requested(policy={"queue_timeout_s": 0.001})
-    await seen(database, Stage.EXECUTING, 1)
+    await seen(database, ExecutionStage.EXECUTING, 1)
     await Sweeper(database, runner, lambda: True).sweep()
     assert (await steps.job()).status == "ASSIGNED"  # an outage of our own may be why nobody took it
     await swept(database, runner)

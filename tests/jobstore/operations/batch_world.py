@@ -10,12 +10,12 @@ from support.jobstore.steps import CRITERIA, Published, Steps
 from contracts.convert import operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
-from jobstore.api.job_service import Jobs
-from jobstore.api.operations_service import Operations
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -33,15 +33,15 @@ class World:
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database = database
         self.runner = runner
-        self.operator = Operator(database, runner, items_max=2)
+        self.operator = OperationWorker(database, runner, items_max=2)
         self.batches = Batches(database, self.operator)
         self.jobs_service = self.serving(self.operator)
-        self.doors = Operations(database, Watches(database), self.batches)
+        self.doors = OperationsService(database, Watches(database), self.batches)
         self.published = Published()
         self.dispatcher = Dispatcher(database, self.published, runner.terms)  # type: ignore[arg-type]
 
-    def serving(self, operator: Operator) -> Jobs:
-        return Jobs(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
+    def serving(self, operator: OperationWorker) -> JobService:
+        return JobService(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
 
     async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
         return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch
@@ -63,7 +63,7 @@ class World:
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
         """The batch is stored, and then the database is away."""
-        dying = Operator(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
+        dying = OperationWorker(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
         with pytest.raises(TransientError):
             await self.serving(dying).ExecuteJobs(request, NOBODY)
         ((batch_id,),) = await self.sql("SELECT id FROM operations ORDER BY created_at DESC LIMIT 1")

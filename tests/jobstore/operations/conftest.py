@@ -4,7 +4,7 @@ import pytest
 from batch_world import World
 from support.jobstore.steps import seen
 
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -14,5 +14,5 @@ async def world(database: Database, runner: CommandRunner) -> World:
     made = World(database, runner)
     for table in ("operation_items", "operations", "executions", "workers", "limits"):
         await made.sql(f"DELETE FROM {table}")
-    await seen(database, Stage.EXECUTING, 1_000)
+    await seen(database, ExecutionStage.EXECUTING, 1_000)
     return made

@@ -21,7 +21,7 @@ TOPICS = (rebuild.JOBS, *rebuild.FACTS)
 
 
 class Since(History):
-    """What a topic holds since these tests began: other tests' databases told of themselves before."""
+    """What a topic holds since this module began: other tests' databases told of themselves before."""
 
     began: Mapping[str, Mapping[int, int]]
     drops: Callable[[Record], bool] = staticmethod(lambda _: False)

@@ -14,7 +14,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
 from jobstore.commands.resubmission import next_id
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import disable_agent, put_agent
@@ -55,7 +55,7 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
     await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")

@@ -8,7 +8,7 @@ from support.jobstore.steps import Published, seen
 
 from contracts.resources import NewAgent
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.domain.terms import Terms
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -25,6 +25,6 @@ async def world(database: Database, database_url: str, runner: CommandRunner) ->
     async with database.transaction() as connection:
         new = NewAgent(name="other", url="http://127.0.0.1:2/")
         await put_agent(connection, "other", new, create=True)
-    await seen(database, Stage.EXECUTING, 10)
+    await seen(database, ExecutionStage.EXECUTING, 10)
     yield made
     await other.close()

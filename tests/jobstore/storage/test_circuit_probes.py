@@ -13,9 +13,9 @@ from contracts.identity import new_execution_id
 from contracts.status import Circuit, ReportKind
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.granting import Answer
+from jobstore.commands.granting import ClaimAnswer
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 
 
 async def test_half_open_one_execution_finds_out_and_its_answer_lets_the_rest_go(world: Breakers) -> None:
@@ -77,7 +77,7 @@ async def _out_of_time(world: Breakers, probe: Steps, lease: int) -> None:
 
 
 async def _given_back(world: Breakers, probe: Steps, lease: int) -> None:
-    await world.two.notice(Kind.GIVEN_BACK, [(probe.execution_id, lease, True)])
+    await world.two.notice(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)])
     await probe.due(1_000)
 
 
@@ -154,7 +154,7 @@ async def test_of_two_jobstores_that_race_for_the_probe_one_has_it(world: Breake
     waiting = [await world.queued() for _ in range(8)]
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 10) for steps in waiting]
     halves = await asyncio.gather(world.one.claim.run(claims[::2]), world.two.claim.run(claims[1::2]))
-    answers: list[Answer] = [answer for half in halves for answer in half]
+    answers: list[ClaimAnswer] = [answer for half in halves for answer in half]
     codes = sorted((answer.outcome, answer.code) for answer in answers)
     assert codes == [("GRANTED", ""), *[("QUEUED", "circuit_open")] * 7]
 

@@ -12,10 +12,10 @@ from support.jobstore.steps import Steps, new_job, reported, swept, verdict
 from contracts import convert
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
-from jobstore.api.agent_service import Agents
+from jobstore.api.agent_service import AgentService
 from jobstore.commands.reports import RecordReport
 from jobstore.dispatching import offers
-from jobstore.dispatching.execution_offers import Turns
+from jobstore.dispatching.execution_offers import FairQueue
 from signoff.v1 import agent_service_pb2 as agent_pb
 
 OFFERS = offers.OfferTerms(5.0, 60.0, 60.0)
@@ -151,14 +151,14 @@ async def test_an_agent_that_an_operator_updates_is_another_one(world: Breakers)
     steps = await world.queued()
     agent = NewAgent(name="writer", protocol=Protocol.HTTP, url="http://127.0.0.1:3/")
     request = agent_pb.UpdateAgentRequest(agent_id="writer", agent=convert.new_agent_message(agent))
-    updated = await Agents(world.database).UpdateAgent(request, None)  # type: ignore[arg-type]
+    updated = await AgentService(world.database).UpdateAgent(request, None)  # type: ignore[arg-type]
     assert convert.agent_of(updated.agent).circuit is Circuit.CLOSED
     assert await world.offered() == [steps.execution_id]
 
 
 async def test_the_doors_show_the_circuit(world: Breakers) -> None:
     await world.opened()
-    agents = Agents(world.database)
+    agents = AgentService(world.database)
     one = await agents.GetAgent(agent_pb.GetAgentRequest(agent_id="writer"), None)  # type: ignore[arg-type]
     listed = await agents.ListAgents(agent_pb.ListAgentsRequest(), None)  # type: ignore[arg-type]
     shown = {agent.id: convert.agent_of(agent) for agent in listed.agents}
@@ -189,7 +189,7 @@ async def test_much_that_waits_for_a_broken_agent_is_not_even_looked_at(world: B
     await world.sql("ANALYZE executions")
     async with world.database.transaction() as connection:
         read = text("SELECT sum(idx_tup_fetch + seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname = :table")
-        offered = await Turns().offer(connection, 100, OFFERS)
+        offered = await FairQueue().offer(connection, 100, OFFERS)
         # A few hundred are what is left of earlier tests.
         assert int(await connection.scalar(read, {"table": "executions"}) or 0) < 2_000
     assert [row.execution_id for row in offered.rows] == [other.execution_id]

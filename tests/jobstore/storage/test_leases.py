@@ -8,9 +8,9 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps, swept
 
 from contracts.status import ReportKind
-from jobstore.api.work_service import Work
+from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import work_service_pb2 as pb
@@ -42,7 +42,7 @@ def renewal(
 async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(0.1)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
@@ -58,16 +58,16 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await runner.notice(Kind.DEADLINE, [(steps.execution_id, 0, False)])
-    answer = await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await runner.notice(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
 
 async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -77,7 +77,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
 async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
@@ -94,7 +94,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
 async def test_an_outcome_is_awaited_until_it_is_recorded(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
 
     async def state() -> Any:
@@ -127,7 +127,7 @@ async def test_an_outcome_is_awaited_until_it_is_recorded(
 async def test_a_lease_given_back_is_granted_to_another_at_once(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = Work(database, runner)
+    work = WorkService(database, runner)
     lease = await steps.running()
     back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
     await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
@@ -142,8 +142,8 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await runner.notice(Kind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
-    await Work(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)
     assert (await steps.row()).state == "LEASED"

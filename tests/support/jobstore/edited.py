@@ -9,7 +9,7 @@ from contracts.resources import JobEdit
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.unit_of_work import AS_IT_IS, Asked
+from jobstore.commands.unit_of_work import PLAIN_REQUEST, ExecutionRequest
 from support.jobstore.steps import Steps, verdict
 
 
@@ -22,7 +22,7 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
     """Edited before, between and after executions, each of which ran what was asked for then."""
     steps = life("edited, twice, and judged again")
     await steps.created(payload={"n": [1.50]}, priority=3, labels={"a": "b"}, not_before="2020-01-01T00:00:00+01:00")
-    by_batch = Asked(batch_id=uuid4())
+    by_batch = ExecutionRequest(batch_id=uuid4())
     await _not_met(steps, by_batch)
     await edited(steps, title="Another", priority=9, payload={"big": 2**70}, labels={"c": 'd "e"'}, not_before=None)
     steps.execution_id = new_execution_id()
@@ -34,7 +34,7 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
     await edited(pending, title="Another", capabilities=["none has this"])
 
 
-async def _not_met(steps: Steps, asked: Asked = AS_IT_IS) -> None:
+async def _not_met(steps: Steps, asked: ExecutionRequest = PLAIN_REQUEST) -> None:
     await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, asked=asked))
     claimed = await steps.claim()
     assert claimed.execution is not None

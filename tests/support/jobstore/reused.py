@@ -7,7 +7,7 @@ from sqlalchemy import text
 from contracts.resources import CriterionVerdict, NewAgent, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
-from jobstore.commands.granting import GRANTED, Answer
+from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.storage.database import Database
 from support.jobstore.steps import CRITERIA, Steps, result
 
@@ -20,10 +20,10 @@ class Life(Steps):
 
     judge = JUDGE
 
-    async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> Answer:
+    async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease, **fields)
         command = ClaimJudging(event, owner or self.validator, room, judge=self.judge)
-        answer: Answer = await self.runner.claim.one(command)
+        answer: ClaimAnswer = await self.runner.claim.one(command)
         return answer
 
     async def judged(self, outcome: Outcome = Outcome.PASS, value: Any = "blue", **fields: Any) -> "Life":
@@ -31,13 +31,13 @@ class Life(Steps):
         lease = await self.running(**fields)
         criteria = fields.get("acceptance_criteria", CRITERIA)
         claimed = await self.claim_judging(lease, value=value, acceptance_criteria=criteria)
-        assert claimed.outcome == GRANTED, claimed
+        assert claimed.outcome == ClaimOutcome.GRANTED, claimed
         assert claimed.execution is not None
         told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason", "a-model")
         await self.report(claimed.execution.lease, ReportKind.VERDICT, verdict=told, judge=self.judge)
         return self
 
-    async def at_judge(self, value: Any = "blue", room: int = 10, **fields: Any) -> Answer:
+    async def at_judge(self, value: Any = "blue", room: int = 10, **fields: Any) -> ClaimAnswer:
         """How the claim of its judging is answered."""
         lease = await self.running(**fields)
         criteria = fields.get("acceptance_criteria", CRITERIA)

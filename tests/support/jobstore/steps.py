@@ -12,10 +12,10 @@ from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.granting import Answer
+from jobstore.commands.granting import ClaimAnswer
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.domain.model import Kind, Stage
+from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -72,9 +72,9 @@ class Steps:
         await self.runner.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
         return self
 
-    async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> Answer:
+    async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
-        answer: Answer = await self.runner.claim.one(command)
+        answer: ClaimAnswer = await self.runner.claim.one(command)
         return answer
 
     async def running(self, **fields: Any) -> int:
@@ -89,9 +89,9 @@ class Steps:
         assert answer.execution is not None
         return answer.execution.lease
 
-    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> Answer:
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease)
-        answer: Answer = await self.runner.claim.one(ClaimJudging(event, owner or self.validator, room))
+        answer: ClaimAnswer = await self.runner.claim.one(ClaimJudging(event, owner or self.validator, room))
         return answer
 
     async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
@@ -131,7 +131,7 @@ class Steps:
 
     async def lapsed(self) -> None:
         """Have the lease lapse, which is due."""
-        await self.runner.notice(Kind.LAPSED, [(self.execution_id, 0, False)])
+        await self.runner.notice(TransitionKind.LAPSED, [(self.execution_id, 0, False)])
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""
@@ -155,7 +155,7 @@ class Published:
         self.keyed += [keyed] * len(events)
 
 
-async def seen(database: Database, stage: Stage, room: int) -> None:
+async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
     """A worker has told its room."""
     async with database.transaction() as connection:
         await Repository(connection).seen(uuid4(), stage, room)

@@ -11,7 +11,7 @@ import typer
 from cli import topic_records
 from cli.errors import CommandError
 from cli.session import Session, command
-from cli.topic_records import Selection, Told
+from cli.topic_records import Selection, TopicRecord
 from contracts.topics import REPLAY_HEADER
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bo
             await _publish(cli, _selected(history, chosen, offsets))
 
 
-async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[Told]:
+async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
     async for records in history.read(offsets):
         for record in map(topic_records.told, records):
             if chosen.holds(record):
                 yield record
 
 
-async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[Told], *, headers: bool) -> None:
+async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord], *, headers: bool) -> None:
     count = 0
     async for record in selected:
         if count == 0:
@@ -107,7 +107,7 @@ _COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
 _ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
 
 
-def _cells(told: Told) -> tuple[object, ...]:
+def _cells(told: TopicRecord) -> tuple[object, ...]:
     record = told.record
     words = ("version", "kind", "status", "answer", "code", "agent_id")
     found = [f"v{told.field(name)}" if name == "version" else told.field(name) for name in words if told.field(name)]
@@ -120,7 +120,7 @@ def _cells(told: Told) -> tuple[object, ...]:
     return record.partition, record.offset, at, job, told.field("execution_id") or "", size, what.strip()
 
 
-async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[Told]) -> bool:
+async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord]) -> bool:
     count = 0
     async for record in selected:
         count += not record.is_replay
@@ -131,7 +131,7 @@ async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[To
     return bool(count)
 
 
-async def _publish(cli: Session, selected: AsyncIterator[Told]) -> None:
+async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     """Publish the records again, but for those that are replays themselves: they would double each time."""
     from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 

@@ -21,7 +21,7 @@ from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
 CALLABLE = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
-class Agents(AgentServiceServicer):
+class AgentService(AgentServiceServicer):
     """The agents that jobs are assigned to."""
 
     def __init__(self, database: Database) -> None:

@@ -31,7 +31,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
 }
 
 
-class Door(grpc.aio.ServerInterceptor):
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Lets in whoever has the token, and tells errors as a status, a message and a stable code."""
 
     def __init__(self, tokens: Tokens) -> None:

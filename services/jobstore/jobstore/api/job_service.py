@@ -26,7 +26,7 @@ from jobstore.api.requests import (
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.unit_of_work import Asked, new_id
+from jobstore.commands.unit_of_work import ExecutionRequest, new_id
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches
@@ -36,7 +36,7 @@ from jobstore.reads.jobs import add_last_logs, get_job
 from jobstore.reads.page import PAGE_MAX_BYTES
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from servicekit.retry import by_size
+from servicekit.retry import chunk_by_size
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
@@ -44,7 +44,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 CONVERTED_AT_ONCE: Final = 200
 
 
-class Jobs(JobServiceServicer):
+class JobService(JobServiceServicer):
     """Jobs, for everybody who asks for them."""
 
     def __init__(
@@ -140,14 +140,14 @@ class Jobs(JobServiceServicer):
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        asked = Asked(not_before=convert.time_of(request, "not_before"))
+        asked = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
         view = await self._runner.submit.one(_execution(request, asked))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(_execution(request, Asked(without_nul(comment))))
+        view = await self._runner.submit.one(_execution(request, ExecutionRequest(without_nul(comment))))
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
@@ -187,7 +187,7 @@ class Jobs(JobServiceServicer):
         async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=text) for entry in page]
             most = len(logs) if request.batched else 1
-            for part in by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
+            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
                 told = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
 
@@ -212,7 +212,7 @@ def _filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
     return chosen
 
 
-def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: Asked) -> ExecuteJob:
+def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: ExecutionRequest) -> ExecuteJob:
     chosen = request.HasField("execution_id")
     execution_id = uuid_of(request.execution_id, "execution_id") if chosen else new_execution_id()
     return ExecuteJob(request.job_id, execution_id, chosen, isinstance(request, pb.ResubmitJobRequest), asked)

@@ -38,7 +38,7 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(LimitName)
 _OF_TENANTS: Final = ("weight", "queue_max")
 
 
-class Operations(OperationsServiceServicer):
+class OperationsService(OperationsServiceServicer):
     """Operations on many jobs, and limits."""
 
     def __init__(

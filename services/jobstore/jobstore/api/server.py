@@ -7,7 +7,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from jobstore.api.auth import Tokens
-from jobstore.api.interceptors import Door
+from jobstore.api.interceptors import CallInterceptor
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ SERVICES = [
 def create_server(tokens: Tokens) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """A server with health and reflection; not serving yet."""
     server = grpc.aio.server(
-        interceptors=[Door(tokens)],
+        interceptors=[CallInterceptor(tokens)],
         options=[
             ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
             ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),

@@ -13,8 +13,8 @@ from contracts.resources import NewJob, Policy
 from contracts.status import Protocol
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
-from jobstore.commands.granting import GRANTED, INVALID, Answer
-from jobstore.domain.model import Kind, Stage, State
+from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
@@ -25,20 +25,11 @@ from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_OUTCOMES = {
-    name: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{name}")
-    for name in (
-        "GRANTED",
-        "QUEUED",
-        "DUPLICATE",
-        "REFUSED",
-        "INVALID",
-    )
-}
-_STAGES = {pb.WORK_KIND_EXECUTING: Stage.EXECUTING, pb.WORK_KIND_JUDGING: Stage.JUDGING}
+_OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
+_STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
-class Work(WorkServiceServicer):
+class WorkService(WorkServiceServicer):
     """Grants leases and takes them back."""
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
@@ -60,18 +51,19 @@ class Work(WorkServiceServicer):
         answers = await self._answers(claims)
         return pb.BeginJudgingsResponse(answers=[self._judging_answer(answer) for answer in answers])
 
-    async def _answers(self, claims: Sequence[Command | Answer]) -> list[Answer]:
+    async def _answers(self, claims: Sequence[Command | ClaimAnswer]) -> list[ClaimAnswer]:
         """Carry out the claims that are well formed; one that fails for good is INVALID."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
-        return [Answer(INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers]
+        return [
+            ClaimAnswer(ClaimOutcome.INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers
+        ]
 
-    def _execution_answer(self, answer: Answer) -> pb.ExecutionAnswer:
+    def _execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
-        if answer.outcome == GRANTED:
-            execution, grant = answer.execution, answer.grant
-            assert execution is not None
+        execution, grant = answer.execution, answer.grant
+        if execution is not None and grant is not None:
             message.grant.lease = execution.lease
             message.grant.lease_s = self._lease_s
             message.grant.attempt = execution.attempt
@@ -86,7 +78,7 @@ class Work(WorkServiceServicer):
             _put(message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens)
         return message
 
-    def _judging_answer(self, answer: Answer) -> pb.JudgingAnswer:
+    def _judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
         lease = answer.execution.lease if answer.execution else 0
         message = pb.JudgingAnswer(
             outcome=_OUTCOMES[answer.outcome],
@@ -109,7 +101,7 @@ class Work(WorkServiceServicer):
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
             back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._runner.notice(Kind.GIVEN_BACK, back)
+            await self._runner.notice(TransitionKind.GIVEN_BACK, back)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
@@ -130,31 +122,31 @@ def _put(message: Any, **fields: float | None) -> None:
 
 
 def _lost(row: Any) -> "pb.LeaseState.ValueType":
-    over = row is not None and row.state == State.DONE
+    over = row is not None and row.state == ExecutionState.DONE
     return pb.LEASE_STATE_CANCELLED if over else pb.LEASE_STATE_LOST
 
 
 def _outcome(row: Any, lease: int) -> "pb.LeaseState.ValueType":
     if row is None:
         return pb.LEASE_STATE_LOST
-    if row.state == State.DONE or row.result_lease == lease:
+    if row.state == ExecutionState.DONE or row.result_lease == lease:
         return pb.LEASE_STATE_RECORDED
     return pb.LEASE_STATE_KEEP if row.lease == lease else pb.LEASE_STATE_LOST
 
 
-def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | Answer:
+def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
     try:
         inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
         execution_id = UUID(claim.execution_id)
     except (ValidationError, ValueError) as error:
-        return Answer(INVALID, "schema_mismatch", str(error)[:1000])
+        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
     not_before = convert.time_of(claim, "not_before")
     return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
 
 
-def _judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | Answer:
+def _judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:
     try:
         event = ResultProduced.model_validate_json(body)
         return ClaimJudging(event, owner, request.room, len(body), request.judge)
     except ValidationError as error:
-        return Answer(INVALID, "schema_mismatch", str(error)[:1000])
+        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])

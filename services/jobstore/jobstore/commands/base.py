@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from contracts.resources import NewJob
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 
@@ -45,45 +45,45 @@ class Command:
         """What to carry out where the database does not take this one, so that what it belongs to ends all the same."""
         return None
 
-    def specs(self, ledger: Ledger) -> Iterable[str]:
+    def specs(self, uow: UnitOfWork) -> Iterable[str]:
         """The jobs whose texts are needed, once the rows are locked."""
-        return (self.job,) if self.needs_spec and self.job in ledger.jobs else ()
+        return (self.job,) if self.needs_spec and self.job in uow.jobs else ()
 
-    def agents(self, ledger: Ledger) -> Iterable[str]:
+    def agents(self, uow: UnitOfWork) -> Iterable[str]:
         """The agents that are needed, once the rows are locked."""
-        agent_id = ledger.jobs[self.job].agent_id if self.needs_spec and self.job in ledger.jobs else None
+        agent_id = uow.jobs[self.job].agent_id if self.needs_spec and self.job in uow.jobs else None
         return (agent_id,) if agent_id else ()
 
-    def resubmits(self, ledger: Ledger) -> Iterable[str]:
+    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
         """The jobs that may be submitted again by policy, once the rows are locked."""
-        del ledger
+        del uow
         return ()
 
-    def needs(self, ledger: Ledger) -> Iterable[str]:
+    def needs(self, uow: UnitOfWork) -> Iterable[str]:
         """The capabilities of which agents are sought, once the jobs' texts are loaded."""
         new = self.brings
-        return new.capabilities if new is not None and not new.agent_id and self.job not in ledger.jobs else ()
+        return new.capabilities if new is not None and not new.agent_id and self.job not in uow.jobs else ()
 
-    def circuits(self, ledger: Ledger) -> Iterable[str]:
+    def circuits(self, uow: UnitOfWork) -> Iterable[str]:
         """The agents whose circuits are needed, once the rows are locked."""
         if not self.needs_circuit:
             return ()
-        known = ledger.executions.get(self.execution) if self.execution else None
-        return (known.agent_id,) if known and known.agent_id else self.agents(ledger)
+        known = uow.executions.get(self.execution) if self.execution else None
+        return (known.agent_id,) if known and known.agent_id else self.agents(uow)
 
-    def apply(self, ledger: Ledger) -> Any:
+    def apply(self, uow: UnitOfWork) -> Any:
         """Decide on the locked rows."""
         raise NotImplementedError
 
 
-def _known_job(ledger: Ledger, job_id: str) -> Any:
-    if job_id not in ledger.jobs:
+def _known_job(uow: UnitOfWork, job_id: str) -> Any:
+    if job_id not in uow.jobs:
         raise NotFoundError(f"no job has the id {job_id}", code="unknown_job")
-    return ledger.jobs[job_id]
+    return uow.jobs[job_id]
 
 
-def _known_agent(ledger: Ledger, agent_id: str | None) -> None:
-    if agent_id is not None and agent_id not in ledger.agents:
+def _known_agent(uow: UnitOfWork, agent_id: str | None) -> None:
+    if agent_id is not None and agent_id not in uow.agents:
         raise InvalidError(f"no agent has the id {agent_id}", code="unknown_agent")
 
 

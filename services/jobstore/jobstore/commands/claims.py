@@ -1,4 +1,4 @@
-"""What workers ask and report, and what is noticed of their leases, as values that apply themselves to a ledger."""
+"""Claims: a worker asks for the lease of an execution, or of a result to be judged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,21 +10,12 @@ from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.base import REFUSED, Command
-from jobstore.commands.granting import (
-    DUPLICATE,
-    INVALID,
-    QUEUED,
-    REFUSAL,
-    RESULT_REUSED,
-    VERDICT_REUSED,
-    Answer,
-    granted,
-)
+from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, granted
 from jobstore.commands.reports import RecordReport, RecordResult
-from jobstore.commands.resubmission import next_id, sought, submitted_again
-from jobstore.commands.unit_of_work import Asked, Ledger
+from jobstore.commands.resubmission import capabilities_to_seek, job_to_resubmit, next_id
+from jobstore.commands.unit_of_work import ExecutionRequest, UnitOfWork
 from jobstore.domain.limits import held_back, tenant_limit
-from jobstore.domain.model import Execution, Kind, Refusal, Report, Stage, State
+from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
 from jobstore.domain.spec import spec_hash, text_hash
 
@@ -55,106 +46,108 @@ class ClaimExecution(Command):
     def brings(self) -> NewJob | None:
         return self.inline
 
-    def _admits(self, ledger: Ledger) -> bool:
-        return self.execution_id not in ledger.executions
+    def _admits(self, uow: UnitOfWork) -> bool:
+        return self.execution_id not in uow.executions
 
-    def specs(self, ledger: Ledger) -> Iterable[str]:
-        needed = self.job_id in ledger.jobs and (self._admits(ledger) or self.inline is not None)
+    def specs(self, uow: UnitOfWork) -> Iterable[str]:
+        needed = self.job_id in uow.jobs and (self._admits(uow) or self.inline is not None)
         return (self.job_id,) if needed else ()
 
-    def agents(self, ledger: Ledger) -> Iterable[str]:
-        if not self._admits(ledger):
+    def agents(self, uow: UnitOfWork) -> Iterable[str]:
+        if not self._admits(uow):
             return ()
-        job = ledger.jobs.get(self.job_id)
+        job = uow.jobs.get(self.job_id)
         agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
         return (agent_id,) if agent_id else ()
 
-    def circuits(self, ledger: Ledger) -> Iterable[str]:
+    def circuits(self, uow: UnitOfWork) -> Iterable[str]:
         """Also of those agents that a new job may be matched to."""
-        matched = self._admits(ledger) and any(self.needs(ledger))
-        return ledger.candidates if matched else Command.circuits(self, ledger)
+        matched = self._admits(uow) and any(self.needs(uow))
+        return uow.candidates if matched else Command.circuits(self, uow)
 
-    def apply(self, ledger: Ledger) -> Answer:
-        known = ledger.executions.get(self.execution_id)
+    def apply(self, uow: UnitOfWork) -> ClaimAnswer:
+        known = uow.executions.get(self.execution_id)
         if known is not None and known.job_id not in {self.job_id, ""}:
-            return Answer(REFUSAL, "execution_conflict", "the execution id is another job's")
+            return ClaimAnswer(ClaimOutcome.REFUSED, "execution_conflict", "the execution id is another job's")
         if self.replay:
             return self._replayed(known)
-        other = self.inline is not None and self.job_id in ledger.jobs
-        if other and ledger.specs[self.job_id].spec_hash != spec_hash(self.inline):  # type: ignore[arg-type]
-            return self._refused(ledger, Refusal("job_conflict", f"another job has the id {self.job_id}"))
+        other = self.inline is not None and self.job_id in uow.jobs
+        if other and uow.specs[self.job_id].spec_hash != spec_hash(self.inline):  # type: ignore[arg-type]
+            return self._refused(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
         if known is None:
-            return self._admitted(ledger)
-        return self._claimed(ledger, known)
+            return self._admitted(uow)
+        return self._claimed(uow, known)
 
-    def _replayed(self, known: Execution | None) -> Answer:
+    def _replayed(self, known: Execution | None) -> ClaimAnswer:
         """What the record would have been answered, had it not been published again; nothing changes."""
         if known is None:
-            return Answer(REFUSAL, "replayed", "a replayed record admits nothing")
-        if known.state is State.DONE:
+            return ClaimAnswer(ClaimOutcome.REFUSED, "replayed", "a replayed record admits nothing")
+        if known.state is ExecutionState.DONE:
             return _concluded(known)
-        waiting = known.stage is Stage.EXECUTING and known.state is not State.LEASED
-        return Answer(QUEUED if waiting else DUPLICATE, "replayed")
+        waiting = known.stage is ExecutionStage.EXECUTING and known.state is not ExecutionState.LEASED
+        return ClaimAnswer(ClaimOutcome.QUEUED if waiting else ClaimOutcome.DUPLICATE, "replayed")
 
-    def _admitted(self, ledger: Ledger) -> Answer:
-        if self.job_id not in ledger.jobs:
+    def _admitted(self, uow: UnitOfWork) -> ClaimAnswer:
+        if self.job_id not in uow.jobs:
             if self.inline is None:
-                return Answer(INVALID, "unknown_job", f"no job has the id {self.job_id}")
-            if self.inline.agent_id and self.inline.agent_id not in ledger.agents:
-                return Answer(INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
-            ledger.create(self.inline, self.job_id)
-        decision = ledger.request(self.job_id, self.execution_id, Asked(not_before=self.not_before))
+                return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
+            if self.inline.agent_id and self.inline.agent_id not in uow.agents:
+                return ClaimAnswer(ClaimOutcome.INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
+            uow.create(self.inline, self.job_id)
+        decision = uow.request(self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
         if isinstance(decision, Refusal):
-            return self._refused(ledger, decision)
-        admitted = ledger.executions[self.execution_id]
+            return self._refused(uow, decision)
+        admitted = uow.executions[self.execution_id]
         if admitted.reuse_key is not None:
-            return Answer(QUEUED, "reusable")  # what it may reuse was not looked up; it is when it is offered
-        return self._claimed(ledger, admitted)
+            return ClaimAnswer(
+                ClaimOutcome.QUEUED, "reusable"
+            )  # what it may reuse was not looked up; it is when it is offered
+        return self._claimed(uow, admitted)
 
-    def _refused(self, ledger: Ledger, refusal: Refusal) -> Answer:
-        if self.execution_id not in ledger.executions:
-            ledger.refuse(self.job_id, self.execution_id, REFUSED + refusal.code)
-        return Answer(REFUSAL, refusal.code, refusal.message)
+    def _refused(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
+        if self.execution_id not in uow.executions:
+            uow.refuse(self.job_id, self.execution_id, REFUSED + refusal.code)
+        return ClaimAnswer(ClaimOutcome.REFUSED, refusal.code, refusal.message)
 
-    def _claimed(self, ledger: Ledger, known: Execution) -> Answer:
-        if known.state is State.DONE:
+    def _claimed(self, uow: UnitOfWork, known: Execution) -> ClaimAnswer:
+        if known.state is ExecutionState.DONE:
             return _concluded(known)
-        if known.stage is Stage.JUDGING:
-            return Answer(DUPLICATE)
-        due = known.due_at is None or known.due_at <= ledger.times.now
-        if known.state is State.QUEUED and not due:
-            return Answer(QUEUED, "not_due")
-        if known.state is State.QUEUED and held_back([tenant_limit(known.tenant), *known.flow], ledger.limits):
-            return Answer(QUEUED, "limited")  # limits are counted at one place: where it is offered
-        if known.state is not State.LEASED and (reused := ledger.results.get(known.execution_id)) is not None:
-            return self._with_result(ledger, known, reused)
-        return granted(ledger, known, Kind.CLAIMED, self.owner, self.room)
+        if known.stage is ExecutionStage.JUDGING:
+            return ClaimAnswer(ClaimOutcome.DUPLICATE)
+        due = known.due_at is None or known.due_at <= uow.clock.now
+        if known.state is ExecutionState.QUEUED and not due:
+            return ClaimAnswer(ClaimOutcome.QUEUED, "not_due")
+        if known.state is ExecutionState.QUEUED and held_back([tenant_limit(known.tenant), *known.flow], uow.limits):
+            return ClaimAnswer(ClaimOutcome.QUEUED, "limited")  # limits are counted at one place: where it is offered
+        if known.state is not ExecutionState.LEASED and (reused := uow.results.get(known.execution_id)) is not None:
+            return self._with_result(uow, known, reused)
+        return granted(uow, known, TransitionKind.CLAIMED, self.owner, self.room)
 
-    def _with_result(self, ledger: Ledger, known: Execution, reused: Reusable) -> Answer:
+    def _with_result(self, uow: UnitOfWork, known: Execution, reused: Reusable) -> ClaimAnswer:
         """Taken, and at once done with another call's result; no agent is called."""
-        ledger.rooms.setdefault(self.owner, self.room)
-        told = Report(Kind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
-        taken = ledger.record(known.job_id, known, told)
+        uow.rooms.setdefault(self.owner, self.room)
+        told = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
+        taken = uow.record(known.job_id, known, told)
         if isinstance(taken, Refusal):
-            return Answer(DUPLICATE, taken.code, taken.message)
+            return ClaimAnswer(ClaimOutcome.DUPLICATE, taken.code, taken.message)
         assert taken.execution is not None
         result = Report(
-            Kind.RESULT,
+            TransitionKind.RESULT,
             lease=taken.execution.lease,
             code=RESULT_REUSED,
             message=f"result reused of {reused}",
             result_hash=reused.result_hash,
             reused=reused,
         )
-        ledger.record(known.job_id, taken.execution, result)
-        return Answer(DUPLICATE, RESULT_REUSED)
+        uow.record(known.job_id, taken.execution, result)
+        return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
 
 
-def _concluded(known: Execution) -> Answer:
+def _concluded(known: Execution) -> ClaimAnswer:
     answer = known.answer or ""
     if answer.startswith(REFUSED):
-        return Answer(REFUSAL, answer.removeprefix(REFUSED), "the execution id was refused before")
-    return Answer(DUPLICATE, answer)
+        return ClaimAnswer(ClaimOutcome.REFUSED, answer.removeprefix(REFUSED), "the execution id was refused before")
+    return ClaimAnswer(ClaimOutcome.DUPLICATE, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,52 +169,52 @@ class ClaimJudging(Command):
     def execution(self) -> UUID:
         return self.event.execution_id
 
-    def key(self, ledger: Ledger) -> bytes | None:
+    def key(self, uow: UnitOfWork) -> bytes | None:
         """By which a verdict that may be reused is known; None: none may be."""
-        known = ledger.executions.get(self.event.execution_id)
-        if not self.judge or known is None or known.state is State.DONE:
+        known = uow.executions.get(self.event.execution_id)
+        if not self.judge or known is None or known.state is ExecutionState.DONE:
             return None
         if (known.policy or {}).get("reuse_verdict") is False:
             return None
-        recorded = known.stage is Stage.JUDGING and known.result_hash is not None
+        recorded = known.stage is ExecutionStage.JUDGING and known.result_hash is not None
         result_hash = known.result_hash if recorded else text_hash(json_text(self.event.result))
         return verdict_key(result_hash or b"", self.event.acceptance_criteria, self.judge)
 
-    def reused(self, ledger: Ledger) -> Reusable | None:
+    def reused(self, uow: UnitOfWork) -> Reusable | None:
         """The verdict that was found for it."""
-        return ledger.verdicts.get(self.key(ledger) or b"") if ledger.verdicts else None
+        return uow.verdicts.get(self.key(uow) or b"") if uow.verdicts else None
 
-    def _is_not_met(self, ledger: Ledger) -> bool:
-        reused = self.reused(ledger)
+    def _is_not_met(self, uow: UnitOfWork) -> bool:
+        reused = self.reused(uow)
         return reused is not None and reused.verdict is not None and not reused.verdict.is_valid
 
     @property
     def next_execution(self) -> UUID | None:
         return next_id(self.event.execution_id) if self.judge else None
 
-    def resubmits(self, ledger: Ledger) -> Iterable[str]:
-        return submitted_again(ledger, self.event.execution_id) if self._is_not_met(ledger) else ()
+    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
+        return job_to_resubmit(uow, self.event.execution_id) if self._is_not_met(uow) else ()
 
-    def needs(self, ledger: Ledger) -> Iterable[str]:
-        return sought(ledger, self.event.execution_id) if self._is_not_met(ledger) else ()
+    def needs(self, uow: UnitOfWork) -> Iterable[str]:
+        return capabilities_to_seek(uow, self.event.execution_id) if self._is_not_met(uow) else ()
 
-    def apply(self, ledger: Ledger) -> Answer:
-        refusal = RecordResult(self.event).apply(ledger)
-        execution = ledger.executions.get(self.event.execution_id)
+    def apply(self, uow: UnitOfWork) -> ClaimAnswer:
+        refusal = RecordResult(self.event).apply(uow)
+        execution = uow.executions.get(self.event.execution_id)
         if execution is None or not self._judgeable(execution):
             code = refusal.code if refusal else "concluded"
-            return Answer(DUPLICATE, code)
-        reused = self.reused(ledger)
-        if reused is not None and execution.state is not State.LEASED:
-            return self._with_verdict(ledger, execution, reused)
-        return granted(ledger, execution, Kind.JUDGING_CLAIMED, self.owner, self.room)
+            return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
+        reused = self.reused(uow)
+        if reused is not None and execution.state is not ExecutionState.LEASED:
+            return self._with_verdict(uow, execution, reused)
+        return granted(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
 
-    def _with_verdict(self, ledger: Ledger, execution: Execution, reused: Reusable) -> Answer:
+    def _with_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Taken, and at once judged as the identical result was before; no judge is asked."""
-        ledger.rooms.setdefault(self.owner, self.room)
-        taken = ledger.record(execution.job_id, execution, Report(Kind.JUDGING_CLAIMED, owner=self.owner))
+        uow.rooms.setdefault(self.owner, self.room)
+        taken = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(taken, Refusal):
-            return Answer(DUPLICATE, taken.code, taken.message)
+            return ClaimAnswer(ClaimOutcome.DUPLICATE, taken.code, taken.message)
         assert taken.execution is not None
         assert reused.verdict is not None
         said = JobStatusReported(
@@ -234,11 +227,11 @@ class ClaimJudging(Command):
             code=VERDICT_REUSED,
             message=f"verdict reused of {reused}: {reused.verdict.reason}",
             verdict=reused.verdict,
-            reported_at=ledger.times.now,
+            reported_at=uow.clock.now,
         )
-        RecordReport(said).apply(ledger)
-        return Answer(DUPLICATE, VERDICT_REUSED)
+        RecordReport(said).apply(uow)
+        return ClaimAnswer(ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
     def _judgeable(self, execution: Execution) -> bool:
         this = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
-        return this and execution.stage is Stage.JUDGING and execution.state is not State.DONE
+        return this and execution.stage is ExecutionStage.JUDGING and execution.state is not ExecutionState.DONE

@@ -8,8 +8,8 @@ from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands.base import Command
-from jobstore.commands.unit_of_work import Ledger
-from jobstore.domain.model import Kind, Refusal, Report
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.model import Refusal, Report, TransitionKind
 from jobstore.domain.spec import Spec
 from jobstore.errors import NotFoundError, RefusedError
 
@@ -30,34 +30,34 @@ class EditJob(Command):
     def job(self) -> str:
         return self.job_id
 
-    def needs(self, ledger: Ledger) -> Iterable[str]:
-        return self.edit.capabilities if self._waits_for_an_agent(ledger) else ()
+    def needs(self, uow: UnitOfWork) -> Iterable[str]:
+        return self.edit.capabilities if self._waits_for_an_agent(uow) else ()
 
-    def _waits_for_an_agent(self, ledger: Ledger) -> bool:
-        job = ledger.jobs.get(self.job_id)
+    def _waits_for_an_agent(self, uow: UnitOfWork) -> bool:
+        job = uow.jobs.get(self.job_id)
         return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.edit.model_fields_set
 
-    def apply(self, ledger: Ledger) -> dict[str, Any]:
-        job = ledger.jobs.get(self.job_id)
+    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+        job = uow.jobs.get(self.job_id)
         if job is None:
             raise NotFoundError(f"no job has the id {self.job_id}", code="unknown_job")
-        before = ledger.specs[self.job_id]
+        before = uow.specs[self.job_id]
         after = replace(before, **_values(self.edit))
         names = [name for name in sorted(self.edit.model_fields_set) if _text(before, name) != _text(after, name)]
         if not names:
-            return ledger.view(self.job_id)
+            return uow.view(self.job_id)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
         request = _edit(before, after, names)
-        report = Report(Kind.EDITED, code="edited", message=f"edited: {', '.join(names)}", request=request)
-        decision = ledger.record(self.job_id, None, report)
+        report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(names)}", request=request)
+        decision = uow.record(self.job_id, None, report)
         if isinstance(decision, Refusal):
             raise RefusedError(decision.message, code=decision.code)
-        ledger.specs[self.job_id] = after
-        ledger.edited.add(self.job_id)
-        if after.capabilities and "capabilities" in names and self._waits_for_an_agent(ledger):
-            ledger.match(self.job_id)
-        return ledger.view(self.job_id)
+        uow.specs[self.job_id] = after
+        uow.edited.add(self.job_id)
+        if after.capabilities and "capabilities" in names and self._waits_for_an_agent(uow):
+            uow.match(self.job_id)
+        return uow.view(self.job_id)
 
 
 def _values(edit: JobEdit) -> Mapping[str, Any]:

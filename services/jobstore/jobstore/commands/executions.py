@@ -8,8 +8,8 @@ from uuid import UUID
 from contracts.resources import NewJob
 from jobstore.commands.base import REFUSED, Command, _known_job, _raise
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import AS_IT_IS, Asked, Ledger
-from jobstore.domain.model import Execution, Kind, Refusal, Report, State
+from jobstore.commands.unit_of_work import PLAIN_REQUEST, ExecutionRequest, UnitOfWork
+from jobstore.domain.model import Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
 
@@ -23,7 +23,7 @@ class ExecuteJob(Command):
     execution_id: UUID
     chosen: bool = False
     resubmission: bool = False
-    asked: Asked = AS_IT_IS
+    asked: ExecutionRequest = PLAIN_REQUEST
 
     @property
     def job(self) -> str:
@@ -33,31 +33,31 @@ class ExecuteJob(Command):
     def execution(self) -> UUID:
         return self.execution_id
 
-    def apply(self, ledger: Ledger) -> dict[str, Any]:
-        known = ledger.executions.get(self.execution_id)
+    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+        known = uow.executions.get(self.execution_id)
         if known is not None:
-            return self._again(ledger, known)
-        job = _known_job(ledger, self.job_id)
+            return self._again(uow, known)
+        job = _known_job(uow, self.job_id)
         decision: object
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = ledger.request(self.job_id, self.execution_id, self.asked)
+            decision = uow.request(self.job_id, self.execution_id, self.asked)
         if isinstance(decision, Refusal) and self.chosen:
-            ledger.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
+            uow.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
         if isinstance(decision, Refusal):
             # A value, since raising would end nothing else but this command, and the refusal is kept all the same.
             raise RefusedError(decision.message, code=decision.code)
-        return ledger.view(self.job_id)
+        return uow.view(self.job_id)
 
-    def _again(self, ledger: Ledger, known: Execution) -> dict[str, Any]:
+    def _again(self, uow: UnitOfWork, known: Execution) -> dict[str, Any]:
         if known.job_id not in {self.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         if known.answer is not None and known.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=known.answer.removeprefix(REFUSED))
         if known.request_version is None:
             raise RefusedError("the execution was cancelled before it was requested", code="cancelled")
-        return ledger.view(self.job_id)
+        return uow.view(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,13 @@ class CreateAndExecute(Command):
     def brings(self) -> NewJob:
         return self.creation.new
 
-    def agents(self, ledger: Ledger) -> Iterable[str]:
-        return {*self.creation.agents(ledger), *self.request.agents(ledger)}
+    def agents(self, uow: UnitOfWork) -> Iterable[str]:
+        return {*self.creation.agents(uow), *self.request.agents(uow)}
 
-    def apply(self, ledger: Ledger) -> dict[str, Any]:
-        if self.execution not in ledger.executions:
-            self.creation.apply(ledger)
-        return self.request.apply(ledger)
+    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+        if self.execution not in uow.executions:
+            self.creation.apply(uow)
+        return self.request.apply(uow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +109,23 @@ class CancelJob(Command):
     def execution(self) -> UUID | None:
         return self.execution_id
 
-    def apply(self, ledger: Ledger) -> dict[str, Any] | None:
+    def apply(self, uow: UnitOfWork) -> dict[str, Any] | None:
         why = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {self.requested_by or 'the administrator'}{why}"
-        report = Report(Kind.CANCELLED, message=message, code="cancelled")
+        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled")
         if self.execution_id is not None:
-            self._by_execution(ledger, self.execution_id, report)
+            self._by_execution(uow, self.execution_id, report)
             return None
-        job = _known_job(ledger, self.job_id or "")
-        live = ledger.executions.get(job.execution_id) if job.live and job.execution_id else None
-        _raise(ledger.record(job.id, live, report))
-        return ledger.view(job.id)
+        job = _known_job(uow, self.job_id or "")
+        live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
+        _raise(uow.record(job.id, live, report))
+        return uow.view(job.id)
 
-    def _by_execution(self, ledger: Ledger, execution_id: UUID, report: Report) -> None:
-        execution = ledger.executions.get(execution_id)
+    def _by_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
+        execution = uow.executions.get(execution_id)
         if execution is None:
-            ledger.refuse(self.job_id, execution_id, "cancelled")
+            uow.refuse(self.job_id, execution_id, "cancelled")
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
-        elif execution.state is not State.DONE:
-            ledger.record(execution.job_id, execution, report)
+        elif execution.state is not ExecutionState.DONE:
+            uow.record(execution.job_id, execution, report)

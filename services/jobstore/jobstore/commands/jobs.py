@@ -1,4 +1,4 @@
-"""What people and programs ask of the jobstore, as values that apply themselves to a ledger, without I/O."""
+"""What people and programs ask of the jobstore, as values that apply themselves to a unit of work, without I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.base import Command, _known_agent, _known_job, _raise
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.spec import spec_hash
 from jobstore.errors import ConflictError
 
@@ -28,18 +28,18 @@ class CreateJob(Command):
     def brings(self) -> NewJob | None:
         return self.new
 
-    def agents(self, ledger: Ledger) -> Iterable[str]:
-        del ledger
+    def agents(self, uow: UnitOfWork) -> Iterable[str]:
+        del uow
         return (self.new.agent_id,) if self.new.agent_id else ()
 
-    def apply(self, ledger: Ledger) -> dict[str, Any]:
-        if self.job_id in ledger.jobs:
-            if ledger.specs[self.job_id].spec_hash != spec_hash(self.new):
+    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+        if self.job_id in uow.jobs:
+            if uow.specs[self.job_id].spec_hash != spec_hash(self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
-            return ledger.view(self.job_id)
-        _known_agent(ledger, self.new.agent_id)
-        ledger.create(self.new, self.job_id)
-        return ledger.view(self.job_id)
+            return uow.view(self.job_id)
+        _known_agent(uow, self.new.agent_id)
+        uow.create(self.new, self.job_id)
+        return uow.view(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class AssignAgent(Command):
     def job(self) -> str:
         return self.job_id
 
-    def agents(self, ledger: Ledger) -> Iterable[str]:
-        del ledger
+    def agents(self, uow: UnitOfWork) -> Iterable[str]:
+        del uow
         return (self.agent_id,)
 
-    def apply(self, ledger: Ledger) -> dict[str, Any]:
-        _known_job(ledger, self.job_id)
-        _known_agent(ledger, self.agent_id)
-        _raise(ledger.assign(self.job_id, self.agent_id, self.payload))
-        return ledger.view(self.job_id)
+    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+        _known_job(uow, self.job_id)
+        _known_agent(uow, self.agent_id)
+        _raise(uow.assign(self.job_id, self.agent_id, self.payload))
+        return uow.view(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,13 @@ class MatchJob(Command):
     def job(self) -> str:
         return self.job_id
 
-    def needs(self, ledger: Ledger) -> Iterable[str]:
-        return ledger.specs[self.job_id].capabilities if self._waits(ledger) else ()
+    def needs(self, uow: UnitOfWork) -> Iterable[str]:
+        return uow.specs[self.job_id].capabilities if self._waits(uow) else ()
 
-    def _waits(self, ledger: Ledger) -> bool:
-        job = ledger.jobs.get(self.job_id)
+    def _waits(self, uow: UnitOfWork) -> bool:
+        job = uow.jobs.get(self.job_id)
         return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
 
-    def apply(self, ledger: Ledger) -> None:
-        if self._waits(ledger):
-            ledger.match(self.job_id)
+    def apply(self, uow: UnitOfWork) -> None:
+        if self._waits(uow):
+            uow.match(self.job_id)

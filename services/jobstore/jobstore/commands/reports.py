@@ -11,10 +11,10 @@ from jobstore.commands.base import Command
 from jobstore.commands.granting import (
     why_waiting,
 )
-from jobstore.commands.resubmission import next_id, record_not_met, sought, submitted_again
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.resubmission import capabilities_to_seek, job_to_resubmit, next_id, record_not_met
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
-from jobstore.domain.model import Decision, Execution, Kind, Refusal, Report
+from jobstore.domain.model import Decision, Execution, Refusal, Report, TransitionKind
 from jobstore.domain.spec import text_hash
 
 
@@ -34,11 +34,11 @@ class RecordResult(Command):
     def execution(self) -> UUID:
         return self.event.execution_id
 
-    def apply(self, ledger: Ledger) -> Refusal | None:
+    def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         result = json_text(event.result)
         report = Report(
-            Kind.RESULT,
+            TransitionKind.RESULT,
             lease=event.lease,
             response=f'{{"result":{result}}}',
             message="the agent answered",
@@ -47,10 +47,10 @@ class RecordResult(Command):
             result_hash=text_hash(result),
             **reports.spent(event.usage),
         )
-        return _reported(ledger, event.job_id, event.execution_id, report)
+        return _reported(uow, event.job_id, event.execution_id, report)
 
     def unstorable(self) -> Command:
-        return NoticeLease(self.event.execution_id, Kind.FAILED, self.event.lease)
+        return NoticeLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,18 @@ class RecordReport(Command):
     def next_execution(self) -> UUID | None:
         return next_id(self.event.execution_id) if self._is_not_met else None
 
-    def resubmits(self, ledger: Ledger) -> Iterable[str]:
-        return submitted_again(ledger, self.event.execution_id) if self._is_not_met else ()
+    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
+        return job_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()
 
-    def needs(self, ledger: Ledger) -> Iterable[str]:
-        return sought(ledger, self.event.execution_id) if self._is_not_met else ()
+    def needs(self, uow: UnitOfWork) -> Iterable[str]:
+        return capabilities_to_seek(uow, self.event.execution_id) if self._is_not_met else ()
 
-    def apply(self, ledger: Ledger) -> Refusal | None:
+    def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict = event.verdict
-        kind = reports.KINDS.get(event.kind) or (Kind.MET if verdict and verdict.is_valid else Kind.NOT_MET)
+        kind = reports.KINDS.get(event.kind) or (
+            TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
+        )
         report = Report(
             kind,
             lease=event.lease,
@@ -107,12 +109,12 @@ class RecordReport(Command):
             judge=event.judge,
             **reports.spent(event.usage),
         )
-        return _reported(ledger, event.job_id, event.execution_id, report)
+        return _reported(uow, event.job_id, event.execution_id, report)
 
     def unstorable(self) -> Command | None:
         if self.event.kind not in _OUTCOMES:
             return None
-        return NoticeLease(self.event.execution_id, Kind.FAILED, self.event.lease)
+        return NoticeLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
 
 
 _OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
@@ -124,7 +126,7 @@ class NoticeLease(Command):
 
     needs_circuit = True
     execution_id: UUID
-    kind: Kind
+    kind: TransitionKind
     lease: int
     begun: bool = False
 
@@ -132,28 +134,32 @@ class NoticeLease(Command):
     def execution(self) -> UUID:
         return self.execution_id
 
-    def apply(self, ledger: Ledger) -> Refusal | None:
-        execution = ledger.executions.get(self.execution_id)
-        lease = execution.lease if execution and self.kind in {Kind.LAPSED, Kind.DEADLINE} else self.lease
+    def apply(self, uow: UnitOfWork) -> Refusal | None:
+        execution = uow.executions.get(self.execution_id)
+        lease = (
+            execution.lease
+            if execution and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}
+            else self.lease
+        )
         code, message = "begun" if self.begun else None, None
-        if self.kind is Kind.FAILED:
+        if self.kind is TransitionKind.FAILED:
             code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
-        if execution is not None and self.kind is Kind.DEADLINE:
-            message = why_waiting(ledger, execution)
+        if execution is not None and self.kind is TransitionKind.DEADLINE:
+            message = why_waiting(uow, execution)
         report = Report(self.kind, lease=lease, code=code, message=message)
-        return _reported(ledger, execution.job_id if execution else "", self.execution_id, report)
+        return _reported(uow, execution.job_id if execution else "", self.execution_id, report)
 
 
-def _reported(ledger: Ledger, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
-    execution = ledger.executions.get(execution_id)
-    if execution is None or execution.job_id != job_id or job_id not in ledger.jobs:
+def _reported(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
+    execution = uow.executions.get(execution_id)
+    if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
         refusal = Refusal("unknown_execution", "no such execution of this job is known")
-        ledger.refusals.append((job_id, report, refusal))
+        uow.refusals.append((job_id, report, refusal))
         return refusal
-    record = record_not_met if report.kind is Kind.NOT_MET else _record
-    decision = record(ledger, execution, report)
+    record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
+    decision = record(uow, execution, report)
     return decision if isinstance(decision, Refusal) else None
 
 
-def _record(ledger: Ledger, execution: Execution, report: Report) -> Decision | Refusal:
-    return ledger.record(execution.job_id, execution, report)
+def _record(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
+    return uow.record(execution.job_id, execution, report)

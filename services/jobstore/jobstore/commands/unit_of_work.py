@@ -7,23 +7,34 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from contracts.budget import Budget
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.domain.limits import flow_of
 from jobstore.domain.matching import Candidate, best, missing
-from jobstore.domain.model import Decision, Entry, Execution, Job, Kind, Refusal, Report, Stage, State, Times
+from jobstore.domain.model import (
+    Clock,
+    Decision,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Job,
+    LogEntry,
+    Refusal,
+    Report,
+    TransitionKind,
+)
 from jobstore.domain.reuse import Reusable, ReuseTerms, result_key
 from jobstore.domain.spec import Spec, assignment, request_body, spec_hash, what_is_asked
 from jobstore.domain.transitions import decide
-from servicekit.budget import Budget
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExecutionRequest:
     """What an execution is requested with, beside its job. `by_policy`: why, where nobody asked for it."""
 
     comment: str | None = None
@@ -33,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class AgentHistory:
     """Which agents had a job since it was assigned by hand, or matched; of the one that has it, the not-met verdicts.
 
     `result_hash`: of the answer that was judged last.
@@ -44,21 +55,21 @@ class Past:
     result_hash: bytes | None = None
 
 
-AS_IT_IS: Final = Asked()
+PLAIN_REQUEST: Final = ExecutionRequest()
 
 
 @dataclass(slots=True)
-class Ledger:
+class UnitOfWork:
     """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
 
-    `candidates`: the agents that jobs may be matched to, where any are; `pasts`: of jobs submitted again by policy.
+    `candidates`: the agents that jobs may be matched to, where any are; `histories`: of jobs submitted again by policy.
     `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
     where `capped` says that any queue is, and its is.
     `verdicts` and `results`: what may be reused, by key and by execution; `kept_...`: what may be from now on.
     `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
     """
 
-    times: Times
+    clock: Clock
     defaults: Policy
     breaker_terms: BreakerTerms
     troubled: bool = False
@@ -75,12 +86,12 @@ class Ledger:
     executions: dict[UUID, Execution] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     candidates: dict[str, Candidate] = field(default_factory=dict)
-    pasts: dict[str, Past] = field(default_factory=dict)
+    histories: dict[str, AgentHistory] = field(default_factory=dict)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
     moved_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
     rooms: dict[UUID, int] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
     new_jobs: set[str] = field(default_factory=set)
     changed_jobs: set[str] = field(default_factory=set)
@@ -88,11 +99,11 @@ class Ledger:
     edited: set[str] = field(default_factory=set)
     new_executions: set[UUID] = field(default_factory=set)
     changed_executions: set[UUID] = field(default_factory=set)
-    recorded: defaultdict[Kind, int] = field(default_factory=lambda: defaultdict(int))
+    recorded: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
 
     def record(self, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
         """Decide, and take over what was decided."""
-        decision = decide(self.jobs[job_id], execution, report, self.times)
+        decision = decide(self.jobs[job_id], execution, report, self.clock)
         if isinstance(decision, Refusal):
             self.refusals.append((job_id, report, decision))
             return decision
@@ -106,7 +117,7 @@ class Ledger:
             self.entries.append(decision.entry)
         if execution is not None:
             self._keep(decision, execution, report)
-        if execution is not None and execution.stage is Stage.EXECUTING and report.reused is None:
+        if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
             self._learn(execution, report)
         return decision
 
@@ -114,7 +125,10 @@ class Ledger:
         """What may be reused: a result that came for a request to a deterministic agent, a judge's own verdict."""
         at, after = (decision.job.id, decision.job.version), decision.execution
         is_new = (
-            report.kind is Kind.RESULT and report.reused is None and after is not None and after.state is not State.DONE
+            report.kind is TransitionKind.RESULT
+            and report.reused is None
+            and after is not None
+            and after.state is not ExecutionState.DONE
         )
         if is_new and execution.reuse_key is not None:
             self.kept_results[execution.reuse_key] = at
@@ -128,8 +142,8 @@ class Ledger:
     def _learn(self, execution: Execution, report: Report) -> None:
         """What a call tells of its agent."""
         before = self.breaker(execution)
-        after, now = before, self.times.now
-        if report.kind is Kind.CLAIMED:
+        after, now = before, self.clock.now
+        if report.kind is TransitionKind.CLAIMED:
             after = before.granted(execution.execution_id, now)
         elif report.answered is not None:
             after = CLOSED if report.answered else before.failed(execution.execution_id, now, self.breaker_terms)
@@ -152,7 +166,7 @@ class Ledger:
         """Add a new job, ASSIGNED with an agent; PENDING without, and matched at once where it says to whom."""
         status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
         job = Job(job_id, status, 1, agent_id=new.agent_id)
-        now = self.times.now
+        now = self.clock.now
         self.jobs[job_id] = job
         self.specs[job_id] = Spec(
             new.title,
@@ -171,9 +185,9 @@ class Ledger:
         )
         self.new_jobs.add(job_id)
         message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
-        report = Report(Kind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
-        self.recorded[Kind.CREATED] += 1
-        self.entries.append(Entry(job, JobLogStatus(status), report, None))
+        report = Report(TransitionKind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
+        self.recorded[TransitionKind.CREATED] += 1
+        self.entries.append(LogEntry(job, JobLogStatus(status), report, None))
         if new.capabilities and not new.agent_id:
             self.match(job_id)
         return self.jobs[job_id]
@@ -184,16 +198,21 @@ class Ledger:
         found = best(job_id, spec.capabilities, self.candidates.values())
         if found is None:
             why = missing(spec.capabilities, self.candidates.values())
-            self.record(job_id, None, Report(Kind.MATCHING_FAILED, code="matching_failed", message=why))
+            self.record(job_id, None, Report(TransitionKind.MATCHING_FAILED, code="matching_failed", message=why))
             return
         found.load += 1
-        self._hand(job_id, Kind.MATCHED, found.agent_id, f"matched to {found.agent_id}")
+        self._hand(job_id, TransitionKind.MATCHED, found.agent_id, f"matched to {found.agent_id}")
 
     def hand_on(self, job_id: str, agent_id: str, why: str) -> None:
         """Give the job of one agent to another."""
-        self._hand(job_id, Kind.HANDED_ON, agent_id, f"handed on from {self.jobs[job_id].agent_id} to {agent_id} {why}")
+        self._hand(
+            job_id,
+            TransitionKind.HANDED_ON,
+            agent_id,
+            f"handed on from {self.jobs[job_id].agent_id} to {agent_id} {why}",
+        )
 
-    def _hand(self, job_id: str, kind: Kind, agent_id: str, message: str) -> None:
+    def _hand(self, job_id: str, kind: TransitionKind, agent_id: str, message: str) -> None:
         request = assignment(self.specs[job_id].payload)
         report = Report(kind, agent_id=agent_id, code=kind.value, message=message, request=request)
         self.record(job_id, None, report)
@@ -203,20 +222,20 @@ class Ledger:
         spec = self.specs[job_id]
         text = spec.payload if payload is None else payload
         message = f"assigned to {agent_id}"
-        report = Report(Kind.ASSIGNED, agent_id=agent_id, request=assignment(text), message=message)
+        report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=assignment(text), message=message)
         decision = self.record(job_id, None, report)
         if isinstance(decision, Decision) and payload is not None:
             self.payloads[job_id] = payload
             self.specs[job_id] = replace(spec, payload=payload)
         return decision
 
-    def request(self, job_id: str, execution_id: UUID, asked: Asked = AS_IT_IS) -> Decision | Refusal:
+    def request(self, job_id: str, execution_id: UUID, asked: ExecutionRequest = PLAIN_REQUEST) -> Decision | Refusal:
         """Request an execution, with what it will run frozen."""
         job, spec = self.jobs[job_id], self.specs[job_id]
         agent = self.agents.get(job.agent_id or "")
         policy = spec.policy.over(agent.policy if agent else Policy()).over(self.defaults)
         not_before = max((t for t in (spec.not_before, asked.not_before) if t), default=None)
-        begins = max(self.times.now, not_before or self.times.now)
+        begins = max(self.clock.now, not_before or self.clock.now)
         execution = Execution(
             execution_id,
             job_id,
@@ -233,8 +252,8 @@ class Ledger:
         if agent is not None and agent.deterministic and self.reuse.result_age_s:
             execution.reuse_key = result_key(agent.id, agent.updated_at, what_is_asked(job, spec, asked.comment))
         body = request_body(job, spec, execution, asked.comment)
-        report = Report(Kind.REQUESTED, request=body, message=_requested(execution, asked))
-        refusal = self.hindered(job, asked)
+        report = Report(TransitionKind.REQUESTED, request=body, message=_requested(execution, asked))
+        refusal = self.find_obstacle(job, asked)
         if refusal is not None:
             self.refusals.append((job_id, report, refusal))
             return refusal
@@ -243,7 +262,7 @@ class Ledger:
             self.may_wait[spec.tenant] -= 1
         return decision
 
-    def hindered(self, job: Job, asked: Asked) -> Refusal | None:
+    def find_obstacle(self, job: Job, asked: ExecutionRequest) -> Refusal | None:
         """Why no execution of a job, as it would stand then, may be requested, whatever else its status says."""
         spec, agent = self.specs[job.id], self.agents.get(job.agent_id or "")
         if job.status is JobStatus.PENDING and spec.capabilities:
@@ -264,7 +283,7 @@ class Ledger:
 
     def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
         """Keep the answer that an execution id was given, so that it is never another one."""
-        self.put(Execution(execution_id, job_id or "", state=State.DONE, answer=code))
+        self.put(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=code))
 
     def written(self) -> None:
         """Forget the changes: they stand in the database now."""
@@ -277,7 +296,7 @@ class Ledger:
 
     def queue_again(self, execution: Execution) -> None:
         """What was offered and cannot be taken goes back, to be offered where there is room."""
-        self.put(replace(execution, state=State.QUEUED, due_at=self.times.now))
+        self.put(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
 
     def view(self, job_id: str) -> dict[str, Any]:
         """The job as its doors show it: the fields of contracts' Job, with the payload as JSON text."""
@@ -307,7 +326,7 @@ class Ledger:
             "spent_tokens": job.spent_tokens,
             "live": job.live,
             "created_at": spec.created_at,
-            "updated_at": self.times.now if changed else spec.updated_at,
+            "updated_at": self.clock.now if changed else spec.updated_at,
         }
 
 
@@ -316,6 +335,6 @@ def new_id() -> str:
     return str(uuid4())
 
 
-def _requested(execution: Execution, asked: Asked) -> str:
+def _requested(execution: Execution, asked: ExecutionRequest) -> str:
     said = f"submission {execution.submission} was requested"
     return f"{said} {asked.by_policy}" if asked.by_policy else said

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 
@@ -100,7 +100,7 @@ _OFFER: Final = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class Offers:
     """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: once something ends.
 
     `again_in_s`: when a rate allows more at the earliest.
@@ -113,7 +113,7 @@ class Offered:
 
 
 @dataclass(slots=True)
-class Allowed:
+class Capacity:
     """How many more may run under each name, and which limit's rate each name is under: (rate, period in s)."""
 
     free: dict[str, int] = field(default_factory=dict)
@@ -121,20 +121,20 @@ class Allowed:
 
 
 @dataclass(slots=True)
-class Turns:
+class FairQueue:
     """Remembers how far each tenant has come."""
 
     shares: Shares = field(default_factory=Shares)
     depth: int = DEPTH_FIRST
 
-    async def offer(self, connection: AsyncConnection, most: int, terms: OfferTerms) -> Offered:
+    async def offer(self, connection: AsyncConnection, most: int, terms: OfferTerms) -> Offers:
         """Mark as offered whose turn it is, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
-        about = {"stage": Stage.EXECUTING.value, "most": most, "depth": self.depth, **asdict(terms)}
+        about = {"stage": ExecutionStage.EXECUTING.value, "most": most, "depth": self.depth, **asdict(terms)}
         rows = (await connection.execute(_HEADS, about)).all()
         first, flows = rows[0], _flows(rows, self.depth)
         if not flows:
-            return Offered(held_back=not first.free)
+            return Offers(held_back=not first.free)
         self.depth = max(2, 2 * first.free // len(flows))
         allowed = await self._allowed(connection, first, flows)
         picked, more = pick(flows, allowed.free, self.shares, first.free)
@@ -145,15 +145,15 @@ class Turns:
         if allowed.rates:
             await _start(connection, first.now, allowed.rates, flows, marked)
         rates = [rate for name, rate in allowed.rates.items() if allowed.free.get(name, 1) <= 0]
-        return Offered(
+        return Offers(
             [marked[i] for i in picked if i in marked],
             bool(marked) and (more or len(picked) == most),
             len(picked) < sum(len(flow.heads) for flow in flows),
             min((period_s / PERIOD_PARTS for _, period_s in rates), default=None),
         )
 
-    async def _allowed(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Allowed:
-        allowed = Allowed()
+    async def _allowed(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Capacity:
+        allowed = Capacity()
         if first.limited:
             await self._limit(connection, allowed, first.now, flows)
         if first.troubled:
@@ -163,7 +163,9 @@ class Turns:
                 allowed.free[name] = min(allowed.free.get(name, 1), int(row.one))
         return allowed
 
-    async def _limit(self, connection: AsyncConnection, allowed: Allowed, now: datetime, flows: Sequence[Flow]) -> None:
+    async def _limit(
+        self, connection: AsyncConnection, allowed: Capacity, now: datetime, flows: Sequence[Flow]
+    ) -> None:
         names = {name for flow in flows for name in flow.limits}
         asked = {"names": sorted(names | set(map(wildcard, names)))}
         rows = {row.name: row for row in await connection.execute(_LIMITS, asked)}

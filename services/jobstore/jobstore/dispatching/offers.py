@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore.domain.model import Stage, State
+from jobstore.domain.model import ExecutionStage, ExecutionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ _RESULTS: Final = text(
 
 
 async def offer(
-    connection: AsyncConnection, stage: Stage, state: State, most: int, terms: OfferTerms
+    connection: AsyncConnection, stage: ExecutionStage, state: ExecutionState, most: int, terms: OfferTerms
 ) -> list[Row[Any]]:
     """Mark what is due as offered, by priority; of what is QUEUED no more than the workers have room for."""
     parameters = {"stage": stage.value, "state": state.value, "most": most, **asdict(terms)}

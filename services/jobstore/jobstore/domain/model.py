@@ -10,19 +10,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts.budget import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.reuse import Reusable
-from servicekit.budget import Budget
 
 
-class Stage(StrEnum):
+class ExecutionStage(StrEnum):
     """What an execution is about now: its life is twice the same thing."""
 
     EXECUTING = "EXECUTING"
     JUDGING = "JUDGING"
 
 
-class State(StrEnum):
+class ExecutionState(StrEnum):
     """Where an execution stands within its stage: OFFERED is dispatched or awaiting a judge, LEASED is being done."""
 
     QUEUED = "QUEUED"
@@ -31,7 +31,7 @@ class State(StrEnum):
     DONE = "DONE"
 
 
-class Kind(StrEnum):
+class TransitionKind(StrEnum):
     """What is reported, asked for, or noticed."""
 
     CREATED = "created"
@@ -91,8 +91,8 @@ class Execution:
 
     execution_id: UUID
     job_id: str
-    stage: Stage = Stage.EXECUTING
-    state: State = State.QUEUED
+    stage: ExecutionStage = ExecutionStage.EXECUTING
+    state: ExecutionState = ExecutionState.QUEUED
     attempt: int = 0
     lease: int = 0
     seq: int = 0
@@ -146,7 +146,7 @@ class Report:
     `judge`: who gave a verdict, where it may be reused. `reused`: the result of another call, instead of one.
     """
 
-    kind: Kind
+    kind: TransitionKind
     lease: int = 0
     seq: int = 0
     code: str | None = None
@@ -169,7 +169,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Entry:
+class LogEntry:
     """A row to add to the job's log, and the job as it stands after it."""
 
     job: Job
@@ -195,11 +195,11 @@ class Decision:
 
     job: Job
     execution: Execution | None
-    entry: Entry | None = None
+    entry: LogEntry | None = None
 
 
 @dataclass(slots=True)
-class Times:
+class Clock:
     """The database's clock, and the terms counted from it, in seconds."""
 
     now: datetime

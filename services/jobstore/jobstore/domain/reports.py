@@ -6,15 +6,15 @@ from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
 from contracts.resources import Usage, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 
 KINDS = {
-    ReportKind.CALL_BEGUN: Kind.CALL_BEGUN,
-    ReportKind.PROGRESS: Kind.PROGRESS,
-    ReportKind.CALL_FAILED: Kind.CALL_FAILED,
-    ReportKind.ATTEMPT_FAILED: Kind.ATTEMPT_FAILED,
-    ReportKind.FAILED: Kind.FAILED,
-    ReportKind.DECLINED: Kind.DECLINED,
+    ReportKind.CALL_BEGUN: TransitionKind.CALL_BEGUN,
+    ReportKind.PROGRESS: TransitionKind.PROGRESS,
+    ReportKind.CALL_FAILED: TransitionKind.CALL_FAILED,
+    ReportKind.ATTEMPT_FAILED: TransitionKind.ATTEMPT_FAILED,
+    ReportKind.FAILED: TransitionKind.FAILED,
+    ReportKind.DECLINED: TransitionKind.DECLINED,
 }
 
 

@@ -3,8 +3,8 @@
 How much there is at a time is in no entry: it is sampled beside, and the most of a minute and of an hour is kept.
 """
 
-import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,12 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from servicekit.errors import TransientError
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ _ENDS: Final = {
     "RESUBMISSION_REQUIRED": "resubmission_required",
     "CANCELLED": "cancelled",
 }
-_ENDS_NOTHING: Final = frozenset({Kind.EDITED, Kind.RESULT})
+_ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT})
 
 
 @dataclass(slots=True)
@@ -104,14 +103,14 @@ class Counts:
         counted = _counted_as(row)
         if counted is not None:
             self.sums[counted] = self.sums.get(counted, 0) + 1
-        if row.asked_at is not None and row.kind == Kind.CLAIMED and row.attempt == 1:
+        if row.asked_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
             _count(self.waits, (row.created_at - row.asked_at).total_seconds())
         elif row.asked_at is not None and counted not in {None, "cancelled"}:
             _count(self.durations, (row.created_at - row.asked_at).total_seconds())
 
 
 def _counted_as(row: Any) -> str | None:
-    if row.kind == Kind.CREATED:
+    if row.kind == TransitionKind.CREATED:
         return "created"
     return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
 
@@ -132,23 +131,20 @@ class Rollups:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.wake = asyncio.Event()
+        self._forget_at = 0.0
 
     async def run(self) -> None:
         """Count for ever, behind what is published."""
-        loop = asyncio.get_running_loop()
-        forget_at = 0.0
-        while True:
-            try:
-                await self.sample()
-                while await self.count():
-                    await self.sample()
-                if loop.time() >= forget_at:
-                    await self.forget()
-                    forget_at = loop.time() + FORGET_EVERY_S
-            except TransientError as error:
-                log.warning("counting waits", extra={"code": error.code, "reason": str(error)})
-            await woken(self.wake, POLL_S)
+        await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S)
+
+    async def _sample_and_count(self) -> bool:
+        await self.sample()
+        if await self.count():
+            return True
+        if time.monotonic() >= self._forget_at:
+            await self.forget()
+            self._forget_at = time.monotonic() + FORGET_EVERY_S
+        return False
 
     async def count(self) -> bool:
         """Count the next entries; whether there may be more."""

@@ -1,7 +1,6 @@
 """Tries again to find agents for the jobs that wait for one: whenever agents change, and now and then."""
 
 import asyncio
-import logging
 from typing import Final
 
 from jobstore.commands.base import Command
@@ -10,10 +9,7 @@ from jobstore.domain.matching import best, missing
 from jobstore.runner import CommandRunner
 from jobstore.storage import candidates
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
-from servicekit.process.runtime import woken
-
-log = logging.getLogger(__name__)
+from servicekit.process.runtime import run_forever
 
 CHUNK: Final = 500
 #: A job that was created while its agent was registered, and saw it not, waits so long.
@@ -30,12 +26,7 @@ class Matcher:
 
     async def run(self) -> None:
         """Try again, for ever; woken by each commit that changes an agent."""
-        while True:
-            try:
-                await self.match()
-            except TransientError as error:
-                log.warning("matcher waits", extra={"code": error.code, "reason": str(error)})
-            await woken(self.wake, POLL_S)
+        await run_forever(self.match, name="matcher", every_s=POLL_S, wake=self.wake)
 
     async def match(self) -> None:
         """Try once to find an agent for every job that waits for one."""

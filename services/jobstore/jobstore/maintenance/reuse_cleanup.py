@@ -1,16 +1,17 @@
 """Forget what is too old to be reused, and the oldest of too much."""
 
-import asyncio
+from typing import Final
 
 from jobstore.domain.reuse import ReuseTerms
-from jobstore.maintenance.sweeper import FORGET_PERIOD_S, log
 from jobstore.storage import reusable
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
+from servicekit.process.runtime import run_forever
+
+PERIOD_S: Final = 10.0
 
 
-class Forgetting:
-    """Keeps what may be reused bounded, in number and in age."""
+class ReuseCleanup:
+    """Keep what may be reused bounded, in number and in age."""
 
     def __init__(self, database: Database, terms: ReuseTerms) -> None:
         self._database = database
@@ -18,15 +19,12 @@ class Forgetting:
 
     async def run(self) -> None:
         """Forget, for ever."""
-        while True:
-            try:
-                while await self.forget() == reusable.FORGOTTEN_AT_ONCE:
-                    pass
-            except TransientError as error:
-                log.warning("nothing is forgotten", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(FORGET_PERIOD_S)
+        await run_forever(self._forget_some, name="reuse cleanup", every_s=PERIOD_S)
+
+    async def _forget_some(self) -> bool:
+        return await self.forget() == reusable.FORGOTTEN_AT_ONCE
 
     async def forget(self) -> int:
-        """Forget some, once; how many."""
+        """Forget some of it. Return how many entries."""
         async with self._database.transaction() as connection:
             return await reusable.forget(connection, self._terms)

@@ -1,23 +1,15 @@
-"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own.
+"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own."""
 
-And forgets what is too old to be reused.
-"""
-
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 
-from jobstore.domain.model import Kind, Stage
+from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
-
-log = logging.getLogger(__name__)
+from servicekit.process.runtime import run_forever
 
 BATCH_MAX = 500
-FORGET_PERIOD_S = 10.0
 
 
 class Sweeper:
@@ -38,23 +30,18 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep, for ever."""
-        while True:
-            try:
-                await self.sweep()
-            except TransientError as error:
-                log.warning("sweeper waits", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(self._period_s)
+        await run_forever(self.sweep, name="sweeper", every_s=self._period_s)
 
     async def sweep(self) -> None:
         """Act once on what has lapsed or is out of time."""
         async with self._database.transaction() as connection:
             late = await leases.overdue(connection, BATCH_MAX)
-            lapsed = [row for stage in Stage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
+            lapsed = [row for stage in ExecutionStage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
         if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
             return
-        await self._runner.notice(Kind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        await self._runner.notice(Kind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+        await self._runner.notice(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._runner.notice(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

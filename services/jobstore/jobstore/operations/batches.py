@@ -15,7 +15,7 @@ from contracts.views import Batch, BatchItem
 from jobstore.domain.spec import spec_hash
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
-from jobstore.operations.worker import Operator
+from jobstore.operations.worker import OperationWorker
 from jobstore.storage.database import Database
 
 BATCH_MAX: Final = 10_000
@@ -25,7 +25,7 @@ _BATCHES: Final = UUID("a8f1c8a0-6c0c-5e0e-8a53-0c1f6f0d7b21")
 class Batches:
     """Accept batches, and tell how they stand."""
 
-    def __init__(self, database: Database, operator: Operator) -> None:
+    def __init__(self, database: Database, operator: OperationWorker) -> None:
         self._database = database
         self._operator = operator
 

@@ -5,7 +5,6 @@ changes nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,17 +16,15 @@ from contracts.resources import NewJob, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import Asked
+from jobstore.commands.unit_of_work import ExecutionRequest
 from jobstore.domain.limits import batch_limit
 from jobstore.operations import repository
 from jobstore.operations.repository import Answered, Item, execution_of
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError, TransientError
-from servicekit.process.runtime import woken
-
-log = logging.getLogger(__name__)
+from servicekit.errors import PermanentError
+from servicekit.process.runtime import run_forever
 
 #: Items that are asked for at once; what others ask for meanwhile comes between.
 ITEMS_MAX = 200
@@ -39,7 +36,7 @@ LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedOperation:
     """An operation on which nobody else works now. `about` says who asked for what becomes of it, and why."""
 
     id: UUID
@@ -48,8 +45,8 @@ class Taken:
     about: Mapping[str, str]
 
 
-def _execution(taken: Taken, item: Item) -> Command:
-    asked = Asked(batch_id=taken.id)
+def _execution(taken: ClaimedOperation, item: Item) -> Command:
+    asked = ExecutionRequest(batch_id=taken.id)
     execution = ExecuteJob(item.job_id, execution_of(taken.id, item.job_id), chosen=True, asked=asked)
     if item.spec is None:
         return execution
@@ -57,10 +54,10 @@ def _execution(taken: Taken, item: Item) -> Command:
 
 
 #: What an item of each kind of operation asks for.
-COMMANDS: Final[Mapping[str, Callable[[Taken, Item], Command]]] = {"execute": _execution}
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command]]] = {"execute": _execution}
 
 
-class Operator:
+class OperationWorker:
     """Does operations chunk by chunk. Any number of processes may: whoever takes a chunk is left alone with it."""
 
     def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_MAX) -> None:
@@ -71,15 +68,13 @@ class Operator:
 
     async def run(self) -> None:
         """Go on, for ever; woken by whatever is asked of an operation, and by each execution that ends."""
-        while True:
-            try:
-                more = await self.work()
-            except TransientError as error:
-                log.warning("operations wait", extra={"code": error.code, "reason": str(error)})
-                more = False
-            if not more:
-                await asyncio.sleep(REST_S)
-                await woken(self.wake, POLL_S)
+        await run_forever(self._work_or_rest, name="operations", every_s=POLL_S, wake=self.wake)
+
+    async def _work_or_rest(self) -> bool:
+        more = await self.work()
+        if not more:
+            await asyncio.sleep(REST_S)
+        return more
 
     async def work(self) -> bool:
         """Do one chunk of one operation, and note what has ended; whether there may be more to do."""
@@ -107,7 +102,7 @@ class Operator:
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _go_on(self, taken: Taken) -> None:
+    async def _go_on(self, taken: ClaimedOperation) -> None:
         async with self._database.session() as session:
             items = await repository.next_items(session, taken.id, self._items_max)
         if taken.state is OperationState.CANCELLING:
@@ -117,7 +112,7 @@ class Operator:
         results = await self._runner.submit.run(commands)
         await self._answer(taken, [_answered(taken, *pair) for pair in zip(items, results, strict=True)])
 
-    async def _cancel(self, taken: Taken, items: Sequence[Item]) -> None:
+    async def _cancel(self, taken: ClaimedOperation, items: Sequence[Item]) -> None:
         """Cancel the executions of items that nobody may have asked for yet, then what is live, and then it is done."""
         async with self._database.session() as session:
             live = [] if items else await repository.live(session, taken.id, self._items_max)
@@ -131,17 +126,17 @@ class Operator:
                 await limits.drop(connection, batch_limit(taken.id))
                 await repository.cancelled(connection, taken.id)
 
-    async def _answer(self, taken: Taken, answers: Sequence[Answered]) -> None:
+    async def _answer(self, taken: ClaimedOperation, answers: Sequence[Answered]) -> None:
         async with self._database.transaction() as connection:
             await repository.answer(connection, taken.id, answers)
 
 
-def _taken(row: Any) -> Taken:
+def _taken(row: Any) -> ClaimedOperation:
     about = row.about if isinstance(row.about, dict) else from_json(row.about)
-    return Taken(row.id, row.kind, OperationState(row.state), about)
+    return ClaimedOperation(row.id, row.kind, OperationState(row.state), about)
 
 
-def _answered(taken: Taken, item: Item, result: Any) -> Answered:
+def _answered(taken: ClaimedOperation, item: Item, result: Any) -> Answered:
     if isinstance(result, PermanentError):
         return Answered(item.item, None, result.code, str(result))
     return Answered(item.item, execution_of(taken.id, item.job_id))

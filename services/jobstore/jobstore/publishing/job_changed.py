@@ -11,7 +11,7 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.identity import fact_id
 from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from servicekit.kafka.publisher import Headers, Outgoing
 
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
@@ -72,7 +72,7 @@ def job_changed(row: Any) -> Outgoing:
         "updated_at": row.created_at,
     }
     payload = payload_of(row.request) if row.version == 1 else None
-    if row.kind == Kind.EDITED:
+    if row.kind == TransitionKind.EDITED:
         payload = members(row.request)["payload"]
     if payload is not None:
         job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
@@ -85,7 +85,7 @@ def job_changed(row: Any) -> Outgoing:
         job=_joined(job_part, labels=then["labels"], policy=then["policy"], payload=payload),
         agent=row.agent,
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
-        requested=_requested(row) if row.kind == Kind.REQUESTED else None,
+        requested=_requested(row) if row.kind == TransitionKind.REQUESTED else None,
     )
     headers = _headers(row.id, JobChanged.type, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)

@@ -23,7 +23,7 @@ from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, PUBLISHED
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
-from servicekit.process.runtime import woken
+from servicekit.process.runtime import run_forever, wait_for_wake
 
 log = logging.getLogger(__name__)
 
@@ -111,14 +111,15 @@ class Relay:
 
     async def run(self) -> None:
         """Relay while leading, for ever."""
-        while True:
-            try:
-                await self._lead()
-            except TransientError as error:
-                log.warning("relay waits", extra={"code": error.code, "reason": str(error)})
-                if error.code == "kafka_unavailable":
-                    await self._make_topics()  # a broker that came back empty has none
-            await asyncio.sleep(POLL_S)
+        await run_forever(self._try_to_lead, name="relay", every_s=POLL_S)
+
+    async def _try_to_lead(self) -> None:
+        try:
+            await self._lead()
+        except TransientError as error:
+            if error.code == "kafka_unavailable":
+                await self._make_topics()  # a broker that came back empty has none
+            raise
 
     async def _lead(self) -> None:
         """Hold the lock on a session of its own: it is free again whenever this process is gone."""
@@ -144,7 +145,7 @@ class Relay:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
             if not await self.relay(session):
-                await woken(self.wake, POLL_S if self._pending is None else 0.005)
+                await wait_for_wake(self.wake, POLL_S if self._pending is None else 0.005)
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,7 @@ from jobstore.errors import UnknownCursorError
 from jobstore.reads.job_logs import get_cursors, get_published_cursor, list_changes
 from jobstore.reads.jobs import list_jobs_after
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
-
-log = logging.getLogger(__name__)
+from servicekit.process.runtime import run_forever
 
 POLL_S = 2.0
 PAGE = 200
@@ -28,13 +25,11 @@ class Watches:
 
     async def run(self) -> None:
         """Look now and then, for ever: a notification may be lost with its connection."""
-        while True:
-            try:
-                async with self._database.session() as session:
-                    self.follow(await get_published_cursor(session))
-            except TransientError as error:
-                log.warning("watches wait", extra={"code": error.code, "reason": str(error)})
-            await asyncio.sleep(POLL_S)
+        await run_forever(self._look, name="watches", every_s=POLL_S)
+
+    async def _look(self) -> None:
+        async with self._database.session() as session:
+            self.follow(await get_published_cursor(session))
 
     def follow(self, published: int) -> None:
         """Everything up to this cursor is published."""

@@ -13,7 +13,7 @@ from contracts.jsontext import members
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
 from jobstore.domain.limits import agent_limit
-from jobstore.domain.model import Kind, Stage, State
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import feedback_of
 from jobstore.domain.spec import text_hash
 from jobstore.storage import sql, tables
@@ -226,11 +226,11 @@ def _job_change(one: Fact) -> _Row:
         "progress_message": event.job.progress_message,
         "updated_at": log.created_at,
     }
-    if event.kind == Kind.ASSIGNED:
+    if event.kind == TransitionKind.ASSIGNED:
         change |= {"not_met": 0, "feedback": None, "payload": members(one.log["request_payload"])["payload"]}
-    if event.kind == Kind.EDITED:
+    if event.kind == TransitionKind.EDITED:
         change |= _asks_for(one)
-    if event.kind == Kind.NOT_MET:
+    if event.kind == TransitionKind.NOT_MET:
         verdict = Verdict.model_validate(log.response_payload["verdict"])
         change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
     if log.spent_usd is not None or log.spent_tokens is not None:
@@ -250,8 +250,8 @@ def _new_execution(one: Fact) -> _Row:
     return {
         "execution_id": log.execution_id,
         "job_id": event.job_id,
-        "stage": Stage.EXECUTING.value,
-        "state": State.QUEUED.value,
+        "stage": ExecutionStage.EXECUTING.value,
+        "state": ExecutionState.QUEUED.value,
         **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent"), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
@@ -272,12 +272,12 @@ def _execution_change(one: Fact) -> _Row:
     """As it stands after the fact; None is what the fact does not say."""
     event, log = one.event, one.event.log
     change: _Row = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
-    if event.kind == Kind.RESULT:
+    if event.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
         change["result_hash"] = text_hash(members(one.log["response_payload"])["result"])
-        change["stage"] = Stage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
+        change["stage"] = ExecutionStage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
     if _concludes(event):
-        change |= {"state": State.DONE.value, "answer": log.status.lower()}
+        change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
     return change
 
 
@@ -286,7 +286,7 @@ _ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatu
 
 def _concludes(event: JobChanged) -> bool:
     """Whether an execution ended; the late result of a cancelled one ends nothing."""
-    return event.log.execution_id is not None and event.kind != Kind.RESULT and event.log.status in _ENDS
+    return event.log.execution_id is not None and event.kind != TransitionKind.RESULT and event.log.status in _ENDS
 
 
 def _log(one: Fact) -> _Row:

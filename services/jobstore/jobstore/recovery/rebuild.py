@@ -18,14 +18,14 @@ from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.domain.model import Kind, Refusal, Report, State
+from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
-from servicekit.retry import by_size
+from servicekit.retry import chunk_by_size
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Rebuild:
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         jobs = Projection(connection)
         async for records in history.read(offsets):
-            for batch in by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
+            for batch in chunk_by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._job_fact(record)) is not None])
                 if len(jobs.ahead) > GAPS_MAX:
                     raise _gaps(jobs)
@@ -153,16 +153,16 @@ class Rebuild:
     async def _queue_live(self, connection: AsyncConnection) -> None:
         """Queue again what was live, or end it where its agent must not be called twice."""
         repository = Repository(connection)
-        about = {"done": State.DONE.value, "most": BATCH, "after": _FIRST}
+        about = {"done": ExecutionState.DONE.value, "most": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, about)).all():
             ids = [row.execution_id for row in rows]
-            ledger = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
+            uow = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
             for execution_id, job_id in rows:
-                execution = ledger.executions[execution_id]
-                decision = ledger.record(job_id, execution, Report(Kind.REBUILT, lease=execution.lease))
+                execution = uow.executions[execution_id]
+                decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
                 if not isinstance(decision, Refusal):
                     self._seen["queued" if decision.entry is None else "failed"] += 1
-            await repository.flush(ledger)
+            await repository.flush(uow)
             about["after"] = ids[-1]
 
     def _progress(self, topic: str, records: int) -> None:

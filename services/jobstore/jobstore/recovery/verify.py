@@ -9,7 +9,7 @@ from sqlalchemy import Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.config import VerifySettings
-from jobstore.domain.model import Kind
+from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
@@ -124,12 +124,12 @@ class Verify:
         if rebuilt is None:
             return False
         if live is None:
-            return compared.table is tables.job_logs and rebuilt["kind"] == Kind.REBUILT
+            return compared.table is tables.job_logs and rebuilt["kind"] == TransitionKind.REBUILT
         differing = {name for name in compared.columns if rebuilt[name] != live[name]}
         if not differing <= ENDED.get(compared.name, frozenset()):
             return False
         job_id = rebuilt["id" if compared.table is tables.jobs else "job_id"]
-        ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, {"job_id": job_id, "kind": Kind.REBUILT.value})
+        ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, {"job_id": job_id, "kind": TransitionKind.REBUILT.value})
         if ended:
             self.ended.add(job_id)
         return bool(ended)

@@ -7,8 +7,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
-from jobstore.commands.resubmission import TELLING, past_of
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.resubmission import TELLING, history_of
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.storage import row_mapping
 
@@ -36,7 +36,7 @@ _WAITING: Final = text(
     FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :most
     """,
 )
-_PASTS: Final = text(
+_HISTORIES: Final = text(
     """
     SELECT l.job_id, l.kind, l.agent_id, e.result_hash
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
@@ -45,11 +45,11 @@ _PASTS: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, ledger: Ledger, needs: Collection[str]) -> None:
+async def load(connection: AsyncConnection, uow: UnitOfWork, needs: Collection[str]) -> None:
     """Add the agents that have any of these capabilities."""
     for agent, candidate in await with_any(connection, needs, LOAD_MAX):
-        ledger.agents[agent.id] = agent
-        ledger.candidates[agent.id] = candidate
+        uow.agents[agent.id] = agent
+        uow.candidates[agent.id] = candidate
 
 
 async def with_any(
@@ -67,10 +67,10 @@ async def waiting(connection: AsyncConnection, after: str, most: int) -> Sequenc
     return (await connection.execute(_WAITING, {"after": after, "most": most})).all()
 
 
-async def load_pasts(connection: AsyncConnection, ledger: Ledger, job_ids: Iterable[str]) -> None:
+async def load_histories(connection: AsyncConnection, uow: UnitOfWork, job_ids: Iterable[str]) -> None:
     """Add what the logs say of these jobs' agents and verdicts."""
     told: dict[str, list[Any]] = {job_id: [] for job_id in job_ids}
     about = {"ids": sorted(told), "kinds": [kind.value for kind in TELLING]}
-    for row in await connection.execute(_PASTS, about):
+    for row in await connection.execute(_HISTORIES, about):
         told[row.job_id].append(row)
-    ledger.pasts.update({job_id: past_of(rows) for job_id, rows in told.items()})
+    uow.histories.update({job_id: history_of(rows) for job_id, rows in told.items()})

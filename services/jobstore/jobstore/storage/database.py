@@ -18,7 +18,7 @@ from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import until_answered
+from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +49,20 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end, rolled back on an error."""
-        with translated():
+        with translate_errors():
             async with self.engine.begin() as connection:
                 yield connection
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
         """A connection to keep, each statement a transaction of its own."""
-        with translated():
+        with translate_errors():
             async with self.engine.connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def migrate(self) -> None:
         """Bring the tables up to date; of several processes that start at once, one does it."""
-        await until_answered(self._migrate, on="postgres")
+        await retry_transient(self._migrate, on="postgres")
 
     async def _migrate(self) -> None:
         async with self.transaction() as connection:
@@ -106,7 +106,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def translated() -> Any:
+def translate_errors() -> Any:
     """Tell errors that pass by themselves from those that never will."""
     try:
         yield

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobstore.domain.model import Stage
+from jobstore.domain.model import ExecutionStage
 
 _RENEW: Final = text(
     """
@@ -25,7 +25,7 @@ _RENEW: Final = text(
 async def renew(
     connection: AsyncConnection,
     owner: UUID,
-    stage: Stage,
+    stage: ExecutionStage,
     leases: Sequence[tuple[UUID, int]],
     lease_s: float,
 ) -> set[tuple[UUID, int]]:
@@ -58,7 +58,7 @@ _OVERDUE: Final = text(
 )
 
 
-async def lapsed(connection: AsyncConnection, stage: Stage, most: int) -> Sequence[Row[Any]]:
+async def lapsed(connection: AsyncConnection, stage: ExecutionStage, most: int) -> Sequence[Row[Any]]:
     """Leases that were not renewed in time."""
     return (await connection.execute(_LAPSED, {"stage": stage.value, "most": most})).all()
 

@@ -1,16 +1,17 @@
 """All SQL that decides, records and queues; listings are in `queries`."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Policy
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.granting import Grant
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.domain.model import Stage, State, Times
+from jobstore.domain.model import Clock, ExecutionStage, ExecutionState
 from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
 from jobstore.storage.notifications import CHANNEL, Wake, notify
 
@@ -107,7 +108,7 @@ class Repository:
         terms: tuple[float, float],
         defaults: Policy,
         breaker_terms: BreakerTerms,
-    ) -> Ledger:
+    ) -> UnitOfWork:
         """Lock jobs in the order of their ids, and then executions, those live among the jobs' included."""
         jobs = {}
         if job_ids:
@@ -117,8 +118,8 @@ class Repository:
         locked = (await self._connection.execute(_LOCK_EXECUTIONS, {"ids": sorted(ids)})).all()
         last = locked[-1]
         executions = {row.execution_id: row_mapping.execution(row) for row in locked if row.execution_id is not None}
-        return Ledger(
-            Times(last.now, *terms),
+        return UnitOfWork(
+            Clock(last.now, *terms),
             defaults,
             breaker_terms,
             last.troubled,
@@ -132,88 +133,88 @@ class Repository:
         """Let no limit change until the commit; before anything is locked."""
         await limits.shared(self._connection)
 
-    async def limits_held_late(self, ledger: Ledger) -> bool:
+    async def limits_held_late(self, uow: UnitOfWork) -> bool:
         """The same after rows were locked; False: limits are being changed."""
         now = await limits.shared_late(self._connection)
         if now is not None:
-            ledger.limits, ledger.capped = frozenset(now.limits or ()), now.capped
+            uow.limits, uow.capped = frozenset(now.limits or ()), now.capped
         return now is not None
 
-    async def load_candidates(self, ledger: Ledger, needs: Collection[str]) -> None:
+    async def load_candidates(self, uow: UnitOfWork, needs: Collection[str]) -> None:
         """Add the agents that jobs with these capabilities may be matched to."""
-        await candidates.load(self._connection, ledger, needs)
+        await candidates.load(self._connection, uow, needs)
 
-    async def load_pasts(self, ledger: Ledger, job_ids: Collection[str]) -> None:
+    async def load_histories(self, uow: UnitOfWork, job_ids: Collection[str]) -> None:
         """Add who had these jobs, and how it was judged."""
-        await candidates.load_pasts(self._connection, ledger, job_ids)
+        await candidates.load_histories(self._connection, uow, job_ids)
 
-    async def load_room(self, ledger: Ledger, tenants: Collection[str]) -> None:
+    async def load_room(self, uow: UnitOfWork, tenants: Collection[str]) -> None:
         """Add how many executions of these tenants may still wait."""
-        ledger.may_wait = await limits.may_wait(self._connection, tenants)
+        uow.may_wait = await limits.may_wait(self._connection, tenants)
 
-    async def lock_circuits(self, ledger: Ledger, agent_ids: Collection[str]) -> None:
+    async def lock_circuits(self, uow: UnitOfWork, agent_ids: Collection[str]) -> None:
         """Add the circuits of agents, locked after all jobs and executions."""
-        ledger.stored_circuits = await circuits.lock(self._connection, agent_ids)
-        ledger.circuits = dict(ledger.stored_circuits)
+        uow.stored_circuits = await circuits.lock(self._connection, agent_ids)
+        uow.circuits = dict(uow.stored_circuits)
 
     async def jobs_of(self, execution_ids: Iterable[UUID]) -> list[str]:
         """The jobs of executions that are known."""
         return list(await self._connection.scalars(_JOBS_OF, {"ids": list(execution_ids)}))
 
-    async def load(self, ledger: Ledger, job_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
+    async def load(self, uow: UnitOfWork, job_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
         """Add the texts of jobs, and agents, to what is locked."""
         if ids := sorted(set(job_ids)):
             for row in await self._connection.execute(_SPECS, {"ids": ids}):
-                ledger.specs[row.id] = row_mapping.spec(row)
+                uow.specs[row.id] = row_mapping.spec(row)
         if ids := sorted(set(agent_ids)):
             for row in await self._connection.execute(_AGENTS, {"ids": ids}):
-                ledger.agents[row.id] = row_mapping.agent(row)
+                uow.agents[row.id] = row_mapping.agent(row)
 
-    async def flush(self, ledger: Ledger) -> None:
+    async def flush(self, uow: UnitOfWork) -> None:
         """Write everything that was decided."""
-        if ledger.new_jobs:
-            rows = [row_mapping.new_job_row(ledger, job_id) for job_id in sorted(ledger.new_jobs)]
+        if uow.new_jobs:
+            rows = [row_mapping.new_job_row(uow, job_id) for job_id in sorted(uow.new_jobs)]
             await self._connection.execute(_INSERT_JOBS, sql.arrays(row_mapping.NEW_JOB, "u", rows))
-        if ledger.new_executions:
-            executions = [ledger.executions[i] for i in ledger.new_executions]
+        if uow.new_executions:
+            executions = [uow.executions[i] for i in uow.new_executions]
             rows = [row_mapping.execution_row(execution, row_mapping.EXECUTION) for execution in executions]
             await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(row_mapping.EXECUTION, "u", rows))
             refused = [e.execution_id for e in executions if e.request_version is None]
             await facts.tell_refusals(self._connection, refused)
-        if not (ledger.entries or ledger.changed_executions or ledger.changed_jobs):
+        if not (uow.entries or uow.changed_executions or uow.changed_jobs):
             return
         moving = {"execution_id": "uuid"} | row_mapping.MOVING
-        moved = [ledger.executions[i] for i in ledger.new_executions | ledger.changed_executions]
-        queued = any(execution.state is State.QUEUED for execution in moved)
-        freed = any(execution.stage is Stage.JUDGING or execution.state is State.DONE for execution in moved)
-        wake = Wake.RECORDED if ledger.entries else Wake.NOTHING
+        moved = [uow.executions[i] for i in uow.new_executions | uow.changed_executions]
+        queued = any(execution.state is ExecutionState.QUEUED for execution in moved)
+        freed = any(
+            execution.stage is ExecutionStage.JUDGING or execution.state is ExecutionState.DONE for execution in moved
+        )
+        wake = Wake.RECORDED if uow.entries else Wake.NOTHING
         wake |= Wake.QUEUED if queued else Wake.NOTHING
         wake |= Wake.FREED if freed else Wake.NOTHING
         parameters = {
-            "now": ledger.times.now,
+            "now": uow.clock.now,
             "wake": wake.payload,
-            **sql.arrays(
-                row_mapping.JOB, "j", [row_mapping.job_row(ledger, i) for i in ledger.changed_jobs - ledger.new_jobs]
-            ),
+            **sql.arrays(row_mapping.JOB, "j", [row_mapping.job_row(uow, i) for i in uow.changed_jobs - uow.new_jobs]),
             **sql.arrays(
                 moving,
                 "e",
-                [row_mapping.execution_row(ledger.executions[i], moving) for i in ledger.changed_executions],
+                [row_mapping.execution_row(uow.executions[i], moving) for i in uow.changed_executions],
             ),
-            **sql.arrays(row_mapping.LOG, "l", [row_mapping.log_row(entry) for entry in ledger.entries]),
+            **sql.arrays(row_mapping.LOG, "l", [row_mapping.log_row(entry) for entry in uow.entries]),
         }
         await self._connection.execute(_RECORD, parameters)
-        if ledger.edited:
-            rows = [row_mapping.edited_row(ledger, job_id) for job_id in sorted(ledger.edited)]
+        if uow.edited:
+            rows = [row_mapping.edited_row(uow, job_id) for job_id in sorted(uow.edited)]
             await self._connection.execute(_EDIT, sql.arrays(row_mapping.EDITED, "u", rows))
-        await circuits.write(self._connection, ledger.stored_circuits, ledger.circuits)
-        ledger.written()
+        await circuits.write(self._connection, uow.stored_circuits, uow.circuits)
+        uow.written()
 
-    async def grants(self, execution_ids: Iterable[UUID]) -> Mapping[UUID, Any]:
+    async def grants(self, execution_ids: Iterable[UUID]) -> dict[UUID, Grant]:
         """What an executor needs to call the agent: request (JSON text), protocol and url by execution."""
         rows = await self._connection.execute(_GRANTS, {"ids": list(execution_ids)})
-        return {row.execution_id: row for row in rows}
+        return {row.execution_id: Grant(row.request, row.protocol, row.url) for row in rows}
 
-    async def seen(self, owner: UUID, stage: Stage, room: int) -> None:
+    async def seen(self, owner: UUID, stage: ExecutionStage, room: int) -> None:
         """Note that a worker is alive, and its room."""
         await self._connection.execute(_SEEN, {"owner": owner, "stage": stage.value, "room": room})

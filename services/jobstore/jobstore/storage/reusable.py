@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import Verdict
-from jobstore.commands.unit_of_work import Ledger
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
 
 FORGOTTEN_AT_ONCE: Final = 10_000
@@ -59,30 +59,28 @@ _FORGET: Final = text(
 
 
 async def load(
-    connection: AsyncConnection, ledger: Ledger, keys: Collection[bytes], execution_ids: Collection[UUID]
+    connection: AsyncConnection, uow: UnitOfWork, keys: Collection[bytes], execution_ids: Collection[UUID]
 ) -> None:
     """Add the verdicts that are known by these keys, and the results that these executions may reuse."""
     if keys:
-        rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": ledger.reuse.verdict_age_s})
-        ledger.verdicts = {
+        rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": uow.reuse.verdict_age_s})
+        uow.verdicts = {
             row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
             for row in rows
             if (verdict := members(row.response or "{}").get("verdict")) is not None
         }
     if execution_ids:
-        rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": ledger.reuse.result_age_s})
-        ledger.results = {
-            row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows
-        }
+        rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": uow.reuse.result_age_s})
+        uow.results = {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
 
 
-async def keep(connection: AsyncConnection, ledger: Ledger) -> None:
+async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
     """Remember what may be reused from now on; once all else is written, so that every writer locks in one order."""
-    known = dict(ledger.kept_results)
-    if ledger.kept_verdicts:
-        ids = sorted({job_id for job_id, *_ in ledger.kept_verdicts})
+    known = dict(uow.kept_results)
+    if uow.kept_verdicts:
+        ids = sorted({job_id for job_id, *_ in uow.kept_verdicts})
         criteria = {row.id: row.acceptance_criteria for row in await connection.execute(_CRITERIA, {"ids": ids})}
-        for job_id, version, result_hash, judge in ledger.kept_verdicts:
+        for job_id, version, result_hash, judge in uow.kept_verdicts:
             known[verdict_key(result_hash, criteria[job_id], judge)] = job_id, version
     if known:
         job_ids, versions = zip(*known.values(), strict=True)

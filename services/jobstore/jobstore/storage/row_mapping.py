@@ -8,8 +8,8 @@ from pydantic_core import from_json
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
-from jobstore.commands.unit_of_work import Ledger
-from jobstore.domain.model import Entry, Execution, Job, Stage, State
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry
 from jobstore.domain.spec import Spec
 
 EXECUTION: Final = {
@@ -134,7 +134,9 @@ def execution(row: Any) -> Execution:
     """An execution, locked, behind the columns that a lock tells besides."""
     fields = dict(zip(EXECUTION, row[4:], strict=True))
     policy = from_json(row.policy) if row.policy else None
-    return Execution(**{**fields, "stage": Stage(row.stage), "state": State(row.state), "policy": policy})
+    return Execution(
+        **{**fields, "stage": ExecutionStage(row.stage), "state": ExecutionState(row.state), "policy": policy}
+    )
 
 
 def spec(row: Any) -> Spec:
@@ -161,9 +163,9 @@ def agent(row: Any) -> Agent:
     return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
 
 
-def new_job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+def new_job_row(uow: UnitOfWork, job_id: str) -> Sequence[Any]:
     """The columns of NEW_JOB."""
-    job, spec = ledger.jobs[job_id], ledger.specs[job_id]
+    job, spec = uow.jobs[job_id], uow.specs[job_id]
     return (
         job.id,
         spec.title,
@@ -185,13 +187,13 @@ def new_job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
         spec.not_before,
         spec.spec_hash,
         spec.created_at,
-        ledger.times.now,
+        uow.clock.now,
     )
 
 
-def job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+def job_row(uow: UnitOfWork, job_id: str) -> Sequence[Any]:
     """The columns of JOB."""
-    job = ledger.jobs[job_id]
+    job = uow.jobs[job_id]
     return (
         job.id,
         job.status.value,
@@ -206,7 +208,7 @@ def job_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
         job.batch_id,
         job.spent_usd,
         job.spent_tokens,
-        ledger.payloads.get(job_id),
+        uow.payloads.get(job_id),
     )
 
 
@@ -218,7 +220,7 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> Sequence[Any]
     )
 
 
-def log_row(entry: Entry) -> Sequence[Any]:
+def log_row(entry: LogEntry) -> Sequence[Any]:
     """The columns of LOG."""
     job, execution, report = entry.job, entry.execution, entry.report
     return (
@@ -247,9 +249,9 @@ def log_row(entry: Entry) -> Sequence[Any]:
     )
 
 
-def edited_row(ledger: Ledger, job_id: str) -> Sequence[Any]:
+def edited_row(uow: UnitOfWork, job_id: str) -> Sequence[Any]:
     """The columns of EDITED."""
-    spec = ledger.specs[job_id]
+    spec = uow.specs[job_id]
     return (
         job_id,
         spec.title,

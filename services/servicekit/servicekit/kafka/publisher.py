@@ -17,7 +17,7 @@ from aiokafka.structs import RecordMetadata
 from contracts.events import Event
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import until_answered
+from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Publisher:
 
     async def start(self) -> None:
         """Connect; waits for the broker."""
-        self._producer = await until_answered(self._connected, on="kafka")
+        self._producer = await retry_transient(self._connected, on="kafka")
 
     async def stop(self) -> None:
         """Send what is under way, as far as the broker takes it in time, then close."""

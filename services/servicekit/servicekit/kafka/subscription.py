@@ -20,7 +20,7 @@ from servicekit.errors import PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, dead_letter
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
-from servicekit.retry import settle, until_answered
+from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +155,13 @@ class Subscription(Generic[E]):
             except PermanentError as error:
                 bad.append((record, error))
         if good:
-            results = await until_answered(lambda: settle(good, self.handle), on=f"{self.topic.name} handler")
+            results = await retry_transient(
+                lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
+            )
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
         bad = [(record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)]  # buried before
         if bad:
-            await until_answered(lambda: self._bury(bad), on="kafka")
+            await retry_transient(lambda: self._bury(bad), on="kafka")
         await self._commit(records)
 
     async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
@@ -233,7 +235,7 @@ def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S)
     )
 
 
-async def stopped(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
+async def stop_consuming(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
     """Stop consuming. aiokafka waits for a broker that is away for as long as it takes: this does not."""
     stopping = asyncio.ensure_future(broker.stop())
     done, _ = await asyncio.wait([stopping], timeout=timeout_s)

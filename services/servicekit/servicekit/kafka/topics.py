@@ -8,17 +8,17 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from contracts.topics import TOPICS
 from servicekit.errors import TransientError
-from servicekit.retry import until_answered
+from servicekit.retry import retry_transient
 
 
 async def ensure_topics(kafka: str, replication: int) -> None:
     """Create the catalogue's topics that are missing; waits for the broker."""
-    await until_answered(lambda: _ensure_topics(kafka, replication), on="kafka")
+    await retry_transient(lambda: _ensure_topics(kafka, replication), on="kafka")
 
 
-async def when_there(kafka: str) -> None:
+async def wait_for_topics(kafka: str) -> None:
     """Wait until the catalogue's topics are there."""
-    await until_answered(lambda: _look(kafka), on="kafka topics")
+    await retry_transient(lambda: _look(kafka), on="kafka topics")
 
 
 async def _look(kafka: str) -> None:

@@ -43,7 +43,7 @@ def channel(address: str) -> grpc.aio.Channel:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Tell a jobstore out of reach from a call that can never succeed."""
     try:
         yield
@@ -80,7 +80,7 @@ class GrpcLeases:
             outcomes=[_message(lease) for lease in outcomes],
             given_back=[pb.GivenBackLease(lease=_message(lease), begun=begun) for lease, begun in given_back],
         )
-        with translated():
+        with translate_errors():
             answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
         return Renewal([_STATES[s] for s in answer.held], [_STATES[s] for s in answer.outcomes], answer.lease_s)
 

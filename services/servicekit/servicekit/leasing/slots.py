@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Places:
+class Slots:
     """Counts places; more may be taken than there are, since work that was granted must be begun."""
 
     count: int

@@ -15,9 +15,9 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
-from servicekit.leasing.slots import Places
+from servicekit.leasing.slots import Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
-from servicekit.retry import backoffs_s, until_answered
+from servicekit.retry import backoffs_s, retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ Report = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class HeldLease:
     """Work under a lease of this process. `cancelled`: it was aborted, and nobody goes on with it."""
 
     lease: Lease
@@ -105,47 +105,49 @@ class Worker:
     outcomes_max: int
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
-    _held: dict[UUID, Held] = field(default_factory=dict)
+    _held: dict[UUID, HeldLease] = field(default_factory=dict)
     _awaited: dict[Lease, "asyncio.Task[None]"] = field(default_factory=dict)
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
-    _places: Places = field(init=False)
+    _slots: Slots = field(init=False)
     _aside: int = 0
     _told_room: int = 0
 
     def __post_init__(self) -> None:
-        self._places = Places(self.capacity)
+        self._slots = Slots(self.capacity)
 
     @property
     def room(self) -> int:
         """How many more leases this process takes now."""
         if self._stopping:
             return 0
-        return max(0, min(self._places.free, self.outcomes_max - len(self._awaited)))
+        return max(0, min(self._slots.free, self.outcomes_max - len(self._awaited)))
 
     @property
     def may_wait(self) -> bool:
         """Whether work may step aside rather than be given back."""
         return not self._stopping and self._aside < self.capacity
 
-    def begin(self, lease: Lease, job_id: str, expires_at: float, work: Callable[[Held], Awaitable[Report]]) -> bool:
+    def begin(
+        self, lease: Lease, job_id: str, expires_at: float, work: Callable[[HeldLease], Awaitable[Report]]
+    ) -> bool:
         """Start work that was granted, unless it is held already. `work` answers how its outcome is reported."""
         known = self._held.get(lease.execution_id)
         if (known is not None and known.lease.lease >= lease.lease) or lease in self._awaited:
             return False
         if known is not None:
             self._drop(known)
-        held = Held(lease, job_id, expires_at)
+        held = HeldLease(lease, job_id, expires_at)
         self._held[lease.execution_id] = held
-        self._places.take()
+        self._slots.take()
         self._told_room = self.room  # it was told with the claim
         held.task = asyncio.create_task(self._run(held, work))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
         return True
 
-    async def _run(self, held: Held, work: Callable[[Held], Awaitable[Report]]) -> None:
+    async def _run(self, held: HeldLease, work: Callable[[HeldLease], Awaitable[Report]]) -> None:
         if not held.runs():
             self._forget(held)
             return
@@ -160,40 +162,40 @@ class Worker:
             self._awaited[held.lease] = asyncio.create_task(self._report(held, report))
         self._forget(held)
 
-    async def _report(self, held: Held, report: Report) -> None:
+    async def _report(self, held: HeldLease, report: Report) -> None:
         """Report an outcome, again and again; cancelled once it is known to be recorded. Renewals never wait for it."""
         try:
             for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
-                await until_answered(report, on="kafka")
+                await retry_transient(report, on="kafka")
                 await asyncio.sleep(wait_s)
         except Exception:
             log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
             self._awaited.pop(held.lease, None)
 
     @contextlib.asynccontextmanager
-    async def aside(self, held: Held) -> AsyncIterator[None]:
+    async def without_slot(self, held: HeldLease) -> AsyncIterator[None]:
         """Wait under the lease without taking a place; afterwards go on once there is one, and the lease runs.
 
         A process that was frozen meanwhile learns first what became of its lease.
         """
         held.placed = False
-        self._places.leave()
+        self._slots.leave()
         self._aside += 1
         self._tell_of_room()
         try:
             yield
-            await self._places.come_back()
+            await self._slots.come_back()
         finally:
             self._aside -= 1
         held.placed = True
         while not held.runs():  # noqa: ASYNC110 - renewals tell, or end this
             await asyncio.sleep(RUNS_POLL_S)
 
-    def _forget(self, held: Held) -> None:
+    def _forget(self, held: HeldLease) -> None:
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
             if held.placed:
-                self._places.leave()
+                self._slots.leave()
         self._tell_of_room()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
@@ -202,7 +204,7 @@ class Worker:
         if self.room > 2 * self._told_room:
             self._freed.set()
 
-    def _drop(self, held: Held) -> None:
+    def _drop(self, held: HeldLease) -> None:
         """Abort work whose lease is lost or whose execution was cancelled."""
         if held.task is not None:
             held.task.cancel()
@@ -235,7 +237,7 @@ class Worker:
                 log.warning("leases not renewed", extra={"code": error.code, "reason": str(error)})
             await asyncio.sleep(self._lease_s / 5)
 
-    async def renew(self, given_back: Sequence[tuple[Held, bool]] = ()) -> None:
+    async def renew(self, given_back: Sequence[tuple[HeldLease, bool]] = ()) -> None:
         """Renew all leases once, and learn of outcomes."""
         async with self._renewing:  # a renewal that is under way could undo a giving back
             held, awaited = list(self._held.values()), list(self._awaited)
@@ -247,9 +249,9 @@ class Worker:
 
     async def _renew_part(
         self,
-        held: Sequence[Held],
+        held: Sequence[HeldLease],
         awaited: Sequence[Lease],
-        given_back: Sequence[tuple[Held, bool]],
+        given_back: Sequence[tuple[HeldLease, bool]],
     ) -> None:
         asked_at = time.monotonic()
         back = [(h.lease, begun) for h, begun in given_back]
@@ -283,7 +285,7 @@ class Worker:
                     await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
                 await self._give_back([(held, True) for held in self._held.values()])
                 while self._awaited:
-                    await until_answered(self.renew, on="jobstore")
+                    await retry_transient(self.renew, on="jobstore")
                     await asyncio.sleep(0.05)
         except TimeoutError:
             log.warning(
@@ -295,8 +297,8 @@ class Worker:
                 task.cancel()  # before what they use is closed: that is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _give_back(self, leases: Sequence[tuple[Held, bool]]) -> None:
+    async def _give_back(self, leases: Sequence[tuple[HeldLease, bool]]) -> None:
         for held, _ in leases:
             self._drop(held)
         if leases:
-            await until_answered(lambda: self.renew(leases), on="jobstore")
+            await retry_transient(lambda: self.renew(leases), on="jobstore")

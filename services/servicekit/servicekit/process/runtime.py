@@ -11,10 +11,14 @@ from typing import Any, Literal
 
 import uvloop
 
+from servicekit.errors import TransientError
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process import logs
 
 log = logging.getLogger(__name__)
+
+#: Between two steps of a loop during an outage, however often it is woken.
+OUTAGE_PAUSE_S = 0.5
 
 
 def tune_gc() -> None:
@@ -85,7 +89,38 @@ async def first_of(*running: Awaitable[object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def woken(event: asyncio.Event, within_s: float) -> None:
+async def run_forever(
+    step: Callable[[], Awaitable[bool | None]],
+    *,
+    name: str,
+    every_s: float | Callable[[], float],
+    wake: asyncio.Event | None = None,
+) -> None:
+    """Run a loop's step for ever: at once again while it returns True, else when woken, or after `every_s` seconds.
+
+    A TransientError is waited out: it is logged, and the next step finds out whether it has passed. Any other error
+    is a bug, and ends the loop with its process.
+    """
+    while True:
+        more: bool | None = False
+        try:
+            more = await step()
+        except TransientError as error:
+            log.warning(
+                "%s waits: what it needs is out of reach", name, extra={"code": error.code, "reason": str(error)}
+            )
+            if wake is not None:  # which commits of others may set again and again meanwhile
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+        if more:
+            continue
+        wait_s = every_s() if callable(every_s) else every_s
+        if wake is None:
+            await asyncio.sleep(wait_s)
+        else:
+            await wait_for_wake(wake, wait_s)
+
+
+async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
     """Wait until an event is set, but not longer, and clear it.
 
     `asyncio.wait_for` of Python 3.11 loses a cancellation that comes while the event is set: the task goes on for ever.

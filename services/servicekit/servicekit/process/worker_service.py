@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, stopped
-from servicekit.kafka.topics import when_there
+from servicekit.kafka.subscription import Subscription, kafka_broker, stop_consuming
+from servicekit.kafka.topics import wait_for_topics
 from servicekit.leasing.client import GrpcLeases, channel
 from servicekit.leasing.worker import Worker
 from servicekit.process import health
@@ -31,7 +31,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerContext:
     """What the handlers of such a service are made of. `stack` closes what they open."""
 
     stack: contextlib.AsyncExitStack
@@ -46,30 +46,30 @@ async def run_worker(
     settings: WorkerSettings,
     name: str,
     kind: "pb.WorkKind.ValueType",
-    subscribe: Callable[[Parts], Awaitable[Subscription[Any]]],
+    subscribe: Callable[[WorkerContext], Awaitable[Subscription[Any]]],
 ) -> None:
     """Run until told to stop: then take nothing new, finish or hand over, and end."""
     async with contextlib.AsyncExitStack() as stack:
-        await when_there(settings.kafka)
+        await wait_for_topics(settings.kafka)
         publisher = Publisher(settings.kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         stub = WorkServiceStub(await stack.enter_async_context(channel(settings.jobstore)))
         leases = GrpcLeases(stub, kind, settings.worker_token)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
-        subscription = await subscribe(Parts(stack, publisher, stub, leases.metadata, worker))
+        subscription = await subscribe(WorkerContext(stack, publisher, stub, leases.metadata, worker))
         broker = kafka_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:
             runner = await health.serve(settings.health_address, {"consuming": subscription.check})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
-        stack.push_async_callback(stopped, broker, CLOSE_TIMEOUT_S)
+        stack.push_async_callback(stop_consuming, broker, CLOSE_TIMEOUT_S)
         try:
             await broker.start()
             await first_of(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
             worker.take_no_more()
-            await first_of(stopped(broker, settings.grace_s * STOP_SHARE), worker.run())
+            await first_of(stop_consuming(broker, settings.grace_s * STOP_SHARE), worker.run())
             await worker.stop(ends_at - time.monotonic())

@@ -1,8 +1,8 @@
 """A judge that is paid for: what one judgement consumes, and may."""
 
+from contracts.budget import Budget
+from contracts.prices import COST_MAX_USD, with_cost
 from contracts.resources import Usage
-from servicekit.budget import Budget
-from servicekit.prices import COST_MAX_USD, priced
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
 
@@ -36,7 +36,7 @@ class SpendingJudge:
     def _spend(self, usage: Usage | None) -> None:
         if usage is None:
             return
-        usage = priced(usage)
+        usage = with_cost(usage)
         self._budget.spend(usage)
         self.usage = usage if self.usage is None else _sum(self.usage, usage)
 

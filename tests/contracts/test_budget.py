@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
+from contracts.budget import Budget
+from contracts.prices import COST_MAX_USD, with_cost
 from contracts.resources import Usage
-from servicekit.budget import Budget
-from servicekit.prices import COST_MAX_USD, priced
 
 
 def test_without_a_budget_nothing_is_ever_used_up() -> None:
@@ -51,7 +51,7 @@ def test_a_budget_is_the_same_from_what_is_left_of_it() -> None:
 
 
 def test_a_known_model_has_a_price() -> None:
-    usage = priced(Usage(input_tokens=1_000_000, output_tokens=1_000_000, model="gpt-4o-mini-2024-07-18"))
+    usage = with_cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000, model="gpt-4o-mini-2024-07-18"))
     assert usage.cost_usd == pytest.approx(0.15 + 0.60)
 
 
@@ -67,9 +67,9 @@ def test_a_known_model_has_a_price() -> None:
     ],
 )
 def test_what_is_said_stands_and_what_cannot_be_known_stays_unknown(usage: Usage) -> None:
-    assert priced(usage) == usage
+    assert with_cost(usage) == usage
 
 
 def test_no_price_is_more_than_a_report_may_say() -> None:
-    usage = priced(Usage(input_tokens=2**53, output_tokens=2**53, model="gpt-4o-mini"))
+    usage = with_cost(Usage(input_tokens=2**53, output_tokens=2**53, model="gpt-4o-mini"))
     assert Usage.model_validate_json(usage.model_dump_json()).cost_usd == COST_MAX_USD

@@ -12,7 +12,7 @@ from contracts.resources import Usage
 COST_MAX_USD = 1_000_000.0
 
 
-def priced(usage: Usage) -> Usage:
+def with_cost(usage: Usage) -> Usage:
     """With its cost, where that is not said and follows from model and tokens; of an unknown model it stays unknown."""
     if usage.cost_usd is not None or usage.model is None or not usage.tokens:
         return usage
