@@ -14,7 +14,7 @@ from jobstore.storage.database import Database
 _JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message, spent_tokens FROM jobs ORDER BY id"
 _RESTING = {"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}
 _UNDER_A_LEASE = {"call_begun", "progress", "attempt_failed", "result", "declined"}
-#: (from, to, log) of DESIGN section 2, written down once more.
+#: (from, to, log) of the state machine, written down once more.
 ARROWS = {
     *((None, status, status) for status in ("PENDING", "ASSIGNED")),
     ("PENDING", "PENDING", "CANCELLED"),
