@@ -1,7 +1,7 @@
 """Operations and their items as rows. A batch is an operation of kind `execute`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -24,8 +24,8 @@ RATE_OVER_MIN_S: Final = 1.0
 WAITING, REFUSED = "WAITING", "REFUSED"
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
-_ITEM: Final = {"item": "int", "job_id": "text", "spec": "json"}
-_ANSWER: Final = {"item": "int", "execution_id": "uuid", "code": "text", "message": "text"}
+_ITEM: Final = sql.columns(operation_items, only={"item", "job_id", "spec"})
+_ANSWER: Final = sql.columns(operation_items, only={"item", "execution_id", "code", "message"})
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
     f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM, 'u')}",
@@ -158,7 +158,7 @@ async def create(
 
 async def add_items(connection: AsyncConnection, operation_id: UUID, items: Sequence[Item]) -> None:
     """Add items that are not answered yet."""
-    rows = [(item.item, item.job_id, item.spec) for item in items]
+    rows = [asdict(item) for item in items]
     await connection.execute(_INSERT_ITEMS, {"id": operation_id, **sql.arrays(_ITEM, "u", rows)})
 
 
@@ -198,7 +198,7 @@ async def next_items(connection: AsyncConnection, operation_id: UUID, limit: int
 
 async def answer(connection: AsyncConnection, operation_id: UUID, answers: Iterable[Answered]) -> None:
     """Keep how items were answered, and let go of the operation."""
-    rows = [(a.item, a.execution_id, a.code, a.message) for a in answers]
+    rows = [asdict(answer) for answer in answers]
     await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
 
 

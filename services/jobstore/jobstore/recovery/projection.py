@@ -102,7 +102,7 @@ def fact(body: bytes) -> Fact:
 
 async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[tuple[int, str, str]]) -> None:
     """Facts of a topic, as (cursor, key, body); a repeat changes nothing."""
-    rows = [(cursor, topic, key, body) for cursor, key, body in facts]
+    rows = [{"seq": cursor, "topic": topic, "key": key, "body": body} for cursor, key, body in facts]
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", rows))
 
 
@@ -191,7 +191,7 @@ class _Batch:
 
 
 def _arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
-    return sql.arrays(columns, prefix, [[row.get(name) for name in columns] for row in rows])
+    return sql.arrays(columns, prefix, [{name: row.get(name) for name in columns} for row in rows])
 
 
 def _asks_for(one: Fact) -> _Row:

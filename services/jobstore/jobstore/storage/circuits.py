@@ -1,7 +1,8 @@
 """The circuits of agents as rows: only agents that fail have one. They are locked after jobs and executions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,14 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.storage import sql
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.tables import circuits
 
-_CIRCUIT: Final = {
-    "agent_id": "text",
-    "failures": "int",
-    "opened": "int",
-    "open_until": "timestamptz",
-    "probe_id": "uuid",
-}
+_CIRCUIT: Final = sql.columns(circuits)
 _LOCK: Final = text(
     f"SELECT {', '.join(_CIRCUIT)} FROM circuits "  # noqa: S608 - names of our own
     "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE",
@@ -56,8 +52,9 @@ async def write(connection: AsyncConnection, stored: Mapping[str, Breaker], now:
     if not changed:
         return
     closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
-    rows = [(i, b.failures, b.opened, b.open_until, b.probe_id) for i, b in changed.items() if b != CLOSED]
-    await _write(connection, closed, [r for r in rows if r[0] in stored], [r for r in rows if r[0] not in stored])
+    rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
+    moved, made = [r for r in rows if r["agent_id"] in stored], [r for r in rows if r["agent_id"] not in stored]
+    await _write(connection, closed, moved, made)
 
 
 async def close(connection: AsyncConnection, agent_id: str) -> None:
@@ -66,7 +63,7 @@ async def close(connection: AsyncConnection, agent_id: str) -> None:
 
 
 async def _write(
-    connection: AsyncConnection, closed: Sequence[str], moved: Sequence[Sequence[Any]], made: Sequence[Sequence[Any]]
+    connection: AsyncConnection, closed: Sequence[str], moved: Sequence[sql.Row], made: Sequence[sql.Row]
 ) -> None:
     arrays = sql.arrays(_CIRCUIT, "m", moved) | sql.arrays(_CIRCUIT, "n", made)
     await connection.execute(_WRITE, {"closed": closed, **arrays})

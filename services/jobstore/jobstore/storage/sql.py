@@ -1,6 +1,6 @@
 """How rows go to PostgreSQL and come back: one statement a batch, over `unnest` of arrays."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, TextClause, text
@@ -10,10 +10,18 @@ from sqlalchemy.dialects import postgresql
 _CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
-def columns(table: Table) -> dict[str, str]:
-    """The columns of a table, each with its type."""
+#: A row to write: a value for each column.
+Row = Mapping[str, Any]
+
+
+def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
+    """Return columns of a table in its order, each with its type: all, or only some, or all without some."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return {column.name: column.type.compile(dialect=dialect).lower() for column in table.columns}
+    return {
+        column.name: column.type.compile(dialect=dialect).lower()
+        for column in table.columns
+        if column.name not in without and (not only or column.name in only)
+    }
 
 
 def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
@@ -37,13 +45,11 @@ def named_values(alias: str, columns: Mapping[str, str]) -> str:
     return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
 
 
-def arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
-    """The parameters of an `unnest`, from rows of values in the order of its columns."""
-    transposed = list(zip(*rows, strict=True)) or [()] * len(columns)
-    named = zip(columns.items(), transposed, strict=True)
+def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return the parameters of an `unnest`, from rows that have at least its columns."""
     return {
-        f"{prefix}_{name}": [_literal(v) for v in column] if kind == "text[]" else list(column)
-        for (name, kind), column in named
+        f"{prefix}_{name}": [_literal(row[name]) for row in rows] if kind == "text[]" else [row[name] for row in rows]
+        for name, kind in columns.items()
     }
 
 
