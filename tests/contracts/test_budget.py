@@ -1,4 +1,4 @@
-"""What calls cost, and what is left of a budget."""
+"""Budgets and prices: what calls cost, and what is left."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What an agent says that its calls consumed, and what becomes of a budget."""
+"""Usage: what an agent says that its calls consumed, and what becomes of a budget."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What judgements consume, on both APIs, and what becomes of a budget."""
+"""Spending: what judgements consume, on both APIs, and what becomes of a budget."""
 
 import asyncio
 import contextlib
