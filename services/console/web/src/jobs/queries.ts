@@ -2,7 +2,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/keys";
 import type { Agent, Job, JobCounts, JobsPage } from "@/api/types";
-import { type JobsSearch, toQuery, unsorted } from "./list/filters";
+import { type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters";
 
 export const PAGE_SIZE = 100;
 /** The longest text that is sought. */

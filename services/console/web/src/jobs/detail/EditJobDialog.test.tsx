@@ -8,7 +8,7 @@ import { json, on, problem, serveJob } from "@/testing/server";
 import { JobPage } from "./JobPage";
 
 // jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
-vi.mock("../form/JsonCode", () => ({
+vi.mock("@/jobs/form/JsonCode", () => ({
   default: ({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) => (
     <textarea aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} />
   ),

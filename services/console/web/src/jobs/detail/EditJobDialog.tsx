@@ -3,16 +3,16 @@ import { FormProvider, useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "@/jobs/form/edit";
+import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields";
+import { useEditJob } from "@/jobs/form/mutations";
+import { PolicyFields } from "@/jobs/form/PolicyFields";
+import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/values";
+import { ProblemState } from "@/jobs/ProblemState";
+import { editRefusal } from "@/jobs/status";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { useUnsaved } from "@/ui/unsaved";
-import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "../form/edit";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "../form/fields";
-import { useEditJob } from "../form/mutations";
-import { PolicyFields } from "../form/PolicyFields";
-import { JOB_FIELDS, type JobValues, valuesOf } from "../form/values";
-import { ProblemState } from "../ProblemState";
-import { editRefusal } from "../status";
 
 /** What of the form somebody came for. */
 export type Part = "all" | "criteria";

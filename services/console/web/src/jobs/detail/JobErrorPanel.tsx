@@ -1,10 +1,10 @@
 import { OctagonAlert } from "lucide-react";
 import type { Job, JobLog } from "@/api/types";
+import { isFailure } from "@/jobs/logs";
+import { lastStep } from "@/jobs/phase";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/duration";
 import { ExactTime } from "@/ui/time";
-import { isFailure } from "../logs";
-import { lastStep } from "../phase";
 import { adviceOn } from "./advice";
 
 const isOverIn = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;

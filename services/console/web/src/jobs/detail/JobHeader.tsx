@@ -1,11 +1,11 @@
 import { Pencil } from "lucide-react";
 import { useState } from "react";
 import type { Job, JobLog } from "@/api/types";
-import { ActionButton, JobActionButtons } from "../JobActionButtons";
-import { JobProgress } from "../JobProgress";
-import { JobStatusBadge } from "../JobStatusBadge";
-import { usePendingAction } from "../mutations";
-import { type Action, editRefusal } from "../status";
+import { ActionButton, JobActionButtons } from "@/jobs/JobActionButtons";
+import { JobProgress } from "@/jobs/JobProgress";
+import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { usePendingAction } from "@/jobs/mutations";
+import { type Action, editRefusal } from "@/jobs/status";
 import { EditJobDialog, type Part } from "./EditJobDialog";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";

@@ -1,13 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { JobLog, JobLogStatus } from "@/api/types";
+import { OLDER_SIZE, olderLogsQuery } from "@/jobs/logs";
+import { ProblemState } from "@/jobs/ProblemState";
+import { LOOKS } from "@/jobs/status";
 import { nextOf } from "@/lib/format";
 import { useChoice } from "@/lib/storage";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
-import { OLDER_SIZE, olderLogsQuery } from "../logs";
-import { ProblemState } from "../ProblemState";
-import { LOOKS } from "../status";
 import { SubmissionGroup } from "./SubmissionGroup";
 import { submissionsOf } from "./submissions";
 

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { Job, JobLog } from "@/api/types";
+import { entryQuery } from "@/jobs/logs";
+import { ProblemState } from "@/jobs/ProblemState";
 import type { Focus } from "@/results/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/field";
 import { Loading, Skeleton } from "@/ui/states";
-import { entryQuery } from "../logs";
-import { ProblemState } from "../ProblemState";
 import { resultOf, verdictOf } from "./answers";
 import { CriteriaList } from "./CriteriaList";
 import { named, type Submission } from "./submissions";

@@ -1,12 +1,12 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
+import { JobLogItem } from "@/jobs/JobLogItem";
+import { JobStatusBadge } from "@/jobs/JobStatusBadge";
 import { cn } from "@/lib/cn";
 import { counted, money, nextOf } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { Duration } from "@/ui/duration";
 import { Time } from "@/ui/time";
-import { JobLogItem } from "../JobLogItem";
-import { JobStatusBadge } from "../JobStatusBadge";
 import { type Submission, titleOf } from "./submissions";
 
 type SubmissionGroupProps = {

@@ -2,11 +2,11 @@ import { act, screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { jobKeys } from "@/api/keys";
 import type { JobLog } from "@/api/types";
+import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/logs";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJob } from "@/testing/server";
-import { type Logs, logsQuery, olderLogsQuery } from "../logs";
 import { JobHistory } from "./JobHistory";
 import { JobPage } from "./JobPage";
 

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
+import { nameOf } from "@/jobs/AgentField";
+import { agentsQuery } from "@/jobs/queries";
 import { Field, Select, TextArea } from "@/ui/field";
-import { nameOf } from "../AgentField";
-import { agentsQuery } from "../queries";
 import type { JobValues, Who } from "./values";
 
 const WAYS: Record<Who, string> = {

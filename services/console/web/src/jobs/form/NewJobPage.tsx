@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { asApiError } from "@/api/problem";
+import { jobQuery } from "@/jobs/queries";
 import { useTitle } from "@/lib/use-title";
 import { ErrorState, Loading, Skeleton } from "@/ui/states";
-import { jobQuery } from "../queries";
 import { JobForm } from "./JobForm";
 import { EMPTY, valuesOf } from "./values";
 

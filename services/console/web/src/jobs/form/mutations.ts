@@ -3,9 +3,9 @@ import { api } from "@/api/client";
 import { jobKeys } from "@/api/keys";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job, JobEdit, NewJob } from "@/api/types";
+import { once } from "@/jobs/mutations";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply";
-import { once } from "../mutations";
 
 type Asked = { body: NewJob; isExecuted: boolean };
 type Made = { job: Job; refused?: ApiError };

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "@/api/types";
+import { countsQuery } from "@/jobs/queries";
+import { VERBS } from "@/jobs/status";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
 import { Button } from "@/ui/button";
 import { useZone, zoneName } from "@/ui/time";
-import { countsQuery } from "../queries";
-import { VERBS } from "../status";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
 import { allInWords } from "./batch";

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { SlidersHorizontal, X } from "lucide-react";
 import { Fragment, type RefObject, useState } from "react";
+import { agentsQuery, TEXT_MAX } from "@/jobs/queries";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
-import { agentsQuery, TEXT_MAX } from "../queries";
 import { FilterChips } from "./FilterChips";
 import { isFiltered, type JobsSearch } from "./filters";
 import { LabelFilter } from "./LabelFilter";

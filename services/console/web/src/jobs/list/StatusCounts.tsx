@@ -1,7 +1,7 @@
 import type { JobCounts, JobStatus } from "@/api/types";
+import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
-import { JOB_STATUSES, LOOKS } from "../status";
 
 type StatusCountsProps = {
   /** Comes later; until then each is a filter without a number. */

@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
+import { once } from "@/jobs/mutations";
 import { count, counted } from "@/lib/format";
-import { once } from "../mutations";
 import { type JobsSearch, labelOf, since } from "./filters";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */

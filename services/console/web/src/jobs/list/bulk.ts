@@ -3,8 +3,8 @@ import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { type Action, refusal } from "@/jobs/status";
 import { applyJob } from "@/live/apply";
-import { type Action, refusal } from "../status";
 
 export type BulkAction = Exclude<Action, "assign">;
 export type BulkProgress = {

@@ -2,11 +2,11 @@ import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { createContext, use } from "react";
 import type { Job } from "@/api/types";
+import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { usePendingAction } from "@/jobs/mutations";
 import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";
 import { Time } from "@/ui/time";
-import { JobStatusBadge } from "../JobStatusBadge";
-import { usePendingAction } from "../mutations";
 import type { Sort } from "./filters";
 
 export const features = tableFeatures({ columnVisibilityFeature });

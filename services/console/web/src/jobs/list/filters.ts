@@ -1,6 +1,6 @@
 import type { Job, JobStatus, JobsQuery } from "@/api/types";
+import { JOB_STATUSES } from "@/jobs/status";
 import { minuteTime } from "@/lib/format";
-import { JOB_STATUSES } from "../status";
 
 /** How long ago a job was created at most. */
 export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;

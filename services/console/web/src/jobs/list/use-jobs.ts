@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 import type { JobsPage } from "@/api/types";
-import { jobsQuery, PAGE_SIZE } from "../queries";
+import { jobsQuery, PAGE_SIZE } from "@/jobs/queries";
 import type { JobsSearch } from "./filters";
 import { rememberOrder } from "./neighbours";
 
