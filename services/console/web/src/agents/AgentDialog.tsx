@@ -1,7 +1,7 @@
 import { useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
+import { ProblemState } from "@/api/ProblemState";
 import type { Agent, NewAgent } from "@/api/types";
-import { ProblemState } from "@/jobs/ProblemState";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";

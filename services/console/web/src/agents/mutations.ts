@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import type { Agent, Limit, NewAgent, NewLimit } from "@/api/types";
-import { once } from "@/jobs/mutations";
 import { limitKeys } from "./queries";
 
 export type AgentAction = "pause" | "resume" | "disable" | "enable";
@@ -48,7 +48,9 @@ export function useSaveAgent(id?: string) {
     mutationKey: ["agents", "save"],
     mutationFn: (body: NewAgent): Promise<Agent> =>
       id === undefined
-        ? once(`agent/${JSON.stringify(body)}`, (idempotencyKey) => api.post("/api/agents", { body, idempotencyKey }))
+        ? withIdempotencyKey(`agent/${JSON.stringify(body)}`, (idempotencyKey) =>
+            api.post("/api/agents", { body, idempotencyKey }),
+          )
         : api.put("/api/agents/{agent_id}", { path: { agent_id: id }, body }),
     onSuccess,
   });

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, Operation } from "@/api/types";
-import { once } from "@/jobs/mutations";
 import { batchKeys } from "./queries";
 import type { BatchAction } from "./state";
 
@@ -22,7 +22,7 @@ export function useBatchAction(id: string) {
       const path = { batch_id: id };
       if (action !== "retry")
         return api.post(PATHS[action], { path, body: action === "cancel" ? { reason } : undefined });
-      return once(`retry/${id}`, (idempotencyKey) =>
+      return withIdempotencyKey(`retry/${id}`, (idempotencyKey) =>
         api.post("/api/batches/{batch_id}/retry", { path, idempotencyKey }),
       );
     },

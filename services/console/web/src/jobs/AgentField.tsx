@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
+import { agentName, agentsQuery } from "@/api/agents";
 import type { Agent, Job } from "@/api/types";
 import { isolated } from "@/lib/isolate";
 import { Field, Select } from "@/ui/field";
-import { agentsQuery } from "./queries";
 
 type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };
 
@@ -21,7 +21,7 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
           <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
           {agents.data?.map((agent) => (
             <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
-              {[nameOf(agent), agent.id === job.agent_id && "has it now", ...marksOf(agent, job)]
+              {[agentName(agent), agent.id === job.agent_id && "has it now", ...marksOf(agent, job)]
                 .filter(Boolean)
                 .join(", ")}
             </option>
@@ -31,8 +31,6 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
     </Field>
   );
 }
-
-export const nameOf = ({ id, name }: Agent) => (name === id ? isolated(id) : `${isolated(name)} (${isolated(id)})`);
 
 const lacking = (agent: Agent, job: Job) =>
   (job.capabilities ?? []).filter((each) => !(agent.capabilities ?? []).includes(each));

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight, OctagonAlert } from "lucide-react";
 import { useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
 import { meaningOf } from "@/jobs/detail/advice";
 import { cn } from "@/lib/cn";
@@ -9,7 +10,6 @@ import { JsonTree } from "@/results/JsonTree";
 import { Skeleton } from "@/ui/states";
 import { useZone, zoneName } from "@/ui/time";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "./logs";
-import { ProblemState } from "./ProblemState";
 import { LOOKS } from "./status";
 
 type JobLogItemProps = {

@@ -1,5 +1,6 @@
 import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import { jobKeys } from "@/api/keys";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
@@ -13,26 +14,6 @@ export type ResubmitVariables = { id: string; comment?: string };
 type Variables = string | { id: string };
 
 const idOf = (variables: Variables) => (typeof variables === "string" ? variables : variables.id);
-
-/** Named once for all tries of one wish: sent again after a lost answer, it is the same execution. */
-const keys = new Map<string, string>();
-
-function keyOf(wish: string): string {
-  const key = keys.get(wish) ?? crypto.randomUUID();
-  keys.set(wish, key);
-  return key;
-}
-
-export async function once<T>(wish: string, ask: (key: string) => Promise<T>): Promise<T> {
-  try {
-    const answer = await ask(keyOf(wish));
-    keys.delete(wish);
-    return answer;
-  } catch (error) {
-    if (!asApiError(error).isTransient) keys.delete(wish);
-    throw error;
-  }
-}
 
 /**
  * Nothing is written before the answer: what is under way is an overlay (see usePendingAction), so that a failure has
@@ -59,7 +40,7 @@ const isLiveAfter = (action: Action, job: Job) =>
 
 export function useExecuteJob(): UseMutationResult<Job, Error, string> {
   return useJobMutation("execute", (id: string) =>
-    once(`execute/${id}`, (idempotencyKey) =>
+    withIdempotencyKey(`execute/${id}`, (idempotencyKey) =>
       api.post("/api/jobs/{job_id}/execute", { path: { job_id: id }, idempotencyKey }),
     ),
   );
@@ -67,7 +48,7 @@ export function useExecuteJob(): UseMutationResult<Job, Error, string> {
 
 export function useResubmitJob(): UseMutationResult<Job, Error, ResubmitVariables> {
   return useJobMutation("resubmit", ({ id, comment }: ResubmitVariables) =>
-    once(`resubmit/${id}`, (idempotencyKey) =>
+    withIdempotencyKey(`resubmit/${id}`, (idempotencyKey) =>
       api.post("/api/jobs/{job_id}/resubmit", { path: { job_id: id }, body: { comment }, idempotencyKey }),
     ),
   );

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
+import { ProblemState } from "@/api/ProblemState";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "@/jobs/form/edit";
@@ -8,7 +9,6 @@ import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/for
 import { useEditJob } from "@/jobs/form/mutations";
 import { PolicyFields } from "@/jobs/form/PolicyFields";
 import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/values";
-import { ProblemState } from "@/jobs/ProblemState";
 import { editRefusal } from "@/jobs/status";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";

@@ -1,8 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
 import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/logs";
-import { ProblemState } from "@/jobs/ProblemState";
 import { LOOKS } from "@/jobs/status";
 import { nextOf } from "@/lib/format";
 import { useChoice } from "@/lib/storage";

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
 import type { Job, JobLog } from "@/api/types";
 import { entryQuery } from "@/jobs/logs";
-import { ProblemState } from "@/jobs/ProblemState";
 import type { Focus } from "@/results/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/field";

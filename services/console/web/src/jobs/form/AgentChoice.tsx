@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
-import { nameOf } from "@/jobs/AgentField";
-import { agentsQuery } from "@/jobs/queries";
+import { agentName, agentsQuery } from "@/api/agents";
 import { Field, Select, TextArea } from "@/ui/field";
 import type { JobValues, Who } from "./values";
 
@@ -40,7 +39,7 @@ export function AgentChoice() {
               {agents.isPending && chosen && <option value={chosen}>{chosen}</option>}
               {agents.data?.map((agent) => (
                 <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
-                  {nameOf(agent)}
+                  {agentName(agent)}
                   {agent.enabled ? "" : ", disabled"}
                 </option>
               ))}

@@ -1,8 +1,8 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FormProvider, useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
+import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
-import { ProblemState } from "@/jobs/ProblemState";
 import { Button } from "@/ui/button";
 import { Field, Input } from "@/ui/field";
 import { toast } from "@/ui/toast";

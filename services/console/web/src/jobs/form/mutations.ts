@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import { jobKeys } from "@/api/keys";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job, JobEdit, NewJob } from "@/api/types";
-import { once } from "@/jobs/mutations";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply";
 
@@ -16,13 +16,13 @@ export function useCreateJob() {
   return useMutation({
     mutationKey: ["jobs", "create"],
     mutationFn: async ({ body, isExecuted }: Asked): Promise<Made> => {
-      const job = await once(`create/${stringifyJson(body)}`, (idempotencyKey) =>
+      const job = await withIdempotencyKey(`create/${stringifyJson(body)}`, (idempotencyKey) =>
         api.post("/api/jobs", { body, idempotencyKey }),
       );
       if (!isExecuted) return { job };
       try {
         const path = { job_id: job.id };
-        const executed = await once(`execute/${job.id}`, (idempotencyKey) =>
+        const executed = await withIdempotencyKey(`execute/${job.id}`, (idempotencyKey) =>
           api.post("/api/jobs/{job_id}/execute", { path, idempotencyKey }),
         );
         return { job: { ...executed, live: true } as Job };

@@ -1,9 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
-import { ProblemState } from "@/jobs/ProblemState";
-import { countsQuery } from "@/jobs/queries";
 import { LOOKS } from "@/jobs/status";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
@@ -11,6 +10,7 @@ import { useZone, zoneName } from "@/ui/time";
 import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./batch";
 import { allowed } from "./bulk";
 import { inWords, type JobsSearch } from "./filters";
+import { countsQuery } from "./queries";
 
 const EXECUTABLE_WORDS = EXECUTABLE.map((status) => LOOKS[status].word.toLowerCase()).join(" or ");
 

@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "@/api/types";
-import { countsQuery } from "@/jobs/queries";
 import { VERBS } from "@/jobs/status";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/alert-dialog";
@@ -12,6 +11,7 @@ import { BulkProgress } from "./BulkProgress";
 import { allInWords } from "./batch";
 import { allowed, type BulkAction, refusalOfAll, useBulk } from "./bulk";
 import { inWords, type JobsSearch } from "./filters";
+import { countsQuery } from "./queries";
 
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { SlidersHorizontal, X } from "lucide-react";
 import { Fragment, type RefObject, useState } from "react";
-import { agentsQuery, TEXT_MAX } from "@/jobs/queries";
+import { agentsQuery } from "@/api/agents";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
 import { FilterChips } from "./FilterChips";
-import { isFiltered, type JobsSearch } from "./filters";
+import { isFiltered, type JobsSearch, TEXT_MAX } from "./filters";
 import { LabelFilter } from "./LabelFilter";
 import { TimeFilter } from "./TimeFilter";
 import { Typed } from "./Typed";

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
-import { once } from "@/jobs/mutations";
 import { count, counted } from "@/lib/format";
 import { type JobsSearch, labelOf, since } from "./filters";
 
@@ -13,7 +13,9 @@ export function useCreateBatch() {
   return useMutation({
     mutationKey: ["batches", "create"],
     mutationFn: (body: Which): Promise<Batch> =>
-      once(`batch/${JSON.stringify(body)}`, (idempotencyKey) => api.post("/api/batches", { body, idempotencyKey })),
+      withIdempotencyKey(`batch/${JSON.stringify(body)}`, (idempotencyKey) =>
+        api.post("/api/batches", { body, idempotencyKey }),
+      ),
     onSuccess: () => client.invalidateQueries({ queryKey: ["batches"] }),
   });
 }

@@ -2,6 +2,9 @@ import type { Job, JobStatus, JobsQuery } from "@/api/types";
 import { JOB_STATUSES } from "@/jobs/status";
 import { minuteTime } from "@/lib/format";
 
+/** The longest text that is sought. */
+export const TEXT_MAX = 200;
+
 /** How long ago a job was created at most. */
 export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Period = keyof typeof PERIODS;

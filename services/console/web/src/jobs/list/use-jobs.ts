@@ -1,9 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 import type { JobsPage } from "@/api/types";
-import { jobsQuery, PAGE_SIZE } from "@/jobs/queries";
 import type { JobsSearch } from "./filters";
 import { rememberOrder } from "./neighbours";
+import { jobsQuery, PAGE_SIZE } from "./queries";
 
 export type JobsList = ReturnType<typeof useJobs>;
 

@@ -1,6 +1,6 @@
-import { fieldOf } from "@/api/form";
-import { asApiError } from "@/api/problem";
 import { ErrorState } from "@/ui/states";
+import { fieldOf } from "./form";
+import { asApiError } from "./problem";
 
 /** Why a form was refused; what stands at a field already (`placed`) is only pointed to. */
 export function ProblemState({ error, placed = [] }: { error: Error | null; placed?: readonly string[] }) {

@@ -1,0 +1,33 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { jobKeys } from "@/api/keys";
+import type { JobCounts, JobsPage } from "@/api/types";
+import { type JobsSearch, toQuery, unsorted } from "./filters";
+
+export const PAGE_SIZE = 100;
+/** Whoever reads a job for long finds the list as it was. */
+const KEPT_MS = 1_800_000;
+
+export function jobsQuery(search: JobsSearch) {
+  return infiniteQueryOptions({
+    queryKey: jobKeys.list(search),
+    queryFn: ({ pageParam, signal }): Promise<JobsPage> => {
+      const query = { ...toQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
+      return api.get("/api/jobs", { query, signal });
+    },
+    gcTime: KEPT_MS,
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+}
+
+/** How many jobs match, by status and whatever status is chosen; it comes after the rows, and nothing waits for it. */
+export function countsQuery(search: JobsSearch) {
+  const { status: _, ...filters } = unsorted(search);
+  return queryOptions({
+    queryKey: [...jobKeys.counts, filters],
+    retry: false,
+    queryFn: ({ signal }): Promise<JobCounts> =>
+      api.get("/api/job-counts", { query: toQuery(filters, Date.now()), signal }),
+  });
+}
