@@ -2,11 +2,11 @@ import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { count, duration, percent } from "@/lib/format";
+import { limitInWords } from "@/limits/limit-words";
 import { Button } from "@/ui/button";
 import { Labelled } from "@/ui/labelled";
 import { Menu, MenuItem } from "@/ui/menu";
 import { AgentHealth } from "./AgentHealth";
-import { limitInWords } from "./limit-words";
 import type { AgentAction } from "./mutations";
 
 type AgentRowProps = {

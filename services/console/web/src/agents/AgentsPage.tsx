@@ -7,14 +7,15 @@ import { ProblemState } from "@/api/ProblemState";
 import { asApiError } from "@/api/problem";
 import type { Agent, AgentStats } from "@/api/types";
 import { useTitle } from "@/lib/use-title";
+import { LimitDialog } from "@/limits/LimitDialog";
+import { limitOf, limitsQuery } from "@/limits/queries";
 import { AlertDialog } from "@/ui/alert-dialog";
 import { Button } from "@/ui/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
 import { AgentDialog } from "./AgentDialog";
 import { AgentRow } from "./AgentRow";
-import { LimitDialog } from "./LimitDialog";
 import { type AgentAction, useAgentAction } from "./mutations";
-import { limitOf, limitsQuery, statsQuery } from "./queries";
+import { statsQuery } from "./queries";
 
 type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
 

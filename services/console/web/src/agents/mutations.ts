@@ -1,8 +1,8 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
-import type { Agent, Limit, NewAgent, NewLimit } from "@/api/types";
-import { limitKeys } from "./queries";
+import type { Agent, NewAgent } from "@/api/types";
+import { useRefetchLimited } from "@/limits/mutations";
 
 export type AgentAction = "pause" | "resume" | "disable" | "enable";
 
@@ -12,18 +12,8 @@ const PATHS = {
   disable: "/api/agents/{agent_id}/disable",
 } as const;
 
-/** The agents as they are after what was asked for. */
-function useStale() {
-  const client = useQueryClient();
-  return () =>
-    Promise.all([
-      client.invalidateQueries({ queryKey: ["agents"] }),
-      client.invalidateQueries({ queryKey: limitKeys.all }),
-    ]);
-}
-
 export function useAgentAction() {
-  const onSuccess = useStale();
+  const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "act"],
     mutationFn: ({ agent, action }: { agent: Agent; action: AgentAction }): Promise<Agent> => {
@@ -43,7 +33,7 @@ export function editable(agent: Agent): NewAgent {
 
 /** Registers an agent, or replaces all fields of one that is there. */
 export function useSaveAgent(id?: string) {
-  const onSuccess = useStale();
+  const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "save"],
     mutationFn: (body: NewAgent): Promise<Agent> =>
@@ -52,25 +42,6 @@ export function useSaveAgent(id?: string) {
             api.post("/api/agents", { body, idempotencyKey }),
           )
         : api.put("/api/agents/{agent_id}", { path: { agent_id: id }, body }),
-    onSuccess,
-  });
-}
-
-export function useSetLimit() {
-  const onSuccess = useStale();
-  return useMutation({
-    mutationKey: ["limits", "set"],
-    mutationFn: ({ name, ...body }: NewLimit & { name: string }): Promise<Limit> =>
-      api.put("/api/limits/{name}", { path: { name }, body }),
-    onSuccess,
-  });
-}
-
-export function useRemoveLimit() {
-  const onSuccess = useStale();
-  return useMutation({
-    mutationKey: ["limits", "remove"],
-    mutationFn: (name: string) => api.delete("/api/limits/{name}", { path: { name } }),
     onSuccess,
   });
 }

@@ -13,7 +13,7 @@ const NewJobPage = fetched(async () => (await import("@/jobs/form/NewJobPage")).
 const BatchesPage = fetched(async () => (await import("@/batches/BatchesPage")).BatchesPage);
 const BatchPage = fetched(async () => (await import("@/batches/BatchPage")).BatchPage);
 const AgentsPage = fetched(async () => (await import("@/agents/AgentsPage")).AgentsPage);
-const LimitsPage = fetched(async () => (await import("@/agents/LimitsPage")).LimitsPage);
+const LimitsPage = fetched(async () => (await import("@/limits/LimitsPage")).LimitsPage);
 const OverviewPage = fetched(async () => (await import("@/overview/OverviewPage")).OverviewPage);
 const DeadLettersPage = fetched(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 

@@ -1,4 +1,4 @@
-import type { Agent, Batch, Job, JobChange, JobLog, Overview, Verdict } from "@/api/types";
+import type { Agent, Batch, Job, JobChange, JobLog, Limit, Overview, Verdict } from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -87,6 +87,10 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
     updated_at: AT,
     ...fields,
   };
+}
+
+export function aLimit(fields: Partial<Limit> = {}): Limit {
+  return { name: "agent:writer", concurrency: 4, rate_period_s: 1, paused: false, updated_at: AT, ...fields };
 }
 
 export function aBatch(fields: Partial<Batch> = {}): Batch {
