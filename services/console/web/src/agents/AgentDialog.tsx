@@ -2,10 +2,10 @@ import { useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
 import { ProblemState } from "@/api/ProblemState";
 import type { Agent, NewAgent } from "@/api/types";
-import { Button } from "@/ui/button";
-import { Dialog } from "@/ui/dialog";
-import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";
-import { useUnsaved } from "@/ui/unsaved";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
+import { Dialog } from "@/ui/overlays/dialog";
+import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
 import { editable, useSaveAgent } from "./mutations";
 
 type Values = {

@@ -3,9 +3,9 @@ import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { count, duration, percent } from "@/lib/format";
 import { limitInWords } from "@/limits/limit-words";
-import { Button } from "@/ui/button";
-import { Labelled } from "@/ui/labelled";
-import { Menu, MenuItem } from "@/ui/menu";
+import { Button } from "@/ui/controls/button";
+import { Menu, MenuItem } from "@/ui/overlays/menu";
+import { Labelled } from "@/ui/values/labelled-value";
 import { AgentHealth } from "./AgentHealth";
 import type { AgentAction } from "./mutations";
 

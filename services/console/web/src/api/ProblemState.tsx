@@ -1,4 +1,4 @@
-import { ErrorState } from "@/ui/states";
+import { ErrorState } from "@/ui/feedback/states";
 import { fieldOf } from "./form";
 import { asApiError } from "./problem";
 

@@ -9,7 +9,7 @@ import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/filters";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
 import { useOffered } from "@/lib/commands";
-import { useFocusBack } from "@/ui/use-focus-back";
+import { useFocusBack } from "@/ui/overlays/use-focus-return";
 import { HEADED_GROUP, JobItems, LEAST, rank, useFound } from "./JobItems";
 import type { Theme } from "./theme";
 

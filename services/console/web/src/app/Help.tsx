@@ -1,7 +1,7 @@
 import { useSingleKeys } from "@/lib/keys";
-import { Dialog } from "@/ui/dialog";
-import { Checkbox } from "@/ui/field";
-import { Kbd } from "@/ui/kbd";
+import { Checkbox } from "@/ui/controls/field";
+import { Dialog } from "@/ui/overlays/dialog";
+import { Kbd } from "@/ui/values/kbd";
 
 const KEYS: [string, string][] = [
   ["j", "next job"],

@@ -1,10 +1,10 @@
 import { Keyboard, LogOut, Settings2 } from "lucide-react";
 import { signOut } from "@/api/session";
 import { useSingleKeys } from "@/lib/keys";
-import { Button } from "@/ui/button";
-import { Checkbox, Choices } from "@/ui/field";
-import { Popover } from "@/ui/popover";
-import { useZone, type Zone } from "@/ui/time";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Choices } from "@/ui/controls/field";
+import { Popover } from "@/ui/overlays/popover";
+import { useZone, type Zone } from "@/ui/values/time";
 import { type Theme, useTheme } from "./theme";
 
 const THEMES: [Theme, string][] = [

@@ -1,9 +1,9 @@
 import { type FormEvent, useState } from "react";
 import { type ApiError, asApiError } from "@/api/problem";
 import { signIn } from "@/api/session";
-import { Button } from "@/ui/button";
-import { Field, Input } from "@/ui/field";
-import { ErrorState } from "@/ui/states";
+import { Button } from "@/ui/controls/button";
+import { Field, Input } from "@/ui/controls/field";
+import { ErrorState } from "@/ui/feedback/states";
 
 /** Asks for a token where there is no session, and leads on to what was asked for. */
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {

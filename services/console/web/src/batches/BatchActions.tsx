@@ -4,10 +4,10 @@ import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
 import { counted } from "@/lib/format";
-import { AlertDialog } from "@/ui/alert-dialog";
-import { Button } from "@/ui/button";
-import { Field, TextArea } from "@/ui/field";
-import { ErrorState } from "@/ui/states";
+import { Button } from "@/ui/controls/button";
+import { Field, TextArea } from "@/ui/controls/field";
+import { ErrorState } from "@/ui/feedback/states";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { useBatchAction } from "./mutations";
 import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./state";
 

@@ -5,8 +5,8 @@ import { asApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
 import { counted, shortId } from "@/lib/format";
-import { Button } from "@/ui/button";
-import { ErrorState, Skeleton } from "@/ui/states";
+import { Button } from "@/ui/controls/button";
+import { ErrorState, Skeleton } from "@/ui/feedback/states";
 import { failuresQuery, NOT_MET } from "./queries";
 
 const REFUSED_SHOWN = 20;

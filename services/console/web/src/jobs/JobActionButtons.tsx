@@ -1,7 +1,7 @@
 import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
 import type { Job } from "@/api/types";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import { JobActionDialog } from "./JobActionDialog";
 import { usePendingAction } from "./mutations";
 import { ACTIONS, type Action, refusal, VERBS } from "./status";

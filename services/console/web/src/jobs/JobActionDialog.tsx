@@ -1,9 +1,9 @@
 import { type ReactNode, useState } from "react";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { AlertDialog } from "@/ui/alert-dialog";
-import { Field, TextArea } from "@/ui/field";
-import { ErrorState } from "@/ui/states";
+import { Field, TextArea } from "@/ui/controls/field";
+import { ErrorState } from "@/ui/feedback/states";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentField } from "./AgentField";
 import { JobStatusBadge } from "./JobStatusBadge";
 import { type Action, refusal, VERBS } from "./status";

@@ -7,8 +7,8 @@ import { meaningOf } from "@/jobs/detail/advice";
 import { cn } from "@/lib/cn";
 import { duration, exactTime, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/JsonTree";
-import { Skeleton } from "@/ui/states";
-import { useZone, zoneName } from "@/ui/time";
+import { Skeleton } from "@/ui/feedback/states";
+import { useZone, zoneName } from "@/ui/values/time";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "./logs";
 import { LOOKS } from "./status";
 

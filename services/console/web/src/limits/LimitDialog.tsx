@@ -2,10 +2,10 @@ import { useForm } from "react-hook-form";
 import { placeErrors } from "@/api/form";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
-import { Button } from "@/ui/button";
-import { Dialog } from "@/ui/dialog";
-import { Checkbox, Field, Input } from "@/ui/field";
-import { useUnsaved } from "@/ui/unsaved";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Field, Input } from "@/ui/controls/field";
+import { Dialog } from "@/ui/overlays/dialog";
+import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
 import { useSetLimit } from "./mutations";
 
 type LimitDialogProps = {

@@ -2,7 +2,7 @@ import { type ChangeObject, diffLines } from "diff";
 import { useMemo, useState } from "react";
 import { cn } from "@/lib/cn";
 import { counted } from "@/lib/format";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import { DIFF_AROUND_LINES, DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "./limits";
 
 type DiffViewProps = { before: string; after: string; beforeName: string; afterName: string };

@@ -3,7 +3,7 @@ import { ChevronDown, ChevronRight } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import { ExactNumber } from "@/lib/exact-json";
 import { counted } from "@/lib/format";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import { STRING_SHOWN_CHARS } from "./limits";
 import { CLOSED_TREE, flatten, isBranch, type Node, toggled, withMore } from "./tree";
 

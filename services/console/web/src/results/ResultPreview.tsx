@@ -1,7 +1,7 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
-import { Skeleton } from "@/ui/states";
-import { type Tab, Tabs } from "@/ui/tabs";
+import { type Tab, Tabs } from "@/ui/controls/tabs";
+import { Skeleton } from "@/ui/feedback/states";
 import { DiffView } from "./DiffView";
 import { type Focus, type Quote, rangesOf } from "./evidence";
 import { HtmlFrame } from "./HtmlFrame";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { asApiError } from "@/api/problem";
-import { ErrorState, Skeleton } from "@/ui/states";
+import { ErrorState, Skeleton } from "@/ui/feedback/states";
 import type { Focus, Quote } from "./evidence";
 import { pathOf, RESULT_PATH, type Source } from "./source";
 import { TextView } from "./TextView";

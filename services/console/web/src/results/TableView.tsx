@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { stringifyJson } from "@/lib/exact-json";
 import { count } from "@/lib/format";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import { columnsOf, type Row } from "./kinds";
 import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "./limits";
 

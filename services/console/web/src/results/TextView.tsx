@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { count, counted } from "@/lib/format";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "./evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "./limits";
 

@@ -10,9 +10,9 @@ import { useEditJob } from "@/jobs/form/mutations";
 import { PolicyFields } from "@/jobs/form/PolicyFields";
 import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/values";
 import { editRefusal } from "@/jobs/status";
-import { Button } from "@/ui/button";
-import { Dialog } from "@/ui/dialog";
-import { useUnsaved } from "@/ui/unsaved";
+import { Button } from "@/ui/controls/button";
+import { Dialog } from "@/ui/overlays/dialog";
+import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
 
 /** What of the form somebody came for. */
 export type Part = "all" | "criteria";

@@ -3,9 +3,9 @@ import type { ReactNode } from "react";
 import type { Job } from "@/api/types";
 import { useNow } from "@/lib/clock";
 import { count, counted, money, shortId } from "@/lib/format";
-import { Copy } from "@/ui/copy";
-import { Countdown } from "@/ui/duration";
-import { ExactTime, Time } from "@/ui/time";
+import { Copy } from "@/ui/controls/copy-button";
+import { Countdown } from "@/ui/values/duration";
+import { ExactTime, Time } from "@/ui/values/time";
 
 const LINK = "text-accent hover:underline wrap-anywhere";
 

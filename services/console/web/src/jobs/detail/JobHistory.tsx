@@ -6,8 +6,8 @@ import { OLDER_SIZE, olderLogsQuery } from "@/jobs/logs";
 import { LOOKS } from "@/jobs/status";
 import { nextOf } from "@/lib/format";
 import { useChoice } from "@/lib/storage";
-import { Button } from "@/ui/button";
-import { Select } from "@/ui/field";
+import { Button } from "@/ui/controls/button";
+import { Select } from "@/ui/controls/field";
 import { SubmissionGroup } from "./SubmissionGroup";
 import { submissionsOf } from "./submissions";
 

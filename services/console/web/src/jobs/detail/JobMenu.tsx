@@ -1,7 +1,7 @@
 import { Copy, Link2, ListChecks, MoreHorizontal } from "lucide-react";
-import { Button } from "@/ui/button";
-import { Menu, MenuItem } from "@/ui/menu";
-import { toast } from "@/ui/toast";
+import { Button } from "@/ui/controls/button";
+import { toast } from "@/ui/feedback/toast";
+import { Menu, MenuItem } from "@/ui/overlays/menu";
 
 type JobMenuProps = {
   /** Why the criteria cannot be edited. */

@@ -12,7 +12,7 @@ import { useOffer } from "@/lib/commands";
 import { useKeys } from "@/lib/keys";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
 import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHeader } from "./JobHeader";
 import { JobHistory } from "./JobHistory";

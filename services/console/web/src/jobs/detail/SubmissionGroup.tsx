@@ -4,9 +4,9 @@ import { JobLogItem } from "@/jobs/JobLogItem";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
 import { cn } from "@/lib/cn";
 import { counted, money, nextOf } from "@/lib/format";
-import { Button } from "@/ui/button";
-import { Duration } from "@/ui/duration";
-import { Time } from "@/ui/time";
+import { Button } from "@/ui/controls/button";
+import { Duration } from "@/ui/values/duration";
+import { Time } from "@/ui/values/time";
 import { type Submission, titleOf } from "./submissions";
 
 type SubmissionGroupProps = {

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
 import { agentName, agentsQuery } from "@/api/agents";
-import { Field, Select, TextArea } from "@/ui/field";
+import { Field, Select, TextArea } from "@/ui/controls/field";
 import type { JobValues, Who } from "./values";
 
 const WAYS: Record<Who, string> = {

@@ -1,8 +1,8 @@
 import { ArrowDown, ArrowUp, Plus, X } from "lucide-react";
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from "react";
-import { announce } from "@/ui/announcer";
-import { Button } from "@/ui/button";
-import { Checkbox, Input } from "@/ui/field";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Input } from "@/ui/controls/field";
+import { announce } from "@/ui/feedback/announcer";
 import { type Criterion, changed, moved, newCriterion } from "./criteria";
 
 type CriteriaEditorProps = {

@@ -1,6 +1,6 @@
 import { Plus, X } from "lucide-react";
-import { Button } from "@/ui/button";
-import { Input } from "@/ui/field";
+import { Button } from "@/ui/controls/button";
+import { Input } from "@/ui/controls/field";
 import type { LabelRow } from "./values";
 
 type LabelsEditorProps = { value: LabelRow[]; onChange: (value: LabelRow[]) => void; error?: string };

@@ -4,7 +4,7 @@ import { ChevronLeft } from "lucide-react";
 import { asApiError } from "@/api/problem";
 import { jobQuery } from "@/jobs/queries";
 import { useTitle } from "@/lib/use-title";
-import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
 import { JobForm } from "./JobForm";
 import { EMPTY, valuesOf } from "./values";
 

@@ -1,8 +1,8 @@
 import { WandSparkles } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import { Button } from "@/ui/button";
-import { Skeleton } from "@/ui/states";
+import { Button } from "@/ui/controls/button";
+import { Skeleton } from "@/ui/feedback/states";
 
 const JsonCode = lazy(() => import("./JsonCode"));
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useFormContext } from "react-hook-form";
-import { Field, Input, Select } from "@/ui/field";
+import { Field, Input, Select } from "@/ui/controls/field";
 import { POLICY_FIELDS } from "./policy";
 import type { JobValues } from "./values";
 

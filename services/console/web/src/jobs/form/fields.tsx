@@ -1,5 +1,5 @@
 import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
-import { Field, Input, Select, TextArea } from "@/ui/field";
+import { Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { CriteriaEditor } from "./CriteriaEditor";
 import { LabelsEditor } from "./LabelsEditor";
 import { PayloadEditor } from "./PayloadEditor";

@@ -1,8 +1,8 @@
 import { Link, useBlocker } from "@tanstack/react-router";
 import { VERBS } from "@/jobs/status";
 import { counted } from "@/lib/format";
-import { AlertDialog } from "@/ui/alert-dialog";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import type { BulkProgress as Progress } from "./bulk";
 
 const AT_ONCE = 3;

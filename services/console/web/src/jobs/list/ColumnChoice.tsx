@@ -1,7 +1,7 @@
 import { Columns3 } from "lucide-react";
-import { Button } from "@/ui/button";
-import { Checkbox } from "@/ui/field";
-import { Popover } from "@/ui/popover";
+import { Button } from "@/ui/controls/button";
+import { Checkbox } from "@/ui/controls/field";
+import { Popover } from "@/ui/overlays/popover";
 import { COLUMN_LOOK, type ColumnId } from "./columns";
 
 const ALWAYS: ColumnId[] = ["status", "title"];

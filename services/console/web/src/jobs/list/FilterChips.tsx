@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { useZone, zoneName } from "@/ui/time";
+import { useZone, zoneName } from "@/ui/values/time";
 import { type JobsSearch, timeInWords } from "./filters";
 
 type FilterChipsProps = {

@@ -1,7 +1,7 @@
 import { type ReactNode, useRef } from "react";
 import type { Job } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { Checkbox } from "@/ui/field";
+import { Checkbox } from "@/ui/controls/field";
 import { type ColumnId, Mismatch } from "./columns";
 import { JobCard } from "./JobCard";
 

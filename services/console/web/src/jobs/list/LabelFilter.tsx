@@ -1,5 +1,5 @@
 import { useId, useState } from "react";
-import { Input } from "@/ui/field";
+import { Input } from "@/ui/controls/field";
 
 type LabelFilterProps = { labels: readonly string[]; onAdd: (label: string) => void };
 

@@ -1,6 +1,6 @@
 import { cn } from "@/lib/cn";
 import { count, counted } from "@/lib/format";
-import { Button } from "@/ui/button";
+import { Button } from "@/ui/controls/button";
 import type { JobsList } from "./use-jobs";
 
 /** How much of the list was read, and how it goes on where it does not by itself. */

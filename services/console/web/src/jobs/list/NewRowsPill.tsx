@@ -2,9 +2,9 @@ import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
 import { count, counted } from "@/lib/format";
 import { UNSEEN_MAX } from "@/live/unseen";
-import { announce } from "@/ui/announcer";
-import { Button } from "@/ui/button";
-import { Kbd } from "@/ui/kbd";
+import { Button } from "@/ui/controls/button";
+import { announce } from "@/ui/feedback/announcer";
+import { Kbd } from "@/ui/values/kbd";
 
 /** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
 export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {

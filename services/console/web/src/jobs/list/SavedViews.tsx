@@ -1,10 +1,10 @@
 import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useChoice } from "@/lib/storage";
-import { announce } from "@/ui/announcer";
-import { Button } from "@/ui/button";
-import { Field, Input } from "@/ui/field";
-import { Popover } from "@/ui/popover";
+import { Button } from "@/ui/controls/button";
+import { Field, Input } from "@/ui/controls/field";
+import { announce } from "@/ui/feedback/announcer";
+import { Popover } from "@/ui/overlays/popover";
 import { type JobsSearch, parseJobsSearch } from "./filters";
 
 type View = { name: string; search: JobsSearch };

@@ -1,6 +1,6 @@
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { cn } from "@/lib/cn";
-import { Checkbox } from "@/ui/field";
+import { Checkbox } from "@/ui/controls/field";
 import { COLUMN_LOOK, type ColumnId } from "./columns";
 import type { JobsSearch, Sort } from "./filters";
 

@@ -2,7 +2,7 @@ import { Search } from "lucide-react";
 import { type RefObject, useId } from "react";
 import { cn } from "@/lib/cn";
 import { useDraft } from "@/lib/use-draft";
-import { Input } from "@/ui/field";
+import { Input } from "@/ui/controls/field";
 
 type TypedProps = {
   name: string;

@@ -6,7 +6,7 @@ import { JobStatusBadge } from "@/jobs/JobStatusBadge";
 import { usePendingAction } from "@/jobs/mutations";
 import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";
-import { Time } from "@/ui/time";
+import { Time } from "@/ui/values/time";
 import type { Sort } from "./filters";
 
 export const features = tableFeatures({ columnVisibilityFeature });

@@ -1,7 +1,7 @@
 import { cva, type VariantProps } from "class-variance-authority";
 import { type ComponentProps, type MouseEvent, useId } from "react";
 import { cn } from "@/lib/cn";
-import { toast } from "./toast";
+import { toast } from "@/ui/feedback/toast";
 
 const look = cva(
   "inline-flex items-center justify-center gap-1.5 rounded whitespace-nowrap font-medium transition-colors aria-disabled:cursor-default aria-disabled:opacity-60 pointer-coarse:min-h-11",

@@ -2,8 +2,8 @@ import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { cn } from "@/lib/cn";
-import { Button } from "./button";
-import { useFocusBack } from "./use-focus-back";
+import { Button } from "@/ui/controls/button";
+import { useFocusBack } from "./use-focus-return";
 
 type DialogProps = {
   open: boolean;

@@ -1,7 +1,7 @@
 import { Inbox, OctagonAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { cn } from "@/lib/cn";
-import { Button } from "./button";
+import { Button } from "@/ui/controls/button";
 
 /** Holds the place of what is being read, at its final height. */
 export function Skeleton({ className }: { className?: string }) {

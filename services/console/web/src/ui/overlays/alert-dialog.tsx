@@ -1,7 +1,7 @@
 import { AlertDialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
-import { Button } from "./button";
-import { useFocusBack } from "./use-focus-back";
+import { Button } from "@/ui/controls/button";
+import { useFocusBack } from "./use-focus-return";
 
 type AlertDialogProps = {
   open: boolean;

@@ -1,6 +1,6 @@
 import { Check, Copy as CopyIcon } from "lucide-react";
 import { useEffect, useState } from "react";
-import { announce } from "./announcer";
+import { announce } from "@/ui/feedback/announcer";
 import { Button } from "./button";
 
 const SHOWN_MS = 1_500;

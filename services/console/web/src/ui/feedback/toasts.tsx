@@ -1,7 +1,7 @@
 import { X } from "lucide-react";
 import { Toast as Radix } from "radix-ui";
 import { useSyncExternalStore } from "react";
-import { Button } from "./button";
+import { Button } from "@/ui/controls/button";
 import { shownToasts } from "./toast";
 
 export function Toasts() {

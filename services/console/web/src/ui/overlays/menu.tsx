@@ -1,6 +1,6 @@
 import { DropdownMenu as Radix } from "radix-ui";
 import type { ReactNode } from "react";
-import { toast } from "./toast";
+import { toast } from "@/ui/feedback/toast";
 
 type MenuProps = { trigger: ReactNode; children: ReactNode };
 
