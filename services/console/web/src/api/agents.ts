@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { isolated } from "@/lib/isolate";
+import { isolated } from "@/lib/isolate-text";
 import { api } from "./client";
 import type { Agent } from "./types";
 

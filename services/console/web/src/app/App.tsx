@@ -1,11 +1,11 @@
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
+import { useTheme } from "@/lib/use-theme";
 import { createQueryClient } from "@/live/client";
 import { LiveStream } from "@/live/stream";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
-import { useTheme } from "./theme";
 
 /** The page; or, where there is no session, the way to one. */
 export function App() {

@@ -8,10 +8,10 @@ import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/filters";
 import { JOB_STATUSES, LOOKS } from "@/jobs/status";
-import { useOffered } from "@/lib/commands";
+import { useOffered } from "@/lib/palette-commands";
+import type { Theme } from "@/lib/use-theme";
 import { useFocusBack } from "@/ui/overlays/use-focus-return";
 import { HEADED_GROUP, JobItems, LEAST, rank, useFound } from "./JobItems";
-import type { Theme } from "./theme";
 
 type CommandPaletteProps = {
   open: boolean;

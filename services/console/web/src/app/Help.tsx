@@ -1,4 +1,4 @@
-import { useSingleKeys } from "@/lib/keys";
+import { useSingleKeys } from "@/lib/shortcuts";
 import { Checkbox } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { Kbd } from "@/ui/values/kbd";

@@ -1,11 +1,11 @@
 import { Keyboard, LogOut, Settings2 } from "lucide-react";
 import { signOut } from "@/api/session";
-import { useSingleKeys } from "@/lib/keys";
+import { useSingleKeys } from "@/lib/shortcuts";
+import { type Theme, useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Choices } from "@/ui/controls/field";
 import { Popover } from "@/ui/overlays/popover";
 import { useZone, type Zone } from "@/ui/values/time";
-import { type Theme, useTheme } from "./theme";
 
 const THEMES: [Theme, string][] = [
   ["system", "as the system"],

@@ -2,14 +2,14 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
-import { useKeys } from "@/lib/keys";
+import { useKeys } from "@/lib/shortcuts";
+import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
 import { Toasts } from "@/ui/feedback/toasts";
 import { Help } from "./Help";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
-import { useTheme } from "./theme";
 
 const CommandPalette = lazy(() => import("./CommandPalette").then((module) => ({ default: module.CommandPalette })));
 

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { agentName, agentsQuery } from "@/api/agents";
 import type { Agent, Job } from "@/api/types";
-import { isolated } from "@/lib/isolate";
+import { isolated } from "@/lib/isolate-text";
 import { Field, Select } from "@/ui/controls/field";
 
 type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { isolated } from "./isolate";
+import { isolated } from "./isolate-text";
 
 /** What the tab is called while this is shown. */
 export function useTitle(title: string): void {

@@ -5,7 +5,7 @@ import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/logs";
 import { LOOKS } from "@/jobs/status";
 import { nextOf } from "@/lib/format";
-import { useChoice } from "@/lib/storage";
+import { useChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { SubmissionGroup } from "./SubmissionGroup";

@@ -8,8 +8,8 @@ import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/neighbour
 import { logsQuery, milestonesQuery } from "@/jobs/logs";
 import { jobQuery } from "@/jobs/queries";
 import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/status";
-import { useOffer } from "@/lib/commands";
-import { useKeys } from "@/lib/keys";
+import { useOffer } from "@/lib/palette-commands";
+import { useKeys } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";

@@ -1,6 +1,6 @@
 import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { useChoice } from "@/lib/storage";
+import { useChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";

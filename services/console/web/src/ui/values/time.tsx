@@ -1,6 +1,6 @@
 import { useNow } from "@/lib/clock";
 import { exactTime, relativeTime } from "@/lib/format";
-import { useChoice } from "@/lib/storage";
+import { useChoice } from "@/lib/stored-choice";
 
 export type Zone = "local" | "UTC";
 const LOCAL: Zone = "local";

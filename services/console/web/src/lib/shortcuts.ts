@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { tinykeys } from "tinykeys";
-import { useChoice } from "./storage";
+import { useChoice } from "./stored-choice";
 
 type Bindings = Record<string, (event: KeyboardEvent) => void>;
 

@@ -1,6 +1,6 @@
 import { useEffect } from "react";
-import { useChoice } from "@/lib/storage";
-import { useMedia } from "@/lib/use-media";
+import { useChoice } from "./stored-choice";
+import { useMedia } from "./use-media";
 
 export type Theme = "system" | "light" | "dark";
 const SYSTEM: Theme = "system";
