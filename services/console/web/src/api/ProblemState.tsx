@@ -1,5 +1,5 @@
 import { ErrorState } from "@/ui/feedback/states";
-import { fieldOf } from "./form";
+import { fieldOf } from "./field-errors";
 import { asApiError } from "./problem";
 
 /** Why a form was refused; what stands at a field already (`placed`) is only pointed to. */

@@ -1,6 +1,6 @@
 import { screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { applyJobs } from "@/live/apply";
 import { createQueryClient } from "@/live/client";

@@ -1,8 +1,8 @@
 import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
-import { jobKeys } from "@/api/keys";
 import { asApiError } from "@/api/problem";
+import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { applyJob } from "@/live/apply";
 import type { Action } from "./status";

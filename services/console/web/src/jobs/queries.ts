@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 
 export function jobQuery(id: string) {

@@ -1,5 +1,5 @@
 import { useForm } from "react-hook-form";
-import { placeErrors } from "@/api/form";
+import { placeErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
 import { Button } from "@/ui/controls/button";

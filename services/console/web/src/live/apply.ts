@@ -1,5 +1,5 @@
 import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/react-query";
-import { DERIVED_KEYS, jobKeys } from "@/api/keys";
+import { DERIVED_KEYS, jobKeys } from "@/api/query-keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
 import { patchJob } from "./patch";
 import { type Later, throttledByKey } from "./throttle";

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { createQueryClient } from "./client";
 import { liveStatus } from "./status";

@@ -1,6 +1,6 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
-import { jobKeys } from "@/api/keys";
 import { ApiError } from "@/api/problem";
+import { jobKeys } from "@/api/query-keys";
 import { mergeByVersion } from "./merge";
 import { liveStatus } from "./status";
 

@@ -1,6 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";

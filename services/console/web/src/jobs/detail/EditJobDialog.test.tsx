@@ -1,6 +1,6 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";

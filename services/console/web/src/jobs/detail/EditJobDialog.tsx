@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
-import { placeErrors } from "@/api/form";
+import { placeErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";

@@ -1,7 +1,7 @@
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import { rememberList, rememberOrder } from "@/jobs/list/neighbours";
 import { applyJobs } from "@/live/apply";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";

@@ -1,6 +1,6 @@
 import { act, screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
 import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/logs";
 import { applyJobs } from "@/live/apply";

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FormProvider, useForm } from "react-hook-form";
-import { placeErrors } from "@/api/form";
+import { placeErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
 import { Button } from "@/ui/controls/button";

@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
-import { jobKeys } from "@/api/keys";
 import { type ApiError, asApiError } from "@/api/problem";
+import { jobKeys } from "@/api/query-keys";
 import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply";

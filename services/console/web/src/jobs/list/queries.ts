@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import { jobKeys } from "@/api/keys";
+import { jobKeys } from "@/api/query-keys";
 import type { JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toQuery, unsorted } from "./filters";
 
