@@ -2,8 +2,8 @@ import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { useTheme } from "@/lib/use-theme";
-import { createQueryClient } from "@/live/client";
-import { LiveStream } from "@/live/stream";
+import { LiveStream } from "@/live/live-stream";
+import { createQueryClient } from "@/live/query-client";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
 

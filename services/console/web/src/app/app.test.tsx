@@ -1,7 +1,7 @@
 import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
-import { liveStatus } from "@/live/status";
+import { liveStatus } from "@/live/live-status";
 import { renderPage } from "@/testing/render";
 import { onPost, problem } from "@/testing/server";
 import { LivePill } from "./LivePill";

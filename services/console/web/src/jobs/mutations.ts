@@ -4,7 +4,7 @@ import { withIdempotencyKey } from "@/api/idempotency";
 import { asApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
-import { applyJob } from "@/live/apply";
+import { applyJob } from "@/live/apply-changes";
 import type { Action } from "./status";
 
 export type AssignVariables = { id: string; agentId: string };

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
-import { type LiveView, liveStatus } from "./status";
-import { unseen } from "./unseen";
+import { type LiveView, liveStatus } from "./live-status";
+import { unseen } from "./unseen-jobs";
 
 export function useLive(): LiveView {
   return useSyncExternalStore(liveStatus.subscribe, liveStatus.get);

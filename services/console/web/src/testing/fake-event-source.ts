@@ -1,4 +1,4 @@
-import type { Source } from "@/live/stream";
+import type { Source } from "@/live/live-stream";
 
 /** An event stream that says what a test wants. */
 export class FakeEventSource implements Source {

@@ -13,7 +13,7 @@ import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { parseSearch, stringifySearch } from "@/app/search-text";
 import { parseJobsSearch } from "@/jobs/list/filters";
-import { createQueryClient } from "@/live/client";
+import { createQueryClient } from "@/live/query-client";
 
 function Content({ shown }: { shown: Shown }) {
   const search = useSearch({ strict: false });

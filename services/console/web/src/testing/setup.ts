@@ -2,8 +2,8 @@ import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { forgetList } from "@/jobs/list/neighbours";
-import { liveStatus } from "@/live/status";
-import { unseen } from "@/live/unseen";
+import { liveStatus } from "@/live/live-status";
+import { unseen } from "@/live/unseen-jobs";
 import { server } from "./server";
 
 configure({ asyncUtilTimeout: 5_000 });

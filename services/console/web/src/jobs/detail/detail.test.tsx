@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import { rememberList, rememberOrder } from "@/jobs/list/neighbours";
-import { applyJobs } from "@/live/apply";
+import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
 import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/logs";
-import { applyJobs } from "@/live/apply";
+import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJob } from "@/testing/server";

@@ -5,7 +5,7 @@ import { type ApiError, asApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
-import { applyJob } from "@/live/apply";
+import { applyJob } from "@/live/apply-changes";
 
 type Asked = { body: NewJob; isExecuted: boolean };
 type Made = { job: Job; refused?: ApiError };

@@ -1,7 +1,7 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { applyJobs } from "@/live/apply";
+import { applyJobs } from "@/live/apply-changes";
 import { aBatch, aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem, serveJobs, server } from "@/testing/server";

@@ -7,7 +7,7 @@ import { useKeys } from "@/lib/shortcuts";
 import { useChoice } from "@/lib/stored-choice";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
-import { refetchJobs } from "@/live/apply";
+import { refetchJobs } from "@/live/apply-changes";
 import { BulkActions } from "./BulkActions";
 import { ColumnChoice } from "./ColumnChoice";
 import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";

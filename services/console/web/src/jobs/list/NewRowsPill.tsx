@@ -1,7 +1,7 @@
 import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
 import { count, counted } from "@/lib/format";
-import { UNSEEN_MAX } from "@/live/unseen";
+import { UNSEEN_MAX } from "@/live/unseen-jobs";
 import { Button } from "@/ui/controls/button";
 import { announce } from "@/ui/feedback/announcer";
 import { Kbd } from "@/ui/values/kbd";

@@ -4,7 +4,7 @@ import { api } from "@/api/client";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { type Action, refusal } from "@/jobs/status";
-import { applyJob } from "@/live/apply";
+import { applyJob } from "@/live/apply-changes";
 
 export type BulkAction = Exclude<Action, "assign">;
 export type BulkProgress = {

@@ -1,7 +1,7 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { applyJobs } from "@/live/apply";
-import { UNSEEN_MAX, unseen } from "@/live/unseen";
+import { applyJobs } from "@/live/apply-changes";
+import { UNSEEN_MAX, unseen } from "@/live/unseen-jobs";
 import { aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";

@@ -1,9 +1,9 @@
 import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/react-query";
 import { DERIVED_KEYS, jobKeys } from "@/api/query-keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
-import { patchJob } from "./patch";
+import { patchJob } from "./patch-job";
 import { type Later, throttledByKey } from "./throttle";
-import { unseen } from "./unseen";
+import { unseen } from "./unseen-jobs";
 
 const DERIVED_EVERY_MS = 2_000;
 const LOGS_EVERY_MS = 1_000;

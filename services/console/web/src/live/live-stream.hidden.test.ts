@@ -1,9 +1,9 @@
 import { afterEach, expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import { FakeEventSource } from "@/testing/fake-event-source";
-import { createQueryClient } from "./client";
-import { liveStatus } from "./status";
-import { LiveStream } from "./stream";
+import { liveStatus } from "./live-status";
+import { LiveStream } from "./live-stream";
+import { createQueryClient } from "./query-client";
 
 const client = createQueryClient();
 const stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();

@@ -4,11 +4,11 @@ import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
-import { applyJob } from "./apply";
-import { createQueryClient } from "./client";
-import { liveStatus } from "./status";
-import { HIDDEN_MAX_MS, LiveStream, POLLED_AFTER_MS, SILENCE_MAX_MS } from "./stream";
-import { unseen } from "./unseen";
+import { applyJob } from "./apply-changes";
+import { liveStatus } from "./live-status";
+import { HIDDEN_MAX_MS, LiveStream, POLLED_AFTER_MS, SILENCE_MAX_MS } from "./live-stream";
+import { createQueryClient } from "./query-client";
+import { unseen } from "./unseen-jobs";
 
 let client: QueryClient;
 let stop: () => void;

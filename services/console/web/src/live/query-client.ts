@@ -1,8 +1,8 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { ApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
-import { mergeByVersion } from "./merge";
-import { liveStatus } from "./status";
+import { liveStatus } from "./live-status";
+import { mergeByVersion } from "./merge-by-version";
 
 const RETRIES_MAX = 2;
 const STALE_MS = 30_000;

@@ -1,8 +1,8 @@
 import type { QueryClient } from "@tanstack/react-query";
 import type { JobChange } from "@/api/types";
-import { applyJobs, refetchJobs } from "./apply";
-import { ChangeBuffer, type Changes } from "./buffer";
-import { liveStatus } from "./status";
+import { applyJobs, refetchJobs } from "./apply-changes";
+import { ChangeBuffer, type Changes } from "./change-buffer";
+import { liveStatus } from "./live-status";
 
 export const SILENCE_MAX_MS = 40_000;
 export const HIDDEN_MAX_MS = 60_000;
