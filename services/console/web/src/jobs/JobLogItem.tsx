@@ -6,7 +6,7 @@ import type { JobLog } from "@/api/types";
 import { meaningOf } from "@/jobs/detail/advice";
 import { cn } from "@/lib/cn";
 import { duration, exactTime, timeOfDay } from "@/lib/format";
-import { JsonTree } from "@/results/JsonTree";
+import { JsonTree } from "@/results/views/JsonTree";
 import { Skeleton } from "@/ui/feedback/states";
 import { useZone, zoneName } from "@/ui/values/time";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "./logs";

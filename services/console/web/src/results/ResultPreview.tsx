@@ -1,18 +1,18 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
+import { type Focus, type Quote, rangesOf } from "@/results/model/evidence";
+import { type Looked, lookAt, type View } from "@/results/model/kinds";
+import { documentOf, downloadOf, type Source } from "@/results/model/source";
+import { DiffView } from "@/results/views/DiffView";
+import { HtmlFrame } from "@/results/views/HtmlFrame";
+import { JsonTree } from "@/results/views/JsonTree";
+import { StoredView } from "@/results/views/StoredView";
+import { TableView } from "@/results/views/TableView";
+import { TextView } from "@/results/views/TextView";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
 import { Skeleton } from "@/ui/feedback/states";
-import { DiffView } from "./DiffView";
-import { type Focus, type Quote, rangesOf } from "./evidence";
-import { HtmlFrame } from "./HtmlFrame";
-import { JsonTree } from "./JsonTree";
-import { type Looked, lookAt, type View } from "./kinds";
-import { StoredView } from "./StoredView";
-import { documentOf, downloadOf, type Source } from "./source";
-import { TableView } from "./TableView";
-import { TextView } from "./TextView";
 
-const MarkdownView = lazy(() => import("./MarkdownView"));
+const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
 
 type Shown = View | "stored";
 

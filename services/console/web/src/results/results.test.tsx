@@ -2,13 +2,13 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
+import type { Quote } from "@/results/model/evidence";
+import { lookAt } from "@/results/model/kinds";
+import { TEXT_SHOWN_CHARS } from "@/results/model/limits";
+import { JsonTree } from "@/results/views/JsonTree";
+import { safeAddress } from "@/results/views/markdown-links";
 import { renderPage } from "@/testing/render";
 import { on, problem } from "@/testing/server";
-import type { Quote } from "./evidence";
-import { JsonTree } from "./JsonTree";
-import { lookAt } from "./kinds";
-import { TEXT_SHOWN_CHARS } from "./limits";
-import { safeAddress } from "./markdown-links";
 import { ResultPreview } from "./ResultPreview";
 
 const SOURCE = { jobId: "poem", version: 4 };

@@ -11,7 +11,7 @@ import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/status";
 import { useOffer } from "@/lib/palette-commands";
 import { useKeys } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
-import { JsonTree } from "@/results/JsonTree";
+import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
 import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHeader } from "./JobHeader";

@@ -3,7 +3,7 @@ import { useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, JobLog } from "@/api/types";
 import { entryQuery } from "@/jobs/logs";
-import type { Focus } from "@/results/evidence";
+import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/controls/field";
 import { Loading, Skeleton } from "@/ui/feedback/states";

@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { count, counted } from "@/lib/format";
+import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "@/results/model/evidence";
+import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
-import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "./evidence";
-import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "./limits";
 
 const NO_QUOTES: readonly Quote[] = [];
 

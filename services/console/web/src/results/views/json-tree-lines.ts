@@ -1,5 +1,5 @@
 import { ExactNumber } from "@/lib/exact-json";
-import { TREE_CHILDREN_SHOWN } from "./limits";
+import { TREE_CHILDREN_SHOWN } from "@/results/model/limits";
 
 export type Node = {
   path: string;

@@ -3,9 +3,9 @@ import { ChevronDown, ChevronRight } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import { ExactNumber } from "@/lib/exact-json";
 import { counted } from "@/lib/format";
+import { STRING_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
-import { STRING_SHOWN_CHARS } from "./limits";
-import { CLOSED_TREE, flatten, isBranch, type Node, toggled, withMore } from "./tree";
+import { CLOSED_TREE, flatten, isBranch, type Node, toggled, withMore } from "./json-tree-lines";
 
 const ROW_PX = 22;
 const HEIGHT_MAX_PX = 480;

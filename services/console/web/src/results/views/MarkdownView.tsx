@@ -2,8 +2,8 @@ import { useEffect, useRef } from "react";
 import Markdown from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { type Quote, rangesOf } from "./evidence";
-import { PLACES_MAX } from "./limits";
+import { type Quote, rangesOf } from "@/results/model/evidence";
+import { PLACES_MAX } from "@/results/model/limits";
 import { safeAddress } from "./markdown-links";
 
 type MarkdownViewProps = { text: string; quotes?: readonly Quote[] };

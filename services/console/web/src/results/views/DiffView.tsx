@@ -2,8 +2,8 @@ import { type ChangeObject, diffLines } from "diff";
 import { useMemo, useState } from "react";
 import { cn } from "@/lib/cn";
 import { counted } from "@/lib/format";
+import { DIFF_AROUND_LINES, DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
-import { DIFF_AROUND_LINES, DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "./limits";
 
 type DiffViewProps = { before: string; after: string; beforeName: string; afterName: string };
 type Part = ChangeObject<string>;

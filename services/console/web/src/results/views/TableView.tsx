@@ -1,9 +1,9 @@
 import { useState } from "react";
 import { stringifyJson } from "@/lib/exact-json";
 import { count } from "@/lib/format";
+import { columnsOf, type Row } from "@/results/model/kinds";
+import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
-import { columnsOf, type Row } from "./kinds";
-import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "./limits";
 
 /** A list of objects, one a row. */
 export function TableView({ rows }: { rows: readonly Row[] }) {

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { asApiError } from "@/api/problem";
+import type { Focus, Quote } from "@/results/model/evidence";
+import { pathOf, RESULT_PATH, type Source } from "@/results/model/source";
 import { ErrorState, Skeleton } from "@/ui/feedback/states";
-import type { Focus, Quote } from "./evidence";
-import { pathOf, RESULT_PATH, type Source } from "./source";
 import { TextView } from "./TextView";
 
 type StoredViewProps = { source: Source; quotes: readonly Quote[]; focus: Focus | null };
