@@ -7,7 +7,7 @@ import { agentsQuery } from "@/api/agents";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/filters";
-import { JOB_STATUSES, LOOKS } from "@/jobs/status";
+import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
 import { useOffered } from "@/lib/palette-commands";
 import type { Theme } from "@/lib/use-theme";
 import { useFocusBack } from "@/ui/overlays/use-focus-return";

@@ -5,7 +5,7 @@ import { api } from "@/api/client";
 import { asApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, JobsPage } from "@/api/types";
-import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { shortId } from "@/lib/format";
 
 const NONE: Job[] = [];

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
-import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { counted, shortId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { ErrorState, Skeleton } from "@/ui/feedback/states";

@@ -1,6 +1,6 @@
 import { Ban, CircleCheck, CircleDashed, CirclePause, CircleSlash, LoaderCircle, type LucideIcon } from "lucide-react";
 import type { Operation, OperationState } from "@/api/types";
-import { LOOKS } from "@/jobs/status";
+import { LOOKS } from "@/jobs/model/status";
 import { count, counted } from "@/lib/format";
 
 type Look = { word: string; icon: LucideIcon; ink: string; tint: string };

@@ -2,11 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobStatus } from "@/api/types";
+import { jobQuery } from "@/jobs/model/queries";
 import { aJob, anAgent } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJob } from "@/testing/server";
 import { JobActionButtons } from "./JobActionButtons";
-import { jobQuery } from "./queries";
 
 const ALLOWED: Record<JobStatus, string[]> = {
   PENDING: ["Cancel", "Assign"],

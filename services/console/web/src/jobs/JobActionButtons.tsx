@@ -1,10 +1,10 @@
 import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
 import type { Job } from "@/api/types";
+import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { JobActionDialog } from "./JobActionDialog";
 import { usePendingAction } from "./mutations";
-import { ACTIONS, type Action, refusal, VERBS } from "./status";
 import { useJobAction } from "./use-job-action";
 
 const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, resubmit: RotateCcw, assign: Bot };

@@ -1,12 +1,12 @@
 import { type ReactNode, useState } from "react";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { type Action, refusal, VERBS } from "@/jobs/model/status";
 import { Field, TextArea } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/feedback/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentField } from "./AgentField";
-import { JobStatusBadge } from "./JobStatusBadge";
-import { type Action, refusal, VERBS } from "./status";
 
 export type Details = { reason?: string; comment?: string; agentId?: string };
 

@@ -1,11 +1,11 @@
 import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobLogStatus } from "@/api/types";
+import { LOOKS } from "@/jobs/model/status";
 import { aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
 import { JobLogItem } from "./JobLogItem";
-import { LOOKS } from "./status";
 
 it.each(Object.keys(LOOKS) as JobLogStatus[])("a log of %s is told in words", (status) => {
   render(<JobLogItem log={aLog({ status, message: "what happened" })} />);

@@ -4,13 +4,13 @@ import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
 import { meaningOf } from "@/jobs/detail/advice";
+import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
+import { LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { duration, exactTime, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
 import { Skeleton } from "@/ui/feedback/states";
 import { useZone, zoneName } from "@/ui/values/time";
-import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "./logs";
-import { LOOKS } from "./status";
 
 type JobLogItemProps = {
   log: JobLog;

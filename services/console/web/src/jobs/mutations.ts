@@ -4,8 +4,8 @@ import { withIdempotencyKey } from "@/api/idempotency";
 import { asApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
+import type { Action } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
-import type { Action } from "./status";
 
 export type AssignVariables = { id: string; agentId: string };
 export type CancelVariables = { id: string; reason?: string };

@@ -2,9 +2,9 @@ import type { UseMutationResult } from "@tanstack/react-query";
 import { useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { type Action, refusal } from "@/jobs/model/status";
 import type { Details } from "./JobActionDialog";
 import { useAssignJob, useCancelJob, useExecuteJob, useResubmitJob } from "./mutations";
-import { type Action, refusal } from "./status";
 
 /** One action at a time: asked for, confirmed, sent, and closed when it was taken. */
 export function useJobAction(job: Job) {

@@ -9,7 +9,7 @@ import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/for
 import { useEditJob } from "@/jobs/form/mutations";
 import { PolicyFields } from "@/jobs/form/PolicyFields";
 import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/values";
-import { editRefusal } from "@/jobs/status";
+import { editRefusal } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";

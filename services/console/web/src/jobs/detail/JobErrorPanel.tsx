@@ -1,7 +1,7 @@
 import { OctagonAlert } from "lucide-react";
 import type { Job, JobLog } from "@/api/types";
-import { isFailure } from "@/jobs/logs";
-import { lastStep } from "@/jobs/phase";
+import { isFailure } from "@/jobs/model/logs";
+import { lastStep } from "@/jobs/model/phase";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/values/duration";
 import { ExactTime } from "@/ui/values/time";

@@ -2,14 +2,14 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog, JobLogStatus } from "@/api/types";
-import { OLDER_SIZE, olderLogsQuery } from "@/jobs/logs";
-import { LOOKS } from "@/jobs/status";
+import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
+import { LOOKS } from "@/jobs/model/status";
+import { submissionsOf } from "@/jobs/model/submissions";
 import { nextOf } from "@/lib/format";
 import { useChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { SubmissionGroup } from "./SubmissionGroup";
-import { submissionsOf } from "./submissions";
 
 type JobHistoryProps = {
   jobId: string;

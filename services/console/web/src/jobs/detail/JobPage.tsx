@@ -5,9 +5,10 @@ import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/neighbours";
-import { logsQuery, milestonesQuery } from "@/jobs/logs";
-import { jobQuery } from "@/jobs/queries";
-import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/status";
+import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
+import { jobQuery } from "@/jobs/model/queries";
+import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";
+import { sparse, submissionsOf } from "@/jobs/model/submissions";
 import { useOffer } from "@/lib/palette-commands";
 import { useKeys } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
@@ -17,7 +18,6 @@ import { JobErrorPanel } from "./JobErrorPanel";
 import { JobHeader } from "./JobHeader";
 import { JobHistory } from "./JobHistory";
 import { ResultSection } from "./ResultSection";
-import { sparse, submissionsOf } from "./submissions";
 
 const NO_LOGS: never[] = [];
 /** What the server says of an id that no job has, or none can have. */

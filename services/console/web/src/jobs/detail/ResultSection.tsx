@@ -2,14 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, JobLog } from "@/api/types";
-import { entryQuery } from "@/jobs/logs";
+import { entryQuery } from "@/jobs/model/logs";
+import { named, type Submission } from "@/jobs/model/submissions";
 import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/controls/field";
 import { Loading, Skeleton } from "@/ui/feedback/states";
 import { resultOf, verdictOf } from "./answers";
 import { CriteriaList } from "./CriteriaList";
-import { named, type Submission } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
 
 type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPending: boolean };

@@ -1,13 +1,13 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { JobLogItem } from "@/jobs/JobLogItem";
-import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { type Submission, titleOf } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
 import { counted, money, nextOf } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Duration } from "@/ui/values/duration";
 import { Time } from "@/ui/values/time";
-import { type Submission, titleOf } from "./submissions";
 
 type SubmissionGroupProps = {
   submission: Submission;

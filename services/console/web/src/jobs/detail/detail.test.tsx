@@ -3,13 +3,13 @@ import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import { rememberList, rememberOrder } from "@/jobs/list/neighbours";
+import { named, submissionsOf, titleOf } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
 import { CriteriaList } from "./CriteriaList";
 import { JobPage } from "./JobPage";
-import { named, submissionsOf, titleOf } from "./submissions";
 import { VerdictPanel } from "./VerdictPanel";
 
 const FIRST = aVerdict();

@@ -2,7 +2,7 @@ import { act, screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
-import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/logs";
+import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/model/logs";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { asApiError } from "@/api/problem";
-import { jobQuery } from "@/jobs/queries";
+import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
 import { ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
 import { JobForm } from "./JobForm";

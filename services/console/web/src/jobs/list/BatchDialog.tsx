@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
-import { LOOKS } from "@/jobs/status";
+import { LOOKS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { useZone, zoneName } from "@/ui/values/time";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "@/api/types";
-import { VERBS } from "@/jobs/status";
+import { VERBS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";

@@ -1,5 +1,5 @@
 import { Link, useBlocker } from "@tanstack/react-router";
-import { VERBS } from "@/jobs/status";
+import { VERBS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";

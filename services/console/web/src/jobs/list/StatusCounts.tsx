@@ -1,5 +1,5 @@
 import type { JobCounts, JobStatus } from "@/api/types";
-import { JOB_STATUSES, LOOKS } from "@/jobs/status";
+import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
 

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { type ApiError, asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { type Action, refusal } from "@/jobs/status";
+import { type Action, refusal } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
 
 export type BulkAction = Exclude<Action, "assign">;

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { createContext, use } from "react";
 import type { Job } from "@/api/types";
-import { JobStatusBadge } from "@/jobs/JobStatusBadge";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { usePendingAction } from "@/jobs/mutations";
 import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";

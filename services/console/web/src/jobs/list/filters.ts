@@ -1,5 +1,5 @@
 import type { Job, JobStatus, JobsQuery } from "@/api/types";
-import { JOB_STATUSES } from "@/jobs/status";
+import { JOB_STATUSES } from "@/jobs/model/status";
 import { minuteTime } from "@/lib/format";
 
 /** The longest text that is sought. */

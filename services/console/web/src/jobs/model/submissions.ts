@@ -1,5 +1,5 @@
 import type { JobLog, JobLogStatus } from "@/api/types";
-import { hasResult, isLate } from "@/jobs/logs";
+import { hasResult, isLate } from "./logs";
 
 /** What was recorded of one execution; or, without one, between executions. */
 export type Submission = {
