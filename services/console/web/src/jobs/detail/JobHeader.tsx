@@ -1,11 +1,11 @@
 import { Pencil } from "lucide-react";
 import { useState } from "react";
 import type { Job, JobLog } from "@/api/types";
-import { ActionButton, JobActionButtons } from "@/jobs/JobActionButtons";
+import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
+import { usePendingAction } from "@/jobs/actions/mutations";
 import { JobProgress } from "@/jobs/JobProgress";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, editRefusal } from "@/jobs/model/status";
-import { usePendingAction } from "@/jobs/mutations";
 import { EditJobDialog, type Part } from "./EditJobDialog";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
