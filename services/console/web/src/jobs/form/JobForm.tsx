@@ -3,15 +3,15 @@ import { FormProvider, useForm } from "react-hook-form";
 import { placeErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
+import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
+import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
+import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
+import { JOB_FIELDS, type JobValues, newJobOf } from "@/jobs/form/model/job-values";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
 import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
-import { AgentChoice } from "./AgentChoice";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "./fields";
 import { useCreateJob } from "./mutations";
-import { PolicyFields } from "./PolicyFields";
-import { JOB_FIELDS, type JobValues, newJobOf } from "./values";
 
 /** What a job is, and how it is to be done. The server has the last word; what it says stands at its field. */
 export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {

@@ -2,11 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { asApiError } from "@/api/problem";
+import { EMPTY, valuesOf } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
 import { ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
 import { JobForm } from "./JobForm";
-import { EMPTY, valuesOf } from "./values";
 
 /** A new job: from nothing, or from another one with edits. */
 export function NewJobPage({ from }: { from?: string }) {

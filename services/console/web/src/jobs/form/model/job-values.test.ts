@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
+import { EMPTY, newJobOf, payloadProblem, valuesOf } from "./job-values";
 import { policyOf, policyValues } from "./policy";
-import { EMPTY, newJobOf, payloadProblem, valuesOf } from "./values";
 
 it("a policy says only what was filled in, and keeps what the form does not show", () => {
   const values = { ...policyValues({}), max_attempts: "3", reuse_verdict: "false", retry_codes: "503 agent_timeout" };

@@ -7,7 +7,7 @@ import { json, onPost, problem, serveJob } from "@/testing/server";
 import { NewJobPage } from "./NewJobPage";
 
 // jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
-vi.mock("./JsonCode", () => ({
+vi.mock("@/jobs/form/fields/JsonEditor", () => ({
   default: ({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) => (
     <textarea aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} />
   ),

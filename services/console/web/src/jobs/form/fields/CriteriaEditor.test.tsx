@@ -2,8 +2,8 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, it } from "vitest";
+import { criteriaOf, criteriaText, newCriterion } from "@/jobs/form/model/criteria";
 import { CriteriaEditor } from "./CriteriaEditor";
-import { criteriaOf, criteriaText, newCriterion } from "./criteria";
 
 it("criteria are lines, and optional ones say so", () => {
   const text = "It rhymes\noptional: it is short";

@@ -1,7 +1,7 @@
 import type { Job, JobEdit } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { criteriaText } from "./criteria";
-import { type JobValues, labelsOf, newJobOf, valuesOf } from "./values";
+import { type JobValues, labelsOf, newJobOf, valuesOf } from "./job-values";
 
 /** What of a job can be changed while it rests. */
 const EDITABLE = ["title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"] as const;

@@ -1,7 +1,7 @@
 import { Plus, X } from "lucide-react";
+import type { LabelRow } from "@/jobs/form/model/job-values";
 import { Button } from "@/ui/controls/button";
 import { Input } from "@/ui/controls/field";
-import type { LabelRow } from "./values";
 
 type LabelsEditorProps = { value: LabelRow[]; onChange: (value: LabelRow[]) => void; error?: string };
 

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
 import { agentName, agentsQuery } from "@/api/agents";
+import type { JobValues, Who } from "@/jobs/form/model/job-values";
 import { Field, Select, TextArea } from "@/ui/controls/field";
-import type { JobValues, Who } from "./values";
 
 const WAYS: Record<Who, string> = {
   agent: "This agent",

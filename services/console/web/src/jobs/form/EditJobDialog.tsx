@@ -4,15 +4,15 @@ import { placeErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "@/jobs/form/edit";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields";
-import { useEditJob } from "@/jobs/form/mutations";
-import { PolicyFields } from "@/jobs/form/PolicyFields";
-import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/values";
+import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
+import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
+import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "@/jobs/form/model/edit";
+import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/model/job-values";
 import { editRefusal } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
+import { useEditJob } from "./mutations";
 
 /** What of the form somebody came for. */
 export type Part = "all" | "criteria";

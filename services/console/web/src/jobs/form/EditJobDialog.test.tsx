@@ -2,13 +2,13 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
+import { JobPage } from "@/jobs/detail/JobPage";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem, serveJob } from "@/testing/server";
-import { JobPage } from "./JobPage";
 
 // jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
-vi.mock("@/jobs/form/JsonCode", () => ({
+vi.mock("@/jobs/form/fields/JsonEditor", () => ({
   default: ({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) => (
     <textarea aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} />
   ),

@@ -1,9 +1,9 @@
 import { ArrowDown, ArrowUp, Plus, X } from "lucide-react";
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from "react";
+import { type Criterion, changed, moved, newCriterion } from "@/jobs/form/model/criteria";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
-import { type Criterion, changed, moved, newCriterion } from "./criteria";
 
 type CriteriaEditorProps = {
   value: Criterion[];

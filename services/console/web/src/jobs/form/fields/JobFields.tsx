@@ -1,9 +1,9 @@
 import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
+import { type JobValues, payloadProblem } from "@/jobs/form/model/job-values";
 import { Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { CriteriaEditor } from "./CriteriaEditor";
 import { LabelsEditor } from "./LabelsEditor";
 import { PayloadEditor } from "./PayloadEditor";
-import { type JobValues, payloadProblem } from "./values";
 
 const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
 const isCriterion = ({ text }: { text: string }) => text.trim() !== "";

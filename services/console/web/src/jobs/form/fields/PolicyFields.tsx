@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "react";
 import { useFormContext } from "react-hook-form";
+import type { JobValues } from "@/jobs/form/model/job-values";
+import { POLICY_FIELDS } from "@/jobs/form/model/policy";
 import { Field, Input, Select } from "@/ui/controls/field";
-import { POLICY_FIELDS } from "./policy";
-import type { JobValues } from "./values";
 
 /** How the job is run, for those who want to say so; folded, and open where something in it is not right. */
 export function PolicyFields() {

@@ -4,7 +4,7 @@ import { parseJson, stringifyJson } from "@/lib/exact-json";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/feedback/states";
 
-const JsonCode = lazy(() => import("./JsonCode"));
+const JsonCode = lazy(() => import("./JsonEditor"));
 
 type PayloadEditorProps = { value: string; onChange: (text: string) => void; error?: string };
 
