@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
-import { parseJobsSearch } from "@/jobs/list/filters";
+import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";

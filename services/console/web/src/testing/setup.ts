@@ -1,7 +1,7 @@
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { forgetList } from "@/jobs/list/neighbours";
+import { forgetList } from "@/jobs/list/state/list-memory";
 import { liveStatus } from "@/live/live-status";
 import { unseen } from "@/live/unseen-jobs";
 import { server } from "./server";

@@ -4,7 +4,7 @@ import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/neighbours";
+import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
 import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";

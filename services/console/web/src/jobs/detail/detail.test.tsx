@@ -2,7 +2,7 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
-import { rememberList, rememberOrder } from "@/jobs/list/neighbours";
+import { rememberList, rememberOrder } from "@/jobs/list/state/list-memory";
 import { named, submissionsOf, titleOf } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";

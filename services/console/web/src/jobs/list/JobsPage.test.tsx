@@ -1,12 +1,12 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
+import { allInWords, filterOf } from "@/jobs/list/bulk/create-batch";
+import { parseJobsSearch, toQuery } from "@/jobs/list/filters/jobs-search";
 import { applyJobs } from "@/live/apply-changes";
 import { aBatch, aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem, serveJobs, server } from "@/testing/server";
-import { allInWords, filterOf } from "./batch";
-import { parseJobsSearch, toQuery } from "./filters";
 import { JobsPage } from "./JobsPage";
 
 const JOBS = [

@@ -1,7 +1,7 @@
+import type { JobsList } from "@/jobs/list/state/use-jobs";
 import { cn } from "@/lib/cn";
 import { count, counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import type { JobsList } from "./use-jobs";
 
 /** How much of the list was read, and how it goes on where it does not by itself. */
 export function ListFooter({ list, text }: { list: JobsList; text: string | undefined }) {

@@ -5,7 +5,7 @@ import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
 import { Popover } from "@/ui/overlays/popover";
-import { type JobsSearch, parseJobsSearch } from "./filters";
+import { type JobsSearch, parseJobsSearch } from "./jobs-search";
 
 type View = { name: string; search: JobsSearch };
 const NONE: View[] = [];

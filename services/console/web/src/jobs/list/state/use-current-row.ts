@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Job } from "@/api/types";
-import type { JobsSearch } from "./filters";
-import { forgetOpened, openedLast, recall, rememberList } from "./neighbours";
+import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { forgetOpened, openedLast, recall, rememberList } from "./list-memory";
 
 /** Where one is in the list: found again as it was left, with the focus on the job that was looked at. */
 export function usePlace(search: JobsSearch, jobs: readonly Job[]) {

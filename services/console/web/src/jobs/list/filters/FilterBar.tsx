@@ -5,10 +5,10 @@ import { agentsQuery } from "@/api/agents";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { FilterChips } from "./FilterChips";
-import { isFiltered, type JobsSearch, TEXT_MAX } from "./filters";
+import { isFiltered, type JobsSearch, TEXT_MAX } from "./jobs-search";
 import { LabelFilter } from "./LabelFilter";
+import { Typed } from "./TextFilter";
 import { TimeFilter } from "./TimeFilter";
-import { Typed } from "./Typed";
 
 type FilterBarProps = {
   search: JobsSearch;

@@ -2,9 +2,9 @@ import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
+import { type JobsSearch, mismatch, type Sort } from "@/jobs/list/filters/jobs-search";
 import { useNow } from "@/lib/clock";
 import { type ColumnId, columns, features, ON_A_PHONE, widthOf } from "./columns";
-import { type JobsSearch, mismatch, type Sort } from "./filters";
 import { JobRow } from "./JobRow";
 import { TableHead } from "./TableHead";
 

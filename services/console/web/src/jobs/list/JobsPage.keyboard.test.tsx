@@ -1,10 +1,10 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { lastSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";
 import { JobsPage } from "./JobsPage";
-import { lastSearch, rememberOpened } from "./neighbours";
 
 const JOBS = ["Alpha", "Beta", "Gamma", "Delta"].map((title) => aJob({ id: title.toLowerCase(), title }));
 const page = async (address = "/") => {

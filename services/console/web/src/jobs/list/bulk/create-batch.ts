@@ -2,8 +2,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
+import { type JobsSearch, labelOf, since } from "@/jobs/list/filters/jobs-search";
 import { count, counted } from "@/lib/format";
-import { type JobsSearch, labelOf, since } from "./filters";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
 export type Which = { job_ids: string[] } | { filter: JobFilter };

@@ -1,4 +1,4 @@
-import type { JobsSearch } from "./filters";
+import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
 
 /** How the list was left, so that it is found again: which jobs, how far down, at which row, what was selected. */
 type Left = { search: JobsSearch; top: number; current: string | null; selected: ReadonlySet<string> };

@@ -3,14 +3,14 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
+import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { countsQuery } from "@/jobs/list/state/queries";
 import { LOOKS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { useZone, zoneName } from "@/ui/values/time";
-import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./batch";
-import { allowed } from "./bulk";
-import { inWords, type JobsSearch } from "./filters";
-import { countsQuery } from "./queries";
+import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./create-batch";
+import { allowed } from "./use-bulk-action";
 
 const EXECUTABLE_WORDS = EXECUTABLE.map((status) => LOOKS[status].word.toLowerCase()).join(" or ");
 

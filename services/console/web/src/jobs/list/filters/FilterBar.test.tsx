@@ -1,9 +1,9 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { JobsPage } from "@/jobs/list/JobsPage";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJobs } from "@/testing/server";
-import { JobsPage } from "./JobsPage";
 
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
 const page = async (address = "/") => {

@@ -3,7 +3,7 @@ import { VERBS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import type { BulkProgress as Progress } from "./bulk";
+import type { BulkProgress as Progress } from "./use-bulk-action";
 
 const AT_ONCE = 3;
 

@@ -2,8 +2,8 @@ import { useState } from "react";
 import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Select } from "@/ui/controls/field";
 import { useZone, zoneName } from "@/ui/values/time";
-import { type JobsSearch, PERIODS, type Period } from "./filters";
-import { Typed } from "./Typed";
+import { type JobsSearch, PERIODS, type Period } from "./jobs-search";
+import { Typed } from "./TextFilter";
 
 type TimeFilterProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
 

@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "@/api/types";
+import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { countsQuery } from "@/jobs/list/state/queries";
 import { VERBS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
@@ -8,10 +10,8 @@ import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { useZone, zoneName } from "@/ui/values/time";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
-import { allInWords } from "./batch";
-import { allowed, type BulkAction, refusalOfAll, useBulk } from "./bulk";
-import { inWords, type JobsSearch } from "./filters";
-import { countsQuery } from "./queries";
+import { allInWords } from "./create-batch";
+import { allowed, type BulkAction, refusalOfAll, useBulk } from "./use-bulk-action";
 
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 

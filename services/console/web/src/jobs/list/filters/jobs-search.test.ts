@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
-import { inWords, type JobsSearch, matches, mismatch, parseJobsSearch, toQuery } from "./filters";
+import { inWords, type JobsSearch, matches, mismatch, parseJobsSearch, toQuery } from "./jobs-search";
 
 const HOUR_MS = 3_600_000;
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";

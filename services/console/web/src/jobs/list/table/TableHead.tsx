@@ -1,8 +1,8 @@
 import { ArrowDown, ArrowUp } from "lucide-react";
+import type { JobsSearch, Sort } from "@/jobs/list/filters/jobs-search";
 import { cn } from "@/lib/cn";
 import { Checkbox } from "@/ui/controls/field";
 import { COLUMN_LOOK, type ColumnId } from "./columns";
-import type { JobsSearch, Sort } from "./filters";
 
 type TableHeadProps = {
   ids: readonly ColumnId[];

@@ -1,9 +1,9 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { JobsPage } from "@/jobs/list/JobsPage";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem, serveJobs } from "@/testing/server";
-import { JobsPage } from "./JobsPage";
 
 const JOBS = ["a", "b", "c", "d", "e"].map((id) => aJob({ id, title: `Job ${id}` }));
 

@@ -3,11 +3,11 @@ import { columnVisibilityFeature, createColumnHelper, tableFeatures } from "@tan
 import { createContext, use } from "react";
 import type { Job } from "@/api/types";
 import { usePendingAction } from "@/jobs/actions/mutations";
+import type { Sort } from "@/jobs/list/filters/jobs-search";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";
 import { Time } from "@/ui/values/time";
-import type { Sort } from "./filters";
 
 export const features = tableFeatures({ columnVisibilityFeature });
 const helper = createColumnHelper<typeof features, Job>();

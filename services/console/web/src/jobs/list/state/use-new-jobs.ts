@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
+import { isFiltered, type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters/jobs-search";
 import { throttledByKey } from "@/live/throttle";
 import { useUnseen } from "@/live/use-live";
-import { isFiltered, type JobsSearch, toQuery, unsorted } from "./filters";
 
 const EVERY_MS = 2_000;
 const COUNTED_MAX = 100;

@@ -2,7 +2,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import type { JobCounts, JobsPage } from "@/api/types";
-import { type JobsSearch, toQuery, unsorted } from "./filters";
+import { type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters/jobs-search";
 
 export const PAGE_SIZE = 100;
 /** Whoever reads a job for long finds the list as it was. */

@@ -1,8 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 import type { JobsPage } from "@/api/types";
-import type { JobsSearch } from "./filters";
-import { rememberOrder } from "./neighbours";
+import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { rememberOrder } from "./list-memory";
 import { jobsQuery, PAGE_SIZE } from "./queries";
 
 export type JobsList = ReturnType<typeof useJobs>;

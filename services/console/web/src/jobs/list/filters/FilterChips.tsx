@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
 import { useZone, zoneName } from "@/ui/values/time";
-import { type JobsSearch, timeInWords } from "./filters";
+import { type JobsSearch, timeInWords } from "./jobs-search";
 
 type FilterChipsProps = {
   search: JobsSearch;
