@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SERVICES = Path(__file__).parents[2] / "services"
-ADVICE = SERVICES / "console/web/src/jobs/detail/advice.ts"
+ADVICE = SERVICES / "console/web/src/jobs/detail/errors/advice.ts"
 DECIDING = ("commands", "edits", "fences", "grants", "ledger", "resubmission", "transitions", "work")
 SOURCES = (
     *(SERVICES / "executor/executor").rglob("*.py"),

@@ -4,6 +4,10 @@ import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { asApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
+import { JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
+import { JobHeader } from "@/jobs/detail/header/JobHeader";
+import { JobHistory } from "@/jobs/detail/history/JobHistory";
+import { ResultSection } from "@/jobs/detail/result/ResultSection";
 import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
@@ -14,10 +18,6 @@ import { useKeys } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
-import { JobErrorPanel } from "./JobErrorPanel";
-import { JobHeader } from "./JobHeader";
-import { JobHistory } from "./JobHistory";
-import { ResultSection } from "./ResultSection";
 
 const NO_LOGS: never[] = [];
 /** What the server says of an id that no job has, or none can have. */

@@ -3,7 +3,7 @@ import { ChevronRight, OctagonAlert } from "lucide-react";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
-import { meaningOf } from "@/jobs/detail/advice";
+import { meaningOf } from "@/jobs/detail/errors/advice";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
 import { LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";

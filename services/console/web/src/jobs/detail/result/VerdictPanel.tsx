@@ -1,8 +1,8 @@
 import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { metCount } from "./answers";
 import { hasChanged, Optional, OUTCOMES, OutcomeMark } from "./CriteriaList";
+import { metCount } from "./log-response";
 
 type VerdictPanelProps = {
   verdict: Verdict;

@@ -1,6 +1,5 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
-import { JobLogItem } from "@/jobs/JobLogItem";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Submission, titleOf } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
@@ -8,6 +7,7 @@ import { counted, money, nextOf } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Duration } from "@/ui/values/duration";
 import { Time } from "@/ui/values/time";
+import { JobLogItem } from "./JobLogItem";
 
 type SubmissionGroupProps = {
   submission: Submission;

@@ -2,13 +2,13 @@ import { act, screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
+import { JobPage } from "@/jobs/detail/JobPage";
 import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/model/logs";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJob } from "@/testing/server";
 import { JobHistory } from "./JobHistory";
-import { JobPage } from "./JobPage";
 
 const SHORT = [
   aLog({ version: 1, status: "ASSIGNED", execution_id: null, submission: null, kind: "created" }),

@@ -2,15 +2,15 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
 import { jobKeys } from "@/api/query-keys";
+import { CriteriaList } from "@/jobs/detail/result/CriteriaList";
+import { VerdictPanel } from "@/jobs/detail/result/VerdictPanel";
 import { rememberList, rememberOrder } from "@/jobs/list/state/list-memory";
 import { named, submissionsOf, titleOf } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
-import { CriteriaList } from "./CriteriaList";
 import { JobPage } from "./JobPage";
-import { VerdictPanel } from "./VerdictPanel";
 
 const FIRST = aVerdict();
 const SECOND = aVerdict({

@@ -8,8 +8,8 @@ import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/controls/field";
 import { Loading, Skeleton } from "@/ui/feedback/states";
-import { resultOf, verdictOf } from "./answers";
 import { CriteriaList } from "./CriteriaList";
+import { resultOf, verdictOf } from "./log-response";
 import { VerdictPanel } from "./VerdictPanel";
 
 type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPending: boolean };

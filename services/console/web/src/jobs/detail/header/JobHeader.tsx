@@ -4,11 +4,11 @@ import type { Job, JobLog } from "@/api/types";
 import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons";
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
-import { JobProgress } from "@/jobs/JobProgress";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, editRefusal } from "@/jobs/model/status";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
+import { JobProgress } from "./JobProgress";
 
 type JobHeaderProps = {
   job: Job;
