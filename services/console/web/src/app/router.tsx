@@ -1,11 +1,11 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { Shell } from "@/app/shell/Shell";
 import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
-import { fetched } from "./fetched";
-import { Shell } from "./Shell";
-import { parseSearch, stringifySearch } from "./search-text";
+import { fetched } from "./lazy-page";
+import { parseSearch, stringifySearch } from "./search-params";
 
 // The list is the first thing to be seen, and is there at once.
 const JobPage = fetched(async () => (await import("@/jobs/detail/JobPage")).JobPage);

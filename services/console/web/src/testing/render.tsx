@@ -11,7 +11,7 @@ import {
 import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
-import { parseSearch, stringifySearch } from "@/app/search-text";
+import { parseSearch, stringifySearch } from "@/app/search-params";
 import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { createQueryClient } from "@/live/query-client";
 

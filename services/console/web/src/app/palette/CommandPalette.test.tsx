@@ -1,9 +1,9 @@
 import { screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
+import { Shell } from "@/app/shell/Shell";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem } from "@/testing/server";
-import { Shell } from "./Shell";
 
 const palette = async () => {
   const shown = await renderPage(<Shell />);

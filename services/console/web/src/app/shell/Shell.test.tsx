@@ -1,13 +1,13 @@
 import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
+import { SignIn } from "@/app/SignIn";
+import { parseSearch, stringifySearch } from "@/app/search-params";
 import { liveStatus } from "@/live/live-status";
 import { renderPage } from "@/testing/render";
 import { onPost, problem } from "@/testing/server";
 import { LivePill } from "./LivePill";
 import { Shell } from "./Shell";
-import { SignIn } from "./SignIn";
-import { parseSearch, stringifySearch } from "./search-text";
 
 it("asks for a token, and leads on once it is known", async () => {
   const asked = onPost("/login", () => new Response(null, { status: 204 }));

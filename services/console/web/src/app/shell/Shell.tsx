@@ -7,11 +7,13 @@ import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
 import { Toasts } from "@/ui/feedback/toasts";
-import { Help } from "./Help";
+import { Help } from "./KeyboardHelp";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
 
-const CommandPalette = lazy(() => import("./CommandPalette").then((module) => ({ default: module.CommandPalette })));
+const CommandPalette = lazy(() =>
+  import("@/app/palette/CommandPalette").then((module) => ({ default: module.CommandPalette })),
+);
 
 const PLACES = [
   { to: "/", name: "Jobs" },
