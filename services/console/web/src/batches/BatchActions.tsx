@@ -8,8 +8,8 @@ import { Button } from "@/ui/controls/button";
 import { Field, TextArea } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/feedback/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./batch-state";
 import { useBatchAction } from "./mutations";
-import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./state";
 
 const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string }> = {
   pause: { verb: "Pause", icon: CirclePause, title: "Pause this batch?" },

@@ -3,7 +3,7 @@ import type { Operation } from "@/api/types";
 import { shortId } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/values/duration";
 import { ExactTime, Time } from "@/ui/values/time";
-import { isOver } from "./state";
+import { isOver } from "./batch-state";
 
 /** How many jobs a second; a minute or an hour where that says more. */
 export function rate(perSecond: number): string {

@@ -11,8 +11,8 @@ import { BatchFacts } from "./BatchFacts";
 import { BatchFailures, BatchRefusals } from "./BatchFailures";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
+import { isOver } from "./batch-state";
 import { batchQuery } from "./queries";
-import { isOver } from "./state";
 import { useBatchEvents } from "./use-batch-events";
 
 const ASKED_EVERY_MS = 2_000;

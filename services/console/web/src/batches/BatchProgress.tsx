@@ -1,7 +1,7 @@
 import type { Operation } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { count, percent } from "@/lib/format";
-import { atRest, isOver, partsOf, progressInWords } from "./state";
+import { atRest, isOver, partsOf, progressInWords } from "./batch-state";
 
 /** How far a batch is: a stacked bar, which says the same in words to those who do not see it. */
 export function BatchBar({ batch, className }: { batch: Operation; className?: string }) {

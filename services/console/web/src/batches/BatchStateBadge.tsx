@@ -1,6 +1,6 @@
 import type { OperationState } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { STATES } from "./state";
+import { STATES } from "./batch-state";
 
 /** The state of a batch in words, with its icon and colour. */
 export function BatchStateBadge({ state }: { state: OperationState }) {

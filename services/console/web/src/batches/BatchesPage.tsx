@@ -11,8 +11,8 @@ import { Time } from "@/ui/values/time";
 import { BatchEnd, rate } from "./BatchFacts";
 import { BatchBar, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
+import { isOver } from "./batch-state";
 import { batchesQuery } from "./queries";
-import { isOver } from "./state";
 
 const ASKED_EVERY_MS = 2_000;
 const COLUMNS = { State: "w-32", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };

@@ -2,8 +2,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, Operation } from "@/api/types";
+import type { BatchAction } from "./batch-state";
 import { batchKeys } from "./queries";
-import type { BatchAction } from "./state";
 
 const PATHS = {
   pause: "/api/batches/{batch_id}/pause",

@@ -1,8 +1,8 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import type { Batch, Operation } from "@/api/types";
+import { isOver } from "./batch-state";
 import { batchKeys } from "./queries";
-import { isOver } from "./state";
 
 /**
  * Follows a batch while it goes; the answer is whether events come, and without them whoever shows it asks now and

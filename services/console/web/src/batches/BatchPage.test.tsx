@@ -10,7 +10,7 @@ import { rate } from "./BatchFacts";
 import { BatchPage } from "./BatchPage";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { BATCH_ACTIONS, refusal, STATES } from "./state";
+import { BATCH_ACTIONS, refusal, STATES } from "./batch-state";
 
 const ALLOWED: Record<OperationState, string[]> = {
   RUNNING: ["pause", "cancel"],
