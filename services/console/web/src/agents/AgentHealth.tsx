@@ -1,6 +1,6 @@
 import type { Agent, AgentStats } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { Countdown } from "@/ui/values/duration";
+import { Countdown } from "@/ui/display/duration";
 import { healthOf } from "./health";
 
 /** Whether an agent is given work, in words with an icon and colour; and until when it is not. */

@@ -4,8 +4,8 @@ import type { Agent, AgentStats, Limit } from "@/api/types";
 import { count, duration, percent } from "@/lib/format";
 import { limitInWords } from "@/limits/limit-words";
 import { Button } from "@/ui/controls/button";
+import { Labelled } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
-import { Labelled } from "@/ui/values/labelled-value";
 import { AgentHealth } from "./AgentHealth";
 import type { AgentAction } from "./mutations";
 

@@ -10,7 +10,7 @@ import { useTitle } from "@/lib/use-title";
 import { LimitDialog } from "@/limits/LimitDialog";
 import { limitOf, limitsQuery } from "@/limits/queries";
 import { Button } from "@/ui/controls/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentDialog } from "./AgentDialog";
 import { AgentRow } from "./AgentRow";

@@ -1,4 +1,4 @@
-import { ErrorState } from "@/ui/feedback/states";
+import { ErrorState } from "@/ui/display/states";
 import { fieldOf } from "./field-errors";
 import { asApiError } from "./problem";
 

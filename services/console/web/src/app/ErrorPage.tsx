@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { asApiError } from "@/api/problem";
-import { EmptyState, ErrorState } from "@/ui/feedback/states";
+import { EmptyState, ErrorState } from "@/ui/display/states";
 
 /** A bug of the page: said plainly, with a way on. */
 export function ErrorPage({ error, reset }: { error: unknown; reset: () => void }) {

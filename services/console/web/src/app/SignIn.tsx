@@ -3,7 +3,7 @@ import { type ApiError, asApiError } from "@/api/problem";
 import { signIn } from "@/api/session";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
-import { ErrorState } from "@/ui/feedback/states";
+import { ErrorState } from "@/ui/display/states";
 
 /** Asks for a token where there is no session, and leads on to what was asked for. */
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {

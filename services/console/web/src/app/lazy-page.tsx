@@ -1,5 +1,5 @@
 import { type FunctionComponent, lazy, Suspense } from "react";
-import { Loading, Skeleton } from "@/ui/feedback/states";
+import { Loading, Skeleton } from "@/ui/display/states";
 
 /** A page that is fetched when it is opened; its place is held until it is there. */
 export function fetched<Props extends object>(load: () => Promise<FunctionComponent<Props>>): FunctionComponent<Props> {

@@ -6,7 +6,7 @@ import type { Operation } from "@/api/types";
 import { counted } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Field, TextArea } from "@/ui/controls/field";
-import { ErrorState } from "@/ui/feedback/states";
+import { ErrorState } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./batch-state";
 import { useBatchAction } from "./mutations";

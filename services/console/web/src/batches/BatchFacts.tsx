@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
 import type { Operation } from "@/api/types";
 import { shortId } from "@/lib/format";
-import { Countdown, Duration } from "@/ui/values/duration";
-import { ExactTime, Time } from "@/ui/values/time";
+import { Countdown, Duration } from "@/ui/display/duration";
+import { ExactTime, Time } from "@/ui/display/time";
 import { isOver } from "./batch-state";
 
 /** How many jobs a second; a minute or an hour where that says more. */

@@ -6,7 +6,7 @@ import type { Batch, Job, JobStatus } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { counted, shortId } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { ErrorState, Skeleton } from "@/ui/feedback/states";
+import { ErrorState, Skeleton } from "@/ui/display/states";
 import { failuresQuery, NOT_MET } from "./queries";
 
 const REFUSED_SHOWN = 20;

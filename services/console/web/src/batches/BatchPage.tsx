@@ -5,7 +5,7 @@ import { asApiError } from "@/api/problem";
 import { counted, shortId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { Copy } from "@/ui/controls/copy-button";
-import { ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { BatchActions } from "./BatchActions";
 import { BatchFacts } from "./BatchFacts";
 import { BatchFailures, BatchRefusals } from "./BatchFailures";

@@ -10,7 +10,7 @@ import {
   YAxis,
 } from "recharts";
 import type { OverviewPoint } from "@/api/types";
-import { useZone, zoneName } from "@/ui/values/time";
+import { useZone, zoneName } from "@/ui/display/time";
 import type { Range } from "./queries";
 import { CHARTS, type ChartLook, pointName } from "./series";
 

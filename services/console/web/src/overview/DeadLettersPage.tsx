@@ -5,8 +5,8 @@ import { asApiError } from "@/api/problem";
 import type { DeadLetter } from "@/api/types";
 import { count, counted } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
-import { ExactTime } from "@/ui/values/time";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
 
 /** Events that no service could ever take, and why. */

@@ -4,7 +4,7 @@ import { lazy, Suspense } from "react";
 import { asApiError } from "@/api/problem";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
 import { Tiles } from "./Tiles";
 

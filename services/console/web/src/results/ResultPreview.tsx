@@ -10,7 +10,7 @@ import { StoredView } from "@/results/views/StoredView";
 import { TableView } from "@/results/views/TableView";
 import { TextView } from "@/results/views/TextView";
 import { type Tab, Tabs } from "@/ui/controls/tabs";
-import { Skeleton } from "@/ui/feedback/states";
+import { Skeleton } from "@/ui/display/states";
 
 const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
 

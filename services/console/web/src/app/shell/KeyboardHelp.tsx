@@ -1,7 +1,7 @@
 import { useSingleKeys } from "@/lib/shortcuts";
 import { Checkbox } from "@/ui/controls/field";
+import { Kbd } from "@/ui/display/kbd";
 import { Dialog } from "@/ui/overlays/dialog";
-import { Kbd } from "@/ui/values/kbd";
 
 const KEYS: [string, string][] = [
   ["j", "next job"],

@@ -3,8 +3,8 @@ import { useEffect } from "react";
 import { useNow } from "@/lib/clock";
 import { timeOfDay } from "@/lib/format";
 import { useLive } from "@/live/use-live";
+import { useZone, zoneName } from "@/ui/display/time";
 import { announce } from "@/ui/feedback/announcer";
-import { useZone, zoneName } from "@/ui/values/time";
 
 const WORDS = {
   connecting: "Connecting",

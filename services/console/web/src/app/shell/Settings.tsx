@@ -4,8 +4,8 @@ import { useSingleKeys } from "@/lib/shortcuts";
 import { type Theme, useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Choices } from "@/ui/controls/field";
+import { useZone, type Zone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
-import { useZone, type Zone } from "@/ui/values/time";
 
 const THEMES: [Theme, string][] = [
   ["system", "as the system"],

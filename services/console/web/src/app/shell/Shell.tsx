@@ -6,7 +6,7 @@ import { useKeys } from "@/lib/shortcuts";
 import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
-import { Toasts } from "@/ui/feedback/toasts";
+import { Toasts } from "@/ui/overlays/toasts";
 import { Help } from "./KeyboardHelp";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";

@@ -4,7 +4,7 @@ import type { Job } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Action, refusal, VERBS } from "@/jobs/model/status";
 import { Field, TextArea } from "@/ui/controls/field";
-import { ErrorState } from "@/ui/feedback/states";
+import { ErrorState } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentField } from "./AgentField";
 

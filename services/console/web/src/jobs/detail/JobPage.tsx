@@ -17,7 +17,7 @@ import { useOffer } from "@/lib/palette-commands";
 import { useKeys } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/views/JsonTree";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
 const NO_LOGS: never[] = [];
 /** What the server says of an id that no job has, or none can have. */

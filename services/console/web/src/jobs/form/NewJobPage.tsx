@@ -5,7 +5,7 @@ import { asApiError } from "@/api/problem";
 import { EMPTY, valuesOf } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
-import { ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { JobForm } from "./JobForm";
 
 /** A new job: from nothing, or from another one with edits. */

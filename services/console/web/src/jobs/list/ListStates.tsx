@@ -1,6 +1,6 @@
 import { asApiError } from "@/api/problem";
 import { Button } from "@/ui/controls/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/feedback/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
 type RefusedProps = { error: Error; onRetry: () => void; onClear: () => void };
 const INVALID = 422;

@@ -3,8 +3,8 @@ import { useEffect } from "react";
 import { count, counted } from "@/lib/format";
 import { UNSEEN_MAX } from "@/live/unseen-jobs";
 import { Button } from "@/ui/controls/button";
+import { Kbd } from "@/ui/display/kbd";
 import { announce } from "@/ui/feedback/announcer";
-import { Kbd } from "@/ui/values/kbd";
 
 /** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
 export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {

@@ -3,7 +3,7 @@ import { api } from "@/api/client";
 import { asApiError } from "@/api/problem";
 import type { Focus, Quote } from "@/results/model/evidence";
 import { pathOf, RESULT_PATH, type Source } from "@/results/model/source";
-import { ErrorState, Skeleton } from "@/ui/feedback/states";
+import { ErrorState, Skeleton } from "@/ui/display/states";
 import { TextView } from "./TextView";
 
 type StoredViewProps = { source: Source; quotes: readonly Quote[]; focus: Focus | null };

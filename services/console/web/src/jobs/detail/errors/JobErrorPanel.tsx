@@ -3,8 +3,8 @@ import type { Job, JobLog } from "@/api/types";
 import { isFailure } from "@/jobs/model/logs";
 import { lastStep } from "@/jobs/model/phase";
 import { cn } from "@/lib/cn";
-import { Countdown } from "@/ui/values/duration";
-import { ExactTime } from "@/ui/values/time";
+import { Countdown } from "@/ui/display/duration";
+import { ExactTime } from "@/ui/display/time";
 import { adviceOn } from "./advice";
 
 const isOverIn = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;

@@ -4,8 +4,8 @@ import type { Job } from "@/api/types";
 import { useNow } from "@/lib/clock";
 import { count, counted, money, shortId } from "@/lib/format";
 import { Copy } from "@/ui/controls/copy-button";
-import { Countdown } from "@/ui/values/duration";
-import { ExactTime, Time } from "@/ui/values/time";
+import { Countdown } from "@/ui/display/duration";
+import { ExactTime, Time } from "@/ui/display/time";
 
 const LINK = "text-accent hover:underline wrap-anywhere";
 

@@ -2,8 +2,8 @@ import type { Job, JobLog } from "@/api/types";
 import { askedAt, type Phase, phaseOf } from "@/jobs/model/phase";
 import { useNow } from "@/lib/clock";
 import { percent } from "@/lib/format";
-import { Countdown, Duration } from "@/ui/values/duration";
-import { ExactTime } from "@/ui/values/time";
+import { Countdown, Duration } from "@/ui/display/duration";
+import { ExactTime } from "@/ui/display/time";
 
 type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 

@@ -9,8 +9,8 @@ import { LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { duration, exactTime, timeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
-import { Skeleton } from "@/ui/feedback/states";
-import { useZone, zoneName } from "@/ui/values/time";
+import { Skeleton } from "@/ui/display/states";
+import { useZone, zoneName } from "@/ui/display/time";
 
 type JobLogItemProps = {
   log: JobLog;

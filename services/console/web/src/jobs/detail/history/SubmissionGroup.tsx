@@ -5,8 +5,8 @@ import { type Submission, titleOf } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
 import { counted, money, nextOf } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { Duration } from "@/ui/values/duration";
-import { Time } from "@/ui/values/time";
+import { Duration } from "@/ui/display/duration";
+import { Time } from "@/ui/display/time";
 import { JobLogItem } from "./JobLogItem";
 
 type SubmissionGroupProps = {

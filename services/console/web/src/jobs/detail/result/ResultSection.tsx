@@ -7,7 +7,7 @@ import { named, type Submission } from "@/jobs/model/submissions";
 import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/controls/field";
-import { Loading, Skeleton } from "@/ui/feedback/states";
+import { Loading, Skeleton } from "@/ui/display/states";
 import { CriteriaList } from "./CriteriaList";
 import { resultOf, verdictOf } from "./log-response";
 import { VerdictPanel } from "./VerdictPanel";

@@ -2,7 +2,7 @@ import { WandSparkles } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
 import { Button } from "@/ui/controls/button";
-import { Skeleton } from "@/ui/feedback/states";
+import { Skeleton } from "@/ui/display/states";
 
 const JsonCode = lazy(() => import("./JsonEditor"));
 

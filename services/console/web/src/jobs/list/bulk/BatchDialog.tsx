@@ -7,8 +7,8 @@ import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { LOOKS } from "@/jobs/model/status";
 import { counted } from "@/lib/format";
+import { useZone, zoneName } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { useZone, zoneName } from "@/ui/values/time";
 import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./create-batch";
 import { allowed } from "./use-bulk-action";
 

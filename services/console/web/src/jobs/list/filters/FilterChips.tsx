@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { useZone, zoneName } from "@/ui/values/time";
+import { useZone, zoneName } from "@/ui/display/time";
 import { type JobsSearch, timeInWords } from "./jobs-search";
 
 type FilterChipsProps = {

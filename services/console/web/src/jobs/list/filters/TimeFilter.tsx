@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Select } from "@/ui/controls/field";
-import { useZone, zoneName } from "@/ui/values/time";
+import { useZone, zoneName } from "@/ui/display/time";
 import { type JobsSearch, PERIODS, type Period } from "./jobs-search";
 import { Typed } from "./TextFilter";
 

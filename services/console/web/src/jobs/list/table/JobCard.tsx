@@ -1,6 +1,6 @@
 import { use } from "react";
 import type { Job } from "@/api/types";
-import { Time } from "@/ui/values/time";
+import { Time } from "@/ui/display/time";
 import { JobLink, Mismatch, MismatchText, Status, submissionText } from "./columns";
 
 /** A job where there is no room for columns. */

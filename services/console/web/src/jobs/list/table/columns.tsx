@@ -7,7 +7,7 @@ import type { Sort } from "@/jobs/list/filters/jobs-search";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { cn } from "@/lib/cn";
 import { money, percent, shortId } from "@/lib/format";
-import { Time } from "@/ui/values/time";
+import { Time } from "@/ui/display/time";
 
 export const features = tableFeatures({ columnVisibilityFeature });
 const helper = createColumnHelper<typeof features, Job>();

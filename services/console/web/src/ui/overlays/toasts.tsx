@@ -2,7 +2,7 @@ import { X } from "lucide-react";
 import { Toast as Radix } from "radix-ui";
 import { useSyncExternalStore } from "react";
 import { Button } from "@/ui/controls/button";
-import { shownToasts } from "./toast";
+import { shownToasts } from "@/ui/feedback/toast";
 
 export function Toasts() {
   const shown = useSyncExternalStore(shownToasts.subscribe, shownToasts.get);
