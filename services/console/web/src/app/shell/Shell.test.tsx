@@ -1,41 +1,7 @@
-import { act, render, screen, waitFor } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
-import { expect, it, vi } from "vitest";
-import { SignIn } from "@/app/SignIn";
-import { parseSearch, stringifySearch } from "@/app/search-params";
-import { liveStatus } from "@/live/live-status";
+import { screen, waitFor } from "@testing-library/react";
+import { expect, it } from "vitest";
 import { renderPage } from "@/testing/render";
-import { onPost, problem } from "@/testing/server";
-import { LivePill } from "./LivePill";
 import { Shell } from "./Shell";
-
-it("asks for a token, and leads on once it is known", async () => {
-  const asked = onPost("/login", () => new Response(null, { status: 204 }));
-  const onSignedIn = vi.fn();
-  render(<SignIn onSignedIn={onSignedIn} />);
-  await userEvent.type(screen.getByLabelText("Token"), " secret ");
-  await userEvent.click(screen.getByRole("button", { name: "Sign in" }));
-  await waitFor(() => expect(onSignedIn).toHaveBeenCalled());
-  expect(asked[0]?.headers.get("Authorization")).toBe("Bearer secret");
-});
-
-it("says that a token is unknown", async () => {
-  onPost("/login", () => problem(401, "unauthenticated", "no"));
-  render(<SignIn onSignedIn={() => undefined} />);
-  await userEvent.type(screen.getByLabelText("Token"), "wrong{Enter}");
-  expect(await screen.findByText("The jobstore does not know this token.")).toBeVisible();
-});
-
-it("shows how it hears of changes, and never better than it is", () => {
-  render(<LivePill />);
-  expect(screen.getByText("Connecting")).toBeVisible();
-  act(() => liveStatus.set({ state: "live" }));
-  expect(screen.getByText("Live")).toBeVisible();
-  act(() => liveStatus.set({ state: "reconnecting", retryAt: Date.now() + 4_000, since: Date.now() }));
-  expect(screen.getByText(/Reconnecting in \d s/)).toBeVisible();
-  act(() => liveStatus.set({ state: "paused" }));
-  expect(screen.getByText("Paused")).toBeVisible();
-});
 
 it("opens help and the palette by keys, and remembers the theme", async () => {
   const { user } = await renderPage(<Shell />);
@@ -91,13 +57,4 @@ it("theme, zone and keys are chosen in one place, and kept", async () => {
   expect(localStorage.getItem("signoff.zone")).toBe('"UTC"');
   await user.keyboard("{Escape}?");
   expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
-});
-
-it("addresses are such as people can read and type", () => {
-  const search = { status: ["FAILED", "REJECTED"], text: "a b", sort: undefined };
-  expect(stringifySearch(search)).toBe("?status=FAILED&status=REJECTED&text=a+b");
-  expect(parseSearch("?status=FAILED&status=REJECTED&text=a+b")).toEqual({
-    status: ["FAILED", "REJECTED"],
-    text: "a b",
-  });
 });
