@@ -1,11 +1,11 @@
 import { useForm } from "react-hook-form";
-import { placeErrors } from "@/api/field-errors";
+import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Agent, NewAgent } from "@/api/types";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { editable, useSaveAgent } from "./mutations";
 
 type Values = {
@@ -49,9 +49,9 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
       id: agent?.id ?? (id.trim() || null),
       capabilities: [...new Set(lines)].filter((line) => line !== ""),
     };
-    save.mutate(body, { onSuccess: onClose, onError: (error) => placeErrors(error, FIELDS, setError) });
+    save.mutate(body, { onSuccess: onClose, onError: (error) => showFieldErrors(error, FIELDS, setError) });
   });
-  const { leave, warning } = useUnsaved(formState.isDirty, onClose);
+  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   const wrong = (field: keyof Values) => formState.errors[field]?.message;
   return (
     <Dialog

@@ -1,10 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
-import { count, duration, percent } from "@/lib/format";
+import { formatCount, formatDuration, formatPercent } from "@/lib/format";
 import { limitInWords } from "@/limits/limit-words";
 import { Button } from "@/ui/controls/button";
-import { Labelled } from "@/ui/display/labelled-value";
+import { LabelledValue } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { AgentHealth } from "./AgentHealth";
 import type { AgentAction } from "./mutations";
@@ -40,12 +40,14 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
         <Load stats={stats} limit={limit} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="Success">{stats?.success_rate == null ? "–" : percent(stats.success_rate)}</Labelled>
+        <LabelledValue name="Success">
+          {stats?.success_rate == null ? "–" : formatPercent(stats.success_rate)}
+        </LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="Mean">
-          {stats?.mean_duration_s == null ? "–" : duration(stats.mean_duration_s * 1_000)}
-        </Labelled>
+        <LabelledValue name="Mean">
+          {stats?.mean_duration_s == null ? "–" : formatDuration(stats.mean_duration_s * 1_000)}
+        </LabelledValue>
       </td>
       <td className={`${CELL} max-sm:w-full`}>
         <ul aria-label="Capabilities" className="flex max-w-80 flex-wrap gap-1">
@@ -58,7 +60,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
-          <Labelled name="Limits">{limit ? limitInWords({ ...limit, paused: false }) : "none"}</Labelled>
+          <LabelledValue name="Limits">{limit ? limitInWords({ ...limit, paused: false }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>
@@ -101,12 +103,12 @@ function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agen
 
 function Load({ stats, limit }: { stats?: AgentStats; limit?: Limit }) {
   const { running = 0, queued = 0 } = stats ?? {};
-  if (!stats) return <Labelled name="Load">–</Labelled>;
+  if (!stats) return <LabelledValue name="Load">–</LabelledValue>;
   return (
-    <Labelled name="Load">
-      {count(running)}
-      {limit?.concurrency != null && ` of ${count(limit.concurrency)}`} running
-      <span className="text-muted"> · {count(queued)} queued</span>
-    </Labelled>
+    <LabelledValue name="Load">
+      {formatCount(running)}
+      {limit?.concurrency != null && ` of ${formatCount(limit.concurrency)}`} running
+      <span className="text-muted"> · {formatCount(queued)} queued</span>
+    </LabelledValue>
   );
 }

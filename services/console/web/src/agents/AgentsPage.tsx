@@ -4,7 +4,7 @@ import { Plus } from "lucide-react";
 import { useState } from "react";
 import { agentsQuery } from "@/api/agents";
 import { ProblemState } from "@/api/ProblemState";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Agent, AgentStats } from "@/api/types";
 import { useTitle } from "@/lib/use-title";
 import { LimitDialog } from "@/limits/LimitDialog";
@@ -37,7 +37,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const limits = useQuery(limitsQuery).data ?? [];
   const [asked, ask] = useState<Asked | null>(isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
-  const error = agents.error && !agents.data ? asApiError(agents.error) : null;
+  const error = agents.error && !agents.data ? toApiError(agents.error) : null;
   const navigate = useNavigate();
   const close = () => {
     ask(null);

@@ -1,12 +1,12 @@
 import { ErrorState } from "@/ui/display/states";
-import { fieldOf } from "./field-errors";
-import { asApiError } from "./problem";
+import { findField } from "./field-errors";
+import { toApiError } from "./problem";
 
 /** Why a form was refused; what stands at a field already (`placed`) is only pointed to. */
 export function ProblemState({ error, placed = [] }: { error: Error | null; placed?: readonly string[] }) {
   if (!error) return null;
-  const { title, detail, code, requestId, fields } = asApiError(error);
-  const others = fields.filter(({ field }) => fieldOf(field, placed) === undefined);
+  const { title, detail, code, requestId, fields } = toApiError(error);
+  const others = fields.filter(({ field }) => findField(field, placed) === undefined);
   const rest = others.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; ");
   const isPlaced = fields.length > 0 && others.length === 0;
   return (

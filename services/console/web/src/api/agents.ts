@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { isolated } from "@/lib/isolate-text";
+import { isolateText } from "@/lib/isolate-text";
 import { api } from "./client";
 import type { Agent } from "./types";
 
@@ -15,4 +15,5 @@ export const agentsQuery = queryOptions({
 });
 
 /** The name of an agent and, where that is another, its id. */
-export const agentName = ({ id, name }: Agent) => (name === id ? isolated(id) : `${isolated(name)} (${isolated(id)})`);
+export const agentName = ({ id, name }: Agent) =>
+  name === id ? isolateText(id) : `${isolateText(name)} (${isolateText(id)})`;

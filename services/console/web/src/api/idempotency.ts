@@ -1,4 +1,4 @@
-import { asApiError } from "./problem";
+import { toApiError } from "./problem";
 
 /** The key of each request whose answer is not known yet, by what it asks for. */
 const keys = new Map<string, string>();
@@ -15,7 +15,7 @@ export async function withIdempotencyKey<T>(request: string, send: (key: string)
     keys.delete(request);
     return answer;
   } catch (error) {
-    if (!asApiError(error).isTransient) keys.delete(request);
+    if (!toApiError(error).isTransient) keys.delete(request);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { type ApiError, asApiError } from "@/api/problem";
+import { type ApiError, toApiError } from "@/api/problem";
 import { signIn } from "@/api/session";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
@@ -16,7 +16,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
       await signIn(token);
       onSignedIn();
     } catch (reason) {
-      setError(asApiError(reason));
+      setError(toApiError(reason));
     }
   };
   return (

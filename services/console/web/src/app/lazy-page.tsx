@@ -2,16 +2,18 @@ import { type FunctionComponent, lazy, Suspense } from "react";
 import { Loading, Skeleton } from "@/ui/display/states";
 
 /** A page that is fetched when it is opened; its place is held until it is there. */
-export function fetched<Props extends object>(load: () => Promise<FunctionComponent<Props>>): FunctionComponent<Props> {
+export function lazyPage<Props extends object>(
+  load: () => Promise<FunctionComponent<Props>>,
+): FunctionComponent<Props> {
   const Page = lazy(() => load().then((page) => ({ default: page as FunctionComponent<object> })));
   return (props) => (
-    <Suspense fallback={<Coming />}>
+    <Suspense fallback={<PagePlaceholder />}>
       <Page {...props} />
     </Suspense>
   );
 }
 
-function Coming() {
+function PagePlaceholder() {
   return (
     <Loading what="the page">
       <div className="mx-auto max-w-7xl space-y-4 p-4">

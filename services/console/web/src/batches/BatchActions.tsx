@@ -1,9 +1,9 @@
 import { useNavigate } from "@tanstack/react-router";
 import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Field, TextArea } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
@@ -24,7 +24,7 @@ export function BatchActions({ batch }: { batch: Operation }) {
   const [reason, setReason] = useState("");
   const navigate = useNavigate();
   const act = useBatchAction(batch.id);
-  const error = act.error ? asApiError(act.error) : null;
+  const error = act.error ? toApiError(act.error) : null;
   const choose = (action: BatchAction) => {
     act.reset();
     if (action === "cancel" || action === "retry") ask(action);
@@ -82,10 +82,10 @@ export function BatchActions({ batch }: { batch: Operation }) {
 
 function effect(action: "cancel" | "retry", batch: Operation): string {
   if (action === "retry") {
-    const failed = counted(batch.counts.FAILED ?? 0, "job");
+    const failed = pluralize(batch.counts.FAILED ?? 0, "job");
     return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
   }
-  const left = counted(batch.total - atRest(batch), "job");
+  const left = pluralize(batch.total - atRest(batch), "job");
   return `Nothing more of it begins, and what is under way is given up: ${left} in all. Results that are there stay.`;
 }
 

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Operation } from "@/api/types";
-import { shortId } from "@/lib/format";
+import { shortenId } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 import { isOver } from "./batch-state";
@@ -54,7 +54,7 @@ export function BatchFacts({ batch }: { batch: Operation }) {
           <dt>Retry of </dt>
           <dd>
             <Link to="/batches/$id" params={{ id: batch.retry_of }} className="font-mono text-xs text-accent underline">
-              {shortId(batch.retry_of)}
+              {shortenId(batch.retry_of)}
             </Link>
           </dd>
         </div>

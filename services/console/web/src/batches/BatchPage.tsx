@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
-import { counted, shortId } from "@/lib/format";
+import { toApiError } from "@/api/problem";
+import { pluralize, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { Copy } from "@/ui/controls/copy-button";
+import { CopyButton } from "@/ui/controls/copy-button";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { BatchActions } from "./BatchActions";
 import { BatchFacts } from "./BatchFacts";
@@ -23,9 +23,9 @@ export function BatchPage({ id }: { id: string }) {
   const isUnderWay = known !== undefined && !isOver(known);
   const isLive = useBatchEvents(id, isUnderWay);
   const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
-  useTitle(`Batch ${shortId(id)}`);
+  useTitle(`Batch ${shortenId(id)}`);
   const batch = query.data;
-  const error = query.error && !batch ? asApiError(query.error) : null;
+  const error = query.error && !batch ? toApiError(query.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this batch" className="text-muted">
@@ -56,10 +56,10 @@ export function BatchPage({ id }: { id: string }) {
             <div className="flex flex-wrap items-start justify-between gap-3">
               <div className="flex flex-wrap items-center gap-2">
                 <BatchStateBadge state={batch.state} />
-                <h1 className="text-xl font-semibold">Batch of {counted(batch.total, "job")}</h1>
+                <h1 className="text-xl font-semibold">Batch of {pluralize(batch.total, "job")}</h1>
                 <span className="flex items-center font-mono text-xs text-muted" title={id}>
-                  {shortId(id)}
-                  <Copy text={id} label="Copy the id" />
+                  {shortenId(id)}
+                  <CopyButton text={id} label="Copy the id" />
                 </span>
               </div>
               <BatchActions batch={batch} />

@@ -1,6 +1,6 @@
 import type { Operation } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { count, percent } from "@/lib/format";
+import { formatCount, formatPercent } from "@/lib/format";
 import { atRest, isOver, partsOf, progressInWords } from "./batch-state";
 
 /** How far a batch is: a stacked bar, which says the same in words to those who do not see it. */
@@ -21,7 +21,7 @@ export function BatchBar({ batch, className }: { batch: Operation; className?: s
       {partsOf(batch).map(({ key, word, bar, number }) => (
         <div
           key={key}
-          title={`${word}: ${count(number)}`}
+          title={`${word}: ${formatCount(number)}`}
           className={cn("h-full min-w-0.5 transition-[flex-grow]", bar)}
           style={{ flexGrow: number, flexBasis: 0 }}
         />
@@ -34,7 +34,7 @@ export function share(batch: Operation): string {
   if (batch.total === 0) return "empty";
   const part = atRest(batch) / batch.total;
   // Not all of it is never called all of it.
-  return percent(isOver(batch) ? part : Math.min(part, 0.99));
+  return formatPercent(isOver(batch) ? part : Math.min(part, 0.99));
 }
 
 /** The parts of the bar in words, with their numbers. */
@@ -44,7 +44,7 @@ export function BatchLegend({ batch }: { batch: Operation }) {
       {partsOf(batch).map(({ key, word, icon: Icon, ink, number }) => (
         <li key={key} className="inline-flex items-center gap-1.5">
           <Icon aria-hidden size={14} className={ink} />
-          <span className="font-medium">{count(number)}</span>
+          <span className="font-medium">{formatCount(number)}</span>
           <span className="text-muted">{word.toLowerCase()}</span>
         </li>
       ))}

@@ -1,7 +1,7 @@
 import { Ban, CircleCheck, CircleDashed, CirclePause, CircleSlash, LoaderCircle, type LucideIcon } from "lucide-react";
 import type { Operation, OperationState } from "@/api/types";
 import { LOOKS } from "@/jobs/model/status";
-import { count, counted } from "@/lib/format";
+import { formatCount, pluralize } from "@/lib/format";
 
 type Look = { word: string; icon: LucideIcon; ink: string; tint: string };
 
@@ -52,8 +52,8 @@ export const isOver = ({ state }: Operation) => state === "DONE" || state === "C
 
 /** "120 of 400 at rest: 100 completed, 20 failed". */
 export function progressInWords(operation: Operation): string {
-  const parts = partsOf(operation).map(({ number, word }) => `${count(number)} ${word.toLowerCase()}`);
-  return `${count(atRest(operation))} of ${counted(operation.total, "job")} at rest: ${parts.join(", ") || "none"}`;
+  const parts = partsOf(operation).map(({ number, word }) => `${formatCount(number)} ${word.toLowerCase()}`);
+  return `${formatCount(atRest(operation))} of ${pluralize(operation.total, "job")} at rest: ${parts.join(", ") || "none"}`;
 }
 
 export type BatchAction = "pause" | "resume" | "cancel" | "retry";

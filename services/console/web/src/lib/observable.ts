@@ -5,7 +5,7 @@ export type Observable<T> = {
 };
 
 /** A value outside of any component, for `useSyncExternalStore`. */
-export function observable<T>(first: T): Observable<T> {
+export function createObservable<T>(first: T): Observable<T> {
   let value = first;
   const listeners = new Set<() => void>();
   return {

@@ -1,12 +1,12 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
-import { observable } from "./observable";
+import { createObservable } from "./observable";
 
 export type Command = { name: string; run: () => void };
 
-const offered = observable<readonly Command[]>([]);
+const offered = createObservable<readonly Command[]>([]);
 
 /** What the page that is shown offers to the palette, by name; null stands for what cannot be done now. */
-export function useOffer(runs: Record<string, (() => void) | null>): void {
+export function useOfferCommands(runs: Record<string, (() => void) | null>): void {
   const latest = useRef(runs);
   useEffect(() => {
     latest.current = runs;
@@ -21,6 +21,6 @@ export function useOffer(runs: Record<string, (() => void) | null>): void {
   }, [names]);
 }
 
-export function useOffered(): readonly Command[] {
+export function useOfferedCommands(): readonly Command[] {
   return useSyncExternalStore(offered.subscribe, offered.get);
 }

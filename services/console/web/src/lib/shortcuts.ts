@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { tinykeys } from "tinykeys";
-import { useChoice } from "./stored-choice";
+import { useStoredChoice } from "./stored-choice";
 
 type Bindings = Record<string, (event: KeyboardEvent) => void>;
 
@@ -10,13 +10,13 @@ const FIELDS = "input, textarea, select, [contenteditable], [role=menu], [role=d
 const OWN_KEYS = /^(Enter| |Arrow.*|Home|End|Page.*)$/;
 const CONTROLS = "a, button, input, summary, [role=button], [role=tab], [role=link]";
 
-export function useSingleKeys(): [boolean, (on: boolean) => void] {
-  return useChoice("single-keys", ON);
+export function useSingleKeyShortcuts(): [boolean, (on: boolean) => void] {
+  return useStoredChoice("single-keys", ON);
 }
 
 /** Single keys do what they say, unless somebody types, a dialog is open, or they are turned off (WCAG 2.1.4). */
-export function useKeys(bindings: Bindings): void {
-  const [isOn] = useSingleKeys();
+export function useShortcuts(bindings: Bindings): void {
+  const [isOn] = useSingleKeyShortcuts();
   const latest = useRef(bindings);
   useEffect(() => {
     latest.current = bindings;
@@ -26,17 +26,17 @@ export function useKeys(bindings: Bindings): void {
     if (!isOn) return;
     const listeners = names
       .split("\n")
-      .map((name) => [name, (event: KeyboardEvent) => heard(event, latest.current[name])]);
-    return tinykeys(window, Object.fromEntries(listeners), { ignore: isOther });
+      .map((name) => [name, (event: KeyboardEvent) => runShortcut(event, latest.current[name])]);
+    return tinykeys(window, Object.fromEntries(listeners), { ignore: isIgnored });
   }, [isOn, names]);
 }
 
 /** A key that is held down goes on along the rows, and does nothing else twice. */
-function isOther({ isComposing, repeat, key, target }: KeyboardEvent): boolean {
+function isIgnored({ isComposing, repeat, key, target }: KeyboardEvent): boolean {
   return isComposing || (repeat && !(/^[jk]$/.test(key) && target instanceof Element && target.matches("[data-row]")));
 }
 
-function heard(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {
+function runShortcut(event: KeyboardEvent, act: ((event: KeyboardEvent) => void) | undefined): void {
   if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target instanceof Element && !event.target.matches("[data-row]") ? event.target : null;
   const isTyped = target?.closest(FIELDS) && !target.matches("table [type=checkbox]");

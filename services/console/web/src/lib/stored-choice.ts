@@ -48,7 +48,7 @@ function subscribe(listener: () => void): () => void {
 }
 
 /** A choice and how to change it; `fallback` must be the same object each time. */
-export function useChoice<T>(key: string, fallback: T): [T, (value: T) => void] {
+export function useStoredChoice<T>(key: string, fallback: T): [T, (value: T) => void] {
   const value = useSyncExternalStore(subscribe, () => readChoice(key, fallback));
   return [value, (next) => writeChoice(key, next)];
 }

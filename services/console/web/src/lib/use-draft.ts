@@ -15,7 +15,7 @@ type Draft = {
  */
 export function useDraft({ value, onCommit, check = () => null }: Draft) {
   const [draft, setDraft] = useState<string | null>(null);
-  const [isRefused, refuse] = useState(false);
+  const [isRefused, setRefused] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const sent = useRef(value);
   const latest = useRef(onCommit);
@@ -31,12 +31,12 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
     if (timer.current !== undefined || value.trim() === sent.current.trim()) return;
     sent.current = value;
     setDraft(null);
-    refuse(false);
+    setRefused(false);
   }, [value]);
   const commit = (text: string): boolean => {
     stop();
     const reason = check(text);
-    refuse(reason !== null);
+    setRefused(reason !== null);
     if (reason !== null) return false;
     if (text !== sent.current) {
       sent.current = text;

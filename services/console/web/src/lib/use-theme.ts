@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { useChoice } from "./stored-choice";
+import { useStoredChoice } from "./stored-choice";
 import { useMedia } from "./use-media";
 
 export type Theme = "system" | "light" | "dark";
@@ -7,7 +7,7 @@ const SYSTEM: Theme = "system";
 
 /** Light or dark, as chosen or as the system says. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useChoice<Theme>("theme", SYSTEM);
+  const [theme, setTheme] = useStoredChoice<Theme>("theme", SYSTEM);
   const isDark = useMedia("(prefers-color-scheme: dark)");
   useEffect(() => {
     document.documentElement.dataset.theme = theme === "system" ? (isDark ? "dark" : "light") : theme;

@@ -1,10 +1,10 @@
 import { useEffect } from "react";
-import { isolated } from "./isolate-text";
+import { isolateText } from "./isolate-text";
 
 /** What the tab is called while this is shown. */
 export function useTitle(title: string): void {
   useEffect(() => {
-    document.title = `${isolated(title)} · Signoff`;
+    document.title = `${isolateText(title)} · Signoff`;
     return () => {
       document.title = "Signoff";
     };

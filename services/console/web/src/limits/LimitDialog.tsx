@@ -1,11 +1,11 @@
 import { useForm } from "react-hook-form";
-import { placeErrors } from "@/api/field-errors";
+import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Limit, NewLimit } from "@/api/types";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useSetLimit } from "./mutations";
 
 type LimitDialogProps = {
@@ -53,10 +53,10 @@ export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
       weight: isTenant ? number(values.weight) : null,
       paused: values.paused,
     };
-    const onError = (error: Error) => placeErrors(error, FIELDS, setError);
+    const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
     set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
   });
-  const { leave, warning } = useUnsaved(formState.isDirty, onClose);
+  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   const wrong = (field: keyof Values) => formState.errors[field]?.message;
   const numeric = { type: "number", inputMode: "numeric", min: 0, step: "any" } as const;
   return (

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Limit } from "@/api/types";
 import { useTitle } from "@/lib/use-title";
 import { Button } from "@/ui/controls/button";
@@ -24,7 +24,7 @@ export function LimitsPage() {
   const [asked, ask] = useState<Asked | null>(null);
   const remove = useRemoveLimit();
   const close = () => ask(null);
-  const error = limits.error && !limits.data ? asApiError(limits.error) : null;
+  const error = limits.error && !limits.data ? toApiError(limits.error) : null;
   return (
     <div className="mx-auto max-w-4xl space-y-4 p-4">
       <nav aria-label="Around the limits" className="text-muted">

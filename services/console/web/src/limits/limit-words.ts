@@ -1,5 +1,5 @@
 import type { NewLimit } from "@/api/types";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 
 /** "4 at once, 10 in each 60 s, paused": what a limit holds back. */
 export function limitInWords(limit: NewLimit): string {
@@ -7,7 +7,7 @@ export function limitInWords(limit: NewLimit): string {
   const words = [
     concurrency != null && `${concurrency} at once`,
     rate != null && `${rate} in each ${period === 1 ? "second" : `${period} s`}`,
-    queue != null && `${counted(queue, "execution")} may wait`,
+    queue != null && `${pluralize(queue, "execution")} may wait`,
     weight != null && `weight ${weight}`,
     paused && "paused",
   ].filter(Boolean);

@@ -2,8 +2,8 @@ import { type InfiniteData, notifyManager, type QueryClient } from "@tanstack/re
 import { DERIVED_KEYS, jobKeys } from "@/api/query-keys";
 import type { Job, JobChange, JobLog, Page } from "@/api/types";
 import { patchJob } from "./patch-job";
-import { type Later, throttledByKey } from "./throttle";
-import { unseen } from "./unseen-jobs";
+import { createThrottle, type Throttle } from "./throttle";
+import { unseenJobs } from "./unseen-jobs";
 
 const DERIVED_EVERY_MS = 2_000;
 const LOGS_EVERY_MS = 1_000;
@@ -11,10 +11,10 @@ const LOGS_EVERY_MS = 1_000;
 type ByJob = ReadonlyMap<string, readonly JobChange[]>;
 type List = InfiniteData<Page<Job>>;
 
-const throttles = new WeakMap<QueryClient, Later>();
+const throttles = new WeakMap<QueryClient, Throttle>();
 
 function refetchLater(client: QueryClient, key: string, everyMs: number, run: () => void): void {
-  const later = throttles.get(client) ?? throttledByKey();
+  const later = throttles.get(client) ?? createThrottle();
   throttles.set(client, later);
   later(key, everyMs, run);
 }
@@ -27,7 +27,7 @@ export function applyJobs(client: QueryClient, byJob: ByJob): void {
       patchDetail(client, id, changes);
       patchLogs(client, id, changes);
     }
-    unseen.add([...byJob].filter(([id, changes]) => !seen.has(id) && changes[0]?.version === 1).map(([id]) => id));
+    unseenJobs.add([...byJob].filter(([id, changes]) => !seen.has(id) && changes[0]?.version === 1).map(([id]) => id));
     refetchDerived(client);
   });
 }
@@ -49,7 +49,7 @@ export function applyJob(client: QueryClient, job: Job): void {
 
 /** Everything that is shown may be old. */
 export async function refetchJobs(client: QueryClient): Promise<void> {
-  unseen.clear();
+  unseenJobs.clear();
   await Promise.all([jobKeys.all, ...DERIVED_KEYS].map((queryKey) => client.invalidateQueries({ queryKey })));
 }
 

@@ -14,7 +14,7 @@ export class ChangeBuffer {
   private overflowed = false;
   private cancel: (() => void) | undefined;
 
-  constructor(private readonly flushed: (changes: Changes) => void) {}
+  constructor(private readonly onFlush: (changes: Changes) => void) {}
 
   add(change: JobChange): void {
     const changes = this.byJob.get(change.job_id);
@@ -30,7 +30,7 @@ export class ChangeBuffer {
     if (this.byJob.size === 0 && !this.overflowed) return;
     const changes = { byJob: this.byJob, overflowed: this.overflowed };
     this.clear();
-    this.flushed(changes);
+    this.onFlush(changes);
   }
 
   clear(): void {

@@ -1,4 +1,4 @@
-import { observable } from "@/lib/observable";
+import { createObservable } from "@/lib/observable";
 
 /** How the page hears of changes: shown as it is, never better. */
 export type LiveStatus =
@@ -11,13 +11,13 @@ export type LiveStatus =
 
 export type LiveView = LiveStatus & { lastEventAt: number | null };
 
-const AT_FIRST: LiveView = { state: "connecting", lastEventAt: null };
-const view = observable<LiveView>(AT_FIRST);
+const INITIAL: LiveView = { state: "connecting", lastEventAt: null };
+const view = createObservable<LiveView>(INITIAL);
 
 export const liveStatus = {
   get: view.get,
   subscribe: view.subscribe,
   set: (status: LiveStatus): void => view.set({ ...status, lastEventAt: view.get().lastEventAt }),
-  heard: (at: number): void => view.set({ ...view.get(), lastEventAt: at }),
-  reset: (): void => view.set(AT_FIRST),
+  recordEvent: (at: number): void => view.set({ ...view.get(), lastEventAt: at }),
+  reset: (): void => view.set(INITIAL),
 };

@@ -6,9 +6,9 @@ import { aChange, aJob, aLog } from "@/testing/factories";
 import { FakeEventSource } from "@/testing/fake-event-source";
 import { applyJob } from "./apply-changes";
 import { liveStatus } from "./live-status";
-import { HIDDEN_MAX_MS, LiveStream, POLLED_AFTER_MS, SILENCE_MAX_MS } from "./live-stream";
+import { HIDDEN_MAX_MS, LiveStream, POLL_AFTER_MS, SILENCE_MAX_MS } from "./live-stream";
 import { createQueryClient } from "./query-client";
-import { unseen } from "./unseen-jobs";
+import { unseenJobs } from "./unseen-jobs";
 
 let client: QueryClient;
 let stop: () => void;
@@ -92,7 +92,7 @@ describe("changes", () => {
     say({ job_id: "new", version: 1, status: "PENDING" });
     say({ job_id: "old", version: 7 });
     await frame();
-    expect([...unseen.get()]).toEqual(["new"]);
+    expect([...unseenJobs.get()]).toEqual(["new"]);
     expect(rows()).toHaveLength(2);
   });
 
@@ -184,7 +184,7 @@ describe("the stream", () => {
 
   it("is replaced by asking when it stays away", async () => {
     source().fails();
-    await vi.advanceTimersByTimeAsync(POLLED_AFTER_MS - 1_000);
+    await vi.advanceTimersByTimeAsync(POLL_AFTER_MS - 1_000);
     expect(client.getQueryState(list)?.isInvalidated).toBe(false);
     await vi.advanceTimersByTimeAsync(1_500);
     expect(client.getQueryState(list)?.isInvalidated).toBe(true);

@@ -9,7 +9,7 @@ export const HIDDEN_MAX_MS = 60_000;
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 const RESET_SPREAD_MS = 2_000;
-export const POLLED_AFTER_MS = 10_000;
+export const POLL_AFTER_MS = 10_000;
 const POLL_MS = 15_000;
 
 export type Source = Pick<EventSource, "addEventListener" | "close" | "onopen" | "onerror">;
@@ -35,7 +35,7 @@ export class LiveStream {
     private readonly client: QueryClient,
     private readonly open: Open = (address) => new EventSource(address),
   ) {
-    this.buffer = new ChangeBuffer((changes) => this.flushed(changes));
+    this.buffer = new ChangeBuffer((changes) => this.applyBuffered(changes));
   }
 
   start(): () => void {
@@ -57,13 +57,13 @@ export class LiveStream {
     this.disconnect();
     const source = this.open(this.cursor === undefined ? "/api/events" : `/api/events?after=${this.cursor}`);
     this.source = source;
-    source.onopen = () => this.connected();
-    source.onerror = () => this.failed();
+    source.onopen = () => this.onConnected();
+    source.onerror = () => this.onFailed();
     source.addEventListener("hello", (event) => void this.onHello(read(event)));
     source.addEventListener("job-changed", (event) => this.onChange(read(event)));
     source.addEventListener("ping", (event) => this.onPing(read(event)));
     source.addEventListener("reset", (event) => this.onReset(read(event)));
-    this.watch();
+    this.restartSilenceTimer();
   }
 
   private disconnect(): void {
@@ -73,30 +73,30 @@ export class LiveStream {
     this.source = undefined;
   }
 
-  private connected(): void {
+  private onConnected(): void {
     this.failures = 0;
     this.downSince = undefined;
     this.stopPolling();
     if (this.cursor !== undefined) liveStatus.set({ state: "live" }); // a new stream first says where it begins
-    this.watch();
+    this.restartSilenceTimer();
   }
 
-  private failed(): void {
+  private onFailed(): void {
     this.disconnect();
-    const most = Math.min(BACKOFF_FIRST_MS * 2 ** this.failures, BACKOFF_MAX_MS);
-    const wait = most * (0.5 + Math.random() / 2);
+    const longestMs = Math.min(BACKOFF_FIRST_MS * 2 ** this.failures, BACKOFF_MAX_MS);
+    const wait = longestMs * (0.5 + Math.random() / 2);
     this.failures += 1;
     this.downSince ??= Date.now();
-    if (this.poll === undefined) this.pollIn(POLLED_AFTER_MS);
+    if (this.poll === undefined) this.pollAfter(POLL_AFTER_MS);
     liveStatus.set({ state: "reconnecting", retryAt: Date.now() + wait, since: this.downSince });
     this.retry = setTimeout(() => this.connect(), wait);
   }
 
   /** Without events for a while, what is shown is asked for instead. */
-  private pollIn(ms: number): void {
+  private pollAfter(ms: number): void {
     this.poll = setTimeout(() => {
       void refetchJobs(this.client);
-      this.pollIn(POLL_MS);
+      this.pollAfter(POLL_MS);
     }, ms);
   }
 
@@ -106,27 +106,27 @@ export class LiveStream {
   }
 
   /** Whatever the browser believes: a stream that says nothing is dead. */
-  private watch(): void {
+  private restartSilenceTimer(): void {
     clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.failed(), SILENCE_MAX_MS);
+    this.silence = setTimeout(() => this.onFailed(), SILENCE_MAX_MS);
   }
 
-  private heard(cursor: number | undefined): void {
+  private onHeard(cursor: number | undefined): void {
     if (cursor !== undefined) this.cursor = cursor;
-    liveStatus.heard(Date.now());
-    this.watch();
+    liveStatus.recordEvent(Date.now());
+    this.restartSilenceTimer();
   }
 
   /** What was read before the stream began may have missed what happened in between; live is what shows all of it. */
   private async onHello({ cursor }: { cursor: number }): Promise<void> {
-    this.heard(cursor);
+    this.onHeard(cursor);
     const queries = this.client.getQueryCache().findAll({ queryKey: ["jobs"] });
     if (queries.some((query) => query.state.dataUpdatedAt > 0)) await refetchJobs(this.client);
     if (liveStatus.get().state === "connecting") liveStatus.set({ state: "live" });
   }
 
   private onPing({ cursor, jobstore }: { cursor?: number; jobstore?: boolean }): void {
-    this.heard(cursor);
+    this.onHeard(cursor);
     const { state } = liveStatus.get();
     if (jobstore === false && state === "live") liveStatus.set({ state: "behind" });
     if (jobstore === true && state === "behind") {
@@ -136,17 +136,17 @@ export class LiveStream {
   }
 
   private onChange(change: JobChange): void {
-    this.heard(change.cursor);
+    this.onHeard(change.cursor);
     this.buffer.add(change);
   }
 
   private onReset({ cursor }: { cursor: number }): void {
     this.buffer.clear();
-    this.heard(cursor);
+    this.onHeard(cursor);
     setTimeout(() => void refetchJobs(this.client), Math.random() * RESET_SPREAD_MS); // not all tabs at once
   }
 
-  private flushed({ byJob, overflowed }: Changes): void {
+  private applyBuffered({ byJob, overflowed }: Changes): void {
     if (overflowed) void refetchJobs(this.client);
     else applyJobs(this.client, byJob);
   }

@@ -20,23 +20,23 @@ const itemsOf = (value: unknown): unknown[] | undefined => {
  * before an event and ends after it thus cannot undo what the event said.
  */
 export function mergeByVersion(before: unknown, after: unknown): unknown {
-  return replaceEqualDeep(before, gated(before, after));
+  return replaceEqualDeep(before, keepNewer(before, after));
 }
 
-function gated(before: unknown, after: unknown): unknown {
+function keepNewer(before: unknown, after: unknown): unknown {
   if (before === undefined || before === after) return after;
   if (isIdentified(before) && isIdentified(after)) {
     return before.id === after.id && before.version > after.version ? before : after;
   }
   if (isInfinite(before) && isInfinite(after)) {
     const known = rowsById(before.pages.flatMap((page) => itemsOf(page) ?? []));
-    return { ...after, pages: after.pages.map((page) => gatedPage(known, page)) };
+    return { ...after, pages: after.pages.map((page) => keepNewerRows(known, page)) };
   }
   const items = itemsOf(before);
   const fresh = itemsOf(after);
   if (!items || !fresh) return after;
-  if (items.every(isLog) && fresh.every(isLog)) return { ...(after as object), items: gatedLogs(items, fresh) };
-  return gatedPage(rowsById(items), after);
+  if (items.every(isLog) && fresh.every(isLog)) return { ...(after as object), items: keepKnownLogs(items, fresh) };
+  return keepNewerRows(rowsById(items), after);
 }
 
 type Log = Versioned & { job_id: string };
@@ -45,7 +45,7 @@ const isLog = (value: unknown): value is Log =>
   isVersioned(value) && typeof (value as Partial<Log>).job_id === "string";
 
 /** What an event told of stays until an answer has it too. */
-function gatedLogs(before: Log[], after: Log[]): Log[] {
+function keepKnownLogs(before: Log[], after: Log[]): Log[] {
   const last = after.at(-1)?.version ?? 0;
   return [...after, ...before.filter((log) => log.version > last)];
 }
@@ -58,7 +58,7 @@ function rowsById(items: unknown[]): Map<string, Identified> {
   return new Map(items.filter(isIdentified).map((item) => [item.id, item]));
 }
 
-function gatedPage(known: Map<string, Identified>, page: unknown): unknown {
+function keepNewerRows(known: Map<string, Identified>, page: unknown): unknown {
   const items = itemsOf(page);
   if (!items) return page;
   const merged = items.map((item) => (isIdentified(item) ? newest(known.get(item.id), item) : item));

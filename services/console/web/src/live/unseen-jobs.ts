@@ -1,11 +1,11 @@
-import { observable } from "@/lib/observable";
+import { createObservable } from "@/lib/observable";
 
 /** Jobs that were created since the list was read: they wait behind "12 new" instead of moving the rows. */
 export const UNSEEN_MAX = 1_000;
 
-const ids = observable<ReadonlySet<string>>(new Set());
+const ids = createObservable<ReadonlySet<string>>(new Set());
 
-export const unseen = {
+export const unseenJobs = {
   get: ids.get,
   subscribe: ids.subscribe,
   add: (more: string[]) => {

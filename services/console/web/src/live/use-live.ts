@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 import { type LiveView, liveStatus } from "./live-status";
-import { unseen } from "./unseen-jobs";
+import { unseenJobs } from "./unseen-jobs";
 
 export function useLive(): LiveView {
   return useSyncExternalStore(liveStatus.subscribe, liveStatus.get);
@@ -8,5 +8,5 @@ export function useLive(): LiveView {
 
 /** The ids of jobs that were created since the list was read. */
 export function useUnseen(): ReadonlySet<string> {
-  return useSyncExternalStore(unseen.subscribe, unseen.get);
+  return useSyncExternalStore(unseenJobs.subscribe, unseenJobs.get);
 }

@@ -10,7 +10,7 @@ import {
   YAxis,
 } from "recharts";
 import type { OverviewPoint } from "@/api/types";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import type { Range } from "./queries";
 import { CHARTS, type ChartLook, pointName } from "./series";
 
@@ -33,7 +33,7 @@ export default function Charts({ points, range }: ChartsProps) {
 
 function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, hint, kind, series, format, tick = format } = look;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   const rows = points.map((point) => ({
     name: pointName(point.at, range, zone),
     ...Object.fromEntries(series.map(({ key, of }) => [key, of(point)])),
@@ -132,7 +132,7 @@ function Legend({ series }: Pick<ChartLook, "series">) {
 /** The same as numbers, for those who do not see the chart. */
 function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, series, format } = look;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   return (
     // A table is never narrower than its words: what hides it stands around it.
     <div className="sr-only">

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { DeadLetter } from "@/api/types";
-import { count, counted } from "@/lib/format";
+import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
@@ -13,7 +13,7 @@ import { deadLettersQuery } from "./queries";
 export function DeadLettersPage() {
   useTitle("Dead letters");
   const letters = useQuery(deadLettersQuery);
-  const error = letters.error && !letters.data ? asApiError(letters.error) : null;
+  const error = letters.error && !letters.data ? toApiError(letters.error) : null;
   const counts = Object.entries(letters.data?.counts ?? {}).filter(([, number]) => number > 0);
   const items = letters.data?.items ?? [];
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
@@ -52,7 +52,7 @@ export function DeadLettersPage() {
           {counts.map(([topic, number]) => (
             <div key={topic} className="flex items-baseline gap-2">
               <dt className="font-mono text-xs text-muted">{topic}</dt>
-              <dd className="font-medium">{count(number)}</dd>
+              <dd className="font-medium">{formatCount(number)}</dd>
             </div>
           ))}
         </dl>
@@ -66,7 +66,7 @@ export function DeadLettersPage() {
       )}
       {items.length > 0 && total > items.length && (
         <p className="text-muted">
-          The latest {count(items.length)} of {counted(total, "dead letter")}.
+          The latest {formatCount(items.length)} of {pluralize(total, "dead letter")}.
         </p>
       )}
     </div>

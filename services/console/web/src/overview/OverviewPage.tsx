@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
@@ -18,7 +18,7 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("Overview");
   const range = search.range ?? "1h";
   const overview = useQuery(overviewQuery(range));
-  const error = overview.error && !overview.data ? asApiError(overview.error) : null;
+  const error = overview.error && !overview.data ? toApiError(overview.error) : null;
   const points = overview.data?.points ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">

@@ -1,6 +1,6 @@
 import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
 import type { OverviewCounts, OverviewPoint } from "@/api/types";
-import { count, duration, money, percent } from "@/lib/format";
+import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
 import type { Range } from "./queries";
 
 type Kind = "bar" | "line";
@@ -33,7 +33,7 @@ export function acceptance({ completed, rejected, resubmission_required: again }
   return judged === 0 ? null : completed / judged;
 }
 
-const seconds = (value: number) => duration(value * 1_000);
+const seconds = (value: number) => formatDuration(value * 1_000);
 
 function percentiles(of: "wait" | "duration"): Series[] {
   return [
@@ -60,7 +60,7 @@ export const CHARTS: ChartLook[] = [
     title: "Throughput",
     hint: "Jobs that came to an end, by how.",
     kind: "bar",
-    format: count,
+    format: formatCount,
     series: [
       { key: "completed", word: "Completed", icon: CircleCheck, ink: "var(--completed-ink)", of: number("completed") },
       {
@@ -79,14 +79,14 @@ export const CHARTS: ChartLook[] = [
     title: "Acceptance rate",
     hint: "Of the results that were judged, those that met their criteria.",
     kind: "line",
-    format: percent,
+    format: formatPercent,
     series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptance }],
   },
   {
     title: "Queue depth",
     hint: "The most at once that waited for an agent, were with one, or were being judged.",
     kind: "line",
-    format: count,
+    format: formatCount,
     series: [
       { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: number("queued_max") },
       { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: number("running_max") },
@@ -111,7 +111,7 @@ export const CHARTS: ChartLook[] = [
     title: "Cost",
     hint: "Of agents and judges, as far as they told it.",
     kind: "bar",
-    format: money,
+    format: formatMoney,
     tick: (value) => `$${Number(value.toPrecision(2))}`, // steps of a cent's parts stay apart
     series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: number("cost_usd") }],
   },
@@ -119,7 +119,7 @@ export const CHARTS: ChartLook[] = [
     title: "Created",
     hint: "Jobs that were asked for.",
     kind: "bar",
-    format: count,
+    format: formatCount,
     series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: number("created") }],
   },
 ];

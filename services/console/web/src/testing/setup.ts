@@ -3,7 +3,7 @@ import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { forgetList } from "@/jobs/list/state/list-memory";
 import { liveStatus } from "@/live/live-status";
-import { unseen } from "@/live/unseen-jobs";
+import { unseenJobs } from "@/live/unseen-jobs";
 import { server } from "./server";
 
 configure({ asyncUtilTimeout: 5_000 });
@@ -28,7 +28,7 @@ afterEach(() => {
   server.resetHandlers();
   localStorage.clear();
   liveStatus.reset();
-  unseen.clear();
+  unseenJobs.clear();
   forgetList();
 });
 afterAll(() => server.close());

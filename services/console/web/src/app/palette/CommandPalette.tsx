@@ -8,10 +8,10 @@ import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/filters/jobs-search";
 import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
-import { useOffered } from "@/lib/palette-commands";
+import { useOfferedCommands } from "@/lib/palette-commands";
 import type { Theme } from "@/lib/use-theme";
-import { useFocusBack } from "@/ui/overlays/use-focus-return";
-import { HEADED_GROUP, JobItems, LEAST, rank, useFound } from "./JobItems";
+import { useFocusReturn } from "@/ui/overlays/use-focus-return";
+import { HEADED_GROUP, JobItems, rankCommand, SEARCH_MIN_CHARS, useJobSearch } from "./JobItems";
 
 type CommandPaletteProps = {
   open: boolean;
@@ -24,7 +24,7 @@ const ITEM = "flex h-9 cursor-pointer items-center rounded px-2 aria-selected:bg
 
 type Navigate = ReturnType<typeof useNavigate>;
 
-const PLACES: [string, (navigate: Navigate) => Promise<void>][] = [
+const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
   ["New job", (navigate) => navigate({ to: "/new", search: {} })],
   ["Batches", (navigate) => navigate({ to: "/batches" })],
   ["Agents", (navigate) => navigate({ to: "/agents", search: {} })],
@@ -38,21 +38,21 @@ const PLACES: [string, (navigate: Navigate) => Promise<void>][] = [
 /** Everything that can be gone to or done, by its name. */
 export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
   const navigate = useNavigate();
-  const offered = useOffered();
+  const offered = useOfferedCommands();
   const agents = useQuery(agentsQuery).data ?? [];
   const [text, setText] = useState("");
   const [chosen, choose] = useState("");
-  const found = useFound(text);
+  const found = useJobSearch(text);
   const hasRun = useRef(false);
-  const focusBack = useFocusBack();
+  const focusReturn = useFocusReturn();
   /** What stays on the page gives the focus back. */
-  const staying = (act: () => void) => () => {
+  const runOnPage = (act: () => void) => () => {
     onOpenChange(false);
     act();
   };
   const run = (act: () => void) => () => {
     hasRun.current = true;
-    staying(act)();
+    runOnPage(act)();
   };
   const filter = (status: JobStatus) => void navigate({ to: "/", search: { status: [status] } });
   return (
@@ -62,12 +62,12 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
         <Radix.Content
           aria-describedby={undefined}
           // What was done has the focus where it led to; else it goes back to where it was.
-          onOpenAutoFocus={focusBack.onOpenAutoFocus}
-          onCloseAutoFocus={(event) => (hasRun.current ? event.preventDefault() : focusBack.onCloseAutoFocus(event))}
+          onOpenAutoFocus={focusReturn.onOpenAutoFocus}
+          onCloseAutoFocus={(event) => (hasRun.current ? event.preventDefault() : focusReturn.onCloseAutoFocus(event))}
           className="fixed top-[10vh] left-1/2 z-50 w-[min(560px,calc(100vw-32px))] -translate-x-1/2 rounded border bg-surface shadow-xl"
         >
           <Radix.Title className="sr-only">Command palette</Radix.Title>
-          <Command label="Commands" filter={rank} value={chosen} onValueChange={choose}>
+          <Command label="Commands" filter={rankCommand} value={chosen} onValueChange={choose}>
             <Command.Input
               placeholder="Go to, filter, switch; or a job by its title or id"
               value={text}
@@ -76,7 +76,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               className="h-11 w-full border-b bg-surface px-4 outline-none"
             />
             <Command.List className="max-h-80 overflow-auto p-2">
-              {text.trim().length < LEAST && (
+              {text.trim().length < SEARCH_MIN_CHARS && (
                 <Command.Empty className="p-4 text-muted">No command is called so.</Command.Empty>
               )}
               <Command.Group heading="Commands" className={HEADED_GROUP}>
@@ -88,7 +88,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                 <Command.Item className={ITEM} onSelect={run(() => void navigate({ to: "/", search: {} }))}>
                   Jobs
                 </Command.Item>
-                {PLACES.map(([name, go]) => (
+                {DESTINATIONS.map(([name, go]) => (
                   <Command.Item key={name} className={ITEM} onSelect={run(() => void go(navigate))}>
                     {name}
                   </Command.Item>
@@ -109,7 +109,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                   </Command.Item>
                 ))}
                 {(["light", "dark", "system"] as const).map((theme) => (
-                  <Command.Item key={theme} className={ITEM} onSelect={staying(() => onTheme(theme))}>
+                  <Command.Item key={theme} className={ITEM} onSelect={runOnPage(() => onTheme(theme))}>
                     Theme: {theme}
                   </Command.Item>
                 ))}
@@ -129,7 +129,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
               />
             </Command.List>
             <p role="status" className="min-h-6 px-4 pb-2 text-xs text-muted">
-              {found.said}
+              {found.message}
             </p>
           </Command>
         </Radix.Content>

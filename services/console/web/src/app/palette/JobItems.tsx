@@ -2,53 +2,53 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Command } from "cmdk";
 import { useEffect, useState } from "react";
 import { api } from "@/api/client";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, JobsPage } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
-import { shortId } from "@/lib/format";
+import { shortenId } from "@/lib/format";
 
 const NONE: Job[] = [];
-const JOB = "job/";
+const JOB_PREFIX = "job/";
 /** From so many characters on jobs are sought. */
-export const LEAST = 2;
-const MOST = 8;
+export const SEARCH_MIN_CHARS = 2;
+const JOBS_SHOWN = 8;
 const PAUSE_MS = 200;
 
 /** A command has every word in its name; jobs, which the console has found, stand below. */
-export function rank(value: string, text: string): number {
-  if (value.startsWith(JOB)) return Number.EPSILON;
+export function rankCommand(value: string, text: string): number {
+  if (value.startsWith(JOB_PREFIX)) return Number.EPSILON;
   const name = value.toLowerCase();
   const words = text.toLowerCase().trim().split(/\s+/);
   if (!words.every((word) => name.includes(word))) return 0;
   return name.startsWith(words[0] ?? "") ? 1 : 0.5;
 }
 
-type Found = {
+type FoundJobs = {
   jobs: readonly Job[];
   /** What to say where there are none. */
-  said: string;
+  message: string;
 };
 
 /** The newest jobs whose title or id holds a text. */
-export function useFound(text: string): Found {
+export function useJobSearch(text: string): FoundJobs {
   const wanted = text.trim();
-  const sought = usePaused(wanted);
+  const sought = useDebounced(wanted);
   const found = useQuery({
     queryKey: [...jobKeys.all, "sought", sought],
-    enabled: sought.length >= LEAST,
+    enabled: sought.length >= SEARCH_MIN_CHARS,
     placeholderData: keepPreviousData,
     retry: false,
     queryFn: ({ signal }): Promise<JobsPage> =>
-      api.get("/api/jobs", { query: { q: sought, limit: MOST, fields: "summary" }, signal }),
+      api.get("/api/jobs", { query: { q: sought, limit: JOBS_SHOWN, fields: "summary" }, signal }),
   });
-  if (wanted.length < LEAST) return { jobs: NONE, said: "" };
-  if (found.error) return { jobs: NONE, said: `No jobs could be found: ${asApiError(found.error).title}.` };
+  if (wanted.length < SEARCH_MIN_CHARS) return { jobs: NONE, message: "" };
+  if (found.error) return { jobs: NONE, message: `No jobs could be found: ${toApiError(found.error).title}.` };
   const holds = (each: string) => each.toLowerCase().includes(wanted.toLowerCase());
   const jobs = found.data?.items.filter(({ title, id }) => holds(title) || holds(id)) ?? NONE;
-  if (jobs.length > 0) return { jobs, said: "" };
+  if (jobs.length > 0) return { jobs, message: "" };
   const isComing = found.isFetching || sought !== wanted;
-  return { jobs, said: isComing ? "Jobs are searched for…" : "No job has this in its title or id." };
+  return { jobs, message: isComing ? "Jobs are searched for…" : "No job has this in its title or id." };
 }
 
 type JobItemsProps = {
@@ -62,20 +62,20 @@ type JobItemsProps = {
 
 /** Jobs among the commands. */
 export function JobItems({ jobs, className, chosen, onChoose, onOpen }: JobItemsProps) {
-  const isLost = chosen === "" || (chosen.startsWith(JOB) && !jobs.some(({ id }) => chosen === JOB + id));
+  const isLost = chosen === "" || (chosen.startsWith(JOB_PREFIX) && !jobs.some(({ id }) => chosen === JOB_PREFIX + id));
   const first = jobs[0]?.id;
   useEffect(() => {
-    if (isLost && first) onChoose(JOB + first);
+    if (isLost && first) onChoose(JOB_PREFIX + first);
   }, [isLost, first, onChoose]);
   if (jobs.length === 0) return null;
   return (
     <Command.Group heading="Jobs" className={HEADED_GROUP}>
       {jobs.map((job) => (
-        <Command.Item key={job.id} value={JOB + job.id} className={className} onSelect={() => onOpen(job.id)}>
+        <Command.Item key={job.id} value={JOB_PREFIX + job.id} className={className} onSelect={() => onOpen(job.id)}>
           <span className="flex min-w-0 items-center gap-2">
             <JobStatusBadge status={job.status} isLive={job.live} />
             <bdi className="truncate">{job.title}</bdi>
-            <span className="ml-auto shrink-0 font-mono text-xs text-muted">{shortId(job.id)}</span>
+            <span className="ml-auto shrink-0 font-mono text-xs text-muted">{shortenId(job.id)}</span>
           </span>
         </Command.Item>
       ))}
@@ -87,11 +87,11 @@ export const HEADED_GROUP =
   "**:[[cmdk-group-heading]]:px-2 **:[[cmdk-group-heading]]:text-xs **:[[cmdk-group-heading]]:text-muted";
 
 /** A text once it has not changed for a moment. */
-function usePaused(text: string): string {
-  const [paused, setPaused] = useState(text);
+function useDebounced(text: string): string {
+  const [debounced, setPaused] = useState(text);
   useEffect(() => {
     const timer = setTimeout(() => setPaused(text), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
-  return paused;
+  return debounced;
 }

@@ -1,4 +1,4 @@
-import { useSingleKeys } from "@/lib/shortcuts";
+import { useSingleKeyShortcuts } from "@/lib/shortcuts";
 import { Checkbox } from "@/ui/controls/field";
 import { Kbd } from "@/ui/display/kbd";
 import { Dialog } from "@/ui/overlays/dialog";
@@ -23,8 +23,8 @@ const KEYS: [string, string][] = [
   ["?", "this help"],
 ];
 
-export function Help({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
-  const [isOn, setOn] = useSingleKeys();
+export function KeyboardHelp({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
+  const [isOn, setOn] = useSingleKeyShortcuts();
   return (
     <Dialog open={open} onOpenChange={onOpenChange} title="Keyboard" description="What each key does.">
       <dl className="grid grid-cols-[max-content_1fr] gap-x-4 gap-y-2">

@@ -1,9 +1,9 @@
 import { CircleDot, Pause, RefreshCw } from "lucide-react";
 import { useEffect } from "react";
 import { useNow } from "@/lib/clock";
-import { timeOfDay } from "@/lib/format";
+import { formatTimeOfDay } from "@/lib/format";
 import { useLive } from "@/live/use-live";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { announce } from "@/ui/feedback/announcer";
 
 const WORDS = {
@@ -19,7 +19,7 @@ export function LivePill() {
   const view = useLive();
   const now = useNow();
   const [zone] = useZone();
-  const heardAt = view.lastEventAt && timeOfDay(view.lastEventAt, zoneName(zone));
+  const heardAt = view.lastEventAt && formatTimeOfDay(view.lastEventAt, toIntlZone(zone));
   const word = WORDS[view.state];
   useEffect(() => {
     if (view.state !== "live" && view.state !== "connecting") announce(word);

@@ -1,9 +1,9 @@
 import { Keyboard, LogOut, Settings2 } from "lucide-react";
 import { signOut } from "@/api/session";
-import { useSingleKeys } from "@/lib/shortcuts";
+import { useSingleKeyShortcuts } from "@/lib/shortcuts";
 import { type Theme, useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
-import { Checkbox, Choices } from "@/ui/controls/field";
+import { Checkbox, RadioGroup } from "@/ui/controls/field";
 import { useZone, type Zone } from "@/ui/display/time";
 import { Popover } from "@/ui/overlays/popover";
 
@@ -21,7 +21,7 @@ const ZONES: [Zone, string][] = [
 export function Settings({ onHelp }: { onHelp: () => void }) {
   const [theme, setTheme] = useTheme();
   const [zone, setZone] = useZone();
-  const [isOn, setOn] = useSingleKeys();
+  const [isOn, setOn] = useSingleKeyShortcuts();
   // Where both are the same, the choice is between two words for it.
   const zones = ZONES[0]?.[1] === "UTC" ? ZONES.with(0, ["local", "local"]) : ZONES;
   return (
@@ -35,8 +35,8 @@ export function Settings({ onHelp }: { onHelp: () => void }) {
       }
     >
       <div className="space-y-3">
-        <Choices label="Theme" choices={THEMES} value={theme} onChange={setTheme} />
-        <Choices label="Times in" choices={zones} value={zone} onChange={setZone} />
+        <RadioGroup label="Theme" choices={THEMES} value={theme} onChange={setTheme} />
+        <RadioGroup label="Times in" choices={zones} value={zone} onChange={setZone} />
         <label className="flex min-h-6 items-center gap-2 border-t pt-3">
           <Checkbox checked={isOn} onChange={(event) => setOn(event.target.checked)} />
           Single keys are shortcuts

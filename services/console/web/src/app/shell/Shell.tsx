@@ -2,12 +2,12 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { Search } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
-import { useKeys } from "@/lib/shortcuts";
+import { useShortcuts } from "@/lib/shortcuts";
 import { useTheme } from "@/lib/use-theme";
 import { Button } from "@/ui/controls/button";
 import { Announcer, announce } from "@/ui/feedback/announcer";
 import { Toasts } from "@/ui/overlays/toasts";
-import { Help } from "./KeyboardHelp";
+import { KeyboardHelp } from "./KeyboardHelp";
 import { LivePill } from "./LivePill";
 import { Settings } from "./Settings";
 
@@ -15,7 +15,7 @@ const CommandPalette = lazy(() =>
   import("@/app/palette/CommandPalette").then((module) => ({ default: module.CommandPalette })),
 );
 
-const PLACES = [
+const SECTIONS = [
   { to: "/", name: "Jobs" },
   { to: "/batches", name: "Batches" },
   { to: "/agents", name: "Agents" },
@@ -27,10 +27,10 @@ export function Shell() {
   const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
   const [isHelp, showHelp] = useState(false);
-  useArrival();
+  useFocusOnArrival();
   const navigate = useNavigate();
-  const go = (to: (typeof PLACES)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
-  useKeys({
+  const go = (to: (typeof SECTIONS)[number]["to"] | "/new") => () => void navigate({ to, search: {} });
+  useShortcuts({
     "?": () => showHelp(true),
     "Shift+?": () => showHelp(true),
     c: go("/new"),
@@ -63,7 +63,7 @@ export function Shell() {
           <img src="/icon.svg" alt="" width={20} height={20} /> Signoff
         </Link>
         <nav aria-label="Main" className="flex gap-1 max-sm:order-last max-sm:-mx-2 max-sm:w-full max-sm:pb-1">
-          {PLACES.map(({ to, name }) => (
+          {SECTIONS.map(({ to, name }) => (
             <Link
               key={to}
               to={to}
@@ -97,7 +97,7 @@ export function Shell() {
           <CommandPalette open onOpenChange={showPalette} onTheme={setTheme} onHelp={() => showHelp(true)} />
         )}
       </Suspense>
-      <Help open={isHelp} onOpenChange={showHelp} />
+      <KeyboardHelp open={isHelp} onOpenChange={showHelp} />
       <Toasts />
       <Announcer />
     </div>
@@ -105,7 +105,7 @@ export function Shell() {
 }
 
 /** Who comes to another page is there: with the focus, unless that page has given it to something, and by its name. */
-function useArrival(): void {
+function useFocusOnArrival(): void {
   const pathname = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname });
   const before = useRef(pathname);
   useEffect(() => {

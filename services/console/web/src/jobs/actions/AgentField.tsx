@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { agentName, agentsQuery } from "@/api/agents";
 import type { Agent, Job } from "@/api/types";
-import { isolated } from "@/lib/isolate-text";
+import { isolateText } from "@/lib/isolate-text";
 import { Field, Select } from "@/ui/controls/field";
 
 type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };
@@ -41,7 +41,7 @@ function marksOf(agent: Agent, job: Job): string[] {
     ...(agent.enabled ? [] : ["disabled"]),
     ...(agent.paused ? ["paused"] : []),
     ...(agent.circuit === "closed" ? [] : [agent.circuit === "open" ? "circuit open" : "on trial"]),
-    ...(lacks.length > 0 ? [`lacks ${isolated(lacks.join(", "))}`] : []),
+    ...(lacks.length > 0 ? [`lacks ${isolateText(lacks.join(", "))}`] : []),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { type UseMutationResult, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job } from "@/api/types";
 import type { Action } from "@/jobs/model/status";
@@ -29,7 +29,7 @@ function useJobMutation<V extends Variables>(
     mutationFn: send,
     onSuccess: (job) => applyJob(client, { ...job, live: isLiveAfter(action, job) }),
     onError: (error, variables) => {
-      if (asApiError(error).status !== 409) return;
+      if (toApiError(error).status !== 409) return;
       void client.invalidateQueries({ queryKey: jobKeys.detail(idOf(variables)) }); // it has moved on
     },
   });

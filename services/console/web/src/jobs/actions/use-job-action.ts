@@ -1,6 +1,6 @@
 import type { UseMutationResult } from "@tanstack/react-query";
 import { useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { type Action, refusal } from "@/jobs/model/status";
 import type { Details } from "./JobActionDialog";
@@ -35,6 +35,6 @@ export function useJobAction(job: Job) {
     close,
     confirm,
     isPending: current?.isPending ?? false,
-    error: current?.error ? asApiError(current.error) : null,
+    error: current?.error ? toApiError(current.error) : null,
   };
 }

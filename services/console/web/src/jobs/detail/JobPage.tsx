@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
@@ -13,8 +13,8 @@ import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
 import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";
 import { sparse, submissionsOf } from "@/jobs/model/submissions";
-import { useOffer } from "@/lib/palette-commands";
-import { useKeys } from "@/lib/shortcuts";
+import { useOfferCommands } from "@/lib/palette-commands";
+import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
 import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
@@ -32,7 +32,7 @@ export function JobPage({ id }: { id: string }) {
   const navigate = useNavigate();
   const { before, after } = useNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
-  useKeys({
+  useShortcuts({
     e: () => ask("execute"),
     j: () => go(after),
     k: () => go(before),
@@ -40,8 +40,8 @@ export function JobPage({ id }: { id: string }) {
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
-  useOffer(job.data ? offerOf(job.data, ask, duplicate) : {});
-  const isGone = job.error !== null && IS_GONE.includes(asApiError(job.error).status);
+  useOfferCommands(job.data ? offerOf(job.data, ask, duplicate) : {});
+  const isGone = job.error !== null && IS_GONE.includes(toApiError(job.error).status);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
   const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
@@ -139,13 +139,13 @@ function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThe
       <p className="wrap-anywhere">
         No job has the id <bdi className="font-mono">{id}</bdi>; it may have been mistyped or cut.
       </p>
-      <p className="text-xs wrap-anywhere">{asApiError(error).detail}</p>
+      <p className="text-xs wrap-anywhere">{toApiError(error).detail}</p>
     </EmptyState>
   );
 }
 
 function Failed({ error, onRetry }: { error: Error; onRetry: () => void }) {
-  const { title, detail, code, requestId } = asApiError(error);
+  const { title, detail, code, requestId } = toApiError(error);
   return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
 }
 

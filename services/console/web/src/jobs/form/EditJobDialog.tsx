@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
-import { placeErrors } from "@/api/field-errors";
+import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
 import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
@@ -11,7 +11,7 @@ import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/model/job-valu
 import { editRefusal } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
-import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useEditJob } from "./mutations";
 
 /** What of the form somebody came for. */
@@ -25,12 +25,12 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   const edit = useEditJob();
   const values = form.watch();
   const changed = changedIn(values, base);
-  const { leave, warning } = useUnsaved(changed.length > 0, onClose);
+  const { leave, warning } = useUnsavedWarning(changed.length > 0, onClose);
   const refusal = editRefusal(job);
-  const isOutdated = edit.error !== null && asApiError(edit.error).status === 412;
+  const isOutdated = edit.error !== null && toApiError(edit.error).status === 412;
   const isReady = changed.length > 0 && refusal === null && !edit.isPending && !isOutdated;
   const save = form.handleSubmit((filled) => {
-    const onError = (error: Error) => placeErrors(error, JOB_FIELDS, form.setError);
+    const onError = (error: Error) => showFieldErrors(error, JOB_FIELDS, form.setError);
     edit.mutate({ id: job.id, version: base.version, edit: editOf(filled, base) }, { onSuccess: onClose, onError });
   });
   const goOn = () => {
@@ -45,7 +45,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
       title="Edit the job"
       description="What is asked for from now on. Results and verdicts that are there stay as they are."
       className="w-[min(760px,calc(100vw-32px))] scroll-pb-20"
-      focusedFirst={part === "criteria" ? "[data-criterion]" : "input"}
+      initialFocus={part === "criteria" ? "[data-criterion]" : "input"}
     >
       <FormProvider {...form}>
         <form

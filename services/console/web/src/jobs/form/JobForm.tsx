@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FormProvider, useForm } from "react-hook-form";
-import { placeErrors } from "@/api/field-errors";
+import { showFieldErrors } from "@/api/field-errors";
 import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
 import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
@@ -10,7 +10,7 @@ import { JOB_FIELDS, type JobValues, newJobOf } from "@/jobs/form/model/job-valu
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
-import { useUnsaved } from "@/ui/overlays/use-unsaved-warning";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useCreateJob } from "./mutations";
 
 /** What a job is, and how it is to be done. The server has the last word; what it says stands at its field. */
@@ -20,7 +20,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
   const create = useCreateJob();
   const navigate = useNavigate();
   const { errors, isDirty } = formState;
-  const { warning } = useUnsaved(isDirty);
+  const { warning } = useUnsavedWarning(isDirty);
   const submit = (isExecuted: boolean) =>
     handleSubmit((values) => {
       create.mutate(
@@ -30,7 +30,7 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
             if (refused) toast("The job was created, but not executed", refused.detail || refused.title);
             void navigate({ to: "/jobs/$id", params: { id: job.id }, ignoreBlocker: true });
           },
-          onError: (error) => placeErrors(error, JOB_FIELDS, setError),
+          onError: (error) => showFieldErrors(error, JOB_FIELDS, setError),
         },
       );
     })();

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { EMPTY, valuesOf } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
@@ -41,7 +41,7 @@ function Duplicate({ id }: { id: string }) {
     );
   }
   if (error) {
-    const { title, detail, code } = asApiError(error);
+    const { title, detail, code } = toApiError(error);
     return <ErrorState title={title} detail={detail} code={code} onRetry={() => void refetch()} />;
   }
   return (

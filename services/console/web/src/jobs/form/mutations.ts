@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
-import { type ApiError, asApiError } from "@/api/problem";
+import { type ApiError, toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
 import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
@@ -27,7 +27,7 @@ export function useCreateJob() {
         );
         return { job: { ...executed, live: true } as Job };
       } catch (error) {
-        return { job, refused: asApiError(error) };
+        return { job, refused: toApiError(error) };
       }
     },
     onSuccess: ({ job }) => applyJob(client, job),

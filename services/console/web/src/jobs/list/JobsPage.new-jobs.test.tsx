@@ -1,7 +1,7 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { applyJobs } from "@/live/apply-changes";
-import { UNSEEN_MAX, unseen } from "@/live/unseen-jobs";
+import { UNSEEN_MAX, unseenJobs } from "@/live/unseen-jobs";
 import { aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";
@@ -45,14 +45,14 @@ it("does not take what the list holds already for new, whatever it is sorted by"
   const { client } = await page("/?sort=updated");
   await screen.findByText("Alpha");
   const born = (id: string) => [id, [aChange({ job_id: id, version: 1, status: "PENDING" })]] as const;
-  act(() => unseen.add(["beta"]));
+  act(() => unseenJobs.add(["beta"]));
   expect(screen.queryByRole("button", { name: /new job/ })).not.toBeInTheDocument();
   act(() => applyJobs(client, new Map([born("n")])));
   expect(await screen.findByRole("button", { name: "1 new job" })).toBeVisible();
 });
 
 it("counts no further than it keeps", () => {
-  unseen.add(Array.from({ length: UNSEEN_MAX + 5 }, (_, number) => `job-${number}`));
-  expect(unseen.get().size).toBe(UNSEEN_MAX);
-  unseen.clear();
+  unseenJobs.add(Array.from({ length: UNSEEN_MAX + 5 }, (_, number) => `job-${number}`));
+  expect(unseenJobs.get().size).toBe(UNSEEN_MAX);
+  unseenJobs.clear();
 });

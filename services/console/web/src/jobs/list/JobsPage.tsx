@@ -17,8 +17,8 @@ import { useNew } from "@/jobs/list/state/use-new-jobs";
 import { ColumnChoice } from "@/jobs/list/table/ColumnChoice";
 import { type ColumnId, HIDDEN_AT_FIRST } from "@/jobs/list/table/columns";
 import { JobsTable } from "@/jobs/list/table/JobsTable";
-import { useKeys } from "@/lib/shortcuts";
-import { useChoice } from "@/lib/stored-choice";
+import { useShortcuts } from "@/lib/shortcuts";
+import { useStoredChoice } from "@/lib/stored-choice";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
 import { refetchJobs } from "@/live/apply-changes";
@@ -34,7 +34,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const list = useJobs(search);
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
-  const [hidden, setHidden] = useChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
+  const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
   const isNarrow = useMedia("(max-width: 640px)");
   const place = usePlace(search, jobs);
   const { current } = place;
@@ -60,7 +60,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     refetchJobs(client);
     box.current?.scrollTo?.({ top: 0 });
   };
-  useKeys({
+  useShortcuts({
     j: () => place.step(1),
     k: () => place.step(-1),
     x: () => current && selection.choose(current, !selection.ids.has(current), false),

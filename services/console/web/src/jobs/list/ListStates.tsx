@@ -1,4 +1,4 @@
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { Button } from "@/ui/controls/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
@@ -7,7 +7,7 @@ const INVALID = 422;
 
 /** Why there is no list; where it is the filter that is refused, the way out is another filter. */
 export function Refused({ error, onRetry, onClear }: RefusedProps) {
-  const { status, title, detail, code, requestId, fields } = asApiError(error);
+  const { status, title, detail, code, requestId, fields } = toApiError(error);
   const said = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
   const isInvalid = status === INVALID;
   return (

@@ -1,7 +1,7 @@
 import { type ChangeObject, diffLines } from "diff";
 import { useMemo, useState } from "react";
 import { cn } from "@/lib/cn";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 import { DIFF_AROUND_LINES, DIFF_MAX_CHARS, DIFF_TIMEOUT_MS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
 
@@ -33,7 +33,7 @@ export function DiffView({ before, after, beforeName, afterName }: DiffViewProps
     <div>
       <p className="mb-2 flex min-h-7 flex-wrap items-center gap-x-3 text-xs text-muted">
         <span>
-          {counted(countOf(parts, "added"), "line")} added, {countOf(parts, "removed")} removed since {beforeName}
+          {pluralize(countOf(parts, "added"), "line")} added, {countOf(parts, "removed")} removed since {beforeName}
         </span>
         {(isCut || isWhole) && (
           <Button size="small" onClick={() => setWhole(!isWhole)}>
@@ -74,7 +74,7 @@ function near(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
   if (part.added || part.removed || lines.length <= 2 * DIFF_AROUND_LINES + 1) return lines;
   return [
     ...(hasBefore ? lines.slice(0, DIFF_AROUND_LINES) : []),
-    `⋯ ${counted(lines.length - DIFF_AROUND_LINES * (Number(hasBefore) + Number(hasAfter)), "line")} the same`,
+    `⋯ ${pluralize(lines.length - DIFF_AROUND_LINES * (Number(hasBefore) + Number(hasAfter)), "line")} the same`,
     ...(hasAfter ? lines.slice(-DIFF_AROUND_LINES) : []),
   ];
 }

@@ -2,7 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import { ExactNumber } from "@/lib/exact-json";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 import { STRING_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
 import { CLOSED_TREE, flatten, isBranch, type Node, toggled, withMore } from "./json-tree-lines";
@@ -82,7 +82,7 @@ function Line({ node, onToggle, onMore }: LineProps) {
       <Icon aria-hidden size={14} className="mr-0.5 text-muted" />
       {name}
       <span className="text-muted">
-        {Array.isArray(node.value) ? `[${counted(node.size, "item")}]` : `{${counted(node.size, "field")}}`}
+        {Array.isArray(node.value) ? `[${pluralize(node.size, "item")}]` : `{${pluralize(node.size, "field")}}`}
       </span>
     </button>
   );

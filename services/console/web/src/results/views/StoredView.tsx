@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Focus, Quote } from "@/results/model/evidence";
 import { pathOf, RESULT_PATH, type Source } from "@/results/model/source";
 import { ErrorState, Skeleton } from "@/ui/display/states";
@@ -17,7 +17,7 @@ export function StoredView({ source, quotes, focus }: StoredViewProps) {
   });
   if (stored.data !== undefined) return <TextView text={stored.data} quotes={quotes} focus={focus} />;
   if (!stored.error) return <Skeleton className="h-40" />;
-  const { title, detail, code, requestId } = asApiError(stored.error);
+  const { title, detail, code, requestId } = toApiError(stored.error);
   return (
     <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={() => void stored.refetch()} />
   );

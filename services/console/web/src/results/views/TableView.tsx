@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { stringifyJson } from "@/lib/exact-json";
-import { count } from "@/lib/format";
+import { formatCount } from "@/lib/format";
 import { columnsOf, type Row } from "@/results/model/kinds";
 import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
@@ -38,7 +38,7 @@ export function TableView({ rows }: { rows: readonly Row[] }) {
       </section>
       {shown < rows.length && (
         <p className="mt-2 flex items-center gap-2 text-xs text-muted">
-          shown {count(shown)} of {count(rows.length)} rows
+          shown {formatCount(shown)} of {formatCount(rows.length)} rows
           <Button size="small" onClick={() => setShown(shown * 10)}>
             Show more
           </Button>

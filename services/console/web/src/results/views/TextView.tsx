@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "react";
-import { count, counted } from "@/lib/format";
+import { formatCount, pluralize } from "@/lib/format";
 import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "@/results/model/evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
@@ -29,7 +29,7 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
         <p role="status" className="mb-2 text-xs text-muted">
           {current
             ? `place ${own.indexOf(current) + 1} of ${own.length}`
-            : `evidence is marked in ${counted(places.length, "place")}`}
+            : `evidence is marked in ${pluralize(places.length, "place")}`}
         </p>
       )}
       <pre
@@ -54,7 +54,7 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
       </pre>
       {shown.length < text.length && (
         <p className="mt-2 flex items-center gap-2 text-xs text-muted">
-          shown {count(shown.length)} of {count(text.length)} characters
+          shown {formatCount(shown.length)} of {formatCount(text.length)} characters
           {shownChars < TEXT_MAX_CHARS ? (
             <Button size="small" onClick={() => setWhole(true)}>
               Show all

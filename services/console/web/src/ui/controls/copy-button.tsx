@@ -6,7 +6,7 @@ import { Button } from "./button";
 const SHOWN_MS = 1_500;
 
 /** Copies a text, and says so. */
-export function Copy({ text, label }: { text: string; label: string }) {
+export function CopyButton({ text, label }: { text: string; label: string }) {
   const [isDone, setDone] = useState(false);
   useEffect(() => {
     if (!isDone) return;

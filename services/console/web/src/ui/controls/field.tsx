@@ -54,7 +54,7 @@ export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, 
   );
 }
 
-type ChoicesProps<T extends string> = {
+type RadioGroupProps<T extends string> = {
   label: string;
   choices: readonly (readonly [T, string])[];
   value: T;
@@ -62,7 +62,7 @@ type ChoicesProps<T extends string> = {
 };
 
 /** One of a few, all in sight. */
-export function Choices<T extends string>({ label, choices, value, onChange }: ChoicesProps<T>) {
+export function RadioGroup<T extends string>({ label, choices, value, onChange }: RadioGroupProps<T>) {
   const name = useId();
   return (
     <fieldset>

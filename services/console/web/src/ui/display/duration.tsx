@@ -1,18 +1,18 @@
 import { useNow } from "@/lib/clock";
-import { duration } from "@/lib/format";
+import { formatDuration } from "@/lib/format";
 
 /** How long something took, or has been taking until now. */
 export function Duration({ from, to }: { from: string; to?: string | null }) {
-  return to ? <span>{duration(Date.parse(to) - Date.parse(from))}</span> : <Running from={from} />;
+  return to ? <span>{formatDuration(Date.parse(to) - Date.parse(from))}</span> : <RunningDuration from={from} />;
 }
 
-function Running({ from }: { from: string }) {
+function RunningDuration({ from }: { from: string }) {
   const now = useNow();
-  return <span>{duration(Math.max(1_000, now - Date.parse(from))).replace(".0", "")}</span>;
+  return <span>{formatDuration(Math.max(1_000, now - Date.parse(from))).replace(".0", "")}</span>;
 }
 
 /** Counts down to a moment; then says that it is due. */
 export function Countdown({ to }: { to: string }) {
   const left = Date.parse(to) - useNow();
-  return <span>{left > 0 ? `in ${duration(left)}` : "now"}</span>;
+  return <span>{left > 0 ? `in ${formatDuration(left)}` : "now"}</span>;
 }

@@ -1,16 +1,16 @@
 import { useNow } from "@/lib/clock";
-import { exactTime, relativeTime } from "@/lib/format";
-import { useChoice } from "@/lib/stored-choice";
+import { formatExactTime, formatRelativeTime } from "@/lib/format";
+import { useStoredChoice } from "@/lib/stored-choice";
 
 export type Zone = "local" | "UTC";
 const LOCAL: Zone = "local";
 
 export function useZone(): [Zone, (zone: Zone) => void] {
-  return useChoice<Zone>("zone", LOCAL);
+  return useStoredChoice<Zone>("zone", LOCAL);
 }
 
 /** As Intl takes it; undefined is the machine's own. */
-export function zoneName(zone: Zone): "UTC" | undefined {
+export function toIntlZone(zone: Zone): "UTC" | undefined {
   return zone === "UTC" ? "UTC" : undefined;
 }
 
@@ -20,11 +20,11 @@ export function Time({ at, before = "", className }: { at: string; before?: stri
   const [zone] = useZone();
   const moment = Date.parse(at);
   if (Number.isNaN(moment)) return <span className={className}>–</span>;
-  const exact = exactTime(moment, zoneName(zone));
+  const exact = formatExactTime(moment, toIntlZone(zone));
   return (
     <time dateTime={at} title={exact} className={className}>
       {before}
-      {relativeTime(moment, now)}
+      {formatRelativeTime(moment, now)}
     </time>
   );
 }
@@ -36,7 +36,7 @@ export function ExactTime({ at, className }: { at: string; className?: string })
   if (Number.isNaN(moment)) return <span className={className}>–</span>;
   return (
     <time dateTime={at} title={at} className={className}>
-      {exactTime(moment, zoneName(zone))}
+      {formatExactTime(moment, toIntlZone(zone))}
     </time>
   );
 }

@@ -1,7 +1,7 @@
 import { AlertDialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { Button } from "@/ui/controls/button";
-import { useFocusBack } from "./use-focus-return";
+import { useFocusReturn } from "./use-focus-return";
 
 type AlertDialogProps = {
   open: boolean;
@@ -34,13 +34,13 @@ export function AlertDialog(props: AlertDialogProps) {
     onConfirm,
     fields,
   } = props;
-  const focusBack = useFocusBack();
+  const focusReturn = useFocusReturn();
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
-          {...focusBack}
+          {...focusReturn}
           className="fixed top-1/2 left-1/2 z-50 max-h-[90dvh] w-[min(480px,calc(100vw-32px))] -translate-x-1/2 -translate-y-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl"
         >
           <Radix.Title className="text-lg font-semibold">{title}</Radix.Title>

@@ -3,7 +3,7 @@ import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
-import { useFocusBack } from "./use-focus-return";
+import { useFocusReturn } from "./use-focus-return";
 
 type DialogProps = {
   open: boolean;
@@ -13,14 +13,22 @@ type DialogProps = {
   children: ReactNode;
   className?: string;
   /** What is focused first, as a selector; else the first that can be. */
-  focusedFirst?: string;
+  initialFocus?: string;
 };
 
 /** Something to look at or to fill in; Escape and a click beside it close it. */
-export function Dialog({ open, onOpenChange, title, description, children, className, focusedFirst }: DialogProps) {
-  const focusBack = useFocusBack();
+export function Dialog({
+  open,
+  onOpenChange,
+  title,
+  description,
+  children,
+  className,
+  initialFocus: focusedFirst,
+}: DialogProps) {
+  const focusReturn = useFocusReturn();
   const focusFirst = (event: Event) => {
-    focusBack.onOpenAutoFocus();
+    focusReturn.onOpenAutoFocus();
     const wanted = focusedFirst && (event.currentTarget as Element).querySelector<HTMLElement>(focusedFirst);
     if (!wanted) return;
     event.preventDefault();
@@ -32,7 +40,7 @@ export function Dialog({ open, onOpenChange, title, description, children, class
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
           onOpenAutoFocus={focusFirst}
-          onCloseAutoFocus={focusBack.onCloseAutoFocus}
+          onCloseAutoFocus={focusReturn.onCloseAutoFocus}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={cn(
             "fixed top-[10vh] left-1/2 z-50 max-h-[80dvh] w-[min(560px,calc(100vw-32px))] -translate-x-1/2 overflow-auto rounded border bg-surface p-6 shadow-xl",

@@ -1,7 +1,7 @@
 import { useRef } from "react";
 
 /** A dialog that no button of its own opens gives the focus back to what had it before, or to the page where that is gone. */
-export function useFocusBack() {
+export function useFocusReturn() {
   const before = useRef<Element | null>(null);
   return {
     onOpenAutoFocus: () => {

@@ -8,7 +8,7 @@ const ALWAYS = () => true;
  * Asks before what was filled in is lost: on the way to another page, where the window is closed (in the browser's own
  * words), and where `leave` is called in the place of `close`. The warning is a form: it stands outside the other one.
  */
-export function useUnsaved(isChanged: boolean, close?: () => void): { leave: () => void; warning: ReactNode } {
+export function useUnsavedWarning(isChanged: boolean, close?: () => void): { leave: () => void; warning: ReactNode } {
   const [isAsked, ask] = useState(false);
   const blocker = useBlocker({
     shouldBlockFn: ALWAYS,

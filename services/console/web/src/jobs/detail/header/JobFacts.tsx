@@ -2,8 +2,8 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Job } from "@/api/types";
 import { useNow } from "@/lib/clock";
-import { count, counted, money, shortId } from "@/lib/format";
-import { Copy } from "@/ui/controls/copy-button";
+import { formatCount, formatMoney, pluralize, shortenId } from "@/lib/format";
+import { CopyButton } from "@/ui/controls/copy-button";
 import { Countdown } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 
@@ -16,8 +16,8 @@ export function JobFacts({ job }: { job: Job }) {
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-1 text-muted *:min-w-0">
       <span className="-my-1 flex items-center font-mono text-xs" title={job.id}>
-        {shortId(job.id)}
-        <Copy text={job.id} label="Copy the id" />
+        {shortenId(job.id)}
+        <CopyButton text={job.id} label="Copy the id" />
       </span>
       <span>
         agent{" "}
@@ -44,7 +44,7 @@ export function JobFacts({ job }: { job: Job }) {
       </span>
       {job.batch_id && (
         <Link to="/batches/$id" params={{ id: job.batch_id }} className="text-accent hover:underline">
-          batch {shortId(job.batch_id)}
+          batch {shortenId(job.batch_id)}
         </Link>
       )}
       <Spent job={job} />
@@ -76,13 +76,15 @@ function Spent({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job:
     <>
       {(usd > 0 || mostUsd != null) && (
         <span>
-          spent {money(usd)}
-          {mostUsd == null ? "" : ` of ${money(mostUsd)}`}
+          spent {formatMoney(usd)}
+          {mostUsd == null ? "" : ` of ${formatMoney(mostUsd)}`}
         </span>
       )}
       {(tokens > 0 || mostTokens != null) && (
         <span>
-          {mostTokens == null ? counted(tokens, "token") : `${count(tokens)} of ${counted(mostTokens, "token")}`}
+          {mostTokens == null
+            ? pluralize(tokens, "token")
+            : `${formatCount(tokens)} of ${pluralize(mostTokens, "token")}`}
         </span>
       )}
     </>

@@ -1,7 +1,7 @@
 import type { Job, JobLog } from "@/api/types";
 import { askedAt, type Phase, phaseOf } from "@/jobs/model/phase";
 import { useNow } from "@/lib/clock";
-import { percent } from "@/lib/format";
+import { formatPercent } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime } from "@/ui/display/time";
 
@@ -16,7 +16,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
   const asked = askedAt(job, logs);
   const end = asked && deadline ? new Date(Date.parse(asked) + deadline * 1_000).toISOString() : null;
-  const said = [share === undefined ? null : percent(share), word, call].filter(Boolean).join(", ");
+  const said = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
     <div className="space-y-1">
       <div
@@ -36,8 +36,8 @@ export function JobProgress({ job, logs }: JobProgressProps) {
         {call && <span>{call}</span>}
         {share !== undefined && (
           <span>
-            {percent(share)}
-            {share < highest && `, after ${percent(highest)}: the agent says less than before`}
+            {formatPercent(share)}
+            {share < highest && `, after ${formatPercent(highest)}: the agent says less than before`}
           </span>
         )}
         <span>
@@ -71,5 +71,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
 
 function Bar({ phase: { share, isWaiting } }: { phase: Phase }) {
   if (share === undefined) return isWaiting ? null : <div className="progress-unknown h-full" />;
-  return <div className="h-full bg-running transition-[width]" style={{ width: percent(share).replace(" ", "") }} />;
+  return (
+    <div className="h-full bg-running transition-[width]" style={{ width: formatPercent(share).replace(" ", "") }} />
+  );
 }

@@ -5,8 +5,8 @@ import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
 import { LOOKS } from "@/jobs/model/status";
 import { submissionsOf } from "@/jobs/model/submissions";
-import { nextOf } from "@/lib/format";
-import { useChoice } from "@/lib/stored-choice";
+import { formatNextPortion } from "@/lib/format";
+import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Select } from "@/ui/controls/field";
 import { SubmissionGroup } from "./SubmissionGroup";
@@ -27,7 +27,7 @@ export function JobHistory({ jobId, newest }: JobHistoryProps) {
     return [...before.reverse(), ...newest];
   }, [older.data, newest]);
   const left = (logs[0]?.version ?? 1) - 1;
-  const [newestFirst, setNewestFirst] = useChoice("history.newest-first", NEWEST_FIRST);
+  const [newestFirst, setNewestFirst] = useStoredChoice("history.newest-first", NEWEST_FIRST);
   const [kind, setKind] = useState<JobLogStatus | "">("");
   const submissions = submissionsOf(logs);
   const last = submissions.at(-1)?.key;
@@ -39,7 +39,7 @@ export function JobHistory({ jobId, newest }: JobHistoryProps) {
     <div className="space-y-2 border-t py-2 first:border-t-0">
       <ProblemState error={older.error} />
       <Button aria-busy={older.isFetching} unavailable={older.isFetching} onClick={() => void older.fetchNextPage()}>
-        Show {nextOf(left, OLDER_SIZE)} older
+        Show {formatNextPortion(left, OLDER_SIZE)} older
       </Button>
     </div>
   );

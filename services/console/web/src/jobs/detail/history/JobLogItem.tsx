@@ -7,10 +7,10 @@ import { meaningOf } from "@/jobs/detail/errors/advice";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
 import { LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
-import { duration, exactTime, timeOfDay } from "@/lib/format";
+import { formatDuration, formatExactTime, formatTimeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
 import { Skeleton } from "@/ui/display/states";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 
 type JobLogItemProps = {
   log: JobLog;
@@ -48,7 +48,7 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
               call {log.spent_calls} of {log.calls}
             </span>
           )}
-          {took !== null && took > 0 && <span>{duration(took)} after the entry before</span>}
+          {took !== null && took > 0 && <span>{formatDuration(took)} after the entry before</span>}
         </p>
         {hasRequest(log) && <Body name="Request" log={log} part="request_payload" />}
         {hasResponse(log) && <Body name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />}
@@ -60,8 +60,12 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
 function Moment({ at }: { at: string }) {
   const [zone] = useZone();
   return (
-    <time dateTime={at} title={exactTime(Date.parse(at), zoneName(zone))} className="font-mono text-xs text-muted">
-      {timeOfDay(Date.parse(at), zoneName(zone))}
+    <time
+      dateTime={at}
+      title={formatExactTime(Date.parse(at), toIntlZone(zone))}
+      className="font-mono text-xs text-muted"
+    >
+      {formatTimeOfDay(Date.parse(at), toIntlZone(zone))}
     </time>
   );
 }

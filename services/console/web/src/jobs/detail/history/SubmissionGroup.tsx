@@ -3,7 +3,7 @@ import { useState } from "react";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { type Submission, titleOf } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
-import { counted, money, nextOf } from "@/lib/format";
+import { formatMoney, formatNextPortion, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { Duration } from "@/ui/display/duration";
 import { Time } from "@/ui/display/time";
@@ -45,8 +45,8 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
                 {endedAt ? "took " : "for "}
                 <Duration from={startedAt} to={endedAt} />
               </span>
-              {calls > 0 && <span className="text-muted">{counted(calls, "call")}</span>}
-              {costUsd > 0 && <span className="text-muted">{money(costUsd)}</span>}
+              {calls > 0 && <span className="text-muted">{pluralize(calls, "call")}</span>}
+              {costUsd > 0 && <span className="text-muted">{formatMoney(costUsd)}</span>}
             </>
           )}
           {endedAt && <Time at={startedAt} before="began " className="text-muted" />}
@@ -66,7 +66,7 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
           {left > 0 && (
             <li>
               <Button size="small" onClick={() => setMost(most + SHOWN)}>
-                Show {nextOf(left, SHOWN)} more
+                Show {formatNextPortion(left, SHOWN)} more
               </Button>
             </li>
           )}

@@ -6,8 +6,8 @@ import type { Job } from "@/api/types";
 import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { LOOKS } from "@/jobs/model/status";
-import { counted } from "@/lib/format";
-import { useZone, zoneName } from "@/ui/display/time";
+import { pluralize } from "@/lib/format";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./create-batch";
 import { allowed } from "./use-bulk-action";
@@ -24,10 +24,10 @@ type BatchDialogProps = {
 /** Says which jobs will be executed, and leads to the batch that is made of them. */
 export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const counts = useQuery({ ...countsQuery(search), enabled: selected === null }).data;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   const create = useCreateBatch();
   const navigate = useNavigate();
-  const which = selected ? counted(selected.length, "job") : allInWords(counts, search);
+  const which = selected ? pluralize(selected.length, "job") : allInWords(counts, search);
   const others = selected ? selected.length - allowed("execute", selected).length : 0;
   const [body] = useState(() =>
     selected ? { job_ids: selected.map(({ id }) => id) } : { filter: filterOf(search, Date.now()) },
@@ -61,7 +61,7 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
       </p>
       <p className="text-muted">
         {others > 0
-          ? `${counted(others, "job")} of them cannot be executed as they stand: the batch lists these as refused.`
+          ? `${pluralize(others, "job")} of them cannot be executed as they stand: the batch lists these as refused.`
           : "Those that cannot be executed are listed as refused, each with a code."}
       </p>
     </AlertDialog>

@@ -4,9 +4,9 @@ import type { Job } from "@/api/types";
 import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
 import { VERBS } from "@/jobs/model/status";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
@@ -32,7 +32,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
   const [batch, askBatch] = useState<"selected" | "all" | null>(null);
   const { progress, run, abort, dismiss } = useBulk((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
   const affected = asked ? allowed(asked, selected) : [];
@@ -41,7 +41,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
     <section aria-label="Bulk actions" className="flex flex-wrap items-center gap-2 border-t bg-sunken px-4 py-2">
       <span role="status" className="font-medium">
         {isAll ? "All " : ""}
-        {counted(selected.length, isAll ? "loaded job" : "job")} selected
+        {pluralize(selected.length, isAll ? "loaded job" : "job")} selected
       </span>
       {BULK.map((action) => (
         <Button key={action} reason={refusalOfAll(action, selected)} onClick={() => ask(action)}>
@@ -67,7 +67,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         <AlertDialog
           open
           onOpenChange={(open) => !open && ask(null)}
-          title={`${VERBS[asked]} ${counted(affected.length, "job")}?`}
+          title={`${VERBS[asked]} ${pluralize(affected.length, "job")}?`}
           verb={VERBS[asked]}
           kind={asked === "cancel" ? "danger" : "primary"}
           onConfirm={() => {
@@ -77,10 +77,10 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         >
           <p>
             Selected among: {inWords(search, zone)}. {VERBS[asked]} is asked for each of{" "}
-            {counted(affected.length, "job")}, one by one.
+            {pluralize(affected.length, "job")}, one by one.
           </p>
           {others > 0 && (
-            <p className="text-muted">{counted(others, "job")} of the selection cannot be, and stay as they are.</p>
+            <p className="text-muted">{pluralize(others, "job")} of the selection cannot be, and stay as they are.</p>
           )}
         </AlertDialog>
       )}

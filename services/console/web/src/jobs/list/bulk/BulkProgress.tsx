@@ -1,6 +1,6 @@
 import { Link, useBlocker } from "@tanstack/react-router";
 import { VERBS } from "@/jobs/model/status";
-import { counted } from "@/lib/format";
+import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import type { BulkProgress as Progress } from "./use-bulk-action";
@@ -51,7 +51,7 @@ export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps
         onConfirm={() => blocker.proceed?.()}
       >
         <p>
-          {VERBS[action]}: {done} of {counted(total, "job")} were asked for. The others will not be.
+          {VERBS[action]}: {done} of {pluralize(total, "job")} were asked for. The others will not be.
         </p>
       </AlertDialog>
     </section>

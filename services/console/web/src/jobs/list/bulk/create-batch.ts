@@ -3,7 +3,7 @@ import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
 import { type JobsSearch, labelOf, since } from "@/jobs/list/filters/jobs-search";
-import { count, counted } from "@/lib/format";
+import { formatCount, pluralize } from "@/lib/format";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
 export type Which = { job_ids: string[] } | { filter: JobFilter };
@@ -44,5 +44,5 @@ export function allInWords(counts: JobCounts | undefined, search: JobsSearch): s
   const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
   const sum = numbers.reduce((total, number) => total + number, 0);
   const isAtLeast = counts.searched != null || numbers.some((number) => number >= counts.capped_at);
-  return isAtLeast ? `all of at least ${count(sum)} jobs` : `all ${counted(sum, "job")}`;
+  return isAtLeast ? `all of at least ${formatCount(sum)} jobs` : `all ${pluralize(sum, "job")}`;
 }

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
-import { type ApiError, asApiError } from "@/api/problem";
+import { type ApiError, toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { type Action, refusal } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
@@ -57,7 +57,7 @@ export function useBulk(onEnd: (done: readonly Job[]) => void) {
           const options = { path: { job_id: job.id }, idempotencyKey: crypto.randomUUID() };
           applyJob(client, { ...(await api.post(PATHS[action], options)), live: action !== "cancel" });
         } catch (error) {
-          now = { ...now, failures: [...now.failures, { job, error: asApiError(error) }] };
+          now = { ...now, failures: [...now.failures, { job, error: toApiError(error) }] };
         }
         now = { ...now, done: now.done + 1 };
         setProgress(now);

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { type JobsSearch, timeInWords } from "./jobs-search";
 
 type FilterChipsProps = {
@@ -11,7 +11,7 @@ type FilterChipsProps = {
 
 /** The filters in words, each of which can be taken away. */
 export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   const { label = [], from, to } = search;
   const chips: [string | undefined, Partial<JobsSearch>][] = label.map((each) => {
     const rest = label.filter((other) => other !== each);

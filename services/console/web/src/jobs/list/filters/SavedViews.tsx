@@ -1,6 +1,6 @@
 import { Bookmark, Check, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { useChoice } from "@/lib/stored-choice";
+import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
@@ -15,7 +15,7 @@ const isSame = (one: JobsSearch, other: JobsSearch) =>
 
 /** Filters under a name, kept in this browser; a view is an address, and can as well be sent to somebody. */
 export function SavedViews({ search, onOpen }: { search: JobsSearch; onOpen: (search: JobsSearch) => void }) {
-  const [views, setViews] = useChoice<View[]>("views", NONE);
+  const [views, setViews] = useStoredChoice<View[]>("views", NONE);
   const [name, setName] = useState("");
   const [deleted, setDeleted] = useState<{ views: View[]; name: string } | null>(null);
   const open = views.find((view) => isSame(view.search, search));

@@ -1,7 +1,7 @@
 import type { JobCounts, JobStatus } from "@/api/types";
 import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
-import { count } from "@/lib/format";
+import { formatCount } from "@/lib/format";
 
 type StatusCountsProps = {
   /** Comes later; until then each is a filter without a number. */
@@ -35,7 +35,9 @@ export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
         );
       })}
       {counts?.searched != null && (
-        <span className="shrink-0 pl-1 text-xs text-muted">among the newest {count(counts.searched)} at most</span>
+        <span className="shrink-0 pl-1 text-xs text-muted">
+          among the newest {formatCount(counts.searched)} at most
+        </span>
       )}
     </div>
   );
@@ -43,5 +45,5 @@ export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
 
 function atLeast({ counts, capped_at: cap }: JobCounts, status: JobStatus): string {
   const number = counts[status] ?? 0;
-  return number >= cap ? `${count(cap)}+` : count(number);
+  return number >= cap ? `${formatCount(cap)}+` : formatCount(number);
 }

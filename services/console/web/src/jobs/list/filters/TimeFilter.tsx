@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Select } from "@/ui/controls/field";
-import { useZone, zoneName } from "@/ui/display/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import { type JobsSearch, PERIODS, type Period } from "./jobs-search";
 import { Typed } from "./TextFilter";
 
@@ -14,7 +14,7 @@ const NO_TIME = { period: undefined, from: undefined, to: undefined };
 export function TimeFilter({ search, onChange }: TimeFilterProps) {
   const { period, from, to } = search;
   const [isAsked, ask] = useState(Boolean(from || to));
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   const isExact = Boolean(from || to) || (isAsked && !period);
   const choose = (choice: string) => {
     ask(choice === EXACT);

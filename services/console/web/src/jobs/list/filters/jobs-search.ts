@@ -1,6 +1,6 @@
 import type { Job, JobStatus, JobsQuery } from "@/api/types";
 import { JOB_STATUSES } from "@/jobs/model/status";
-import { minuteTime } from "@/lib/format";
+import { formatMinuteTime } from "@/lib/format";
 
 /** The longest text that is sought. */
 export const TEXT_MAX = 200;
@@ -141,6 +141,8 @@ export function inWords(search: JobsSearch, zone: string | undefined): string {
 
 export function timeInWords({ period, from, to }: JobsSearch, zone: string | undefined): string | undefined {
   if (period) return `created within ${period}`;
-  const words = [from && `from ${minuteTime(from, zone)}`, to && `until ${minuteTime(to, zone)}`].filter(Boolean);
+  const words = [from && `from ${formatMinuteTime(from, zone)}`, to && `until ${formatMinuteTime(to, zone)}`].filter(
+    Boolean,
+  );
   return words.length > 0 ? `created ${words.join(" ")}` : undefined;
 }

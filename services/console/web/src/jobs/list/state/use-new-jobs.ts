@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
 import { isFiltered, type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters/jobs-search";
-import { throttledByKey } from "@/live/throttle";
+import { createThrottle } from "@/live/throttle";
 import { useUnseen } from "@/live/use-live";
 
 const EVERY_MS = 2_000;
@@ -16,7 +16,7 @@ const COUNTED_MAX = 100;
 export function useNew(search: JobsSearch, jobs: readonly Job[]): number {
   const unseen = useUnseen();
   const [seenOf, setSeenOf] = useState(0);
-  const later = useMemo(throttledByKey, []);
+  const later = useMemo(createThrottle, []);
   useEffect(() => later("new", EVERY_MS, () => setSeenOf(unseen.size)), [unseen, later]);
   const found = useQuery({
     queryKey: ["new-jobs", search, seenOf],

@@ -6,7 +6,7 @@ import { usePendingAction } from "@/jobs/actions/mutations";
 import type { Sort } from "@/jobs/list/filters/jobs-search";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
 import { cn } from "@/lib/cn";
-import { money, percent, shortId } from "@/lib/format";
+import { formatMoney, formatPercent, shortenId } from "@/lib/format";
 import { Time } from "@/ui/display/time";
 
 export const features = tableFeatures({ columnVisibilityFeature });
@@ -77,7 +77,7 @@ export const columns = helper.columns([
   helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
   helper.display({
     id: "cost",
-    cell: ({ row }) => (row.original.spent_usd == null ? "–" : money(row.original.spent_usd)),
+    cell: ({ row }) => (row.original.spent_usd == null ? "–" : formatMoney(row.original.spent_usd)),
   }),
   helper.display({ id: "labels", cell: ({ row }) => labelsText(row.original) }),
   helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),
@@ -103,7 +103,7 @@ function How({ job }: { job: Job }) {
   if (job.status !== "IN_PROGRESS") return null;
   if (last?.next_attempt_at) return <Time at={last.next_attempt_at} before="again " />;
   if (last?.kind === "result") return "judging";
-  return job.progress == null ? null : percent(job.progress);
+  return job.progress == null ? null : formatPercent(job.progress);
 }
 
 function Title({ job }: { job: Job }) {
@@ -113,7 +113,7 @@ function Title({ job }: { job: Job }) {
       <JobLink job={job} className="hover:underline" />
       {mismatch === null ? (
         <span className="shrink-0 font-mono text-xs text-muted" title={job.id}>
-          {shortId(job.id)}
+          {shortenId(job.id)}
         </span>
       ) : (
         <span className="shrink-[4] truncate text-xs text-muted">
