@@ -6,7 +6,7 @@ import { Button } from "@/ui/controls/button";
 import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
-import { editable, useSaveAgent } from "./mutations";
+import { toWritableAgent, useSaveAgent } from "./mutations";
 
 type Values = {
   id: string;
@@ -44,7 +44,7 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
   const submit = handleSubmit(({ id, capabilities, ...values }) => {
     const lines = capabilities.split("\n").map((line) => line.trim());
     const body: NewAgent = {
-      ...(agent && editable(agent)),
+      ...(agent && toWritableAgent(agent)),
       ...values,
       id: agent?.id ?? (id.trim() || null),
       capabilities: [...new Set(lines)].filter((line) => line !== ""),

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
 import { formatCount, formatDuration, formatPercent } from "@/lib/format";
-import { limitInWords } from "@/limits/limit-words";
+import { describeLimit } from "@/limits/describe-limit";
 import { Button } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { Menu, MenuItem } from "@/ui/overlays/menu";
@@ -60,7 +60,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
-          <LabelledValue name="Limits">{limit ? limitInWords({ ...limit, paused: false }) : "none"}</LabelledValue>
+          <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: false }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>

@@ -8,7 +8,7 @@ import { toApiError } from "@/api/problem";
 import type { Agent, AgentStats } from "@/api/types";
 import { useTitle } from "@/lib/use-title";
 import { LimitDialog } from "@/limits/LimitDialog";
-import { limitOf, limitsQuery } from "@/limits/queries";
+import { findLimit, limitsQuery } from "@/limits/queries";
 import { Button } from "@/ui/controls/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
@@ -98,7 +98,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
                   key={agent.id}
                   agent={agent}
                   stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
-                  limit={limitOf(limits, `agent:${agent.id}`)}
+                  limit={findLimit(limits, `agent:${agent.id}`)}
                   onAct={(action) => choose(agent, action)}
                   onEdit={() => ask({ agent, what: "edit" })}
                   onLimit={() => ask({ agent, what: "limit" })}

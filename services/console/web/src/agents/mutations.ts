@@ -19,14 +19,14 @@ export function useAgentAction() {
     mutationFn: ({ agent, action }: { agent: Agent; action: AgentAction }): Promise<Agent> => {
       const path = { agent_id: agent.id };
       if (action !== "enable") return api.post(PATHS[action], { path });
-      return api.put("/api/agents/{agent_id}", { path, body: { ...editable(agent), enabled: true } });
+      return api.put("/api/agents/{agent_id}", { path, body: { ...toWritableAgent(agent), enabled: true } });
     },
     onSuccess,
   });
 }
 
 /** What of an agent can be written: everything but what the jobstore says of it. */
-export function editable(agent: Agent): NewAgent {
+export function toWritableAgent(agent: Agent): NewAgent {
   const { circuit: _, circuit_open_until: __, paused: ___, created_at: ____, updated_at: _____, ...fields } = agent;
   return fields;
 }

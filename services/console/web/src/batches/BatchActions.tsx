@@ -8,7 +8,7 @@ import { Button } from "@/ui/controls/button";
 import { Field, TextArea } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./batch-state";
+import { BATCH_ACTIONS, type BatchAction, countAtRest, explainRefusal } from "./batch-state";
 import { useBatchAction } from "./mutations";
 
 const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string }> = {
@@ -45,7 +45,7 @@ export function BatchActions({ batch }: { batch: Operation }) {
           <Act
             key={action}
             action={action}
-            reason={act.isPending ? "Something is being asked for already." : refusal(action, batch)}
+            reason={act.isPending ? "Something is being asked for already." : explainRefusal(action, batch)}
             onClick={() => choose(action)}
           />
         ))}
@@ -85,7 +85,7 @@ function effect(action: "cancel" | "retry", batch: Operation): string {
     const failed = pluralize(batch.counts.FAILED ?? 0, "job");
     return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
   }
-  const left = pluralize(batch.total - atRest(batch), "job");
+  const left = pluralize(batch.total - countAtRest(batch), "job");
   return `Nothing more of it begins, and what is under way is given up: ${left} in all. Results that are there stay.`;
 }
 

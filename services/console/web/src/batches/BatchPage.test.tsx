@@ -6,11 +6,11 @@ import { FakeEventSource } from "@/testing/fake-event-source";
 import { renderPage } from "@/testing/render";
 import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
 import { BatchesPage } from "./BatchesPage";
-import { rate } from "./BatchFacts";
+import { formatRate } from "./BatchFacts";
 import { BatchPage } from "./BatchPage";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { BATCH_ACTIONS, refusal, STATES } from "./batch-state";
+import { BATCH_ACTIONS, explainRefusal, STATE_LOOKS } from "./batch-state";
 
 const ALLOWED: Record<OperationState, string[]> = {
   RUNNING: ["pause", "cancel"],
@@ -22,16 +22,18 @@ const ALLOWED: Record<OperationState, string[]> = {
 
 it.each(Object.entries(ALLOWED))("a batch that is %s can be treated so: %s", (state, allowed) => {
   const batch = aBatch({ state: state as OperationState });
-  expect(BATCH_ACTIONS.filter((action) => refusal(action, batch) === null)).toEqual(allowed);
+  expect(BATCH_ACTIONS.filter((action) => explainRefusal(action, batch) === null)).toEqual(allowed);
 });
 
-it.each(Object.entries(STATES))("%s is told in words", (state, { word }) => {
+it.each(Object.entries(STATE_LOOKS))("%s is told in words", (state, { word }) => {
   render(<BatchStateBadge state={state as OperationState} />);
   expect(screen.getByText(word)).toBeVisible();
 });
 
 it("has nothing to retry where nothing failed", () => {
-  expect(refusal("retry", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }))).toBe("None of its jobs failed.");
+  expect(explainRefusal("retry", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }))).toBe(
+    "None of its jobs failed.",
+  );
 });
 
 it("says how far it is in words, whatever the bar looks like", () => {
@@ -57,7 +59,7 @@ it("never calls all but one of many all", () => {
 });
 
 it("tells the rate in the unit that says most", () => {
-  expect([0, 12, 2.5, 0.5, 0.001].map(rate)).toEqual(["–", "12 jobs/s", "2.5 jobs/s", "30 jobs/min", "4 jobs/h"]);
+  expect([0, 12, 2.5, 0.5, 0.001].map(formatRate)).toEqual(["–", "12 jobs/s", "2.5 jobs/s", "30 jobs/min", "4 jobs/h"]);
 });
 
 it("lists batches with what went wrong, and leads on to older ones", async () => {

@@ -11,7 +11,7 @@ import { BatchFacts } from "./BatchFacts";
 import { BatchFailures, BatchRefusals } from "./BatchFailures";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { isOver } from "./batch-state";
+import { hasEnded } from "./batch-state";
 import { batchQuery } from "./queries";
 import { useBatchEvents } from "./use-batch-events";
 
@@ -20,7 +20,7 @@ const ASKED_EVERY_MS = 2_000;
 /** One batch: how far it is, what can be done with it, and what did not go well. */
 export function BatchPage({ id }: { id: string }) {
   const known = useQuery(batchQuery(id)).data;
-  const isUnderWay = known !== undefined && !isOver(known);
+  const isUnderWay = known !== undefined && !hasEnded(known);
   const isLive = useBatchEvents(id, isUnderWay);
   const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
   useTitle(`Batch ${shortenId(id)}`);

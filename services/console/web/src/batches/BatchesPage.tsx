@@ -8,10 +8,10 @@ import { Button } from "@/ui/controls/button";
 import { LabelledValue } from "@/ui/display/labelled-value";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
-import { BatchEnd, rate } from "./BatchFacts";
+import { BatchEnd, formatRate } from "./BatchFacts";
 import { BatchBar, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
-import { isOver } from "./batch-state";
+import { hasEnded } from "./batch-state";
 import { batchesQuery } from "./queries";
 
 const ASKED_EVERY_MS = 2_000;
@@ -23,7 +23,7 @@ export function BatchesPage() {
   const list = useInfiniteQuery({
     ...batchesQuery,
     refetchInterval: ({ state }) =>
-      state.data?.pages[0]?.items.some((batch) => !isOver(batch)) ? ASKED_EVERY_MS : false,
+      state.data?.pages[0]?.items.some((batch) => !hasEnded(batch)) ? ASKED_EVERY_MS : false,
   });
   const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
   const error = list.error && !list.data ? toApiError(list.error) : null;
@@ -106,7 +106,7 @@ function Row({ batch }: { batch: Operation }) {
         <FailedOf batch={batch} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <LabelledValue name="Rate">{isOver(batch) ? "–" : rate(batch.rate_per_s)}</LabelledValue>
+        <LabelledValue name="Rate">{hasEnded(batch) ? "–" : formatRate(batch.rate_per_s)}</LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
         <LabelledValue name="End">

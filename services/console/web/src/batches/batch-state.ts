@@ -1,12 +1,12 @@
 import { Ban, CircleCheck, CircleDashed, CirclePause, CircleSlash, LoaderCircle, type LucideIcon } from "lucide-react";
 import type { Operation, OperationState } from "@/api/types";
-import { LOOKS } from "@/jobs/model/status";
+import { STATUS_LOOKS } from "@/jobs/model/status";
 import { formatCount, pluralize } from "@/lib/format";
 
 type Look = { word: string; icon: LucideIcon; ink: string; tint: string };
 
 /** How each state of a batch looks. */
-export const STATES = {
+export const STATE_LOOKS = {
   RUNNING: { word: "Running", icon: LoaderCircle, ink: "text-running", tint: "bg-running-tint" },
   PAUSED: { word: "Paused", icon: CirclePause, ink: "text-resubmit", tint: "bg-resubmit-tint" },
   CANCELLING: { word: "Cancelling", icon: CircleSlash, ink: "text-pending", tint: "bg-pending-tint" },
@@ -18,50 +18,50 @@ type Part = { key: string; word: string; icon: LucideIcon; ink: string; bar: str
 
 /** What the jobs of a batch are counted by, in the order of the bar. */
 const PARTS: Part[] = [
-  part("COMPLETED", "bg-completed", true),
-  part("REJECTED", "bg-rejected", true),
-  part("RESUBMISSION_REQUIRED", "bg-resubmit", true),
-  part("FAILED", "bg-failed", true),
+  toPart("COMPLETED", "bg-completed", true),
+  toPart("REJECTED", "bg-rejected", true),
+  toPart("RESUBMISSION_REQUIRED", "bg-resubmit", true),
+  toPart("FAILED", "bg-failed", true),
   { key: "REFUSED", word: "Refused", icon: Ban, ink: "text-failed", bar: "bg-failed striped", isAtRest: true },
-  part("IN_PROGRESS", "bg-running", false),
-  part("ASSIGNED", "bg-assigned", false),
-  part("PENDING", "bg-pending", false),
+  toPart("IN_PROGRESS", "bg-running", false),
+  toPart("ASSIGNED", "bg-assigned", false),
+  toPart("PENDING", "bg-pending", false),
   { key: "WAITING", word: "Not asked for yet", icon: CircleDashed, ink: "text-muted", bar: "", isAtRest: false },
 ];
 
-function part(key: keyof typeof LOOKS, bar: string, isAtRest: boolean): Part {
-  const { word, icon, ink } = LOOKS[key];
+function toPart(key: keyof typeof STATUS_LOOKS, bar: string, isAtRest: boolean): Part {
+  const { word, icon, ink } = STATUS_LOOKS[key];
   return { key, word, icon, ink, bar, isAtRest };
 }
 
 export type Counted = Part & { number: number };
 
 /** The parts that are not empty; whatever the page does not know yet is under way. */
-export function partsOf({ counts }: Operation): Counted[] {
+export function countParts({ counts }: Operation): Counted[] {
   const known = PARTS.map((each) => ({ ...each, number: counts[each.key] ?? 0 }));
   const others = Object.keys(counts).filter((key) => !PARTS.some((each) => each.key === key));
-  const unknown = others.map((key) => ({ ...part("PENDING", "bg-pending", false), key, word: key.toLowerCase() }));
+  const unknown = others.map((key) => ({ ...toPart("PENDING", "bg-pending", false), key, word: key.toLowerCase() }));
   return [...known, ...unknown.map((each) => ({ ...each, number: counts[each.key] ?? 0 }))].filter((p) => p.number > 0);
 }
 
-export function atRest(operation: Operation): number {
-  return partsOf(operation).reduce((sum, { isAtRest, number }) => sum + (isAtRest ? number : 0), 0);
+export function countAtRest(operation: Operation): number {
+  return countParts(operation).reduce((sum, { isAtRest, number }) => sum + (isAtRest ? number : 0), 0);
 }
 
-export const isOver = ({ state }: Operation) => state === "DONE" || state === "CANCELLED";
+export const hasEnded = ({ state }: Operation) => state === "DONE" || state === "CANCELLED";
 
 /** "120 of 400 at rest: 100 completed, 20 failed". */
-export function progressInWords(operation: Operation): string {
-  const parts = partsOf(operation).map(({ number, word }) => `${formatCount(number)} ${word.toLowerCase()}`);
-  return `${formatCount(atRest(operation))} of ${pluralize(operation.total, "job")} at rest: ${parts.join(", ") || "none"}`;
+export function describeProgress(operation: Operation): string {
+  const parts = countParts(operation).map(({ number, word }) => `${formatCount(number)} ${word.toLowerCase()}`);
+  return `${formatCount(countAtRest(operation))} of ${pluralize(operation.total, "job")} at rest: ${parts.join(", ") || "none"}`;
 }
 
 export type BatchAction = "pause" | "resume" | "cancel" | "retry";
 export const BATCH_ACTIONS = ["pause", "resume", "cancel", "retry"] as const satisfies readonly BatchAction[];
 
 /** Why a batch cannot be treated so now; null when it can. */
-export function refusal(action: BatchAction, batch: Operation): string | null {
-  const word = STATES[batch.state].word.toLowerCase();
+export function explainRefusal(action: BatchAction, batch: Operation): string | null {
+  const word = STATE_LOOKS[batch.state].word.toLowerCase();
   switch (action) {
     case "pause":
       return batch.state === "RUNNING" ? null : `A batch that is ${word} cannot be paused.`;
@@ -72,7 +72,7 @@ export function refusal(action: BatchAction, batch: Operation): string | null {
         ? null
         : `A batch that is ${word} cannot be cancelled.`;
     case "retry":
-      if (!isOver(batch)) return "It is still under way: what failed can be retried once it has ended.";
+      if (!hasEnded(batch)) return "It is still under way: what failed can be retried once it has ended.";
       return batch.counts.FAILED ? null : "None of its jobs failed.";
   }
 }

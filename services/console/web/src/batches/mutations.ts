@@ -11,14 +11,14 @@ const PATHS = {
   cancel: "/api/batches/{batch_id}/cancel",
 } as const;
 
-type Asked = { action: BatchAction; reason?: string };
+type BatchRequest = { action: BatchAction; reason?: string };
 
 /** What is asked of a batch; a retry is answered with another batch. */
 export function useBatchAction(id: string) {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["batches", "act"],
-    mutationFn: ({ action, reason }: Asked): Promise<Operation> => {
+    mutationFn: ({ action, reason }: BatchRequest): Promise<Operation> => {
       const path = { batch_id: id };
       if (action !== "retry")
         return api.post(PATHS[action], { path, body: action === "cancel" ? { reason } : undefined });

@@ -1,7 +1,7 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import type { Batch, Operation } from "@/api/types";
-import { isOver } from "./batch-state";
+import { hasEnded } from "./batch-state";
 import { batchKeys } from "./queries";
 
 /**
@@ -19,7 +19,7 @@ export function useBatchEvents(id: string, isFollowed: boolean): boolean {
     source.addEventListener("operation", (event) => {
       const operation = JSON.parse((event as MessageEvent<string>).data) as Operation;
       applyOperation(client, operation);
-      if (isOver(operation)) source.close();
+      if (hasEnded(operation)) source.close();
     });
     return () => {
       source.close();
@@ -35,5 +35,5 @@ function applyOperation(client: QueryClient, operation: Operation): void {
   const known = client.getQueryData<Batch>(queryKey);
   client.setQueryData<Batch>(queryKey, (batch) => batch && { ...batch, ...operation });
   const refused = (known?.items ?? []).filter((item) => !item.accepted).length;
-  if (isOver(operation) || (operation.counts.REFUSED ?? 0) > refused) void client.invalidateQueries({ queryKey });
+  if (hasEnded(operation) || (operation.counts.REFUSED ?? 0) > refused) void client.invalidateQueries({ queryKey });
 }

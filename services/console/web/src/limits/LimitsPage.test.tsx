@@ -3,24 +3,24 @@ import { expect, it } from "vitest";
 import { aLimit } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { items, on } from "@/testing/server";
+import { describeLimit, describeLimitName } from "./describe-limit";
 import { LimitsPage } from "./LimitsPage";
-import { limitInWords, nameInWords } from "./limit-words";
-import { limitOf } from "./queries";
+import { findLimit } from "./queries";
 
 it("says what a limit holds back, and of whom", () => {
   const limit = aLimit({ rate: 10, rate_period_s: 60, queue_max: 1, weight: 2, paused: true });
-  expect(limitInWords(limit)).toBe("4 at once, 10 in each 60 s, 1 execution may wait, weight 2, paused");
-  expect(limitInWords({})).toBe("none");
-  expect(nameInWords("tenant:a:b")).toBe("Tenant a:b");
-  expect(nameInWords("agent:*")).toBe("Each agent without its own");
-  expect(nameInWords("label:team=*")).toBe("Each label team whose value has none of its own");
+  expect(describeLimit(limit)).toBe("4 at once, 10 in each 60 s, 1 execution may wait, weight 2, paused");
+  expect(describeLimit({})).toBe("none");
+  expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
+  expect(describeLimitName("agent:*")).toBe("Each agent without its own");
+  expect(describeLimitName("label:team=*")).toBe("Each label team whose value has none of its own");
 });
 
 it("finds the limit that holds: the own one before that of all", () => {
   const all = aLimit({ name: "agent:*" });
-  expect(limitOf([all], "agent:writer")).toBe(all);
-  expect(limitOf([all, aLimit()], "agent:writer")?.name).toBe("agent:writer");
-  expect(limitOf([aLimit({ name: "tenant:*" })], "agent:writer")).toBeUndefined();
+  expect(findLimit([all], "agent:writer")).toBe(all);
+  expect(findLimit([all, aLimit()], "agent:writer")?.name).toBe("agent:writer");
+  expect(findLimit([aLimit({ name: "tenant:*" })], "agent:writer")).toBeUndefined();
 });
 
 it("removes a limit once it is confirmed", async () => {

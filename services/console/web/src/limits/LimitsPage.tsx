@@ -10,8 +10,8 @@ import { Button } from "@/ui/controls/button";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { Time } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { describeLimit, describeLimitName } from "./describe-limit";
 import { LimitDialog } from "./LimitDialog";
-import { limitInWords, nameInWords } from "./limit-words";
 import { useRemoveLimit } from "./mutations";
 import { limitsQuery } from "./queries";
 
@@ -58,10 +58,10 @@ export function LimitsPage() {
           {limits.data.map((limit) => (
             <li key={limit.name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
               <div className="min-w-0 grow">
-                <p className="font-medium">{nameInWords(limit.name)}</p>
+                <p className="font-medium">{describeLimitName(limit.name)}</p>
                 <p className="font-mono text-xs text-muted">{limit.name}</p>
               </div>
-              <span className={limit.paused ? "font-medium text-resubmit" : ""}>{limitInWords(limit)}</span>
+              <span className={limit.paused ? "font-medium text-resubmit" : ""}>{describeLimit(limit)}</span>
               <span className="text-xs text-muted">
                 set <Time at={limit.updated_at} />
               </span>
@@ -105,8 +105,8 @@ export function LimitsPage() {
           fields={<ProblemState error={remove.error} />}
         >
           <p>
-            {nameInWords(asked.limit.name)} is held back no longer ({limitInWords(asked.limit)}); what waits may begin
-            at once.
+            {describeLimitName(asked.limit.name)} is held back no longer ({describeLimit(asked.limit)}); what waits may
+            begin at once.
           </p>
         </AlertDialog>
       )}

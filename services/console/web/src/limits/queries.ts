@@ -10,7 +10,7 @@ export const limitsQuery = queryOptions({
 });
 
 /** The limit that holds for a name: its own, or that of all of its kind. */
-export function limitOf(limits: readonly Limit[], name: string): Limit | undefined {
+export function findLimit(limits: readonly Limit[], name: string): Limit | undefined {
   const [kind] = name.split(":");
   return limits.find((limit) => limit.name === name) ?? limits.find((limit) => limit.name === `${kind}:*`);
 }

@@ -12,7 +12,7 @@ import {
 import type { OverviewPoint } from "@/api/types";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import type { Range } from "./queries";
-import { CHARTS, type ChartLook, pointName } from "./series";
+import { CHARTS, type ChartLook, formatPointTime } from "./series";
 
 const HEIGHT_PX = 180;
 const AXIS = { fill: "var(--muted)", fontSize: 12 } as const;
@@ -35,7 +35,7 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, hint, kind, series, format, tick = format } = look;
   const zone = toIntlZone(useZone()[0]);
   const rows = points.map((point) => ({
-    name: pointName(point.at, range, zone),
+    name: formatPointTime(point.at, range, zone),
     ...Object.fromEntries(series.map(({ key, of }) => [key, of(point)])),
   }));
   return (
@@ -151,7 +151,7 @@ function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) 
         <tbody>
           {points.map((point) => (
             <tr key={point.at}>
-              <th scope="row">{pointName(point.at, range, zone)}</th>
+              <th scope="row">{formatPointTime(point.at, range, zone)}</th>
               {series.map(({ key, of }) => {
                 const value = of(point);
                 return <td key={key}>{value === null ? "nothing" : format(value)}</td>;

@@ -8,7 +8,7 @@ import Charts from "./Charts";
 import { DeadLettersPage } from "./DeadLettersPage";
 import { OverviewPage } from "./OverviewPage";
 import { parseOverviewSearch } from "./queries";
-import { acceptance } from "./series";
+import { acceptanceRate } from "./series";
 
 beforeEach(() => {
   // A chart is as large as its box, which jsdom does not lay out.
@@ -22,8 +22,8 @@ it("takes a range that it knows from the address, and no other", () => {
 
 it("has no acceptance rate where nothing was judged", () => {
   const { totals } = anOverview();
-  expect(acceptance(totals)).toBe(0.75);
-  expect(acceptance({ ...totals, completed: 0, rejected: 0, resubmission_required: 0 })).toBeNull();
+  expect(acceptanceRate(totals)).toBe(0.75);
+  expect(acceptanceRate({ ...totals, completed: 0, rejected: 0, resubmission_required: 0 })).toBeNull();
 });
 
 it("says what is now and what was, and every chart says it as numbers too", async () => {

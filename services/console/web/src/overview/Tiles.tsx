@@ -3,13 +3,13 @@ import type { ReactNode } from "react";
 import type { Overview } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
-import { acceptance } from "./series";
+import { acceptanceRate } from "./series";
 
 /** What is now, and what the range comes to. */
 export function Tiles({ overview }: { overview: Overview }) {
   const { now, totals } = overview;
   const dead = Object.values(now.dead_letters ?? {}).reduce((sum, number) => sum + number, 0);
-  const accepted = totals.acceptance_rate ?? acceptance(totals);
+  const accepted = totals.acceptance_rate ?? acceptanceRate(totals);
   return (
     <div className="space-y-3">
       <Group name="Now">

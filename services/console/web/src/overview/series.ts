@@ -25,15 +25,15 @@ export type ChartLook = {
   tick?: (value: number) => string;
 };
 
-const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
+const readCount = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
 
 /** Of what was judged, the share that was accepted; null while nothing was. */
-export function acceptance({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
+export function acceptanceRate({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
   const judged = completed + rejected + again;
   return judged === 0 ? null : completed / judged;
 }
 
-const seconds = (value: number) => formatDuration(value * 1_000);
+const formatSeconds = (value: number) => formatDuration(value * 1_000);
 
 function percentiles(of: "wait" | "duration"): Series[] {
   return [
@@ -62,17 +62,23 @@ export const CHARTS: ChartLook[] = [
     kind: "bar",
     format: formatCount,
     series: [
-      { key: "completed", word: "Completed", icon: CircleCheck, ink: "var(--completed-ink)", of: number("completed") },
+      {
+        key: "completed",
+        word: "Completed",
+        icon: CircleCheck,
+        ink: "var(--completed-ink)",
+        of: readCount("completed"),
+      },
       {
         key: "again",
         word: "Resubmission required",
         icon: RotateCcw,
         ink: "var(--resubmit-ink)",
-        of: number("resubmission_required"),
+        of: readCount("resubmission_required"),
       },
-      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: number("rejected") },
-      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: number("failed") },
-      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: number("cancelled") },
+      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: readCount("rejected") },
+      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: readCount("failed") },
+      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: readCount("cancelled") },
     ],
   },
   {
@@ -80,7 +86,7 @@ export const CHARTS: ChartLook[] = [
     hint: "Of the results that were judged, those that met their criteria.",
     kind: "line",
     format: formatPercent,
-    series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptance }],
+    series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptanceRate }],
   },
   {
     title: "Queue depth",
@@ -88,23 +94,23 @@ export const CHARTS: ChartLook[] = [
     kind: "line",
     format: formatCount,
     series: [
-      { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: number("queued_max") },
-      { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: number("running_max") },
-      { key: "judging", word: "Being judged", ink: "var(--rejected-ink)", dashes: "2 3", of: number("judging_max") },
+      { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: readCount("queued_max") },
+      { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: readCount("running_max") },
+      { key: "judging", word: "Being judged", ink: "var(--rejected-ink)", dashes: "2 3", of: readCount("judging_max") },
     ],
   },
   {
     title: "Wait",
     hint: "From being asked for to the agent's start.",
     kind: "line",
-    format: seconds,
+    format: formatSeconds,
     series: percentiles("wait"),
   },
   {
     title: "Duration",
     hint: "From the start to the verdict.",
     kind: "line",
-    format: seconds,
+    format: formatSeconds,
     series: percentiles("duration"),
   },
   {
@@ -113,19 +119,19 @@ export const CHARTS: ChartLook[] = [
     kind: "bar",
     format: formatMoney,
     tick: (value) => `$${Number(value.toPrecision(2))}`, // steps of a cent's parts stay apart
-    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: number("cost_usd") }],
+    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: readCount("cost_usd") }],
   },
   {
     title: "Created",
     hint: "Jobs that were asked for.",
     kind: "bar",
     format: formatCount,
-    series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: number("created") }],
+    series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: readCount("created") }],
   },
 ];
 
 /** What stands below a point: the time of day, with the day where a range has several. */
-export function pointName(at: string, range: Range, zone?: string): string {
+export function formatPointTime(at: string, range: Range, zone?: string): string {
   const day = range === "7d" || range === "24h";
   return new Intl.DateTimeFormat("en-GB", {
     ...(day && { weekday: "short" }),

@@ -7,7 +7,7 @@ import { agentsQuery } from "@/api/agents";
 import { signOut } from "@/api/session";
 import type { JobStatus } from "@/api/types";
 import { TEXT_MAX } from "@/jobs/list/filters/jobs-search";
-import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
+import { JOB_STATUSES, STATUS_LOOKS } from "@/jobs/model/status";
 import { useOfferedCommands } from "@/lib/palette-commands";
 import type { Theme } from "@/lib/use-theme";
 import { useFocusReturn } from "@/ui/overlays/use-focus-return";
@@ -95,7 +95,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
                 ))}
                 {JOB_STATUSES.map((status) => (
                   <Command.Item key={status} className={ITEM} onSelect={run(() => filter(status))}>
-                    Jobs: {LOOKS[status].word.toLowerCase()}
+                    Jobs: {STATUS_LOOKS[status].word.toLowerCase()}
                   </Command.Item>
                 ))}
                 {agents.map(({ id, name }) => (

@@ -88,9 +88,9 @@ export const HEADED_GROUP =
 
 /** A text once it has not changed for a moment. */
 function useDebounced(text: string): string {
-  const [debounced, setPaused] = useState(text);
+  const [debounced, setDebounced] = useState(text);
   useEffect(() => {
-    const timer = setTimeout(() => setPaused(text), PAUSE_MS);
+    const timer = setTimeout(() => setDebounced(text), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
   return debounced;

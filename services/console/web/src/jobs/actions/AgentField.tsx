@@ -14,14 +14,14 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
     <Field
       label="Agent"
       error={agents.error ? "The agents could not be read." : undefined}
-      hint={chosen && consequence(chosen, job)}
+      hint={chosen && describeConsequence(chosen, job)}
     >
       {(control) => (
         <Select {...control} value={value} onChange={(event) => onChange(event.target.value)} required>
           <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
           {agents.data?.map((agent) => (
             <option key={agent.id} value={agent.id} disabled={!agent.enabled}>
-              {[agentName(agent), agent.id === job.agent_id && "has it now", ...marksOf(agent, job)]
+              {[agentName(agent), agent.id === job.agent_id && "has it now", ...describeObstacles(agent, job)]
                 .filter(Boolean)
                 .join(", ")}
             </option>
@@ -32,11 +32,11 @@ export function AgentField({ job, value, onChange }: AgentFieldProps) {
   );
 }
 
-const lacking = (agent: Agent, job: Job) =>
+const listMissingCapabilities = (agent: Agent, job: Job) =>
   (job.capabilities ?? []).filter((each) => !(agent.capabilities ?? []).includes(each));
 
-function marksOf(agent: Agent, job: Job): string[] {
-  const lacks = lacking(agent, job);
+function describeObstacles(agent: Agent, job: Job): string[] {
+  const lacks = listMissingCapabilities(agent, job);
   return [
     ...(agent.enabled ? [] : ["disabled"]),
     ...(agent.paused ? ["paused"] : []),
@@ -45,8 +45,9 @@ function marksOf(agent: Agent, job: Job): string[] {
   ];
 }
 
-function consequence(agent: Agent, job: Job): string | undefined {
-  if (lacking(agent, job).length > 0) return "It does not say that it can do all that the job asks for.";
+function describeConsequence(agent: Agent, job: Job): string | undefined {
+  if (listMissingCapabilities(agent, job).length > 0)
+    return "It does not say that it can do all that the job asks for.";
   if (agent.paused) return "It is paused: what is executed waits until it is resumed.";
   if (agent.circuit !== "closed") return "Its calls failed lately: what is executed waits until it is tried again.";
   return undefined;

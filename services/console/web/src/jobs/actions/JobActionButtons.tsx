@@ -1,7 +1,7 @@
 import { Bot, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { type ReactNode, useEffect } from "react";
 import type { Job } from "@/api/types";
-import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";
+import { ACTION_VERBS, ACTIONS, type Action, explainRefusal } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { JobActionDialog } from "./JobActionDialog";
 import { usePendingAction } from "./mutations";
@@ -12,8 +12,8 @@ const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, 
 type JobActionButtonsProps = {
   job: Job;
   /** Which one to open by key, and what to do when that was heard. */
-  asked?: Action | null;
-  onHeard?: () => void;
+  openByKey?: Action | null;
+  onOpenedByKey?: () => void;
   /** What else stands among them. */
   children?: ReactNode;
 };
@@ -22,35 +22,35 @@ type JobActionButtonsProps = {
  * What can be done with a job. All stay in their places: those that cannot be done now say why, and nothing moves under
  * the pointer when the status changes.
  */
-export function JobActionButtons({ job, asked, onHeard, children }: JobActionButtonsProps) {
+export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: JobActionButtonsProps) {
   const action = useJobAction(job);
   const pending = usePendingAction(job.id);
-  const { ask } = action;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a key is heard once
+  const { open } = action;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a key opens it once
   useEffect(() => {
-    if (!asked) return;
-    ask(asked);
-    onHeard?.();
-  }, [asked]);
-  const primary = ACTIONS.find((each) => each !== "cancel" && refusal(each, job) === null);
+    if (!openByKey) return;
+    open(openByKey);
+    onOpenedByKey?.();
+  }, [openByKey]);
+  const primary = ACTIONS.find((each) => each !== "cancel" && explainRefusal(each, job) === null);
   return (
     <div className="flex flex-wrap gap-2" role="group" aria-label="Actions">
       {ACTIONS.map((each) => (
         <ActionButton
           key={each}
           icon={ICONS[each]}
-          verb={VERBS[each]}
+          verb={ACTION_VERBS[each]}
           isPrimary={each === primary}
           isPending={pending === each}
-          reason={pending ? "Something is being asked for already." : refusal(each, job)}
-          onClick={() => ask(each)}
+          reason={pending ? "Something is being asked for already." : explainRefusal(each, job)}
+          onClick={() => open(each)}
         />
       ))}
       {children}
-      {action.asked && (
+      {action.opened && (
         <JobActionDialog
-          key={action.asked}
-          action={action.asked}
+          key={action.opened}
+          action={action.opened}
           job={job}
           open
           onOpenChange={(open) => !open && action.close()}

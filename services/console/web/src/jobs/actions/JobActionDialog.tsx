@@ -2,20 +2,20 @@ import { type ReactNode, useState } from "react";
 import type { ApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
-import { type Action, refusal, VERBS } from "@/jobs/model/status";
+import { ACTION_VERBS, type Action, explainRefusal } from "@/jobs/model/status";
 import { Field, TextArea } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentField } from "./AgentField";
 
-export type Details = { reason?: string; comment?: string; agentId?: string };
+export type ActionDetails = { reason?: string; comment?: string; agentId?: string };
 
 type JobActionDialogProps = {
   action: Action;
   job: Job;
   open: boolean;
   onOpenChange: (open: boolean) => void;
-  onConfirm: (details: Details) => void;
+  onConfirm: (details: ActionDetails) => void;
   isPending: boolean;
   error: ApiError | null;
 };
@@ -30,15 +30,15 @@ export function JobActionDialog({
   isPending,
   error,
 }: JobActionDialogProps) {
-  const [details, setDetails] = useState<Details>({});
-  const movedOn = isPending ? null : refusal(action, job);
-  const isReady = movedOn === null && (action !== "assign" || Boolean(details.agentId));
+  const [details, setDetails] = useState<ActionDetails>({});
+  const refusalMeanwhile = isPending ? null : explainRefusal(action, job);
+  const isReady = refusalMeanwhile === null && (action !== "assign" || Boolean(details.agentId));
   return (
     <AlertDialog
       open={open}
       onOpenChange={onOpenChange}
       title={TITLES[action]}
-      verb={VERBS[action]}
+      verb={ACTION_VERBS[action]}
       kind={action === "cancel" ? "danger" : "primary"}
       isPending={isPending}
       isReady={isReady}
@@ -49,9 +49,9 @@ export function JobActionDialog({
           {error && (
             <ErrorState title={error.title} detail={error.detail} code={error.code} requestId={error.requestId} />
           )}
-          {movedOn && (
+          {refusalMeanwhile && (
             <p role="status" className="flex flex-wrap items-center gap-2">
-              It has moved on meanwhile: <JobStatusBadge status={job.status} isLive={job.live} /> {movedOn}
+              It has moved on meanwhile: <JobStatusBadge status={job.status} isLive={job.live} /> {refusalMeanwhile}
             </p>
           )}
         </>
@@ -60,7 +60,7 @@ export function JobActionDialog({
       <p dir="auto" className="font-medium wrap-anywhere">
         {job.title}
       </p>
-      <p className="text-muted wrap-anywhere">{effect(action, job)}</p>
+      <p className="text-muted wrap-anywhere">{describeEffect(action, job)}</p>
     </AlertDialog>
   );
 }
@@ -72,7 +72,7 @@ const TITLES: Record<Action, string> = {
   assign: "Assign an agent",
 };
 
-function effect(action: Action, job: Job): ReactNode {
+function describeEffect(action: Action, job: Job): ReactNode {
   const agent = job.agent_id ? <bdi className="font-medium text-text">{job.agent_id}</bdi> : "its agent";
   switch (action) {
     case "execute":
@@ -120,9 +120,14 @@ function effect(action: Action, job: Job): ReactNode {
   }
 }
 
-type FieldsProps = { action: Action; job: Job; details: Details; onChange: (details: Details) => void };
+type ActionFieldsProps = {
+  action: Action;
+  job: Job;
+  details: ActionDetails;
+  onChange: (details: ActionDetails) => void;
+};
 
-function ActionFields({ action, job, details, onChange }: FieldsProps) {
+function ActionFields({ action, job, details, onChange }: ActionFieldsProps) {
   switch (action) {
     case "cancel":
       return (

@@ -13,7 +13,7 @@ export type ResubmitVariables = { id: string; comment?: string };
 
 type Variables = string | { id: string };
 
-const idOf = (variables: Variables) => (typeof variables === "string" ? variables : variables.id);
+const jobIdOf = (variables: Variables) => (typeof variables === "string" ? variables : variables.id);
 
 /**
  * Nothing is written before the answer: what is under way is an overlay (see usePendingAction), so that a failure has
@@ -30,7 +30,7 @@ function useJobMutation<V extends Variables>(
     onSuccess: (job) => applyJob(client, { ...job, live: isLiveAfter(action, job) }),
     onError: (error, variables) => {
       if (toApiError(error).status !== 409) return;
-      void client.invalidateQueries({ queryKey: jobKeys.detail(idOf(variables)) }); // it has moved on
+      void client.invalidateQueries({ queryKey: jobKeys.detail(jobIdOf(variables)) }); // it has moved on
     },
   });
 }
@@ -75,6 +75,6 @@ export function usePendingAction(id: string): Action | null {
       variables: state.variables as Variables | undefined,
     }),
   });
-  const mine = pending.find(({ variables }) => variables !== undefined && idOf(variables) === id);
+  const mine = pending.find(({ variables }) => variables !== undefined && jobIdOf(variables) === id);
   return mine?.action ?? null;
 }

@@ -2,36 +2,36 @@ import type { UseMutationResult } from "@tanstack/react-query";
 import { useState } from "react";
 import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { type Action, refusal } from "@/jobs/model/status";
-import type { Details } from "./JobActionDialog";
+import { type Action, explainRefusal } from "@/jobs/model/status";
+import type { ActionDetails } from "./JobActionDialog";
 import { useAssignJob, useCancelJob, useExecuteJob, useResubmitJob } from "./mutations";
 
 /** One action at a time: asked for, confirmed, sent, and closed when it was taken. */
 export function useJobAction(job: Job) {
-  const [asked, setAsked] = useState<Action | null>(null);
+  const [opened, setOpened] = useState<Action | null>(null);
   const execute = useExecuteJob();
   const cancel = useCancelJob();
   const resubmit = useResubmitJob();
   const assign = useAssignJob();
   const mutations = { execute, cancel, resubmit, assign } as Record<Action, UseMutationResult<Job, Error, never>>;
-  const current = asked && mutations[asked];
+  const current = opened && mutations[opened];
 
-  const close = () => setAsked(null);
-  const confirm = ({ reason, comment, agentId = "" }: Details) => {
+  const close = () => setOpened(null);
+  const confirm = ({ reason, comment, agentId = "" }: ActionDetails) => {
     const { id } = job;
-    if (asked === "execute") execute.mutate(id, { onSuccess: close });
-    if (asked === "cancel") cancel.mutate({ id, reason: reason || undefined }, { onSuccess: close });
-    if (asked === "resubmit") resubmit.mutate({ id, comment: comment || undefined }, { onSuccess: close });
-    if (asked === "assign") assign.mutate({ id, agentId }, { onSuccess: close });
+    if (opened === "execute") execute.mutate(id, { onSuccess: close });
+    if (opened === "cancel") cancel.mutate({ id, reason: reason || undefined }, { onSuccess: close });
+    if (opened === "resubmit") resubmit.mutate({ id, comment: comment || undefined }, { onSuccess: close });
+    if (opened === "assign") assign.mutate({ id, agentId }, { onSuccess: close });
   };
-  const ask = (action: Action) => {
-    if (refusal(action, job) !== null) return;
+  const open = (action: Action) => {
+    if (explainRefusal(action, job) !== null) return;
     mutations[action].reset();
-    setAsked(action);
+    setOpened(action);
   };
   return {
-    asked,
-    ask,
+    opened,
+    open,
     close,
     confirm,
     isPending: current?.isPending ?? false,

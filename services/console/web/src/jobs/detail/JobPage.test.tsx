@@ -5,7 +5,7 @@ import { jobKeys } from "@/api/query-keys";
 import { CriteriaList } from "@/jobs/detail/result/CriteriaList";
 import { VerdictPanel } from "@/jobs/detail/result/VerdictPanel";
 import { rememberList, rememberOrder } from "@/jobs/list/state/list-memory";
-import { named, submissionsOf, titleOf } from "@/jobs/model/submissions";
+import { formatSubmissionTitle, groupBySubmission, nameSubmissions } from "@/jobs/model/submissions";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -51,18 +51,21 @@ const HISTORY = [
 ];
 
 it("the history is grouped by submission", () => {
-  const submissions = submissionsOf(HISTORY);
+  const submissions = groupBySubmission(HISTORY);
   expect(submissions.map(({ number, logs, outcome }) => [number, logs.length, outcome])).toEqual([
     [null, 1, "ASSIGNED"],
     [1, 3, "RESUBMISSION_REQUIRED"],
     [2, 2, "COMPLETED"],
   ]);
-  expect(named(submissions).map(({ name }) => name)).toEqual(["Submission 1", "Submission 2"]);
+  expect(nameSubmissions(submissions).map(({ name }) => name)).toEqual(["Submission 1", "Submission 2"]);
 });
 
 it("a submission that was tried again has a name of its own", () => {
   const again = HISTORY.map((log) => (log.execution_id === "execution-2" ? { ...log, submission: 1 } : log));
-  expect(named(submissionsOf(again)).map(({ name }) => name)).toEqual(["Submission 1", "Submission 1 (try 2)"]);
+  expect(nameSubmissions(groupBySubmission(again)).map(({ name }) => name)).toEqual([
+    "Submission 1",
+    "Submission 1 (try 2)",
+  ]);
 });
 
 it("a verdict shows every criterion, those that passed too, with evidence and comment", async () => {
@@ -166,7 +169,7 @@ it("a result that came after the end is a group of its own, and no second try", 
     aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
     aLog({ version: 5, status: "CANCELLED", kind: "result" }),
   ];
-  expect(submissionsOf(cancelled).map(titleOf)).toEqual([
+  expect(groupBySubmission(cancelled).map(formatSubmissionTitle)).toEqual([
     "Assignment",
     "Submission 1",
     "Assignment",

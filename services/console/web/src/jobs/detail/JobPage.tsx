@@ -8,11 +8,11 @@ import { JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
 import { JobHeader } from "@/jobs/detail/header/JobHeader";
 import { JobHistory } from "@/jobs/detail/history/JobHistory";
 import { ResultSection } from "@/jobs/detail/result/ResultSection";
-import { lastSearch, rememberOpened, useNeighbours } from "@/jobs/list/state/list-memory";
+import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
 import { jobQuery } from "@/jobs/model/queries";
-import { ACTIONS, type Action, refusal, VERBS } from "@/jobs/model/status";
-import { sparse, submissionsOf } from "@/jobs/model/submissions";
+import { ACTION_VERBS, ACTIONS, type Action, explainRefusal } from "@/jobs/model/status";
+import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
 import { useOfferCommands } from "@/lib/palette-commands";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
@@ -21,52 +21,58 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
 const NO_LOGS: never[] = [];
 /** What the server says of an id that no job has, or none can have. */
-const IS_GONE = [404, 422];
+const NOT_FOUND_STATUSES = [404, 422];
 
 /** One job: where it stands, what it was judged by, what came of it, and all that happened. */
 export function JobPage({ id }: { id: string }) {
   const job = useQuery(jobQuery(id));
   const logs = useQuery(logsQuery(id));
   useTitle(job.data?.title ?? id);
-  const [asked, ask] = useState<Action | null>(null);
+  const [openByKey, setOpenByKey] = useState<Action | null>(null);
   const navigate = useNavigate();
-  const { before, after } = useNeighbours(id);
+  const { before, after } = findNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
   useShortcuts({
-    e: () => ask("execute"),
+    e: () => setOpenByKey("execute"),
     j: () => go(after),
     k: () => go(before),
-    u: () => void navigate({ to: "/", search: lastSearch() }),
+    u: () => void navigate({ to: "/", search: recallSearch() }),
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
-  useOfferCommands(job.data ? offerOf(job.data, ask, duplicate) : {});
-  const isGone = job.error !== null && IS_GONE.includes(toApiError(job.error).status);
+  useOfferCommands(job.data ? listPaletteCommands(job.data, setOpenByKey, duplicate) : {});
+  const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
-  const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
-  const submissions = useMemo(() => submissionsOf(known), [known]);
+  const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
+  const submissions = useMemo(() => groupBySubmission(known), [known]);
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
-        <Link to="/" search={lastSearch()} className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
         </Link>
-        {before && <Neighbour id={before}>previous (k)</Neighbour>}
-        {after && <Neighbour id={after}>next (j)</Neighbour>}
+        {before && <NeighbourLink id={before}>previous (k)</NeighbourLink>}
+        {after && <NeighbourLink id={after}>next (j)</NeighbourLink>}
       </nav>
       {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
-      {isGone && <Gone id={id} error={job.error} wasThere={job.data !== undefined} />}
-      {job.error && !job.data && !isGone && <Failed error={job.error} onRetry={() => void job.refetch()} />}
-      {job.isPending && <Placeholder />}
+      {isGone && <JobNotFound id={id} error={job.error} wasThere={job.data !== undefined} />}
+      {job.error && !job.data && !isGone && <LoadError error={job.error} onRetry={() => void job.refetch()} />}
+      {job.isPending && <JobPlaceholder />}
       {job.data && (
         <>
-          <JobHeader job={job.data} logs={known} asked={asked} onHeard={() => ask(null)} onDuplicate={duplicate} />
+          <JobHeader
+            job={job.data}
+            logs={known}
+            openByKey={openByKey}
+            onOpenedByKey={() => setOpenByKey(null)}
+            onDuplicate={duplicate}
+          />
           <JobErrorPanel job={job.data} logs={known} />
           <ResultSection key={id} job={job.data} submissions={submissions} isPending={logs.isPending} />
           <section aria-label="History">
             <h2 className="pb-2 text-lg font-semibold">History</h2>
-            {logs.error && !logs.data && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
+            {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
             {logs.data && <JobHistory jobId={id} newest={newest} />}
           </section>
@@ -78,15 +84,15 @@ export function JobPage({ id }: { id: string }) {
 }
 
 /** What the palette can do with this job. */
-function offerOf(job: Job, ask: (action: Action) => void, duplicate: () => void) {
+function listPaletteCommands(job: Job, open: (action: Action) => void, duplicate: () => void) {
   const actions = ACTIONS.map((action) => [
-    `${VERBS[action]} this job`,
-    refusal(action, job) === null ? () => ask(action) : null,
+    `${ACTION_VERBS[action]} this job`,
+    explainRefusal(action, job) === null ? () => open(action) : null,
   ]);
   return { ...Object.fromEntries(actions), "Duplicate this job": duplicate };
 }
 
-function Neighbour({ id, children }: { id: string; children: string }) {
+function NeighbourLink({ id, children }: { id: string; children: string }) {
   return (
     <Link to="/jobs/$id" params={{ id }} className="inline-flex min-h-6 items-center hover:text-text">
       {children}
@@ -122,7 +128,7 @@ function Fold({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThere: boolean }) {
+function JobNotFound({ id, error, wasThere }: { id: string; error: Error | null; wasThere: boolean }) {
   if (wasThere) {
     return <ErrorState title="This job is no longer there" detail="What is shown is what was last known of it." />;
   }
@@ -131,7 +137,7 @@ function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThe
       title="There is no such job"
       isPage
       action={
-        <Link to="/" search={lastSearch()} className="text-accent hover:underline">
+        <Link to="/" search={recallSearch()} className="text-accent hover:underline">
           Back to the jobs
         </Link>
       }
@@ -144,12 +150,12 @@ function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThe
   );
 }
 
-function Failed({ error, onRetry }: { error: Error; onRetry: () => void }) {
+function LoadError({ error, onRetry }: { error: Error; onRetry: () => void }) {
   const { title, detail, code, requestId } = toApiError(error);
   return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
 }
 
-function Placeholder() {
+function JobPlaceholder() {
   return (
     <Loading what="the job">
       <div className="space-y-4">

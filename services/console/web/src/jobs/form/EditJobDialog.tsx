@@ -6,9 +6,9 @@ import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
 import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
-import { changedIn, EDITABLE_WORDS, type Editable, editOf, rebased, textOf } from "@/jobs/form/model/edit";
-import { JOB_FIELDS, type JobValues, valuesOf } from "@/jobs/form/model/job-values";
-import { editRefusal } from "@/jobs/model/status";
+import { EDITABLE_NAMES, type Editable, findChanges, formatField, rebase, toJobEdit } from "@/jobs/form/model/edit";
+import { JOB_FIELDS, type JobValues, toJobValues } from "@/jobs/form/model/job-values";
+import { explainEditRefusal } from "@/jobs/model/status";
 import { Button } from "@/ui/controls/button";
 import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
@@ -21,20 +21,20 @@ type EditJobDialogProps = { job: Job; part: Part; onClose: () => void };
 /** Changes what a job asks for, as it was seen: where the job has changed meanwhile, that is said first. */
 export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   const [base, setBase] = useState(job);
-  const form = useForm<JobValues>({ defaultValues: valuesOf(job), mode: "onTouched" });
+  const form = useForm<JobValues>({ defaultValues: toJobValues(job), mode: "onTouched" });
   const edit = useEditJob();
   const values = form.watch();
-  const changed = changedIn(values, base);
+  const changed = findChanges(values, base);
   const { leave, warning } = useUnsavedWarning(changed.length > 0, onClose);
-  const refusal = editRefusal(job);
+  const refusal = explainEditRefusal(job);
   const isOutdated = edit.error !== null && toApiError(edit.error).status === 412;
   const isReady = changed.length > 0 && refusal === null && !edit.isPending && !isOutdated;
   const save = form.handleSubmit((filled) => {
     const onError = (error: Error) => showFieldErrors(error, JOB_FIELDS, form.setError);
-    edit.mutate({ id: job.id, version: base.version, edit: editOf(filled, base) }, { onSuccess: onClose, onError });
+    edit.mutate({ id: job.id, version: base.version, edit: toJobEdit(filled, base) }, { onSuccess: onClose, onError });
   });
   const goOn = () => {
-    form.reset(rebased(values, base, job));
+    form.reset(rebase(values, base, job));
     setBase(job);
     edit.reset();
   };
@@ -63,7 +63,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
           <PolicyFields />
           <div className="sticky -bottom-6 z-10 -mx-6 -mb-6 space-y-3 border-t bg-surface px-6 py-4">
             {isOutdated ? (
-              <Outdated job={job} theirs={changedIn(valuesOf(job), base)} mine={changed} onGoOn={goOn} />
+              <Outdated job={job} theirs={findChanges(toJobValues(job), base)} mine={changed} onGoOn={goOn} />
             ) : (
               <ProblemState error={edit.error} placed={JOB_FIELDS} />
             )}
@@ -88,7 +88,7 @@ type OutdatedProps = { job: Job; theirs: readonly Editable[]; mine: readonly Edi
 function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
   const both = theirs.filter((name) => mine.includes(name));
   const only = theirs.filter((name) => !mine.includes(name));
-  const words = (names: readonly Editable[]) => names.map((name) => EDITABLE_WORDS[name]).join(", ");
+  const words = (names: readonly Editable[]) => names.map((name) => EDITABLE_NAMES[name]).join(", ");
   return (
     <div role="alert" className="space-y-2 rounded border border-resubmit bg-resubmit-tint p-3">
       <p className="font-medium text-resubmit">The job has changed meanwhile; nothing was saved.</p>
@@ -96,7 +96,7 @@ function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
       {both.length > 0 && <p>Changed elsewhere too: {words(both)}. Going on puts yours in the place of this:</p>}
       {both.map((name) => (
         <pre key={name} className="max-h-40 overflow-auto font-mono text-xs break-words whitespace-pre-wrap">
-          {textOf(job, name)}
+          {formatField(job, name)}
         </pre>
       ))}
       {only.length > 0 && <p>Changed elsewhere: {words(only)}. Going on keeps that, beside what you changed.</p>}

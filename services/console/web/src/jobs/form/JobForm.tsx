@@ -6,7 +6,7 @@ import type { Policy } from "@/api/types";
 import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
 import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
 import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
-import { JOB_FIELDS, type JobValues, newJobOf } from "@/jobs/form/model/job-values";
+import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
 import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { toast } from "@/ui/feedback/toast";
@@ -21,10 +21,10 @@ export function JobForm({ initial, policy }: { initial: JobValues; policy?: Poli
   const navigate = useNavigate();
   const { errors, isDirty } = formState;
   const { warning } = useUnsavedWarning(isDirty);
-  const submit = (isExecuted: boolean) =>
+  const submit = (executesAtOnce: boolean) =>
     handleSubmit((values) => {
       create.mutate(
-        { body: newJobOf(values, policy), isExecuted },
+        { body: toNewJob(values, policy), executesAtOnce },
         {
           onSuccess: ({ job, refused }) => {
             if (refused) toast("The job was created, but not executed", refused.detail || refused.title);

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { toApiError } from "@/api/problem";
-import { EMPTY, valuesOf } from "@/jobs/form/model/job-values";
+import { EMPTY_VALUES, toJobValues } from "@/jobs/form/model/job-values";
 import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
@@ -19,7 +19,7 @@ export function NewJobPage({ from }: { from?: string }) {
         </Link>
       </nav>
       <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
-      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY} />}
+      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY_VALUES} />}
     </div>
   );
 }
@@ -36,7 +36,7 @@ function Duplicate({ id }: { id: string }) {
           </Link>
           , with what you change. It is a job of its own: nothing of the history comes along.
         </p>
-        <JobForm initial={valuesOf(job)} policy={job.policy} />
+        <JobForm initial={toJobValues(job)} policy={job.policy} />
       </>
     );
   }

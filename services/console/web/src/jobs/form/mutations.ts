@@ -7,19 +7,19 @@ import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply-changes";
 
-type Asked = { body: NewJob; isExecuted: boolean };
-type Made = { job: Job; refused?: ApiError };
+type CreateRequest = { body: NewJob; executesAtOnce: boolean };
+type CreatedJob = { job: Job; refused?: ApiError };
 
 /** Creates a job and, where asked, executes it: a job that is there but was not executed is no failure of creating. */
 export function useCreateJob() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["jobs", "create"],
-    mutationFn: async ({ body, isExecuted }: Asked): Promise<Made> => {
+    mutationFn: async ({ body, executesAtOnce }: CreateRequest): Promise<CreatedJob> => {
       const job = await withIdempotencyKey(`create/${stringifyJson(body)}`, (idempotencyKey) =>
         api.post("/api/jobs", { body, idempotencyKey }),
       );
-      if (!isExecuted) return { job };
+      if (!executesAtOnce) return { job };
       try {
         const path = { job_id: job.id };
         const executed = await withIdempotencyKey(`execute/${job.id}`, (idempotencyKey) =>

@@ -1,6 +1,6 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { lastSearch, rememberOpened } from "@/jobs/list/state/list-memory";
+import { recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { serveJobs } from "@/testing/server";
@@ -68,8 +68,8 @@ it("is found again as it was left: filters, selection, and the focus on the job 
   await first.user.click(screen.getByRole("link", { name: "Beta" }));
   await screen.findByText("a job's page");
   act(() => rememberOpened("gamma"));
-  expect(lastSearch()).toEqual({ status: ["ASSIGNED"] });
-  await first.router.navigate({ to: "/" as never, search: lastSearch() as never });
+  expect(recallSearch()).toEqual({ status: ["ASSIGNED"] });
+  await first.router.navigate({ to: "/" as never, search: recallSearch() as never });
   await focused("Gamma");
   expect(box("Alpha")).toBeChecked();
 });

@@ -2,7 +2,7 @@ import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobLogStatus } from "@/api/types";
 import { JobStatusBadge } from "./JobStatusBadge";
-import { LOOKS } from "./status";
+import { STATUS_LOOKS } from "./status";
 
 const WORDS: Record<JobLogStatus, string> = {
   PENDING: "Pending",
@@ -18,7 +18,7 @@ const WORDS: Record<JobLogStatus, string> = {
 
 it.each(Object.entries(WORDS))("%s is an icon, the word %s and a colour", (status, word) => {
   const { container } = render(<JobStatusBadge status={status as JobLogStatus} />);
-  expect(screen.getByText(word)).toHaveClass(LOOKS[status as JobLogStatus].ink);
+  expect(screen.getByText(word)).toHaveClass(STATUS_LOOKS[status as JobLogStatus].ink);
   expect(container.querySelector("svg")).toHaveAttribute("aria-hidden");
 });
 

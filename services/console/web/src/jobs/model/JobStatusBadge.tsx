@@ -1,6 +1,6 @@
 import type { JobLogStatus } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { type Action, LOOKS } from "./status";
+import { type Action, STATUS_LOOKS } from "./status";
 
 const REQUESTED: Record<Action, string> = {
   execute: "execution requested",
@@ -21,7 +21,7 @@ type JobStatusBadgeProps = {
 /** A status in words, with its icon and colour. */
 export function JobStatusBadge({ status, pending, isLive, className }: JobStatusBadgeProps) {
   const shown = pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : status;
-  const { word, icon: Icon, ink, tint, hint } = LOOKS[shown];
+  const { word, icon: Icon, ink, tint, hint } = STATUS_LOOKS[shown];
   const isQueued = status === "ASSIGNED" && isLive && !pending;
   return (
     <span

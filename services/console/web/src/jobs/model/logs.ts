@@ -8,15 +8,15 @@ const NEWEST_MAX = 1_000;
 export const OLDER_SIZE = 500;
 const MILESTONES_MAX = 500;
 
-export type Logs = { items: JobLog[] };
+export type JobLogs = { items: JobLog[] };
 type Query = Record<string, string | number | readonly string[]>;
 
 /** The newest entries of a job's log, oldest first and without bodies; live events add to them. */
 export function logsQuery(id: string) {
   return queryOptions({
     queryKey: jobKeys.logs(id),
-    queryFn: async ({ client, signal }): Promise<Logs> => {
-      const known = client.getQueryData<Logs>(jobKeys.logs(id))?.items ?? [];
+    queryFn: async ({ client, signal }): Promise<JobLogs> => {
+      const known = client.getQueryData<JobLogs>(jobKeys.logs(id))?.items ?? [];
       return { items: await readNewest(id, known, signal) };
     },
   });
@@ -29,7 +29,7 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
   let cursor: string | null = "";
   let first = Number.POSITIVE_INFINITY;
   do {
-    const page: Page<JobLog> = await read(id, { order: "desc", limit: NEWEST_SIZE, cursor }, signal);
+    const page: Page<JobLog> = await readSummaries(id, { order: "desc", limit: NEWEST_SIZE, cursor }, signal);
     news.push(...page.items);
     cursor = page.next_cursor;
     first = news.at(-1)?.version ?? next;
@@ -42,7 +42,8 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
 export function olderLogsQuery(id: string, before: number) {
   return infiniteQueryOptions({
     queryKey: [...jobKeys.entries(id), "before", before],
-    queryFn: ({ pageParam, signal }) => read(id, { order: "desc", limit: OLDER_SIZE, from: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) =>
+      readSummaries(id, { order: "desc", limit: OLDER_SIZE, from: pageParam }, signal),
     initialPageParam: before - 1,
     getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -54,13 +55,13 @@ export function olderLogsQuery(id: string, before: number) {
 export function milestonesQuery(id: string) {
   return queryOptions({
     queryKey: [...jobKeys.logs(id), "milestones"],
-    queryFn: async ({ signal }): Promise<Logs> => {
+    queryFn: async ({ signal }): Promise<JobLogs> => {
       const query = {
         kind: ["requested", "claimed", "call_failed", "attempt_failed", ...RESULTS],
         order: "desc",
         limit: MILESTONES_MAX,
       };
-      return { items: (await read(id, query, signal)).items.toReversed() };
+      return { items: (await readSummaries(id, query, signal)).items.toReversed() };
     },
   });
 }
@@ -71,17 +72,18 @@ export function entryQuery(id: string, version: number) {
     queryKey: [...jobKeys.entries(id), version],
     staleTime: Number.POSITIVE_INFINITY,
     queryFn: async ({ signal }): Promise<JobLog | null> => {
-      const { items } = await readWhole(id, { from: version, limit: 1 }, signal);
+      const { items } = await readEntries(id, { from: version, limit: 1 }, signal);
       return items.find((entry) => entry.version === version) ?? null;
     },
   });
 }
 
-function readWhole(id: string, query: Query, signal: AbortSignal): Promise<Page<JobLog>> {
+function readEntries(id: string, query: Query, signal: AbortSignal): Promise<Page<JobLog>> {
   return api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
 }
 
-const read = (id: string, query: Query, signal: AbortSignal) => readWhole(id, { ...query, fields: "summary" }, signal);
+const readSummaries = (id: string, query: Query, signal: AbortSignal) =>
+  readEntries(id, { ...query, fields: "summary" }, signal);
 
 const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
 const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];

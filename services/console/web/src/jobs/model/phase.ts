@@ -17,22 +17,22 @@ export type Phase = {
 };
 
 /** When the execution was asked for, from where its deadline counts. */
-export function askedAt(job: Job, logs: readonly JobLog[]): string | undefined {
+export function findRequestTime(job: Job, logs: readonly JobLog[]): string | undefined {
   const at = logs.find((log) => log.execution_id === job.execution_id && log.kind === "requested")?.created_at;
   return at && job.not_before && job.not_before > at ? job.not_before : at;
 }
 
 /** What an execution came to last; a lease that lapsed and goes on telling of progress was renewed after all. */
-export function lastStep(mine: readonly JobLog[]): JobLog | undefined {
-  const isTold = mine.at(-1)?.kind === "progress";
-  return mine.findLast(({ kind }) => kind !== "progress" && !(isTold && kind === "lapsed"));
+export function findLastStep(mine: readonly JobLog[]): JobLog | undefined {
+  const isReporting = mine.at(-1)?.kind === "progress";
+  return mine.findLast(({ kind }) => kind !== "progress" && !(isReporting && kind === "lapsed"));
 }
 
 /** From what was recorded of the execution that runs; null while none does. */
-export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase | null {
+export function derivePhase(job: Job, logs: readonly JobLog[], now: number): Phase | null {
   if (job.status !== "IN_PROGRESS" && !(job.status === "ASSIGNED" && job.live)) return null;
   const mine = logs.filter((log) => log.execution_id != null && log.execution_id === job.execution_id);
-  const last = lastStep(mine);
+  const last = findLastStep(mine);
   const newest = mine.at(-1);
   const call = newest && (newest.spent_calls ?? 0) + 1;
   const calls = newest?.calls ?? undefined;
@@ -43,7 +43,11 @@ export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase |
     case "requested":
       if (isAhead(job.not_before))
         return { word: "waits for its time", isWaiting: true, until: job.not_before as string };
-      return { ...waiting, word: job.submission > 1 ? "being resubmitted" : waiting.word, since: askedAt(job, mine) };
+      return {
+        ...waiting,
+        word: job.submission > 1 ? "being resubmitted" : waiting.word,
+        since: findRequestTime(job, mine),
+      };
     case "given_back":
       return { ...waiting, since: last.created_at, call, calls };
     case "attempt_failed":
@@ -57,13 +61,13 @@ export function phaseOf(job: Job, logs: readonly JobLog[], now: number): Phase |
   }
   if (job.status === "ASSIGNED") return { ...waiting, since: last?.created_at };
   const since = last?.kind === "call_failed" ? next : last?.created_at;
-  return { word: "the agent works", isWaiting: false, since, call, calls, ...toldIn(mine, last) };
+  return { word: "the agent works", isWaiting: false, since, call, calls, ...readReportedProgress(mine, last) };
 }
 
 /** What was told since the call began: what another call had come to is no part of this one. */
-function toldIn(mine: readonly JobLog[], begun: JobLog | undefined) {
-  const told = mine.filter((log) => log.kind === "progress" && log.version > (begun?.version ?? 0));
-  if (told.length === 0) return {};
-  const shares = told.map((log) => log.progress ?? 0);
-  return { share: shares.at(-1), highest: Math.max(...shares), message: told.at(-1)?.message ?? undefined };
+function readReportedProgress(mine: readonly JobLog[], callStart: JobLog | undefined) {
+  const reports = mine.filter((log) => log.kind === "progress" && log.version > (callStart?.version ?? 0));
+  if (reports.length === 0) return {};
+  const shares = reports.map((log) => log.progress ?? 0);
+  return { share: shares.at(-1), highest: Math.max(...shares), message: reports.at(-1)?.message ?? undefined };
 }

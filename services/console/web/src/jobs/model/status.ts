@@ -16,7 +16,7 @@ export type Action = "execute" | "cancel" | "resubmit" | "assign";
 type Look = { word: string; icon: LucideIcon; ink: string; tint: string; hint: string };
 
 /** How each status looks: icon, word and colour together, never colour alone. */
-export const LOOKS = {
+export const STATUS_LOOKS = {
   PENDING: {
     word: "Pending",
     icon: CircleDashed,
@@ -92,7 +92,7 @@ export const JOB_STATUSES = [
   "RESUBMISSION_REQUIRED",
 ] as const satisfies readonly JobStatus[];
 
-export const VERBS = {
+export const ACTION_VERBS = {
   execute: "Execute",
   cancel: "Cancel",
   resubmit: "Resubmit",
@@ -109,16 +109,17 @@ const ALLOWED: Record<Action, readonly JobStatus[]> = {
 };
 
 /** Why a job cannot be treated so now; null when it can. The jobstore has the last word. */
-export function refusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
+export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
   // Where the job says what an agent must be able to do, one is found when it is executed.
   const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
-  if (!isMatched && !ALLOWED[action].includes(job.status)) return REASONS[action](LOOKS[job.status].word.toLowerCase());
+  if (!isMatched && !ALLOWED[action].includes(job.status))
+    return REASONS[action](STATUS_LOOKS[job.status].word.toLowerCase());
   if (action !== "cancel" && job.live) return "An execution is asked for already.";
   return null;
 }
 
 /** Why what a job asks for cannot be changed now; null when it can. */
-export function editRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
+export function explainEditRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
   if (status === "COMPLETED") return "A job that is completed cannot be edited; it can be duplicated.";
   return status === "IN_PROGRESS" || live ? "It is being executed, and can be edited afterwards." : null;
 }

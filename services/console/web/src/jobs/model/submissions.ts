@@ -32,13 +32,13 @@ const ENDS: ReadonlySet<JobLogStatus> = new Set([
 ]);
 
 /** The newest entries, and of those before them what matters for results: enough to know where a job stands. */
-export function sparse(milestones: readonly JobLog[], newest: readonly JobLog[]): readonly JobLog[] {
+export function withMilestones(milestones: readonly JobLog[], newest: readonly JobLog[]): readonly JobLog[] {
   const first = newest[0]?.version ?? 0;
   return first > 1 ? [...milestones.filter(({ version }) => version < first), ...newest] : newest;
 }
 
 /** The history by submission, oldest first. */
-export function submissionsOf(logs: readonly JobLog[]): Submission[] {
+export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
   const groups: JobLog[][] = [];
   for (const log of logs) {
     const group = groups.at(-1);
@@ -47,14 +47,14 @@ export function submissionsOf(logs: readonly JobLog[]): Submission[] {
   }
   const seen = new Set<string>();
   return groups.map((logs) => {
-    const submission = submissionOf(logs);
+    const submission = toSubmission(logs);
     if (seen.has(submission.key)) submission.key += `/${logs[0]?.version}`; // an answer that came late
     seen.add(submission.key);
     return submission;
   });
 }
 
-function submissionOf(logs: JobLog[]): Submission {
+function toSubmission(logs: JobLog[]): Submission {
   const first = logs[0] as JobLog;
   const last = logs.at(-1) as JobLog;
   const executionId = first.execution_id ?? null;
@@ -80,19 +80,24 @@ function submissionOf(logs: JobLog[]): Submission {
   };
 }
 
-export function titleOf(submission: Submission): string {
+export function formatSubmissionTitle(submission: Submission): string {
   if (submission.number === null) return "Assignment";
   return submission.isLate ? `Submission ${submission.number}, late result` : `Submission ${submission.number}`;
 }
 
 /** Executions alone, with a name of its own for each: a submission may have been tried again after a failure. */
-export function named(submissions: readonly Submission[]): { submission: Submission; name: string }[] {
+export function nameSubmissions(submissions: readonly Submission[]): { submission: Submission; name: string }[] {
   const seen = new Map<number, number>();
   return submissions.flatMap((submission) => {
     if (submission.number === null) return [];
-    if (submission.isLate) return [{ submission, name: titleOf(submission) }];
+    if (submission.isLate) return [{ submission, name: formatSubmissionTitle(submission) }];
     const times = (seen.get(submission.number) ?? 0) + 1;
     seen.set(submission.number, times);
-    return [{ submission, name: times === 1 ? titleOf(submission) : `${titleOf(submission)} (try ${times})` }];
+    return [
+      {
+        submission,
+        name: times === 1 ? formatSubmissionTitle(submission) : `${formatSubmissionTitle(submission)} (try ${times})`,
+      },
+    ];
   });
 }

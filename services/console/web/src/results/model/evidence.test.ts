@@ -1,28 +1,28 @@
 import { expect, it } from "vitest";
-import { piecesOf, placeAt, placesOf, rangesOf } from "./evidence";
+import { findPlaces, findRanges, pickPlace, splitAtPlaces } from "./evidence";
 import { PLACES_MAX } from "./limits";
 
 it("a quote is found wherever it stands, in any case and with other white space", () => {
-  expect(rangesOf("A and B; a\n  AND b", "A and")).toEqual([
+  expect(findRanges("A and B; a\n  AND b", "A and")).toEqual([
     { from: 0, to: 5 },
     { from: 9, to: 16 },
   ]);
-  expect(rangesOf("(a) [b] *c*", "[b] *c*")).toEqual([{ from: 4, to: 11 }]);
-  expect(rangesOf("nothing", "of the kind")).toEqual([]);
-  expect(rangesOf("nothing", " ")).toEqual([]);
-  expect(rangesOf("a ".repeat(1_000), "a")).toHaveLength(PLACES_MAX);
+  expect(findRanges("(a) [b] *c*", "[b] *c*")).toEqual([{ from: 4, to: 11 }]);
+  expect(findRanges("nothing", "of the kind")).toEqual([]);
+  expect(findRanges("nothing", " ")).toEqual([]);
+  expect(findRanges("a ".repeat(1_000), "a")).toHaveLength(PLACES_MAX);
 });
 
 it("marks lie beside each other, never across", () => {
   const text = "one two three";
-  const places = placesOf(text, [
+  const places = findPlaces(text, [
     { id: "a", text: "two three" },
     { id: "b", text: "one two" },
     { id: "c", text: "four" },
   ]);
   expect(places).toEqual([{ id: "b", from: 0, to: 7 }]);
   expect(
-    piecesOf(text, places)
+    splitAtPlaces(text, places)
       .map((piece) => piece.text)
       .join(""),
   ).toBe(text);
@@ -33,8 +33,8 @@ it("a quote of everything hides no other, until it is asked for", () => {
     { id: "all", text: "one two three" },
     { id: "b", text: "two" },
   ];
-  expect(placesOf("one two three", quotes)).toEqual([{ id: "b", from: 4, to: 7 }]);
-  expect(placesOf("one two three", quotes, "all")).toEqual([{ id: "all", from: 0, to: 13 }]);
+  expect(findPlaces("one two three", quotes)).toEqual([{ id: "b", from: 4, to: 7 }]);
+  expect(findPlaces("one two three", quotes, "all")).toEqual([{ id: "all", from: 0, to: 13 }]);
 });
 
 it("all places of the quote that is asked for are marked, and of the others what lies beside them", () => {
@@ -43,7 +43,7 @@ it("all places of the quote that is asked for are marked, and of the others what
     { id: "both", text: "one two" },
     { id: "b", text: "two" },
   ];
-  const shown = (asked?: string) => placesOf(text, quotes, asked).map(({ id, from }) => [id, from]);
+  const shown = (asked?: string) => findPlaces(text, quotes, asked).map(({ id, from }) => [id, from]);
   expect(shown()).toEqual([
     ["b", 4],
     ["b", 13],
@@ -57,17 +57,17 @@ it("all places of the quote that is asked for are marked, and of the others what
 });
 
 it("each turn leads to the next place of a quote, and after the last to the first", () => {
-  const places = placesOf("moon, June, moon", [
+  const places = findPlaces("moon, June, moon", [
     { id: "m", text: "moon" },
     { id: "j", text: "June" },
   ]);
-  const at = (id: string, turn: number) => placeAt(places, { id, turn })?.from;
+  const at = (id: string, turn: number) => pickPlace(places, { id, turn })?.from;
   expect([at("m", 0), at("m", 1), at("m", 2), at("j", 5), at("x", 0)]).toEqual([0, 12, 0, 6, undefined]);
 });
 
 it("a quote stands where the server found it, counted in characters; else where the page finds it", () => {
   const text = "🌙 a moon, a moon";
-  const spans = (...all: [number, number][]) => placesOf(text, [{ id: "q", text: "a moon", spans: all }]);
+  const spans = (...all: [number, number][]) => findPlaces(text, [{ id: "q", text: "a moon", spans: all }]);
   expect(spans([10, 16])).toEqual([{ id: "q", from: 11, to: 17 }]);
   expect(spans([0, 1], [2, 3], [10, 16]).map(({ from, to }) => text.slice(from, to))).toEqual(["🌙", "a", "a moon"]);
   for (const wrong of [

@@ -10,8 +10,8 @@ type Range = { from: number; to: number };
 export type Place = Range & { id: string };
 
 /** Where a quote stands in a text, in whatever case and with any white space for white space. */
-export function rangesOf(text: string, quote: string): Range[] {
-  const words = quote.trim().split(/\s+/).map(escaped);
+export function findRanges(text: string, quote: string): Range[] {
+  const words = quote.trim().split(/\s+/).map(escapeRegExp);
   const ranges: Range[] = [];
   if (words[0] === "") return ranges;
   for (const { index, 0: match } of text.matchAll(new RegExp(words.join("\\s+"), "gi"))) {
@@ -21,12 +21,12 @@ export function rangesOf(text: string, quote: string): Range[] {
   return ranges;
 }
 
-const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** From a place in characters to one in a string, which counts those beyond the first 65,536 as two; NaN behind its end. */
-function unitsIn(text: string): (characters: number) => number {
+function createUnitConverter(text: string): (characters: number) => number {
   const wide = Array.from(text.matchAll(BEYOND_16_BITS), ({ index }, before) => index - before);
   return (characters) => {
     let [low, high] = [0, wide.length]; // before it stand so many of them
@@ -43,26 +43,26 @@ function unitsIn(text: string): (characters: number) => number {
  * The places of the quotes that are found, in order and none across another. The one that is asked for comes first, and
  * then the shorter: a quote of everything would cover those that say where to look.
  */
-export function placesOf(text: string, quotes: readonly Quote[], asked?: string): Place[] {
-  const units = unitsIn(text);
+export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
+  const units = createUnitConverter(text);
   /** Where the server found a quote; else where the page does. */
-  const foundOf = ({ text: quote, spans = [] }: Quote): Range[] => {
+  const findQuote = ({ text: quote, spans = [] }: Quote): Range[] => {
     const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
-    return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : rangesOf(text, quote);
+    return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
   };
   const all = quotes
     .slice(0, QUOTES_MAX)
-    .flatMap((quote) => foundOf(quote).map((range) => ({ id: quote.id, ...range })))
+    .flatMap((quote) => findQuote(quote).map((range) => ({ id: quote.id, ...range })))
     .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
-  const apart: Place[] = [];
+  const separate: Place[] = [];
   for (const place of all) {
-    if (apart.every((other) => place.to <= other.from || place.from >= other.to)) apart.push(place);
+    if (separate.every((other) => place.to <= other.from || place.from >= other.to)) separate.push(place);
   }
-  return apart.sort((a, b) => a.from - b.from);
+  return separate.sort((a, b) => a.from - b.from);
 }
 
 /** The place that a focus is at; after the last comes the first again. */
-export function placeAt(places: readonly Place[], { id, turn }: Focus): Place | undefined {
+export function pickPlace(places: readonly Place[], { id, turn }: Focus): Place | undefined {
   const own = places.filter((place) => place.id === id);
   return own[turn % own.length];
 }
@@ -70,7 +70,7 @@ export function placeAt(places: readonly Place[], { id, turn }: Focus): Place | 
 export type Piece = { text: string; from: number; id?: string };
 
 /** A text cut into what is quoted and what is not. */
-export function piecesOf(text: string, places: readonly Place[]): Piece[] {
+export function splitAtPlaces(text: string, places: readonly Place[]): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
   for (const { id, from, to } of places) {

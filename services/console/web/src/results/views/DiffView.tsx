@@ -21,19 +21,22 @@ export function DiffView({ before, after, beforeName, afterName }: DiffViewProps
       <div>
         <p className="mb-2 text-muted">They are too large or too different to compare line by line.</p>
         <div className="grid gap-3 md:grid-cols-2">
-          <Side name={beforeName} text={before} />
-          <Side name={afterName} text={after} />
+          <TextColumn name={beforeName} text={before} />
+          <TextColumn name={afterName} text={after} />
         </div>
       </div>
     );
   }
-  const shown = parts.map((part, index) => (isWhole ? linesOf(part) : near(part, index > 0, index < parts.length - 1)));
-  const isCut = parts.some((part, index) => linesOf(part).length !== shown[index]?.length);
+  const shown = parts.map((part, index) =>
+    isWhole ? splitLines(part) : trimUnchanged(part, index > 0, index < parts.length - 1),
+  );
+  const isCut = parts.some((part, index) => splitLines(part).length !== shown[index]?.length);
   return (
     <div>
       <p className="mb-2 flex min-h-7 flex-wrap items-center gap-x-3 text-xs text-muted">
         <span>
-          {pluralize(countOf(parts, "added"), "line")} added, {countOf(parts, "removed")} removed since {beforeName}
+          {pluralize(countLines(parts, "added"), "line")} added, {countLines(parts, "removed")} removed since{" "}
+          {beforeName}
         </span>
         {(isCut || isWhole) && (
           <Button size="small" onClick={() => setWhole(!isWhole)}>
@@ -63,14 +66,14 @@ export function DiffView({ before, after, beforeName, afterName }: DiffViewProps
   );
 }
 
-const linesOf = (part: Part) => part.value.replace(/\n$/, "").split("\n");
+const splitLines = (part: Part) => part.value.replace(/\n$/, "").split("\n");
 
-const countOf = (parts: readonly Part[], kind: "added" | "removed") =>
+const countLines = (parts: readonly Part[], kind: "added" | "removed") =>
   parts.reduce((sum, part) => sum + (part[kind] ? part.count : 0), 0);
 
 /** What changed, and of what did not the lines next to it. */
-function near(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
-  const lines = linesOf(part);
+function trimUnchanged(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
+  const lines = splitLines(part);
   if (part.added || part.removed || lines.length <= 2 * DIFF_AROUND_LINES + 1) return lines;
   return [
     ...(hasBefore ? lines.slice(0, DIFF_AROUND_LINES) : []),
@@ -79,7 +82,7 @@ function near(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
   ];
 }
 
-function Side({ name, text }: { name: string; text: string }) {
+function TextColumn({ name, text }: { name: string; text: string }) {
   return (
     <div className="min-w-0">
       <p className="font-medium">{name}</p>

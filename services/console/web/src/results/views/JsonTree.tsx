@@ -5,15 +5,15 @@ import { ExactNumber } from "@/lib/exact-json";
 import { pluralize } from "@/lib/format";
 import { STRING_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
-import { CLOSED_TREE, flatten, isBranch, type Node, toggled, withMore } from "./json-tree-lines";
+import { INITIAL_TREE, isBranch, listLines, type Node, showMore, toggleNode } from "./json-tree-lines";
 
 const ROW_PX = 22;
 const HEIGHT_MAX_PX = 480;
 
 /** A value as a tree, of which only what is seen is drawn. */
 export function JsonTree({ value, label = "JSON" }: { value: unknown; label?: string }) {
-  const [state, setState] = useState(CLOSED_TREE);
-  const lines = useMemo(() => flatten(value, state), [value, state]);
+  const [state, setState] = useState(INITIAL_TREE);
+  const lines = useMemo(() => listLines(value, state), [value, state]);
   const box = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: lines.length,
@@ -42,8 +42,8 @@ export function JsonTree({ value, label = "JSON" }: { value: unknown; label?: st
             >
               <Line
                 node={node}
-                onToggle={() => setState(toggled(state, node))}
-                onMore={() => setState(withMore(state, node.path))}
+                onToggle={() => setState(toggleNode(state, node))}
+                onMore={() => setState(showMore(state, node.path))}
               />
             </div>
           ) : null;

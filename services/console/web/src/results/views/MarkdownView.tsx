@@ -2,9 +2,9 @@ import { useEffect, useRef } from "react";
 import Markdown from "react-markdown";
 import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { type Quote, rangesOf } from "@/results/model/evidence";
+import { findRanges, type Quote } from "@/results/model/evidence";
 import { PLACES_MAX } from "@/results/model/limits";
-import { safeAddress } from "./markdown-links";
+import { keepSafeAddress } from "./markdown-links";
 
 type MarkdownViewProps = { text: string; quotes?: readonly Quote[] };
 
@@ -14,7 +14,7 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
   useEffect(() => {
     const names = globalThis.CSS?.highlights;
     if (!root.current || !names || quotes.length === 0) return;
-    names.set("evidence", new Highlight(...marksIn(root.current, quotes)));
+    names.set("evidence", new Highlight(...findMarks(root.current, quotes)));
     return () => void names.delete("evidence");
   }, [quotes]);
   return (
@@ -22,7 +22,7 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
       <Markdown
         remarkPlugins={[remarkGfm]}
         rehypePlugins={[rehypeSanitize]}
-        urlTransform={safeAddress}
+        urlTransform={keepSafeAddress}
         components={{
           a: ({ href, children }) =>
             href ? (
@@ -49,13 +49,13 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
 }
 
 /** Quotes that stand within one piece of text; the others are found in the source. */
-function marksIn(root: Node, quotes: readonly Quote[]): Range[] {
+function findMarks(root: Node, quotes: readonly Quote[]): Range[] {
   const marks = new Map(quotes.map(({ text }) => [text, [] as Range[]]));
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     for (const [text, found] of marks) {
       if (found.length >= PLACES_MAX) continue;
-      for (const { from, to } of rangesOf(node.textContent ?? "", text)) {
+      for (const { from, to } of findRanges(node.textContent ?? "", text)) {
         const range = new Range();
         range.setStart(node, from);
         range.setEnd(node, to);

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { toApiError } from "@/api/problem";
 import type { Focus, Quote } from "@/results/model/evidence";
-import { pathOf, RESULT_PATH, type Source } from "@/results/model/source";
+import { RESULT_PATH, type Source, toPath } from "@/results/model/source";
 import { ErrorState, Skeleton } from "@/ui/display/states";
 import { TextView } from "./TextView";
 
@@ -13,7 +13,7 @@ export function StoredView({ source, quotes, focus }: StoredViewProps) {
   const stored = useQuery({
     queryKey: ["results", source],
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: ({ signal }) => api.text(RESULT_PATH, { path: pathOf(source), signal }),
+    queryFn: ({ signal }) => api.text(RESULT_PATH, { path: toPath(source), signal }),
   });
   if (stored.data !== undefined) return <TextView text={stored.data} quotes={quotes} focus={focus} />;
   if (!stored.error) return <Skeleton className="h-40" />;

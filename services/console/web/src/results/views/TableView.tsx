@@ -1,14 +1,14 @@
 import { useState } from "react";
 import { stringifyJson } from "@/lib/exact-json";
 import { formatCount } from "@/lib/format";
-import { columnsOf, type Row } from "@/results/model/kinds";
+import { listColumns, type Row } from "@/results/model/inspect-result";
 import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
 
 /** A list of objects, one a row. */
 export function TableView({ rows }: { rows: readonly Row[] }) {
   const [shown, setShown] = useState(TABLE_ROWS_SHOWN);
-  const columns = columnsOf(rows);
+  const columns = listColumns(rows);
   return (
     <div>
       <section className="max-h-[60vh] overflow-auto" tabIndex={0} aria-label="Result as a table">
@@ -28,7 +28,7 @@ export function TableView({ rows }: { rows: readonly Row[] }) {
               <tr key={index} className="border-b">
                 {columns.map((column) => (
                   <td key={column} dir="auto" className="max-w-80 min-w-16 px-2 py-1 align-top wrap-anywhere">
-                    {cellText(row[column])}
+                    {formatCell(row[column])}
                   </td>
                 ))}
               </tr>
@@ -48,7 +48,7 @@ export function TableView({ rows }: { rows: readonly Row[] }) {
   );
 }
 
-function cellText(value: unknown): string {
+function formatCell(value: unknown): string {
   if (value === undefined || value === null) return "";
   const text = typeof value === "string" ? value : stringifyJson(value);
   return text.length > STRING_SHOWN_CHARS ? `${text.slice(0, STRING_SHOWN_CHARS)}…` : text;

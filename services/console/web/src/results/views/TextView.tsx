@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { formatCount, pluralize } from "@/lib/format";
-import { type Focus, piecesOf, placeAt, placesOf, type Quote } from "@/results/model/evidence";
+import { type Focus, findPlaces, pickPlace, type Quote, splitAtPlaces } from "@/results/model/evidence";
 import { TEXT_MAX_CHARS, TEXT_SHOWN_CHARS } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
 
@@ -13,10 +13,10 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
   const [isWhole, setWhole] = useState(false);
   const mark = useRef<HTMLElement>(null);
   const places = useMemo(() => {
-    const all = placesOf(text, quotes, focus?.id);
+    const all = findPlaces(text, quotes, focus?.id);
     return all.filter(({ to }) => to <= TEXT_MAX_CHARS); // there is nothing to be seen behind it
   }, [text, quotes, focus?.id]);
-  const current = focus ? placeAt(places, focus) : undefined;
+  const current = focus ? pickPlace(places, focus) : undefined;
   const shownChars = isWhole || (current?.to ?? 0) > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;
   const shown = text.slice(0, shownChars);
   useEffect(() => {
@@ -37,7 +37,7 @@ export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewPro
         tabIndex={0}
         className="max-h-[60vh] overflow-auto font-sans text-sm whitespace-pre-wrap wrap-anywhere"
       >
-        {piecesOf(shown, places).map(({ text: piece, from, id }) =>
+        {splitAtPlaces(shown, places).map(({ text: piece, from, id }) =>
           id === undefined ? (
             <span key={from}>{piece}</span>
           ) : (

@@ -25,7 +25,7 @@ export const isBranch = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !(value instanceof ExactNumber);
 
 /** The lines of what is open, and of nothing else: a closed branch costs nothing, however large. */
-export function flatten(value: unknown, state: TreeState): Node[] {
+export function listLines(value: unknown, state: TreeState): Node[] {
   const lines: Node[] = [];
   visit(lines, state, value, null, "", 0);
   return lines;
@@ -53,16 +53,16 @@ function isOpenAt(state: TreeState, path: string, depth: number): boolean {
   return depth < OPEN_DEPTH ? !state.closed.has(path) : state.opened.has(path);
 }
 
-export function toggled(state: TreeState, node: Node): TreeState {
+export function toggleNode(state: TreeState, node: Node): TreeState {
   const set = node.depth < OPEN_DEPTH ? "closed" : "opened";
   const next = new Set(state[set]);
   if (!next.delete(node.path)) next.add(node.path);
   return { ...state, [set]: next };
 }
 
-export function withMore(state: TreeState, path: string): TreeState {
+export function showMore(state: TreeState, path: string): TreeState {
   const shown = (state.shown.get(path) ?? TREE_CHILDREN_SHOWN) + TREE_CHILDREN_SHOWN;
   return { ...state, shown: new Map(state.shown).set(path, shown) };
 }
 
-export const CLOSED_TREE: TreeState = { closed: new Set(), opened: new Set(), shown: new Map() };
+export const INITIAL_TREE: TreeState = { closed: new Set(), opened: new Set(), shown: new Map() };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { safeAddress } from "./markdown-links";
+import { keepSafeAddress } from "./markdown-links";
 
 it.each([
   ["href", "https://a.example", "https://a.example"],
@@ -11,5 +11,5 @@ it.each([
   ["src", "data:image/png;base64,AA", "data:image/png;base64,AA"],
   ["src", "data:image/svg+xml;base64,AA", ""],
 ])("in Markdown, %s of %s becomes %j", (key, address, kept) => {
-  expect(safeAddress(address, key)).toBe(kept);
+  expect(keepSafeAddress(address, key)).toBe(kept);
 });

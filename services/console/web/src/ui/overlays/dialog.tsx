@@ -17,19 +17,11 @@ type DialogProps = {
 };
 
 /** Something to look at or to fill in; Escape and a click beside it close it. */
-export function Dialog({
-  open,
-  onOpenChange,
-  title,
-  description,
-  children,
-  className,
-  initialFocus: focusedFirst,
-}: DialogProps) {
+export function Dialog({ open, onOpenChange, title, description, children, className, initialFocus }: DialogProps) {
   const focusReturn = useFocusReturn();
   const focusFirst = (event: Event) => {
     focusReturn.onOpenAutoFocus();
-    const wanted = focusedFirst && (event.currentTarget as Element).querySelector<HTMLElement>(focusedFirst);
+    const wanted = initialFocus && (event.currentTarget as Element).querySelector<HTMLElement>(initialFocus);
     if (!wanted) return;
     event.preventDefault();
     wanted.focus();

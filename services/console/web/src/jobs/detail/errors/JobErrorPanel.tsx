@@ -1,36 +1,36 @@
 import { OctagonAlert } from "lucide-react";
 import type { Job, JobLog } from "@/api/types";
 import { isFailure } from "@/jobs/model/logs";
-import { lastStep } from "@/jobs/model/phase";
+import { findLastStep } from "@/jobs/model/phase";
 import { cn } from "@/lib/cn";
 import { Countdown } from "@/ui/display/duration";
 import { ExactTime } from "@/ui/display/time";
-import { adviceOn } from "./advice";
+import { findAdvice } from "./advice";
 
-const isOverIn = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
+const hasStopped = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
 
 /** The log that says what is wrong now; of a job that has gone on since, none. */
-function currentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
-  if (isOverIn(job)) {
+function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
+  if (hasStopped(job)) {
     const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
-    return last && isStop(last) ? last : undefined;
+    return last && isStopping(last) ? last : undefined;
   }
-  const last = lastStep(logs.filter((log) => log.execution_id === job.execution_id));
+  const last = findLastStep(logs.filter((log) => log.execution_id === job.execution_id));
   return job.status === "IN_PROGRESS" && last?.code && isFailure(last) ? last : undefined;
 }
 
 /** A failure, or why nothing follows by itself. */
-const isStop = (log: JobLog) =>
+const isStopping = (log: JobLog) =>
   log.code != null &&
   (isFailure(log) || log.kind === "declined" || (log.kind === "not_met" && log.code !== "verdict_reused"));
 
 /** What went wrong: the code, the sentence, which call it was, when the next comes, and what to do. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {
-  const log = currentError(job, logs);
+  const log = findCurrentError(job, logs);
   if (!log) return null;
-  const isOver = isOverIn(job);
+  const isOver = hasStopped(job);
   const isTried = job.status === "FAILED" || job.status === "IN_PROGRESS";
-  const { means, todo } = adviceOn(log.code);
+  const { means, todo } = findAdvice(log.code);
   const ink = job.status === "FAILED" ? "text-failed" : "text-resubmit";
   const { next_attempt_at: next, spent_calls: spent, calls } = log;
   return (

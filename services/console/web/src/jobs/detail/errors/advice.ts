@@ -163,11 +163,11 @@ const UNKNOWN: Advice = {
   todo: "Read the message below; the code finds it in the services' logs.",
 };
 
-export function adviceOn(code: string | null | undefined): Advice {
+export function findAdvice(code: string | null | undefined): Advice {
   return (code && ADVICE[code]) || UNKNOWN;
 }
 
 /** What a code means, where there are words for it. */
-export function meaningOf(code: string): string | undefined {
+export function explainCode(code: string): string | undefined {
   return ADVICE[code]?.means;
 }

@@ -47,8 +47,8 @@ export function JobFacts({ job }: { job: Job }) {
           batch {shortenId(job.batch_id)}
         </Link>
       )}
-      <Spent job={job} />
-      <Begins job={job} />
+      <SpentBudget job={job} />
+      <NotBefore job={job} />
       <span>
         created <Time at={job.created_at} />
       </span>
@@ -70,7 +70,7 @@ export function JobFacts({ job }: { job: Job }) {
 }
 
 /** Of its budgets, where it has any. */
-function Spent({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job: Job }): ReactNode {
+function SpentBudget({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job: Job }): ReactNode {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
   return (
     <>
@@ -92,7 +92,7 @@ function Spent({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job:
 }
 
 /** While no execution may begin yet. */
-function Begins({ job: { not_before: at } }: { job: Job }): ReactNode {
+function NotBefore({ job: { not_before: at } }: { job: Job }): ReactNode {
   const now = useNow();
   if (!at || Date.parse(at) <= now) return null;
   return (

@@ -5,7 +5,7 @@ import { ActionButton, JobActionButtons } from "@/jobs/actions/JobActionButtons"
 import { usePendingAction } from "@/jobs/actions/mutations";
 import { EditJobDialog, type Part } from "@/jobs/form/EditJobDialog";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
-import { type Action, editRefusal } from "@/jobs/model/status";
+import { type Action, explainEditRefusal } from "@/jobs/model/status";
 import { JobFacts } from "./JobFacts";
 import { JobMenu } from "./JobMenu";
 import { JobProgress } from "./JobProgress";
@@ -13,16 +13,16 @@ import { JobProgress } from "./JobProgress";
 type JobHeaderProps = {
   job: Job;
   logs: readonly JobLog[];
-  asked: Action | null;
-  onHeard: () => void;
+  openByKey: Action | null;
+  onOpenedByKey: () => void;
   onDuplicate: () => void;
 };
 
 /** What the job is, where it stands, and what can be done with it. */
-export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderProps) {
+export function JobHeader({ job, logs, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
   const [editing, edit] = useState<Part | null>(null);
-  const reason = editRefusal(job);
+  const reason = explainEditRefusal(job);
   return (
     <header className="space-y-3 border-b pb-4">
       <div className="flex flex-wrap items-start justify-between gap-3">
@@ -35,7 +35,7 @@ export function JobHeader({ job, logs, asked, onHeard, onDuplicate }: JobHeaderP
           </div>
           <JobFacts job={job} />
         </div>
-        <JobActionButtons job={job} asked={asked} onHeard={onHeard}>
+        <JobActionButtons job={job} openByKey={openByKey} onOpenedByKey={onOpenedByKey}>
           <ActionButton icon={Pencil} verb="Edit" reason={reason} onClick={() => edit("all")} />
           <JobMenu reason={reason} onEditCriteria={() => edit("criteria")} onDuplicate={onDuplicate} />
         </JobActionButtons>

@@ -1,5 +1,5 @@
 import type { Job, JobLog } from "@/api/types";
-import { askedAt, type Phase, phaseOf } from "@/jobs/model/phase";
+import { derivePhase, findRequestTime, type Phase } from "@/jobs/model/phase";
 import { useNow } from "@/lib/clock";
 import { formatPercent } from "@/lib/format";
 import { Countdown, Duration } from "@/ui/display/duration";
@@ -9,13 +9,13 @@ type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 
 /** How far a job is while it runs or waits for it: phase, call and times, and what its agent told of this call. */
 export function JobProgress({ job, logs }: JobProgressProps) {
-  const phase = phaseOf(job, logs, useNow());
+  const phase = derivePhase(job, logs, useNow());
   if (!phase) return null;
   const { word, since, until, share, highest = 0, message } = phase;
   const call = phase.call === undefined ? null : `call ${phase.call}${phase.calls ? ` of ${phase.calls}` : ""}`;
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
-  const asked = askedAt(job, logs);
-  const end = asked && deadline ? new Date(Date.parse(asked) + deadline * 1_000).toISOString() : null;
+  const requestedAt = findRequestTime(job, logs);
+  const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
   const said = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
     <div className="space-y-1">
@@ -49,9 +49,9 @@ export function JobProgress({ job, logs }: JobProgressProps) {
             for <Duration from={since} />
           </span>
         )}
-        {asked && since && Date.parse(since) - Date.parse(asked) >= 1_000 && (
+        {requestedAt && since && Date.parse(since) - Date.parse(requestedAt) >= 1_000 && (
           <span>
-            <Duration from={asked} /> in all
+            <Duration from={requestedAt} /> in all
           </span>
         )}
         {end && (

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { jobKeys } from "@/api/query-keys";
 import type { JobLog } from "@/api/types";
 import { JobPage } from "@/jobs/detail/JobPage";
-import { type Logs, logsQuery, olderLogsQuery } from "@/jobs/model/logs";
+import { type JobLogs, logsQuery, olderLogsQuery } from "@/jobs/model/logs";
 import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
@@ -90,7 +90,7 @@ it("what is read anew is what came since, and nothing is missing or twice", asyn
   const logs = long(350);
   const asked = serveJob(aJob(), logs);
   const { client } = await renderPage(<JobHistory jobId="poem" newest={SHORT} />);
-  const items = () => client.getQueryData<Logs>(jobKeys.logs("poem"))?.items ?? [];
+  const items = () => client.getQueryData<JobLogs>(jobKeys.logs("poem"))?.items ?? [];
   const versions = () => items().map(({ version }) => version);
   const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
   await client.fetchQuery(logsQuery("poem"));

@@ -3,8 +3,8 @@ import { useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog, JobLogStatus } from "@/api/types";
 import { OLDER_SIZE, olderLogsQuery } from "@/jobs/model/logs";
-import { LOOKS } from "@/jobs/model/status";
-import { submissionsOf } from "@/jobs/model/submissions";
+import { STATUS_LOOKS } from "@/jobs/model/status";
+import { groupBySubmission } from "@/jobs/model/submissions";
 import { formatNextPortion } from "@/lib/format";
 import { useStoredChoice } from "@/lib/stored-choice";
 import { Button } from "@/ui/controls/button";
@@ -29,7 +29,7 @@ export function JobHistory({ jobId, newest }: JobHistoryProps) {
   const left = (logs[0]?.version ?? 1) - 1;
   const [newestFirst, setNewestFirst] = useStoredChoice("history.newest-first", NEWEST_FIRST);
   const [kind, setKind] = useState<JobLogStatus | "">("");
-  const submissions = submissionsOf(logs);
+  const submissions = groupBySubmission(logs);
   const last = submissions.at(-1)?.key;
   const shown = submissions
     .map((submission) => ({ ...submission, logs: submission.logs.filter((log) => kind === "" || log.status === kind) }))
@@ -64,7 +64,7 @@ export function JobHistory({ jobId, newest }: JobHistoryProps) {
           <option value="">All kinds</option>
           {kinds.map((status) => (
             <option key={status} value={status}>
-              {LOOKS[status].word}
+              {STATUS_LOOKS[status].word}
             </option>
           ))}
         </Select>

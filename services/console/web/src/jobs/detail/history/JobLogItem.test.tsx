@@ -1,15 +1,15 @@
 import { render, screen } from "@testing-library/react";
 import { expect, it } from "vitest";
 import type { JobLogStatus } from "@/api/types";
-import { LOOKS } from "@/jobs/model/status";
+import { STATUS_LOOKS } from "@/jobs/model/status";
 import { aJob, aLog } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { on, problem, serveJob } from "@/testing/server";
 import { JobLogItem } from "./JobLogItem";
 
-it.each(Object.keys(LOOKS) as JobLogStatus[])("a log of %s is told in words", (status) => {
+it.each(Object.keys(STATUS_LOOKS) as JobLogStatus[])("a log of %s is told in words", (status) => {
   render(<JobLogItem log={aLog({ status, message: "what happened" })} />);
-  expect(screen.getByRole("listitem")).toHaveTextContent(LOOKS[status].word);
+  expect(screen.getByRole("listitem")).toHaveTextContent(STATUS_LOOKS[status].word);
   expect(screen.getByRole("listitem")).toHaveTextContent("what happened");
 });
 

@@ -3,9 +3,9 @@ import { ChevronRight, OctagonAlert } from "lucide-react";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { JobLog } from "@/api/types";
-import { meaningOf } from "@/jobs/detail/errors/advice";
+import { explainCode } from "@/jobs/detail/errors/advice";
 import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
-import { LOOKS } from "@/jobs/model/status";
+import { STATUS_LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { formatDuration, formatExactTime, formatTimeOfDay } from "@/lib/format";
 import { JsonTree } from "@/results/views/JsonTree";
@@ -21,7 +21,7 @@ type JobLogItemProps = {
 
 /** One recorded transition, with what was asked and answered on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
-  const { word, icon, ink } = LOOKS[log.status];
+  const { word, icon, ink } = STATUS_LOOKS[log.status];
   const Icon = isFailure(log) ? OctagonAlert : icon;
   const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
   return (
@@ -30,14 +30,14 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
       <Icon aria-hidden size={15} className={cn("relative mt-0.5 shrink-0 bg-surface", ink)} />
       <div className="min-w-0 grow">
         <p className="flex flex-wrap items-baseline gap-x-2">
-          <Moment at={log.created_at} />
+          <LogTime at={log.created_at} />
           <span className={cn("font-medium", ink)}>{word}</span>
           {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
           <bdi className="min-w-0 wrap-anywhere">{log.message}</bdi>
         </p>
         <p className="flex flex-wrap gap-x-3 text-xs text-muted">
           {log.code && (
-            <code title={meaningOf(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
+            <code title={explainCode(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
               {log.code}
             </code>
           )}
@@ -50,14 +50,16 @@ export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
           )}
           {took !== null && took > 0 && <span>{formatDuration(took)} after the entry before</span>}
         </p>
-        {hasRequest(log) && <Body name="Request" log={log} part="request_payload" />}
-        {hasResponse(log) && <Body name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />}
+        {hasRequest(log) && <LogBody name="Request" log={log} part="request_payload" />}
+        {hasResponse(log) && (
+          <LogBody name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />
+        )}
       </div>
     </li>
   );
 }
 
-function Moment({ at }: { at: string }) {
+function LogTime({ at }: { at: string }) {
   const [zone] = useZone();
   return (
     <time
@@ -70,10 +72,10 @@ function Moment({ at }: { at: string }) {
   );
 }
 
-type BodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
+type LogBodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
 
 /** A body, read and drawn only once somebody asks for it. */
-function Body({ name, ...of }: BodyProps) {
+function LogBody({ name, ...of }: LogBodyProps) {
   const [isOpen, setOpen] = useState(false);
   return (
     <div>
@@ -88,14 +90,14 @@ function Body({ name, ...of }: BodyProps) {
       </button>
       {isOpen && (
         <div className="mt-1 rounded border bg-sunken p-2">
-          <Opened name={name} {...of} />
+          <LogBodyContent name={name} {...of} />
         </div>
       )}
     </div>
   );
 }
 
-function Opened({ name, log, part }: BodyProps) {
+function LogBodyContent({ name, log, part }: LogBodyProps) {
   const entry = useQuery(entryQuery(log.job_id, log.version));
   if (entry.isPending) return <Skeleton className="h-6" />;
   const value = entry.data?.[part];

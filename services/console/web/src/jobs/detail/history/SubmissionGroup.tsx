@@ -1,7 +1,7 @@
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
-import { type Submission, titleOf } from "@/jobs/model/submissions";
+import { formatSubmissionTitle, type Submission } from "@/jobs/model/submissions";
 import { cn } from "@/lib/cn";
 import { formatMoney, formatNextPortion, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
@@ -17,14 +17,14 @@ type SubmissionGroupProps = {
   newestFirst: boolean;
 };
 
-const SHOWN = 100;
+const ENTRIES_SHOWN = 100;
 
 /** One submission of the history: who worked on it, for how long, how it ended, and all that was recorded. */
 export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
   const [isOpen, setOpen] = useState(isOpenAtFirst);
-  const [most, setMost] = useState(SHOWN);
+  const [limit, setLimit] = useState(ENTRIES_SHOWN);
   const { logs, agent, startedAt, endedAt, outcome, reason, number, calls, costUsd, isLate } = submission;
-  const shown = (newestFirst ? logs.toReversed() : logs).slice(0, most);
+  const shown = (newestFirst ? logs.toReversed() : logs).slice(0, limit);
   const left = logs.length - shown.length;
   return (
     <section className="border-t py-2 first:border-t-0">
@@ -36,7 +36,7 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
           className="flex min-h-8 w-full flex-wrap items-center gap-x-3 gap-y-1 text-left"
         >
           <ChevronRight aria-hidden size={14} className={cn("transition-transform", isOpen && "rotate-90")} />
-          <span className="font-semibold">{titleOf(submission)}</span>
+          <span className="font-semibold">{formatSubmissionTitle(submission)}</span>
           {agent && <bdi className="min-w-0 wrap-anywhere">{agent}</bdi>}
           {number !== null && !isLate && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
           {number !== null && !isCut && !isLate && (
@@ -65,8 +65,8 @@ export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newe
           ))}
           {left > 0 && (
             <li>
-              <Button size="small" onClick={() => setMost(most + SHOWN)}>
-                Show {formatNextPortion(left, SHOWN)} more
+              <Button size="small" onClick={() => setLimit(limit + ENTRIES_SHOWN)}>
+                Show {formatNextPortion(left, ENTRIES_SHOWN)} more
               </Button>
             </li>
           )}

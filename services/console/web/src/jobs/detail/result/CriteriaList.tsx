@@ -4,7 +4,7 @@ import { cn } from "@/lib/cn";
 
 type Look = { word: string; icon: LucideIcon; ink: string };
 
-export const OUTCOMES: Record<Outcome | "open", Look> = {
+export const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
   pass: { word: "Met", icon: CircleCheck, ink: "text-completed" },
   fail: { word: "Not met", icon: CircleX, ink: "text-failed" },
   cannot_assess: { word: "Cannot be assessed", icon: CircleHelp, ink: "text-resubmit" },
@@ -14,7 +14,7 @@ export const OUTCOMES: Record<Outcome | "open", Look> = {
 const OPTIONAL = /^optional:\s*/i;
 
 /** The criteria of a job, one a line; those that begin with "optional:" are judged and do not decide. */
-function criteriaOf(text: string): { text: string; isRequired: boolean }[] {
+function parseCriteria(text: string): { text: string; isRequired: boolean }[] {
   return text
     .split("\n")
     .map((line) => line.trim())
@@ -26,11 +26,11 @@ function criteriaOf(text: string): { text: string; isRequired: boolean }[] {
 export function CriteriaList({ criteria }: { criteria: string }) {
   return (
     <ol className="divide-y">
-      {criteriaOf(criteria).map(({ text, isRequired }) => (
+      {parseCriteria(criteria).map(({ text, isRequired }) => (
         <li key={text} className="flex items-start gap-2 py-2">
           <OutcomeMark outcome="open" />
           <bdi className="min-w-0 wrap-anywhere">{text}</bdi>
-          {!isRequired && <Optional />}
+          {!isRequired && <OptionalMark />}
         </li>
       ))}
     </ol>
@@ -38,7 +38,7 @@ export function CriteriaList({ criteria }: { criteria: string }) {
 }
 
 export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | "open"; withWord?: boolean }) {
-  const { word, icon: Icon, ink } = OUTCOMES[outcome] ?? OUTCOMES.open;
+  const { word, icon: Icon, ink } = OUTCOME_LOOKS[outcome] ?? OUTCOME_LOOKS.open;
   return (
     <span className={cn("inline-flex h-5 shrink-0 items-center gap-1 font-medium", ink)} title={word}>
       <Icon aria-hidden size={16} />
@@ -47,12 +47,12 @@ export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | 
   );
 }
 
-export function Optional() {
+export function OptionalMark() {
   return <span className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">optional</span>;
 }
 
 /** A criterion that another verdict judged otherwise. */
-export function hasChanged(criterion: CriterionVerdict, other: readonly CriterionVerdict[] | undefined): boolean {
+export function hasOtherOutcome(criterion: CriterionVerdict, other: readonly CriterionVerdict[] | undefined): boolean {
   const before = other?.find(({ text }) => text === criterion.text);
   return before !== undefined && before.outcome !== criterion.outcome;
 }

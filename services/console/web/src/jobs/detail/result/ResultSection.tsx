@@ -3,13 +3,13 @@ import { useMemo, useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job, JobLog } from "@/api/types";
 import { entryQuery } from "@/jobs/model/logs";
-import { named, type Submission } from "@/jobs/model/submissions";
+import { nameSubmissions, type Submission } from "@/jobs/model/submissions";
 import type { Focus } from "@/results/model/evidence";
 import { ResultPreview } from "@/results/ResultPreview";
 import { Select } from "@/ui/controls/field";
 import { Loading, Skeleton } from "@/ui/display/states";
 import { CriteriaList } from "./CriteriaList";
-import { resultOf, verdictOf } from "./log-response";
+import { readResult, readVerdict } from "./log-response";
 import { VerdictPanel } from "./VerdictPanel";
 
 type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPending: boolean };
@@ -17,23 +17,23 @@ type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPend
 /** The verdict beside the result that it judges: one submission, and how it differs from another. */
 export function ResultSection({ job, submissions, isPending }: ResultSectionProps) {
   const all = useMemo(
-    () => named(submissions).filter(({ submission }) => submission.resultVersion !== null),
+    () => nameSubmissions(submissions).filter(({ submission }) => submission.resultVersion !== null),
     [submissions],
   );
   const [chosen, choose] = useState<string | null>(null);
-  const [against, compare] = useState<string | null>(null);
+  const [against, setAgainst] = useState<string | null>(null);
   const [focus, setFocus] = useState<Focus | null>(null);
   /** Its first place; asked for again, the next one. */
-  const find = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
+  const showEvidence = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   const shown = all.find(({ submission }) => submission.key === chosen) ?? all.at(-1);
   const others = all.filter((each) => each !== shown);
   const other = others.find(({ submission }) => submission.key === against) ?? others.at(-1);
-  const { entry, error } = useEntry(job.id, shown?.submission);
-  const { entry: otherEntry } = useEntry(job.id, other?.submission);
+  const { entry, error } = useResultEntry(job.id, shown?.submission);
+  const { entry: otherEntry } = useResultEntry(job.id, other?.submission);
   const isRead = shown ? entry !== undefined || error !== null : !isPending;
-  const verdict = entry && verdictOf(entry);
+  const verdict = entry && readVerdict(entry);
   const isJudged = entry ? verdict !== undefined : shown?.submission.reason != null;
-  const otherVerdict = otherEntry && verdictOf(otherEntry);
+  const otherVerdict = otherEntry && readVerdict(otherEntry);
   const quotes = useMemo(
     () =>
       (verdict?.criteria ?? []).flatMap(({ text, evidence, evidence_spans: spans }) =>
@@ -41,7 +41,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
       ),
     [verdict],
   );
-  const compared = other && otherEntry && { name: other.name.toLowerCase(), value: resultOf(otherEntry) };
+  const compared = other && otherEntry && { name: other.name.toLowerCase(), value: readResult(otherEntry) };
   return (
     <div className="grid gap-6 lg:grid-cols-2">
       <section aria-label="Criteria and verdict" className="min-w-0">
@@ -49,9 +49,14 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
           <h2 className="text-lg font-semibold">{isJudged ? "Verdict" : "Acceptance criteria"}</h2>
           {all.length > 1 && shown && (
             <div className="flex items-center gap-2">
-              <Choice label="Submission" value={shown.submission.key} options={all} onChange={choose} />
+              <SubmissionSelect label="Submission" value={shown.submission.key} options={all} onChange={choose} />
               <span className="text-muted">against</span>
-              <Choice label="Compared with" value={other?.submission.key} options={others} onChange={compare} />
+              <SubmissionSelect
+                label="Compared with"
+                value={other?.submission.key}
+                options={others}
+                onChange={setAgainst}
+              />
             </div>
           )}
         </div>
@@ -60,7 +65,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
             verdict={verdict}
             compared={other && otherVerdict && { name: other.name, verdict: otherVerdict }}
             focused={focus?.id ?? null}
-            onQuote={find}
+            onQuote={showEvidence}
           />
         ) : isRead ? (
           <CriteriaList criteria={job.acceptance_criteria} />
@@ -76,7 +81,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
         {shown && entry && (
           <ResultPreview
             key={shown.submission.key}
-            value={resultOf(entry)}
+            value={readResult(entry)}
             source={{ jobId: job.id, version: entry.version }}
             quotes={quotes}
             focus={focus}
@@ -95,7 +100,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
 }
 
 /** The entry that holds a submission's result; the one before it of the same submission while that is being read. */
-function useEntry(jobId: string, submission: Submission | undefined): { entry?: JobLog; error: Error | null } {
+function useResultEntry(jobId: string, submission: Submission | undefined): { entry?: JobLog; error: Error | null } {
   const { data, error } = useQuery({
     ...entryQuery(jobId, submission?.resultVersion ?? 0),
     enabled: submission !== undefined,
@@ -104,14 +109,14 @@ function useEntry(jobId: string, submission: Submission | undefined): { entry?: 
   return { entry: data ?? undefined, error };
 }
 
-type ChoiceProps = {
+type SubmissionSelectProps = {
   label: string;
   value: string | undefined;
   options: readonly { submission: Submission; name: string }[];
   onChange: (key: string) => void;
 };
 
-function Choice({ label, value, options, onChange }: ChoiceProps) {
+function SubmissionSelect({ label, value, options, onChange }: SubmissionSelectProps) {
   return (
     <Select aria-label={label} className="w-auto" value={value} onChange={(event) => onChange(event.target.value)}>
       {options.map(({ submission, name }) => (

@@ -1,8 +1,8 @@
 import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { hasChanged, Optional, OUTCOMES, OutcomeMark } from "./CriteriaList";
-import { metCount } from "./log-response";
+import { hasOtherOutcome, OptionalMark, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
+import { describeMetCount } from "./log-response";
 
 type VerdictPanelProps = {
   verdict: Verdict;
@@ -22,7 +22,7 @@ export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPan
         <span className={cn("font-semibold", verdict.is_valid ? "text-completed" : "text-failed")}>
           {verdict.is_valid ? "Accepted" : "Not accepted"}
         </span>
-        <span>{metCount(verdict.criteria)}</span>
+        <span>{describeMetCount(verdict.criteria)}</span>
         {verdict.model && (
           <span className="text-muted wrap-anywhere">
             judged by <bdi>{verdict.model}</bdi>
@@ -47,7 +47,7 @@ export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPan
             <Criterion
               key={criterion.text}
               criterion={criterion}
-              before={hasChanged(criterion, compared?.verdict.criteria) ? compared : undefined}
+              before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
               isFocused={focused === criterion.text}
               onQuote={onQuote}
             />
@@ -75,11 +75,11 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
       </td>
       <td className="w-full min-w-0 py-2">
         <p className="wrap-anywhere">
-          <bdi>{text}</bdi> {!required && <Optional />}
+          <bdi>{text}</bdi> {!required && <OptionalMark />}
         </p>
         {other && before && (
           <p className="text-xs text-muted">
-            {before.name}: {OUTCOMES[other.outcome].word.toLowerCase()}
+            {before.name}: {OUTCOME_LOOKS[other.outcome].word.toLowerCase()}
           </p>
         )}
         {evidence && (

@@ -1,23 +1,25 @@
 import type { CriterionVerdict, JobLog, Verdict } from "@/api/types";
 
-type Answer = { result?: unknown; verdict?: unknown };
+type ResponsePayload = { result?: unknown; verdict?: unknown };
 
-function answerOf(log: JobLog): Answer | undefined {
+function readResponse(log: JobLog): ResponsePayload | undefined {
   const payload = log.response_payload;
-  return typeof payload === "object" && payload !== null && !Array.isArray(payload) ? (payload as Answer) : undefined;
+  return typeof payload === "object" && payload !== null && !Array.isArray(payload)
+    ? (payload as ResponsePayload)
+    : undefined;
 }
 
-export function resultOf(log: JobLog): unknown {
-  return answerOf(log)?.result;
+export function readResult(log: JobLog): unknown {
+  return readResponse(log)?.result;
 }
 
-export function verdictOf(log: JobLog): Verdict | undefined {
-  const verdict = answerOf(log)?.verdict as Partial<Verdict> | undefined;
+export function readVerdict(log: JobLog): Verdict | undefined {
+  const verdict = readResponse(log)?.verdict as Partial<Verdict> | undefined;
   if (typeof verdict !== "object" || verdict === null || !Array.isArray(verdict.criteria)) return undefined;
   return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
 }
 
 /** "4 of 5 met", required or not. */
-export function metCount(criteria: readonly CriterionVerdict[]): string {
+export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
   return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;
 }

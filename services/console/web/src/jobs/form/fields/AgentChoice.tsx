@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { useFormContext } from "react-hook-form";
 import { agentName, agentsQuery } from "@/api/agents";
-import type { JobValues, Who } from "@/jobs/form/model/job-values";
+import type { AssignmentMode, JobValues } from "@/jobs/form/model/job-values";
 import { Field, Select, TextArea } from "@/ui/controls/field";
 
-const WAYS: Record<Who, string> = {
+const MODE_WORDS: Record<AssignmentMode, string> = {
   agent: "This agent",
   capabilities: "Whoever can do it",
   later: "Nobody yet",
@@ -20,7 +20,7 @@ export function AgentChoice() {
     <fieldset className="space-y-2">
       <legend className="mb-1 font-medium">Who does it</legend>
       <div className="flex flex-wrap gap-x-4">
-        {Object.entries(WAYS).map(([value, words]) => (
+        {Object.entries(MODE_WORDS).map(([value, words]) => (
           <label key={value} className="flex min-h-8 items-center gap-2">
             <input type="radio" value={value} className="size-4 accent-accent" {...register("who")} />
             {words}

@@ -2,22 +2,22 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, it } from "vitest";
-import { criteriaOf, criteriaText, newCriterion } from "@/jobs/form/model/criteria";
+import { formatCriteria, newCriterion, parseCriteria } from "@/jobs/form/model/criteria";
 import { CriteriaEditor } from "./CriteriaEditor";
 
 it("criteria are lines, and optional ones say so", () => {
   const text = "It rhymes\noptional: it is short";
-  expect(criteriaOf(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
+  expect(parseCriteria(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
     ["It rhymes", false],
     ["it is short", true],
   ]);
-  expect(criteriaText(criteriaOf(`${text}\n\n`))).toBe(text);
-  expect(criteriaText(criteriaOf(""))).toBe("");
+  expect(formatCriteria(parseCriteria(`${text}\n\n`))).toBe(text);
+  expect(formatCriteria(parseCriteria(""))).toBe("");
 });
 
 function Criteria({ onText }: { onText: (text: string) => void }) {
   const [value, setValue] = useState(() => [newCriterion()]);
-  onText(criteriaText(value));
+  onText(formatCriteria(value));
   return <CriteriaEditor value={value} onChange={setValue} />;
 }
 

@@ -1,6 +1,6 @@
 import { ArrowDown, ArrowUp, Plus, X } from "lucide-react";
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useRef } from "react";
-import { type Criterion, changed, moved, newCriterion } from "@/jobs/form/model/criteria";
+import { type Criterion, changeCriterion, moveCriterion, newCriterion } from "@/jobs/form/model/criteria";
 import { Button } from "@/ui/controls/button";
 import { Checkbox, Input } from "@/ui/controls/field";
 import { announce } from "@/ui/feedback/announcer";
@@ -14,44 +14,44 @@ type CriteriaEditorProps = {
 /** The criteria, one a line: Enter begins another, Alt and the arrows move one, and so do its buttons. */
 export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) {
   const list = useRef<HTMLOListElement>(null);
-  const wanted = useRef<string | null>(null);
+  const focusNext = useRef<string | null>(null);
   useEffect(() => {
-    if (!wanted.current) return;
-    list.current?.querySelector<HTMLInputElement>(`[data-criterion="${wanted.current}"]`)?.focus();
-    wanted.current = null;
+    if (!focusNext.current) return;
+    list.current?.querySelector<HTMLInputElement>(`[data-criterion="${focusNext.current}"]`)?.focus();
+    focusNext.current = null;
   });
-  const put = (next: Criterion[], focused?: string) => {
-    wanted.current = focused ?? null;
+  const update = (next: Criterion[], focused?: string) => {
+    focusNext.current = focused ?? null;
     onChange(next);
   };
   const move = (at: number, by: number) => {
-    const next = moved(value, at, by);
+    const next = moveCriterion(value, at, by);
     const id = value[at]?.id;
-    put(next, id);
+    update(next, id);
     announce(`Criterion ${next.findIndex((each) => each.id === id) + 1} of ${next.length}`);
   };
   const add = (at: number) => {
     const one = newCriterion();
-    put(value.toSpliced(at, 0, one), one.id);
+    update(value.toSpliced(at, 0, one), one.id);
   };
   const remove = (at: number) => {
     const next = value.toSpliced(at, 1);
     const left = next.length > 0 ? next : [newCriterion()];
-    put(left, left[Math.max(0, at - 1)]?.id);
+    update(left, left[Math.max(0, at - 1)]?.id);
   };
   return (
     <fieldset aria-describedby={error ? "criteria-error" : "criteria-hint"}>
       <legend className="mb-1 font-medium">Acceptance criteria</legend>
       <ol ref={list} className="space-y-1">
         {value.map((criterion, at) => (
-          <Line
+          <CriterionLine
             key={criterion.id}
             criterion={criterion}
             place={at + 1}
             total={value.length}
             isWrong={error !== undefined}
-            onText={(text) => put(changed(value, at, text))}
-            onOptional={(isOptional) => put(value.with(at, { ...criterion, isOptional }))}
+            onText={(text) => update(changeCriterion(value, at, text))}
+            onOptional={(isOptional) => update(value.with(at, { ...criterion, isOptional }))}
             onMove={(by) => move(at, by)}
             onAdd={() => add(at + 1)}
             onRemove={() => remove(at)}
@@ -73,7 +73,7 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
   );
 }
 
-type LineProps = {
+type CriterionLineProps = {
   criterion: Criterion;
   place: number;
   total: number;
@@ -85,8 +85,18 @@ type LineProps = {
   onRemove: () => void;
 };
 
-function Line({ criterion, place, total, isWrong, onText, onOptional, onMove, onAdd, onRemove }: LineProps) {
-  const heard = (event: KeyboardEvent) => {
+function CriterionLine({
+  criterion,
+  place,
+  total,
+  isWrong,
+  onText,
+  onOptional,
+  onMove,
+  onAdd,
+  onRemove,
+}: CriterionLineProps) {
+  const onKeyDown = (event: KeyboardEvent) => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const isEmpty = event.key === "Backspace" && criterion.text === "" && total > 1;
     if (event.altKey && by) onMove(by);
@@ -95,7 +105,7 @@ function Line({ criterion, place, total, isWrong, onText, onOptional, onMove, on
     else return;
     event.preventDefault();
   };
-  const pasted = (event: ClipboardEvent<HTMLInputElement>) => {
+  const onPaste = (event: ClipboardEvent<HTMLInputElement>) => {
     const text = event.clipboardData.getData("text");
     if (!text.includes("\n")) return;
     event.preventDefault();
@@ -112,8 +122,8 @@ function Line({ criterion, place, total, isWrong, onText, onOptional, onMove, on
         className="w-auto min-w-48 grow max-sm:w-full"
         value={criterion.text}
         onChange={(event) => onText(event.target.value)}
-        onKeyDown={heard}
-        onPaste={pasted}
+        onKeyDown={onKeyDown}
+        onPaste={onPaste}
       />
       <label className="flex h-8 items-center gap-1.5 px-1 text-muted">
         <Checkbox

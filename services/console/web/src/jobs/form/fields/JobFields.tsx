@@ -1,5 +1,5 @@
 import { Controller, type RefCallBack, useFormContext } from "react-hook-form";
-import { type JobValues, payloadProblem } from "@/jobs/form/model/job-values";
+import { explainInvalidPayload, type JobValues } from "@/jobs/form/model/job-values";
 import { Field, Input, Select, TextArea } from "@/ui/controls/field";
 import { CriteriaEditor } from "./CriteriaEditor";
 import { LabelsEditor } from "./LabelsEditor";
@@ -9,7 +9,7 @@ const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
 const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
 
 /** Lets the form lead to what is to be mended within an editor of several parts. */
-const leadTo = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
+const focusOn = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
   ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
 
 /** What a job is, and what it is judged by. */
@@ -29,7 +29,7 @@ export function TextFields() {
         name="acceptance_criteria"
         rules={{ validate: (all) => all.some(isCriterion) || "It needs at least one criterion." }}
         render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
-          <div ref={leadTo(ref, "[data-criterion]")}>
+          <div ref={focusOn(ref, "[data-criterion]")}>
             <CriteriaEditor value={value} onChange={onChange} error={error?.message} />
           </div>
         )}
@@ -42,10 +42,10 @@ export function PayloadField() {
   return (
     <Controller<JobValues, "payload">
       name="payload"
-      rules={{ validate: payloadProblem }}
+      rules={{ validate: explainInvalidPayload }}
       render={({ field: { value, onChange, ref }, fieldState: { error } }) => (
-        <div ref={leadTo(ref, "[role=textbox]")}>
-          <PayloadEditor value={value} onChange={onChange} error={error?.message ?? payloadProblem(value)} />
+        <div ref={focusOn(ref, "[role=textbox]")}>
+          <PayloadEditor value={value} onChange={onChange} error={error?.message ?? explainInvalidPayload(value)} />
         </div>
       )}
     />

@@ -8,7 +8,7 @@ import { tags } from "@lezer/highlight";
 import { getNonce } from "get-nonce";
 import { useEffect, useRef } from "react";
 
-type JsonCodeProps = { label: string; value: string; onChange: (text: string) => void; describedBy?: string };
+type JsonEditorProps = { label: string; value: string; onChange: (text: string) => void; describedBy?: string };
 
 const COLOURS = HighlightStyle.define([
   { tag: tags.propertyName, color: "var(--text)", fontWeight: "500" },
@@ -17,7 +17,7 @@ const COLOURS = HighlightStyle.define([
   { tag: [tags.bool, tags.null], color: "var(--rejected-ink)" },
 ]);
 
-const LOOK = EditorView.theme({
+const THEME = EditorView.theme({
   "&": { height: "100%", fontSize: "12px", backgroundColor: "var(--surface)", color: "var(--text)" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "1px" },
   ".cm-scroller": { fontFamily: "var(--font-mono)", lineHeight: "18px" },
@@ -32,7 +32,7 @@ const LOOK = EditorView.theme({
 const parse = jsonParseLinter();
 
 /** An editor of JSON. Tab leaves it, as it does every field; nothing is checked in an empty one. */
-export default function JsonCode({ label, value, onChange, describedBy }: JsonCodeProps) {
+export default function JsonEditor({ label, value, onChange, describedBy }: JsonEditorProps) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const latest = useRef({ value, onChange });
@@ -66,7 +66,7 @@ export default function JsonCode({ label, value, onChange, describedBy }: JsonCo
           linter((shown) => (shown.state.doc.toString().trim() === "" ? [] : parse(shown))),
           keymap.of([...defaultKeymap, ...historyKeymap]),
           EditorView.lineWrapping,
-          LOOK,
+          THEME,
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
           }),

@@ -4,7 +4,7 @@ import { parseJson, stringifyJson } from "@/lib/exact-json";
 import { Button } from "@/ui/controls/button";
 import { Skeleton } from "@/ui/display/states";
 
-const JsonCode = lazy(() => import("./JsonEditor"));
+const JsonEditor = lazy(() => import("./JsonEditor"));
 
 type PayloadEditorProps = { value: string; onChange: (text: string) => void; error?: string };
 
@@ -27,7 +27,7 @@ export function PayloadEditor({ value, onChange, error }: PayloadEditorProps) {
       </div>
       <div className="h-48">
         <Suspense fallback={<Skeleton className="h-full" />}>
-          <JsonCode label="Payload" value={value} onChange={onChange} describedBy="payload-says" />
+          <JsonEditor label="Payload" value={value} onChange={onChange} describedBy="payload-says" />
         </Suspense>
       </div>
       <p id="payload-says" role="status" className={`mt-1 min-h-4 text-xs ${error ? "text-failed" : "text-muted"}`}>

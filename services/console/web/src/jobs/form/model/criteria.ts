@@ -1,15 +1,15 @@
 export type Criterion = { id: string; text: string; isOptional: boolean };
 
 const OPTIONAL = /^optional:\s*/i;
-let made = 0;
+let lastId = 0;
 
 export function newCriterion(line = ""): Criterion {
-  made += 1;
-  return { id: `criterion-${made}`, text: line.replace(OPTIONAL, ""), isOptional: OPTIONAL.test(line) };
+  lastId += 1;
+  return { id: `criterion-${lastId}`, text: line.replace(OPTIONAL, ""), isOptional: OPTIONAL.test(line) };
 }
 
 /** One criterion a line; never none, so that there is somewhere to type. */
-export function criteriaOf(text: string): Criterion[] {
+export function parseCriteria(text: string): Criterion[] {
   const lines = text
     .split("\n")
     .map((line) => line.trim())
@@ -18,14 +18,14 @@ export function criteriaOf(text: string): Criterion[] {
 }
 
 /** The inverse; empty lines are left out. */
-export function criteriaText(criteria: readonly Criterion[]): string {
+export function formatCriteria(criteria: readonly Criterion[]): string {
   return criteria
     .filter(({ text }) => text.trim() !== "")
     .map(({ text, isOptional }) => `${isOptional ? "optional: " : ""}${text.trim()}`)
     .join("\n");
 }
 
-export function moved(criteria: readonly Criterion[], from: number, by: number): Criterion[] {
+export function moveCriterion(criteria: readonly Criterion[], from: number, by: number): Criterion[] {
   const to = from + by;
   const one = criteria[from];
   if (!one || to < 0 || to >= criteria.length) return [...criteria];
@@ -33,7 +33,7 @@ export function moved(criteria: readonly Criterion[], from: number, by: number):
 }
 
 /** What was pasted or typed at one place: several lines become several criteria. */
-export function changed(criteria: readonly Criterion[], at: number, text: string): Criterion[] {
+export function changeCriterion(criteria: readonly Criterion[], at: number, text: string): Criterion[] {
   const one = criteria[at];
   if (!one) return [...criteria];
   const [first = "", ...more] = text.split(/\r?\n/);

@@ -1,9 +1,9 @@
 import type { Job, NewJob, Policy } from "@/api/types";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import { type Criterion, criteriaOf, criteriaText, newCriterion } from "./criteria";
-import { POLICY_FIELDS, type PolicyValues, policyOf, policyValues } from "./policy";
+import { type Criterion, formatCriteria, newCriterion, parseCriteria } from "./criteria";
+import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "./policy";
 
-export type Who = "agent" | "capabilities" | "later";
+export type AssignmentMode = "agent" | "capabilities" | "later";
 export type LabelRow = { id: string; name: string; value: string };
 
 /** What the form holds: texts as they are typed. */
@@ -12,7 +12,7 @@ export type JobValues = {
   description: string;
   acceptance_criteria: Criterion[];
   payload: string;
-  who: Who;
+  who: AssignmentMode;
   agent_id: string;
   capabilities: string;
   labels: LabelRow[];
@@ -22,7 +22,7 @@ export type JobValues = {
   policy: PolicyValues;
 };
 
-export const EMPTY: JobValues = {
+export const EMPTY_VALUES: JobValues = {
   title: "",
   description: "",
   acceptance_criteria: [newCriterion()],
@@ -34,15 +34,15 @@ export const EMPTY: JobValues = {
   tenant: "default",
   priority: "5",
   not_before: "",
-  policy: policyValues({}),
+  policy: toPolicyValues({}),
 };
 
 /** A job as the form shows it, so that another can be made of it. */
-export function valuesOf(job: Job): JobValues {
+export function toJobValues(job: Job): JobValues {
   return {
     title: job.title,
     description: job.description,
-    acceptance_criteria: criteriaOf(job.acceptance_criteria),
+    acceptance_criteria: parseCriteria(job.acceptance_criteria),
     payload: job.payload == null ? "" : stringifyJson(job.payload, 2),
     who: job.capabilities?.length ? "capabilities" : job.agent_id ? "agent" : "later",
     agent_id: job.agent_id ?? "",
@@ -51,36 +51,37 @@ export function valuesOf(job: Job): JobValues {
     tenant: job.tenant,
     priority: String(job.priority),
     not_before: "",
-    policy: policyValues(job.policy ?? {}),
+    policy: toPolicyValues(job.policy ?? {}),
   };
 }
 
-const lines = (text: string) => [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");
+const splitLines = (text: string) =>
+  [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");
 
-export function labelsOf({ labels }: JobValues): Record<string, string> {
+export function toLabels({ labels }: JobValues): Record<string, string> {
   const named = labels.filter(({ name }) => name.trim() !== "");
   return Object.fromEntries(named.map(({ name, value }) => [name.trim(), value]));
 }
 
 /** The request that the form stands for. `base` is the policy that it began with: what it does not show is kept. */
-export function newJobOf(values: JobValues, base: Policy = {}): NewJob {
+export function toNewJob(values: JobValues, base: Policy = {}): NewJob {
   return {
     title: values.title,
     description: values.description,
-    acceptance_criteria: criteriaText(values.acceptance_criteria),
+    acceptance_criteria: formatCriteria(values.acceptance_criteria),
     payload: values.payload.trim() === "" ? null : parseJson(values.payload),
     agent_id: values.who === "agent" ? values.agent_id || null : null,
-    ...(values.who === "capabilities" && { capabilities: lines(values.capabilities) }),
-    labels: labelsOf(values),
+    ...(values.who === "capabilities" && { capabilities: splitLines(values.capabilities) }),
+    labels: toLabels(values),
     tenant: values.tenant,
     priority: Number(values.priority),
     ...(values.not_before !== "" && { not_before: new Date(values.not_before).toISOString() }),
-    policy: policyOf(values.policy, base),
+    policy: toPolicy(values.policy, base),
   };
 }
 
 /** Why a text is no payload; nothing when it is one. */
-export function payloadProblem(text: string): string | undefined {
+export function explainInvalidPayload(text: string): string | undefined {
   if (text.trim() === "") return undefined;
   try {
     parseJson(text);

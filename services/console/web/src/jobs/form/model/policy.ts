@@ -49,7 +49,7 @@ export const POLICY_FIELDS = [
 type Key = (typeof POLICY_FIELDS)[number]["key"];
 export type PolicyValues = Record<Key, string>;
 
-export function policyValues(policy: Policy): PolicyValues {
+export function toPolicyValues(policy: Policy): PolicyValues {
   const text = ({ key }: Field) => {
     const value = policy[key];
     return value == null ? "" : Array.isArray(value) ? value.join(" ") : String(value);
@@ -58,17 +58,17 @@ export function policyValues(policy: Policy): PolicyValues {
 }
 
 /** What was filled in, over what the form does not show. */
-export function policyOf(values: PolicyValues, base: Policy = {}): Policy {
+export function toPolicy(values: PolicyValues, base: Policy = {}): Policy {
   const policy: Record<string, unknown> = { ...base };
   for (const { key, kind } of POLICY_FIELDS as readonly Field[]) {
     const text = values[key as Key].trim();
     if (text === "") delete policy[key];
-    else policy[key] = read(kind, text);
+    else policy[key] = parseValue(kind, text);
   }
   return policy;
 }
 
-function read(kind: Kind, text: string): unknown {
+function parseValue(kind: Kind, text: string): unknown {
   switch (kind) {
     case "whole":
     case "number":

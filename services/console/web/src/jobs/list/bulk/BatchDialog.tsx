@@ -3,16 +3,16 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { ProblemState } from "@/api/ProblemState";
 import type { Job } from "@/api/types";
-import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
-import { LOOKS } from "@/jobs/model/status";
+import { STATUS_LOOKS } from "@/jobs/model/status";
 import { pluralize } from "@/lib/format";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
-import { allInWords, EXECUTABLE, filterOf, useCreateBatch } from "./create-batch";
-import { allowed } from "./use-bulk-action";
+import { describeMatching, EXECUTABLE, toBatchFilter, useCreateBatch } from "./create-batch";
+import { listAllowed } from "./use-bulk-action";
 
-const EXECUTABLE_WORDS = EXECUTABLE.map((status) => LOOKS[status].word.toLowerCase()).join(" or ");
+const EXECUTABLE_WORDS = EXECUTABLE.map((status) => STATUS_LOOKS[status].word.toLowerCase()).join(" or ");
 
 type BatchDialogProps = {
   search: JobsSearch;
@@ -27,10 +27,10 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const zone = toIntlZone(useZone()[0]);
   const create = useCreateBatch();
   const navigate = useNavigate();
-  const which = selected ? pluralize(selected.length, "job") : allInWords(counts, search);
-  const others = selected ? selected.length - allowed("execute", selected).length : 0;
+  const which = selected ? pluralize(selected.length, "job") : describeMatching(counts, search);
+  const others = selected ? selected.length - listAllowed("execute", selected).length : 0;
   const [body] = useState(() =>
-    selected ? { job_ids: selected.map(({ id }) => id) } : { filter: filterOf(search, Date.now()) },
+    selected ? { job_ids: selected.map(({ id }) => id) } : { filter: toBatchFilter(search, Date.now()) },
   );
   const confirm = () => {
     create.mutate(body, {
@@ -52,7 +52,7 @@ export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
     >
       <p>
         {selected ? "Selected among: " : "All that match: "}
-        <b className="font-medium">{inWords(search, zone)}</b>
+        <b className="font-medium">{describeSearch(search, zone)}</b>
         {selected || search.status ? "." : `; of these, those that are ${EXECUTABLE_WORDS}.`}
       </p>
       <p className="text-muted">

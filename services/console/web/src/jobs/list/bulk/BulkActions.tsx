@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "@/api/types";
-import { inWords, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { countsQuery } from "@/jobs/list/state/queries";
-import { VERBS } from "@/jobs/model/status";
+import { ACTION_VERBS } from "@/jobs/model/status";
 import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { BatchDialog } from "./BatchDialog";
 import { BulkProgress } from "./BulkProgress";
-import { allInWords } from "./create-batch";
-import { allowed, type BulkAction, refusalOfAll, useBulk } from "./use-bulk-action";
+import { describeMatching } from "./create-batch";
+import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
 
 const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
@@ -30,12 +30,12 @@ type BulkActionsProps = {
 export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
   const [asked, ask] = useState<BulkAction | null>(null);
   const [batch, askBatch] = useState<"selected" | "all" | null>(null);
-  const { progress, run, abort, dismiss } = useBulk((done) => onDone(done.map(({ id }) => id)));
+  const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = toIntlZone(useZone()[0]);
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
-  const affected = asked ? allowed(asked, selected) : [];
+  const affected = asked ? listAllowed(asked, selected) : [];
   const others = selected.length - affected.length;
   return (
     <section aria-label="Bulk actions" className="flex flex-wrap items-center gap-2 border-t bg-sunken px-4 py-2">
@@ -44,12 +44,12 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         {pluralize(selected.length, isAll ? "loaded job" : "job")} selected
       </span>
       {BULK.map((action) => (
-        <Button key={action} reason={refusalOfAll(action, selected)} onClick={() => ask(action)}>
-          {VERBS[action]}
+        <Button key={action} reason={explainRefusalOfAll(action, selected)} onClick={() => ask(action)}>
+          {ACTION_VERBS[action]}
         </Button>
       ))}
       <Button onClick={() => askBatch("selected")}>Execute as a batch</Button>
-      {isAll && <Button onClick={() => askBatch("all")}>Execute {allInWords(counts, search)} that match</Button>}
+      {isAll && <Button onClick={() => askBatch("all")}>Execute {describeMatching(counts, search)} that match</Button>}
       <Button kind="quiet" onClick={onClear}>
         Clear selection
       </Button>
@@ -67,8 +67,8 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         <AlertDialog
           open
           onOpenChange={(open) => !open && ask(null)}
-          title={`${VERBS[asked]} ${pluralize(affected.length, "job")}?`}
-          verb={VERBS[asked]}
+          title={`${ACTION_VERBS[asked]} ${pluralize(affected.length, "job")}?`}
+          verb={ACTION_VERBS[asked]}
           kind={asked === "cancel" ? "danger" : "primary"}
           onConfirm={() => {
             void run(asked, affected);
@@ -76,7 +76,7 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
           }}
         >
           <p>
-            Selected among: {inWords(search, zone)}. {VERBS[asked]} is asked for each of{" "}
+            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[asked]} is asked for each of{" "}
             {pluralize(affected.length, "job")}, one by one.
           </p>
           {others > 0 && (

@@ -1,11 +1,11 @@
 import { Link, useBlocker } from "@tanstack/react-router";
-import { VERBS } from "@/jobs/model/status";
+import { ACTION_VERBS } from "@/jobs/model/status";
 import { pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import type { BulkProgress as Progress } from "./use-bulk-action";
 
-const AT_ONCE = 3;
+const FAILURES_SHOWN = 3;
 
 type BulkProgressProps = { progress: Progress; onAbort: () => void; onDismiss: () => void };
 
@@ -22,9 +22,14 @@ export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps
   return (
     <section aria-label="Bulk actions" className="max-h-[40dvh] space-y-1 overflow-auto border-t bg-sunken px-4 py-2">
       <div className="flex flex-wrap items-center gap-3">
-        <progress max={total} value={done} aria-label={`${VERBS[action]}: progress`} className="w-40 accent-accent" />
+        <progress
+          max={total}
+          value={done}
+          aria-label={`${ACTION_VERBS[action]}: progress`}
+          className="w-40 accent-accent"
+        />
         <span role="status">
-          {VERBS[action]}: {done} of {total} asked{failures.length > 0 && `, ${failures.length} refused`}
+          {ACTION_VERBS[action]}: {done} of {total} asked{failures.length > 0 && `, ${failures.length} refused`}
           {state === "aborted" && ", stopped"}
         </span>
         {isRunning ? (
@@ -35,11 +40,11 @@ export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps
           </Button>
         )}
       </div>
-      <Failures failures={failures.slice(0, AT_ONCE)} />
-      {failures.length > AT_ONCE && (
+      <Failures failures={failures.slice(0, FAILURES_SHOWN)} />
+      {failures.length > FAILURES_SHOWN && (
         <details>
-          <summary className="min-h-6">{failures.length - AT_ONCE} more were refused</summary>
-          <Failures failures={failures.slice(AT_ONCE)} />
+          <summary className="min-h-6">{failures.length - FAILURES_SHOWN} more were refused</summary>
+          <Failures failures={failures.slice(FAILURES_SHOWN)} />
         </details>
       )}
       <AlertDialog
@@ -51,7 +56,7 @@ export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps
         onConfirm={() => blocker.proceed?.()}
       >
         <p>
-          {VERBS[action]}: {done} of {pluralize(total, "job")} were asked for. The others will not be.
+          {ACTION_VERBS[action]}: {done} of {pluralize(total, "job")} were asked for. The others will not be.
         </p>
       </AlertDialog>
     </section>

@@ -2,17 +2,17 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
-import { type JobsSearch, labelOf, since } from "@/jobs/list/filters/jobs-search";
+import { findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
 import { formatCount, pluralize } from "@/lib/format";
 
 /** Which jobs a batch is made of: those named, or all that match when it begins. */
-export type Which = { job_ids: string[] } | { filter: JobFilter };
+export type BatchJobs = { job_ids: string[] } | { filter: JobFilter };
 
 export function useCreateBatch() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["batches", "create"],
-    mutationFn: (body: Which): Promise<Batch> =>
+    mutationFn: (body: BatchJobs): Promise<Batch> =>
       withIdempotencyKey(`batch/${JSON.stringify(body)}`, (idempotencyKey) =>
         api.post("/api/batches", { body, idempotencyKey }),
       ),
@@ -24,22 +24,22 @@ export function useCreateBatch() {
 export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
 
 /** The filter as a batch takes it: a period becomes the time when it began. */
-export function filterOf(search: JobsSearch, now: number): JobFilter {
-  const labels = search.label?.map(labelOf);
+export function toBatchFilter(search: JobsSearch, now: number): JobFilter {
+  const labels = search.label?.map(parseLabel);
   return {
     statuses: search.status ?? EXECUTABLE,
     ...(search.agent && { agent_id: search.agent }),
     ...(search.tenant && { tenant: search.tenant }),
     ...(search.batch && { batch_id: search.batch }),
     ...(labels && { labels: Object.fromEntries(labels) }),
-    ...((search.period || search.from) && { created_after: since(search, now) }),
+    ...((search.period || search.from) && { created_after: findCreatedAfter(search, now) }),
     ...(search.to && { created_before: new Date(search.to).toISOString() }),
     ...(search.text && { text: search.text }),
   };
 }
 
 /** How many jobs match, in words, as far as it is known. */
-export function allInWords(counts: JobCounts | undefined, search: JobsSearch): string {
+export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
   if (!counts) return "all jobs";
   const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);
   const sum = numbers.reduce((total, number) => total + number, 0);

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { type ApiError, toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { type Action, refusal } from "@/jobs/model/status";
+import { type Action, explainRefusal } from "@/jobs/model/status";
 import { applyJob } from "@/live/apply-changes";
 
 export type BulkAction = Exclude<Action, "assign">;
@@ -24,17 +24,17 @@ const PATHS = {
 } as const;
 
 /** Why an action can be done with none of them; null when it can with some. */
-export function refusalOfAll(action: BulkAction, jobs: readonly Job[]): string | null {
-  const reasons = new Set(jobs.map((job) => refusal(action, job)));
+export function explainRefusalOfAll(action: BulkAction, jobs: readonly Job[]): string | null {
+  const reasons = new Set(jobs.map((job) => explainRefusal(action, job)));
   if (reasons.has(null)) return null;
   return reasons.size === 1 ? ([...reasons][0] ?? null) : "It cannot be done with any of the jobs as they stand.";
 }
 
-export const allowed = (action: BulkAction, jobs: readonly Job[]) =>
-  jobs.filter((job) => refusal(action, job) === null);
+export const listAllowed = (action: BulkAction, jobs: readonly Job[]) =>
+  jobs.filter((job) => explainRefusal(action, job) === null);
 
 /** One action on many jobs, a few at once; it can be stopped between two, and tells which were refused or not asked. */
-export function useBulk(onEnd: (done: readonly Job[]) => void) {
+export function useBulkAction(onEnd: (done: readonly Job[]) => void) {
   const client = useQueryClient();
   const [progress, setProgress] = useState<BulkProgress | null>(null);
   const isAborted = useRef(false);

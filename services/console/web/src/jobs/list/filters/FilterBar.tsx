@@ -7,7 +7,7 @@ import { Select } from "@/ui/controls/field";
 import { FilterChips } from "./FilterChips";
 import { isFiltered, type JobsSearch, TEXT_MAX } from "./jobs-search";
 import { LabelFilter } from "./LabelFilter";
-import { Typed } from "./TextFilter";
+import { TextFilter } from "./TextFilter";
 import { TimeFilter } from "./TimeFilter";
 
 type FilterBarProps = {
@@ -30,7 +30,7 @@ export function FilterBar(props: FilterBarProps) {
   return (
     <search className="flex min-w-0 grow basis-0 flex-wrap items-start gap-2 max-sm:basis-full">
       <Fragment key={clears}>
-        <Typed
+        <TextFilter
           name="Search jobs"
           placeholder="Search  /"
           maxLength={TEXT_MAX}
@@ -43,7 +43,7 @@ export function FilterBar(props: FilterBarProps) {
             <SlidersHorizontal aria-hidden size={14} /> Filters
           </Button>
         )}
-        {(isOpen || !isNarrow) && <Others search={search} onChange={onChange} />}
+        {(isOpen || !isNarrow) && <OtherFilters search={search} onChange={onChange} />}
       </Fragment>
       <Button
         kind="quiet"
@@ -64,7 +64,7 @@ export function FilterBar(props: FilterBarProps) {
 }
 
 /** All filters but the search. */
-function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
+function OtherFilters({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
   const labels = search.label ?? [];
   const agents = useQuery(agentsQuery);
   const known = agents.data?.map((agent) => agent.id) ?? [];
@@ -85,12 +85,12 @@ function Others({ search, onChange }: Pick<FilterBarProps, "search" | "onChange"
         ))}
       </Select>
       <TimeFilter search={search} onChange={onChange} />
-      <Typed
+      <TextFilter
         name="Tenant"
         value={search.tenant ?? ""}
         onType={(tenant) => onChange({ tenant: tenant.trim() || undefined }, true)}
       />
-      <Typed
+      <TextFilter
         name="Batch"
         value={search.batch ?? ""}
         check={(batch) => (batch.trim() === "" || UUID.test(batch.trim()) ? null : "A batch is named by a UUID.")}

@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
 import { toIntlZone, useZone } from "@/ui/display/time";
-import { type JobsSearch, timeInWords } from "./jobs-search";
+import { describeTime, type JobsSearch } from "./jobs-search";
 
 type FilterChipsProps = {
   search: JobsSearch;
@@ -18,7 +18,7 @@ export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
     return [`label ${each}`, { label: rest.length > 0 ? rest : undefined }];
   });
   if (from || to || isAll)
-    chips.push([timeInWords(search, zone), { period: undefined, from: undefined, to: undefined }]);
+    chips.push([describeTime(search, zone), { period: undefined, from: undefined, to: undefined }]);
   for (const name of isAll ? (["agent", "tenant", "batch"] as const) : []) {
     chips.push([search[name] && `${name} ${search[name]}`, { [name]: undefined }]);
   }

@@ -1,5 +1,5 @@
 import type { JobCounts, JobStatus } from "@/api/types";
-import { JOB_STATUSES, LOOKS } from "@/jobs/model/status";
+import { JOB_STATUSES, STATUS_LOOKS } from "@/jobs/model/status";
 import { cn } from "@/lib/cn";
 import { formatCount } from "@/lib/format";
 
@@ -15,7 +15,7 @@ export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
   return (
     <div role="group" aria-label="Filter by status" className="flex items-center gap-1 overflow-x-auto py-1">
       {JOB_STATUSES.map((status) => {
-        const { word, icon: Icon, ink } = LOOKS[status];
+        const { word, icon: Icon, ink } = STATUS_LOOKS[status];
         const isChosen = chosen.includes(status);
         return (
           <button
@@ -29,7 +29,7 @@ export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
             )}
           >
             <Icon aria-hidden size={14} className={ink} />
-            <span className="min-w-[1ch] font-medium">{counts && atLeast(counts, status)}</span>
+            <span className="min-w-[1ch] font-medium">{counts && formatCappedCount(counts, status)}</span>
             <span className="text-muted">{word.toLowerCase()}</span>
           </button>
         );
@@ -43,7 +43,7 @@ export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
   );
 }
 
-function atLeast({ counts, capped_at: cap }: JobCounts, status: JobStatus): string {
+function formatCappedCount({ counts, capped_at: cap }: JobCounts, status: JobStatus): string {
   const number = counts[status] ?? 0;
   return number >= cap ? `${formatCount(cap)}+` : formatCount(number);
 }

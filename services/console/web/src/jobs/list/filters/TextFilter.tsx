@@ -4,7 +4,7 @@ import { cn } from "@/lib/cn";
 import { useDraft } from "@/lib/use-draft";
 import { Input } from "@/ui/controls/field";
 
-type TypedProps = {
+type TextFilterProps = {
   name: string;
   placeholder?: string;
   value: string;
@@ -18,7 +18,7 @@ type TypedProps = {
 };
 
 /** A filter that is typed; why a text cannot be one stands below it. */
-export function Typed(props: TypedProps) {
+export function TextFilter(props: TextFilterProps) {
   const { name, placeholder = name, value, type = "search", maxLength, className, onType, check, inputRef } = props;
   const draft = useDraft({ value, onCommit: onType, check });
   const id = useId();

@@ -3,7 +3,7 @@ import { fromWallTime, toWallTime } from "@/lib/wall-time";
 import { Select } from "@/ui/controls/field";
 import { toIntlZone, useZone } from "@/ui/display/time";
 import { type JobsSearch, PERIODS, type Period } from "./jobs-search";
-import { Typed } from "./TextFilter";
+import { TextFilter } from "./TextFilter";
 
 type TimeFilterProps = { search: JobsSearch; onChange: (change: Partial<JobsSearch>, replace?: boolean) => void };
 
@@ -50,7 +50,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
       </Select>
       {isExact && (
         <>
-          <Typed
+          <TextFilter
             name={`Created from (${words})`}
             type="datetime-local"
             className="w-48"
@@ -58,7 +58,7 @@ export function TimeFilter({ search, onChange }: TimeFilterProps) {
             check={check(to, (moment, end) => moment < end)}
             onType={(text) => set({ from: fromWallTime(text, zone) })}
           />
-          <Typed
+          <TextFilter
             name={`Created before (${words})`}
             type="datetime-local"
             className="w-48"

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { aJob } from "@/testing/factories";
-import { inWords, type JobsSearch, matches, mismatch, parseJobsSearch, toQuery } from "./jobs-search";
+import { describeSearch, explainMismatch, type JobsSearch, matches, parseJobsSearch, toJobsQuery } from "./jobs-search";
 
 const HOUR_MS = 3_600_000;
 const BATCH = "0199d5a8-0000-7000-8000-00000000000a";
@@ -56,16 +56,16 @@ it("a job that belongs to no batch or agent is in none that is asked for", () =>
 it("exact times stand in the address, and are what is asked for; a period gives way to them", () => {
   const search = parseJobsSearch({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25", period: "1h" });
   expect(search).toEqual({ from: "2026-11-24T23:00:00+01:00", to: "2026-11-25" });
-  expect(toQuery(search, CREATED)).toEqual({
+  expect(toJobsQuery(search, CREATED)).toEqual({
     created_after: "2026-11-24T22:00:00.000Z",
     created_before: "2026-11-25T00:00:00.000Z",
   });
-  expect(inWords(search, "UTC")).toBe("created from 24 Nov 2026, 22:00 UTC until 25 Nov 2026, 00:00 UTC");
+  expect(describeSearch(search, "UTC")).toBe("created from 24 Nov 2026, 22:00 UTC until 25 Nov 2026, 00:00 UTC");
   expect(parseJobsSearch({ from: "yesterday", period: "1h" })).toEqual({ period: "1h" });
 });
 
 it("says which filter a job does not pass", () => {
-  expect(mismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
-  expect(mismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
-  expect(mismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
+  expect(explainMismatch(JOB, { agent: "writer" }, CREATED)).toBe("its agent is another");
+  expect(explainMismatch(JOB, { label: ["team:b"] }, CREATED)).toBe("its labels are others");
+  expect(explainMismatch(JOB, { agent: "scribe" }, CREATED)).toBeNull();
 });

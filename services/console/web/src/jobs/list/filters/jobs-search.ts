@@ -28,118 +28,118 @@ export type JobsSearch = {
   ascending?: true;
 };
 
-type Raw = Record<string, string | string[] | undefined>;
+type RawSearch = Record<string, string | string[] | undefined>;
 
 /** An address that somebody typed: what makes no sense is undefined, since what is absent would stay as it was typed. */
-export function parseJobsSearch(raw: Raw): JobsSearch {
-  const statuses = many(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
-  const labels = many(raw.label).filter((label) => label.indexOf(":") > 0);
-  const [from, to] = [moment(raw.from), moment(raw.to)];
-  const period = from || to ? undefined : one(raw.period);
-  const sort = one(raw.sort);
+export function parseJobsSearch(raw: RawSearch): JobsSearch {
+  const statuses = toList(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
+  const labels = toList(raw.label).filter((label) => label.indexOf(":") > 0);
+  const [from, to] = [toTime(raw.from), toTime(raw.to)];
+  const period = from || to ? undefined : toText(raw.period);
+  const sort = toText(raw.sort);
   return {
     status: statuses.length > 0 ? statuses : undefined,
-    agent: one(raw.agent),
-    tenant: one(raw.tenant),
-    batch: one(raw.batch),
+    agent: toText(raw.agent),
+    tenant: toText(raw.tenant),
+    batch: toText(raw.batch),
     label: labels.length > 0 ? labels : undefined,
     period: period && period in PERIODS ? (period as Period) : undefined,
     from,
     to,
-    text: one(raw.text),
+    text: toText(raw.text),
     sort: SORTS.includes(sort as Sort) ? (sort as Sort) : undefined,
-    ascending: String(one(raw.ascending)) === "true" ? true : undefined,
+    ascending: String(toText(raw.ascending)) === "true" ? true : undefined,
   };
 }
 
-const many = (value: string | string[] | undefined) => (value === undefined ? [] : [value].flat());
-const one = (value: string | string[] | undefined) => many(value)[0] || undefined;
-const moment = (value: string | string[] | undefined) => {
-  const text = one(value);
+const toList = (value: string | string[] | undefined) => (value === undefined ? [] : [value].flat());
+const toText = (value: string | string[] | undefined) => toList(value)[0] || undefined;
+const toTime = (value: string | string[] | undefined) => {
+  const text = toText(value);
   return text && !Number.isNaN(Date.parse(text)) ? text : undefined;
 };
 
-function clean<T extends object>(object: T): T {
+function withoutUndefined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** The address as the API takes it, where `now` is what a period reaches back from. */
-export function toQuery(search: JobsSearch, now: number): JobsQuery {
+export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
   const { sort = "created", ascending } = search;
   const isFirst = sort === "created" && !ascending;
-  return clean({
+  return withoutUndefined({
     status: search.status,
     agent_id: search.agent,
     tenant: search.tenant,
     batch_id: search.batch,
     label: search.label,
     q: search.text,
-    created_after: since(search, now),
+    created_after: findCreatedAfter(search, now),
     created_before: search.to && new Date(search.to).toISOString(),
     sort: isFirst ? undefined : (`${ascending ? "" : "-"}${sort}_at` as const),
   });
 }
 
-export function since({ period, from }: JobsSearch, now: number): string | undefined {
+export function findCreatedAfter({ period, from }: JobsSearch, now: number): string | undefined {
   if (from) return new Date(from).toISOString();
   return period && new Date(now - PERIODS[period]).toISOString();
 }
 
 /** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
 export function matches(job: Job, search: JobsSearch, now: number): boolean {
-  return mismatch(job, search, now) === null;
+  return explainMismatch(job, search, now) === null;
 }
 
 /** Which filter a job does not pass, in words; null where it passes all. */
-export function mismatch(job: Job, search: JobsSearch, now: number): string | null {
+export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, agent, tenant, batch, label = [], text = "" } = search;
   if (status && !status.includes(job.status)) return "its status is another";
   if (agent && job.agent_id !== agent) return "its agent is another";
   if (tenant && job.tenant !== tenant) return "its tenant is another";
   if (batch && job.batch_id !== batch.toLowerCase()) return "its batch is another";
   const created = Date.parse(job.created_at);
-  if (created < Date.parse(since(search, now) ?? job.created_at)) return "it was created earlier";
+  if (created < Date.parse(findCreatedAfter(search, now) ?? job.created_at)) return "it was created earlier";
   if (search.to && created >= Date.parse(search.to)) return "it was created later";
   const sought = text.toLowerCase();
   if (![job.title, job.id].some((each) => each.toLowerCase().includes(sought))) return "its title is another";
   const isLabelled = label.every((each) => {
-    const [name, value] = labelOf(each);
+    const [name, value] = parseLabel(each);
     return job.labels?.[name] === value;
   });
   return isLabelled ? null : "its labels are others";
 }
 
 /** "name:value"; a value may hold colons. */
-export function labelOf(text: string): [name: string, value: string] {
+export function parseLabel(text: string): [name: string, value: string] {
   const [name = "", ...value] = text.split(":");
   return [name, value.join(":")];
 }
 
 /** Which jobs, in whatever order. */
-export function unsorted(search: JobsSearch): JobsSearch {
+export function withoutSort(search: JobsSearch): JobsSearch {
   const { sort: _, ascending: __, ...filters } = search;
   return filters;
 }
 
 export function isFiltered(search: JobsSearch): boolean {
-  return Object.values(unsorted(search)).some((value) => value !== undefined);
+  return Object.values(withoutSort(search)).some((value) => value !== undefined);
 }
 
 /** The filters in words, with times in a zone: what a bulk action restates before it is done. */
-export function inWords(search: JobsSearch, zone: string | undefined): string {
+export function describeSearch(search: JobsSearch, zone: string | undefined): string {
   const words = [
     search.status && `status ${search.status.join(" or ")}`,
     search.agent && `agent ${search.agent}`,
     search.tenant && `tenant ${search.tenant}`,
     search.batch && `batch ${search.batch}`,
     ...(search.label ?? []).map((label) => `label ${label}`),
-    timeInWords(search, zone),
+    describeTime(search, zone),
     search.text && `text “${search.text}”`,
   ].filter(Boolean);
   return words.length > 0 ? words.join(", ") : "all jobs";
 }
 
-export function timeInWords({ period, from, to }: JobsSearch, zone: string | undefined): string | undefined {
+export function describeTime({ period, from, to }: JobsSearch, zone: string | undefined): string | undefined {
   if (period) return `created within ${period}`;
   const words = [from && `from ${formatMinuteTime(from, zone)}`, to && `until ${formatMinuteTime(to, zone)}`].filter(
     Boolean,

@@ -2,7 +2,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import { jobKeys } from "@/api/query-keys";
 import type { JobCounts, JobsPage } from "@/api/types";
-import { type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters/jobs-search";
+import { type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/filters/jobs-search";
 
 export const PAGE_SIZE = 100;
 /** Whoever reads a job for long finds the list as it was. */
@@ -12,7 +12,7 @@ export function jobsQuery(search: JobsSearch) {
   return infiniteQueryOptions({
     queryKey: jobKeys.list(search),
     queryFn: ({ pageParam, signal }): Promise<JobsPage> => {
-      const query = { ...toQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
+      const query = { ...toJobsQuery(search, Date.now()), fields: "summary", limit: PAGE_SIZE, cursor: pageParam };
       return api.get("/api/jobs", { query, signal });
     },
     gcTime: KEPT_MS,
@@ -23,11 +23,11 @@ export function jobsQuery(search: JobsSearch) {
 
 /** How many jobs match, by status and whatever status is chosen; it comes after the rows, and nothing waits for it. */
 export function countsQuery(search: JobsSearch) {
-  const { status: _, ...filters } = unsorted(search);
+  const { status: _, ...filters } = withoutSort(search);
   return queryOptions({
     queryKey: [...jobKeys.counts, filters],
     retry: false,
     queryFn: ({ signal }): Promise<JobCounts> =>
-      api.get("/api/job-counts", { query: toQuery(filters, Date.now()), signal }),
+      api.get("/api/job-counts", { query: toJobsQuery(filters, Date.now()), signal }),
   });
 }

@@ -12,17 +12,17 @@ export function useJobs(search: JobsSearch) {
   const query = useInfiniteQuery(jobsQuery(search));
   const { data, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query;
   const jobs = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
-  const searched = searchedOf(data?.pages);
+  const searched = countSearched(data?.pages);
   useEffect(() => rememberOrder(jobs.map((job) => job.id)), [jobs]);
-  const isToGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && searched === undefined;
+  const canReadOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && searched === undefined;
   const more = useCallback(() => {
-    if (isToGoOn) void fetchNextPage();
-  }, [isToGoOn, fetchNextPage]);
+    if (canReadOn) void fetchNextPage();
+  }, [canReadOn, fetchNextPage]);
   return { query, jobs, searched, more };
 }
 
 /** How many jobs were searched for a text so far, where the search waits to be told to go on; a full page goes on. */
-function searchedOf(pages: readonly JobsPage[] | undefined): number | undefined {
+function countSearched(pages: readonly JobsPage[] | undefined): number | undefined {
   const last = pages?.at(-1);
   if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;
   return pages?.reduce((sum, page) => sum + (page.searched ?? 0), 0);

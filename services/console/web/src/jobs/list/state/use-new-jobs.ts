@@ -2,29 +2,29 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { api } from "@/api/client";
 import type { Job, JobsPage } from "@/api/types";
-import { isFiltered, type JobsSearch, toQuery, unsorted } from "@/jobs/list/filters/jobs-search";
+import { isFiltered, type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/filters/jobs-search";
 import { createThrottle } from "@/live/throttle";
 import { useUnseen } from "@/live/use-live";
 
-const EVERY_MS = 2_000;
+const ASK_EVERY_MS = 2_000;
 const COUNTED_MAX = 100;
 
 /**
  * How many jobs were created since the list was read that would stand at its top. An event does not tell a job's title
  * or labels: where there is a filter, the console is asked which of the newest match.
  */
-export function useNew(search: JobsSearch, jobs: readonly Job[]): number {
+export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number {
   const unseen = useUnseen();
   const [seenOf, setSeenOf] = useState(0);
-  const later = useMemo(createThrottle, []);
-  useEffect(() => later("new", EVERY_MS, () => setSeenOf(unseen.size)), [unseen, later]);
+  const throttle = useMemo(createThrottle, []);
+  useEffect(() => throttle("new", ASK_EVERY_MS, () => setSeenOf(unseen.size)), [unseen, throttle]);
   const found = useQuery({
     queryKey: ["new-jobs", search, seenOf],
     enabled: isFiltered(search) && !search.ascending && seenOf > 0 && unseen.size > 0,
     placeholderData: (before: JobsPage | undefined, query): JobsPage | undefined =>
       query?.queryKey[1] === search ? before : undefined,
     queryFn: ({ signal }): Promise<JobsPage> => {
-      const query = { ...toQuery(unsorted(search), Date.now()), fields: "summary" as const, limit: COUNTED_MAX };
+      const query = { ...toJobsQuery(withoutSort(search), Date.now()), fields: "summary" as const, limit: COUNTED_MAX };
       return api.get("/api/jobs", { query, signal });
     },
   }).data;

@@ -1,7 +1,7 @@
 import { use } from "react";
 import type { Job } from "@/api/types";
 import { Time } from "@/ui/display/time";
-import { JobLink, Mismatch, MismatchText, Status, submissionText } from "./columns";
+import { formatSubmission, JobLink, Mismatch, MismatchText, Status } from "./columns";
 
 /** A job where there is no room for columns. */
 export function JobCard({ job }: { job: Job }) {
@@ -14,7 +14,7 @@ export function JobCard({ job }: { job: Job }) {
         <span className="min-w-0 truncate">
           {mismatch === null ? (
             <>
-              <bdi>{job.agent_id ?? "no agent"}</bdi> · sub {submissionText(job)}
+              <bdi>{job.agent_id ?? "no agent"}</bdi> · sub {formatSubmission(job)}
             </>
           ) : (
             <MismatchText />

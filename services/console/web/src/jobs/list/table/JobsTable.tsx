@@ -2,9 +2,9 @@ import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
 import type { Job } from "@/api/types";
-import { type JobsSearch, mismatch, type Sort } from "@/jobs/list/filters/jobs-search";
+import { explainMismatch, type JobsSearch, type Sort } from "@/jobs/list/filters/jobs-search";
 import { useNow } from "@/lib/clock";
-import { type ColumnId, columns, features, ON_A_PHONE, widthOf } from "./columns";
+import { CARD_COLUMNS, type ColumnId, columns, features, sumMinWidths } from "./columns";
 import { JobRow } from "./JobRow";
 import { TableHead } from "./TableHead";
 
@@ -68,18 +68,18 @@ export function JobsTable(props: JobsTableProps) {
     if (shownFor.current !== search) virtual.scrollToOffset(0); // other jobs are read from their beginning
     shownFor.current = search;
   }, [search, virtual]);
-  useFocus(props, (place) => virtual.scrollToIndex(place));
+  useWantedFocus(props, (place) => virtual.scrollToIndex(place));
   const rows = table.getRowModel().rows;
   const now = useNow(MINUTE_MS);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const shown = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
-  const ids = isNarrow ? ON_A_PHONE : shown;
+  const ids = isNarrow ? CARD_COLUMNS : shown;
   const onFocus = ({ target }: FocusEvent<HTMLElement>) => target.dataset.row && onCurrent(target.dataset.row);
   return (
     <table
       className="w-full table-fixed border-collapse"
-      style={{ minWidth: isNarrow ? undefined : widthOf(shown) }}
+      style={{ minWidth: isNarrow ? undefined : sumMinWidths(shown) }}
       aria-rowcount={jobs.length + 1}
       onFocus={onFocus}
     >
@@ -115,7 +115,7 @@ export function JobsTable(props: JobsTableProps) {
                       .getVisibleCells()
                       .map((cell) => [cell.column.id as ColumnId, <table.FlexRender key={cell.id} cell={cell} />])
               }
-              mismatch={mismatch(job, search, now)}
+              mismatch={explainMismatch(job, search, now)}
               isCurrent={job.id === current}
               isSelected={selected.has(job.id)}
               onChoose={onChoose}
@@ -131,7 +131,7 @@ export function JobsTable(props: JobsTableProps) {
 type Focus = Pick<JobsTableProps, "jobs" | "wanted" | "onFocused" | "box">;
 
 /** Moves the focus to the row that is wanted, once it is drawn: to be drawn, it must be in sight. */
-function useFocus({ jobs, wanted, onFocused, box }: Focus, scrollTo: (place: number) => void): void {
+function useWantedFocus({ jobs, wanted, onFocused, box }: Focus, scrollTo: (place: number) => void): void {
   const place = wanted === null ? -1 : jobs.findIndex((job) => job.id === wanted);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each row that is wanted
   useEffect(() => {

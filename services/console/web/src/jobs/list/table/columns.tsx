@@ -46,7 +46,7 @@ const BOX_PX = 40;
 const TITLE_MIN_PX = 288;
 
 /** How wide a table of these columns is at least; where there is less room, it scrolls. */
-export function widthOf(ids: readonly ColumnId[]): number {
+export function sumMinWidths(ids: readonly ColumnId[]): number {
   return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? TITLE_MIN_PX), BOX_PX);
 }
 
@@ -60,9 +60,9 @@ export function MismatchText() {
 }
 
 /** By what a phone sorts its cards. */
-export const ON_A_PHONE: ColumnId[] = ["title", "updated"];
+export const CARD_COLUMNS: ColumnId[] = ["title", "updated"];
 
-export const HIDDEN_AT_FIRST: ColumnId[] = ["tenant", "priority", "labels", "created"];
+export const HIDDEN_BY_DEFAULT: ColumnId[] = ["tenant", "priority", "labels", "created"];
 
 export const columns = helper.columns([
   helper.display({ id: "status", cell: ({ row }) => <Status job={row.original} /> }),
@@ -72,14 +72,14 @@ export const columns = helper.columns([
     cell: ({ row }) => <bdi title={row.original.last_log?.message ?? ""}>{row.original.last_log?.message}</bdi>,
   }),
   helper.display({ id: "agent", cell: ({ row }) => row.original.agent_id ?? "–" }),
-  helper.display({ id: "submission", cell: ({ row }) => submissionText(row.original) }),
+  helper.display({ id: "submission", cell: ({ row }) => formatSubmission(row.original) }),
   helper.display({ id: "tenant", cell: ({ row }) => row.original.tenant }),
   helper.display({ id: "priority", cell: ({ row }) => row.original.priority }),
   helper.display({
     id: "cost",
     cell: ({ row }) => (row.original.spent_usd == null ? "–" : formatMoney(row.original.spent_usd)),
   }),
-  helper.display({ id: "labels", cell: ({ row }) => labelsText(row.original) }),
+  helper.display({ id: "labels", cell: ({ row }) => formatLabels(row.original) }),
   helper.display({ id: "created", cell: ({ row }) => <Time at={row.original.created_at} /> }),
   helper.display({ id: "updated", cell: ({ row }) => <Time at={row.original.updated_at} /> }),
 ]);
@@ -90,14 +90,14 @@ export function Status({ job }: { job: Job }) {
     <span className="inline-flex items-center gap-2">
       <JobStatusBadge status={job.status} pending={pending} isLive={job.live} />
       <span className="truncate text-xs text-muted">
-        <How job={job} />
+        <StatusDetail job={job} />
       </span>
     </span>
   );
 }
 
 /** Where a job that runs is, and why one failed: as far as the newest entry of its log tells. */
-function How({ job }: { job: Job }) {
+function StatusDetail({ job }: { job: Job }) {
   const last = job.last_log;
   if (job.status === "FAILED") return <code className="font-mono">{last?.code}</code>;
   if (job.status !== "IN_PROGRESS") return null;
@@ -138,11 +138,11 @@ export function JobLink({ job, className }: { job: Job; className: string }) {
   );
 }
 
-export function submissionText(job: Job): string {
+export function formatSubmission(job: Job): string {
   return job.policy?.max_submissions ? `${job.submission}/${job.policy.max_submissions}` : String(job.submission);
 }
 
-function labelsText(job: Job): string {
+function formatLabels(job: Job): string {
   return Object.entries(job.labels ?? {})
     .map(([name, value]) => `${name}:${value}`)
     .join(" ");

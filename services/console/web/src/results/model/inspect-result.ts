@@ -4,7 +4,7 @@ import { MARKDOWN_DEPTH_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./lim
 export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
-export type Looked = {
+export type InspectedResult = {
   /** Those that make sense, the best first. */
   views: View[];
   /** What a quote is looked for in, and what is compared. */
@@ -22,16 +22,16 @@ const HTML =
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
 /** What a result is, by its content alone: what an agent says of it is no more than a claim. */
-export function lookAt(value: unknown): Looked {
-  const image = imageOf(value);
+export function inspectResult(value: unknown): InspectedResult {
+  const image = toImage(value);
   if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), image };
   if (typeof value === "string") {
     return { views: HTML.test(value) ? [...textViews(value), "html"] : textViews(value), text: value };
   }
-  const inner = mainText(value);
+  const inner = findMainText(value);
   if (inner !== undefined) return { views: [...textViews(inner), "json"], text: inner };
   const text = stringifyJson(value, 2);
-  const rows = rowsOf(value);
+  const rows = toRows(value);
   if (rows) return { views: ["table", "json", "text"], text, rows };
   return { views: ["json", "text"], text };
 }
@@ -47,7 +47,7 @@ function isRenderable(text: string): boolean {
 }
 
 /** An object that holds one text and nothing else of weight. */
-function mainText(value: unknown): string | undefined {
+function findMainText(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const entries = Object.entries(value);
   const [entry] = entries;
@@ -56,7 +56,7 @@ function mainText(value: unknown): string | undefined {
   return TEXT_KEYS.includes(key) && typeof text === "string" ? text : undefined;
 }
 
-function imageOf(value: unknown): string | undefined {
+function toImage(value: unknown): string | undefined {
   if (typeof value === "string") return IMAGE.test(value) ? value : undefined;
   if (typeof value !== "object" || value === null) return undefined;
   const object = value as Record<string, unknown>;
@@ -71,13 +71,13 @@ function imageOf(value: unknown): string | undefined {
 
 const isRow = (value: unknown): value is Row => typeof value === "object" && value !== null && !Array.isArray(value);
 
-function rowsOf(value: unknown): Row[] | undefined {
+function toRows(value: unknown): Row[] | undefined {
   const list = Array.isArray(value) ? value : isRow(value) ? Object.values(value)[0] : undefined;
   const isAlone = Array.isArray(value) || (isRow(value) && Object.keys(value).length === 1);
   if (!isAlone || !Array.isArray(list) || list.length === 0 || !list.every(isRow)) return undefined;
-  return columnsOf(list).length <= TABLE_COLUMNS_MAX ? list : undefined;
+  return listColumns(list).length <= TABLE_COLUMNS_MAX ? list : undefined;
 }
 
-export function columnsOf(rows: readonly Row[]): string[] {
+export function listColumns(rows: readonly Row[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))];
 }

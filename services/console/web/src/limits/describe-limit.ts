@@ -2,7 +2,7 @@ import type { NewLimit } from "@/api/types";
 import { pluralize } from "@/lib/format";
 
 /** "4 at once, 10 in each 60 s, paused": what a limit holds back. */
-export function limitInWords(limit: NewLimit): string {
+export function describeLimit(limit: NewLimit): string {
   const { concurrency, rate, rate_period_s: period = 1, queue_max: queue, weight, paused } = limit;
   const words = [
     concurrency != null && `${concurrency} at once`,
@@ -17,7 +17,7 @@ export function limitInWords(limit: NewLimit): string {
 const KINDS = { agent: "Agent", tenant: "Tenant", label: "Label" } as const;
 
 /** What a limit's name means. */
-export function nameInWords(name: string): string {
+export function describeLimitName(name: string): string {
   const [kind = "", ...rest] = name.split(":");
   const value = rest.join(":");
   const word = KINDS[kind as keyof typeof KINDS] ?? kind;

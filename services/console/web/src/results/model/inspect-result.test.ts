@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { lookAt } from "./kinds";
+import { inspectResult } from "./inspect-result";
 
 const PIXEL = "iVBORw0KGgo=";
 
@@ -26,5 +26,5 @@ it.each([
   [null, ["json", "text"]],
   [`${">".repeat(200)} deep\n# x`, ["text"]],
 ])("%j is shown as %j", (value, views) => {
-  expect(lookAt(value).views).toEqual(views);
+  expect(inspectResult(value).views).toEqual(views);
 });
