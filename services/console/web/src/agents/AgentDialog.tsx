@@ -27,7 +27,7 @@ const PROTOCOLS = {
   openai: "OpenAI-compatible",
 } as const satisfies Record<Agent["protocol"], string>;
 
-/** Registers an agent, or edits one; what the form does not show of it stays as it is. */
+/** Form that registers or edits an agent. An edit keeps the fields that the form does not show. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
   const { register, handleSubmit, setError, formState } = useForm<Values>({
     defaultValues: {

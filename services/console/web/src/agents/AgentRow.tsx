@@ -20,7 +20,7 @@ type AgentRowProps = {
 
 const CELL = "sm:min-h-12 sm:px-2 sm:py-1.5 align-middle";
 
-/** One agent: whether it works, what it is doing, how well, and what can be done with it. */
+/** Row of the agents' table: health, load, success, limits and actions of one agent. */
 export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentRowProps) {
   return (
     <tr className="border-b hover:bg-sunken max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-4 max-sm:gap-y-1 max-sm:py-2">

@@ -29,7 +29,7 @@ const COLUMNS = {
   Limits: "w-48",
 };
 
-/** The agents: which of them work, how much, how well. */
+/** Page of all agents, with their health, load and limits. */
 export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
   useTitle("Agents");
   const agents = useQuery(agentsQuery);
@@ -121,7 +121,7 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   );
 }
 
-/** What is told of an agent without stats, once there are stats: it has done nothing. */
+/** Stats of an agent that the console reports none of, once it reports others: it is idle. */
 const idle = (id: string): AgentStats => ({ agent_id: id, running: 0, queued: 0 });
 
 type DisableProps = { agent: Agent; act: ReturnType<typeof useAgentAction>; onClose: () => void };

@@ -25,7 +25,7 @@ export function useAgentAction() {
   });
 }
 
-/** What of an agent can be written: everything but what the jobstore says of it. */
+/** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
 export function toWritableAgent(agent: Agent): NewAgent {
   const { circuit: _, circuit_open_until: __, paused: ___, created_at: ____, updated_at: _____, ...fields } = agent;
   return fields;

@@ -4,7 +4,7 @@ import type { AgentStats } from "@/api/types";
 
 const STATS_EVERY_MS = 10_000;
 
-/** How each agent is doing, by its id; changes of jobs make it stale. */
+/** Query of each agent's stats; polled, and stale when jobs change. */
 export const statsQuery = queryOptions({
   queryKey: ["agents", "stats"],
   refetchInterval: STATS_EVERY_MS,

@@ -2,7 +2,7 @@ import { ErrorState } from "@/ui/display/states";
 import { findField } from "./field-errors";
 import { toApiError } from "./problem";
 
-/** Why a form was refused; what stands at a field already (`placed`) is only pointed to. */
+/** Message of an API error. Errors that the form shows at its fields (`placed`) are not repeated. */
 export function ProblemState({ error, placed = [] }: { error: Error | null; placed?: readonly string[] }) {
   if (!error) return null;
   const { title, detail, code, requestId, fields } = toApiError(error);

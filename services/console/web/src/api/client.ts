@@ -27,7 +27,7 @@ export type Options = {
   signal?: AbortSignal;
 };
 
-/** Where a thing is, as a link or a frame takes it. */
+/** Build the address of a resource, as a link or a frame takes it. */
 export function buildAddress(template: keyof paths, { path = {}, query = {} }: Options): string {
   const address = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
   const search = new URLSearchParams();
@@ -40,12 +40,12 @@ export function buildAddress(template: keyof paths, { path = {}, query = {} }: O
   return text === "" ? address : `${address}?${text}`;
 }
 
-/** Send a request that no type knows; JSON in, JSON out, every failure an ApiError. */
+/** Send a request whose types are not checked: JSON in, JSON out; each failure is an ApiError. */
 async function send<T>(method: string, template: keyof paths, options: Options = {}): Promise<T> {
   return parseOrUndefined(await fetchText(method, template, options)) as T;
 }
 
-/** Send a request, and hand over the text of the answer. */
+/** Send a request and return the text of the response. */
 async function fetchText(method: string, template: keyof paths, options: Options): Promise<string> {
   const headers = new Headers({ Accept: "application/json" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
@@ -93,7 +93,7 @@ function toResponseError(response: Response, value: unknown): ApiError {
 /** The API by its own paths; what they answer is typed from the OpenAPI document. */
 export const api = {
   get: <P extends PathsWith<"get">>(path: P, options?: Options) => send<Answer<P, "get">>("GET", path, options),
-  /** What is answered as it is, byte by byte. */
+  /** Fetch a response as text, without parsing it. */
   text: (path: PathsWith<"get">, options: Options = {}) => fetchText("GET", path, options),
   post: <P extends PathsWith<"post">>(path: P, options?: Options) => send<Answer<P, "post">>("POST", path, options),
   put: <P extends PathsWith<"put">>(path: P, options?: Options) => send<Answer<P, "put">>("PUT", path, options),

@@ -2,7 +2,9 @@ import { toApiError } from "./problem";
 
 type SetError = (field: never, error: { type: string; message: string }, options?: { shouldFocus: boolean }) => void;
 
-/** The server's words at the fields that they are about; a part of a field (`labels.team`) counts as the field. */
+/**
+ * Show the server's validation errors at the fields of a form; a part of a field (`labels.team`) counts as the field.
+ */
 export function showFieldErrors(error: Error, known: readonly string[], setError: SetError): void {
   let isFirst = true;
   for (const { field, message } of toApiError(error).fields) {
@@ -13,7 +15,7 @@ export function showFieldErrors(error: Error, known: readonly string[], setError
   }
 }
 
-/** The longest known name that a server's field is, or lies in. */
+/** Find the form field that a server's field name is, or lies in: the longest known name. */
 export function findField(field: string, known: readonly string[]): string | undefined {
   return known
     .filter((name) => field === name || field.startsWith(`${name}.`))

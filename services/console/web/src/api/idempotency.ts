@@ -1,6 +1,6 @@
 import { toApiError } from "./problem";
 
-/** The key of each request whose answer is not known yet, by what it asks for. */
+/** Idempotency keys of requests whose answer is not known yet, by what they ask for. */
 const keys = new Map<string, string>();
 
 /**

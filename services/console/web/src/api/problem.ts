@@ -44,7 +44,7 @@ export function unreachableError(): ApiError {
   });
 }
 
-/** Any error as one of the API's: a bug of the page is told as such. */
+/** Turn any error into an ApiError; a bug of the page gets the code `page_error`. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const detail = error instanceof Error ? error.message : String(error);

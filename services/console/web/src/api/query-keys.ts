@@ -1,4 +1,4 @@
-/** The keys of everything that is read of jobs. What the live stream writes, it finds by these. */
+/** Query keys of everything that is read of jobs; the live stream finds what it writes by them. */
 export const jobKeys = {
   all: ["jobs"] as const,
   lists: ["jobs", "list"] as const,
@@ -7,9 +7,9 @@ export const jobKeys = {
   details: ["jobs", "detail"] as const,
   detail: (id: string) => ["jobs", "detail", id] as const,
   logs: (id: string) => ["jobs", "logs", id] as const,
-  /** What was recorded and never changes: no event makes it old. */
+  /** Recorded log entries: they never change, so no event makes them stale. */
   entries: (id: string) => ["entries", id] as const,
 };
 
-/** What a change of some job makes stale; the pages of these are refetched a little later. */
+/** Query keys of data derived from jobs: refetched a little later whenever a job changes. */
 export const DERIVED_KEYS = [jobKeys.counts, ["batches"], ["overview"], ["agents", "stats"]] as const;

@@ -7,7 +7,7 @@ import { createQueryClient } from "@/live/query-client";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
 
-/** The page; or, where there is no session, the way to one. */
+/** Root component: the page or, without a session, the sign-in form. */
 export function App() {
   useTheme();
   const [isSignedOut, setSignedOut] = useState(false);

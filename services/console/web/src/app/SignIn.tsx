@@ -5,7 +5,7 @@ import { Button } from "@/ui/controls/button";
 import { Field, Input } from "@/ui/controls/field";
 import { ErrorState } from "@/ui/display/states";
 
-/** Asks for a token where there is no session, and leads on to what was asked for. */
+/** Sign-in form: asks for a token, then continues to the page that was requested. */
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);

@@ -1,7 +1,7 @@
 import { type FunctionComponent, lazy, Suspense } from "react";
 import { Loading, Skeleton } from "@/ui/display/states";
 
-/** A page that is fetched when it is opened; its place is held until it is there. */
+/** Load a page's code when it is opened; a placeholder holds its place until then. */
 export function lazyPage<Props extends object>(
   load: () => Promise<FunctionComponent<Props>>,
 ): FunctionComponent<Props> {

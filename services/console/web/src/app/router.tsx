@@ -7,7 +7,7 @@ import { ErrorPage, NotFound } from "./ErrorPage";
 import { lazyPage } from "./lazy-page";
 import { parseSearch, stringifySearch } from "./search-params";
 
-// The list is the first thing to be seen, and is there at once.
+// The list is what is seen first, and is loaded with the page.
 const JobPage = lazyPage(async () => (await import("@/jobs/detail/JobPage")).JobPage);
 const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
 const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);
@@ -90,7 +90,7 @@ const overview = createRoute({
 
 const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", component: DeadLettersPage });
 
-/** Every page, and what its address may say. */
+/** Router: every page with the search parameters of its address. */
 export const router = createRouter({
   routeTree: root.addChildren([jobs, jobsRedirect, job, newJob, batches, batch, agents, limits, overview, deadLetters]),
   parseSearch,

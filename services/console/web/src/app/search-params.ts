@@ -1,6 +1,6 @@
 type Search = Record<string, unknown>;
 
-/** The address in words that people can read and type: `?status=FAILED&status=REJECTED`, nothing quoted. */
+/** Parse search parameters that people can read and type: `?status=FAILED&status=REJECTED`, nothing quoted. */
 export function parseSearch(text: string): Search {
   const search: Record<string, string | string[]> = {};
   for (const [name, value] of new URLSearchParams(text)) {

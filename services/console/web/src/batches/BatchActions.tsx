@@ -18,7 +18,7 @@ const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string 
   retry: { verb: "Retry what failed", icon: RotateCcw, title: "Retry what failed?" },
 };
 
-/** What can be done with a batch: pausing and resuming at once, the rest once it is confirmed. */
+/** Buttons of a batch: pause and resume act at once, cancel and retry ask first. */
 export function BatchActions({ batch }: { batch: Operation }) {
   const [asked, ask] = useState<"cancel" | "retry" | null>(null);
   const [reason, setReason] = useState("");

@@ -5,7 +5,7 @@ import { Countdown, Duration } from "@/ui/display/duration";
 import { ExactTime, Time } from "@/ui/display/time";
 import { hasEnded } from "./batch-state";
 
-/** How many jobs a second; a minute or an hour where that says more. */
+/** Format a rate per second, per minute or per hour, whichever says more. */
 export function formatRate(perSecond: number): string {
   if (perSecond <= 0) return "–";
   if (perSecond >= 1) return `${perSecond.toFixed(perSecond < 10 ? 1 : 0)} jobs/s`;

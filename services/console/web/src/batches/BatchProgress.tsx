@@ -3,7 +3,7 @@ import { cn } from "@/lib/cn";
 import { formatCount, formatPercent } from "@/lib/format";
 import { countAtRest, countParts, describeProgress, hasEnded } from "./batch-state";
 
-/** How far a batch is: a stacked bar, which says the same in words to those who do not see it. */
+/** Progress of a batch as a stacked bar, with the same in words for screen readers. */
 export function BatchBar({ batch, className }: { batch: Operation; className?: string }) {
   return (
     <div
@@ -33,7 +33,7 @@ export function BatchBar({ batch, className }: { batch: Operation; className?: s
 export function share(batch: Operation): string {
   if (batch.total === 0) return "empty";
   const part = countAtRest(batch) / batch.total;
-  // Not all of it is never called all of it.
+  // A part is never shown as the whole.
   return formatPercent(hasEnded(batch) ? part : Math.min(part, 0.99));
 }
 

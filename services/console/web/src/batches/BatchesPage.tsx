@@ -122,7 +122,7 @@ function Row({ batch }: { batch: Operation }) {
   );
 }
 
-/** What went wrong of it, in words; its line is kept while nothing did. */
+/** What failed of a batch, in words; the line keeps its height while nothing did. */
 function FailedOf({ batch }: { batch: Operation }) {
   const { FAILED: failed, REJECTED: rejected, RESUBMISSION_REQUIRED: again, REFUSED: refused } = batch.counts;
   const parts = [

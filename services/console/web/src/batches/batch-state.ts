@@ -16,7 +16,7 @@ export const STATE_LOOKS = {
 
 type Part = { key: string; word: string; icon: LucideIcon; ink: string; bar: string; isAtRest: boolean };
 
-/** What the jobs of a batch are counted by, in the order of the bar. */
+/** Parts that the jobs of a batch are counted by, in the order of the bar. */
 const PARTS: Part[] = [
   toPart("COMPLETED", "bg-completed", true),
   toPart("REJECTED", "bg-rejected", true),
@@ -36,7 +36,7 @@ function toPart(key: keyof typeof STATUS_LOOKS, bar: string, isAtRest: boolean):
 
 export type Counted = Part & { number: number };
 
-/** The parts that are not empty; whatever the page does not know yet is under way. */
+/** Count the jobs of a batch by part, without empty parts. A status that the page does not know counts as under way. */
 export function countParts({ counts }: Operation): Counted[] {
   const known = PARTS.map((each) => ({ ...each, number: counts[each.key] ?? 0 }));
   const others = Object.keys(counts).filter((key) => !PARTS.some((each) => each.key === key));
@@ -59,7 +59,7 @@ export function describeProgress(operation: Operation): string {
 export type BatchAction = "pause" | "resume" | "cancel" | "retry";
 export const BATCH_ACTIONS = ["pause", "resume", "cancel", "retry"] as const satisfies readonly BatchAction[];
 
-/** Why a batch cannot be treated so now; null when it can. */
+/** Explain why an action on a batch is refused now; null when it is allowed. */
 export function explainRefusal(action: BatchAction, batch: Operation): string | null {
   const word = STATE_LOOKS[batch.state].word.toLowerCase();
   switch (action) {

@@ -13,7 +13,7 @@ const PATHS = {
 
 type BatchRequest = { action: BatchAction; reason?: string };
 
-/** What is asked of a batch; a retry is answered with another batch. */
+/** Send an action on a batch. A retry is answered with a new batch. */
 export function useBatchAction(id: string) {
   const client = useQueryClient();
   return useMutation({

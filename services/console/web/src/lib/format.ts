@@ -3,7 +3,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "now", "12 s", "2 min", "3 h", "5 d": how long ago, or "in 12 s". */
+/** Format how long ago or how soon a time is: "now", "12 s ago", "in 2 min". */
 export function formatRelativeTime(at: number, now: number): string {
   const distance = Math.abs(now - at);
   if (distance < (at > now ? 2 * SECOND : SECOND)) return "now"; // the clock ticks late, and is cut to the second
@@ -18,7 +18,7 @@ function formatInLargestUnit(ms: number): string {
   return `${Math.floor(ms / DAY)} d`;
 }
 
-/** "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
+/** Format milliseconds: "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return "–";
   if (ms < SECOND) return `${Math.round(ms)} ms`;
@@ -39,12 +39,12 @@ const TO_THE_MINUTE = {
   timeZoneName: "short",
 } as const satisfies Intl.DateTimeFormatOptions;
 
-/** Date, time and zone to the second; `zone` undefined is the machine's own. */
+/** Format date, time and zone to the second; `zone` undefined is the machine's own. */
 export function formatExactTime(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, second: "2-digit", timeZone: zone }).format(at);
 }
 
-/** Date, time and zone to the minute. */
+/** Format date, time and zone to the minute. */
 export function formatMinuteTime(at: string, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, timeZone: zone }).format(Date.parse(at));
 }
@@ -57,12 +57,12 @@ export function formatCount(number: number): string {
   return new Intl.NumberFormat("en-US").format(number);
 }
 
-/** "1 job", "2 jobs". */
+/** Format a count with its noun: "1 job", "2 jobs". */
 export function pluralize(number: number, one: string, many = `${one}s`): string {
   return `${formatCount(number)} ${number === 1 ? one : many}`;
 }
 
-/** How many of a number come next: "500 of 1,200"; all that is left is just its number. */
+/** Format how many of the remaining come next: "500 of 1,200", or "300" when these are all. */
 export function formatNextPortion(left: number, most: number): string {
   return left > most ? `${formatCount(most)} of ${formatCount(left)}` : formatCount(left);
 }
@@ -75,7 +75,7 @@ export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** The end of an id, which is what differs. */
+/** Shorten an id to its end, which is what differs. */
 export function shortenId(id: string): string {
   return id.length <= 14 ? id : `…${id.slice(-12)}`;
 }

@@ -5,7 +5,7 @@ export type Command = { name: string; run: () => void };
 
 const offered = createObservable<readonly Command[]>([]);
 
-/** What the page that is shown offers to the palette, by name; null stands for what cannot be done now. */
+/** Offer commands of the current page to the palette, by name; null for one that is refused now. */
 export function useOfferCommands(runs: Record<string, (() => void) | null>): void {
   const latest = useRef(runs);
   useEffect(() => {

@@ -6,7 +6,7 @@ type Bindings = Record<string, (event: KeyboardEvent) => void>;
 
 const ON = true;
 const FIELDS = "input, textarea, select, [contenteditable], [role=menu], [role=dialog], [role=alertdialog]";
-/** What has the focus answers these itself. */
+/** Keys that a focused control handles itself. */
 const OWN_KEYS = /^(Enter| |Arrow.*|Home|End|Page.*)$/;
 const CONTROLS = "a, button, input, summary, [role=button], [role=tab], [role=link]";
 
@@ -14,7 +14,7 @@ export function useSingleKeyShortcuts(): [boolean, (on: boolean) => void] {
   return useStoredChoice("single-keys", ON);
 }
 
-/** Single keys do what they say, unless somebody types, a dialog is open, or they are turned off (WCAG 2.1.4). */
+/** Bind single-key shortcuts; off while typing, in a dialog, or when disabled in the settings (WCAG 2.1.4). */
 export function useShortcuts(bindings: Bindings): void {
   const [isOn] = useSingleKeyShortcuts();
   const latest = useRef(bindings);
@@ -31,7 +31,7 @@ export function useShortcuts(bindings: Bindings): void {
   }, [isOn, names]);
 }
 
-/** A key that is held down goes on along the rows, and does nothing else twice. */
+/** Whether to ignore a key: a repeated one acts only on the keys that move along rows. */
 function isIgnored({ isComposing, repeat, key, target }: KeyboardEvent): boolean {
   return isComposing || (repeat && !(/^[jk]$/.test(key) && target instanceof Element && target.matches("[data-row]")));
 }

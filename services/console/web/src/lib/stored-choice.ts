@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** Choices of whoever looks, kept in this browser. A full or forbidden storage costs the memory, not the page. */
+/** Choices kept in localStorage. When it is full or forbidden, they last until the page is closed. */
 const PREFIX = "signoff.";
 const listeners = new Set<() => void>();
 const cache = new Map<string, { text: string | null; value: unknown }>();
@@ -47,7 +47,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** A choice and how to change it; `fallback` must be the same object each time. */
+/** Return a stored choice and its setter; `fallback` must be the same object each time. */
 export function useStoredChoice<T>(key: string, fallback: T): [T, (value: T) => void] {
   const value = useSyncExternalStore(subscribe, () => readChoice(key, fallback));
   return [value, (next) => writeChoice(key, next)];

@@ -5,13 +5,13 @@ const PAUSE_MS = 250;
 type Draft = {
   value: string;
   onCommit: (text: string) => void;
-  /** Why a text cannot take effect. */
+  /** Explains why a text is not valid; null when it is. */
   check?: (text: string) => string | null;
 };
 
 /**
- * A text that takes effect once one stops typing, and at once with Enter and where the field is left. What is being
- * typed is not overwritten; else it follows `value`.
+ * State of a text field that commits after a pause in typing, on Enter and on blur. A text being typed is not
+ * overwritten; else the field follows `value`.
  */
 export function useDraft({ value, onCommit, check = () => null }: Draft) {
   const [draft, setDraft] = useState<string | null>(null);
@@ -45,7 +45,7 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
     return true;
   };
   const error = isRefused && draft !== null ? check(draft) : null;
-  // What hindered it was elsewhere, and is gone.
+  // It was refused because of another field, which has changed since.
   useEffect(() => {
     if (isRefused && draft !== null && error === null && timer.current === undefined) commit(draft);
   });

@@ -5,7 +5,7 @@ import { useMedia } from "./use-media";
 export type Theme = "system" | "light" | "dark";
 const SYSTEM: Theme = "system";
 
-/** Light or dark, as chosen or as the system says. */
+/** Apply the theme, as chosen or the system's, and return the choice with its setter. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const [theme, setTheme] = useStoredChoice<Theme>("theme", SYSTEM);
   const isDark = useMedia("(prefers-color-scheme: dark)");

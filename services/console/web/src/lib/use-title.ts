@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 import { isolateText } from "./isolate-text";
 
-/** What the tab is called while this is shown. */
+/** Set the title of the tab while the component is shown. */
 export function useTitle(title: string): void {
   useEffect(() => {
     document.title = `${isolateText(title)} · Signoff`;

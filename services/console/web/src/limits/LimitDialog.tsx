@@ -9,7 +9,7 @@ import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useSetLimit } from "./mutations";
 
 type LimitDialogProps = {
-  /** Null: a new one, of a name that is asked for. */
+  /** Name of the limit; null asks for the name of a new one. */
   name: string | null;
   limit?: Limit;
   onClose: () => void;
@@ -29,7 +29,7 @@ const FIELDS = ["name", "concurrency", "rate", "rate_period_s", "queue_max", "we
 const text = (value: number | null | undefined) => (value == null ? "" : String(value));
 const number = (value: string) => (value.trim() === "" ? null : Number(value));
 
-/** Sets what holds back the executions of an agent, a tenant or a label. */
+/** Form that sets the limits on executions of an agent, a tenant or a label. */
 export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
   const { register, handleSubmit, watch, setError, formState } = useForm<Values>({
     defaultValues: {

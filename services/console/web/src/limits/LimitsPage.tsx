@@ -17,7 +17,7 @@ import { limitsQuery } from "./queries";
 
 type Asked = { limit?: Limit; what: "set" | "remove" };
 
-/** What holds executions back: of agents, tenants and labels. */
+/** Page of all limits on executions: of agents, tenants and labels. */
 export function LimitsPage() {
   useTitle("Limits");
   const limits = useQuery(limitsQuery);

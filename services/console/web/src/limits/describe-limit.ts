@@ -1,7 +1,7 @@
 import type { NewLimit } from "@/api/types";
 import { pluralize } from "@/lib/format";
 
-/** "4 at once, 10 in each 60 s, paused": what a limit holds back. */
+/** Describe a limit: "4 at once, 10 in each 60 s, paused". */
 export function describeLimit(limit: NewLimit): string {
   const { concurrency, rate, rate_period_s: period = 1, queue_max: queue, weight, paused } = limit;
   const words = [
@@ -16,7 +16,7 @@ export function describeLimit(limit: NewLimit): string {
 
 const KINDS = { agent: "Agent", tenant: "Tenant", label: "Label" } as const;
 
-/** What a limit's name means. */
+/** Describe what a limit's name applies to. */
 export function describeLimitName(name: string): string {
   const [kind = "", ...rest] = name.split(":");
   const value = rest.join(":");

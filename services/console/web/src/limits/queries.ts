@@ -9,7 +9,7 @@ export const limitsQuery = queryOptions({
   queryFn: async ({ signal }): Promise<Limit[]> => (await api.get("/api/limits", { signal })).items,
 });
 
-/** The limit that holds for a name: its own, or that of all of its kind. */
+/** Find the limit that applies to a name: its own, or that of its kind (`agent:*`). */
 export function findLimit(limits: readonly Limit[], name: string): Limit | undefined {
   const [kind] = name.split(":");
   return limits.find((limit) => limit.name === name) ?? limits.find((limit) => limit.name === `${kind}:*`);

@@ -19,7 +19,7 @@ function refetchLater(client: QueryClient, key: string, everyMs: number, run: ()
   later(key, everyMs, run);
 }
 
-/** The only writer of what events tell. Rows are replaced where they stand; none is inserted, moved or removed. */
+/** Apply events to the cache; nothing else does. Rows are replaced in place; none is inserted, moved or removed. */
 export function applyJobs(client: QueryClient, byJob: ByJob): void {
   notifyManager.batch(() => {
     const seen = patchLists(client, (job) => patchJob(job, byJob.get(job.id) ?? []));
@@ -32,7 +32,7 @@ export function applyJobs(client: QueryClient, byJob: ByJob): void {
   });
 }
 
-/** What a request was answered with goes the same way. */
+/** Apply a job that a request was answered with, the same way as events. */
 export function applyJob(client: QueryClient, job: Job): void {
   notifyManager.batch(() => {
     client.setQueryData<Job>(jobKeys.detail(job.id), (known) =>
@@ -47,7 +47,7 @@ export function applyJob(client: QueryClient, job: Job): void {
   });
 }
 
-/** Everything that is shown may be old. */
+/** Refetch everything that is shown. */
 export async function refetchJobs(client: QueryClient): Promise<void> {
   unseenJobs.clear();
   await Promise.all([jobKeys.all, ...DERIVED_KEYS].map((queryKey) => client.invalidateQueries({ queryKey })));
@@ -77,7 +77,7 @@ function patchDetail(client: QueryClient, id: string, changes: readonly JobChang
   if (!job) return;
   const next = patchJob(job, changes);
   if (next !== job) client.setQueryData(jobKeys.detail(id), next);
-  // An assignment may bring another agent and payload, an edit anything: of that the event says nothing.
+  // An assignment may change agent and payload, an edit anything; the event does not carry it.
   const isOther = ({ job, log }: JobChange) => job.status === "ASSIGNED" || log.kind === "edited";
   if (changes.some((change) => isOther(change) && change.version > job.version)) {
     void client.invalidateQueries({ queryKey: jobKeys.detail(id) });
@@ -98,7 +98,7 @@ function patchLogs(client: QueryClient, id: string, changes: readonly JobChange[
   refetchLogs(client, id);
 }
 
-/** Events carry no bodies; and where one is missing, the log is read anew. */
+/** Refetch a job's log: events carry no bodies, and one may be missing. */
 function refetchLogs(client: QueryClient, id: string): void {
   refetchLater(
     client,

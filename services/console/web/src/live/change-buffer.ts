@@ -6,8 +6,8 @@ const HIDDEN_FLUSH_MS = 250;
 export type Changes = { byJob: Map<string, JobChange[]>; overflowed: boolean };
 
 /**
- * Gathers what a burst brings until the page can draw again: a frame while it is seen, a timer while it is not
- * (frames stop in a hidden tab). Repeats and what is older than the newest of a job are dropped here.
+ * Buffer of changes until the page can draw again: a frame while it is visible, a timer while it is not
+ * (frames stop in a hidden tab). Repeats are dropped, and changes of a job are put in order.
  */
 export class ChangeBuffer {
   private byJob = new Map<string, JobChange[]>();
@@ -45,7 +45,7 @@ export class ChangeBuffer {
   }
 }
 
-/** By version, each once. */
+/** Insert a change in the order of versions, each version once. */
 function insert(changes: JobChange[], change: JobChange): void {
   let place = changes.length;
   while (place > 0 && (changes[place - 1] as JobChange).version > change.version) place -= 1;

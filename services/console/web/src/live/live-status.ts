@@ -1,10 +1,10 @@
 import { createObservable } from "@/lib/observable";
 
-/** How the page hears of changes: shown as it is, never better. */
+/** State of the live connection; never shown as better than it is. */
 export type LiveStatus =
   | { state: "connecting" }
   | { state: "live" }
-  /** The console answers, the jobstore behind it does not. */
+  /** The console answers, the jobstore does not. */
   | { state: "behind" }
   | { state: "reconnecting"; retryAt: number; since: number }
   | { state: "paused" };

@@ -16,8 +16,8 @@ export type Source = Pick<EventSource, "addEventListener" | "close" | "onopen" |
 export type Open = (address: string) => Source;
 
 /**
- * The one event stream of this tab. It is closed while nobody looks for long (a browser allows six connections to an
- * origin), and whenever it says nothing for too long; it always goes on behind the last event that arrived.
+ * The one event stream of this tab. It is closed while the tab is hidden for long (a browser allows six connections to
+ * an origin), and reconnects after an error or silence. It always resumes after the last event received.
  */
 export class LiveStream {
   private source: Source | undefined;
@@ -77,7 +77,7 @@ export class LiveStream {
     this.failures = 0;
     this.downSince = undefined;
     this.stopPolling();
-    if (this.cursor !== undefined) liveStatus.set({ state: "live" }); // a new stream first says where it begins
+    if (this.cursor !== undefined) liveStatus.set({ state: "live" }); // a first stream is live after its "hello"
     this.restartSilenceTimer();
   }
 
@@ -92,7 +92,7 @@ export class LiveStream {
     this.retry = setTimeout(() => this.connect(), wait);
   }
 
-  /** Without events for a while, what is shown is asked for instead. */
+  /** Poll what is shown while there are no events. */
   private pollAfter(ms: number): void {
     this.poll = setTimeout(() => {
       void refetchJobs(this.client);
@@ -105,7 +105,7 @@ export class LiveStream {
     this.poll = undefined;
   }
 
-  /** Whatever the browser believes: a stream that says nothing is dead. */
+  /** Restart the timer that ends a silent stream: it is dead, whatever the browser believes. */
   private restartSilenceTimer(): void {
     clearTimeout(this.silence);
     this.silence = setTimeout(() => this.onFailed(), SILENCE_MAX_MS);
@@ -117,7 +117,7 @@ export class LiveStream {
     this.restartSilenceTimer();
   }
 
-  /** What was read before the stream began may have missed what happened in between; live is what shows all of it. */
+  /** Refetch what was read before the stream began, which may have missed changes; only then is the page live. */
   private async onHello({ cursor }: { cursor: number }): Promise<void> {
     this.onHeard(cursor);
     const queries = this.client.getQueryCache().findAll({ queryKey: ["jobs"] });
@@ -131,7 +131,7 @@ export class LiveStream {
     if (jobstore === false && state === "live") liveStatus.set({ state: "behind" });
     if (jobstore === true && state === "behind") {
       liveStatus.set({ state: "live" });
-      void refetchJobs(this.client); // what was asked for meanwhile was answered by an error
+      void refetchJobs(this.client); // requests in between were answered by errors
     }
   }
 

@@ -16,8 +16,8 @@ const itemsOf = (value: unknown): unknown[] | undefined => {
 };
 
 /**
- * The gate of every writer of jobs: a row never goes back to an older version, whoever brings it. A GET that began
- * before an event and ends after it thus cannot undo what the event said.
+ * Merge fetched data into the cache such that a row never goes back to an older version. A GET that began
+ * before an event and ends after it thus cannot undo the event.
  */
 export function mergeByVersion(before: unknown, after: unknown): unknown {
   return replaceEqualDeep(before, keepNewer(before, after));
@@ -44,7 +44,7 @@ type Log = Versioned & { job_id: string };
 const isLog = (value: unknown): value is Log =>
   isVersioned(value) && typeof (value as Partial<Log>).job_id === "string";
 
-/** What an event told of stays until an answer has it too. */
+/** Keep log entries that an event brought until a response has them too. */
 function keepKnownLogs(before: Log[], after: Log[]): Log[] {
   const last = after.at(-1)?.version ?? 0;
   return [...after, ...before.filter((log) => log.version > last)];

@@ -9,12 +9,12 @@ const STALE_MS = 30_000;
 
 const isTransient = (error: unknown) => error instanceof ApiError && error.isTransient;
 
-/** While events arrive nothing grows old by itself. */
+/** Return after how many milliseconds data is stale: never while events arrive. */
 function staleTime(): number {
   return liveStatus.get().state === "live" ? Number.POSITIVE_INFINITY : STALE_MS;
 }
 
-/** Server state lives here and nowhere else. */
+/** Create the query client, which holds all server state. */
 export function createQueryClient(onUnauthenticated: () => void = () => undefined): QueryClient {
   const onError = (error: Error) => {
     if (error instanceof ApiError && error.isUnauthenticated) onUnauthenticated();

@@ -1,6 +1,8 @@
 import { createObservable } from "@/lib/observable";
 
-/** Jobs that were created since the list was read: they wait behind "12 new" instead of moving the rows. */
+/**
+ * Ids of jobs created since the list was read: they wait behind "12 new jobs" instead of moving rows. At most so many.
+ */
 export const UNSEEN_MAX = 1_000;
 
 const ids = createObservable<ReadonlySet<string>>(new Set());

@@ -6,7 +6,7 @@ export function useLive(): LiveView {
   return useSyncExternalStore(liveStatus.subscribe, liveStatus.get);
 }
 
-/** The ids of jobs that were created since the list was read. */
+/** Return the ids of jobs created since the list was read. */
 export function useUnseen(): ReadonlySet<string> {
   return useSyncExternalStore(unseenJobs.subscribe, unseenJobs.get);
 }

@@ -20,7 +20,7 @@ const TIP = { background: "var(--surface)", border: "1px solid var(--control)", 
 
 type ChartsProps = { points: readonly OverviewPoint[]; range: Range };
 
-/** All charts. They come apart from the page, since the library is larger than the rest of it. */
+/** All charts. Loaded apart from the page, since the chart library is larger than the rest of it. */
 export default function Charts({ points, range }: ChartsProps) {
   return (
     <>
@@ -102,13 +102,13 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
   );
 }
 
-/** A line joins points. One that has none beside it would not be seen. */
+/** Dot for a point without neighbours, which a line would not show. */
 function LoneDot({ points, index, cx, cy, stroke }: DotItemDotProps) {
   const [before, here, after] = [index - 1, index, index + 1].map((at) => points[at]?.y ?? null);
   return here === null || before !== null || after !== null ? null : <circle cx={cx} cy={cy} r={3} fill={stroke} />;
 }
 
-/** Names the lines and bars that are more than one; its line is kept where there is one, so that charts align. */
+/** Legend of a chart with several series; with one, it keeps its height so that charts align. */
 function Legend({ series }: Pick<ChartLook, "series">) {
   return (
     <ul className="flex min-h-6 flex-wrap gap-x-3 text-xs text-muted">
@@ -129,12 +129,12 @@ function Legend({ series }: Pick<ChartLook, "series">) {
   );
 }
 
-/** The same as numbers, for those who do not see the chart. */
+/** Table of a chart's numbers for screen readers. */
 function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, series, format } = look;
   const zone = toIntlZone(useZone()[0]);
   return (
-    // A table is never narrower than its words: what hides it stands around it.
+    // A table cannot be narrower than its words, so the element around it hides it.
     <div className="sr-only">
       <table>
         <caption>{title} over time</caption>

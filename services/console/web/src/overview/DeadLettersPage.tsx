@@ -9,7 +9,7 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
 
-/** Events that no service could ever take, and why. */
+/** Page of dead letters: events that no service can handle, and why. */
 export function DeadLettersPage() {
   useTitle("Dead letters");
   const letters = useQuery(deadLettersQuery);

@@ -13,7 +13,7 @@ const Charts = lazy(() => import("./Charts"));
 const PLACES = ["throughput", "acceptance", "depth", "wait", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
 
-/** How the whole system is doing, now and over time. */
+/** Overview page: the whole system now and over time. */
 export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("Overview");
   const range = search.range ?? "1h";
@@ -85,7 +85,7 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
   );
 }
 
-/** Where the charts will stand. */
+/** Placeholders of the charts. */
 function Places() {
   return (
     <div className="grid gap-4 lg:grid-cols-2">

@@ -5,7 +5,7 @@ import { cn } from "@/lib/cn";
 import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
 import { acceptanceRate } from "./series";
 
-/** What is now, and what the range comes to. */
+/** Tiles of current gauges and of the range's totals. */
 export function Tiles({ overview }: { overview: Overview }) {
   const { now, totals } = overview;
   const dead = Object.values(now.dead_letters ?? {}).reduce((sum, number) => sum + number, 0);

@@ -5,7 +5,7 @@ import type { Range } from "./queries";
 
 type Kind = "bar" | "line";
 
-/** One line or one part of a bar: its word, its colour, its dashes, and what it is of a point. */
+/** Series of a chart, a line or a part of a bar: label, colour, dashes, and its value at a point. */
 type Series = {
   key: string;
   word: string;
@@ -21,13 +21,13 @@ export type ChartLook = {
   kind: Kind;
   series: Series[];
   format: (value: number) => string;
-  /** What stands at its axis, where that is not the same. */
+  /** Format of the axis, when it differs. */
   tick?: (value: number) => string;
 };
 
 const readCount = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
 
-/** Of what was judged, the share that was accepted; null while nothing was. */
+/** Share of judged results that were accepted; null when none was judged. */
 export function acceptanceRate({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
   const judged = completed + rejected + again;
   return judged === 0 ? null : completed / judged;
@@ -118,7 +118,7 @@ export const CHARTS: ChartLook[] = [
     hint: "Of agents and judges, as far as they told it.",
     kind: "bar",
     format: formatMoney,
-    tick: (value) => `$${Number(value.toPrecision(2))}`, // steps of a cent's parts stay apart
+    tick: (value) => `$${Number(value.toPrecision(2))}`, // so that steps below a cent differ
     series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: readCount("cost_usd") }],
   },
   {
@@ -130,7 +130,7 @@ export const CHARTS: ChartLook[] = [
   },
 ];
 
-/** What stands below a point: the time of day, with the day where a range has several. */
+/** Format the time below a point; with the day when the range has several. */
 export function formatPointTime(at: string, range: Range, zone?: string): string {
   const day = range === "7d" || range === "24h";
   return new Intl.DateTimeFormat("en-GB", {

@@ -30,24 +30,24 @@ type ResultPreviewProps = {
   value: unknown;
   source: Source;
   quotes?: readonly Quote[];
-  /** What to bring into sight. */
+  /** Quote to scroll into view. */
   focus?: Focus | null;
-  /** The result to compare it with. */
+  /** Result to compare with. */
   compared?: { name: string; value: unknown };
 };
 
 const NO_QUOTES: readonly Quote[] = [];
 
-/** A result by what it is, within bounds; downloads are whole. */
+/** Preview of a result by its kind, within bounds; downloads are whole. */
 export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null, compared }: ResultPreviewProps) {
   const inspected = useMemo(() => inspectResult(value), [value]);
   const [chosen, choose] = useState<Shown | "diff" | null>(null);
   const [shownFocus, setShownFocus] = useState<Focus | null>(null);
-  // Only a string is shown as it is stored; in any other text the places that the server found are others.
+  // The server's places count in the stored text, which only a string is shown as.
   const isStored = typeof value === "string";
   const own = useMemo(() => (isStored ? quotes : quotes.map(({ id, text }) => ({ id, text }))), [isStored, quotes]);
   const views: Shown[] = isStored ? inspected.views : [...inspected.views, "stored"];
-  // A quote that is asked for is shown in the text, once; after that the choice is free again.
+  // A quote in focus switches to the text once; after that the choice is free again.
   const asked = focus && focus !== shownFocus ? quotes.find(({ id }) => id === focus.id) : undefined;
   const view = asked ? chooseViewFor(asked, inspected, isStored) : (chosen ?? inspected.views[0] ?? "json");
   const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
@@ -87,7 +87,7 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
 const DOWNLOAD =
   "inline-flex h-7 items-center gap-1.5 rounded px-2 text-xs font-medium hover:bg-sunken pointer-coarse:min-h-11";
 
-/** Where a quote can be seen: in the text, or where it stands only in the result as it is stored, there. */
+/** Choose the view that shows a quote: the text or, when it is found only in the stored result, that. */
 function chooseViewFor(quote: Quote, { views, text }: InspectedResult, isStored: boolean): Shown {
   const isInText = views.includes("text") && (isStored || findRanges(text, quote.text).length > 0);
   if (isInText) return "text";

@@ -1,6 +1,6 @@
 import type { Source } from "@/live/live-stream";
 
-/** An event stream that says what a test wants. */
+/** Event stream whose events a test sends. */
 export class FakeEventSource implements Source {
   static opened: FakeEventSource[] = [];
   onopen: Source["onopen"] = null;

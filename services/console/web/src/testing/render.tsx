@@ -24,7 +24,7 @@ type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactN
 
 type Options = { address?: string; client?: QueryClient; history?: RouterHistory };
 
-/** Draws a thing at the root of a page, where links lead somewhere and requests are answered. */
+/** Render a component as a page with a router, a query client and a server. */
 export async function renderPage(shown: Shown, { address = "/", client = createQueryClient(), history }: Options = {}) {
   const root = createRootRoute();
   const page = createRoute({

@@ -35,7 +35,7 @@ const DESTINATIONS: [string, (navigate: Navigate) => Promise<void>][] = [
   ["Dead letters", (navigate) => navigate({ to: "/dead-letters" })],
 ];
 
-/** Everything that can be gone to or done, by its name. */
+/** Command palette: every destination, command and job, found by name. */
 export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandPaletteProps) {
   const navigate = useNavigate();
   const offered = useOfferedCommands();
@@ -45,7 +45,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
   const found = useJobSearch(text);
   const hasRun = useRef(false);
   const focusReturn = useFocusReturn();
-  /** What stays on the page gives the focus back. */
+  /** Run a command that stays on the page: the focus returns to where it was. */
   const runOnPage = (act: () => void) => () => {
     onOpenChange(false);
     act();
@@ -61,7 +61,7 @@ export function CommandPalette({ open, onOpenChange, onTheme, onHelp }: CommandP
         <Radix.Overlay className="fixed inset-0 z-40 bg-overlay" />
         <Radix.Content
           aria-describedby={undefined}
-          // What was done has the focus where it led to; else it goes back to where it was.
+          // A command that ran has moved the focus itself; else it returns to where it was.
           onOpenAutoFocus={focusReturn.onOpenAutoFocus}
           onCloseAutoFocus={(event) => (hasRun.current ? event.preventDefault() : focusReturn.onCloseAutoFocus(event))}
           className="fixed top-[10vh] left-1/2 z-50 w-[min(560px,calc(100vw-32px))] -translate-x-1/2 rounded border bg-surface shadow-xl"

@@ -10,12 +10,12 @@ import { shortenId } from "@/lib/format";
 
 const NONE: Job[] = [];
 const JOB_PREFIX = "job/";
-/** From so many characters on jobs are sought. */
+/** Shortest text, in characters, for which jobs are searched. */
 export const SEARCH_MIN_CHARS = 2;
 const JOBS_SHOWN = 8;
 const PAUSE_MS = 200;
 
-/** A command has every word in its name; jobs, which the console has found, stand below. */
+/** Rank a command by the typed text: all words must be in its name. Jobs, which the console has matched, rank below. */
 export function rankCommand(value: string, text: string): number {
   if (value.startsWith(JOB_PREFIX)) return Number.EPSILON;
   const name = value.toLowerCase();
@@ -26,11 +26,11 @@ export function rankCommand(value: string, text: string): number {
 
 type FoundJobs = {
   jobs: readonly Job[];
-  /** What to say where there are none. */
+  /** Message shown when there are no jobs. */
   message: string;
 };
 
-/** The newest jobs whose title or id holds a text. */
+/** Search for the newest jobs whose title or id contains a text. */
 export function useJobSearch(text: string): FoundJobs {
   const wanted = text.trim();
   const sought = useDebounced(wanted);
@@ -54,13 +54,13 @@ export function useJobSearch(text: string): FoundJobs {
 type JobItemsProps = {
   jobs: readonly Job[];
   className: string;
-  /** Which item Enter runs: the first job, where no command is called so. */
+  /** Item that Enter runs: the first job when no command matches. */
   chosen: string;
   onChoose: (value: string) => void;
   onOpen: (id: string) => void;
 };
 
-/** Jobs among the commands. */
+/** Group of found jobs in the palette. */
 export function JobItems({ jobs, className, chosen, onChoose, onOpen }: JobItemsProps) {
   const isLost = chosen === "" || (chosen.startsWith(JOB_PREFIX) && !jobs.some(({ id }) => chosen === JOB_PREFIX + id));
   const first = jobs[0]?.id;
@@ -86,7 +86,7 @@ export function JobItems({ jobs, className, chosen, onChoose, onOpen }: JobItems
 export const HEADED_GROUP =
   "**:[[cmdk-group-heading]]:px-2 **:[[cmdk-group-heading]]:text-xs **:[[cmdk-group-heading]]:text-muted";
 
-/** A text once it has not changed for a moment. */
+/** Return a text once it has not changed for PAUSE_MS. */
 function useDebounced(text: string): string {
   const [debounced, setDebounced] = useState(text);
   useEffect(() => {

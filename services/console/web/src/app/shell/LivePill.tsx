@@ -14,7 +14,7 @@ const WORDS = {
   paused: "Paused",
 } as const;
 
-/** Whether what is shown is what is, and when something was heard last. */
+/** State of the live connection, and when it last received an event. */
 export function LivePill() {
   const view = useLive();
   const now = useNow();

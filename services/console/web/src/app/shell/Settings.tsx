@@ -17,12 +17,12 @@ const ZONES: [Zone, string][] = [
   ["UTC", "UTC"],
 ];
 
-/** How the page looks and listens, in this browser. */
+/** Settings kept in this browser: theme, time zone, shortcuts. */
 export function Settings({ onHelp }: { onHelp: () => void }) {
   const [theme, setTheme] = useTheme();
   const [zone, setZone] = useZone();
   const [isOn, setOn] = useSingleKeyShortcuts();
-  // Where both are the same, the choice is between two words for it.
+  // When the local zone is UTC, it is labelled "local".
   const zones = ZONES[0]?.[1] === "UTC" ? ZONES.with(0, ["local", "local"]) : ZONES;
   return (
     <Popover

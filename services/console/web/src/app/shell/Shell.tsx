@@ -22,7 +22,7 @@ const SECTIONS = [
   { to: "/overview", name: "Overview" },
 ] as const;
 
-/** What stands around every page. */
+/** Frame around every page: navigation, live state, settings, palette, toasts. */
 export function Shell() {
   const [, setTheme] = useTheme();
   const [isPalette, showPalette] = useState(false);
@@ -104,7 +104,7 @@ export function Shell() {
   );
 }
 
-/** Who comes to another page is there: with the focus, unless that page has given it to something, and by its name. */
+/** Move the focus to a page that was navigated to, unless the page focused something itself, and announce its title. */
 function useFocusOnArrival(): void {
   const pathname = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname });
   const before = useRef(pathname);

@@ -6,7 +6,7 @@ import { Field, Select } from "@/ui/controls/field";
 
 type AgentFieldProps = { job: Job; value: string; onChange: (id: string) => void };
 
-/** Whom a job is assigned to; says of each agent what keeps it from doing the job. */
+/** Select of the agent to assign a job to; each option says what keeps the agent from doing the job. */
 export function AgentField({ job, value, onChange }: AgentFieldProps) {
   const agents = useQuery(agentsQuery);
   const chosen = agents.data?.find((agent) => agent.id === value);

@@ -11,16 +11,16 @@ const ICONS: Record<Action, LucideIcon> = { execute: Play, cancel: CircleSlash, 
 
 type JobActionButtonsProps = {
   job: Job;
-  /** Which one to open by key, and what to do when that was heard. */
+  /** Action whose dialog a shortcut opens, and what to call once it is open. */
   openByKey?: Action | null;
   onOpenedByKey?: () => void;
-  /** What else stands among them. */
+  /** Further buttons of the group. */
   children?: ReactNode;
 };
 
 /**
- * What can be done with a job. All stay in their places: those that cannot be done now say why, and nothing moves under
- * the pointer when the status changes.
+ * Buttons of the actions on a job. All stay in their places: a refused one says why, and nothing moves under the pointer
+ * when the status changes.
  */
 export function JobActionButtons({ job, openByKey, onOpenedByKey, children }: JobActionButtonsProps) {
   const action = useJobAction(job);
@@ -68,7 +68,7 @@ type ActionButtonProps = {
   verb: string;
   isPrimary?: boolean;
   isPending?: boolean;
-  /** Why it cannot be done. */
+  /** Why the action is refused; null when it is allowed. */
   reason: string | null;
   onClick: () => void;
 };

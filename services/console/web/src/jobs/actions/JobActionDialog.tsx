@@ -20,7 +20,7 @@ type JobActionDialogProps = {
   error: ApiError | null;
 };
 
-/** Says what will happen, asks for what it needs, and shows why it was refused without losing what was typed. */
+/** Dialog that confirms an action: its effect, its fields, and the server's refusal without losing what was typed. */
 export function JobActionDialog({
   action,
   job,

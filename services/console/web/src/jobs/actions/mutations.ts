@@ -16,8 +16,8 @@ type Variables = string | { id: string };
 const jobIdOf = (variables: Variables) => (typeof variables === "string" ? variables : variables.id);
 
 /**
- * Nothing is written before the answer: what is under way is an overlay (see usePendingAction), so that a failure has
- * nothing to undo, and an event that arrives meanwhile is never covered up.
+ * Send an action on a job. Nothing is written before the answer: a pending action is an overlay (usePendingAction), so
+ * that a failure has nothing to undo, and an event that arrives meanwhile is not overwritten.
  */
 function useJobMutation<V extends Variables>(
   action: Action,
@@ -30,7 +30,7 @@ function useJobMutation<V extends Variables>(
     onSuccess: (job) => applyJob(client, { ...job, live: isLiveAfter(action, job) }),
     onError: (error, variables) => {
       if (toApiError(error).status !== 409) return;
-      void client.invalidateQueries({ queryKey: jobKeys.detail(jobIdOf(variables)) }); // it has moved on
+      void client.invalidateQueries({ queryKey: jobKeys.detail(jobIdOf(variables)) }); // the job has changed meanwhile
     },
   });
 }
@@ -66,7 +66,7 @@ export function useAssignJob(): UseMutationResult<Job, Error, AssignVariables> {
   );
 }
 
-/** What is being asked for this job right now. */
+/** Return the action on a job whose request is under way. */
 export function usePendingAction(id: string): Action | null {
   const pending = useMutationState({
     filters: { mutationKey: ["jobs"], status: "pending" },

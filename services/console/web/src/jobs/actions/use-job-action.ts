@@ -6,7 +6,10 @@ import { type Action, explainRefusal } from "@/jobs/model/status";
 import type { ActionDetails } from "./JobActionDialog";
 import { useAssignJob, useCancelJob, useExecuteJob, useResubmitJob } from "./mutations";
 
-/** One action at a time: asked for, confirmed, sent, and closed when it was taken. */
+/**
+ * State of a job's action dialog: one action at a time is opened, confirmed, sent, and closed when the server accepts
+ * it.
+ */
 export function useJobAction(job: Job) {
   const [opened, setOpened] = useState<Action | null>(null);
   const execute = useExecuteJob();

@@ -20,10 +20,10 @@ import { JsonTree } from "@/results/views/JsonTree";
 import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
 const NO_LOGS: never[] = [];
-/** What the server says of an id that no job has, or none can have. */
+/** HTTP statuses for an id that no job has, or that is not valid. */
 const NOT_FOUND_STATUSES = [404, 422];
 
-/** One job: where it stands, what it was judged by, what came of it, and all that happened. */
+/** Page of one job: status, actions, verdict, result, history and inputs. */
 export function JobPage({ id }: { id: string }) {
   const job = useQuery(jobQuery(id));
   const logs = useQuery(logsQuery(id));
@@ -83,7 +83,7 @@ export function JobPage({ id }: { id: string }) {
   );
 }
 
-/** What the palette can do with this job. */
+/** List the commands that the palette offers for this job; null for those refused now. */
 function listPaletteCommands(job: Job, open: (action: Action) => void, duplicate: () => void) {
   const actions = ACTIONS.map((action) => [
     `${ACTION_VERBS[action]} this job`,
@@ -100,7 +100,7 @@ function NeighbourLink({ id, children }: { id: string; children: string }) {
   );
 }
 
-/** What went in: the payload and the policy, on demand. */
+/** Payload and policy of a job, folded. */
 function Inputs({ job }: { job: Job }) {
   const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
   return (

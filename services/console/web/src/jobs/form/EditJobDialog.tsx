@@ -14,11 +14,11 @@ import { Dialog } from "@/ui/overlays/dialog";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useEditJob } from "./mutations";
 
-/** What of the form somebody came for. */
+/** Part of the form to focus first. */
 export type Part = "all" | "criteria";
 type EditJobDialogProps = { job: Job; part: Part; onClose: () => void };
 
-/** Changes what a job asks for, as it was seen: where the job has changed meanwhile, that is said first. */
+/** Form that edits a job at the version that was seen; when the job has changed meanwhile, it says so first. */
 export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
   const [base, setBase] = useState(job);
   const form = useForm<JobValues>({ defaultValues: toJobValues(job), mode: "onTouched" });
@@ -84,7 +84,7 @@ export function EditJobDialog({ job, part, onClose }: EditJobDialogProps) {
 
 type OutdatedProps = { job: Job; theirs: readonly Editable[]; mine: readonly Editable[]; onGoOn: () => void };
 
-/** The job has changed since the form was filled in: what of it, and what going on will do. */
+/** Warning that the job has changed since the form was opened: which fields, and what going on will do. */
 function Outdated({ job, theirs, mine, onGoOn }: OutdatedProps) {
   const both = theirs.filter((name) => mine.includes(name));
   const only = theirs.filter((name) => !mine.includes(name));

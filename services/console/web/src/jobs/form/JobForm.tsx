@@ -13,7 +13,7 @@ import { toast } from "@/ui/feedback/toast";
 import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useCreateJob } from "./mutations";
 
-/** What a job is, and how it is to be done. The server has the last word; what it says stands at its field. */
+/** Form of a new job. The server validates; its errors stand at their fields. */
 export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {
   const form = useForm<JobValues>({ defaultValues: initial, mode: "onTouched" });
   const { register, handleSubmit, setError, formState, watch } = form;

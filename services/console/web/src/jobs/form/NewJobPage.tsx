@@ -8,7 +8,7 @@ import { useTitle } from "@/lib/use-title";
 import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { JobForm } from "./JobForm";
 
-/** A new job: from nothing, or from another one with edits. */
+/** Page of a new job: empty, or a duplicate of another job. */
 export function NewJobPage({ from }: { from?: string }) {
   useTitle(from ? "Duplicate a job" : "New job");
   return (

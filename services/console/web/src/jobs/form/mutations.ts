@@ -10,7 +10,10 @@ import { applyJob } from "@/live/apply-changes";
 type CreateRequest = { body: NewJob; executesAtOnce: boolean };
 type CreatedJob = { job: Job; refused?: ApiError };
 
-/** Creates a job and, where asked, executes it: a job that is there but was not executed is no failure of creating. */
+/**
+ * Create a job and, where requested, execute it. A refused execution is returned beside the job: creating has not
+ * failed.
+ */
 export function useCreateJob() {
   const client = useQueryClient();
   return useMutation({
@@ -36,7 +39,7 @@ export function useCreateJob() {
 
 type Edit = { id: string; version: number; edit: JobEdit };
 
-/** Changes a job as it was seen: where it has changed since, the server refuses. */
+/** Edit a job at the version that was seen; the server refuses when it has changed since. */
 export function useEditJob() {
   const client = useQueryClient();
   return useMutation({

@@ -26,7 +26,7 @@ import { ListFooter } from "./ListFooter";
 import { EmptyList, ListError, RowPlaceholders } from "./ListStates";
 import { NewRowsPill } from "./NewRowsPill";
 
-/** The jobs, as the address says which. */
+/** Page of the list of jobs, filtered as the address says. */
 export function JobsPage({ search }: { search: JobsSearch }) {
   useTitle("Jobs");
   const client = useQueryClient();

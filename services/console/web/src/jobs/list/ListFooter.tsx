@@ -3,7 +3,7 @@ import { cn } from "@/lib/cn";
 import { formatCount, pluralize } from "@/lib/format";
 import { Button } from "@/ui/controls/button";
 
-/** How much of the list was read, and how it goes on where it does not by itself. */
+/** Footer of the list: how many jobs are loaded, and a button to read on where scrolling does not. */
 export function ListFooter({ list, text }: { list: JobsList; text: string | undefined }) {
   const { jobs, searched, query } = list;
   const read =

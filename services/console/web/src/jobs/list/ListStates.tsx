@@ -5,7 +5,7 @@ import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 type ListErrorProps = { error: Error; onRetry: () => void; onClear: () => void };
 const INVALID = 422;
 
-/** Why there is no list; where it is the filter that is refused, the way out is another filter. */
+/** Error in place of the list; when the filter is refused, a button clears it. */
 export function ListError({ error, onRetry, onClear }: ListErrorProps) {
   const { status, title, detail, code, requestId, fields } = toApiError(error);
   const said = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");

@@ -6,7 +6,7 @@ import { Button } from "@/ui/controls/button";
 import { Kbd } from "@/ui/display/kbd";
 import { announce } from "@/ui/feedback/announcer";
 
-/** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
+/** Button that shows how many new jobs wait and reads them, so that no row moves by itself. */
 export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {
   const text = number < UNSEEN_MAX ? pluralize(number, "new job") : `${formatCount(UNSEEN_MAX)} new jobs or more`;
   useEffect(() => {

@@ -11,14 +11,14 @@ const REQUESTED: Record<Action, string> = {
 
 type JobStatusBadgeProps = {
   status: JobLogStatus;
-  /** What was asked for and not answered yet: an overlay, since nothing is written before the answer. */
+  /** Action whose answer is awaited: shown over the status, since nothing is written before the answer. */
   pending?: Action | null;
-  /** Whether an execution is under way or asked for. */
+  /** Whether an execution runs or is queued. */
   isLive?: boolean | null;
   className?: string;
 };
 
-/** A status in words, with its icon and colour. */
+/** Badge of a status: word, icon and colour. */
 export function JobStatusBadge({ status, pending, isLive, className }: JobStatusBadgeProps) {
   const shown = pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : status;
   const { word, icon: Icon, ink, tint, hint } = STATUS_LOOKS[shown];

@@ -11,7 +11,7 @@ const MILESTONES_MAX = 500;
 export type JobLogs = { items: JobLog[] };
 type Query = Record<string, string | number | readonly string[]>;
 
-/** The newest entries of a job's log, oldest first and without bodies; live events add to them. */
+/** Query of the newest entries of a job's log, oldest first and without bodies; live events append to it. */
 export function logsQuery(id: string) {
   return queryOptions({
     queryKey: jobKeys.logs(id),
@@ -22,7 +22,7 @@ export function logsQuery(id: string) {
   });
 }
 
-/** What is known, and all that came since; where that is too much, the newest alone. */
+/** Read the entries since the last known one and append them; when they are more than NEWEST_MAX, keep the newest. */
 async function readNewest(id: string, known: readonly JobLog[], signal: AbortSignal): Promise<JobLog[]> {
   const next = (known.at(-1)?.version ?? 0) + 1;
   const news: JobLog[] = [];
@@ -38,7 +38,7 @@ async function readNewest(id: string, known: readonly JobLog[], signal: AbortSig
   return [...before, ...news.toReversed()].slice(-NEWEST_MAX);
 }
 
-/** Entries before a version, newest first, page by page as they are asked for. What was recorded never changes. */
+/** Query of entries before a version, newest first, page by page on demand. Recorded entries never change. */
 export function olderLogsQuery(id: string, before: number) {
   return infiniteQueryOptions({
     queryKey: [...jobKeys.entries(id), "before", before],
@@ -51,7 +51,7 @@ export function olderLogsQuery(id: string, before: number) {
   });
 }
 
-/** The entries that begin an execution or a call, or hold a result: few, however many tell of progress. */
+/** Query of the entries that begin an execution or a call, or hold a result: few, however many report progress. */
 export function milestonesQuery(id: string) {
   return queryOptions({
     queryKey: [...jobKeys.logs(id), "milestones"],
@@ -66,7 +66,7 @@ export function milestonesQuery(id: string) {
   });
 }
 
-/** One entry, with what was asked and answered. */
+/** Query of one entry, with request and response. */
 export function entryQuery(id: string, version: number) {
   return queryOptions({
     queryKey: [...jobKeys.entries(id), version],
@@ -90,9 +90,9 @@ const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];
 const RESULTS = ["result", "met", "not_met"];
 
 export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
-/** Whether an agent's result stands in this entry; null is a result too. */
+/** Whether an entry holds an agent's result; null is a result too. */
 export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
-/** A result of what was cancelled. */
+/** Whether an entry is a result that came after cancellation. */
 export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
 export const isFailure = ({ kind, status }: JobLog) =>
   FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");

@@ -1,34 +1,37 @@
 import type { Job, JobLog } from "@/api/types";
 
-/** What a job that is asked for is at. */
+/** Phase of a job that is queued or running. */
 export type Phase = {
   word: string;
   isWaiting: boolean;
-  /** When it began; of what waits, when that ends. */
+  /** When the phase began; for a wait, when it ends. */
   since?: string;
   until?: string;
-  /** Which call of its agent is under way or comes next, and how many there may be. */
+  /** Number of the agent's call that runs or comes next, and how many are allowed. */
   call?: number;
   calls?: number;
-  /** What the agent said of the call that is under way. */
+  /** Progress that the agent reported of the running call: last and highest share, and message. */
   share?: number;
   highest?: number;
   message?: string;
 };
 
-/** When the execution was asked for, from where its deadline counts. */
+/** Find when the execution was requested, or was due if later: its deadline counts from there. */
 export function findRequestTime(job: Job, logs: readonly JobLog[]): string | undefined {
   const at = logs.find((log) => log.execution_id === job.execution_id && log.kind === "requested")?.created_at;
   return at && job.not_before && job.not_before > at ? job.not_before : at;
 }
 
-/** What an execution came to last; a lease that lapsed and goes on telling of progress was renewed after all. */
+/**
+ * Find the last step of an execution, progress reports aside. A lapsed lease that reports progress since was renewed
+ * after all.
+ */
 export function findLastStep(mine: readonly JobLog[]): JobLog | undefined {
   const isReporting = mine.at(-1)?.kind === "progress";
   return mine.findLast(({ kind }) => kind !== "progress" && !(isReporting && kind === "lapsed"));
 }
 
-/** From what was recorded of the execution that runs; null while none does. */
+/** Derive the phase of a job from the log of its running execution; null when none runs. */
 export function derivePhase(job: Job, logs: readonly JobLog[], now: number): Phase | null {
   if (job.status !== "IN_PROGRESS" && !(job.status === "ASSIGNED" && job.live)) return null;
   const mine = logs.filter((log) => log.execution_id != null && log.execution_id === job.execution_id);
@@ -64,7 +67,7 @@ export function derivePhase(job: Job, logs: readonly JobLog[], now: number): Pha
   return { word: "the agent works", isWaiting: false, since, call, calls, ...readReportedProgress(mine, last) };
 }
 
-/** What was told since the call began: what another call had come to is no part of this one. */
+/** Read the progress reported since the call began; that of earlier calls does not count. */
 function readReportedProgress(mine: readonly JobLog[], callStart: JobLog | undefined) {
   const reports = mine.filter((log) => log.kind === "progress" && log.version > (callStart?.version ?? 0));
   if (reports.length === 0) return {};

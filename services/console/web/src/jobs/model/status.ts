@@ -108,9 +108,9 @@ const ALLOWED: Record<Action, readonly JobStatus[]> = {
   assign: ["PENDING", "ASSIGNED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"],
 };
 
-/** Why a job cannot be treated so now; null when it can. The jobstore has the last word. */
+/** Explain why an action on a job is refused now; null when it is allowed. The jobstore has the last word. */
 export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" | "capabilities">): string | null {
-  // Where the job says what an agent must be able to do, one is found when it is executed.
+  // A job that asks for capabilities gets an agent when it is executed.
   const isMatched = action === "execute" && job.status === "PENDING" && (job.capabilities ?? []).length > 0;
   if (!isMatched && !ALLOWED[action].includes(job.status))
     return REASONS[action](STATUS_LOOKS[job.status].word.toLowerCase());
@@ -118,7 +118,7 @@ export function explainRefusal(action: Action, job: Pick<Job, "status" | "live" 
   return null;
 }
 
-/** Why what a job asks for cannot be changed now; null when it can. */
+/** Explain why a job cannot be edited now; null when it can. */
 export function explainEditRefusal({ status, live }: Pick<Job, "status" | "live">): string | null {
   if (status === "COMPLETED") return "A job that is completed cannot be edited; it can be duplicated.";
   return status === "IN_PROGRESS" || live ? "It is being executed, and can be edited afterwards." : null;

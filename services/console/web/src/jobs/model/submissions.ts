@@ -1,10 +1,10 @@
 import type { JobLog, JobLogStatus } from "@/api/types";
 import { hasResult, isLate } from "./logs";
 
-/** What was recorded of one execution; or, without one, between executions. */
+/** Log entries of one execution; or, without one, between executions. */
 export type Submission = {
   key: string;
-  /** Null for what was recorded between executions. */
+  /** Number of the submission; null between executions. */
   number: number | null;
   executionId: string | null;
   agent: string | null;
@@ -12,14 +12,14 @@ export type Submission = {
   startedAt: string;
   endedAt: string | null;
   outcome: JobLogStatus;
-  /** Of the entry that holds the result; null where there is none yet. */
+  /** Version of the entry that holds the result; null while there is none. */
   resultVersion: number | null;
-  /** What the verdict says in short. */
+  /** Summary of the verdict. */
   reason: string | null;
-  /** Of the agent, that came to an end; and what it and the judge cost. */
+  /** Calls of the agent that have ended; and the cost of agent and judge. */
   calls: number;
   costUsd: number;
-  /** It is but a result that came after the end. */
+  /** Whether it is only a result that came after the end. */
   isLate: boolean;
 };
 
@@ -31,13 +31,13 @@ const ENDS: ReadonlySet<JobLogStatus> = new Set([
   "CANCELLED",
 ]);
 
-/** The newest entries, and of those before them what matters for results: enough to know where a job stands. */
+/** Join the newest entries with the milestones before them: enough to know where a job stands. */
 export function withMilestones(milestones: readonly JobLog[], newest: readonly JobLog[]): readonly JobLog[] {
   const first = newest[0]?.version ?? 0;
   return first > 1 ? [...milestones.filter(({ version }) => version < first), ...newest] : newest;
 }
 
-/** The history by submission, oldest first. */
+/** Group log entries by submission, oldest first. */
 export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
   const groups: JobLog[][] = [];
   for (const log of logs) {
@@ -48,7 +48,7 @@ export function groupBySubmission(logs: readonly JobLog[]): Submission[] {
   const seen = new Set<string>();
   return groups.map((logs) => {
     const submission = toSubmission(logs);
-    if (seen.has(submission.key)) submission.key += `/${logs[0]?.version}`; // an answer that came late
+    if (seen.has(submission.key)) submission.key += `/${logs[0]?.version}`; // a result that came late
     seen.add(submission.key);
     return submission;
   });
@@ -85,7 +85,10 @@ export function formatSubmissionTitle(submission: Submission): string {
   return submission.isLate ? `Submission ${submission.number}, late result` : `Submission ${submission.number}`;
 }
 
-/** Executions alone, with a name of its own for each: a submission may have been tried again after a failure. */
+/**
+ * Name each execution uniquely, since a submission may be tried again after a failure; entries between executions are
+ * left out.
+ */
 export function nameSubmissions(submissions: readonly Submission[]): { submission: Submission; name: string }[] {
   const seen = new Map<number, number>();
   return submissions.flatMap((submission) => {

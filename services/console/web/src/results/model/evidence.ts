@@ -1,15 +1,15 @@
 import { PLACES_MAX, QUOTES_MAX } from "./limits";
 
-/** From one character of a text to behind another, counted in Unicode characters. */
+/** Range of a text in Unicode characters: first, and one after the last. */
 type Span = readonly [from: number, to: number];
-/** A quote, and where it stands in the result as it is stored, as far as the server found it. */
+/** Quote, and its places in the stored result as far as the server found them. */
 export type Quote = { id: string; text: string; spans?: readonly Span[] };
-/** The quote that is asked for; each turn brings its next place into sight. */
+/** Quote to show; each turn shows its next place. */
 export type Focus = { id: string; turn: number };
 type Range = { from: number; to: number };
 export type Place = Range & { id: string };
 
-/** Where a quote stands in a text, in whatever case and with any white space for white space. */
+/** Find a quote in a text, ignoring case and kinds of white space. */
 export function findRanges(text: string, quote: string): Range[] {
   const words = quote.trim().split(/\s+/).map(escapeRegExp);
   const ranges: Range[] = [];
@@ -25,11 +25,11 @@ const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&
 
 const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
-/** From a place in characters to one in a string, which counts those beyond the first 65,536 as two; NaN behind its end. */
+/** Create a converter from Unicode characters to UTF-16 units of a text; NaN beyond its end. */
 function createUnitConverter(text: string): (characters: number) => number {
   const wide = Array.from(text.matchAll(BEYOND_16_BITS), ({ index }, before) => index - before);
   return (characters) => {
-    let [low, high] = [0, wide.length]; // before it stand so many of them
+    let [low, high] = [0, wide.length]; // how many of them lie before
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((wide[middle] as number) < characters) low = middle + 1;
@@ -40,12 +40,12 @@ function createUnitConverter(text: string): (characters: number) => number {
 }
 
 /**
- * The places of the quotes that are found, in order and none across another. The one that is asked for comes first, and
+ * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and
  * then the shorter: a quote of everything would cover those that say where to look.
  */
 export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
   const units = createUnitConverter(text);
-  /** Where the server found a quote; else where the page does. */
+  /** Use the server's places of a quote; else find them here. */
   const findQuote = ({ text: quote, spans = [] }: Quote): Range[] => {
     const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
     return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
@@ -61,7 +61,7 @@ export function findPlaces(text: string, quotes: readonly Quote[], asked?: strin
   return separate.sort((a, b) => a.from - b.from);
 }
 
-/** The place that a focus is at; after the last comes the first again. */
+/** Pick the place of a focus; after the last comes the first again. */
 export function pickPlace(places: readonly Place[], { id, turn }: Focus): Place | undefined {
   const own = places.filter((place) => place.id === id);
   return own[turn % own.length];
@@ -69,7 +69,7 @@ export function pickPlace(places: readonly Place[], { id, turn }: Focus): Place 
 
 export type Piece = { text: string; from: number; id?: string };
 
-/** A text cut into what is quoted and what is not. */
+/** Split a text into quoted and other pieces. */
 export function splitAtPlaces(text: string, places: readonly Place[]): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;

@@ -5,12 +5,12 @@ export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
 
 export type InspectedResult = {
-  /** Those that make sense, the best first. */
+  /** Views that make sense, best first. */
   views: View[];
-  /** What a quote is looked for in, and what is compared. */
+  /** Text in which quotes are found, and which is compared. */
   text: string;
   rows?: Row[];
-  /** A data: address; never one that would be fetched. */
+  /** A data: address; never one that the browser would fetch. */
   image?: string;
 };
 
@@ -21,7 +21,7 @@ const HTML =
   /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html|head|body|main|article|section|div|p|table|ul|ol|h[1-6]|style)[\s>]/i;
 const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
 
-/** What a result is, by its content alone: what an agent says of it is no more than a claim. */
+/** Find out what a result is by its content alone; what an agent says of it is only a claim. */
 export function inspectResult(value: unknown): InspectedResult {
   const image = toImage(value);
   if (image) return { views: ["image", "json"], text: stringifyJson(value, 2), image };
@@ -40,13 +40,13 @@ function textViews(text: string): View[] {
   return MARKDOWN.test(text) && isRenderable(text) ? ["text", "markdown"] : ["text"];
 }
 
-/** Deep nesting of quotes and lists ends in a parser's stack. */
+/** Whether Markdown can be parsed: deeply nested quotes and lists would overflow the parser's stack. */
 function isRenderable(text: string): boolean {
   if (text.length > MARKDOWN_MAX_CHARS) return false;
   return !text.split("\n").some((line) => (line.match(/^[>\s*+-]*/)?.[0].length ?? 0) > MARKDOWN_DEPTH_MAX);
 }
 
-/** An object that holds one text and nothing else of weight. */
+/** Find the text of an object that has one field, a text. */
 function findMainText(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const entries = Object.entries(value);

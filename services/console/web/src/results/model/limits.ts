@@ -1,4 +1,4 @@
-/** How much of a hostile or huge result the page shows at once. Downloads are whole. */
+/** Bounds of what the page shows of a hostile or huge result at once. Downloads are whole. */
 export const TEXT_SHOWN_CHARS = 4_000;
 export const TEXT_MAX_CHARS = 500_000;
 export const MARKDOWN_MAX_CHARS = 150_000;
@@ -9,8 +9,8 @@ export const TREE_CHILDREN_SHOWN = 100;
 export const STRING_SHOWN_CHARS = 300;
 export const DIFF_MAX_CHARS = 200_000;
 export const DIFF_TIMEOUT_MS = 500;
-/** Of what is the same, next to what differs. */
+/** Unchanged lines shown next to a change. */
 export const DIFF_AROUND_LINES = 3;
 export const QUOTES_MAX = 50;
-/** Of a quote that stands in many places. */
+/** Places shown of one quote. */
 export const PLACES_MAX = 20;

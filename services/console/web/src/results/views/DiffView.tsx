@@ -8,7 +8,7 @@ import { Button } from "@/ui/controls/button";
 type DiffViewProps = { before: string; after: string; beforeName: string; afterName: string };
 type Part = ChangeObject<string>;
 
-/** What one text has that the other has not, line by line; side by side where they have too little in common. */
+/** Difference of two texts by line; side by side when they are too large or have too little in common. */
 export function DiffView({ before, after, beforeName, afterName }: DiffViewProps) {
   const [isWhole, setWhole] = useState(false);
   const parts = useMemo(() => {
@@ -71,7 +71,7 @@ const splitLines = (part: Part) => part.value.replace(/\n$/, "").split("\n");
 const countLines = (parts: readonly Part[], kind: "added" | "removed") =>
   parts.reduce((sum, part) => sum + (part[kind] ? part.count : 0), 0);
 
-/** What changed, and of what did not the lines next to it. */
+/** Return the lines of a part; of an unchanged one, only those next to a change. */
 function trimUnchanged(part: Part, hasBefore: boolean, hasAfter: boolean): string[] {
   const lines = splitLines(part);
   if (part.added || part.removed || lines.length <= 2 * DIFF_AROUND_LINES + 1) return lines;

@@ -1,4 +1,6 @@
-/** Somebody else's HTML: without scripts, forms, links out or an origin; the console's answer forbids what it would fetch. */
+/**
+ * Frame for others' HTML, without scripts, forms, outside links or an origin; the console's response forbids fetching.
+ */
 export function HtmlFrame({ address, name }: { address: string; name: string }) {
   return (
     <iframe

@@ -10,7 +10,7 @@ import { INITIAL_TREE, isBranch, listLines, type Node, showMore, toggleNode } fr
 const ROW_PX = 22;
 const HEIGHT_MAX_PX = 480;
 
-/** A value as a tree, of which only what is seen is drawn. */
+/** JSON value as a tree, of which only visible lines are drawn. */
 export function JsonTree({ value, label = "JSON" }: { value: unknown; label?: string }) {
   const [state, setState] = useState(INITIAL_TREE);
   const lines = useMemo(() => listLines(value, state), [value, state]);

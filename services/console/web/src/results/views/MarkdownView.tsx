@@ -8,7 +8,7 @@ import { keepSafeAddress } from "./markdown-links";
 
 type MarkdownViewProps = { text: string; quotes?: readonly Quote[] };
 
-/** Markdown without a way out: HTML stays text, images are only those that it carries itself. */
+/** Markdown that fetches nothing: HTML stays text, and only embedded images are shown. */
 export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
   const root = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -48,7 +48,7 @@ export default function MarkdownView({ text, quotes = [] }: MarkdownViewProps) {
   );
 }
 
-/** Quotes that stand within one piece of text; the others are found in the source. */
+/** Find quotes that lie within one text node; the others are marked in the text view. */
 function findMarks(root: Node, quotes: readonly Quote[]): Range[] {
   const marks = new Map(quotes.map(({ text }) => [text, [] as Range[]]));
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);

@@ -8,7 +8,7 @@ import { TextView } from "./TextView";
 
 type StoredViewProps = { source: Source; quotes: readonly Quote[]; focus: Focus | null };
 
-/** A result byte by byte as it is stored, which is what the places of its evidence count in. */
+/** Result as it is stored: the text in which the places of evidence are counted. */
 export function StoredView({ source, quotes, focus }: StoredViewProps) {
   const stored = useQuery({
     queryKey: ["results", source],

@@ -5,7 +5,7 @@ import { listColumns, type Row } from "@/results/model/inspect-result";
 import { STRING_SHOWN_CHARS, TABLE_ROWS_SHOWN } from "@/results/model/limits";
 import { Button } from "@/ui/controls/button";
 
-/** A list of objects, one a row. */
+/** Table of a list of objects, one a row. */
 export function TableView({ rows }: { rows: readonly Row[] }) {
   const [shown, setShown] = useState(TABLE_ROWS_SHOWN);
   const columns = listColumns(rows);

@@ -8,13 +8,13 @@ const NO_QUOTES: readonly Quote[] = [];
 
 type TextViewProps = { text: string; quotes?: readonly Quote[]; focus?: Focus | null };
 
-/** A text as it is; quoted words are marked wherever they stand, and the place that is asked for is brought into sight. */
+/** Plain text with its quotes marked; the place in focus is scrolled into view. */
 export function TextView({ text, quotes = NO_QUOTES, focus = null }: TextViewProps) {
   const [isWhole, setWhole] = useState(false);
   const mark = useRef<HTMLElement>(null);
   const places = useMemo(() => {
     const all = findPlaces(text, quotes, focus?.id);
-    return all.filter(({ to }) => to <= TEXT_MAX_CHARS); // there is nothing to be seen behind it
+    return all.filter(({ to }) => to <= TEXT_MAX_CHARS); // nothing is shown beyond it
   }, [text, quotes, focus?.id]);
   const current = focus ? pickPlace(places, focus) : undefined;
   const shownChars = isWhole || (current?.to ?? 0) > TEXT_SHOWN_CHARS ? TEXT_MAX_CHARS : TEXT_SHOWN_CHARS;

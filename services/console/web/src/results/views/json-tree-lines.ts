@@ -6,10 +6,10 @@ export type Node = {
   name: string | null;
   depth: number;
   value: unknown;
-  /** Of an object or a list. */
+  /** Number of children of an object or a list; null for a leaf. */
   size: number | null;
   isOpen: boolean;
-  /** A line that shows more children of the node at `path`. */
+  /** Number of children not shown, on the line that shows more of the node at `path`. */
   more?: number;
 };
 
@@ -24,7 +24,7 @@ const OPEN_DEPTH = 2;
 export const isBranch = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !(value instanceof ExactNumber);
 
-/** The lines of what is open, and of nothing else: a closed branch costs nothing, however large. */
+/** List the lines of open branches; a closed branch costs nothing, however large. */
 export function listLines(value: unknown, state: TreeState): Node[] {
   const lines: Node[] = [];
   visit(lines, state, value, null, "", 0);

@@ -2,8 +2,8 @@ const LINK = /^(https?:|mailto:|#)/i;
 const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,/i;
 
 /**
- * Which addresses of a result's Markdown stay. A remote image would tell a stranger that somebody looks, and whatever
- * its address holds, without a click: so it is dropped.
+ * Keep only safe addresses of a result's Markdown. A remote image would tell its host, without a click, that somebody
+ * looks, and whatever its address carries: so it is dropped.
  */
 export function keepSafeAddress(address: string, key: string): string {
   const wanted = address.trim();

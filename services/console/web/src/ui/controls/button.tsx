@@ -21,9 +21,9 @@ const look = cva(
 
 type ButtonProps = Omit<ComponentProps<"button">, "disabled"> &
   VariantProps<typeof look> & {
-    /** It stays where it is and can be reached, and does nothing. */
+    /** Disabled, yet focusable and in its place. */
     unavailable?: boolean;
-    /** Why it does nothing, told on hover, with the focus, and when it is pressed. */
+    /** Why it is disabled: shown on hover, to screen readers, and in a toast when pressed. */
     reason?: string | null;
   };
 

@@ -5,7 +5,7 @@ import { Button } from "./button";
 
 const SHOWN_MS = 1_500;
 
-/** Copies a text, and says so. */
+/** Button that copies a text, and says so. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [isDone, setDone] = useState(false);
   useEffect(() => {

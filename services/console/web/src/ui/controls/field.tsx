@@ -11,7 +11,7 @@ type FieldProps = {
   children: (control: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ReactNode;
 };
 
-/** A control with its name, what to know of it, and what is wrong with it. */
+/** Control with its label, hint and error. */
 export function Field({ label, hint, error, children }: FieldProps) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
@@ -43,7 +43,7 @@ export function TextArea({ className, ...props }: ComponentProps<"textarea">) {
   return <textarea rows={3} {...props} className={cn(CONTROL, "py-1.5", className)} />;
 }
 
-/** The browser's own: it works with every keyboard, screen reader and phone. */
+/** Native select: it works with every keyboard, screen reader and phone. */
 export function Select({ className, ...props }: ComponentProps<"select">) {
   return <select {...props} className={cn(CONTROL, "h-8", className)} />;
 }
@@ -61,7 +61,7 @@ type RadioGroupProps<T extends string> = {
   onChange: (value: T) => void;
 };
 
-/** One of a few, all in sight. */
+/** Group of radio buttons. */
 export function RadioGroup<T extends string>({ label, choices, value, onChange }: RadioGroupProps<T>) {
   const name = useId();
   return (

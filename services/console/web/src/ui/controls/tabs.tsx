@@ -8,7 +8,7 @@ type TabsProps<T extends string> = {
   tabs: Tab<T>[];
   value: T;
   onChange: (value: T) => void;
-  /** Stands at the end of the line of tabs. */
+  /** Shown at the end of the line of tabs. */
   aside?: ReactNode;
 };
 

@@ -1,7 +1,7 @@
 import { useNow } from "@/lib/clock";
 import { formatDuration } from "@/lib/format";
 
-/** How long something took, or has been taking until now. */
+/** Duration from a time to another, or until now. */
 export function Duration({ from, to }: { from: string; to?: string | null }) {
   return to ? <span>{formatDuration(Date.parse(to) - Date.parse(from))}</span> : <RunningDuration from={from} />;
 }
@@ -11,7 +11,7 @@ function RunningDuration({ from }: { from: string }) {
   return <span>{formatDuration(Math.max(1_000, now - Date.parse(from))).replace(".0", "")}</span>;
 }
 
-/** Counts down to a moment; then says that it is due. */
+/** Countdown to a moment; then "now". */
 export function Countdown({ to }: { to: string }) {
   const left = Date.parse(to) - useNow();
   return <span>{left > 0 ? `in ${formatDuration(left)}` : "now"}</span>;

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** A phone has no head row: there each value of a table carries its name. */
+/** Value of a table that carries its name on phones, where there is no head row. */
 export function LabelledValue({ name, children }: { name: string; children: ReactNode }) {
   return (
     <span>

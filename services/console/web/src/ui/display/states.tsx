@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { cn } from "@/lib/cn";
 import { Button } from "@/ui/controls/button";
 
-/** Holds the place of what is being read, at its final height. */
+/** Placeholder of content that is being read, at its final height. */
 export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden className={cn("animate-pulse rounded bg-sunken", className)} />;
 }
@@ -19,13 +19,13 @@ export function Loading({ what, children }: { what: string; children: ReactNode 
 
 type EmptyStateProps = {
   title: string;
-  /** It is all that its page has. */
+  /** Whether it is all that its page shows. */
   isPage?: boolean;
   children?: ReactNode;
   action?: ReactNode;
 };
 
-/** Nothing is here: why, and what to do about it. */
+/** Message in place of an empty list: why, and what to do. */
 export function EmptyState({ title, isPage, children, action }: EmptyStateProps) {
   const Title = isPage ? "h1" : "p";
   return (
@@ -47,7 +47,7 @@ type ErrorStateProps = {
   className?: string;
 };
 
-/** What went wrong in the server's own words, with the code that finds it in a log. */
+/** Error in the server's words, with the code and request id that find it in a log. */
 export function ErrorState({ title, detail, code, requestId, onRetry, className }: ErrorStateProps) {
   return (
     <div role="alert" className={cn("flex gap-3 rounded border border-failed bg-failed-tint p-3", className)}>

@@ -9,12 +9,12 @@ export function useZone(): [Zone, (zone: Zone) => void] {
   return useStoredChoice<Zone>("zone", LOCAL);
 }
 
-/** As Intl takes it; undefined is the machine's own. */
+/** Convert a zone to Intl's name of it; undefined is the machine's own. */
 export function toIntlZone(zone: Zone): "UTC" | undefined {
   return zone === "UTC" ? "UTC" : undefined;
 }
 
-/** How long ago or how soon; the exact time with its zone on hover, and for those who hear it. */
+/** Time relative to now; the exact time is its title. */
 export function Time({ at, before = "", className }: { at: string; before?: string; className?: string }) {
   const now = useNow();
   const [zone] = useZone();
@@ -29,7 +29,7 @@ export function Time({ at, before = "", className }: { at: string; before?: stri
   );
 }
 
-/** The exact time, which hovering turns into how long ago. */
+/** Exact time in the chosen zone; ISO 8601 is its title. */
 export function ExactTime({ at, className }: { at: string; className?: string }) {
   const [zone] = useZone();
   const moment = Date.parse(at);

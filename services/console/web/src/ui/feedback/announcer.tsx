@@ -1,17 +1,17 @@
 import { useEffect, useState } from "react";
 
 const GATHERED_MS = 500;
-/** A text, or how to find it when it is time to read it. */
+/** Text, or a function that returns it when it is read. */
 type Text = string | (() => string);
 type Listener = (text: Text) => void;
 const listeners = new Set<Listener>();
 
-/** Tell those who hear the page what those who see it see. */
+/** Announce a text to screen readers. */
 export function announce(text: Text): void {
   for (const listener of listeners) listener(text);
 }
 
-/** The one polite region of the page; the last of several words in a row is read. */
+/** The page's one polite live region; of several texts within GATHERED_MS, the last is read. */
 export function Announcer() {
   const [text, setText] = useState("");
   useEffect(() => {

@@ -7,20 +7,20 @@ type AlertDialogProps = {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   title: string;
-  /** What will happen. */
+  /** Description of what will happen. */
   children: ReactNode;
-  /** Stands on the button that does it. */
+  /** Label of the button that confirms. */
   verb: string;
   kind?: "primary" | "danger";
   isPending?: boolean;
-  /** Whether it can be done at all as the form stands. */
+  /** Whether it can be confirmed as the form is filled in. */
   isReady?: boolean;
   onConfirm: () => void;
-  /** Fields that whoever confirms may fill in. */
+  /** Fields to fill in before confirming. */
   fields?: ReactNode;
 };
 
-/** Asks before something that matters; it closes when told so, not by a click beside it. */
+/** Dialog that asks for confirmation; a click beside it does not close it. */
 export function AlertDialog(props: AlertDialogProps) {
   const {
     open,

@@ -12,11 +12,11 @@ type DialogProps = {
   description?: string;
   children: ReactNode;
   className?: string;
-  /** What is focused first, as a selector; else the first that can be. */
+  /** Selector of what is focused first; else the first focusable element. */
   initialFocus?: string;
 };
 
-/** Something to look at or to fill in; Escape and a click beside it close it. */
+/** Dialog to read or fill in; Escape and a click beside it close it. */
 export function Dialog({ open, onOpenChange, title, description, children, className, initialFocus }: DialogProps) {
   const focusReturn = useFocusReturn();
   const focusFirst = (event: Event) => {

@@ -6,7 +6,7 @@ type MenuProps = { trigger: ReactNode; children: ReactNode };
 
 export function Menu({ trigger, children }: MenuProps) {
   return (
-    // It is no dialog: what stands around it is neither hidden nor locked, and it belongs to the page's content.
+    // Not modal: what is around the menu is neither hidden nor locked, and it belongs to the page's content.
     <Radix.Root modal={false}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal container={document.getElementById("main")}>
@@ -26,7 +26,7 @@ export function Menu({ trigger, children }: MenuProps) {
 const ITEM =
   "flex h-8 pointer-coarse:h-11 cursor-pointer items-center gap-2 rounded px-2 text-sm outline-none data-highlighted:bg-sunken aria-disabled:opacity-60";
 
-/** `reason`: why it does nothing but say so. */
+/** `reason`: why the item is disabled; selecting it shows the reason. */
 type MenuItemProps = { onSelect: () => void; reason?: string | null; children: ReactNode };
 
 export function MenuItem({ onSelect, reason, children }: MenuItemProps) {

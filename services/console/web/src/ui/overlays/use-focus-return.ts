@@ -1,6 +1,6 @@
 import { useRef } from "react";
 
-/** A dialog that no button of its own opens gives the focus back to what had it before, or to the page where that is gone. */
+/** Return the focus, when a dialog without a trigger closes, to what had it before; to the page when that is gone. */
 export function useFocusReturn() {
   const before = useRef<Element | null>(null);
   return {

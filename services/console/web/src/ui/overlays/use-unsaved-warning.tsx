@@ -5,8 +5,8 @@ import { AlertDialog } from "./alert-dialog";
 const ALWAYS = () => true;
 
 /**
- * Asks before what was filled in is lost: on the way to another page, where the window is closed (in the browser's own
- * words), and where `leave` is called in the place of `close`. The warning is a form: it stands outside the other one.
+ * Ask before filled-in values are lost: on navigation, on closing the window (in the browser's own words), and when
+ * `leave` is called in place of `close`. The warning contains a form, so it must be rendered outside the other one.
  */
 export function useUnsavedWarning(isChanged: boolean, close?: () => void): { leave: () => void; warning: ReactNode } {
   const [isAsked, ask] = useState(false);

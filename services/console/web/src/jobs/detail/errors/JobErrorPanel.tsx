@@ -9,7 +9,7 @@ import { findAdvice } from "./advice";
 
 const hasStopped = (job: Job) => job.status !== "IN_PROGRESS" && !job.live;
 
-/** The log that says what is wrong now; of a job that has gone on since, none. */
+/** Find the log entry of the error that holds now; none when the job has gone on since. */
 function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined {
   if (hasStopped(job)) {
     const last = logs.findLast((log) => log.kind !== "edited" && log.kind !== "result");
@@ -19,12 +19,12 @@ function findCurrentError(job: Job, logs: readonly JobLog[]): JobLog | undefined
   return job.status === "IN_PROGRESS" && last?.code && isFailure(last) ? last : undefined;
 }
 
-/** A failure, or why nothing follows by itself. */
+/** Whether an entry is a failure, or says why nothing follows by itself. */
 const isStopping = (log: JobLog) =>
   log.code != null &&
   (isFailure(log) || log.kind === "declined" || (log.kind === "not_met" && log.code !== "verdict_reused"));
 
-/** What went wrong: the code, the sentence, which call it was, when the next comes, and what to do. */
+/** Panel of a job's current error: meaning, code, call, next attempt and advice. */
 export function JobErrorPanel({ job, logs }: { job: Job; logs: readonly JobLog[] }) {
   const log = findCurrentError(job, logs);
   if (!log) return null;

@@ -1,4 +1,4 @@
-/** What a code in a job's log means for whoever reads it: a sentence, and what to do. */
+/** What a code in a job's log means, and what to do about it. */
 type Advice = { means: string; todo: string };
 
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
@@ -6,7 +6,7 @@ const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
 const NOTHING = "Nothing.";
 
-/** One for each code that the services record: a test of theirs compares. */
+/** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
   agent_status: {
     means: "The agent answered with an HTTP status that is no success.",
@@ -167,7 +167,7 @@ export function findAdvice(code: string | null | undefined): Advice {
   return (code && ADVICE[code]) || UNKNOWN;
 }
 
-/** What a code means, where there are words for it. */
+/** Explain a code; undefined for an unknown one. */
 export function explainCode(code: string): string | undefined {
   return ADVICE[code]?.means;
 }

@@ -9,7 +9,7 @@ import { ExactTime, Time } from "@/ui/display/time";
 
 const LINK = "text-accent hover:underline wrap-anywhere";
 
-/** Whose job it is, who does it, when, and what it has cost. */
+/** Facts of a job: id, agent, tenant, batch, cost, times and labels. */
 export function JobFacts({ job }: { job: Job }) {
   const labels = Object.entries(job.labels ?? {});
   const capabilities = job.capabilities ?? [];
@@ -69,7 +69,7 @@ export function JobFacts({ job }: { job: Job }) {
   );
 }
 
-/** Of its budgets, where it has any. */
+/** What a job has spent, of its budgets where it has any. */
 function SpentBudget({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: { job: Job }): ReactNode {
   const { budget_usd: mostUsd, budget_tokens: mostTokens } = policy ?? {};
   return (
@@ -91,7 +91,7 @@ function SpentBudget({ job: { spent_usd: usd, spent_tokens: tokens, policy } }: 
   );
 }
 
-/** While no execution may begin yet. */
+/** Time before which no execution may begin, while it is ahead. */
 function NotBefore({ job: { not_before: at } }: { job: Job }): ReactNode {
   const now = useNow();
   if (!at || Date.parse(at) <= now) return null;

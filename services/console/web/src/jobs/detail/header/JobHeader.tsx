@@ -18,7 +18,7 @@ type JobHeaderProps = {
   onDuplicate: () => void;
 };
 
-/** What the job is, where it stands, and what can be done with it. */
+/** Header of a job's page: status, title, facts, actions and progress. */
 export function JobHeader({ job, logs, openByKey, onOpenedByKey, onDuplicate }: JobHeaderProps) {
   const pending = usePendingAction(job.id);
   const [editing, edit] = useState<Part | null>(null);

@@ -10,7 +10,7 @@ type JobMenuProps = {
   onDuplicate: () => void;
 };
 
-/** What else can be done with a job: its criteria, its copy, its address. */
+/** Menu of further actions: edit the criteria, duplicate, copy the link. */
 export function JobMenu({ reason, onEditCriteria, onDuplicate }: JobMenuProps) {
   return (
     <Menu

@@ -7,7 +7,7 @@ import { ExactTime } from "@/ui/display/time";
 
 type JobProgressProps = { job: Job; logs: readonly JobLog[] };
 
-/** How far a job is while it runs or waits for it: phase, call and times, and what its agent told of this call. */
+/** Progress of a job that runs or waits: phase, call, times, and what the agent reported of this call. */
 export function JobProgress({ job, logs }: JobProgressProps) {
   const phase = derivePhase(job, logs, useNow());
   if (!phase) return null;

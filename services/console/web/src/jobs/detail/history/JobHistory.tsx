@@ -19,7 +19,7 @@ type JobHistoryProps = {
 
 const NEWEST_FIRST = true;
 
-/** Everything that was recorded, by submission; what is older comes when it is asked for. */
+/** History of a job by submission; older entries are read on demand. */
 export function JobHistory({ jobId, newest }: JobHistoryProps) {
   const older = useInfiniteQuery(olderLogsQuery(jobId, newest[0]?.version ?? 1));
   const logs = useMemo(() => {

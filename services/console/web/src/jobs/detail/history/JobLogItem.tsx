@@ -14,12 +14,12 @@ import { toIntlZone, useZone } from "@/ui/display/time";
 
 type JobLogItemProps = {
   log: JobLog;
-  /** The one before it, from which its duration is told. */
+  /** Entry before it, from which its duration is counted. */
   before?: JobLog;
   isLast?: boolean;
 };
 
-/** One recorded transition, with what was asked and answered on demand. */
+/** Entry of a job's log, with its request and response on demand. */
 export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
   const { word, icon, ink } = STATUS_LOOKS[log.status];
   const Icon = isFailure(log) ? OctagonAlert : icon;
@@ -74,7 +74,7 @@ function LogTime({ at }: { at: string }) {
 
 type LogBodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
 
-/** A body, read and drawn only once somebody asks for it. */
+/** Body of a log entry, read and drawn only when it is opened. */
 function LogBody({ name, ...of }: LogBodyProps) {
   const [isOpen, setOpen] = useState(false);
   return (

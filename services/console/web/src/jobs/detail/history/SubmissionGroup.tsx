@@ -11,7 +11,7 @@ import { JobLogItem } from "./JobLogItem";
 
 type SubmissionGroupProps = {
   submission: Submission;
-  /** It began before what was read. */
+  /** Whether it began before the entries that were read. */
   isCut: boolean;
   isOpen: boolean;
   newestFirst: boolean;
@@ -19,7 +19,7 @@ type SubmissionGroupProps = {
 
 const ENTRIES_SHOWN = 100;
 
-/** One submission of the history: who worked on it, for how long, how it ended, and all that was recorded. */
+/** Submission in the history: agent, duration, outcome and log entries. */
 export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
   const [isOpen, setOpen] = useState(isOpenAtFirst);
   const [limit, setLimit] = useState(ENTRIES_SHOWN);

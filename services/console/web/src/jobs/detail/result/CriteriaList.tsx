@@ -13,7 +13,7 @@ export const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
 
 const OPTIONAL = /^optional:\s*/i;
 
-/** The criteria of a job, one a line; those that begin with "optional:" are judged and do not decide. */
+/** Parse criteria, one a line; those that begin with "optional:" are judged and do not decide. */
 function parseCriteria(text: string): { text: string; isRequired: boolean }[] {
   return text
     .split("\n")
@@ -22,7 +22,7 @@ function parseCriteria(text: string): { text: string; isRequired: boolean }[] {
     .map((line) => ({ text: line.replace(OPTIONAL, ""), isRequired: !OPTIONAL.test(line) }));
 }
 
-/** What the result is judged by, before it is. */
+/** Criteria of a job that is not judged yet. */
 export function CriteriaList({ criteria }: { criteria: string }) {
   return (
     <ol className="divide-y">
@@ -51,7 +51,7 @@ export function OptionalMark() {
   return <span className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">optional</span>;
 }
 
-/** A criterion that another verdict judged otherwise. */
+/** Whether another verdict gave a criterion another outcome. */
 export function hasOtherOutcome(criterion: CriterionVerdict, other: readonly CriterionVerdict[] | undefined): boolean {
   const before = other?.find(({ text }) => text === criterion.text);
   return before !== undefined && before.outcome !== criterion.outcome;

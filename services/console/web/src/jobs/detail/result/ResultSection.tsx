@@ -14,7 +14,7 @@ import { VerdictPanel } from "./VerdictPanel";
 
 type ResultSectionProps = { job: Job; submissions: readonly Submission[]; isPending: boolean };
 
-/** The verdict beside the result that it judges: one submission, and how it differs from another. */
+/** Verdict and result of a submission, and how they differ from another's. */
 export function ResultSection({ job, submissions, isPending }: ResultSectionProps) {
   const all = useMemo(
     () => nameSubmissions(submissions).filter(({ submission }) => submission.resultVersion !== null),
@@ -23,7 +23,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
   const [chosen, choose] = useState<string | null>(null);
   const [against, setAgainst] = useState<string | null>(null);
   const [focus, setFocus] = useState<Focus | null>(null);
-  /** Its first place; asked for again, the next one. */
+  /** Show the first place of a quote in the result; called again, the next. */
   const showEvidence = (id: string) => setFocus({ id, turn: focus?.id === id ? focus.turn + 1 : 0 });
   const shown = all.find(({ submission }) => submission.key === chosen) ?? all.at(-1);
   const others = all.filter((each) => each !== shown);
@@ -99,7 +99,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
   );
 }
 
-/** The entry that holds a submission's result; the one before it of the same submission while that is being read. */
+/** Read the log entry that holds a submission's result; meanwhile, the last one of the same submission stays. */
 function useResultEntry(jobId: string, submission: Submission | undefined): { entry?: JobLog; error: Error | null } {
   const { data, error } = useQuery({
     ...entryQuery(jobId, submission?.resultVersion ?? 0),

@@ -6,14 +6,14 @@ import { describeMetCount } from "./log-response";
 
 type VerdictPanelProps = {
   verdict: Verdict;
-  /** The verdict to compare it with, and how it is called. */
+  /** Verdict to compare with, and its name. */
   compared?: { name: string; verdict: Verdict };
   focused: string | null;
-  /** Show where a quote stands in the result, or where else. */
+  /** Shows the next place of a criterion's evidence in the result. */
   onQuote: (criterion: string) => void;
 };
 
-/** A judgement as a table: every criterion, those that passed too, each with its evidence and comment. */
+/** Verdict as a table: every criterion with outcome, evidence and comment. */
 export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPanelProps) {
   return (
     <div>

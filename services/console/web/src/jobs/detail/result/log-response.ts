@@ -19,7 +19,7 @@ export function readVerdict(log: JobLog): Verdict | undefined {
   return { reason: "", ...verdict, is_valid: verdict.is_valid === true, criteria: verdict.criteria };
 }
 
-/** "4 of 5 met", required or not. */
+/** Describe how many criteria are met, required or not: "4 of 5 met". */
 export function describeMetCount(criteria: readonly CriterionVerdict[]): string {
   return `${criteria.filter((criterion) => criterion.outcome === "pass").length} of ${criteria.length} met`;
 }

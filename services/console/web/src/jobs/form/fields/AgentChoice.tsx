@@ -10,7 +10,7 @@ const MODE_WORDS: Record<AssignmentMode, string> = {
   later: "Nobody yet",
 };
 
-/** Who is to do the job: one agent, any that has the capabilities, or nobody until somebody is assigned. */
+/** Choice of who does the job: an agent, any with given capabilities, or nobody yet. */
 export function AgentChoice() {
   const { register, watch, formState } = useFormContext<JobValues>();
   const agents = useQuery(agentsQuery);
@@ -33,7 +33,7 @@ export function AgentChoice() {
           error={formState.errors.agent_id?.message ?? (agents.error ? "The agents could not be read." : undefined)}
         >
           {(control) => (
-            // The agents may come after the choice: a list that is bound by its value finds it then.
+            // The agents may be read after one is chosen: a controlled select shows it then.
             <Select {...control} {...register("agent_id")} value={chosen}>
               <option value="">{agents.isPending ? "Loading…" : "Choose an agent"}</option>
               {agents.isPending && chosen && <option value={chosen}>{chosen}</option>}

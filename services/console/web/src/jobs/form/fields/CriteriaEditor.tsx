@@ -11,7 +11,7 @@ type CriteriaEditorProps = {
   error?: string;
 };
 
-/** The criteria, one a line: Enter begins another, Alt and the arrows move one, and so do its buttons. */
+/** Editor of criteria, one a line: Enter adds one; Alt with arrows, or buttons, move one. */
 export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) {
   const list = useRef<HTMLOListElement>(null);
   const focusNext = useRef<string | null>(null);

@@ -8,11 +8,11 @@ import { PayloadEditor } from "./PayloadEditor";
 const PRIORITIES = ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"];
 const isCriterion = ({ text }: { text: string }) => text.trim() !== "";
 
-/** Lets the form lead to what is to be mended within an editor of several parts. */
+/** Make a ref through which the form focuses one part of an editor, when that part is not valid. */
 const focusOn = (ref: RefCallBack, part: string) => (editor: HTMLElement | null) =>
   ref(editor && { focus: () => editor.querySelector<HTMLElement>(part)?.focus() });
 
-/** What a job is, and what it is judged by. */
+/** Fields of a job's title, description and criteria. */
 export function TextFields() {
   const { register, control, formState } = useFormContext<JobValues>();
   const { errors } = formState;

@@ -31,7 +31,7 @@ const THEME = EditorView.theme({
 
 const parse = jsonParseLinter();
 
-/** An editor of JSON. Tab leaves it, as it does every field; nothing is checked in an empty one. */
+/** Editor of JSON. Tab leaves it, as it does every field; an empty text is not checked. */
 export default function JsonEditor({ label, value, onChange, describedBy }: JsonEditorProps) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);

@@ -5,7 +5,7 @@ import { Input } from "@/ui/controls/field";
 
 type LabelsEditorProps = { value: LabelRow[]; onChange: (value: LabelRow[]) => void; error?: string };
 
-/** Names and values by which jobs are found again. */
+/** Editor of labels: names and values by which jobs are found. */
 export function LabelsEditor({ value, onChange, error }: LabelsEditorProps) {
   const change = (at: number, part: Partial<LabelRow>) =>
     onChange(value.map((row, place) => (place === at ? { ...row, ...part } : row)));

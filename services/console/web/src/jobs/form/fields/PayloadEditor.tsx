@@ -8,13 +8,13 @@ const JsonEditor = lazy(() => import("./JsonEditor"));
 
 type PayloadEditorProps = { value: string; onChange: (text: string) => void; error?: string };
 
-/** What the agent gets, as JSON; the editor itself is fetched when the form is opened. */
+/** Field of the payload as JSON; the editor's code is loaded when the form is opened. */
 export function PayloadEditor({ value, onChange, error }: PayloadEditorProps) {
   const tidy = () => {
     try {
       onChange(stringifyJson(parseJson(value), 2));
     } catch {
-      // It stays as it is: what is wrong with it is said below.
+      // The text stays: the error is shown below the editor.
     }
   };
   return (

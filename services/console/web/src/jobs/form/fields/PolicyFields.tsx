@@ -4,13 +4,13 @@ import type { JobValues } from "@/jobs/form/model/job-values";
 import { POLICY_FIELDS } from "@/jobs/form/model/policy";
 import { Field, Input, Select } from "@/ui/controls/field";
 
-/** How the job is run, for those who want to say so; folded, and open where something in it is not right. */
+/** Fields of the policy; folded, and opened when one is not valid. */
 export function PolicyFields() {
   const { register, formState } = useFormContext<JobValues>();
   const wrong = formState.errors.policy;
   const fold = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
-    // It is opened for what is wrong, and not closed while that is being mended.
+    // Opened for an error, and not closed while it is being corrected.
     if (wrong && fold.current) fold.current.open = true;
   }, [wrong]);
   return (

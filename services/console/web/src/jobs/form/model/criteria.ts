@@ -8,7 +8,7 @@ export function newCriterion(line = ""): Criterion {
   return { id: `criterion-${lastId}`, text: line.replace(OPTIONAL, ""), isOptional: OPTIONAL.test(line) };
 }
 
-/** One criterion a line; never none, so that there is somewhere to type. */
+/** Parse criteria, one a line; never none, so that there is a line to type in. */
 export function parseCriteria(text: string): Criterion[] {
   const lines = text
     .split("\n")
@@ -17,7 +17,7 @@ export function parseCriteria(text: string): Criterion[] {
   return lines.length === 0 ? [newCriterion()] : lines.map(newCriterion);
 }
 
-/** The inverse; empty lines are left out. */
+/** Format criteria, one a line, without empty ones. */
 export function formatCriteria(criteria: readonly Criterion[]): string {
   return criteria
     .filter(({ text }) => text.trim() !== "")
@@ -32,7 +32,7 @@ export function moveCriterion(criteria: readonly Criterion[], from: number, by: 
   return criteria.toSpliced(from, 1).toSpliced(to, 0, one);
 }
 
-/** What was pasted or typed at one place: several lines become several criteria. */
+/** Change the text of a criterion; several lines, as pasted, become several criteria. */
 export function changeCriterion(criteria: readonly Criterion[], at: number, text: string): Criterion[] {
   const one = criteria[at];
   if (!one) return [...criteria];

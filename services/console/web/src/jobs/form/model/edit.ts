@@ -3,7 +3,7 @@ import { stringifyJson } from "@/lib/exact-json";
 import { formatCriteria } from "./criteria";
 import { type JobValues, toJobValues, toLabels, toNewJob } from "./job-values";
 
-/** What of a job can be changed while it rests. */
+/** Fields of a job that can be edited while it is not being executed. */
 const EDITABLE = ["title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"] as const;
 export type Editable = (typeof EDITABLE)[number];
 
@@ -17,7 +17,7 @@ export const EDITABLE_NAMES: Record<Editable, string> = {
   policy: "policy",
 };
 
-/** What a form asks for, whatever the ids of its lines. */
+/** Reduce a form's values to what is compared: without ids of lines. */
 const toComparable = (values: JobValues) => ({
   ...values,
   acceptance_criteria: formatCriteria(values.acceptance_criteria),
@@ -25,25 +25,25 @@ const toComparable = (values: JobValues) => ({
   labels: toLabels(values),
 });
 
-/** What was filled in otherwise than the job has it. */
+/** Find the fields whose values differ from the job's. */
 export function findChanges(values: JobValues, base: Job): Editable[] {
   const [now, before] = [toComparable(values), toComparable(toJobValues(base))];
   return EDITABLE.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]));
 }
 
-/** What a job asks for in this, as a text. */
+/** Format a job's field as text. */
 export function formatField(job: Job, name: Editable): string {
   const value = toComparable(toJobValues(job))[name];
   return typeof value === "string" ? value : stringifyJson(name === "policy" ? job.policy : value, 2);
 }
 
-/** The request that an edited form stands for: what was changed, and nothing else. */
+/** Build the request of an edit: the changed fields only. */
 export function toJobEdit(values: JobValues, base: Job): JobEdit {
   const job = toNewJob(values, base.policy);
   return Object.fromEntries(findChanges(values, base).map((name) => [name, job[name]]));
 }
 
-/** The form over a newer job: what was changed in it stays, the rest is the newer one's. */
+/** Carry the changes of a form over to a newer version of the job. */
 export function rebase(values: JobValues, base: Job, newer: Job): JobValues {
   const mine = findChanges(values, base).map((name) => [name, values[name]]);
   return { ...toJobValues(newer), ...Object.fromEntries(mine) };

@@ -6,7 +6,7 @@ import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "./po
 export type AssignmentMode = "agent" | "capabilities" | "later";
 export type LabelRow = { id: string; name: string; value: string };
 
-/** What the form holds: texts as they are typed. */
+/** Values of the form: texts as they are typed. */
 export type JobValues = {
   title: string;
   description: string;
@@ -37,7 +37,7 @@ export const EMPTY_VALUES: JobValues = {
   policy: toPolicyValues({}),
 };
 
-/** A job as the form shows it, so that another can be made of it. */
+/** Convert a job to the values of the form. */
 export function toJobValues(job: Job): JobValues {
   return {
     title: job.title,
@@ -63,7 +63,10 @@ export function toLabels({ labels }: JobValues): Record<string, string> {
   return Object.fromEntries(named.map(({ name, value }) => [name.trim(), value]));
 }
 
-/** The request that the form stands for. `base` is the policy that it began with: what it does not show is kept. */
+/**
+ * Build the request for a new job. Fields of `base`, the policy that the form began with, are kept when the form does
+ * not show them.
+ */
 export function toNewJob(values: JobValues, base: Policy = {}): NewJob {
   return {
     title: values.title,
@@ -80,7 +83,7 @@ export function toNewJob(values: JobValues, base: Policy = {}): NewJob {
   };
 }
 
-/** Why a text is no payload; nothing when it is one. */
+/** Explain why a text is not a payload; undefined when it is. */
 export function explainInvalidPayload(text: string): string | undefined {
   if (text.trim() === "") return undefined;
   try {
@@ -91,7 +94,7 @@ export function explainInvalidPayload(text: string): string | undefined {
   }
 }
 
-/** Where the server's words about a field can stand. */
+/** Fields at which the form can show an error of the server. */
 export const JOB_FIELDS = [
   "title",
   "description",

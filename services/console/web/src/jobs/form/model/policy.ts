@@ -3,7 +3,7 @@ import type { Policy } from "@/api/types";
 type Kind = "whole" | "number" | "choice" | "words";
 type Field = { key: keyof Policy; label: string; hint?: string; kind: Kind; choices?: Record<string, string> };
 
-/** The parts of a policy, in the order of the form. What is left empty is the agent's, or the service's own. */
+/** Fields of a policy, in the order of the form. Empty: the agent's value, or the service's default. */
 export const POLICY_FIELDS = [
   { key: "max_submissions", label: "Submissions", hint: "Not-met verdicts before it is rejected.", kind: "whole" },
   { key: "max_attempts", label: "Calls of the agent", hint: "In all, lost ones included.", kind: "whole" },
@@ -57,7 +57,7 @@ export function toPolicyValues(policy: Policy): PolicyValues {
   return Object.fromEntries(POLICY_FIELDS.map((field) => [field.key, text(field)])) as PolicyValues;
 }
 
-/** What was filled in, over what the form does not show. */
+/** Build a policy from the form; fields of `base` that the form does not show are kept. */
 export function toPolicy(values: PolicyValues, base: Policy = {}): Policy {
   const policy: Record<string, unknown> = { ...base };
   for (const { key, kind } of POLICY_FIELDS as readonly Field[]) {

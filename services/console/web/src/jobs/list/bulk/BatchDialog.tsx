@@ -16,12 +16,12 @@ const EXECUTABLE_WORDS = EXECUTABLE.map((status) => STATUS_LOOKS[status].word.to
 
 type BatchDialogProps = {
   search: JobsSearch;
-  /** The jobs that were selected; null: all that match. */
+  /** Selected jobs; null means all that match. */
   selected: readonly Job[] | null;
   onClose: (isMade: boolean) => void;
 };
 
-/** Says which jobs will be executed, and leads to the batch that is made of them. */
+/** Dialog that confirms a batch: which jobs it executes; then opens its page. */
 export function BatchDialog({ search, selected, onClose }: BatchDialogProps) {
   const counts = useQuery({ ...countsQuery(search), enabled: selected === null }).data;
   const zone = toIntlZone(useZone()[0]);

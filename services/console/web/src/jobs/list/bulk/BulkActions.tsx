@@ -17,16 +17,16 @@ const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
 
 type BulkActionsProps = {
   selected: readonly Job[];
-  /** Whether these are all that are loaded: there may be more that match. */
+  /** Whether all loaded jobs are selected; more may match. */
   isAll: boolean;
-  /** The filter, restated before anything is done. */
+  /** Filter of the list, restated in the dialogs. */
   search: JobsSearch;
   onClear: () => void;
-  /** What was done with these; all others stay selected. */
+  /** Called with the ids of jobs that the action was done with; the others stay selected. */
   onDone: (ids: string[]) => void;
 };
 
-/** What can be done with the jobs that are selected; says beforehand for how many, and afterwards how it went. */
+/** Actions on the selected jobs: for how many of them, then their progress. */
 export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
   const [asked, ask] = useState<BulkAction | null>(null);
   const [batch, askBatch] = useState<"selected" | "all" | null>(null);

@@ -9,7 +9,7 @@ const FAILURES_SHOWN = 3;
 
 type BulkProgressProps = { progress: Progress; onAbort: () => void; onDismiss: () => void };
 
-/** How far it is, and which jobs were refused and why. While it runs, the page is not left unasked. */
+/** Progress of a bulk action and its refusals. Leaving the page while it runs asks first. */
 export function BulkProgress({ progress, onAbort, onDismiss }: BulkProgressProps) {
   const { action, total, done, failures, state } = progress;
   const isRunning = state === "running";

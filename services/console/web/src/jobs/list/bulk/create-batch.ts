@@ -5,7 +5,7 @@ import type { Batch, JobCounts, JobFilter, JobStatus } from "@/api/types";
 import { findCreatedAfter, type JobsSearch, parseLabel } from "@/jobs/list/filters/jobs-search";
 import { formatCount, pluralize } from "@/lib/format";
 
-/** Which jobs a batch is made of: those named, or all that match when it begins. */
+/** Jobs of a new batch: those named, or all that match when it begins. */
 export type BatchJobs = { job_ids: string[] } | { filter: JobFilter };
 
 export function useCreateBatch() {
@@ -20,10 +20,13 @@ export function useCreateBatch() {
   });
 }
 
-/** Where a job must stand to be executed; without a status, these are meant, so that nothing is refused needlessly. */
+/**
+ * Statuses of jobs that can be executed: the filter of a batch when none was chosen, so that nothing is refused
+ * needlessly.
+ */
 export const EXECUTABLE: JobStatus[] = ["PENDING", "ASSIGNED", "FAILED"];
 
-/** The filter as a batch takes it: a period becomes the time when it began. */
+/** Convert the search to a batch's filter; a period becomes the time when it began. */
 export function toBatchFilter(search: JobsSearch, now: number): JobFilter {
   const labels = search.label?.map(parseLabel);
   return {
@@ -38,7 +41,7 @@ export function toBatchFilter(search: JobsSearch, now: number): JobFilter {
   };
 }
 
-/** How many jobs match, in words, as far as it is known. */
+/** Describe how many jobs match, as far as they are counted. */
 export function describeMatching(counts: JobCounts | undefined, search: JobsSearch): string {
   if (!counts) return "all jobs";
   const numbers = (search.status ?? EXECUTABLE).map((status) => counts.counts[status] ?? 0);

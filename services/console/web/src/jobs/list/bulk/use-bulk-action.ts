@@ -23,7 +23,7 @@ const PATHS = {
   resubmit: "/api/jobs/{job_id}/resubmit",
 } as const;
 
-/** Why an action can be done with none of them; null when it can with some. */
+/** Explain why an action is refused for all jobs; null when it is allowed for some. */
 export function explainRefusalOfAll(action: BulkAction, jobs: readonly Job[]): string | null {
   const reasons = new Set(jobs.map((job) => explainRefusal(action, job)));
   if (reasons.has(null)) return null;
@@ -33,14 +33,17 @@ export function explainRefusalOfAll(action: BulkAction, jobs: readonly Job[]): s
 export const listAllowed = (action: BulkAction, jobs: readonly Job[]) =>
   jobs.filter((job) => explainRefusal(action, job) === null);
 
-/** One action on many jobs, a few at once; it can be stopped between two, and tells which were refused or not asked. */
+/**
+ * Run an action on many jobs, AT_ONCE at a time; `abort` stops it before the next. Jobs that were refused or not
+ * reached stay out of `onEnd`.
+ */
 export function useBulkAction(onEnd: (done: readonly Job[]) => void) {
   const client = useQueryClient();
   const [progress, setProgress] = useState<BulkProgress | null>(null);
   const isAborted = useRef(false);
   useEffect(
     () => () => {
-      isAborted.current = true; // nothing goes on behind a page that was left
+      isAborted.current = true; // stop when the page is left
     },
     [],
   );

@@ -3,7 +3,7 @@ import type { Job } from "@/api/types";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Which jobs are selected, by id: no refetch and no sorting changes it. */
+/** Selection of jobs by id, so that no refetch and no sorting changes it. */
 export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> = NONE) {
   const [ids, setIds] = useState(atFirst);
   const anchor = useRef<string | null>(null);
@@ -16,7 +16,7 @@ export function useSelection(jobs: readonly Job[], atFirst: ReadonlySet<string> 
       }
       return next;
     });
-  /** One job, or all from the one that was chosen last to this one. */
+  /** Select one job or, with `isRange`, all from the last one chosen to this one. */
   const choose = (id: string, on: boolean, isRange: boolean) => {
     const [from, to] = [anchor.current, id].map((each) => jobs.findIndex((job) => job.id === each)).toSorted(byNumber);
     anchor.current = id;

@@ -12,9 +12,9 @@ import { TimeFilter } from "./TimeFilter";
 
 type FilterBarProps = {
   search: JobsSearch;
-  /** All but the search stands behind a button. */
+  /** Whether all filters but the search are behind a button. */
   isNarrow: boolean;
-  /** Typing replaces the address; choosing adds to the history. */
+  /** Changes the filters. Typing replaces the address, choosing adds to the history. */
   onChange: (change: Partial<JobsSearch>, replace?: boolean) => void;
   onClear: () => void;
   textRef: RefObject<HTMLInputElement | null>;
@@ -22,7 +22,7 @@ type FilterBarProps = {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** The filters, which are the address. */
+/** Bar of filters; their values are the address. */
 export function FilterBar(props: FilterBarProps) {
   const { search, isNarrow, onChange, onClear, textRef } = props;
   const [isOpen, setOpen] = useState(false);
@@ -52,7 +52,7 @@ export function FilterBar(props: FilterBarProps) {
         title="Clear the filters"
         className={isFiltered(search) ? "" : "invisible max-sm:hidden"}
         onClick={() => {
-          setClears(clears + 1); // what was begun in a field goes, too
+          setClears(clears + 1); // discard drafts, too
           onClear();
         }}
       >
@@ -63,7 +63,7 @@ export function FilterBar(props: FilterBarProps) {
   );
 }
 
-/** All filters but the search. */
+/** Filters other than the search. */
 function OtherFilters({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
   const labels = search.label ?? [];
   const agents = useQuery(agentsQuery);

@@ -4,12 +4,12 @@ import { describeTime, type JobsSearch } from "./jobs-search";
 
 type FilterChipsProps = {
   search: JobsSearch;
-  /** Also what a field in sight says already. */
+  /** Whether to show filters that a visible field shows already. */
   isAll: boolean;
   onChange: (change: Partial<JobsSearch>) => void;
 };
 
-/** The filters in words, each of which can be taken away. */
+/** Chips of the filters that are set, each with a button to remove it. */
 export function FilterChips({ search, isAll, onChange }: FilterChipsProps) {
   const zone = toIntlZone(useZone()[0]);
   const { label = [], from, to } = search;

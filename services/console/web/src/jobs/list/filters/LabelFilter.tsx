@@ -5,7 +5,7 @@ type LabelFilterProps = { labels: readonly string[]; onAdd: (label: string) => v
 
 const isLabel = (text: string) => text.indexOf(":") > 0;
 
-/** Adds a label to look for; each that is looked for stands among the chips. */
+/** Field that adds a label to the filters; those that are set are chips. */
 export function LabelFilter({ labels, onAdd }: LabelFilterProps) {
   const [text, setText] = useState("");
   const [isRefused, refuse] = useState(false);

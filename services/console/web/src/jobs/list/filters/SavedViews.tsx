@@ -13,7 +13,7 @@ const NONE: View[] = [];
 const isSame = (one: JobsSearch, other: JobsSearch) =>
   JSON.stringify(parseJobsSearch(one as never)) === JSON.stringify(parseJobsSearch(other as never));
 
-/** Filters under a name, kept in this browser; a view is an address, and can as well be sent to somebody. */
+/** Menu of filters saved under a name in this browser. A view is an address, and can be sent to somebody. */
 export function SavedViews({ search, onOpen }: { search: JobsSearch; onOpen: (search: JobsSearch) => void }) {
   const [views, setViews] = useStoredChoice<View[]>("views", NONE);
   const [name, setName] = useState("");

@@ -4,13 +4,13 @@ import { cn } from "@/lib/cn";
 import { formatCount } from "@/lib/format";
 
 type StatusCountsProps = {
-  /** Comes later; until then each is a filter without a number. */
+  /** Counts by status; undefined until they are read. */
   counts: JobCounts | undefined;
   chosen: readonly JobStatus[];
   onToggle: (status: JobStatus) => void;
 };
 
-/** How many jobs stand where; each is a filter. */
+/** Number of jobs by status; each is a filter. */
 export function StatusCounts({ counts, chosen, onToggle }: StatusCountsProps) {
   return (
     <div role="group" aria-label="Filter by status" className="flex items-center gap-1 overflow-x-auto py-1">

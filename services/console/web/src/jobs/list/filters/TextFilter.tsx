@@ -13,11 +13,11 @@ type TextFilterProps = {
   className?: string;
   onType: (text: string) => void;
   check?: (text: string) => string | null;
-  /** Where there is one, it is the search itself. */
+  /** Given for the search field alone. */
   inputRef?: RefObject<HTMLInputElement | null>;
 };
 
-/** A filter that is typed; why a text cannot be one stands below it. */
+/** Filter that is typed; says below why a text is not valid. */
 export function TextFilter(props: TextFilterProps) {
   const { name, placeholder = name, value, type = "search", maxLength, className, onType, check, inputRef } = props;
   const draft = useDraft({ value, onCommit: onType, check });

@@ -10,7 +10,7 @@ type TimeFilterProps = { search: JobsSearch; onChange: (change: Partial<JobsSear
 const EXACT = "exact";
 const NO_TIME = { period: undefined, from: undefined, to: undefined };
 
-/** When jobs were created: lately, or between exact times in the zone that was chosen. */
+/** Filter by creation: a period until now, or exact times in the chosen zone. */
 export function TimeFilter({ search, onChange }: TimeFilterProps) {
   const { period, from, to } = search;
   const [isAsked, ask] = useState(Boolean(from || to));

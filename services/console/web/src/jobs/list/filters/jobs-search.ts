@@ -2,16 +2,16 @@ import type { Job, JobStatus, JobsQuery } from "@/api/types";
 import { JOB_STATUSES } from "@/jobs/model/status";
 import { formatMinuteTime } from "@/lib/format";
 
-/** The longest text that is sought. */
+/** Longest text, in characters, that the console searches for. */
 export const TEXT_MAX = 200;
 
-/** How long ago a job was created at most. */
+/** Periods until now, in milliseconds, in which a job was created. */
 export const PERIODS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Period = keyof typeof PERIODS;
 const SORTS = ["created", "updated"] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** What the address says of the list. */
+/** Search parameters of the list's address. */
 export type JobsSearch = {
   status?: JobStatus[];
   agent?: string;
@@ -19,18 +19,21 @@ export type JobsSearch = {
   batch?: string;
   label?: string[];
   period?: Period;
-  /** Exact times, ISO 8601: created at this one or later, and before that one; in the place of a period. */
+  /** Exact times in ISO 8601, in place of a period: created at `from` or later, and before `to`. */
   from?: string;
   to?: string;
   text?: string;
-  /** The newest first, by when they were created unless it says otherwise. */
+  /** Order; newest first by creation unless set. */
   sort?: Sort;
   ascending?: true;
 };
 
 type RawSearch = Record<string, string | string[] | undefined>;
 
-/** An address that somebody typed: what makes no sense is undefined, since what is absent would stay as it was typed. */
+/**
+ * Parse an address that may be typed by hand. Values that are not valid become undefined, since absent ones would stay
+ * as typed.
+ */
 export function parseJobsSearch(raw: RawSearch): JobsSearch {
   const statuses = toList(raw.status).filter((word): word is JobStatus => JOB_STATUSES.includes(word as JobStatus));
   const labels = toList(raw.label).filter((label) => label.indexOf(":") > 0);
@@ -63,7 +66,7 @@ function withoutUndefined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** The address as the API takes it, where `now` is what a period reaches back from. */
+/** Convert the search to the API's query; a period ends at `now`. */
 export function toJobsQuery(search: JobsSearch, now: number): JobsQuery {
   const { sort = "created", ascending } = search;
   const isFirst = sort === "created" && !ascending;
@@ -85,12 +88,12 @@ export function findCreatedAfter({ period, from }: JobsSearch, now: number): str
   return period && new Date(now - PERIODS[period]).toISOString();
 }
 
-/** Whether a row still is what was asked for: one that is not stays, dimmed, until the list is read again. */
+/** Whether a job passes the filters. A row that no longer does stays, dimmed, until the list is read again. */
 export function matches(job: Job, search: JobsSearch, now: number): boolean {
   return explainMismatch(job, search, now) === null;
 }
 
-/** Which filter a job does not pass, in words; null where it passes all. */
+/** Explain which filter a job does not pass; null when it passes all. */
 export function explainMismatch(job: Job, search: JobsSearch, now: number): string | null {
   const { status, agent, tenant, batch, label = [], text = "" } = search;
   if (status && !status.includes(job.status)) return "its status is another";
@@ -109,13 +112,13 @@ export function explainMismatch(job: Job, search: JobsSearch, now: number): stri
   return isLabelled ? null : "its labels are others";
 }
 
-/** "name:value"; a value may hold colons. */
+/** Parse "name:value"; the value may contain colons. */
 export function parseLabel(text: string): [name: string, value: string] {
   const [name = "", ...value] = text.split(":");
   return [name, value.join(":")];
 }
 
-/** Which jobs, in whatever order. */
+/** Return the search without its order. */
 export function withoutSort(search: JobsSearch): JobsSearch {
   const { sort: _, ascending: __, ...filters } = search;
   return filters;
@@ -125,7 +128,7 @@ export function isFiltered(search: JobsSearch): boolean {
   return Object.values(withoutSort(search)).some((value) => value !== undefined);
 }
 
-/** The filters in words, with times in a zone: what a bulk action restates before it is done. */
+/** Describe the filters, with times in a zone, as a bulk action restates them. */
 export function describeSearch(search: JobsSearch, zone: string | undefined): string {
   const words = [
     search.status && `status ${search.status.join(" or ")}`,

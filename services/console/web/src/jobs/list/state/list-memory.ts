@@ -1,6 +1,6 @@
 import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
 
-/** How the list was left, so that it is found again: which jobs, how far down, at which row, what was selected. */
+/** Position in the list when it was left: search, scroll offset in px, current row and selection. */
 type ListPosition = { search: JobsSearch; top: number; current: string | null; selected: ReadonlySet<string> };
 
 let order: readonly string[] = [];
@@ -14,17 +14,17 @@ export function forgetList(): void {
   openedJob = null;
 }
 
-/** The order in which jobs were last shown, so that a job's page can walk the same list. */
+/** Remember the order in which jobs are shown, so that a job's page can step to the next one. */
 export function rememberOrder(ids: readonly string[]): void {
   order = ids;
 }
 
-/** What is told of the same list is added; another list begins anew. */
+/** Remember the position in a list; for another search, it begins anew. */
 export function rememberList(search: JobsSearch, more: Partial<Omit<ListPosition, "search">> = {}): void {
   position = { ...(recallPosition(search) ?? START), ...more, search };
 }
 
-/** How this list was left; undefined where another one was shown since. */
+/** Recall the position in this list; undefined when another one was shown since. */
 export function recallPosition(search: JobsSearch): Omit<ListPosition, "search"> | undefined {
   return JSON.stringify(position.search) === JSON.stringify(search) ? position : undefined;
 }
@@ -33,7 +33,7 @@ export function recallSearch(): JobsSearch {
   return position.search;
 }
 
-/** A job's page was open: on the way back, its row is the current one, and has the focus. */
+/** Remember that a job's page was opened: on the way back, its row is current and has the focus. */
 export function rememberOpened(id: string): void {
   openedJob = id;
   if (order.includes(id)) position = { ...position, current: id };

@@ -5,7 +5,7 @@ import type { JobCounts, JobsPage } from "@/api/types";
 import { type JobsSearch, toJobsQuery, withoutSort } from "@/jobs/list/filters/jobs-search";
 
 export const PAGE_SIZE = 100;
-/** Whoever reads a job for long finds the list as it was. */
+/** How long the list is cached while a job's page is read, in milliseconds. */
 const KEPT_MS = 1_800_000;
 
 export function jobsQuery(search: JobsSearch) {
@@ -21,7 +21,7 @@ export function jobsQuery(search: JobsSearch) {
   });
 }
 
-/** How many jobs match, by status and whatever status is chosen; it comes after the rows, and nothing waits for it. */
+/** Query of how many jobs match by status, whatever status is chosen. Nothing waits for it. */
 export function countsQuery(search: JobsSearch) {
   const { status: _, ...filters } = withoutSort(search);
   return queryOptions({

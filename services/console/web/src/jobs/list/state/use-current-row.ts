@@ -3,12 +3,12 @@ import type { Job } from "@/api/types";
 import type { JobsSearch } from "@/jobs/list/filters/jobs-search";
 import { forgetOpened, recallOpened, recallPosition, rememberList } from "./list-memory";
 
-/** Where one is in the list: found again as it was left, with the focus on the job that was looked at. */
+/** Current row of the list, restored as it was left, with the focus on the job that was opened. */
 export function useCurrentRow(search: JobsSearch, jobs: readonly Job[]) {
   const [left] = useState(() => recallPosition(search));
   const [current, setCurrentShown] = useState(left?.current ?? null);
   const [wanted, setWanted] = useState(() => (left ? recallOpened() : null));
-  const at = useRef(current); // a key that is held down does not wait until all is drawn
+  const at = useRef(current); // a key that is held down acts before the state is drawn
   useEffect(forgetOpened, []);
   useEffect(() => rememberList(search, { current }), [search, current]);
   const setCurrent = (id: string) => {
@@ -22,7 +22,7 @@ export function useCurrentRow(search: JobsSearch, jobs: readonly Job[]) {
     setCurrent(next.id);
     setWanted(next.id);
   };
-  /** The focus is there, or cannot be; another one may be wanted already. */
+  /** Called when a row has the focus or cannot get it; another one may be wanted already. */
   const onFocused = (id: string) => setWanted((now) => (now === id ? null : now));
   return { left, current, setCurrent, step, wanted, onFocused };
 }

@@ -7,7 +7,7 @@ import { jobsQuery, PAGE_SIZE } from "./queries";
 
 export type JobsList = ReturnType<typeof useJobs>;
 
-/** The jobs that were read so far, and how to read on. */
+/** Jobs read so far, and how to read on. */
 export function useJobs(search: JobsSearch) {
   const query = useInfiniteQuery(jobsQuery(search));
   const { data, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query;
@@ -21,7 +21,7 @@ export function useJobs(search: JobsSearch) {
   return { query, jobs, searched, more };
 }
 
-/** How many jobs were searched for a text so far, where the search waits to be told to go on; a full page goes on. */
+/** Count the jobs searched for a text so far, when the search pauses; undefined while it goes on by itself. */
 function countSearched(pages: readonly JobsPage[] | undefined): number | undefined {
   const last = pages?.at(-1);
   if (!last?.next_cursor || last.searched == null || last.items.length >= PAGE_SIZE) return undefined;

@@ -10,7 +10,7 @@ const ASK_EVERY_MS = 2_000;
 const COUNTED_MAX = 100;
 
 /**
- * How many jobs were created since the list was read that would stand at its top. An event does not tell a job's title
+ * Count the jobs created since the list was read that would be at its top. An event does not tell a job's title
  * or labels: where there is a filter, the console is asked which of the newest match.
  */
 export function useNewJobCount(search: JobsSearch, jobs: readonly Job[]): number {

@@ -8,7 +8,7 @@ const ALWAYS: ColumnId[] = ["status", "title"];
 
 type ColumnChoiceProps = { hidden: readonly ColumnId[]; onChange: (hidden: ColumnId[]) => void };
 
-/** Which columns are shown, in this browser. */
+/** Menu of the columns shown in this browser. */
 export function ColumnChoice({ hidden, onChange }: ColumnChoiceProps) {
   const ids = (Object.keys(COLUMN_LOOK) as ColumnId[]).filter((id) => !ALWAYS.includes(id));
   return (

@@ -3,7 +3,7 @@ import type { Job } from "@/api/types";
 import { Time } from "@/ui/display/time";
 import { formatSubmission, JobLink, Mismatch, MismatchText, Status } from "./columns";
 
-/** A job where there is no room for columns. */
+/** Job as a card, where there is no room for columns. */
 export function JobCard({ job }: { job: Job }) {
   const mismatch = use(Mismatch);
   return (

@@ -9,16 +9,16 @@ type JobRowProps = {
   job: Job;
   index: number;
   span: number;
-  /** Null: a card. */
+  /** Cells by column; null draws a card. */
   cells: [ColumnId, ReactNode][] | null;
-  /** Which filter it no longer passes. */
+  /** Which filter the job no longer passes, in words. */
   mismatch: string | null;
   isCurrent: boolean;
   isSelected: boolean;
   onChoose: (id: string, on: boolean, isRange: boolean) => void;
 };
 
-/** A job in the list, as columns or as a card. */
+/** Row of a job, as columns or as a card. */
 export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelected, onChoose }: JobRowProps) {
   const isRange = useRef(false);
   return (
@@ -28,7 +28,7 @@ export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelecte
       aria-selected={isSelected}
       className={cn(
         cells ? "h-10" : "h-18",
-        // The focus of its link is drawn around the row: a title that is cut would cut it, too.
+        // The link's focus ring is drawn around the row, since a truncated title would cut it.
         "has-[a[data-row]:focus-visible]:outline-2 has-[a[data-row]:focus-visible]:-outline-offset-2",
         "border-b outline-accent hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
         mismatch && "text-muted italic grayscale",
@@ -64,7 +64,7 @@ export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelecte
   );
 }
 
-/** A tint that goes away, where something has changed since the row was drawn; what has the focus keeps it. */
+/** Tint that fades when something has changed since the row was drawn; the focus is not lost. */
 function Flash({ version, children }: { version: number; children: ReactNode }) {
   const first = useRef(version);
   const hasChanged = version !== first.current;

@@ -18,16 +18,16 @@ type JobsTableProps = {
   jobs: Job[];
   search: JobsSearch;
   hidden: readonly ColumnId[];
-  /** A card a job. */
+  /** Whether each job is a card. */
   isNarrow: boolean;
   selected: ReadonlySet<string>;
-  /** The job whose row has the focus, or had it last. */
+  /** Id of the job whose row has the focus, or had it last. */
   current: string | null;
   onCurrent: (id: string) => void;
-  /** The job whose row is to get the focus, wherever it is. */
+  /** Id of the job whose row is to be focused. */
   wanted: string | null;
   onFocused: (id: string) => void;
-  /** How far down it is at first. */
+  /** Initial scroll offset in px. */
   top: number;
   onSelect: (ids: string[], on: boolean) => void;
   onChoose: (id: string, on: boolean, isRange: boolean) => void;
@@ -36,7 +36,7 @@ type JobsTableProps = {
   box: RefObject<HTMLDivElement | null>;
 };
 
-/** The rows that are in sight, in a real table; every row keeps its place whatever happens to its job. */
+/** Virtualized table of jobs; a row keeps its place whatever happens to its job. */
 export function JobsTable(props: JobsTableProps) {
   const { jobs, search, hidden, isNarrow, selected, current, onCurrent, onSelect, onChoose, onNearEnd, box } = props;
   const columnVisibility = Object.fromEntries(hidden.map((id) => [id, false]));
@@ -65,7 +65,7 @@ export function JobsTable(props: JobsTableProps) {
   }, [last, jobs.length, onNearEnd]);
   const shownFor = useRef(search);
   useEffect(() => {
-    if (shownFor.current !== search) virtual.scrollToOffset(0); // other jobs are read from their beginning
+    if (shownFor.current !== search) virtual.scrollToOffset(0); // another search begins at the top
     shownFor.current = search;
   }, [search, virtual]);
   useWantedFocus(props, (place) => virtual.scrollToIndex(place));
@@ -130,7 +130,7 @@ export function JobsTable(props: JobsTableProps) {
 
 type Focus = Pick<JobsTableProps, "jobs" | "wanted" | "onFocused" | "box">;
 
-/** Moves the focus to the row that is wanted, once it is drawn: to be drawn, it must be in sight. */
+/** Focus the wanted row once it is drawn; it is scrolled into view to be drawn. */
 function useWantedFocus({ jobs, wanted, onFocused, box }: Focus, scrollTo: (place: number) => void): void {
   const place = wanted === null ? -1 : jobs.findIndex((job) => job.id === wanted);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each row that is wanted

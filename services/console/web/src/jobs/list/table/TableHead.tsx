@@ -12,7 +12,7 @@ type TableHeadProps = {
   onSort: (sort: Sort) => void;
 };
 
-/** What the columns are, and by which of them the list is sorted. */
+/** Head of the table: names of columns, and by which the list is sorted. */
 export function TableHead({ ids, search, isAll, onAll, onSort }: TableHeadProps) {
   return (
     <thead className="sticky top-0 z-10 bg-surface">

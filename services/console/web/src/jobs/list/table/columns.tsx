@@ -27,7 +27,7 @@ export type ColumnId =
 
 type Look = { name: string; px?: number; sort?: Sort };
 
-/** How wide each is, and by what it can be sorted; the title takes what is left. */
+/** Name, width in px and sort key of each column; the title takes the width that is left. */
 export const COLUMN_LOOK: Record<ColumnId, Look> = {
   status: { name: "Status", px: 216 },
   title: { name: "Job" },
@@ -45,21 +45,21 @@ export const COLUMN_LOOK: Record<ColumnId, Look> = {
 const BOX_PX = 40;
 const TITLE_MIN_PX = 288;
 
-/** How wide a table of these columns is at least; where there is less room, it scrolls. */
+/** Sum the minimum widths of columns in px; with less room, the table scrolls. */
 export function sumMinWidths(ids: readonly ColumnId[]): number {
   return ids.reduce((sum, id) => sum + (COLUMN_LOOK[id].px ?? TITLE_MIN_PX), BOX_PX);
 }
 
-/** Which filter the job of a row no longer passes. */
+/** Context of a row: which filter its job no longer passes. */
 export const Mismatch = createContext<string | null>(null);
 
-/** In the place of what else stands beside a title, where somebody may ask why the row is dim. */
+/** Reason why a row is dimmed, beside its title. */
 export function MismatchText() {
   const reason = use(Mismatch);
   return reason && <span title={reason}>no longer matches: {reason}</span>;
 }
 
-/** By what a phone sorts its cards. */
+/** Columns in the head above cards, for selecting all and sorting. */
 export const CARD_COLUMNS: ColumnId[] = ["title", "updated"];
 
 export const HIDDEN_BY_DEFAULT: ColumnId[] = ["tenant", "priority", "labels", "created"];
@@ -96,7 +96,7 @@ export function Status({ job }: { job: Job }) {
   );
 }
 
-/** Where a job that runs is, and why one failed: as far as the newest entry of its log tells. */
+/** Detail beside the status: progress of a running job, code of a failed one, from its newest log entry. */
 function StatusDetail({ job }: { job: Job }) {
   const last = job.last_log;
   if (job.status === "FAILED") return <code className="font-mono">{last?.code}</code>;
@@ -124,7 +124,7 @@ function Title({ job }: { job: Job }) {
   );
 }
 
-/** What has a row's focus; the row shows that it has. */
+/** Link of a row, which takes its focus; the row shows it. */
 export function JobLink({ job, className }: { job: Job; className: string }) {
   return (
     <Link
