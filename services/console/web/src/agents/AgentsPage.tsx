@@ -17,7 +17,7 @@ import { AgentRow } from "./AgentRow";
 import { type AgentAction, useAgentAction } from "./mutations";
 import { statsQuery } from "./queries";
 
-type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
+type OpenDialog = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
 const COLUMNS = {
   Agent: "w-48",
@@ -35,17 +35,17 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
   const agents = useQuery(agentsQuery);
   const stats = useQuery(statsQuery).data;
   const limits = useQuery(limitsQuery).data ?? [];
-  const [asked, ask] = useState<Asked | null>(isRegistering ? { what: "edit" } : null);
+  const [dialog, setDialog] = useState<OpenDialog | null>(isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
   const error = agents.error && !agents.data ? toApiError(agents.error) : null;
   const navigate = useNavigate();
   const close = () => {
-    ask(null);
+    setDialog(null);
     if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });
   };
   const choose = (agent: Agent, action: AgentAction) => {
     act.reset();
-    if (action === "disable") ask({ agent, what: "disable" });
+    if (action === "disable") setDialog({ agent, what: "disable" });
     else act.mutate({ agent, action });
   };
   return (
@@ -55,11 +55,11 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         <Link to="/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
           All limits
         </Link>
-        <Button kind="primary" onClick={() => ask({ what: "edit" })}>
+        <Button kind="primary" onClick={() => setDialog({ what: "edit" })}>
           <Plus aria-hidden size={14} /> Register an agent
         </Button>
       </div>
-      {asked?.what !== "disable" && <ProblemState error={act.error} />}
+      {dialog?.what !== "disable" && <ProblemState error={act.error} />}
       {error && (
         <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void agents.refetch()} />
       )}
@@ -100,23 +100,23 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
                   stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
                   limit={findLimit(limits, `agent:${agent.id}`)}
                   onAct={(action) => choose(agent, action)}
-                  onEdit={() => ask({ agent, what: "edit" })}
-                  onLimit={() => ask({ agent, what: "limit" })}
+                  onEdit={() => setDialog({ agent, what: "edit" })}
+                  onLimit={() => setDialog({ agent, what: "limit" })}
                 />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {asked?.what === "edit" && <AgentDialog agent={asked.agent} onClose={close} />}
-      {asked?.what === "limit" && asked.agent && (
+      {dialog?.what === "edit" && <AgentDialog agent={dialog.agent} onClose={close} />}
+      {dialog?.what === "limit" && dialog.agent && (
         <LimitDialog
-          name={`agent:${asked.agent.id}`}
-          limit={limits.find(({ name }) => name === `agent:${asked.agent?.id}`)}
+          name={`agent:${dialog.agent.id}`}
+          limit={limits.find(({ name }) => name === `agent:${dialog.agent?.id}`)}
           onClose={close}
         />
       )}
-      {asked?.what === "disable" && asked.agent && <Disable agent={asked.agent} act={act} onClose={close} />}
+      {dialog?.what === "disable" && dialog.agent && <Disable agent={dialog.agent} act={act} onClose={close} />}
     </div>
   );
 }

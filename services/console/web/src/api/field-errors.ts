@@ -5,10 +5,10 @@ type SetError = (field: never, error: { type: string; message: string }, options
 /**
  * Show the server's validation errors at the fields of a form; a part of a field (`labels.team`) counts as the field.
  */
-export function showFieldErrors(error: Error, known: readonly string[], setError: SetError): void {
+export function showFieldErrors(error: Error, fieldNames: readonly string[], setError: SetError): void {
   let isFirst = true;
   for (const { field, message } of toApiError(error).fields) {
-    const at = findField(field, known);
+    const at = findField(field, fieldNames);
     if (at === undefined) continue;
     setError(at as never, { type: "server", message }, { shouldFocus: isFirst });
     isFirst = false;

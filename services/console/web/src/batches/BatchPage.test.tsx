@@ -149,12 +149,12 @@ it("follows its events while it goes, and lets go of them when it has ended", as
   const source = FakeEventSource.last;
   const { items: _, ...operation } = aBatch({ counts: { COMPLETED: 7, FAILED: 1, REFUSED: 1, IN_PROGRESS: 1 } });
   act(() => {
-    source.opens();
-    source.says("operation", operation);
+    source.emitOpen();
+    source.emit("operation", operation);
   });
   expect(screen.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "9");
   expect(asked).toHaveLength(1);
-  act(() => source.says("operation", { ...operation, state: "DONE" }));
+  act(() => source.emit("operation", { ...operation, state: "DONE" }));
   expect(source.isClosed).toBe(true);
   await waitFor(() => expect(asked.length).toBeGreaterThan(1));
   vi.unstubAllGlobals();

@@ -19,8 +19,8 @@ const ASKED_EVERY_MS = 2_000;
 
 /** One batch: how far it is, what can be done with it, and what did not go well. */
 export function BatchPage({ id }: { id: string }) {
-  const known = useQuery(batchQuery(id)).data;
-  const isUnderWay = known !== undefined && !hasEnded(known);
+  const cached = useQuery(batchQuery(id)).data;
+  const isUnderWay = cached !== undefined && !hasEnded(cached);
   const isLive = useBatchEvents(id, isUnderWay);
   const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
   useTitle(`Batch ${shortenId(id)}`);

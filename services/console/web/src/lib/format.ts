@@ -63,8 +63,8 @@ export function pluralize(number: number, one: string, many = `${one}s`): string
 }
 
 /** Format how many of the remaining come next: "500 of 1,200", or "300" when these are all. */
-export function formatNextPortion(left: number, most: number): string {
-  return left > most ? `${formatCount(most)} of ${formatCount(left)}` : formatCount(left);
+export function formatNextPortion(remaining: number, portion: number): string {
+  return remaining > portion ? `${formatCount(portion)} of ${formatCount(remaining)}` : formatCount(remaining);
 }
 
 export function formatMoney(usd: number): string {

@@ -15,15 +15,15 @@ import { LimitDialog } from "./LimitDialog";
 import { useRemoveLimit } from "./mutations";
 import { limitsQuery } from "./queries";
 
-type Asked = { limit?: Limit; what: "set" | "remove" };
+type OpenDialog = { limit?: Limit; what: "set" | "remove" };
 
 /** Page of all limits on executions: of agents, tenants and labels. */
 export function LimitsPage() {
   useTitle("Limits");
   const limits = useQuery(limitsQuery);
-  const [asked, ask] = useState<Asked | null>(null);
+  const [dialog, setDialog] = useState<OpenDialog | null>(null);
   const remove = useRemoveLimit();
-  const close = () => ask(null);
+  const close = () => setDialog(null);
   const error = limits.error && !limits.data ? toApiError(limits.error) : null;
   return (
     <div className="mx-auto max-w-4xl space-y-4 p-4">
@@ -34,7 +34,7 @@ export function LimitsPage() {
       </nav>
       <div className="flex flex-wrap items-center justify-between gap-4">
         <h1 className="text-xl font-semibold">Limits</h1>
-        <Button kind="primary" onClick={() => ask({ what: "set" })}>
+        <Button kind="primary" onClick={() => setDialog({ what: "set" })}>
           <Plus aria-hidden size={14} /> Set a limit
         </Button>
       </div>
@@ -71,7 +71,7 @@ export function LimitsPage() {
                   size="icon"
                   aria-label={`Change ${limit.name}`}
                   title="Change"
-                  onClick={() => ask({ limit, what: "set" })}
+                  onClick={() => setDialog({ limit, what: "set" })}
                 >
                   <Pencil aria-hidden size={14} />
                 </Button>
@@ -82,7 +82,7 @@ export function LimitsPage() {
                   title="Remove"
                   onClick={() => {
                     remove.reset();
-                    ask({ limit, what: "remove" });
+                    setDialog({ limit, what: "remove" });
                   }}
                 >
                   <Trash2 aria-hidden size={14} />
@@ -92,8 +92,8 @@ export function LimitsPage() {
           ))}
         </ul>
       )}
-      {asked?.what === "set" && <LimitDialog name={asked.limit?.name ?? null} limit={asked.limit} onClose={close} />}
-      {asked?.what === "remove" && asked.limit && (
+      {dialog?.what === "set" && <LimitDialog name={dialog.limit?.name ?? null} limit={dialog.limit} onClose={close} />}
+      {dialog?.what === "remove" && dialog.limit && (
         <AlertDialog
           open
           onOpenChange={(open) => !open && close()}
@@ -101,12 +101,12 @@ export function LimitsPage() {
           verb="Remove"
           kind="danger"
           isPending={remove.isPending}
-          onConfirm={() => remove.mutate(asked.limit?.name ?? "", { onSuccess: close })}
+          onConfirm={() => remove.mutate(dialog.limit?.name ?? "", { onSuccess: close })}
           fields={<ProblemState error={remove.error} />}
         >
           <p>
-            {describeLimitName(asked.limit.name)} is held back no longer ({describeLimit(asked.limit)}); what waits may
-            begin at once.
+            {describeLimitName(dialog.limit.name)} is held back no longer ({describeLimit(dialog.limit)}); what waits
+            may begin at once.
           </p>
         </AlertDialog>
       )}

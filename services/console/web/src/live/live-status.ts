@@ -5,7 +5,7 @@ export type LiveStatus =
   | { state: "connecting" }
   | { state: "live" }
   /** The console answers, the jobstore does not. */
-  | { state: "behind" }
+  | { state: "jobstore-away" }
   | { state: "reconnecting"; retryAt: number; since: number }
   | { state: "paused" };
 

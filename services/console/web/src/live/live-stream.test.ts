@@ -17,7 +17,7 @@ const list = jobKeys.list({});
 
 const rows = () => client.getQueryData<{ pages: { items: Job[] }[] }>(list)?.pages[0]?.items ?? [];
 const source = () => FakeEventSource.last;
-const say = (fields: Parameters<typeof aChange>[0]) => source().says("job-changed", aChange(fields));
+const say = (fields: Parameters<typeof aChange>[0]) => source().emit("job-changed", aChange(fields));
 const frame = () => vi.advanceTimersByTimeAsync(FRAME_MS);
 
 function setVisibility(state: DocumentVisibilityState): void {
@@ -37,7 +37,7 @@ beforeEach(() => {
   client.setQueryData(jobKeys.detail("poem"), aJob());
   client.setQueryData(jobKeys.logs("poem"), { items: [aLog({ version: 1 })], isCut: false });
   stop = new LiveStream(client, (address) => new FakeEventSource(address)).start();
-  source().opens();
+  source().emitOpen();
 });
 
 afterEach(() => {
@@ -139,22 +139,22 @@ describe("changes", () => {
 describe("the stream", () => {
   it("goes on behind the last event, after a while that grows", async () => {
     say({ version: 2, cursor: 41 });
-    source().fails();
+    source().emitError();
     expect(liveStatus.get().state).toBe("reconnecting");
     await vi.advanceTimersByTimeAsync(1_100);
     expect(source().address).toBe("/api/events?after=41");
-    source().fails();
+    source().emitError();
     await vi.advanceTimersByTimeAsync(900);
     expect(FakeEventSource.opened).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(1_200);
-    source().opens();
+    source().emitOpen();
     expect(liveStatus.get().state).toBe("live");
   });
 
   it("is dead when it says nothing, whatever the browser believes", async () => {
-    source().says("hello", { cursor: 8 });
+    source().emit("hello", { cursor: 8 });
     await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS - 1);
-    source().says("ping", { cursor: 9, at: "" });
+    source().emit("ping", { cursor: 9, at: "" });
     await vi.advanceTimersByTimeAsync(SILENCE_MAX_MS - 1);
     expect(liveStatus.get().state).toBe("live");
     await vi.advanceTimersByTimeAsync(1_500);
@@ -174,16 +174,16 @@ describe("the stream", () => {
 
   it("reads everything anew after a reset", async () => {
     say({ version: 2 });
-    source().says("reset", { cursor: 100 });
+    source().emit("reset", { cursor: 100 });
     await vi.advanceTimersByTimeAsync(2_100);
     expect(client.getQueryState(list)?.isInvalidated).toBe(true);
-    source().fails();
+    source().emitError();
     await vi.advanceTimersByTimeAsync(1_100);
     expect(source().address).toBe("/api/events?after=100");
   });
 
   it("is replaced by asking when it stays away", async () => {
-    source().fails();
+    source().emitError();
     await vi.advanceTimersByTimeAsync(POLL_AFTER_MS - 1_000);
     expect(client.getQueryState(list)?.isInvalidated).toBe(false);
     await vi.advanceTimersByTimeAsync(1_500);

@@ -128,8 +128,8 @@ export class LiveStream {
   private onPing({ cursor, jobstore }: { cursor?: number; jobstore?: boolean }): void {
     this.onHeard(cursor);
     const { state } = liveStatus.get();
-    if (jobstore === false && state === "live") liveStatus.set({ state: "behind" });
-    if (jobstore === true && state === "behind") {
+    if (jobstore === false && state === "live") liveStatus.set({ state: "jobstore-away" });
+    if (jobstore === true && state === "jobstore-away") {
       liveStatus.set({ state: "live" });
       void refetchJobs(this.client); // requests in between were answered by errors
     }

@@ -9,7 +9,7 @@ import { announce } from "@/ui/feedback/announcer";
 const WORDS = {
   connecting: "Connecting",
   live: "Live",
-  behind: "Jobstore away",
+  "jobstore-away": "Jobstore away",
   reconnecting: "Reconnecting",
   paused: "Paused",
 } as const;

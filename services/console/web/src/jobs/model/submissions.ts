@@ -94,12 +94,12 @@ export function nameSubmissions(submissions: readonly Submission[]): { submissio
   return submissions.flatMap((submission) => {
     if (submission.number === null) return [];
     if (submission.isLate) return [{ submission, name: formatSubmissionTitle(submission) }];
-    const times = (seen.get(submission.number) ?? 0) + 1;
-    seen.set(submission.number, times);
+    const tries = (seen.get(submission.number) ?? 0) + 1;
+    seen.set(submission.number, tries);
     return [
       {
         submission,
-        name: times === 1 ? formatSubmissionTitle(submission) : `${formatSubmissionTitle(submission)} (try ${times})`,
+        name: tries === 1 ? formatSubmissionTitle(submission) : `${formatSubmissionTitle(submission)} (try ${tries})`,
       },
     ];
   });

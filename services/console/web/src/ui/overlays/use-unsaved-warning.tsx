@@ -9,7 +9,7 @@ const ALWAYS = () => true;
  * `leave` is called in place of `close`. The warning contains a form, so it must be rendered outside the other one.
  */
 export function useUnsavedWarning(isChanged: boolean, close?: () => void): { leave: () => void; warning: ReactNode } {
-  const [isAsked, ask] = useState(false);
+  const [isWarning, setWarning] = useState(false);
   const blocker = useBlocker({
     shouldBlockFn: ALWAYS,
     enableBeforeUnload: isChanged,
@@ -18,11 +18,11 @@ export function useUnsavedWarning(isChanged: boolean, close?: () => void): { lea
   });
   const stay = () => {
     blocker.reset?.();
-    ask(false);
+    setWarning(false);
   };
   const warning = (
     <AlertDialog
-      open={isAsked || blocker.status === "blocked"}
+      open={isWarning || blocker.status === "blocked"}
       onOpenChange={(open) => !open && stay()}
       title="Leave without saving?"
       verb="Leave"
@@ -32,5 +32,5 @@ export function useUnsavedWarning(isChanged: boolean, close?: () => void): { lea
       <p>What you have filled in is not saved, and will be lost.</p>
     </AlertDialog>
   );
-  return { leave: () => (isChanged ? ask(true) : close?.()), warning };
+  return { leave: () => (isChanged ? setWarning(true) : close?.()), warning };
 }

@@ -16,7 +16,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
   const { max_submissions: submissions, deadline_s: deadline } = job.policy ?? {};
   const requestedAt = findRequestTime(job, logs);
   const end = requestedAt && deadline ? new Date(Date.parse(requestedAt) + deadline * 1_000).toISOString() : null;
-  const said = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
+  const progressText = [share === undefined ? null : formatPercent(share), word, call].filter(Boolean).join(", ");
   return (
     <div className="space-y-1">
       <div
@@ -25,7 +25,7 @@ export function JobProgress({ job, logs }: JobProgressProps) {
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={share === undefined ? undefined : Math.round(share * 100)}
-        aria-valuetext={said}
+        aria-valuetext={progressText}
         className="h-1.5 overflow-hidden rounded-full bg-running-tint"
       >
         <Bar phase={phase} />

@@ -15,7 +15,7 @@ export function AgentChoice() {
   const { register, watch, formState } = useFormContext<JobValues>();
   const agents = useQuery(agentsQuery);
   const [who, chosen] = watch(["who", "agent_id"]);
-  const known = [...new Set(agents.data?.flatMap((agent) => agent.capabilities ?? []))].toSorted();
+  const knownCapabilities = [...new Set(agents.data?.flatMap((agent) => agent.capabilities ?? []))].toSorted();
   return (
     <fieldset className="space-y-2">
       <legend className="mb-1 font-medium">Who does it</legend>
@@ -50,7 +50,7 @@ export function AgentChoice() {
       {who === "capabilities" && (
         <Field
           label="Capabilities"
-          hint={`One a line; an agent must have all of them.${known.length > 0 ? ` There are: ${known.join(", ")}.` : ""}`}
+          hint={`One a line; an agent must have all of them.${knownCapabilities.length > 0 ? ` There are: ${knownCapabilities.join(", ")}.` : ""}`}
           error={formState.errors.capabilities?.message}
         >
           {(control) => <TextArea {...control} rows={2} {...register("capabilities")} />}

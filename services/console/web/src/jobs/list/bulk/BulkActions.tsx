@@ -28,14 +28,14 @@ type BulkActionsProps = {
 
 /** Actions on the selected jobs: for how many of them, then their progress. */
 export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
-  const [asked, ask] = useState<BulkAction | null>(null);
-  const [batch, askBatch] = useState<"selected" | "all" | null>(null);
+  const [dialogAction, setDialogAction] = useState<BulkAction | null>(null);
+  const [batchOf, setBatchOf] = useState<"selected" | "all" | null>(null);
   const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
   const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
   const zone = toIntlZone(useZone()[0]);
   if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
   if (selected.length === 0) return null;
-  const affected = asked ? listAllowed(asked, selected) : [];
+  const affected = dialogAction ? listAllowed(dialogAction, selected) : [];
   const others = selected.length - affected.length;
   return (
     <section aria-label="Bulk actions" className="flex flex-wrap items-center gap-2 border-t bg-sunken px-4 py-2">
@@ -44,39 +44,41 @@ export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkAc
         {pluralize(selected.length, isAll ? "loaded job" : "job")} selected
       </span>
       {BULK.map((action) => (
-        <Button key={action} reason={explainRefusalOfAll(action, selected)} onClick={() => ask(action)}>
+        <Button key={action} reason={explainRefusalOfAll(action, selected)} onClick={() => setDialogAction(action)}>
           {ACTION_VERBS[action]}
         </Button>
       ))}
-      <Button onClick={() => askBatch("selected")}>Execute as a batch</Button>
-      {isAll && <Button onClick={() => askBatch("all")}>Execute {describeMatching(counts, search)} that match</Button>}
+      <Button onClick={() => setBatchOf("selected")}>Execute as a batch</Button>
+      {isAll && (
+        <Button onClick={() => setBatchOf("all")}>Execute {describeMatching(counts, search)} that match</Button>
+      )}
       <Button kind="quiet" onClick={onClear}>
         Clear selection
       </Button>
-      {batch && (
+      {batchOf && (
         <BatchDialog
           search={search}
-          selected={batch === "selected" ? selected : null}
+          selected={batchOf === "selected" ? selected : null}
           onClose={(isMade) => {
-            askBatch(null);
+            setBatchOf(null);
             if (isMade) onClear();
           }}
         />
       )}
-      {asked && (
+      {dialogAction && (
         <AlertDialog
           open
-          onOpenChange={(open) => !open && ask(null)}
-          title={`${ACTION_VERBS[asked]} ${pluralize(affected.length, "job")}?`}
-          verb={ACTION_VERBS[asked]}
-          kind={asked === "cancel" ? "danger" : "primary"}
+          onOpenChange={(open) => !open && setDialogAction(null)}
+          title={`${ACTION_VERBS[dialogAction]} ${pluralize(affected.length, "job")}?`}
+          verb={ACTION_VERBS[dialogAction]}
+          kind={dialogAction === "cancel" ? "danger" : "primary"}
           onConfirm={() => {
-            void run(asked, affected);
-            ask(null);
+            void run(dialogAction, affected);
+            setDialogAction(null);
           }}
         >
           <p>
-            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[asked]} is asked for each of{" "}
+            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
             {pluralize(affected.length, "job")}, one by one.
           </p>
           {others > 0 && (

@@ -50,8 +50,8 @@ export function useBulkAction(onEnd: (done: readonly Job[]) => void) {
 
   const run = async (action: BulkAction, jobs: readonly Job[]) => {
     isAborted.current = false;
-    let now: BulkProgress = { action, total: jobs.length, done: 0, failures: [], state: "running" };
-    setProgress(now);
+    let current: BulkProgress = { action, total: jobs.length, done: 0, failures: [], state: "running" };
+    setProgress(current);
     const waiting = [...jobs];
     const next = () => (isAborted.current ? undefined : waiting.shift());
     const work = async () => {
@@ -60,15 +60,15 @@ export function useBulkAction(onEnd: (done: readonly Job[]) => void) {
           const options = { path: { job_id: job.id }, idempotencyKey: crypto.randomUUID() };
           applyJob(client, { ...(await api.post(PATHS[action], options)), live: action !== "cancel" });
         } catch (error) {
-          now = { ...now, failures: [...now.failures, { job, error: toApiError(error) }] };
+          current = { ...current, failures: [...current.failures, { job, error: toApiError(error) }] };
         }
-        now = { ...now, done: now.done + 1 };
-        setProgress(now);
+        current = { ...current, done: current.done + 1 };
+        setProgress(current);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    setProgress({ ...now, state: isAborted.current ? "aborted" : "done" });
-    const left = new Set([...now.failures.map(({ job }) => job), ...waiting]);
+    setProgress({ ...current, state: isAborted.current ? "aborted" : "done" });
+    const left = new Set([...current.failures.map(({ job }) => job), ...waiting]);
     onEnd(jobs.filter((job) => !left.has(job)));
   };
 

@@ -67,8 +67,8 @@ export function FilterBar(props: FilterBarProps) {
 function OtherFilters({ search, onChange }: Pick<FilterBarProps, "search" | "onChange">) {
   const labels = search.label ?? [];
   const agents = useQuery(agentsQuery);
-  const known = agents.data?.map((agent) => agent.id) ?? [];
-  const ids = search.agent && !known.includes(search.agent) ? [search.agent, ...known] : known;
+  const agentIds = agents.data?.map((agent) => agent.id) ?? [];
+  const ids = search.agent && !agentIds.includes(search.agent) ? [search.agent, ...agentIds] : agentIds;
   return (
     <>
       <Select

@@ -13,15 +13,15 @@ const NO_TIME = { period: undefined, from: undefined, to: undefined };
 /** Filter by creation: a period until now, or exact times in the chosen zone. */
 export function TimeFilter({ search, onChange }: TimeFilterProps) {
   const { period, from, to } = search;
-  const [isAsked, ask] = useState(Boolean(from || to));
+  const [isExactShown, setExactShown] = useState(Boolean(from || to));
   const zone = toIntlZone(useZone()[0]);
-  const isExact = Boolean(from || to) || (isAsked && !period);
+  const isExact = Boolean(from || to) || (isExactShown && !period);
   const choose = (choice: string) => {
-    ask(choice === EXACT);
+    setExactShown(choice === EXACT);
     if (choice !== EXACT || period) onChange({ ...NO_TIME, ...(choice in PERIODS && { period: choice as Period }) });
   };
   const set = (time: Pick<JobsSearch, "from"> | Pick<JobsSearch, "to">) => {
-    ask(true);
+    setExactShown(true);
     onChange({ period: undefined, ...time }, true);
   };
   const check =
