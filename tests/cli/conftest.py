@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
-from fake_jobstore import Server as JobStoreServer
+from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from support.fake_jobstore import Server as JobStoreServer
 from typer.testing import CliRunner
 
 from cli.__main__ import app

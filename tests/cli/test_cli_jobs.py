@@ -5,8 +5,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fake_jobstore import Refusal
 from grpc import StatusCode
+from support.fake_jobstore import Refusal
 
 from contracts.resources import Job, NewJob
 from contracts.status import JobLogStatus

@@ -7,12 +7,8 @@ from pathlib import Path
 
 SERVICES = Path(__file__).parents[2] / "services"
 ADVICE = SERVICES / "console/web/src/jobs/detail/errors/advice.ts"
-DECIDING = ("commands", "edits", "fences", "grants", "ledger", "resubmission", "transitions", "work")
-SOURCES = (
-    *(SERVICES / "executor/executor").rglob("*.py"),
-    *(SERVICES / "validator/validator").rglob("*.py"),
-    *(SERVICES / f"jobstore/jobstore/{name}.py" for name in DECIDING),
-)
+FOLDERS = ("executor/executor", "validator/validator", "jobstore/jobstore/commands", "jobstore/jobstore/domain")
+SOURCES = tuple(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py"))
 #: What makes or changes a report; and the failures that are reported.
 MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.

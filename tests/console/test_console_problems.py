@@ -2,7 +2,7 @@
 
 import grpc
 import pytest
-from fake_jobstore import Refusal
+from support.fake_jobstore import Refusal
 
 from contracts.client import JobStoreError
 from signoff.v1 import job_service_pb2 as jobs_pb

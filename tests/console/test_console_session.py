@@ -2,7 +2,7 @@
 
 import aiohttp
 import pytest
-from fake_jobstore import TOKEN
+from support.fake_jobstore import TOKEN
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 

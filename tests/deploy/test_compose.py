@@ -8,7 +8,7 @@ from dockerfiles import IMAGE, SERVICES, environment, values
 
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
-from servicekit.settings import split_address
+from servicekit.process.settings import split_address
 
 SECRETS = dict.fromkeys(("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "OPENAI_API_KEY"), "5ec7e7")
 OWN = [*SERVICES, "judge", "agents"]

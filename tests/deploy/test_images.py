@@ -13,7 +13,7 @@ import composition
 import dockerfiles
 import pytest
 from dockerfiles import BUILD, IMAGE, ROOT, SERVICES, environment, values
-from free_ports import free_port
+from support.free_ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from functools import partial
 
 import pytest
 from async_agent import AsyncAgent, status
-from factories import execute_requested, grant, incoming, lease
-from fakes import until
 from fault_agent import drips, hangs, pours, says, sends
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from servicekit.worker import LeaseState
+from servicekit.leasing.worker import LeaseState
 
 DONE = status("succeeded", result="blue")
 PASSING = {

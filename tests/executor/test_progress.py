@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from fakes import until
+from support.fakes import until
 
 from executor.ports import Progress
 from executor.progress import Throttle

@@ -4,7 +4,7 @@ import json
 import signal
 
 import aiohttp
-from system import WAIT_S, AsyncAgent, System, signoff
+from support.system import WAIT_S, AsyncAgent, System, signoff
 
 from contracts.status import JobLogStatus, JobStatus
 

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
-from fakes import until
-from system import WAIT_S, Agent, System, signoff
+from support.fakes import until
+from support.system import WAIT_S, Agent, System, signoff
 
 from contracts.client import Batch
 from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation, OperationState

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from system import Agent, Judge, System, signoff
+from support.system import Agent, Judge, System, signoff
 
 from contracts.client import JobStoreError
 from contracts.resources import NewAgent

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
-from system import Agent, Judge, System
+from support.system import Agent, Judge, System
 
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from fakes import until
-from free_ports import free_port
-from system import WAIT_S, Agent, System
+from support.fakes import until
+from support.free_ports import free_port
+from support.system import WAIT_S, Agent, System
 
 from contracts.resources import NewAgent, NewJob, NewLimit, Operation, OperationState
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 import psutil
-from faults.reading import GROUPS, Tables, differences, quiet, topics
-from system import Agent, Judge, System
+from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
+from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id

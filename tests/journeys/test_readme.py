@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from system import System
+from support.system import System
 
 from contracts.resources import NewAgent
 from contracts.status import JobStatus

@@ -1,7 +1,7 @@
 """What operators do with the streams: read them, publish them again, make a database of them, compare."""
 
-from faults.reading import differences
-from system import Agent, Judge, System, signoff
+from faults.checking.reading import differences
+from support.system import Agent, Judge, System, signoff
 
 from contracts.status import JobStatus
 from contracts.topics import TOPICS

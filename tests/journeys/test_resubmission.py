@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from system import Agent, System
+from support.system import Agent, System
 
 from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested

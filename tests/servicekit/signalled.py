@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from servicekit.runtime import first_of, run
+from servicekit.process.runtime import first_of, run
 
 
 def say(word: str) -> None:

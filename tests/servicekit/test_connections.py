@@ -7,9 +7,9 @@ import uvloop
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
-from faults.links import Link
+from faults.stack.links import Link
 
-from servicekit.connections import survive_lost_connections
+from servicekit.kafka.uvloop_patch import survive_lost_connections
 
 TICKS_MAX = 10_000
 

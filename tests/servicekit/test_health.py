@@ -3,8 +3,8 @@
 import aiohttp
 import pytest
 
-from servicekit import health
-from servicekit.settings import split_address
+from servicekit.process import health
+from servicekit.process.settings import split_address
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from topics import Place
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.history import History
-from servicekit.topics import ensure_topics, when_there
+from servicekit.kafka.history import History
+from servicekit.kafka.topics import ensure_topics, wait_for_topics
 
 TOPIC = "cancel-requested"
 
@@ -15,7 +15,7 @@ TOPIC = "cancel-requested"
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(kafka, 1)
-    await when_there(kafka)
+    await wait_for_topics(kafka)
     return kafka
 
 

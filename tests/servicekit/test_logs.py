@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.logs import JsonFormatter
+from servicekit.process.logs import JsonFormatter
 
 
 def logged(message: str, *args: object, exc_info: object = None, **extra: object) -> str:

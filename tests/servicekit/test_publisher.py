@@ -9,16 +9,16 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerFenced
-from factories import execute_requested, result_produced
-from fakes import until
+from support.factories import execute_requested, result_produced
+from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
-from servicekit.broker import SOON_MAX, Outgoing, Publisher
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import until_answered
-from servicekit.topics import ensure_topics
+from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
+from servicekit.kafka.topics import ensure_topics
+from servicekit.retry import retry_transient
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ async def test_a_topic_whose_records_have_the_brokers_time_is_published_to(publi
         if isinstance(result, Exception):
             raise result
 
-    await until_answered(published, on="kafka")
+    await retry_transient(published, on="kafka")
     for _ in range(3):
         await published()
 
@@ -187,7 +187,7 @@ async def described(broker: str) -> tuple[dict[str, dict[str, str]], dict[str, i
 
 async def test_topics_are_as_the_catalogue_says_however_often_they_are_ensured(broker):
     await ensure_topics(broker, 1)
-    settings, partitions = await until_answered(lambda: described(broker), on="kafka")
+    settings, partitions = await retry_transient(lambda: described(broker), on="kafka")
     for topic in TOPICS.values():
         assert settings[topic.name].items() >= topic.settings.items()
     assert partitions == {topic.name: topic.partitions for topic in TOPICS.values()}

@@ -4,16 +4,16 @@ import json
 from uuid import UUID
 
 import pytest
-from factories import execute_requested, record, result_produced
 from hypothesis import given
 from hypothesis import strategies as st
+from support.factories import execute_requested, record, result_produced
 
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
-from servicekit.broker import outgoing
-from servicekit.dlq import DEAD_LETTER_BYTES, dead_letter
 from servicekit.errors import PermanentError
-from servicekit.subscription import decode
+from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, dead_letter
+from servicekit.kafka.publisher import outgoing
+from servicekit.kafka.subscription import decode
 
 BODY = execute_requested().model_dump_json().encode()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.runtime import allow_connections, first_of, woken
+from servicekit.process.runtime import allow_connections, first_of, wait_for_wake
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -92,7 +92,7 @@ async def test_a_loop_that_is_woken_and_cancelled_at_once_ends(steps):
     async def loop() -> None:
         nonlocal turns
         while True:
-            await woken(wake, 30)
+            await wait_for_wake(wake, 30)
             turns += 1
 
     looping = asyncio.create_task(loop())

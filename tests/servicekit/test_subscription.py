@@ -8,16 +8,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from factories import execute_requested
-from fakes import until
+from support.factories import execute_requested
+from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
 from contracts.topics import REPLAY_HEADER
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError, TransientError
-from servicekit.subscription import STOP_TIMEOUT_S, ConsumerDeadError, Subscription, kafka_broker, lag, stopped
-from servicekit.topics import Topics, ensure_topics, when_there
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import (
+    STOP_TIMEOUT_S,
+    ConsumerDeadError,
+    Subscription,
+    kafka_broker,
+    lag,
+    stop_consuming,
+)
+from servicekit.kafka.topics import Topics, ensure_topics, wait_for_topics
 
 TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
 
@@ -45,7 +52,7 @@ class Handler:
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(kafka, 1)
-    await when_there(kafka)
+    await wait_for_topics(kafka)
     return kafka
 
 
@@ -202,7 +209,7 @@ async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away
     os.kill(pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        await stopped(broker)
+        await stop_consuming(broker)
         assert time.monotonic() - started < STOP_TIMEOUT_S + 1
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -5,11 +5,11 @@ import contextlib
 import time
 
 import pytest
-from factories import lease
-from fakes import FakeLeases, until
+from support.factories import lease
+from support.fakes import FakeLeases, until
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.worker import RENEWALS_MAX, Held, LeaseState, Worker
+from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
 
 
 class Work:
@@ -20,10 +20,10 @@ class Work:
         self.reported = 0
         self.report_errors: list[Exception] = []
         self.report_hangs = False
-        self.begun: list[Held] = []
+        self.begun: list[HeldLease] = []
         self.aborted = 0
 
-    async def __call__(self, held: Held):
+    async def __call__(self, held: HeldLease):
         held.begun = True
         self.begun.append(held)
         try:
@@ -66,7 +66,7 @@ def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0)
     return worker.begin(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work)
 
 
-async def begun(worker: Worker, work: Work, a_lease=None) -> Held:
+async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
     """Begun work; the worker's clock for it starts at the first renewal."""
     count = len(work.begun)
     assert begin(worker, work, a_lease)
@@ -194,7 +194,7 @@ async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start(work
 
 
 async def test_work_that_fails_unexpectedly_lets_its_lease_lapse(worker, leases, caplog):
-    async def buggy(_: Held):
+    async def buggy(_: HeldLease):
         raise ZeroDivisionError
 
     worker.begin(lease(), "job-7", time.monotonic() + 60, buggy)

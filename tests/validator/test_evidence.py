@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.checks import quotable, stands_in
+from validator.evidence import quotable, stands_in
 
 RESULT = {
     "summary": "The bridge carries 40 tonnes.\nIt was tested in May.",

@@ -11,8 +11,8 @@ from contracts.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judges.openai import JudgeConfig, OpenAIJudge
 from validator.judges.shapes import ApiName
+from validator.judging import ValidationResult, validate_agent_response
 from validator.prompt import PROMPT_VERSION
-from validator.validation import ValidationResult, validate_agent_response
 from validator.verdict import FALSE_QUOTE
 
 CRITERIA = "- It greets\noptional: It is kind"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.resources import Verdict
 from contracts.status import Outcome
-from validator.checks import quotable
 from validator.errors import JudgeAnswerError
+from validator.evidence import quotable
 from validator.verdict import (
     ANSWER_SCHEMA,
     FALSE_QUOTE,

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from servicekit.settings import WorkerSettings
+from servicekit.process.settings import WorkerSettings
 from validator.judges.openai import JudgeConfig
 from validator.judges.shapes import ApiName
 

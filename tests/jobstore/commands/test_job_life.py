@@ -1,0 +1,315 @@
+"""A job's life against the real tables: every step once, twice, late, and by the wrong worker."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from support.jobstore.steps import CRITERIA, Steps, new_job, result, verdict
+
+from contracts.identity import new_execution_id
+from contracts.jsontext import parse_json
+from contracts.resources import CriterionVerdict, Verdict
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.granting import ClaimOutcome
+from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.reports import RecordResult
+from jobstore.domain.model import Refusal, TransitionKind
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from jobstore.reads.job_logs import get_result
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.errors import PermanentError
+
+
+@pytest.fixture
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
+
+
+async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
+    lease = await steps.running(payload={"n": 2**80, "none": None})
+    await steps.report(lease, ReportKind.CALL_BEGUN)
+    await steps.result(lease, {"text": "blue", "n": 2**80})
+    judged = await steps.claim_judging(lease)
+    assert judged.execution is not None
+    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict())
+
+    logs = await steps.logs()
+    assert [row.status for row in logs] == ["ASSIGNED", "ASSIGNED", *["IN_PROGRESS"] * 3, "COMPLETED"]
+    assert logs[1].request_payload["payload"] == {"n": 2**80, "none": None}
+    assert logs[4].response_payload == {"result": {"text": "blue", "n": 2**80}}
+    assert logs[5].response_payload["result"] == {"text": "blue", "n": 2**80}
+    assert logs[5].response_payload["verdict"]["is_valid"]
+    row = await steps.row()
+    assert (row.state, row.answer, row.due_at) == ("DONE", "completed", None)
+
+
+async def test_a_result_with_any_character_is_judged_and_read(database: Database, steps: Steps) -> None:
+    """PostgreSQL takes U+0000 in JSON, but not apart."""
+    hostile = {"text": "blue \0 \U0001f600 \\ }", "\0": [None]}
+    lease = await steps.running()
+    await steps.result(lease, hostile)
+    judged = await steps.claim_judging(lease)
+    assert judged.execution is not None
+    told = Verdict.of(
+        [CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS, evidence="blue \0", comment="\0")], "all is met"
+    )
+    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=told)
+    *_, answered, completed = await steps.logs()
+    assert completed.status == "COMPLETED"
+    for row in (answered, completed):
+        assert row.response_payload["result"] == hostile
+        async with database.session() as session:
+            kept = await get_result(session, steps.job_id, row.version)
+        assert parse_json(kept or "") == hostile
+
+
+async def test_an_outcome_that_cannot_be_stored_ends_the_execution(steps: Steps) -> None:
+    """Its worker reports it until it is recorded."""
+    lease = await steps.judging()
+    told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS)], "a reason with \0")
+    with pytest.raises(PermanentError):
+        await steps.report(lease, ReportKind.VERDICT, verdict=told)
+    *_, last = await steps.logs()
+    assert (last.status, last.code) == ("FAILED", "unstorable")
+    assert (await steps.row()).state == "DONE"
+
+
+async def test_progress_is_in_the_log_and_the_newest_on_the_job(steps: Steps) -> None:
+    lease = await steps.running()
+    said: list[dict[str, object]] = [
+        {"message": "begun"},
+        {"progress": 0.5, "message": "half", "partial": {"text": "bl\0", "n": 2**70}},
+        {"partial": [1]},
+    ]
+    for seq, fields in enumerate(said):
+        await steps.report(lease, ReportKind.PROGRESS, seq=seq + 1, **fields)
+    rows = [(row.progress, row.message, row.response_payload) for row in (await steps.logs())[-3:]]
+    assert rows == [
+        (0.0, "begun", None),
+        (0.5, "half", {"progress": 0.5, "partial": {"text": "bl\0", "n": 2**70}}),
+        (0.5, None, {"partial": [1]}),
+    ]
+    job = await steps.job()
+    assert (job.progress, job.progress_message) == (0.5, None)
+
+
+async def test_every_report_said_twice_is_recorded_once(steps: Steps) -> None:
+    lease = await steps.running()
+    for _ in range(2):
+        await steps.report(lease, ReportKind.CALL_BEGUN)
+    for _ in range(2):
+        await steps.result(lease)
+    judged = await steps.claim_judging(lease)
+    assert judged.execution is not None
+    for _ in range(2):
+        await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    assert len(await steps.logs()) == 6
+
+
+async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: CommandRunner) -> None:
+    """They travel on two topics: the claim of the judging may come first, and both may meet in one transaction."""
+    lease = await steps.running()
+    claim = ClaimJudging(result(steps.execution_id, steps.job_id, lease), steps.validator, 10)
+    (answer,) = await runner.carry_out([claim])
+    assert answer.outcome == ClaimOutcome.GRANTED
+    again = RecordResult(result(steps.execution_id, steps.job_id, lease))
+    results = await runner.carry_out([again])
+    assert isinstance(results[0], Refusal)
+    assert (await steps.logs())[-1].kind == "result"
+
+
+async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Steps) -> None:
+    """Model rules claim_begins and regrant."""
+    await steps.requested()
+    first = await steps.claim()
+    assert (await steps.job()).status == "IN_PROGRESS"
+    again = await steps.claim()
+    other = await steps.claim(owner=uuid4())
+    assert (first.outcome, again.outcome, other.outcome) == (
+        ClaimOutcome.GRANTED,
+        ClaimOutcome.GRANTED,
+        ClaimOutcome.DUPLICATE,
+    )
+    assert first.execution is not None
+    assert again.execution is not None
+    assert again.execution.lease == first.execution.lease
+    assert again.grant.request == first.grant.request
+    assert len(await steps.logs()) == 3
+
+
+async def test_a_full_worker_leaves_the_execution_queued(steps: Steps) -> None:
+    await steps.requested()
+    assert (await steps.claim(room=0)).outcome == ClaimOutcome.QUEUED
+    assert (await steps.row()).state == "QUEUED"
+    assert (await steps.claim(room=1)).outcome == ClaimOutcome.GRANTED
+
+
+async def test_room_is_counted_over_a_batch(steps: Steps, runner: CommandRunner) -> None:
+    owner = uuid4()
+    claims = []
+    for _ in range(3):
+        other = Steps(steps.database, runner)
+        await other.requested()
+        claims.append(ClaimExecution(other.execution_id, other.job_id, owner, 2))
+    answers = await runner.claim.run(claims)
+    assert [answer.outcome for answer in answers] == [ClaimOutcome.GRANTED, ClaimOutcome.GRANTED, ClaimOutcome.QUEUED]
+
+
+async def test_an_event_with_the_job_inline_is_admitted_once(steps: Steps) -> None:
+    inline = new_job(payload={"a": 1})
+    first = await steps.claim(inline=inline)
+    assert first.outcome == ClaimOutcome.GRANTED
+    assert (await steps.claim(owner=uuid4(), inline=inline)).outcome == ClaimOutcome.DUPLICATE
+    assert [row.status for row in await steps.logs()] == ["ASSIGNED", "ASSIGNED", "IN_PROGRESS"]
+    conflict = await steps.claim(inline=new_job(payload={"a": 2}))
+    assert (conflict.outcome, conflict.code) == (ClaimOutcome.REFUSED, "job_conflict")
+
+
+async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, runner: CommandRunner) -> None:
+    """Concurrent transactions, not lanes: as if each were another jobstore's."""
+    claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
+    lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
+    answers = await asyncio.gather(*(lane.claim.one(claim) for lane, claim in zip(lanes, claims, strict=True)))
+    assert sorted(answer.outcome for answer in answers) == [ClaimOutcome.DUPLICATE] * 4 + [ClaimOutcome.GRANTED]
+    assert len(await steps.logs()) == 3
+
+
+async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(steps: Steps) -> None:
+    unknown = await steps.claim()
+    assert (unknown.outcome, unknown.code) == (ClaimOutcome.INVALID, "unknown_job")
+    replayed = await steps.claim(inline=new_job(), replay=True)
+    assert (replayed.outcome, replayed.code) == (ClaimOutcome.REFUSED, "replayed")
+    no_agent = await steps.claim(inline=new_job(agent_id="nobody"))
+    assert (no_agent.outcome, no_agent.code) == (ClaimOutcome.INVALID, "unknown_agent")
+
+
+async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, runner: CommandRunner) -> None:
+    """Model rule keep_answers."""
+    await steps.requested()
+    refused = new_execution_id()
+    for _ in range(2):
+        with pytest.raises(RefusedError) as error:
+            await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+        assert error.value.code == "execution_live"
+    await runner.submit.one(CancelJob(steps.job_id))
+    with pytest.raises(RefusedError):
+        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
+    assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
+
+
+async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner: CommandRunner) -> None:
+    await steps.requested()
+    other = await Steps(steps.database, runner).created()
+    with pytest.raises(ConflictError) as error:
+        await runner.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
+    assert error.value.code == "execution_conflict"
+
+
+async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, runner: CommandRunner) -> None:
+    """Model rule cancel_unknown."""
+    await steps.created()
+    for _ in range(2):
+        await runner.submit.one(CancelJob(None, steps.execution_id))
+    assert (await steps.claim()).outcome == ClaimOutcome.DUPLICATE
+    with pytest.raises(RefusedError) as error:
+        await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    assert error.value.code == "cancelled"
+
+
+async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, runner: CommandRunner) -> None:
+    lease = await steps.running()
+    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    assert (await steps.job()).status == "ASSIGNED"
+    for _ in range(2):
+        await steps.result(lease)
+    logs = await steps.logs()
+    assert [row.status for row in logs[-2:]] == ["CANCELLED", "CANCELLED"]
+    assert logs[-2].message == "cancelled by the administrator: not needed"
+    assert logs[-1].response_payload == {"result": "blue"}
+    assert (await steps.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
+
+
+async def test_a_failed_attempt_is_retried_later_and_at_last_fails_the_job(steps: Steps) -> None:
+    lease = await steps.running(policy={"max_attempts": 2})
+    fields = {"code": "agent_status", "message": "503", "retry_after_s": 30.0, "seq": 2}
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED, **fields)
+    assert (await steps.claim()).code == "not_due"
+    await steps.due(-1)
+    second = await steps.claim()
+    assert second.execution is not None
+    assert second.execution.attempt == 2
+    await steps.report(second.execution.lease, ReportKind.ATTEMPT_FAILED, **fields)
+    job = await steps.job()
+    assert (job.status, job.live) == ("FAILED", False)
+
+
+async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
+    steps: Steps, runner: CommandRunner
+) -> None:
+    lease = await steps.running()
+    await steps.due(-1)
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    assert (await steps.row()).state == "QUEUED"
+    await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
+    assert (await steps.row()).stage == "JUDGING"
+
+
+async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runner: CommandRunner) -> None:
+    for submission in (1, 2, 3):
+        if submission == 1:
+            lease = await steps.judging()
+        else:
+            steps.execution_id = new_execution_id()
+            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+            claimed = await steps.claim()
+            assert claimed.execution is not None
+            assert f'"submission":{submission}' in claimed.grant.request
+            assert '"feedback":{"reason":"a reason"' in claimed.grant.request
+            judged = await steps.claim_judging(claimed.execution.lease)
+            assert judged.execution is not None
+            lease = judged.execution.lease
+        await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    assert (await steps.job()).status == "REJECTED"
+    with pytest.raises(RefusedError):
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
+    view = await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+    assert (view["submission"], view["payload"]) == (1, '{"other":1}')
+
+
+async def test_creating_the_same_job_twice_is_one_job(steps: Steps, runner: CommandRunner) -> None:
+    new = new_job(payload={"b": 1, "a": 2})
+    first = await runner.submit.one(CreateJob(new, steps.job_id))
+    again = await runner.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
+    assert first["version"] == again["version"] == 1
+    with pytest.raises(ConflictError):
+        await runner.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
+
+
+async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, runner: CommandRunner) -> None:
+    with pytest.raises(NotFoundError) as unknown:
+        await runner.submit.one(ExecuteJob("no-such-job", new_execution_id()))
+    assert unknown.value.code == "unknown_job"
+    with pytest.raises(InvalidError) as agent:
+        await runner.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
+    assert agent.value.code == "unknown_agent"
+    await steps.created(agent_id=None)
+    with pytest.raises(RefusedError) as pending:
+        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+    assert pending.value.code == "illegal_transition"
+    assert (await steps.job()).status == "PENDING"
+
+
+async def test_one_that_fails_for_good_costs_the_others_of_its_batch_nothing(
+    steps: Steps, runner: CommandRunner
+) -> None:
+    good = [new_job() for _ in range(6)]
+    bad = new_job().model_copy(update={"title": "\0"})  # past validation: PostgreSQL itself refuses it
+    ids = [f"{steps.job_id}-{n}" for n in range(7)]
+    commands = [CreateJob(new, job_id) for new, job_id in zip([*good[:3], bad, *good[3:]], ids, strict=True)]
+    results = await runner.submit.run(commands)
+    assert [isinstance(r, PermanentError) for r in results] == [False, False, False, True, False, False, False]
