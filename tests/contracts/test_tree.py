@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -55,12 +56,22 @@ def test_locks_hold_hashes_and_no_addresses(files):
     assert "uv" in pinned
 
 
-def test_the_lock_of_the_page_holds_hashes_and_no_addresses():
-    packages = json.loads((ROOT / "services/console/web/package-lock.json").read_text("utf-8"))["packages"]
+@pytest.mark.parametrize("folder", ["services/console/web", "tests/e2e"])
+def test_a_lock_of_npm_holds_hashes_and_no_addresses(folder):
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     del packages[""]
     assert [name for name, package in packages.items() if "resolved" in package] == []
     own = {name: package for name, package in packages.items() if not package.get("inBundle")}
     assert [name for name, package in own.items() if not package["integrity"].startswith("sha512-")] == []
+
+
+def test_each_distribution_and_package_names_the_licence(files):
+    manifests = {
+        path: tomllib.loads(path.read_text("utf-8"))["project"] for path in files if path.name == "pyproject.toml"
+    }
+    manifests |= {path: json.loads(path.read_text("utf-8")) for path in files if path.name == "package.json"}
+    others = [str(path.relative_to(ROOT)) for path, each in manifests.items() if each.get("license") != "Apache-2.0"]
+    assert others == []
 
 
 def test_a_file_of_the_page_is_short(files):

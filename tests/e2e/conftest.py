@@ -1,38 +1,34 @@
 """One running system and one browser for all tests of the page.
 
-The browser is Debian's Chromium (`SIGNOFF_CHROMIUM` names another); where there is none, these tests are skipped.
+Where there is no browser, these tests are skipped, and the closing line says so.
 """
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
+from chromium import NO_BROWSER, find
 from playwright.async_api import Browser, Page, async_playwright, expect
 from support.system import Agent, Judge, System, running
 from visitor import SCREENSHOTS, Visitor
 
 from contracts.resources import NewAgent
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-NO_BROWSER = "no Chromium here: apt-get install chromium, or name one in SIGNOFF_CHROMIUM"
 WAIT_MS = 15_000
 
 expect.set_options(timeout=WAIT_MS)
 
 
-def chromium() -> str | None:
-    return os.environ.get("SIGNOFF_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-
-
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = chromium()
-    if path is None:
+    chromium = find()
+    if chromium is None:
         pytest.skip(NO_BROWSER)
     args = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=args)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.path, args=args, env={**os.environ, **chromium.env}
+        )
         yield browser
         await browser.close()
 

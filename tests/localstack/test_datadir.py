@@ -33,6 +33,18 @@ def test_ports_differ(tmp_path: Path) -> None:
     assert len(set(ports)) == 20
 
 
+def test_stacks_that_start_at_once_choose_among_different_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localstack.datadir.LAST_PORT", 20_060)  # three blocks
+    first, second = DataDir(tmp_path / "first"), DataDir(tmp_path / "second")
+    with first.lock(), second.lock():
+        ports = [directory.port(str(number)) for directory in (first, second) for number in range(10)]
+        assert len(set(ports)) == 20
+    with second.lock():
+        assert DataDir(tmp_path / "second").port("0") == ports[10]
+
+
 def test_a_remembered_port_that_somebody_took_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localstack.datadir.FREE_AGAIN_S", 0.0)
     port = DataDir(tmp_path).port("kafka")

@@ -1,4 +1,4 @@
-"""What must hold in the tables after every step (DESIGN section 7), read from nothing but the tables."""
+"""What must hold in the tables after every step (docs/protocol.md#invariants), read from nothing but the tables."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from jobstore.storage.database import Database
 _JOBS = "SELECT id, status, version, execution_id, live, progress, progress_message, spent_tokens FROM jobs ORDER BY id"
 _RESTING = {"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"}
 _UNDER_A_LEASE = {"call_begun", "progress", "attempt_failed", "result", "declined"}
-#: (from, to, log) of DESIGN section 2, written down once more.
+#: (from, to, log) of docs/protocol.md#states-of-a-job, written down once more.
 ARROWS = {
     *((None, status, status) for status in ("PENDING", "ASSIGNED")),
     ("PENDING", "PENDING", "CANCELLED"),

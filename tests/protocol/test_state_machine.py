@@ -1,4 +1,4 @@
-"""The protocol of DESIGN section 5 on the real tables, in every order that Hypothesis comes upon.
+"""The protocol (docs/protocol.md) on the real tables, in every order that Hypothesis comes upon.
 
 `SIGNOFF_EXAMPLES=2000 .venv/bin/pytest tests/protocol/test_state_machine.py` looks longer, and each time elsewhere.
 """

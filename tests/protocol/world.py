@@ -100,7 +100,7 @@ class World:
         assert answer != "illegal_transition" or (job is not None and job.status == "COMPLETED")
 
     async def execute(self, job_id: str, execution_id: UUID, *, resubmission: bool = False) -> None:
-        """Model rule keep_answers: asked again, an execution id is answered as it was."""
+        """Rule `keep-answers`: asked again, an execution id is answered as it was."""
         known = execution_id in self.tables.executions
         answer = await self.ask(ExecuteJob(job_id, execution_id, chosen=True, resubmission=resubmission))
         if job_id not in self.tables.jobs:
@@ -174,7 +174,7 @@ class World:
         return list(answers)
 
     async def ask_again(self, worker: Worker) -> None:
-        """Model rule regrant: what it was granted, and still has, it is granted again."""
+        """Rule `regrant-to-owner`: what it was granted, and still has, it is granted again."""
         asked, worker.asking = worker.asking, []
         rows = (await Tables.read(self.database)).live
         granted = {row.execution_id for row in rows if (row.state, row.owner) == ("LEASED", worker.owner)}
@@ -289,7 +289,7 @@ class World:
             worker.renewed(await self.work.RenewLeases(worker.renewal([held]), None))
 
     def crash(self, worker: Worker) -> None:
-        """Model rule new_owner_id: nothing is left, not even the name."""
+        """Rule `new-owner-at-start`: nothing is left, not even the name."""
         self.agents.excused |= {held.lease for held in worker.held.values() if held.begun} | set(worker.outcomes)
         worker.held, worker.outcomes, worker.asking = {}, {}, []
         worker.owner = self.new_id()
@@ -309,7 +309,7 @@ class World:
             after = (await Tables.read(self.database)).executions
             for event in events:
                 row = after.get(event.execution_id)
-                assert row is not None, "model rule cancel_unknown: it may still be executed"
+                assert row is not None, "rule `cancel-before-arrival`: it may still be executed"
                 assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):

@@ -17,8 +17,8 @@ from contracts.resources import Usage
 from contracts.status import ReportKind
 from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
-from validator.judges.openai import JudgeConfig, OpenAIJudge
-from validator.judges.shapes import ApiName
+from validator.judge_config import ApiName, JudgeConfig
+from validator.judges.openai import OpenAIJudge
 from validator.ports import ClaimDenied, Grant
 from validator.prompt import PROMPT_VERSION
 

@@ -9,8 +9,8 @@ from fake_judge import FakeJudge, Step
 
 from contracts.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
-from validator.judges.openai import JudgeConfig, OpenAIJudge
-from validator.judges.shapes import ApiName
+from validator.judge_config import ApiName, JudgeConfig
+from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
 from validator.prompt import PROMPT_VERSION
 from validator.verdict import FALSE_QUOTE

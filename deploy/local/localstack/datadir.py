@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from typing import Any
 from localstack.errors import DataDirInUseError
 
 # Below the range from which clients get their ports: a client that dials a dead server's port from that very port
-# would connect to itself and keep the server from coming back. Each stack begins at a place of its own.
+# would connect to itself and keep the server from coming back. Each stack has a block of its own, and holds as its mark
+# a port behind all blocks: else two that start at once could find the same port free, before either listens.
 FIRST_PORT, LAST_PORT, PORTS_A_STACK = 20_000, 32_000, 20
 FREE_AGAIN_S = 5.0
 
@@ -42,7 +43,9 @@ class DataDir:
             except OSError as error:
                 message = f"a stack is already running on {self.path}; stop it or choose another data directory"
                 raise DataDirInUseError(message) from error
-            yield
+            with socket.socket() as mark:
+                self._candidates = count(self._mark_block(mark))
+                yield
 
     def port(self, name: str, wanted: int = 0) -> int:
         """Give the port asked for, or else the one of last time, or else a free one; remembered."""
@@ -56,6 +59,18 @@ class DataDir:
         self._remember("ports", name, port)
         self._given[name] = port
         return port
+
+    def _mark_block(self, mark: socket.socket) -> int:
+        """Bind the mark of the block of last time, or else of one that is nobody's; give the block's first port."""
+        blocks = list(range(FIRST_PORT, LAST_PORT, PORTS_A_STACK))
+        random.shuffle(blocks)
+        known = self._recall("ports").values()
+        blocks.sort(key=lambda first: not any(first <= port < first + PORTS_A_STACK for port in known))
+        for number, first in ((LAST_PORT + (first - FIRST_PORT) // PORTS_A_STACK, first) for first in blocks):
+            with suppress(OSError):
+                mark.bind(("127.0.0.1", number))
+                return first
+        return blocks[0]  # 600 stacks, or somebody else's servers: the ports themselves are looked at in any case
 
     def secret(self, name: str) -> str:
         """Give a random secret, made when first asked for and the same ever after."""

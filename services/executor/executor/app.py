@@ -1,6 +1,7 @@
 """Wires the executor: the sole reader of its settings."""
 
 import asyncio
+from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
@@ -11,12 +12,18 @@ from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
+from executor.ports import Agent
 from servicekit.kafka.subscription import Subscription
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
 #: What an event has beside the job inline.
 ENVELOPE_BYTES = 4096
+
+
+def agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
+    """Return the adapter of each protocol that can be called: those of contracts' CALLABLE_PROTOCOLS."""
+    return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
@@ -31,7 +38,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handlers = Handlers(
             context.worker,
             GrpcExecutions(context.stub, context.metadata),
-            {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)},
+            agents(client, settings),
             context.publisher,
             settings.progress_interval_s,
         )

@@ -14,7 +14,7 @@ from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import HeldLease, Lease, Report, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
-from validator.judges.openai import JudgeConfig
+from validator.judge_config import JudgeConfig
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
 from validator.ports import ClaimDenied, Grant, Judge, Judgings

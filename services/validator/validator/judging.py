@@ -8,7 +8,8 @@ from pydantic import JsonValue
 from contracts.resources import Verdict
 from validator.errors import JudgeAnswerError, JudgmentError
 from validator.evidence import quotable
-from validator.judges.openai import JudgeConfig, OpenAIJudge
+from validator.judge_config import JudgeConfig
+from validator.judges.openai import OpenAIJudge
 from validator.ports import Judge
 from validator.prompt import PROMPT_VERSION, write_document
 from validator.verdict import Criterion, Judged, judged, read_answer, split_criteria

@@ -1,4 +1,4 @@
-"""Whether what was seen keeps the ten invariants of DESIGN section 7: pure functions over it."""
+"""Whether what was seen keeps the first ten of docs/protocol.md#invariants: pure functions over it."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, R
 
 CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
 RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
-#: DESIGN section 2: from where the job stood, which entry of the log may follow, and where the job stands then.
+#: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
 ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
     None: frozenset({("PENDING", "PENDING"), ("ASSIGNED", "ASSIGNED")}),
     "PENDING": frozenset(

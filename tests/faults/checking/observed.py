@@ -210,7 +210,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise: the number of the invariant (DESIGN section 7), and what happened."""
+    """A broken promise: the number of the invariant (docs/protocol.md#invariants), and what happened."""
 
     invariant: int
     story: str

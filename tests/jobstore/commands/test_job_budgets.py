@@ -12,7 +12,7 @@ from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import BUDGET_EXHAUSTED, ClaimOutcome
-from jobstore.domain.transitions import TOKENS_MAX
+from jobstore.domain.decisions import TOKENS_MAX
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database

@@ -32,7 +32,7 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
 
 
 async def test_a_grant_said_again_runs_for_a_whole_lease_from_now(steps: Steps) -> None:
-    """Model rule regrant: the worker counts from when it asked again, and so must the tables."""
+    """Rule `regrant-to-owner`: the worker counts from when it asked again, and so must the tables."""
     await steps.running()
     await steps.due(0.1)
     lapses_at = (await steps.row()).due_at
@@ -42,7 +42,7 @@ async def test_a_grant_said_again_runs_for_a_whole_lease_from_now(steps: Steps) 
 
 
 async def test_a_worker_that_has_started_anew_is_granted_nothing_of_its_former_self(steps: Steps) -> None:
-    """Model rule new_owner_id: the lease of a dead process lapses, and is not continued without its work."""
+    """Rule `new-owner-at-start`: the lease of a dead process lapses, and is not continued without its work."""
     await steps.running()
     former, anew = (Worker("executing", FakeLeases(), capacity=1, outcomes_max=1) for _ in range(2))
     assert anew.owner != former.owner
@@ -50,7 +50,7 @@ async def test_a_worker_that_has_started_anew_is_granted_nothing_of_its_former_s
 
 
 async def test_the_fence_is_the_lease_and_not_the_workers_count_of_calls(steps: Steps) -> None:
-    """Model rule calls_not_attempts."""
+    """Rule `calls-are-not-attempts`."""
     lease = await steps.running()
     assert await steps.report(lease, ReportKind.CALL_BEGUN, attempt=7) is None
     assert await steps.report(lease, ReportKind.ATTEMPT_FAILED, attempt=8, seq=2) is None
@@ -59,7 +59,7 @@ async def test_the_fence_is_the_lease_and_not_the_workers_count_of_calls(steps: 
 
 
 async def test_what_was_refused_is_decided_anew_when_it_is_said_again(steps: Steps) -> None:
-    """Model rule refusal_keeps_no_id."""
+    """Rule `repeats-by-the-row`."""
     lease = await steps.judging()
     told = RecordReport(
         reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict()),
@@ -75,7 +75,7 @@ async def test_what_was_refused_is_decided_anew_when_it_is_said_again(steps: Ste
 
 
 async def test_a_resubmission_that_is_refused_is_refused_for_good(steps: Steps, runner: CommandRunner) -> None:
-    """Model rule keep_answers."""
+    """Rule `keep-answers`."""
     await steps.created()
     for resubmission in (True, False):
         with pytest.raises(RefusedError) as error:
@@ -95,7 +95,7 @@ async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, runn
 async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_however_often(
     steps: Steps, runner: CommandRunner
 ) -> None:
-    """Model rule cancel_unknown."""
+    """Rule `cancel-before-arrival`."""
     for _ in range(2):
         assert await runner.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
     assert (await steps.claim(inline=new_job())).outcome == ClaimOutcome.DUPLICATE
@@ -104,7 +104,7 @@ async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_howev
 async def test_a_cancel_ends_an_execution_that_another_jobstore_admits_meanwhile(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    """Model rule cancel_unknown: it is neither unknown any more, nor is its job locked."""
+    """Rule `cancel-before-arrival`: it is neither unknown any more, nor is its job locked."""
     held = await Steps(database, runner).created()
     busy: list[Command] = [CancelJob(held.job_id), CancelJob(None, steps.execution_id)]
     async with database.transaction() as connection:
@@ -139,7 +139,7 @@ async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
 
 
 async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps, runner: CommandRunner) -> None:
-    """Model rule keep_answers: also when the job could be executed by now."""
+    """Rule `keep-answers`: also when the job could be executed by now."""
     await steps.requested()
     refused = new_execution_id()
     answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))

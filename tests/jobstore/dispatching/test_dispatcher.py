@@ -66,7 +66,7 @@ async def test_offers_do_not_exceed_the_room_and_go_by_priority(
 async def test_what_is_marked_and_not_published_is_offered_again(
     steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
 ) -> None:
-    """Model rule mark_first: marked, committed, and only then published; a broker that loses it loses no job."""
+    """Rule `mark-before-publish`: marked, committed, and only then published; a broker that loses it loses no job."""
     await steps.requested()
     await seen(database, ExecutionStage.EXECUTING, 1)
     published.away = True
@@ -82,7 +82,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
 async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
     steps: Steps, dispatcher: Dispatcher, published: Published
 ) -> None:
-    """Model rule await_again."""
+    """Rule `offer-again`."""
     lease = await steps.running()
     await steps.result(lease, {"text": "blue", "n": 2**70})
     await steps.due(-1)

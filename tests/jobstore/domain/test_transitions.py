@@ -1,4 +1,4 @@
-"""The table of DESIGN section 2, on every pair of a state and a report."""
+"""The table of docs/protocol.md#states-of-a-job, on every pair of a state and a report."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -169,13 +169,13 @@ def test_a_fenced_lease_changes_nothing(execution: str, kind: TransitionKind) ->
 
 
 def test_an_executors_lease_is_no_judging_lease() -> None:
-    """Model rule judge_lease: a verdict counts only under a lease granted for judging."""
+    """Rule `judging-lease`: a verdict counts only under a lease granted for judging."""
     for kind in (TransitionKind.MET, TransitionKind.NOT_MET, TransitionKind.FAILED):
         assert isinstance(decide(job(), awaiting_judge(), report(kind, lease=1), TIMES), Refusal)
 
 
 def test_the_attempt_is_numbered_at_the_grant() -> None:
-    """Model rule attempt_at_grant."""
+    """Rule `attempt-at-grant`."""
     decision = decide(job(S.ASSIGNED), offered(attempt=1, lease=3), report(TransitionKind.CLAIMED), TIMES)
     assert isinstance(decision, Decision)
     assert decision.execution is not None
@@ -184,14 +184,14 @@ def test_the_attempt_is_numbered_at_the_grant() -> None:
 
 
 def test_a_claim_records_in_progress() -> None:
-    """Model rule claim_begins."""
+    """Rule `claim-begins`."""
     decision = decide(job(S.ASSIGNED), offered(), report(TransitionKind.CLAIMED), TIMES)
     assert isinstance(decision, Decision)
     assert decision.job.status is S.IN_PROGRESS
 
 
 def test_a_request_assigns() -> None:
-    """Model rule request_assigns."""
+    """Rule `request-assigns`."""
     for status in (S.ASSIGNED, S.FAILED, S.RESUBMISSION_REQUIRED):
         decision = decide(job(status, live=False), queued(), report(TransitionKind.REQUESTED), TIMES)
         assert isinstance(decision, Decision)
@@ -271,7 +271,7 @@ def test_a_lapsed_judging_lease_is_never_an_attempt() -> None:
 
 
 def test_work_begun_on_an_agent_called_at_most_once_is_not_handed_back() -> None:
-    """Model rule no_handback."""
+    """Rule `no-hand-back-once-begun`."""
     once = running(policy={**POLICY, "delivery": "at_most_once"})
     decision = decide(job(), once, report(TransitionKind.GIVEN_BACK, code="begun"), TIMES)
     assert isinstance(decision, Decision)

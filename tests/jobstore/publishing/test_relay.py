@@ -142,7 +142,7 @@ async def test_a_row_that_commits_late_is_not_passed_over(
 async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
     relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
-    """Model rule prefix."""
+    """Rule `publish-from-first-unacknowledged`."""
     steps = Steps(database, runner)
     await relayed(relay, database)
     await steps.running()
@@ -158,7 +158,7 @@ async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
 async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
     relay: Relay, database: Database, runner: CommandRunner
 ) -> None:
-    """Model rule begin_again: acknowledged offsets that lie beyond the topic's end, or do not rise."""
+    """Rule `begin-again`: acknowledged offsets that lie beyond the topic's end, or do not rise."""
     steps = Steps(database, runner)
     await steps.running()
     await relayed(relay, database)

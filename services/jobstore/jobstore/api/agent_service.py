@@ -2,7 +2,7 @@
 
 from contracts import convert
 from contracts.resources import NewAgent
-from contracts.status import Protocol
+from contracts.status import CALLABLE_PROTOCOLS, Protocol
 from jobstore.api.requests import (
     Context,
     limit_of,
@@ -16,9 +16,6 @@ from jobstore.storage.agents import disable_agent, put_agent
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agent_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
-
-#: What the executor can call.
-CALLABLE = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
 class AgentService(AgentServiceServicer):
@@ -83,8 +80,8 @@ class AgentService(AgentServiceServicer):
 
 
 def _check_callable(protocol: Protocol) -> None:
-    if protocol not in CALLABLE:
-        known = ", ".join(sorted(CALLABLE))
+    if protocol not in CALLABLE_PROTOCOLS:
+        known = ", ".join(sorted(CALLABLE_PROTOCOLS))
         raise InvalidError(f"agents of protocol {protocol} cannot be called yet; {known} can", code="unknown_protocol")
 
 

@@ -1,4 +1,4 @@
-"""Offers what is due to the workers: marked first, committed, and only then published (DESIGN section 5)."""
+"""Offers what is due to the workers: marked first, committed, and only then published: rule `mark-before-publish`."""
 
 import asyncio
 import time

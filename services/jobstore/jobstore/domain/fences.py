@@ -6,7 +6,7 @@ from typing import Final, TypeGuard
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, Refusal, Report
 
 
-def overdue(execution: Execution, clock: Clock) -> tuple[str, str]:
+def expired_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
     """Which time is over: how long it waited for what."""
     policy = execution.policy or {}
     if execution.deadline_at is not None and execution.deadline_at <= clock.now:
@@ -48,6 +48,6 @@ def is_current(execution: Execution | None, report: Report, stage: ExecutionStag
     )
 
 
-def fenced() -> Refusal:
+def refuse_fenced() -> Refusal:
     """It counts no more."""
     return Refusal("fenced", "the lease is not the current one, or the execution has moved on")

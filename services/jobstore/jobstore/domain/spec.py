@@ -47,7 +47,7 @@ def assignment(payload: str) -> str:
 
 
 def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
-    """The JSON body of every call of one execution (DESIGN section 8)."""
+    """The JSON body of every call of one execution (docs/protocol.md#doors)."""
     ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
     return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
 

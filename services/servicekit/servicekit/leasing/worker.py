@@ -1,7 +1,7 @@
 """Work under leases: what an executor and a validator do alike, whatever the work is.
 
 A lease is claimed at the jobstore, work runs while it is renewed, and the outcome is held, and reported again, until
-the jobstore says that it is recorded (DESIGN section 5).
+the jobstore says that it is recorded (docs/protocol.md#leases-and-fencing).
 """
 
 import asyncio
