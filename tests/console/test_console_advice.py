@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SERVICES = Path(__file__).parents[2] / "services"
-ADVICE = SERVICES / "console/web/src/jobs/detail/advice.ts"
+ADVICE = SERVICES / "console/web/src/jobs/detail/errors/advice.ts"
 FOLDERS = ("executor/executor", "validator/validator", "jobstore/jobstore/commands", "jobstore/jobstore/domain")
 SOURCES = tuple(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py"))
 #: What makes or changes a report; and the failures that are reported.
