@@ -84,7 +84,7 @@ class JobstoreWorld:
         assert answer != "illegal_transition" or (job is not None and job.status == "COMPLETED")
 
     async def execute(self, job_id: str, execution_id: UUID, *, resubmission: bool = False) -> None:
-        """Model rule keep_answers: asked again, an execution id is answered as it was."""
+        """Rule `keep-answers`: asked again, an execution id is answered as it was."""
         known = execution_id in self.tables.executions
         answer = await self.ask(ExecuteJob(job_id, execution_id, chosen=True, resubmission=resubmission))
         if job_id not in self.tables.jobs:

@@ -21,7 +21,7 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
 
 
 async def test_a_claim_begins_and_its_owner_is_granted_the_same_again(steps: Steps) -> None:
-    """Model rules claim_begins and regrant."""
+    """Rules `claim-begins` and `regrant-to-owner`."""
     await steps.requested()
     first = await steps.claim()
     assert (await steps.job()).status == "IN_PROGRESS"
@@ -86,7 +86,7 @@ async def test_an_unknown_job_is_invalid_and_a_replayed_record_admits_nothing(st
 
 
 async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, runner: CommandRunner) -> None:
-    """Model rule keep_answers."""
+    """Rule `keep-answers`."""
     await steps.requested()
     refused = new_execution_id()
     for _ in range(2):
@@ -109,7 +109,7 @@ async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner
 
 
 async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Steps, runner: CommandRunner) -> None:
-    """Model rule cancel_unknown."""
+    """Rule `cancel-before-arrival`."""
     await steps.created()
     for _ in range(2):
         await runner.submit.one(CancelJob(None, steps.execution_id))

@@ -4,9 +4,8 @@ from random import Random
 
 import pytest
 
-from contracts.budget import Budget
-from contracts.prices import COST_MAX_USD, with_cost
 from contracts.resources import Usage
+from contracts.spending import COST_MAX_USD, Budget, with_cost
 
 
 def test_without_a_budget_nothing_is_ever_used_up() -> None:
