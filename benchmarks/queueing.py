@@ -228,7 +228,7 @@ async def passes(database: Database, count: int) -> float:
     turns, took = FairQueue(), 0.0
     for _ in range(PASSES):
         async with database.transaction() as connection:
-            await Repository(connection).seen(OWNER, ExecutionStage.EXECUTING, ROOM)
+            await Repository(connection).note_worker(OWNER, ExecutionStage.EXECUTING, ROOM)
         began, offered = time.perf_counter(), 0
         while offered < ROOM:
             async with database.transaction() as connection:

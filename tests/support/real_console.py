@@ -17,7 +17,7 @@ from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, serving
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -62,7 +62,7 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
-        runner = CommandRunner(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
+        runner = CommandRunner(database, ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, operator)
         dead_letters = DeadLetterTopics(kafka) if kafka else None

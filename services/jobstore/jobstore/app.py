@@ -15,7 +15,7 @@ from jobstore.api.server import create_server, serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.handlers import EventHandlers
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
@@ -53,7 +53,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.migrate()
 
-        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
+        terms = ExecutionTerms(
+            policy=settings.policy,
+            lease_s=settings.lease_s,
+            offer_again_s=settings.offer_again_s,
+            breaker=settings.breaker,
+            reuse=settings.reuse,
+        )
         runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
         subscriptions = _subscriptions(publisher, runner)

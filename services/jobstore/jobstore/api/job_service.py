@@ -27,7 +27,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import new_id
+from jobstore.commands.unit_of_work import generate_id
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches
@@ -59,7 +59,7 @@ class JobService(JobServiceServicer):
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         new = sized(convert.new_job_of(request.job), self._payload_max_bytes)
-        view = await self._runner.submit.one(CreateJob(new, new.id or new_id()))
+        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
         return pb.CreateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
@@ -131,29 +131,29 @@ class JobService(JobServiceServicer):
         edit = edit_of(request.job, request.update_mask)
         check_size(edit_size(edit), self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
-        view = await self._runner.submit.one(EditJob(request.job_id, edit, version))
+        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
         return pb.UpdateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
         check_size(len(payload or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(AssignAgent(request.job_id, request.agent_id, payload))
+        view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
         asked = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
-        view = await self._runner.submit.one(_execution(request, asked))
+        view = await self._runner.submit.run_one(_execution(request, asked))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(_execution(request, ExecutionRequest(without_nul(comment))))
+        view = await self._runner.submit.run_one(_execution(request, ExecutionRequest(without_nul(comment))))
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = without_nul(request.reason), without_nul(request.requested_by)
-        view = await self._runner.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=as_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:

@@ -106,7 +106,7 @@ class OperationsService(OperationsServiceServicer):
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del request, context
         async with self._database.session() as session:
-            found = await limits.list_(session)
+            found = await limits.list_all(session)
         return pb.ListLimitsResponse(limits=[convert.limit_message(limit.name, limit) for limit in found])
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
@@ -117,7 +117,7 @@ class OperationsService(OperationsServiceServicer):
             raise InvalidError(f"{wrong[0]}: only tenants have one, and {name[:100]} is none")
         async with self._database.transaction() as connection:
             await limits.put(connection, name, new)
-            limit = await limits.one(connection, name)
+            limit = await limits.find(connection, name)
         return pb.SetLimitResponse(limit=_message(limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
@@ -131,7 +131,7 @@ class OperationsService(OperationsServiceServicer):
         name = _limit_name(request.name)
         async with self._database.transaction() as connection:
             await limits.pause(connection, name, paused=request.paused)
-            limit = await limits.one(connection, name)
+            limit = await limits.find(connection, name)
         return pb.PauseResponse(limit=_message(limit))
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
@@ -165,11 +165,11 @@ class OperationsService(OperationsServiceServicer):
         """
         known = (await self._batches.operation(operation_id)).id
         async with self._database.transaction() as connection:
-            await limits.hold(connection)
+            await limits.hold_locks(connection)
             state = await repository.locked(connection, known)
             if state in allowed:
                 if to is OperationState.RUNNING:
-                    await limits.drop(connection, batch_limit(known))
+                    await limits.discard(connection, batch_limit(known))
                 else:
                     await limits.pause(connection, batch_limit(known), paused=True)
                 await repository.move(connection, known, to, about)

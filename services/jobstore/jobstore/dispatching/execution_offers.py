@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
-from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
+from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
@@ -206,7 +206,7 @@ async def _started(
 ) -> Mapping[str, int]:
     if not rates:
         return {}
-    since = [window_of(now, period_s) for _, period_s in rates.values()]
+    since = [window_start(now, period_s) for _, period_s in rates.values()]
     rows = await connection.execute(_STARTED, {"names": list(rates), "since": since})
     return {row.name: row.started for row in rows}
 
@@ -226,6 +226,6 @@ async def _start(
             counts[name] += began
     named = sorted(name for name in rates if counts[name])
     if named:
-        began_at = [part_of(now, rates[name][1]) for name in named]
+        began_at = [part_start(now, rates[name][1]) for name in named]
         about = {"names": named, "began": began_at, "counts": [counts[name] for name in named]}
         await connection.execute(_START, about)

@@ -5,7 +5,7 @@ from typing import Final
 
 from jobstore.commands.base import Command
 from jobstore.commands.jobs import MatchJob
-from jobstore.domain.matching import best, missing
+from jobstore.domain.matching import describe_missing, find_best
 from jobstore.runner import CommandRunner
 from jobstore.storage import candidates
 from jobstore.storage.database import Database
@@ -38,12 +38,12 @@ class Matcher:
     async def _worth_trying(self, after: str) -> tuple[list[Command], str | None]:
         """Of the next jobs those that match now, or lack something else than before; and behind which job to go on."""
         async with self._database.session() as session:
-            rows = await candidates.waiting(session, after, CHUNK)
+            rows = await candidates.find_waiting_jobs(session, after, CHUNK)
             needs = {name for row in rows for name in row.capabilities}
-            there = [c for _, c in await candidates.with_any(session, needs)] if needs else []
+            there = [c for _, c in await candidates.find_with_any(session, needs)] if needs else []
         worth: list[Command] = [
             MatchJob(row.id, row.version)
             for row in rows
-            if best(row.id, row.capabilities, there) or missing(row.capabilities, there) != row.missing
+            if find_best(row.id, row.capabilities, there) or describe_missing(row.capabilities, there) != row.missing
         ]
         return worth, rows[-1].id if len(rows) == CHUNK else None

@@ -46,8 +46,8 @@ class ClaimedOperation:
 
 
 def _execution(taken: ClaimedOperation, item: Item) -> Command:
-    asked = ExecutionRequest(batch_id=taken.id)
-    execution = ExecuteJob(item.job_id, execution_of(taken.id, item.job_id), chosen=True, asked=asked)
+    parameters = ExecutionRequest(batch_id=taken.id)
+    execution = ExecuteJob(item.job_id, execution_of(taken.id, item.job_id), chosen=True, parameters=parameters)
     if item.spec is None:
         return execution
     return CreateAndExecute(CreateJob(NewJob.model_validate_json(item.spec), item.job_id), execution)
@@ -123,7 +123,7 @@ class OperationWorker:
         await self._answer(taken, [Answered(item.item, None, "cancelled", "the batch was cancelled") for item in items])
         if not asked:
             async with self._database.transaction() as connection:
-                await limits.drop(connection, batch_limit(taken.id))
+                await limits.discard(connection, batch_limit(taken.id))
                 await repository.cancelled(connection, taken.id)
 
     async def _answer(self, taken: ClaimedOperation, answers: Sequence[Answered]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
 from contracts.status import Circuit
-from jobstore.storage.row_mapping import agent
+from jobstore.storage.row_mapping import to_agent
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 
@@ -47,4 +47,4 @@ async def list_agents(
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
     if only is not None:
         query = query.where(agents.c.id == only)
-    return [agent(row) for row in await connection.execute(query)]
+    return [to_agent(row) for row in await connection.execute(query)]

@@ -17,8 +17,8 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
-from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.storage.database import Database
@@ -156,7 +156,7 @@ class Rebuild:
         about = {"done": ExecutionState.DONE.value, "most": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, about)).all():
             ids = [row.execution_id for row in rows]
-            uow = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
+            uow = await repository.lock({row.job_id for row in rows}, ids, ExecutionTerms(Policy(), 0.0, 0.0))
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
