@@ -1,3 +1,5 @@
+"""The command line before a jobstore in memory."""
+
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable

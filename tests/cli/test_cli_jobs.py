@@ -1,4 +1,4 @@
-"""The command's words, and its exit status: 0 only when it is true."""
+"""Jobs from the command line: the words, and the exit status, which is 0 only when it is true."""
 
 import json
 import re

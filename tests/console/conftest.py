@@ -1,3 +1,5 @@
+"""The console, in this process, before a jobstore in memory."""
+
 import asyncio
 from collections.abc import AsyncIterator
 

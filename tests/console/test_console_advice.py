@@ -1,4 +1,4 @@
-"""Every code that can stand in a job's log has words on the page, and none has words that is never recorded."""
+"""The page's advice: every code that a job's log can hold has words, and none has words that is never recorded."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Whatever goes wrong is a problem of RFC 9457 with a stable code."""
+"""Problems of RFC 9457: whatever goes wrong has a stable code."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""What the page reads of a job: edits by version, logs from either end, results as they are, on a real jobstore."""
+"""Edits by version, logs from either end and results as they are, over REST on a real jobstore."""
 
 import json
 from collections.abc import AsyncIterator

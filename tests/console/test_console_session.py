@@ -1,4 +1,4 @@
-"""People log in with a link; other sites cannot use their session."""
+"""Sessions: people log in with a link, and other sites cannot use their session."""
 
 import aiohttp
 import pytest

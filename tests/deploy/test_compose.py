@@ -1,3 +1,5 @@
+"""docker-compose.yml follows its specification, and gives each service its own settings and no right it needs not."""
+
 import json
 import re
 

@@ -1,3 +1,5 @@
+"""Images are made of one service each, start it without root, and stop when told."""
+
 import json
 import shutil
 import signal

@@ -1,4 +1,4 @@
-"""What people do with a job on its page."""
+"""Actions: what people do with a job on its page."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,3 +1,5 @@
+"""The executor's handlers between fakes, and the agents that it calls."""
+
 import asyncio
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Claims over real gRPC."""
+"""Claims and renewals over real gRPC: in parts that fit a message, and with errors told apart."""
 
 from uuid import uuid4
 

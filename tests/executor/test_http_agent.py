@@ -1,4 +1,4 @@
-"""What an agent may answer, and what becomes of it."""
+"""The HTTP agent: what it may answer, and what becomes of it."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What an agent may answer that takes its work and tells how it stands, and what becomes of it."""
+"""The asynchronous HTTP agent: how its work stands, what it may answer, and what becomes of it."""
 
 import asyncio
 import json

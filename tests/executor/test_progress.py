@@ -1,4 +1,4 @@
-"""An agent may speak as often as it likes."""
+"""Progress is reported at intervals, however often an agent speaks."""
 
 import asyncio
 import time

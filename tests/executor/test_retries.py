@@ -1,4 +1,4 @@
-"""When an agent is called again, after how long, and who waits."""
+"""Retries: when an agent is called again, after how long, and who waits."""
 
 import asyncio
 

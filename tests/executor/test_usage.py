@@ -1,4 +1,4 @@
-"""What an agent says that its calls consumed, and what becomes of a budget."""
+"""Usage: what an agent says that its calls consumed, and what becomes of a budget."""
 
 import json
 
@@ -8,9 +8,9 @@ from fault_agent import hangs, says
 from support.factories import execute_requested, grant, incoming, lease
 from support.fakes import until
 
-from contracts.budget import Budget
 from contracts.events import ResultProduced
 from contracts.resources import Usage
+from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError

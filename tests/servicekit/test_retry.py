@@ -1,4 +1,4 @@
-"""Waiting for what comes back, and finding the one item that never will."""
+"""Retries wait for what comes back, and find the one item that never will."""
 
 import asyncio
 from itertools import islice

@@ -1,4 +1,4 @@
-"""What stands in for the outside of a service."""
+"""Fakes of what is outside of a service: leases, agents, a publisher."""
 
 # ruff: noqa: ARG002 - the arguments are the ports'
 

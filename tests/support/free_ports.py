@@ -1,4 +1,4 @@
-"""Where nobody listens yet."""
+"""Ports on which nobody listens yet."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A quotation counts only where it stands in the result."""
+"""Evidence: a quotation counts only where it stands in the result."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a stranger wrote reaches the judge inside one JSON document, and nowhere else."""
+"""The prompt: a stranger's words reach the judge inside one JSON document, and nowhere else."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What judgements consume, on both APIs, and what becomes of a budget."""
+"""Spending: what judgements consume, on both APIs, and what becomes of a budget."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from fake_judge import FakeJudge, Step
 from support.factories import incoming, result_produced
 from support.fakes import FakeLeases, FakePublisher, until
 
-from contracts.budget import Budget
 from contracts.resources import Usage
+from contracts.spending import Budget
 from contracts.status import ReportKind
 from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers

@@ -1,4 +1,4 @@
-"""The whole of a judgement against a server that misbehaves in every way we know of, on both APIs."""
+"""A whole judgement against a server that misbehaves in every way we know of, on both APIs."""
 
 import json
 from typing import Any

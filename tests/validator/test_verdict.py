@@ -1,4 +1,4 @@
-"""From criteria and an answer to a verdict, without a server."""
+"""Verdicts: from criteria and an answer to a verdict, without a server."""
 
 import json
 from typing import Any

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from contracts.events import Event
-from contracts.prices import with_cost
 from contracts.resources import Usage
+from contracts.spending import with_cost
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentError, AgentTimeoutError

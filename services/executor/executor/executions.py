@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.budget import Budget
 from contracts.convert import policy_of, protocol_of
+from contracts.spending import Budget
 from executor.ports import Claim, ClaimDenied, Grant
 from servicekit.errors import TransientError
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors

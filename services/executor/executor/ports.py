@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.budget import Budget
 from contracts.resources import Policy, Usage
+from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.worker import Lease
 

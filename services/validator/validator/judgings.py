@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.budget import Budget
+from contracts.spending import Budget
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from contracts.budget import Budget
 from contracts.resources import Usage
+from contracts.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who had a job, and what was judged, as its log tells."""
+"""The history of agents: who had a job, and what was judged, as its log tells."""
 
 from types import SimpleNamespace
 

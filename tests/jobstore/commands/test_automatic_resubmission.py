@@ -1,4 +1,4 @@
-"""What follows a not-met verdict where the policy is automatic, on the real tables."""
+"""Automatic resubmission: what follows a not-met verdict, on the real tables."""
 
 import asyncio
 from typing import Any

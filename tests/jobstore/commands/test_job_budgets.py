@@ -1,4 +1,4 @@
-"""A budget is counted over all calls of a job, and stops it before the next one, wherever that would be made."""
+"""Budgets are counted over all calls of a job, and stop it before the next one, wherever that would be made."""
 
 from typing import Any
 from uuid import uuid4

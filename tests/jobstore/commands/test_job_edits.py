@@ -1,4 +1,4 @@
-"""What a job asks for, changed while it waits or rests: on the real tables, and as its facts tell it."""
+"""Edits of a job while it waits or rests, on the real tables and as its facts tell it."""
 
 import asyncio
 from typing import Any

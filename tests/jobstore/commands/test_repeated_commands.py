@@ -1,4 +1,4 @@
-"""What is asked twice, late, or by two at once is answered once, and always so."""
+"""Commands that come twice, late, or from two at once are answered once, and always so."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What `signoff replay` published again changes nothing, wherever its execution stands."""
+"""Records that `signoff replay` published again change nothing, wherever their execution stands."""
 
 from datetime import UTC, datetime
 from typing import Any

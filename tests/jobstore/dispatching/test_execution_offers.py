@@ -1,4 +1,4 @@
-"""Whose turn it is, in the real tables: fair shares, limits that no number of dispatchers passes, and times to wait."""
+"""Offers of executions on the real tables: fair shares, limits that no number of dispatchers passes, and waits."""
 
 import asyncio
 from collections import Counter

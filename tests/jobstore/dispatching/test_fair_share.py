@@ -1,4 +1,4 @@
-"""Whose turn it is: nobody starves, no limit is passed, and shares are as the weights say."""
+"""Fair shares: nobody starves, no limit is passed, and shares are as the weights say."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

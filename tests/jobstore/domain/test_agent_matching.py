@@ -1,4 +1,4 @@
-"""Which agent a job goes to, and what is said where it goes to none."""
+"""Matching: which agent a job goes to, and what is said where it goes to none."""
 
 from collections import Counter
 

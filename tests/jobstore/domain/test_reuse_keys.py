@@ -1,4 +1,4 @@
-"""By which keys verdicts and results are known."""
+"""The keys by which verdicts and results are known for reuse."""
 
 from datetime import timedelta
 from itertools import combinations

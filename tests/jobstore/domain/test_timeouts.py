@@ -1,4 +1,4 @@
-"""Times that run out, and progress: what becomes of an execution at each stage."""
+"""Timeouts and progress: what becomes of an execution at each stage."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

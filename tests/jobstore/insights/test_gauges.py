@@ -1,4 +1,4 @@
-"""How much waited, ran and was judged at a time: sampled where nothing is published, and kept when it is gone."""
+"""Gauges: how much waited, ran and was judged is sampled, and kept when it is gone."""
 
 import asyncio
 from collections.abc import AsyncIterator

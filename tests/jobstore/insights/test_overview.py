@@ -1,33 +1,23 @@
-"""What is counted as it is published, and shown: by time, by agent, and what is dead."""
+"""The overview: what is published is counted once, and shown by time and by agent."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import text
-from support.factories import record
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, verdict
 
-from contracts.events import CancelRequested
-from contracts.identity import new_execution_id
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
 from contracts.views import Overview
 from jobstore.commands.executions import CancelJob
-from jobstore.insights import histogram, overview, rollups
-from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups
 from jobstore.runner import CommandRunner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import dead_letter
-from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.topics import ensure_topics
 
 
 @pytest.fixture
@@ -161,41 +151,3 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
         (stats,) = await overview.agents(session)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
     assert 0 < stats.mean_duration_s < 60
-
-
-@given(st.lists(st.floats(0.011, 1e6), min_size=1, max_size=50), st.sampled_from([0.5, 0.95, 0.99]))
-def test_a_percentile_is_as_exact_as_its_part(lengths: list[float], share: float) -> None:
-    counts: list[int] = []
-    for length in lengths:
-        counts = histogram.added(counts, [0] * histogram.part_of(length) + [1])
-    exact = sorted(lengths)[max(0, -int(-share * len(lengths) // 1) - 1)]
-    told = histogram.percentile(counts, share)
-    assert told is not None
-    assert exact / histogram.FACTOR / 1.001 <= told <= exact * histogram.FACTOR * 1.001
-
-
-def test_nothing_has_no_percentile() -> None:
-    assert histogram.percentile([], 0.5) is histogram.percentile([0, 0], 0.5) is None
-
-
-async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> None:
-    await ensure_topics(kafka, 1)
-    publisher, dead = Publisher(kafka, "test"), DeadLetterTopics(kafka)
-    await publisher.start()
-    before = (await dead.counts())["cancel-requested-dlq"]
-    event = CancelRequested(execution_id=new_execution_id(), job_id="a-job")
-    for offset in (7, 8):
-        body = record(event.model_dump_json().encode(), topic="cancel-requested", offset=offset, key=b"a-job")
-        letter = dead_letter("cancel-requested-dlq", body, PermanentError("it says nothing", code="malformed"))
-        (sent,) = await publisher.send([letter])
-        assert not isinstance(sent, Exception)
-    dead._counted_at = -1_000
-    assert (await dead.counts())["cancel-requested-dlq"] == before + 2
-    last, first = (await dead.newest(500))[:2]
-    assert (first.source_offset, last.source_offset) == (7, 8)
-    assert (last.topic, last.source_topic, last.source_partition) == ("cancel-requested-dlq", "cancel-requested", 3)
-    assert (last.code, last.message, last.key) == ("malformed", "it says nothing", "a-job")
-    assert last.at > datetime.now(UTC) - timedelta(minutes=5)
-    assert len(await dead.newest(1)) == 1
-    await dead.close()
-    await publisher.stop()

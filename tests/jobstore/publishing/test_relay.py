@@ -1,4 +1,4 @@
-"""`job-changed` on a real broker: every version in order, also when commits come late or acknowledgements are lost."""
+"""The relay publishes every version in order on a real broker, also when commits or acknowledgements come late."""
 
 import asyncio
 from collections import defaultdict

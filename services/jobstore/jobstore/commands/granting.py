@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
-from contracts.budget import Budget
+from contracts.spending import Budget
 from contracts.status import Circuit
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from contracts.budget import Budget
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewJob, Policy
+from contracts.spending import Budget
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.domain.limits import flow_of

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from contracts.budget import Budget
+from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.reuse import Reusable
 

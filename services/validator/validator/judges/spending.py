@@ -1,8 +1,7 @@
 """A judge that is paid for: what one judgement consumes, and may."""
 
-from contracts.budget import Budget
-from contracts.prices import COST_MAX_USD, with_cost
 from contracts.resources import Usage
+from contracts.spending import COST_MAX_USD, Budget, with_cost
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
 

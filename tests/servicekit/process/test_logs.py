@@ -1,4 +1,4 @@
-"""One JSON object a line, whatever is logged."""
+"""Logs are one JSON object a line, whatever is logged."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What a topic holds, read on a real broker by offsets and times, beside whatever else it holds."""
+"""The history of a topic, read on a real broker by offsets and times, beside whatever else it holds."""
 
 from datetime import UTC, datetime, timedelta
 

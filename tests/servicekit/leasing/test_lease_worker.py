@@ -1,4 +1,4 @@
-"""A worker holds leases: what it renews, aborts, reports, gives back."""
+"""A worker of leases: what it renews, aborts, reports and gives back."""
 
 import asyncio
 import contextlib

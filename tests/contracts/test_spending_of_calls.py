@@ -1,12 +1,11 @@
-"""What calls cost, and what is left of a budget."""
+"""Budgets and prices: what calls cost, and what is left."""
 
 from random import Random
 
 import pytest
 
-from contracts.budget import Budget
-from contracts.prices import COST_MAX_USD, with_cost
 from contracts.resources import Usage
+from contracts.spending import COST_MAX_USD, Budget, with_cost
 
 
 def test_without_a_budget_nothing_is_ever_used_up() -> None:

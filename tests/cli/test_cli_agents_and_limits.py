@@ -1,4 +1,4 @@
-"""Agents, limits and the watch of everything."""
+"""Agents, limits and dead letters from the command line, and the watch of everything."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""aiokafka on uvloop, over connections that are lost at any moment."""
+"""aiokafka on uvloop survives connections that are lost at any moment."""
 
 import asyncio
 

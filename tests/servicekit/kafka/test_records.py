@@ -1,4 +1,4 @@
-"""From a record to an event, from an event to a record, and from a bad record to a dead letter."""
+"""Records become events, events become records, and bad records become dead letters."""
 
 import json
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""How a process lives and ends."""
+"""The runtime: how a process lives and ends."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Many jobs at once: watched to their end, paused, cancelled, run again."""
+"""Many jobs are one batch: watched to its end, paused, cancelled, run again."""
 
 import asyncio
 import json
@@ -28,6 +28,7 @@ async def at_end(system: System, batch: Operation) -> list[Operation]:
 
 
 async def test_a_batch_of_mixed_outcomes_is_watched_to_its_end(system: System, agent: Agent) -> None:
+    """A batch tells its counts live until its last job has ended, whatever became of each."""
     good, rejected, failing, again = [sky(policy={"max_submissions": n}) for n in (3, 1, 3, 3)]
     agent.answers[str(rejected.id)] = agent.answers[str(again.id)] = lambda _: {"text": "It is red."}
     agent.answers[str(failing.id)] = lambda _: web.Response(status=400)
@@ -50,6 +51,7 @@ async def test_a_batch_of_mixed_outcomes_is_watched_to_its_end(system: System, a
 
 
 async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Agent) -> None:
+    """Pausing a batch begins no more of its calls, resuming does, and cancelling stops the rest and says who asked."""
     slow = await system.client.create_agent(NewAgent(id=f"slow-{uuid4()}", name="slow", url=agent.url))
     await system.client.set_limit(f"agent:{slow.id}", NewLimit(concurrency=1))
     jobs, finish = [sky(agent_id=slow.id) for _ in range(4)], asyncio.Event()
@@ -88,6 +90,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(system: System, agent: Ag
 
 
 async def test_what_failed_of_a_batch_is_run_again(system: System, agent: Agent) -> None:
+    """A retry of a batch executes the jobs that failed, and only those."""
     tenant, down = f"tenant-{uuid4()}", True
     jobs = [sky(tenant=tenant, policy={"max_attempts": 1}) for _ in range(3)]
     for job in jobs[:2]:
@@ -105,6 +108,7 @@ async def test_what_failed_of_a_batch_is_run_again(system: System, agent: Agent)
 
 
 async def test_nothing_begins_for_an_agent_or_a_tenant_that_is_paused(system: System, agent: Agent) -> None:
+    """The jobs of a paused agent or tenant wait until it is resumed, while others run."""
     idle = await system.client.create_agent(NewAgent(id=f"idle-{uuid4()}", name="idle", url=agent.url))
     tenant = f"tenant-{uuid4()}"
     for paused in (f"/api/agents/{idle.id}", f"/api/tenants/{tenant}"):
