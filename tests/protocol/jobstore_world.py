@@ -145,7 +145,7 @@ class JobstoreWorld:
             after = (await Tables.read(self.database)).executions
             for event in events:
                 row = after.get(event.execution_id)
-                assert row is not None, "model rule cancel_unknown: it may still be executed"
+                assert row is not None, "rule `cancel-before-arrival`: it may still be executed"
                 assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):

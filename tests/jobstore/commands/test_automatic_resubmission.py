@@ -15,8 +15,8 @@ from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.resubmission import next_id
-from jobstore.commands.unit_of_work import ExecutionRequest
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits, locks
 from jobstore.storage.agents import put_agent

@@ -18,7 +18,7 @@ from contracts.status import ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import ExecutionRequest
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner

@@ -9,7 +9,7 @@ from contracts.resources import JobEdit
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
-from jobstore.commands.unit_of_work import PLAIN_REQUEST, ExecutionRequest
+from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest
 from support.jobstore.steps import Steps, verdict
 
 

@@ -26,7 +26,8 @@ from jobstore.api.requests import (
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
-from jobstore.commands.unit_of_work import ExecutionRequest, new_id
+from jobstore.commands.requesting import ExecutionRequest
+from jobstore.commands.unit_of_work import new_id
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches

@@ -9,11 +9,13 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import ReportKind
+from jobstore.commands.assigning import create_job
 from jobstore.commands.base import REFUSED, Command
 from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, granted
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import capabilities_to_seek, job_to_resubmit, next_id
-from jobstore.commands.unit_of_work import ExecutionRequest, UnitOfWork
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
@@ -93,8 +95,8 @@ class ClaimExecution(Command):
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
             if self.inline.agent_id and self.inline.agent_id not in uow.agents:
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
-            uow.create(self.inline, self.job_id)
-        decision = uow.request(self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
+            create_job(uow, self.inline, self.job_id)
+        decision = request_execution(uow, self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
         if isinstance(decision, Refusal):
             return self._refused(uow, decision)
         admitted = uow.executions[self.execution_id]

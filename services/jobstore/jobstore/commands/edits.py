@@ -7,6 +7,7 @@ from typing import Any
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
+from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Refusal, Report, TransitionKind
@@ -56,7 +57,7 @@ class EditJob(Command):
         uow.specs[self.job_id] = after
         uow.edited.add(self.job_id)
         if after.capabilities and "capabilities" in names and self._waits_for_an_agent(uow):
-            uow.match(self.job_id)
+            match_agent(uow, self.job_id)
         return uow.view(self.job_id)
 
 

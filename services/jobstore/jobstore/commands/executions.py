@@ -8,7 +8,8 @@ from uuid import UUID
 from contracts.resources import NewJob
 from jobstore.commands.base import REFUSED, Command, _known_job, _raise
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import PLAIN_REQUEST, ExecutionRequest, UnitOfWork
+from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
+from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
@@ -42,7 +43,7 @@ class ExecuteJob(Command):
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = uow.request(self.job_id, self.execution_id, self.asked)
+            decision = request_execution(uow, self.job_id, self.execution_id, self.asked)
         if isinstance(decision, Refusal) and self.chosen:
             uow.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
         if isinstance(decision, Refusal):

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.resources import NewJob
 from contracts.status import JobStatus
+from jobstore.commands.assigning import assign_agent, create_job, match_agent
 from jobstore.commands.base import Command, _known_agent, _known_job, _raise
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.spec import spec_hash
@@ -38,7 +39,7 @@ class CreateJob(Command):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.view(self.job_id)
         _known_agent(uow, self.new.agent_id)
-        uow.create(self.new, self.job_id)
+        create_job(uow, self.new, self.job_id)
         return uow.view(self.job_id)
 
 
@@ -62,7 +63,7 @@ class AssignAgent(Command):
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         _known_job(uow, self.job_id)
         _known_agent(uow, self.agent_id)
-        _raise(uow.assign(self.job_id, self.agent_id, self.payload))
+        _raise(assign_agent(uow, self.job_id, self.agent_id, self.payload))
         return uow.view(self.job_id)
 
 
@@ -87,4 +88,4 @@ class MatchJob(Command):
 
     def apply(self, uow: UnitOfWork) -> None:
         if self._waits(uow):
-            uow.match(self.job_id)
+            match_agent(uow, self.job_id)

@@ -7,7 +7,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from contracts.status import Resubmit
-from jobstore.commands.unit_of_work import AgentHistory, ExecutionRequest, UnitOfWork
+from jobstore.commands.assigning import hand_on
+from jobstore.commands.requesting import ExecutionRequest, find_obstacle, request_execution
+from jobstore.commands.unit_of_work import AgentHistory, UnitOfWork
 from jobstore.domain.matching import best
 from jobstore.domain.model import Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
 
@@ -73,8 +75,8 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
     if stop is None and isinstance(decision, Decision):
         if other is not None:
             count = past.not_met + 1
-            uow.hand_on(job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
-        uow.request(job.id, next_id(execution.execution_id), asked)
+            hand_on(uow, job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
+        request_execution(uow, job.id, next_id(execution.execution_id), asked)
     return decision
 
 
@@ -110,10 +112,10 @@ def _why_not(
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
     spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
     after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)
-    find_obstacle = uow.find_obstacle(after, asked)
-    if find_obstacle is None and other is None and _same_again(job, execution, report, uow.histories[job.id]):
+    obstacle = find_obstacle(uow, after, asked)
+    if obstacle is None and other is None and _same_again(job, execution, report, uow.histories[job.id]):
         return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
-    return find_obstacle
+    return obstacle
 
 
 def _same_again(job: Job, execution: Execution, report: Report, past: AgentHistory) -> bool:

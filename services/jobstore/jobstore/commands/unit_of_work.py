@@ -3,17 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
-from contracts.jsontext import json_text
-from contracts.resources import Agent, NewJob, Policy
-from contracts.spending import Budget
-from contracts.status import JobLogStatus, JobStatus
+from contracts.resources import Agent, Policy
+from contracts.status import JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
-from jobstore.domain.limits import flow_of
-from jobstore.domain.matching import Candidate, best, missing
+from jobstore.domain.matching import Candidate
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -26,21 +22,11 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, ReuseTerms, result_key
-from jobstore.domain.spec import Spec, assignment, request_body, spec_hash, what_is_asked
+from jobstore.domain.reuse import Reusable, ReuseTerms
+from jobstore.domain.spec import Spec
 from jobstore.domain.transitions import decide
 
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionRequest:
-    """What an execution is requested with, beside its job. `by_policy`: why, where nobody asked for it."""
-
-    comment: str | None = None
-    not_before: datetime | None = None
-    batch_id: UUID | None = None
-    by_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +39,6 @@ class AgentHistory:
     agents: frozenset[str] = frozenset()
     not_met: int = 0
     result_hash: bytes | None = None
-
-
-PLAIN_REQUEST: Final = ExecutionRequest()
 
 
 @dataclass(slots=True)
@@ -162,125 +145,6 @@ class UnitOfWork:
             self.changed_executions.add(execution.execution_id)
         self.executions[execution.execution_id] = execution
 
-    def create(self, new: NewJob, job_id: str) -> Job:
-        """Add a new job, ASSIGNED with an agent; PENDING without, and matched at once where it says to whom."""
-        status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
-        job = Job(job_id, status, 1, agent_id=new.agent_id)
-        now = self.clock.now
-        self.jobs[job_id] = job
-        self.specs[job_id] = Spec(
-            new.title,
-            new.description,
-            new.acceptance_criteria,
-            json_text(new.payload),
-            new.priority,
-            new.tenant,
-            new.labels,
-            new.policy,
-            new.capabilities,
-            new.not_before,
-            spec_hash(new),
-            now,
-            now,
-        )
-        self.new_jobs.add(job_id)
-        message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
-        report = Report(TransitionKind.CREATED, request=assignment(self.specs[job_id].payload), message=message)
-        self.recorded[TransitionKind.CREATED] += 1
-        self.entries.append(LogEntry(job, JobLogStatus(status), report, None))
-        if new.capabilities and not new.agent_id:
-            self.match(job_id)
-        return self.jobs[job_id]
-
-    def match(self, job_id: str) -> None:
-        """Find an agent for a job that waits for one, or say what is missing."""
-        spec = self.specs[job_id]
-        found = best(job_id, spec.capabilities, self.candidates.values())
-        if found is None:
-            why = missing(spec.capabilities, self.candidates.values())
-            self.record(job_id, None, Report(TransitionKind.MATCHING_FAILED, code="matching_failed", message=why))
-            return
-        found.load += 1
-        self._hand(job_id, TransitionKind.MATCHED, found.agent_id, f"matched to {found.agent_id}")
-
-    def hand_on(self, job_id: str, agent_id: str, why: str) -> None:
-        """Give the job of one agent to another."""
-        self._hand(
-            job_id,
-            TransitionKind.HANDED_ON,
-            agent_id,
-            f"handed on from {self.jobs[job_id].agent_id} to {agent_id} {why}",
-        )
-
-    def _hand(self, job_id: str, kind: TransitionKind, agent_id: str, message: str) -> None:
-        request = assignment(self.specs[job_id].payload)
-        report = Report(kind, agent_id=agent_id, code=kind.value, message=message, request=request)
-        self.record(job_id, None, report)
-
-    def assign(self, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
-        """Assign an agent by hand, with another payload where one is given."""
-        spec = self.specs[job_id]
-        text = spec.payload if payload is None else payload
-        message = f"assigned to {agent_id}"
-        report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=assignment(text), message=message)
-        decision = self.record(job_id, None, report)
-        if isinstance(decision, Decision) and payload is not None:
-            self.payloads[job_id] = payload
-            self.specs[job_id] = replace(spec, payload=payload)
-        return decision
-
-    def request(self, job_id: str, execution_id: UUID, asked: ExecutionRequest = PLAIN_REQUEST) -> Decision | Refusal:
-        """Request an execution, with what it will run frozen."""
-        job, spec = self.jobs[job_id], self.specs[job_id]
-        agent = self.agents.get(job.agent_id or "")
-        policy = spec.policy.over(agent.policy if agent else Policy()).over(self.defaults)
-        not_before = max((t for t in (spec.not_before, asked.not_before) if t), default=None)
-        begins = max(self.clock.now, not_before or self.clock.now)
-        execution = Execution(
-            execution_id,
-            job_id,
-            submission=1 + job.not_met,
-            agent_id=job.agent_id,
-            policy=policy.model_dump(mode="json", exclude_none=True),
-            priority=spec.priority,
-            deadline_at=begins + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
-            tenant=spec.tenant,
-            flow=flow_of(job.agent_id or "", spec.labels, asked.batch_id, self.limits),
-            batch_id=asked.batch_id,
-            not_before=not_before,
-        )
-        if agent is not None and agent.deterministic and self.reuse.result_age_s:
-            execution.reuse_key = result_key(agent.id, agent.updated_at, what_is_asked(job, spec, asked.comment))
-        body = request_body(job, spec, execution, asked.comment)
-        report = Report(TransitionKind.REQUESTED, request=body, message=_requested(execution, asked))
-        refusal = self.find_obstacle(job, asked)
-        if refusal is not None:
-            self.refusals.append((job_id, report, refusal))
-            return refusal
-        decision = self.record(job_id, execution, report)
-        if isinstance(decision, Decision) and spec.tenant in self.may_wait:
-            self.may_wait[spec.tenant] -= 1
-        return decision
-
-    def find_obstacle(self, job: Job, asked: ExecutionRequest) -> Refusal | None:
-        """Why no execution of a job, as it would stand then, may be requested, whatever else its status says."""
-        spec, agent = self.specs[job.id], self.agents.get(job.agent_id or "")
-        if job.status is JobStatus.PENDING and spec.capabilities:
-            return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
-        if agent is not None and not agent.enabled:
-            return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
-        if self.may_wait.get(spec.tenant, 1) <= 0 and not asked.by_policy:
-            return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
-        if used_up := self._budget(job, spec, agent).used_up:
-            return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
-        return None
-
-    def _budget(self, job: Job, spec: Spec, agent: Agent | None) -> Budget:
-        policies = [spec.policy, *([agent.policy] if agent else []), self.defaults]
-        usd = next((p.budget_usd for p in policies if p.budget_usd is not None), None)
-        tokens = next((p.budget_tokens for p in policies if p.budget_tokens is not None), None)
-        return Budget(usd, tokens, job.spent_usd, job.spent_tokens)
-
     def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
         """Keep the answer that an execution id was given, so that it is never another one."""
         self.put(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=code))
@@ -333,8 +197,3 @@ class UnitOfWork:
 def new_id() -> str:
     """An id for a job or an agent whose creator chose none."""
     return str(uuid4())
-
-
-def _requested(execution: Execution, asked: ExecutionRequest) -> str:
-    said = f"submission {execution.submission} was requested"
-    return f"{said} {asked.by_policy}" if asked.by_policy else said

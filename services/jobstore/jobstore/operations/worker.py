@@ -16,7 +16,7 @@ from contracts.resources import NewJob, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
-from jobstore.commands.unit_of_work import ExecutionRequest
+from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.limits import batch_limit
 from jobstore.operations import repository
 from jobstore.operations.repository import Answered, Item, execution_of
