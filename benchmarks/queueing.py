@@ -31,11 +31,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, NewJob
-from jobstore.database import Database
-from jobstore.leases import OfferTerms
-from jobstore.repository import Repository
-from jobstore.states import Stage
-from jobstore.turns import _HEADS, Turns
+from jobstore.dispatching.execution_offers import _HEADS, FairQueue
+from jobstore.dispatching.offers import OfferTerms
+from jobstore.domain.model import ExecutionStage
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
 from localstack.backing import infrastructure
 
 TENANTS, JOBS_EACH = 100, 10
@@ -225,10 +225,10 @@ async def fill(database: Database, count: int) -> None:
 
 async def passes(database: Database, count: int) -> float:
     """The time of offering alone; what was offered is taken at once, and what is taken is replaced; seconds."""
-    turns, took = Turns(), 0.0
+    turns, took = FairQueue(), 0.0
     for _ in range(PASSES):
         async with database.transaction() as connection:
-            await Repository(connection).seen(OWNER, Stage.EXECUTING, ROOM)
+            await Repository(connection).seen(OWNER, ExecutionStage.EXECUTING, ROOM)
         began, offered = time.perf_counter(), 0
         while offered < ROOM:
             async with database.transaction() as connection:
@@ -245,7 +245,7 @@ async def passes(database: Database, count: int) -> float:
 
 async def told_plan(connection: AsyncConnection) -> None:
     """The plan of the statement that reads the queues."""
-    parameters = {"stage": Stage.EXECUTING.value, "most": ROOM, "depth": 2 * ROOM // 10, **asdict(TERMS)}
+    parameters = {"stage": ExecutionStage.EXECUTING.value, "most": ROOM, "depth": 2 * ROOM // 10, **asdict(TERMS)}
     plan = await connection.scalars(text(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS) {_HEADS.text}"), parameters)
     print("\n".join(plan))
 

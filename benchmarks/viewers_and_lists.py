@@ -28,7 +28,7 @@ from aiohttp import web
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewJob
-from jobstore.database import Database
+from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
 TOKEN = "a-benchmarks-token"  # noqa: S105 - of a database that is thrown away

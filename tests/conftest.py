@@ -1,4 +1,4 @@
-"""What all tests share; this directory is on the import path."""
+"""The fixtures that all tests share; helpers are in support/."""
 
 import signal
 from collections import Counter

@@ -22,9 +22,10 @@ from contracts.convert import (
 )
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text, sound
-from contracts.operations import Batch, BatchItem, OperationsClient
+from contracts.operations import OperationsClient
 from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob
 from contracts.status import JobStatus
+from contracts.views import Batch, BatchItem
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub

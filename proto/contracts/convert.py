@@ -309,7 +309,7 @@ def agent_of(message: pb.Agent) -> Agent:
 def operation_message(operation: Operation) -> pb.Operation:
     """An operation as sent."""
     return pb.Operation(
-        **operation.model_dump(exclude={"id", "state", "retry_of"}),
+        **operation.model_dump(include=Operation.model_fields.keys() - {"id", "state", "retry_of"}),
         id=str(operation.id),
         state=_enum(pb.OperationState, "OPERATION_STATE", operation.state),
         retry_of=_str(operation.retry_of),

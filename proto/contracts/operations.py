@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
-
-from pydantic import Field
 
 from contracts.asking import job_filter_message
 from contracts.calls import Calls, watch_backoffs_s
@@ -18,9 +16,18 @@ from contracts.convert import (
     status_message,
 )
 from contracts.identity import new_execution_id
-from contracts.resources import JobFilter, Limit, Model, NewJob, NewLimit, Operation, OperationState
+from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationState
 from contracts.status import JobStatus
-from contracts.views import AgentStats, DeadLetters, Overview, agent_stats_of, dead_letters_of, overview_of
+from contracts.views import (
+    AgentStats,
+    Batch,
+    DeadLetters,
+    Overview,
+    agent_stats_of,
+    batch_of,
+    dead_letters_of,
+    overview_of,
+)
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
@@ -29,22 +36,6 @@ from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 #: What many jobs may take to be accepted, however short other calls are to be.
 ACCEPTING_TIMEOUT_S: Final = 120.0
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
-
-
-class BatchItem(Model):
-    """One job of a batch: accepted, or refused with a code; neither while it was not asked for yet."""
-
-    job_id: str
-    execution_id: UUID | None = None
-    accepted: bool
-    code: str | None = None
-    message: str | None = None
-
-
-class Batch(Operation):
-    """Many executions asked for at once."""
-
-    items: list[BatchItem] = Field(default_factory=list)
 
 
 class OperationsClient(Calls):
@@ -72,12 +63,12 @@ class OperationsClient(Calls):
             filter=job_filter_message(filter) if filter else None,
         )
         answer = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accepting_s)
-        return _batch_of(answer.batch)
+        return batch_of(answer.batch)
 
     async def get_batch(self, batch_id: UUID | str) -> Batch:
         """The batch as it stands, with its items; NOT_FOUND."""
         answer = await self._call(self._batches.GetBatch, jobs_pb.GetBatchRequest(batch_id=str(batch_id)))
-        return _batch_of(answer.batch)
+        return batch_of(answer.batch)
 
     async def get_operation(self, operation_id: UUID | str) -> Operation:
         """An operation as it stands; NOT_FOUND."""
@@ -176,13 +167,3 @@ class OperationsClient(Calls):
     @property
     def _accepting_s(self) -> float:
         return max(self._timeout_s, ACCEPTING_TIMEOUT_S)
-
-
-def _batch_of(message: jobs_pb.Batch) -> Batch:
-    items = [_item_of(item) for item in message.items]
-    return Batch(**dict(operation_of(message.operation)), items=items)
-
-
-def _item_of(message: jobs_pb.BatchItem) -> BatchItem:
-    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
-    return BatchItem(**{"job_id": "", "accepted": False, **fields})

@@ -1,6 +1,7 @@
 """The states of a job and the entries of its log."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class JobStatus(StrEnum):
@@ -50,6 +51,10 @@ class Protocol(StrEnum):
     HTTP_ASYNC = "http_async"
     A2A = "a2a"
     OPENAI = "openai"
+
+
+#: The protocols that executors have an adapter for: only agents of these can be registered.
+CALLABLE_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP_ASYNC})
 
 
 class Delivery(StrEnum):

@@ -1,12 +1,14 @@
-"""What operators see: how it went of late, how agents do, and dead letters."""
+"""What operators see: batches, how it went of late, how agents do, and dead letters."""
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import Field
 
-from contracts.convert import fields_of, time_of
-from contracts.resources import Model
+from contracts.convert import fields_of, operation_message, operation_of, time_of
+from contracts.resources import Model, Operation
+from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 
 
@@ -112,15 +114,39 @@ def overview_of(message: pb.GetOverviewResponse) -> Overview:
     )
 
 
+def overview_message(overview: Overview) -> pb.GetOverviewResponse:
+    """Return an overview as it is sent."""
+    return pb.GetOverviewResponse(
+        points=[_counts_message(point) for point in overview.points],
+        totals=_counts_message(overview.totals),
+        now=pb.OverviewNow(**overview.now.model_dump(exclude_none=True)),
+    )
+
+
 def agent_stats_of(message: pb.AgentStats) -> AgentStats:
     """The same of an agent."""
     return AgentStats(**_plain(message))
+
+
+def agent_stats_message(stats: AgentStats) -> pb.AgentStats:
+    """Return what an agent has to do and how it did, as it is sent."""
+    return pb.AgentStats(**stats.model_dump(exclude_none=True))
 
 
 def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
     """The same of dead letters."""
     items = [DeadLetter(**{"partition": 0, "offset": 0, **_plain(i)}, at=time_of(i, "at")) for i in message.items]
     return DeadLetters(counts=dict(message.counts), items=items)
+
+
+def dead_letters_message(letters: DeadLetters) -> pb.ListDeadLettersResponse:
+    """Return dead letters as they are sent."""
+    items = [pb.DeadLetter(**letter.model_dump(exclude_none=True)) for letter in letters.items]
+    return pb.ListDeadLettersResponse(counts=letters.counts, items=items)
+
+
+def _counts_message(counts: OverviewCounts) -> pb.OverviewPoint:
+    return pb.OverviewPoint(**counts.model_dump(exclude_none=True, exclude={"acceptance_rate"}))
 
 
 def _counts_of(message: pb.OverviewPoint) -> dict[str, Any]:
@@ -132,3 +158,44 @@ def _plain(message: Any) -> dict[str, Any]:
     """The fields that are neither messages nor maps."""
     plain = {field.name for field in message.DESCRIPTOR.fields if field.message_type is None}
     return fields_of(message, plain)
+
+
+class BatchItem(Model):
+    """One job of a batch: accepted, or refused with a code; neither while it was not asked for yet."""
+
+    job_id: str
+    execution_id: UUID | None = None
+    accepted: bool
+    code: str | None = None
+    message: str | None = None
+
+
+class Batch(Operation):
+    """Many executions asked for at once."""
+
+    items: list[BatchItem] = Field(default_factory=list)
+
+
+def batch_of(message: jobs_pb.Batch) -> Batch:
+    """Return a batch as received."""
+    items = [_item_of(item) for item in message.items]
+    return Batch(**dict(operation_of(message.operation)), items=items)
+
+
+def batch_message(batch: Batch) -> jobs_pb.Batch:
+    """Return a batch as it is sent."""
+    message = jobs_pb.Batch(
+        id=str(batch.id),
+        state=batch.state,
+        total=batch.total,
+        counts=batch.counts,
+        operation=operation_message(batch),
+    )
+    for item in batch.items:
+        message.items.add(**item.model_dump(exclude_none=True, mode="json"))
+    return message
+
+
+def _item_of(message: jobs_pb.BatchItem) -> BatchItem:
+    fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
+    return BatchItem(**{"job_id": "", "accepted": False, **fields})

@@ -1,3 +1,5 @@
+"""The command line before a jobstore in memory."""
+
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
@@ -5,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
-from fake_jobstore import Server as JobStoreServer
+from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from support.fake_jobstore import Server as JobStoreServer
 from typer.testing import CliRunner
 
 from cli.__main__ import app

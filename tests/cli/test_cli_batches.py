@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from fake_operations import batch_id_of
+from support.fake_operations import batch_id_of
 
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus

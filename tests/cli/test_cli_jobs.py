@@ -1,12 +1,12 @@
-"""The command's words, and its exit status: 0 only when it is true."""
+"""Jobs from the command line: the words, and the exit status, which is 0 only when it is true."""
 
 import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fake_jobstore import Refusal
 from grpc import StatusCode
+from support.fake_jobstore import Refusal
 
 from contracts.resources import Job, NewJob
 from contracts.status import JobLogStatus

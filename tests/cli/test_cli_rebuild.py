@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from jobstore.database import Database
+from jobstore.storage.database import Database
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.events import CancelRequested
 from contracts.topics import REPLAY_HEADER, TOPICS
-from servicekit.topics import ensure_topics, when_there
+from servicekit.kafka.topics import ensure_topics, wait_for_topics
 
 TOPIC = "cancel-requested"
 
@@ -19,7 +19,7 @@ TOPIC = "cancel-requested"
 @pytest.fixture(scope="module")
 async def broker(kafka: str) -> str:
     await ensure_topics(kafka, 1)
-    await when_there(kafka)
+    await wait_for_topics(kafka)
     return kafka
 
 

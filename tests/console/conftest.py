@@ -1,13 +1,15 @@
+"""The console, in this process, before a jobstore in memory."""
+
 import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from fake_jobstore import TOKEN, FakeJobStore, running_jobstore
-from fake_jobstore import Server as JobStoreServer
+from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
+from support.fake_jobstore import Server as JobStoreServer
 
 from console.app import Server, create_app
-from console.live import Live
+from console.live.hub import Live
 from contracts.client import JobStoreClient
 
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}

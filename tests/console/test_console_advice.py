@@ -1,4 +1,4 @@
-"""Every code that can stand in a job's log has words on the page, and none has words that is never recorded."""
+"""The page's advice: every code that a job's log can hold has words, and none has words that is never recorded."""
 
 import ast
 import re
@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SERVICES = Path(__file__).parents[2] / "services"
-ADVICE = SERVICES / "console/web/src/jobs/detail/advice.ts"
-DECIDING = ("commands", "edits", "fences", "grants", "ledger", "resubmission", "transitions", "work")
-SOURCES = (
-    *(SERVICES / "executor/executor").rglob("*.py"),
-    *(SERVICES / "validator/validator").rglob("*.py"),
-    *(SERVICES / f"jobstore/jobstore/{name}.py" for name in DECIDING),
-)
+ADVICE = SERVICES / "console/web/src/jobs/detail/errors/advice.ts"
+FOLDERS = ("executor/executor", "validator/validator", "jobstore/jobstore/commands", "jobstore/jobstore/domain")
+SOURCES = tuple(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py"))
 #: What makes or changes a report; and the failures that are reported.
 MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from fake_jobstore import Refusal
-from fake_operations import batch_id_of
 from grpc import StatusCode
 from streams import stream
+from support.fake_jobstore import Refusal
+from support.fake_operations import batch_id_of
 
 from contracts.client import Batch
 from contracts.resources import Limit, NewJob, Operation

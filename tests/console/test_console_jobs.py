@@ -1,4 +1,4 @@
-"""The REST doors, told by what goes in and comes out."""
+"""Jobs over REST: what goes in and what comes out."""
 
 import json
 

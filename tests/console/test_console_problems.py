@@ -1,8 +1,8 @@
-"""Whatever goes wrong is a problem of RFC 9457 with a stable code."""
+"""Problems of RFC 9457: whatever goes wrong has a stable code."""
 
 import grpc
 import pytest
-from fake_jobstore import Refusal
+from support.fake_jobstore import Refusal
 
 from contracts.client import JobStoreError
 from signoff.v1 import job_service_pb2 as jobs_pb

@@ -7,8 +7,8 @@ import socket
 import sys
 
 import aiohttp
-from fake_jobstore import TOKEN
 from streams import stream
+from support.fake_jobstore import TOKEN
 
 
 def free_address() -> str:

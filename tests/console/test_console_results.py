@@ -1,4 +1,4 @@
-"""What the page reads of a job: edits by version, logs from either end, results as they are, on a real jobstore."""
+"""Edits by version, logs from either end and results as they are, over REST on a real jobstore."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,15 +8,16 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-from real_console import RealConsole, real_console
+from support.real_console import RealConsole, real_console
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.commands import ExecuteJob
-from jobstore.rollups import Rollups
-from jobstore.work import ClaimExecution, ClaimJudging, RecordReport
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.reports import RecordReport
+from jobstore.insights.rollups import Rollups
 
 NEW = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 HTML = "<h1>Blue</h1><script>alert(1)</script>"
@@ -43,13 +44,13 @@ async def created(web: aiohttp.ClientSession, **fields: Any) -> dict[str, Any]:
 async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | None) -> int:
     """Execute and judge a job; the version of the verdict."""
     execution_id, owner = new_execution_id(), uuid4()
-    await real.handlers.submit.one(ExecuteJob(job_id, execution_id))
-    claimed = await real.handlers.claim.one(ClaimExecution(execution_id, job_id, owner, 5))
+    await real.runner.submit.one(ExecuteJob(job_id, execution_id))
+    claimed = await real.runner.claim.one(ClaimExecution(execution_id, job_id, owner, 5))
     produced = ResultProduced(
         execution_id=execution_id, job_id=job_id, attempt=1, lease=claimed.execution.lease, acceptance_criteria="x",
         result=result, produced_at=datetime.now(UTC),
     )  # fmt: skip
-    judging = await real.handlers.claim.one(ClaimJudging(produced, owner, 5))
+    judging = await real.runner.claim.one(ClaimJudging(produced, owner, 5))
     criteria = [CriterionVerdict(text="x", outcome=Outcome.FAIL, evidence=quote) for quote in evidence]
     await _report(real, execution_id, job_id, judging.execution.lease, Verdict.of(criteria, "a reason"))
     return (await real.client.get_job(job_id)).version
@@ -60,7 +61,7 @@ async def _report(real: RealConsole, execution_id: UUID, job_id: str, lease: int
         execution_id=execution_id, job_id=job_id, kind=ReportKind.VERDICT, attempt=1, lease=lease, seq=1,
         verdict=verdict, reported_at=datetime.now(UTC),
     )  # fmt: skip
-    await real.handlers.record.one(RecordReport(report))
+    await real.runner.record.one(RecordReport(report))
 
 
 async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientSession) -> None:
@@ -192,7 +193,7 @@ async def test_lists_are_sorted_counted_and_without_bodies(web: aiohttp.ClientSe
 
 async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aiohttp.ClientSession) -> None:
     job_id = (await created(web))["id"]
-    await real.handlers.submit.one(ExecuteJob(job_id, new_execution_id()))
+    await real.runner.submit.one(ExecuteJob(job_id, new_execution_id()))
     await Rollups(real.database).sample()
     async with web.get("/api/overview", params={"range": "6h"}) as answer:
         shown = await answer.json()

@@ -1,8 +1,8 @@
-"""People log in with a link; other sites cannot use their session."""
+"""Sessions: people log in with a link, and other sites cannot use their session."""
 
 import aiohttp
 import pytest
-from fake_jobstore import TOKEN
+from support.fake_jobstore import TOKEN
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from real_console import TOKEN, real_console
+from support.real_console import TOKEN, real_console
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 COMMAND = (

@@ -1,3 +1,5 @@
+"""The catalogue of topics: every event has one, with readers, dead letters, retention and room for its size."""
+
 import re
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The Python client, where the jobstore does not do its part."""
+"""The Python client says what happened where the jobstore does not do its part."""
 
 import asyncio
 

@@ -1,3 +1,5 @@
+"""Conversion between resources and protobuf loses nothing, and sends as text what a double cannot hold."""
+
 import json
 
 import pytest

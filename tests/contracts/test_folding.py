@@ -1,4 +1,4 @@
-"""Where quotations stand: found as the validator finds them, and told in characters of the text that people see."""
+"""Quotations are found as the validator finds them, and told in characters of the text that people see."""
 
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""Schemas only grow: none breaks a reader or a writer of the last commit."""
+
 import json
 import subprocess
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Ids of executions sort by time, and ids of events are the same for the same happening only."""
+
 import time
 from itertools import pairwise
 from uuid import RFC_4122, UUID

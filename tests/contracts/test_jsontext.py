@@ -1,3 +1,5 @@
+"""JSON as text: every value comes back exact, and what cannot be kept is refused."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Resources refuse what is out of bounds, and ignore what a newer writer adds."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

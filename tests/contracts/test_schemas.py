@@ -1,3 +1,5 @@
+"""Schemas, examples and generated code are what the models and protobuf files give."""
+
 import filecmp
 import json
 import os

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINES_MAX = 400
+MODULES_MAX = 15
 PAGE_LINES_MAX = 200
 LISTING = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
 # Where packages come from is for each machine to say.
@@ -34,9 +35,19 @@ def test_no_module_is_longer_than_one_can_keep_in_mind(files):
     assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
 
 
+def test_no_folder_has_more_modules_than_one_can_overlook(files):
+    """Migrations are not counted: they are added to for ever, and read one by one."""
+    aside = ("_pb2", "__init__", "versions/")
+    names = [str(path.relative_to(ROOT)) for path in files if path.suffix == ".py"]
+    folders = Counter(name.rpartition("/")[0] for name in names if not any(part in name for part in aside))
+    assert {name: count for name, count in folders.items() if count > MODULES_MAX} == {}
+
+
 def test_each_module_of_tests_has_a_name_of_its_own(files):
-    """Their folders are no packages: pytest imports each by its name alone."""
-    names = Counter(path.name for path in files if path.name.startswith("test_"))
+    """Most of their folders are no packages: what stands there is imported by its name alone."""
+    modules = [path for path in files if path.suffix == ".py" and path.is_relative_to(ROOT / "tests")]
+    helpers = [path for path in modules if path.name != "conftest.py" and not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in {*helpers, *(path for path in modules if path.name.startswith("test_"))})
     assert [name for name, times in names.items() if times > 1] == []
 
 

@@ -1,3 +1,5 @@
+"""The view of the overview tells what was not measured from what is zero."""
+
 from contracts.views import overview_of
 from signoff.v1 import operations_service_pb2 as pb
 

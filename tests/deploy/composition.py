@@ -10,7 +10,7 @@ from dockerfiles import ROOT
 from console.config import ConsoleSettings
 from executor.config import Settings as ExecutorSettings
 from jobstore.config import Settings as JobStoreSettings
-from servicekit.settings import ServiceSettings
+from servicekit.process.settings import ServiceSettings
 from validator.config import Settings as ValidatorSettings
 
 FILE = ROOT / "docker-compose.yml"

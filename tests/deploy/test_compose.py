@@ -1,3 +1,5 @@
+"""docker-compose.yml follows its specification, and gives each service its own settings and no right it needs not."""
+
 import json
 import re
 
@@ -8,7 +10,7 @@ from dockerfiles import IMAGE, SERVICES, environment, values
 
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
-from servicekit.settings import split_address
+from servicekit.process.settings import split_address
 
 SECRETS = dict.fromkeys(("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "OPENAI_API_KEY"), "5ec7e7")
 OWN = [*SERVICES, "judge", "agents"]

@@ -1,3 +1,5 @@
+"""Images are made of one service each, start it without root, and stop when told."""
+
 import functools
 import json
 import shutil
@@ -14,7 +16,7 @@ import composition
 import dockerfiles
 import pytest
 from dockerfiles import BUILD, IMAGE, ROOT, SERVICES, environment, values
-from free_ports import free_port
+from support.free_ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+"""A service's README names every setting."""
+
 import re
 
 import pytest

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from chromium import NO_BROWSER, find
 from playwright.async_api import Browser, Page, async_playwright, expect
-from system import Agent, Judge, System, running
+from support.system import Agent, Judge, System, running
 from visitor import SCREENSHOTS, Visitor
 
 from contracts.resources import NewAgent

@@ -1,11 +1,11 @@
-"""What people do with a job on its page."""
+"""Actions: what people do with a job on its page."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from playwright.async_api import Page, Route, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import Visitor, badge, confirm
 
 from contracts.status import JobStatus

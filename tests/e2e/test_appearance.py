@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import DESK, PHONE, Theme, Visitor, found_by_axe, keep, overflowing, settled
 
 from console.api.pages import PAGES

@@ -6,7 +6,7 @@ import re
 import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import badge
 
 NUMBER = 6

@@ -3,7 +3,7 @@
 import re
 
 from playwright.async_api import Dialog, Locator, Page, expect
-from system import System
+from support.system import System
 from visitor import Visitor, badge, keep, settled
 
 from contracts.resources import JobEdit

@@ -3,7 +3,7 @@
 import re
 
 from playwright.async_api import Page, Request, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import keep
 
 from contracts.resources import JobEdit

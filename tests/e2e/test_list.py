@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Page, expect
-from system import System
+from support.system import System
 from visitor import PHONE, Visitor, badge, confirm, overflowing, row, settled
 
 from contracts.status import JobStatus

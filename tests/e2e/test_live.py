@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 from playwright.async_api import Page, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import Visitor, badge, confirm, row, settled
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from playwright.async_api import Page, expect
-from system import Agent, System
+from support.system import Agent, System
 from visitor import Visitor
 
 HOSTILE = """# Hello

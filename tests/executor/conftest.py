@@ -1,10 +1,12 @@
+"""The executor's handlers between fakes, and the agents that it calls."""
+
 import asyncio
 import contextlib
 
 import pytest
-from factories import execute_requested, grant, incoming, lease
-from fakes import FakeExecutions, FakeLeases, FakePublisher, until
 from fault_agent import fault_agent
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
 
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
@@ -12,7 +14,7 @@ from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
-from servicekit.worker import Worker
+from servicekit.leasing.worker import Worker
 
 RESULT_MAX_BYTES = 100_000
 

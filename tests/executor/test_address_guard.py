@@ -3,10 +3,10 @@
 import socket
 
 import pytest
-from factories import grant
 from fault_agent import fault_agent, says
 from hypothesis import given
 from hypothesis import strategies as st
+from support.factories import grant
 
 from executor.agents.client import HttpClient
 from executor.agents.guard import ForbiddenAddressError, check, networks

@@ -1,19 +1,19 @@
-"""Claims over real gRPC."""
+"""Claims and renewals over real gRPC: in parts that fit a message, and with errors told apart."""
 
 from uuid import uuid4
 
 import grpc
 import pytest
-from factories import lease
 from fake_work import FakeWork
+from support.factories import lease
 
 from contracts.identity import new_execution_id
 from contracts.status import Delivery
-from executor.jobstore import GrpcExecutions
-from executor.ports import Claim, Grant, Turned
+from executor.executions import GrpcExecutions
+from executor.ports import Claim, ClaimDenied, Grant
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leases import CLAIMS_MAX, GrpcLeases
-from servicekit.worker import LeaseState
+from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
+from servicekit.leasing.worker import LeaseState
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -59,8 +59,8 @@ async def test_claims_that_are_not_granted_say_why(work, executions):
         pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_INVALID, code="unknown_job", message="no job"),
     ]
     assert await executions.begin(uuid4(), 5, claims(2)) == [
-        Turned("QUEUED", "no_room", ""),
-        Turned("INVALID", "unknown_job", "no job"),
+        ClaimDenied("QUEUED", "no_room", ""),
+        ClaimDenied("INVALID", "unknown_job", "no job"),
     ]
 
 

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import pytest
-from factories import execute_requested, grant, incoming, lease, record
-from fakes import FakeAgent, until
+from support.factories import execute_requested, grant, incoming, lease, record
+from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.jsontext import parse_json
@@ -13,12 +13,12 @@ from contracts.resources import NewJob
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentTimeoutError
-from executor.execution import Told, storable
 from executor.handlers import Handlers
-from executor.ports import Turned
+from executor.ports import ClaimDenied
+from executor.reporting import AttemptReports, storable
 from servicekit.errors import PermanentError
-from servicekit.subscription import Incoming
-from servicekit.worker import LeaseState
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import LeaseState
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_a_result_is_reported_with_what_is_needed_to_judge_it(handlers, pu
 
 
 async def test_what_can_never_be_claimed_is_a_dead_letter_and_hinders_no_other(handlers, agent, requested):
-    bad = requested(Turned("INVALID", "unknown_job", "no job has the id job-9"))
+    bad = requested(ClaimDenied("INVALID", "unknown_job", "no job has the id job-9"))
     first, second = await handlers.on_execute_requested([bad, requested()])
     assert isinstance(first, PermanentError)
     assert (first.code, str(first)) == ("unknown_job", "no job has the id job-9")
@@ -87,7 +87,7 @@ async def test_what_can_never_be_claimed_is_a_dead_letter_and_hinders_no_other(h
 
 @pytest.mark.parametrize("outcome", ["REFUSED", "DUPLICATE", "QUEUED"])
 async def test_what_is_turned_away_is_done_with(handlers, agent, requested, caplog, outcome):
-    turned = requested(Turned(outcome, "execution_live", "another is live"), job_id="job-9")
+    turned = requested(ClaimDenied(outcome, "execution_live", "another is live"), job_id="job-9")
     assert await handlers.on_execute_requested([turned]) == [None]
     assert agent.called == []
     refused = [(line.job_id, line.code) for line in caplog.records if line.message == "refused"]
@@ -188,7 +188,9 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
 
 def test_reports_of_one_happening_have_one_id():
     a_grant = grant()
-    reports = [Told(a_grant).failed(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0) for _ in range(2)]
+    reports = [
+        AttemptReports(a_grant).failed(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0) for _ in range(2)
+    ]
     assert reports[0].event_id == reports[1].event_id
 
 

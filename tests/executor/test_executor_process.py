@@ -5,17 +5,17 @@ import contextlib
 from uuid import UUID
 
 import pytest
-from factories import execute_requested
 from fake_work import FakeWork
-from fakes import until
 from fault_agent import hangs, says
+from support.factories import execute_requested
+from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.topics import TOPIC_OF
 from executor.app import main
 from executor.config import Settings
-from servicekit.broker import Publisher
-from servicekit.topics import Topics, ensure_topics
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an agent may answer, and what becomes of it."""
+"""The HTTP agent: what it may answer, and what becomes of it."""
 
 import contextlib
 import json
@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from factories import grant, lease
-from fakes import until
 from fault_agent import bomb, drips, hangs, pours, says, sends, zipped
+from support.factories import grant, lease
+from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text

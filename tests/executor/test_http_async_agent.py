@@ -1,4 +1,4 @@
-"""What an agent may answer that takes its work and tells how it stands, and what becomes of it."""
+"""The asynchronous HTTP agent: how its work stands, what it may answer, and what becomes of it."""
 
 import asyncio
 import json
@@ -7,14 +7,14 @@ from functools import partial
 
 import pytest
 from async_agent import AsyncAgent, status
-from factories import execute_requested, grant, incoming, lease
-from fakes import until
 from fault_agent import drips, hangs, pours, says, sends
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from servicekit.worker import LeaseState
+from servicekit.leasing.worker import LeaseState
 
 DONE = status("succeeded", result="blue")
 PASSING = {

@@ -1,9 +1,9 @@
-"""An agent may speak as often as it likes."""
+"""Progress is reported at intervals, however often an agent speaks."""
 
 import asyncio
 import time
 
-from fakes import until
+from support.fakes import until
 
 from executor.ports import Progress
 from executor.progress import Throttle

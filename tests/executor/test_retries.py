@@ -1,10 +1,10 @@
-"""When an agent is called again, after how long, and who waits."""
+"""Retries: when an agent is called again, after how long, and who waits."""
 
 import asyncio
 
 import pytest
-from factories import execute_requested, grant, incoming, lease
-from fakes import FakeAgent, until
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.resources import Policy
@@ -20,7 +20,7 @@ from executor.errors import (
 from executor.handlers import Handlers
 from executor.retries import backoff_s, may_retry, wait_s
 from servicekit.errors import TransientError
-from servicekit.worker import LeaseState
+from servicekit.leasing.worker import LeaseState
 
 BUSY, NOT_FOUND = AgentBusyError("busy", status=503), AgentStatusError("who?", status=404)
 TIMEOUT, UNREACHABLE = AgentTimeoutError("late"), AgentUnreachableError("nobody there")
@@ -137,12 +137,12 @@ async def test_a_wait_takes_no_place_and_its_lease_is_kept(scripted, worker, lea
 
 async def test_whoever_waited_goes_on_before_newcomers_are_let_in(scripted, worker):
     release = asyncio.Event()
-    worker._places.count = 1
+    worker._slots.count = 1
     await scripted.run(AgentBusyError("busy", retry_after_s=0.05), "blue")
     await until(lambda: worker.room == 1)
     hanging = lease()
     worker.begin(hanging, "job-2", 1e12, lambda _: release.wait())
-    await until(lambda: worker._places._returning)
+    await until(lambda: worker._slots._returning)
     assert (worker.room, len(scripted.agent.called)) == (0, 1)
     release.set()
     await until(lambda: scripted.told[-1] == "blue")

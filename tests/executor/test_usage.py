@@ -1,21 +1,21 @@
-"""What an agent says that its calls consumed, and what becomes of a budget."""
+"""Usage: what an agent says that its calls consumed, and what becomes of a budget."""
 
 import json
 
 import pytest
 from async_agent import AsyncAgent, status
-from factories import execute_requested, grant, incoming, lease
-from fakes import until
 from fault_agent import hangs, says
+from support.factories import execute_requested, grant, incoming, lease
+from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.resources import Usage
+from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentBusyError, AgentStatusError
-from executor.execution import BUDGET_EXHAUSTED
 from executor.handlers import Handlers
-from servicekit.budget import Budget
+from executor.reporting import BUDGET_EXHAUSTED
 
 SAID = {"input_tokens": 70, "output_tokens": 30, "cost_usd": 0.25, "model": "a-model"}
 ASYNC = AgentProtocol.HTTP_ASYNC

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from faults.checker import stories
-from faults.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
-from faults.observed import Fault, Observed, Terms, Violation
+from faults.checking.checker import stories
+from faults.checking.observed import Fault, Observed, Terms, Violation
 from faults.schedule import Planned, deck, planned
+from faults.stack.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-from faults.observed import VERSIONS, Terms
-from faults.world import LINKS, SERVICES
+from faults.checking.observed import VERSIONS, Terms
+from faults.stack.world import LINKS, SERVICES
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "hang", "delay", "drip")

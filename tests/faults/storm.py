@@ -12,17 +12,17 @@ import aiohttp
 
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
-from faults.checker import check
-from faults.crowd import Crowd
-from faults.injecting import Injector
-from faults.observed import Observed, Record, Replayed, Violation
+from faults.checking.checker import check
+from faults.checking.observed import Observed, Record, Replayed, Violation
+from faults.checking.reading import Tables, differences, quiet, topics
+from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
-from faults.reading import Tables, differences, quiet, topics
-from faults.rebuilding import rebuilt
-from faults.strangers import registered
-from faults.world import World, world
-from servicekit.broker import Outgoing, Publisher
-from servicekit.retry import until_answered
+from faults.stack.crowd import Crowd
+from faults.stack.injecting import Injector
+from faults.stack.strangers import registered
+from faults.stack.world import World, world
+from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.retry import retry_transient
 
 QUIET_S = 120.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
@@ -128,7 +128,7 @@ async def _replay(
 
 async def _published(publisher: Publisher, records: Sequence[Outgoing]) -> None:
     """All of them, some perhaps twice: a producer that met an emptied broker begins anew."""
-    await until_answered(lambda: _sent(publisher, records), on="kafka")
+    await retry_transient(lambda: _sent(publisher, records), on="kafka")
 
 
 async def _sent(publisher: Publisher, records: Sequence[Outgoing]) -> None:

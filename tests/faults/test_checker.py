@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from faults.checker import CHECKS, check
-from faults.observed import (
+from faults.checking.checker import CHECKS, check
+from faults.checking.observed import (
     AgentCall,
     Asked,
     Death,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from faults.links import Link
+from faults.stack.links import Link
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.observed import Terms
+from faults.checking.observed import Terms
 from faults.schedule import deck, planned
 
 SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from system import Agent, AsyncAgent, Judge, System, running, served
+from support.system import Agent, AsyncAgent, Judge, System, running, served
 
 from contracts.resources import NewAgent
 from contracts.status import Protocol

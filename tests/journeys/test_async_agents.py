@@ -1,10 +1,10 @@
-"""What Signoff does with agents that take their time, one story a test."""
+"""Agents that take their time are asked how far they are, and their progress is seen everywhere."""
 
 import json
 import signal
 
 import aiohttp
-from system import WAIT_S, AsyncAgent, System, signoff
+from support.system import WAIT_S, AsyncAgent, System, signoff
 
 from contracts.status import JobLogStatus, JobStatus
 
@@ -13,6 +13,7 @@ HALF = {"state": "running", "progress": 0.5, "message": "half of it", "partial":
 
 
 async def test_progress_is_seen_at_every_door(system: System, async_agent: AsyncAgent) -> None:
+    """Half of the work is done: the log, the events, REST, gRPC, the command line and the facts all say so."""
     job = await system.create("async-agent")
     async_agent.statuses[job.id] = lambda: HALF
     async with system.http.get(f"/api/jobs/{job.id}/events", timeout=aiohttp.ClientTimeout(WAIT_S)) as events:
@@ -48,6 +49,7 @@ async def test_progress_is_seen_at_every_door(system: System, async_agent: Async
 async def test_an_agent_that_goes_silent_fails_the_job_once_it_was_called_as_often_as_it_may(
     system: System, async_agent: AsyncAgent
 ) -> None:
+    """An agent whose heartbeat stands still is called again, and after the last attempt the job fails."""
     job = await system.create("async-agent", policy={"heartbeat_timeout_s": 0.5, "max_attempts": 2})
     async_agent.statuses[job.id] = lambda: {"state": "running", "heartbeat": "the same"}
     await system.client.execute_job(job.id)
@@ -61,6 +63,7 @@ async def test_an_agent_that_goes_silent_fails_the_job_once_it_was_called_as_oft
 
 
 async def test_the_agent_of_a_cancelled_job_is_told_to_stop(system: System, async_agent: AsyncAgent) -> None:
+    """Cancelling a job sends its agent a DELETE for the work."""
     job = await system.create("async-agent")
     async_agent.statuses[job.id] = lambda: HALF
     await system.client.execute_job(job.id)
@@ -70,6 +73,7 @@ async def test_the_agent_of_a_cancelled_job_is_told_to_stop(system: System, asyn
 
 
 async def test_work_outlives_an_executor_that_is_killed(system: System, async_agent: AsyncAgent) -> None:
+    """The executor is killed while the agent works: its successor asks with the same key and gets the result."""
     job = await system.create("async-agent")
     async_agent.statuses[job.id] = lambda: HALF
     await system.client.execute_job(job.id)

@@ -1,4 +1,4 @@
-"""What a job may cost, and what need not be paid for twice: one story a test."""
+"""A job costs no more than its budget, and what was paid for once is reused."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from system import Agent, Judge, System, signoff
+from support.system import Agent, Judge, System, signoff
 
 from contracts.client import JobStoreError
 from contracts.resources import NewAgent
@@ -19,6 +19,7 @@ def charging(result: Any, status: int = 200, **usage: Any) -> web.Response:
 
 
 async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Agent) -> None:
+    """An agent that fails at a price is not called again once the budget of the job is spent."""
     job = await system.create(policy={"budget_usd": 0.5, "max_attempts": 5})
     agent.answers[job.id] = lambda _: charging("later", 503, input_tokens=100, cost_usd=0.25)
     await system.client.execute_job(job.id)
@@ -41,6 +42,7 @@ async def test_a_job_stops_when_its_budget_is_used_up(system: System, agent: Age
 async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(
     system: System, agent: Agent, judge: Judge
 ) -> None:
+    """A result that used up the budget is kept in the log, and no judge is paid for it."""
     job = await system.create(policy={"budget_tokens": 1000})
     agent.answers[job.id] = lambda _: charging({"text": f"blue {job.id}"}, input_tokens=900, output_tokens=200)
     asked = judge.asked
@@ -53,6 +55,7 @@ async def test_no_judge_is_asked_by_a_job_whose_agent_has_spent_it_all(
 
 
 async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent: Agent) -> None:
+    """Tokens and prices of agent and judge add up on the job and in its log."""
     job = await system.create(policy={"budget_usd": 100.0})
     answer = {"text": f"blue {job.id}"}
     agent.answers[job.id] = lambda _: charging(answer, input_tokens=1_000_000, model="gpt-4o-mini")
@@ -67,6 +70,7 @@ async def test_what_agent_and_judge_consumed_is_on_the_job(system: System, agent
 
 
 async def test_an_identical_result_is_judged_without_the_model(system: System, agent: Agent, judge: Judge) -> None:
+    """A result that was judged before gets the same verdict without the model, and the log names the source."""
     text = f"The sky is blue, {uuid4()}."
     jobs = [await system.create(title=title) for title in ("One", "Another")]
     for job in jobs:
@@ -93,6 +97,7 @@ async def test_an_identical_result_is_judged_without_the_model(system: System, a
 
 
 async def test_a_deterministic_agent_is_not_asked_the_same_again(system: System, agent: Agent, judge: Judge) -> None:
+    """An agent that says it is deterministic is not called twice with the same request."""
     sure = NewAgent(id=f"sure-{uuid4().hex[:8]}", name="sure", url=agent.url, deterministic=True)
     await system.client.create_agent(sure)
     payload = {"n": str(uuid4())}

@@ -1,4 +1,4 @@
-"""Limits are exact however many jobstores and executors there are, and change while jobs wait."""
+"""Limits hold exactly however many jobstores and executors run, and may change while jobs wait."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from fakes import until
-from free_ports import free_port
-from system import WAIT_S, Agent, System
+from support.fakes import until
+from support.free_ports import free_port
+from support.system import WAIT_S, Agent, System
 
 from contracts.resources import NewAgent, NewJob, NewLimit, Operation, OperationState
 
@@ -72,6 +72,7 @@ async def another(system: System, kind: str, **settings: str) -> asyncio.subproc
 async def test_a_limit_changes_while_jobs_wait_and_no_number_of_processes_passes_it(
     system: System, agent: Agent
 ) -> None:
+    """Limits change while sixty jobs wait, and two jobstores and their executors together pass none of them."""
     client, busy, name = system.client, Busy(), f"busy-{uuid4().hex[:8]}"
     await client.create_agent(NewAgent(id=name, name=name, url=agent.url))
     jobs = [

@@ -1,4 +1,4 @@
-"""An outage of the database, and records that are a day old, call no agent again."""
+"""Outages of the database and of the broker, and records a day old, call no agent again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 import psutil
-from faults.reading import GROUPS, Tables, differences, quiet, topics
-from system import Agent, Judge, System
+from faults.checking.reading import GROUPS, Tables, differences, quiet, topics
+from support.system import Agent, Judge, System
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
@@ -39,6 +39,7 @@ def frozen(pid: int) -> Iterator[None]:
 async def test_an_outage_of_the_database_longer_than_every_lease_calls_no_agent_again(
     system: System, agent: Agent
 ) -> None:
+    """The database stands still for longer than a lease: the work goes on afterwards, and nobody is called twice."""
     over = asyncio.Event()
 
     def after(wait: Callable[[], Awaitable[object]], wait_s: float) -> Callable[[dict[str, Any]], Any]:
@@ -88,6 +89,7 @@ async def a_day_later(postgres: str, job_id: str) -> Any:
 
 
 async def test_a_jobstore_that_starts_while_the_broker_is_away_takes_jobs(system: System) -> None:
+    """A jobstore that cannot reach Kafka as it starts still creates jobs, and executes them later."""
     processes = system.endpoints["processes"]
     with frozen(processes["kafka"]):
         psutil.Process(processes["jobstore"]).kill()
@@ -102,6 +104,7 @@ async def test_a_jobstore_that_starts_while_the_broker_is_away_takes_jobs(system
 async def test_records_a_day_old_that_are_published_again_change_nothing_and_call_nobody(
     system: System, agent: Agent, judge: Judge
 ) -> None:
+    """Requests, results and cancels of yesterday are published again: tables and agents notice nothing."""
     job = await system.create(policy={"max_submissions": 2})
     done = await system.client.execute_job(job.id)
     await system.at_rest(job.id)

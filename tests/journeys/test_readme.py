@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand there."""
+"""The README's examples do what it says, run as they stand there."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from system import System
+from support.system import System
 
 from contracts.resources import NewAgent
 from contracts.status import JobStatus
@@ -55,11 +55,13 @@ async def run(home: Path, *command: str) -> str:
 
 
 async def test_the_operators_example(home: Path) -> None:
+    """The example for operators ends with a completed job."""
     output = await run(home, "bash", "-ec", example("As an operator", "sh"))
     assert "COMPLETED" in output
 
 
 async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -> None:
+    """The example of batches completes thirty jobs under the limit that it sets."""
     output = await run(home, "bash", "-ec", example("Many jobs, and limits", "sh"))
     assert "DONE  30 jobs: 30 COMPLETED" in output
     assert [limit.name for limit in await system.client.list_limits()] == ["tenant:press"]
@@ -67,6 +69,7 @@ async def test_the_example_of_many_jobs_and_limits(home: Path, system: System) -
 
 
 async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> None:
+    """The example of replay and rebuild ends with two equal databases."""
     await system.calm()
     output = await run(home, "bash", "-ec", example("Replay and rebuild", "sh"))
     assert "1 published again" in output
@@ -74,16 +77,19 @@ async def test_the_example_of_replay_and_rebuild(home: Path, system: System) -> 
 
 
 async def test_the_python_clients_example(home: Path) -> None:
+    """The example of the Python client completes a job."""
     output = await run(home, sys.executable, "-c", example("As a gRPC client", "python"))
     assert output.splitlines()[-1].startswith("COMPLETED")
 
 
 async def test_the_rest_example(home: Path, system: System) -> None:
+    """The example of REST completes a job."""
     await run(home, "bash", "-ec", example("Over REST", "sh"))
     assert (await system.at_rest("sonnet-1")).status is JobStatus.COMPLETED
 
 
 async def test_the_upstream_example(home: Path, system: System) -> None:
+    """The example of an upstream service completes the job that its event holds."""
     await run(home, sys.executable, "-c", example("As an upstream service", "python"))
     await system.known("ballad-1")
     assert (await system.at_rest("ballad-1")).status is JobStatus.COMPLETED
@@ -119,6 +125,7 @@ def call_by_reflection(endpoints: dict[str, str], method: str, body: dict[str, o
 
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
 def test_links_lead_somewhere(page: str) -> None:
+    """Every relative link of the page names a file that is there."""
     text = (ROOT / page).read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert links

@@ -1,13 +1,14 @@
-"""What operators do with the streams: read them, publish them again, make a database of them, compare."""
+"""Operators read the topics, publish them again, rebuild the database from them, and compare."""
 
-from faults.reading import differences
-from system import Agent, Judge, System, signoff
+from faults.checking.reading import differences
+from support.system import Agent, Judge, System, signoff
 
 from contracts.status import JobStatus
 from contracts.topics import TOPICS
 
 
 async def test_an_operator_reads_all_that_a_topic_says_of_a_job(system: System) -> None:
+    """`signoff replay` shows the records of a job by topic, place and time."""
     job = await system.create()
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)
@@ -26,6 +27,7 @@ async def test_an_operator_reads_all_that_a_topic_says_of_a_job(system: System) 
 async def test_every_topic_published_again_changes_nothing_and_calls_nobody(
     system: System, agent: Agent, judge: Judge
 ) -> None:
+    """All topics are published again in full: no table changes, and no agent or judge is called."""
     met, unmet, cancelled = [await system.create() for _ in range(3)]
     agent.answers[unmet.id] = lambda _: {"text": "red"}
     for job in (met, unmet, cancelled):
@@ -47,6 +49,7 @@ async def test_every_topic_published_again_changes_nothing_and_calls_nobody(
 
 
 async def test_a_lost_database_is_made_again_from_the_facts(system: System) -> None:
+    """`signoff rebuild` fills an empty database from Kafka, and `signoff verify` finds it equal."""
     job = await system.create()
     await system.client.execute_job(job.id)
     await system.at_rest(job.id)

@@ -1,4 +1,4 @@
-"""The real Kafka and PostgreSQL: up, killed, back, and nothing lost."""
+"""Kafka and PostgreSQL of the local stack: up, killed, back, and nothing lost."""
 
 import asyncio
 import signal

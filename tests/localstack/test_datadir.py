@@ -1,4 +1,4 @@
-"""A stack's directory: who may use it, and what it remembers."""
+"""The stack's directory: who may use it, and what it remembers."""
 
 import socket
 import stat

@@ -1,4 +1,4 @@
-"""The three small agents: what they answer, and how a payload steers them."""
+"""The three local agents: what they answer, and how a payload steers them."""
 
 import json
 from collections.abc import AsyncIterator

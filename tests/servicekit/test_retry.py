@@ -1,16 +1,16 @@
-"""Waiting for what comes back, and finding the one item that never will."""
+"""Retries wait for what comes back, and find the one item that never will."""
 
 import asyncio
 from itertools import islice
 
 import pytest
-from fakes import until
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from support.fakes import until
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.retry import backoffs_s, by_size, settle, until_answered
+from servicekit.retry import backoffs_s, chunk_by_size, isolate_failures, retry_transient
 
 
 def waiting(on: str) -> float:
@@ -33,7 +33,7 @@ class Operation:
 
 async def test_what_is_out_of_reach_is_tried_until_it_answers():
     operation = Operation(TransientError(), TransientError())
-    assert await until_answered(operation, on="a") == "answer"
+    assert await retry_transient(operation, on="a") == "answer"
     assert operation.tried == 3
 
 
@@ -41,7 +41,7 @@ async def test_what_is_out_of_reach_is_tried_until_it_answers():
 async def test_every_other_error_is_raised_at_once(error):
     operation = Operation(error)
     with pytest.raises(type(error)):
-        await until_answered(operation, on="b")
+        await retry_transient(operation, on="b")
     assert operation.tried == 1
 
 
@@ -52,9 +52,9 @@ async def test_the_gauge_counts_those_that_wait_until_each_is_answered_or_gives_
         if away and not has_luck:
             raise TransientError
 
-    waiters = [asyncio.create_task(until_answered(ask, on="c")) for _ in range(3)]
+    waiters = [asyncio.create_task(retry_transient(ask, on="c")) for _ in range(3)]
     await until(lambda: waiting("c") == 3)
-    await until_answered(lambda: ask(has_luck=True), on="c")
+    await retry_transient(lambda: ask(has_luck=True), on="c")
     assert waiting("c") == 3  # one answer says nothing of the others
     waiters[0].cancel()
     await until(lambda: waiting("c") == 2)
@@ -66,7 +66,7 @@ async def test_the_gauge_counts_those_that_wait_until_each_is_answered_or_gives_
 async def test_the_wait_that_the_other_side_asks_for_is_bounded():
     operation = Operation(TransientError(retry_after_s=3600))
     async with asyncio.timeout(5):
-        await until_answered(operation, on="d", longest_s=0.01)
+        await retry_transient(operation, on="d", longest_s=0.01)
 
 
 @given(st.floats(0.001, 10), st.floats(0.001, 100))
@@ -86,7 +86,7 @@ async def test_items_that_fail_for_good_stand_alone_and_all_others_succeed(are_b
             raise PermanentError("a bad one", code="bad")
         return [f"done {number}" for number, _ in chunk]
 
-    results = await settle(items, operation)
+    results = await isolate_failures(items, operation)
     assert [isinstance(result, PermanentError) for result in results] == are_bad
     assert [r for r in results if isinstance(r, str)] == [f"done {n}" for n, is_bad in items if not is_bad]
 
@@ -101,7 +101,7 @@ async def test_items_are_applied_in_their_order(items):
         applied.extend(chunk)
         return chunk
 
-    assert await settle(items, operation) == items
+    assert await isolate_failures(items, operation) == items
     assert applied == items
 
 
@@ -115,7 +115,7 @@ async def test_one_bad_item_among_many_costs_few_tries():
             raise PermanentError("bad")
         return chunk
 
-    await settle(range(1000), operation)
+    await isolate_failures(range(1000), operation)
     assert tries <= 21
 
 
@@ -123,7 +123,7 @@ async def test_a_bug_that_one_item_meets_is_logged_and_stops_no_other(caplog):
     async def operation(chunk):
         return [1 / item for item in chunk]
 
-    ok, bad, also_ok = await settle([1, 0, 2], operation)
+    ok, bad, also_ok = await isolate_failures([1, 0, 2], operation)
     assert (ok, also_ok) == (1.0, 0.5)
     assert bad.code == "internal"
     assert "ZeroDivisionError" in caplog.text
@@ -136,16 +136,16 @@ async def test_an_outage_says_nothing_of_any_item():
         raise TransientError
 
     with pytest.raises(TransientError):
-        await settle([1, 2], operation)
+        await isolate_failures([1, 2], operation)
 
 
 async def test_nothing_is_settled_without_an_operation():
-    assert await settle([], Operation(KeyError())) == []
+    assert await isolate_failures([], Operation(KeyError())) == []
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 5), st.integers(1, 100))
 def test_chunks_keep_the_order_and_both_bounds_but_for_one_larger_item(sizes, most, bytes_max):
-    chunks = list(by_size(sizes, lambda size: size, most=most, bytes_max=bytes_max))
+    chunks = list(chunk_by_size(sizes, lambda size: size, most=most, bytes_max=bytes_max))
     assert [size for chunk in chunks for size in chunk] == sizes
     assert all(chunk and len(chunk) <= most for chunk in chunks)
     assert all(len(chunk) == 1 or sum(chunk) <= bytes_max for chunk in chunks)

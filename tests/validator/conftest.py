@@ -1,3 +1,5 @@
+"""A judge that does what a script says."""
+
 from collections.abc import AsyncIterator
 
 import pytest

@@ -159,7 +159,6 @@ def floods(code: int = 200) -> Step:
 
 def bomb() -> Step:
     """100 MB of JSON in 100 kB of gzip, which nobody asked for."""
-
     body = gzip.compress(MEBIBYTE * 100, 1)
 
     async def step(_: web.Request, __: dict[str, Any]) -> web.Response:

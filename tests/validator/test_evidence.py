@@ -1,10 +1,10 @@
-"""A quotation counts only where it stands in the result."""
+"""Evidence: a quotation counts only where it stands in the result."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.checks import quotable, stands_in
+from validator.evidence import quotable, stands_in
 
 RESULT = {
     "summary": "The bridge carries 40 tonnes.\nIt was tested in May.",

@@ -1,4 +1,4 @@
-"""What a stranger wrote reaches the judge inside one JSON document, and nowhere else."""
+"""The prompt: a stranger's words reach the judge inside one JSON document, and nowhere else."""
 
 import json
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.judges.shapes import APIS, ApiName
+from validator.judge_config import ApiName
+from validator.judges.shapes import APIS
 from validator.prompt import RULES, write_document
 from validator.verdict import Criterion
 

@@ -1,4 +1,4 @@
-"""What judgements consume, on both APIs, and what becomes of a budget."""
+"""Spending: what judgements consume, on both APIs, and what becomes of a budget."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,18 @@ from uuid import UUID
 
 import fake_judge as fake
 import pytest
-from factories import incoming, result_produced
 from fake_judge import FakeJudge, Step
-from fakes import FakeLeases, FakePublisher, until
+from support.factories import incoming, result_produced
+from support.fakes import FakeLeases, FakePublisher, until
 
 from contracts.resources import Usage
+from contracts.spending import Budget
 from contracts.status import ReportKind
-from servicekit.budget import Budget
-from servicekit.worker import Worker
+from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
-from validator.judges.openai import JudgeConfig, OpenAIJudge
-from validator.judges.shapes import ApiName
-from validator.ports import Granted, Turned
+from validator.judge_config import ApiName, JudgeConfig
+from validator.judges.openai import OpenAIJudge
+from validator.ports import ClaimDenied, Grant
 from validator.prompt import PROMPT_VERSION
 
 MILLION = 1_000_000
@@ -33,11 +33,11 @@ class FakeJudgings:
 
     def __init__(self) -> None:
         self.budget = Budget()
-        self.turned: Turned | None = None
+        self.turned: ClaimDenied | None = None
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Granted | Turned]:
+    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
         del owner, room
-        return [self.turned or Granted(7, 10.0, self.budget) for _ in results]
+        return [self.turned or Grant(7, 10.0, self.budget) for _ in results]
 
 
 @pytest.fixture(params=["chat", "responses"])

@@ -1,4 +1,4 @@
-"""The whole of a judgement against a server that misbehaves in every way we know of, on both APIs."""
+"""A whole judgement against a server that misbehaves in every way we know of, on both APIs."""
 
 import json
 from typing import Any
@@ -9,10 +9,10 @@ from fake_judge import FakeJudge, Step
 
 from contracts.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
-from validator.judges.openai import JudgeConfig, OpenAIJudge
-from validator.judges.shapes import ApiName
+from validator.judge_config import ApiName, JudgeConfig
+from validator.judges.openai import OpenAIJudge
+from validator.judging import ValidationResult, validate_agent_response
 from validator.prompt import PROMPT_VERSION
-from validator.validation import ValidationResult, validate_agent_response
 from validator.verdict import FALSE_QUOTE
 
 CRITERIA = "- It greets\noptional: It is kind"

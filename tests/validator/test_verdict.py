@@ -1,4 +1,4 @@
-"""From criteria and an answer to a verdict, without a server."""
+"""Verdicts: from criteria and an answer to a verdict, without a server."""
 
 import json
 from typing import Any
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.resources import Verdict
 from contracts.status import Outcome
-from validator.checks import quotable
 from validator.errors import JudgeAnswerError
+from validator.evidence import quotable
 from validator.verdict import (
     ANSWER_SCHEMA,
     FALSE_QUOTE,

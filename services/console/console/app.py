@@ -12,13 +12,13 @@ from console import errors, openapi
 from console.api import agents, batches, events, jobs, limits, logs, overview, pages
 from console.config import ConsoleSettings
 from console.evidence import EvidenceSpans
-from console.live import Live
+from console.live.hub import Live
 from console.page import Page
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
 from contracts.resources import PAYLOAD_MAX_BYTES
-from servicekit import health, runtime
-from servicekit.settings import split_address
+from servicekit.process import health, runtime
+from servicekit.process.settings import split_address
 
 CONNECTIONS_END_S = 5
 COMPRESSED_MIN_BYTES = 1_000

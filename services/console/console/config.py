@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from contracts.resources import PAYLOAD_MAX_BYTES
-from servicekit.settings import ServiceSettings
+from servicekit.process.settings import ServiceSettings
 
 
 class ConsoleSettings(ServiceSettings):

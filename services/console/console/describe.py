@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from console.app import create_app
-from console.live import Live
+from console.live.hub import Live
 from contracts.client import JobStoreClient
 
 

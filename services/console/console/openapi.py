@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from console.changes import JobChange
 from console.errors import MEDIA_TYPE, Problem
+from console.live.changes import JobChange
 
 _EVERYWHERE = {"401": "No token, or one that the jobstore does not know", "403": "Not allowed", "503": "Out of reach"}
 _WITH_BODY = {

@@ -4,7 +4,7 @@ from functools import partial
 
 from executor.app import main
 from executor.config import Settings
-from servicekit.runtime import run
+from servicekit.process.runtime import run
 
 if __name__ == "__main__":
     settings = Settings()

@@ -1,6 +1,7 @@
 """Wires the executor: the sole reader of its settings."""
 
 import asyncio
+from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
@@ -9,33 +10,41 @@ from executor.agents.guard import networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
+from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
-from executor.jobstore import GrpcExecutions
-from servicekit.service import Parts, run_worker
-from servicekit.subscription import Subscription
+from executor.ports import Agent
+from servicekit.kafka.subscription import Subscription
+from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
 #: What an event has beside the job inline.
 ENVELOPE_BYTES = 4096
 
 
+def agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
+    """Return the adapter of each protocol that can be called: those of contracts' CALLABLE_PROTOCOLS."""
+    return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
+
+
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the executor until it is told to stop."""
 
-    async def subscribe(parts: Parts) -> Subscription[ExecuteRequested]:
+    async def subscribe(context: WorkerContext) -> Subscription[ExecuteRequested]:
         client = HttpClient(
             allowed=networks(settings.agent_networks),
             result_max_bytes=settings.result_max_bytes,
         )
-        await parts.stack.enter_async_context(client)
+        await context.stack.enter_async_context(client)
         handlers = Handlers(
-            parts.worker,
-            GrpcExecutions(parts.stub, parts.metadata),
-            {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)},
-            parts.publisher,
+            context.worker,
+            GrpcExecutions(context.stub, context.metadata),
+            agents(client, settings),
+            context.publisher,
             settings.progress_interval_s,
         )
         most = settings.payload_max_bytes + ENVELOPE_BYTES
-        return Subscription(parts.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most)
+        return Subscription(
+            context.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most
+        )
 
     await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, subscribe)

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from contracts.events import Event
 from contracts.resources import Usage
+from contracts.spending import with_cost
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentError, AgentTimeoutError
-from executor.execution import Told, produced
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
-from servicekit.broker import Publisher
-from servicekit.prices import priced
-from servicekit.retry import until_answered
-from servicekit.worker import Held, Report, Worker
+from executor.reporting import AttemptReports, produced
+from servicekit.kafka.publisher import Publisher
+from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Attempt:
     def __init__(
         self,
         grant: Grant,
-        held: Held,
+        held: HeldLease,
         worker: Worker,
         agents: Mapping[AgentProtocol, Agent],
         publisher: Publisher,
@@ -40,7 +40,7 @@ class Attempt:
         self._agents = agents
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
-        self._told = Told(grant)
+        self._told = AttemptReports(grant)
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
 
@@ -79,7 +79,7 @@ class Attempt:
             tell.close()
 
     def _spend(self, usage: Usage) -> None:
-        self._usage = priced(usage)
+        self._usage = with_cost(usage)
         self._budget.spend(self._usage)
 
     async def _failed(self, number: int, error: AgentError, duration_s: float) -> Event | None:
@@ -95,7 +95,7 @@ class Attempt:
             return report
         assert wait_s is not None
         self._held.begun = False  # nothing is lost by giving it back now
-        async with self._worker.aside(self._held):
-            telling = until_answered(lambda: self._publisher.publish(report), on="kafka")
+        async with self._worker.without_slot(self._held):
+            telling = retry_transient(lambda: self._publisher.publish(report), on="kafka")
             await asyncio.gather(asyncio.sleep(wait_s), telling)
         return None

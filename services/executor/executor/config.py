@@ -4,7 +4,7 @@ from pydantic import Field
 
 from contracts.resources import PAYLOAD_MAX_BYTES
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.settings import WorkerSettings
+from servicekit.process.settings import WorkerSettings
 
 
 class Settings(WorkerSettings):

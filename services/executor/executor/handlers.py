@@ -8,13 +8,13 @@ from contracts.events import ExecuteRequested
 from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
-from executor.ports import Agent, Claim, Executions, Grant, Turned
+from executor.ports import Agent, Claim, ClaimDenied, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
-from servicekit.retry import until_answered
-from servicekit.subscription import Incoming
-from servicekit.worker import Held, Report, Worker
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Handlers:
     async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
         """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
         claims = [_claim(request) for request in requests]
-        asked_at, answers = await until_answered(lambda: self._claimed(claims), on="jobstore")
+        asked_at, answers = await retry_transient(lambda: self._claimed(claims), on="jobstore")
         return [self._begun(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 
-    async def _claimed(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | Turned]]:
+    async def _claimed(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
         """Also when it was asked: a lease runs from this try, not from one before an outage."""
         return time.monotonic(), await self._executions.begin(self._worker.owner, self._worker.room, claims)
 
-    def _begun(self, claim: Claim, answer: Grant | Turned, asked_at: float) -> PermanentError | None:
+    def _begun(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
         if isinstance(answer, Grant):
             self._worker.begin(
                 answer.lease,
@@ -65,7 +65,7 @@ class Handlers:
             log.warning("refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message})
         return None
 
-    async def _execute(self, grant: Grant, held: Held) -> Report:
+    async def _execute(self, grant: Grant, held: HeldLease) -> Report:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from contracts.resources import Policy, Usage
+from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
-from servicekit.budget import Budget
-from servicekit.worker import Lease
+from servicekit.leasing.worker import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class ClaimDenied:
     """A claim that was not granted: why."""
 
     outcome: str
@@ -80,7 +80,7 @@ class Turned:
 class Executions(Protocol):
     """The jobstore's grants."""
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | Turned]:
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
         """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
 
 

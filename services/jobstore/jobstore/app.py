@@ -7,28 +7,33 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
-from jobstore.batches import Batches
+from jobstore.api.agent_service import AgentService
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
-from jobstore.database import AGENTS, FREED, LOGGED, OPERATED, PUBLISHED, QUEUED, Database
-from jobstore.dead_letters import DeadLetters
-from jobstore.dispatcher import Dispatcher
-from jobstore.grpc_server import create_server, serving
-from jobstore.handlers import Handlers, Terms
-from jobstore.matcher import Matcher
-from jobstore.operating import Operator
-from jobstore.operations_service import Operations
-from jobstore.relay import Relay
-from jobstore.rollups import Rollups
-from jobstore.services import Agents, Jobs
-from jobstore.sweeper import Forgetting, Sweeper
-from jobstore.tokens import Tokens
-from jobstore.watches import Watches
-from jobstore.work_service import Work
-from servicekit import health
-from servicekit.broker import Publisher
-from servicekit.runtime import first_of, tune_gc
-from servicekit.subscription import Subscription, kafka_broker, lag, stopped
-from servicekit.topics import Topics, ensure_topics
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.terms import Terms
+from jobstore.handlers import EventHandlers
+from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.matcher import Matcher
+from jobstore.maintenance.reuse_cleanup import ReuseCleanup
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.relay import Relay
+from jobstore.publishing.watches import Watches
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from jobstore.storage.notifications import Wake
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stop_consuming
+from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.process import health
+from servicekit.process.runtime import first_of, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -49,45 +54,42 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await database.migrate()
 
         terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
-        handlers = Handlers(database, terms)
+        runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _subscriptions(publisher, handlers)
+        subscriptions = _subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_made_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, handlers.terms)
-        matcher = Matcher(database, handlers)
+        dispatcher = Dispatcher(database, publisher, runner.terms)
+        matcher = Matcher(database, runner)
         watches = Watches(database)
-        sweeper = Sweeper(database, handlers, lambda: _caught_up(subscriptions))
-        operator = Operator(database, handlers)
+        sweeper = Sweeper(database, runner, lambda: _caught_up(subscriptions))
+        operator = OperationWorker(database, runner)
         rollups = Rollups(database)
-        dead_letters = DeadLetters(settings.kafka)
+        dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
-        await stack.enter_async_context(_serving(settings, database, handlers, watches, operator, dead_letters))
+        await stack.enter_async_context(_serving(settings, database, runner, watches, operator, dead_letters))
 
-        def wake(what: str) -> None:
-            if what.startswith(PUBLISHED):
-                watches.follow(int(what.removeprefix(PUBLISHED)))
-                return
-            if LOGGED in what:
+        def wake(what: Wake) -> None:
+            if Wake.RECORDED in what:
                 relay.wake.set()
-            if AGENTS in what:
+            if Wake.AGENTS in what:
                 matcher.wake.set()
-            if QUEUED in what or (FREED in what and dispatcher.held_back):
+            if Wake.QUEUED in what or (Wake.FREED in what and dispatcher.held_back):
                 dispatcher.wake.set()
-            if OPERATED in what or FREED in what:
+            if what & (Wake.OPERATIONS | Wake.FREED):
                 operator.wake.set()
 
         if settings.health_address:
-            runner = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
-            stack.push_async_callback(runner.cleanup)
+            served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
+            stack.push_async_callback(served.cleanup)
         tune_gc()
         await first_of(
             stop.wait(),
-            database.listen(wake),
+            database.listen(wake, watches.follow),
             sweeper.run(),
-            Forgetting(database, terms.reuse).run(),
+            ReuseCleanup(database, terms.reuse).run(),
             matcher.run(),
             watches.run(),
             operator.run(),
@@ -113,7 +115,7 @@ async def _on_kafka(
         await broker.start()
         await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
-        await stopped(broker)
+        await stop_consuming(broker)
         await publisher.stop()
 
 
@@ -122,11 +124,11 @@ async def _made_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _subscriptions(publisher: Publisher, handlers: Handlers) -> list[Subscription[Any]]:
+def _subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
     return [
-        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_status_reports),
-        Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_results),
-        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
+        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", EventHandlers(runner).on_job_status_reported),
+        Subscription(publisher, ResultProduced, f"{GROUP}-results", EventHandlers(runner).on_result_produced),
+        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", EventHandlers(runner).on_cancel_requested),
     ]
 
 
@@ -134,17 +136,17 @@ def _subscriptions(publisher: Publisher, handlers: Handlers) -> list[Subscriptio
 async def _serving(
     settings: Settings,
     database: Database,
-    handlers: Handlers,
+    runner: CommandRunner,
     watches: Watches,
-    operator: Operator,
-    dead_letters: DeadLetters,
+    operator: OperationWorker,
+    dead_letters: DeadLetterTopics,
 ) -> AsyncIterator[None]:
-    batches = Batches(database, operator, settings.payload_max_bytes)
+    batches = Batches(database, operator)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
-    add_JobServiceServicer_to_server(Jobs(database, handlers, watches, batches, settings.payload_max_bytes), server)
-    add_AgentServiceServicer_to_server(Agents(database), server)
-    add_OperationsServiceServicer_to_server(Operations(database, watches, batches, dead_letters), server)
-    add_WorkServiceServicer_to_server(Work(database, handlers), server)
+    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
+    add_AgentServiceServicer_to_server(AgentService(database), server)
+    add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
     await serving(servicer, ready=True)

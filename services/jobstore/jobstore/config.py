@@ -2,9 +2,9 @@
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
-from jobstore.breaker import BreakerTerms
-from jobstore.reuse import ReuseTerms
-from servicekit.settings import ServiceSettings
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.reuse import ReuseTerms
+from servicekit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -1,215 +1,43 @@
-"""How commands are carried out: a batch of them is one transaction."""
+"""The Kafka edge: each handler turns a batch of events into commands, and has them carried out in one transaction."""
 
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
-from uuid import UUID
-
-from prometheus_client import Counter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
-from contracts.resources import Policy
-from jobstore import reuse_rows
-from jobstore.breaker import BreakerTerms
-from jobstore.commands import CancelJob, Command
-from jobstore.database import Database, Lane, RaceError
-from jobstore.grants import GRANTED, Answer
-from jobstore.ledger import Ledger
-from jobstore.repository import Repository
-from jobstore.reuse import ReuseTerms
-from jobstore.states import Kind, Stage, State
-from jobstore.work import ClaimExecution, ClaimJudging, NoticeLease, RecordReport, RecordResult
-from servicekit.errors import PermanentError, TransientError
-from servicekit.subscription import Incoming
-
-log = logging.getLogger(__name__)
+from jobstore.commands.base import Command
+from jobstore.commands.executions import CancelJob
+from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.runner import CommandRunner
+from servicekit.kafka.subscription import Incoming
 
 E = TypeVar("E", bound=Event)
 
-DECISIONS = Counter("signoff_decisions", "Decisions on reports and requests", ["kind", "outcome"])
-CIRCUITS = Counter("signoff_circuit_changes", "Circuits of agents that opened, again or anew, or closed", ["circuit"])
 
+class EventHandlers:
+    """Handle the events that the jobstore consumes. A record that was published again by a replay changes nothing."""
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What executions are run under, unless a job or an agent says otherwise."""
+    def __init__(self, runner: CommandRunner) -> None:
+        self._runner = runner
 
-    policy: Policy
-    lease_s: float
-    offer_again_s: float
-    breaker: BreakerTerms = field(default_factory=BreakerTerms)
-    reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
+        """Record a batch of reports. A repeat meets an execution that has moved on, and is refused."""
+        return await self._record(reports, lambda report: RecordReport(report.event))
 
-
-class LimitsChangingError(TransientError):
-    """Who is asked for by policy is known only after rows are locked: then nobody may wait for limits."""
-
-
-class Handlers:
-    """Carries out commands. There is one lane for each kind of write, so that concurrent calls share a commit."""
-
-    def __init__(self, database: Database, terms: Terms) -> None:
-        self._database = database
-        self.terms = terms
-        self.submit: Lane[Command] = Lane(self.carry_out)
-        self.claim: Lane[Command] = Lane(self.carry_out, size=_size)
-        self.record: Lane[Command] = Lane(self.carry_out, size=_size)
-        self.match: Lane[Command] = Lane(self.carry_out)
-
-    async def on_status_reports(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
-        """Record a batch of reports; a repeat meets an execution that has moved on, and is refused."""
-        return await self._recorded(reports, lambda report: RecordReport(report.event))
-
-    async def on_results(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
         """Record a batch of agents' results."""
-        return await self._recorded(results, lambda result: RecordResult(result.event, result.size))
+        return await self._record(results, lambda result: RecordResult(result.event, result.size))
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
         """Cancel executions by their ids."""
-        return await self._recorded(requests, lambda request: _cancel(request.event))
+        return await self._record(requests, lambda request: _cancel(request.event))
 
-    async def _recorded(
+    async def _record(
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
     ) -> Sequence[Any]:
-        """Carry out what arrived; what `signoff replay` published again changes nothing."""
-        results = iter(await self.record.run([command(i) for i in incoming if not i.replay]))
+        """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
+        results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
-
-    async def notice(self, kind: Kind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
-        """Act on leases given back, lapsed, or beyond their deadline: (execution_id, lease, begun)."""
-        await self.record.run([NoticeLease(execution_id, kind, lease, begun) for execution_id, lease, begun in leases])
-
-    async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
-        """The result of each command, in order; one that fails for good is a PermanentError, and changes nothing."""
-        try:
-            return await self._carried_out(commands, limits=any(command.needs_limits for command in commands))
-        except LimitsChangingError:
-            return await self._carried_out(commands, limits=True)
-        except PermanentError as error:
-            if len(commands) == 1 and (instead := commands[0].unstorable()) is not None:
-                await self._carried_out([instead], limits=False)
-                return [error]
-            raise
-
-    async def _carried_out(self, commands: Sequence[Command], *, limits: bool) -> list[Any]:
-        async with self._database.transaction() as connection:
-            jobs = Repository(connection)
-            if limits:
-                await jobs.hold_limits()
-            ledger = await self._locked(connection, jobs, commands, limits=limits)
-            await self._record_results_judged_before(jobs, ledger, commands)
-            results = [await self._applied(jobs, ledger, command) for command in commands]
-            await jobs.flush(ledger)
-            await reuse_rows.keep(connection, ledger)
-            await self._note_workers(jobs, ledger, commands)
-            results = await self._with_grants(jobs, results)
-        _account(ledger)
-        return results
-
-    async def _locked(
-        self, connection: AsyncConnection, jobs: Repository, commands: Sequence[Command], *, limits: bool
-    ) -> Ledger:
-        job_ids = {command.job for command in commands if command.job is not None}
-        execution_ids = {i for c in commands for i in (c.execution, c.next_execution) if i is not None}
-        orphans = {c.execution for c in commands if c.job is None and c.execution is not None}
-        if orphans:
-            job_ids.update(await jobs.jobs_of(orphans))
-        terms = (self.terms.lease_s, self.terms.offer_again_s)
-        ledger = await jobs.lock(job_ids, execution_ids, terms, self.terms.policy, self.terms.breaker)
-        ledger.reuse = self.terms.reuse
-        if {ledger.executions[i].job_id for i in orphans & ledger.executions.keys()} - {"", *job_ids}:
-            raise RaceError("an execution was admitted meanwhile, and its job is not locked")
-        requested = {e.job_id for e in ledger.executions.values() if e.request_version is not None}
-        if requested & job_ids - ledger.jobs.keys():
-            raise RaceError("a job was created meanwhile, and is not locked")
-        await self._find_reusable(connection, ledger, commands)
-        specs = {job_id for command in commands for job_id in command.specs(ledger)}
-        agents = {agent_id for command in commands for agent_id in command.agents(ledger)}
-        again = {job_id for command in commands for job_id in command.resubmits(ledger)}
-        if again and not limits and not await jobs.limits_held_late(ledger):
-            raise LimitsChangingError("limits are being changed", code="limits_changing")
-        agents |= {agent_id for job_id in again if (agent_id := ledger.jobs[job_id].agent_id) is not None}
-        await jobs.load(ledger, specs | again, agents)
-        if again:
-            await jobs.load_pasts(ledger, again)
-        if needs := {name for command in commands for name in command.needs(ledger)}:
-            await jobs.load_candidates(ledger, needs)
-        if limits and ledger.capped:
-            tenants = {ledger.specs[job_id].tenant for job_id in specs}
-            tenants |= {command.brings.tenant for command in commands if command.brings is not None}
-            await jobs.load_room(ledger, tenants)
-        if ledger.troubled and (called := {i for command in commands for i in command.circuits(ledger)}):
-            await jobs.lock_circuits(ledger, called)
-        return ledger
-
-    async def _find_reusable(self, connection: AsyncConnection, ledger: Ledger, commands: Sequence[Command]) -> None:
-        judgings = [c for c in commands if isinstance(c, ClaimJudging)] if ledger.reuse.verdict_age_s else []
-        keys = {key: command for command in judgings if (key := command.key(ledger)) is not None}
-        claimed = {c.execution_id for c in commands if isinstance(c, ClaimExecution) and not c.replay}
-        reusing = [
-            execution.execution_id
-            for execution in ledger.executions.values()
-            if execution.reuse_key is not None
-            and execution.execution_id in claimed
-            and execution.state is not State.DONE
-        ]
-        await reuse_rows.load(connection, ledger, keys, reusing if ledger.reuse.result_age_s else ())
-
-    async def _record_results_judged_before(
-        self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]
-    ) -> None:
-        """The row of a result must stand before that of a verdict, which quotes it."""
-        judged = [c for c in commands if isinstance(c, ClaimJudging) and c.reused(ledger)] if ledger.verdicts else []
-        for command in judged:
-            RecordResult(command.event).apply(ledger)
-        if judged:
-            await jobs.flush(ledger)
-
-    async def _applied(self, jobs: Repository, ledger: Ledger, command: Command) -> Any:
-        if isinstance(command, RecordReport) and command.is_verdict and ledger.recorded[Kind.RESULT]:
-            await jobs.flush(ledger)  # the row of the result must stand before the verdict's, which quotes it
-        try:
-            return command.apply(ledger)
-        except PermanentError as error:
-            return error
-
-    async def _note_workers(self, jobs: Repository, ledger: Ledger, commands: Sequence[Command]) -> None:
-        stages = {c.owner: Stage.EXECUTING for c in commands if isinstance(c, ClaimExecution)}
-        stages |= {c.owner: Stage.JUDGING for c in commands if isinstance(c, ClaimJudging)}
-        for owner, room in sorted(ledger.rooms.items()):  # as locks are taken
-            await jobs.seen(owner, stages[owner], room)
-
-    async def _with_grants(self, jobs: Repository, results: list[Any]) -> list[Any]:
-        granted = {r.execution.execution_id: r for r in results if _is_executing_grant(r)}
-        if not granted:
-            return results
-        grants = await jobs.grants(granted)
-        return [replace(r, grant=grants[r.execution.execution_id]) if _is_executing_grant(r) else r for r in results]
 
 
 def _cancel(event: CancelRequested) -> Command:
     return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)
-
-
-def _is_executing_grant(result: Any) -> bool:
-    return isinstance(result, Answer) and result.outcome == GRANTED and result.execution.stage is Stage.EXECUTING  # type: ignore[union-attr]
-
-
-def _size(command: Command) -> int:
-    return command.size if isinstance(command, RecordResult | ClaimJudging) else 0
-
-
-def _account(ledger: Ledger) -> None:
-    for kind, count in ledger.recorded.items():
-        DECISIONS.labels(kind.value, "recorded").inc(count)
-    for job_id, report, refusal in ledger.refusals:
-        DECISIONS.labels(report.kind.value, refusal.code).inc()
-        about = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
-        level = logging.DEBUG if refusal.code == "repeat" else logging.INFO  # a result arrives on two ways
-        log.log(level, "refused", extra={**about, "reason": refusal.message})
-    for agent_id, breaker in ledger.moved_circuits:
-        circuit, until = breaker.circuit(ledger.times.now).value, breaker.open_until
-        CIRCUITS.labels(circuit).inc()
-        log.warning("circuit", extra={"agent_id": agent_id, "circuit": circuit, "open_until": until})

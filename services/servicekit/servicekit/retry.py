@@ -26,7 +26,7 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
         wait = min(wait * 2, longest)
 
 
-async def until_answered(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
+async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
     """Try until it is done. Waits out every TransientError, for ever; everything else is raised."""
     waiting = False
     try:
@@ -45,7 +45,7 @@ async def until_answered(operation: Callable[[], Awaitable[R]], *, on: str, long
     raise AssertionError
 
 
-async def settle(
+async def isolate_failures(
     items: Sequence[T],
     operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError]]],
 ) -> list[R | PermanentError]:
@@ -63,7 +63,7 @@ async def settle(
         if len(items) == 1:
             return [_permanent(error)]
     half = len(items) // 2
-    return [*await settle(items[:half], operation), *await settle(items[half:], operation)]
+    return [*await isolate_failures(items[:half], operation), *await isolate_failures(items[half:], operation)]
 
 
 def _permanent(error: Exception) -> PermanentError:
@@ -74,7 +74,7 @@ def _permanent(error: Exception) -> PermanentError:
     return PermanentError(f"{type(error).__name__}: {error}", code=code)
 
 
-def by_size(items: Iterable[T], size: Callable[[T], int], *, most: int, bytes_max: int) -> Iterator[list[T]]:
+def chunk_by_size(items: Iterable[T], size: Callable[[T], int], *, most: int, bytes_max: int) -> Iterator[list[T]]:
     """Chunks of at most `most` items and, but for a single larger one, `bytes_max` bytes."""
     chunk: list[T] = []
     total = 0

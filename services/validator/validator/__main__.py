@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from servicekit.runtime import run
+from servicekit.process.runtime import run
 from validator.app import main
 from validator.config import Settings
 

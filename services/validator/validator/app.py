@@ -4,23 +4,23 @@ import asyncio
 import logging
 
 from contracts.events import ResultProduced
-from servicekit.service import Parts, run_worker
-from servicekit.subscription import Subscription
+from servicekit.kafka.subscription import Subscription
+from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
 from validator.handlers import Handlers
-from validator.jobstore import GrpcJudgings
 from validator.judges.openai import OpenAIJudge
+from validator.judgings import GrpcJudgings
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the validator until it is told to stop."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line a request
 
-    async def subscribe(parts: Parts) -> Subscription[ResultProduced]:
-        judge = await parts.stack.enter_async_context(OpenAIJudge(settings.judge))
-        judgings = GrpcJudgings(parts.stub, parts.metadata, settings.judge.judge)
-        handlers = Handlers(parts.worker, judgings, judge, settings.judge, parts.publisher)
-        return Subscription(parts.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
+    async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
+        judge = await context.stack.enter_async_context(OpenAIJudge(settings.judge))
+        judgings = GrpcJudgings(context.stub, context.metadata, settings.judge.judge)
+        handlers = Handlers(context.worker, judgings, judge, settings.judge, context.publisher)
+        return Subscription(context.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
 
     await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, subscribe)

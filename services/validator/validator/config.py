@@ -3,9 +3,8 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from servicekit.settings import WorkerSettings
-from validator.judges.openai import JudgeConfig
-from validator.judges.shapes import ApiName
+from servicekit.process.settings import WorkerSettings
+from validator.judge_config import ApiName, JudgeConfig
 
 
 class _OpenAI(BaseSettings):

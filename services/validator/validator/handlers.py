@@ -8,16 +8,16 @@ from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import ReportKind
-from servicekit.broker import Publisher
 from servicekit.errors import PermanentError
-from servicekit.retry import until_answered
-from servicekit.subscription import Incoming
-from servicekit.worker import Held, Lease, Report, Worker
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import HeldLease, Lease, Report, Worker
+from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
-from validator.judges.openai import JudgeConfig
-from validator.ports import Granted, Judge, Judgings, Turned
-from validator.spending import SpendingJudge
-from validator.validation import validate_agent_response
+from validator.judge_config import JudgeConfig
+from validator.judges.spending import SpendingJudge
+from validator.judging import validate_agent_response
+from validator.ports import ClaimDenied, Grant, Judge, Judgings
 from validator.verdict import storable
 
 log = logging.getLogger(__name__)
@@ -46,16 +46,16 @@ class Handlers:
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[PermanentError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed."""
         bodies = [result.record.value or b"" for result in results if not result.replay]
-        asked_at, claimed = await until_answered(lambda: self._claimed(bodies), on="jobstore")
+        asked_at, claimed = await retry_transient(lambda: self._claimed(bodies), on="jobstore")
         answers = iter(claimed)
         return [None if r.replay else self._begun(r.event, next(answers), asked_at) for r in results]
 
-    async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[Granted | Turned]]:
+    async def _claimed(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
         """Also when it was asked: a lease runs from this try, not from one before an outage."""
         return time.monotonic(), await self._judgings.begin(self._worker.owner, self._worker.room, bodies)
 
-    def _begun(self, event: ResultProduced, answer: Granted | Turned, asked_at: float) -> PermanentError | None:
-        if isinstance(answer, Turned):
+    def _begun(self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
+        if isinstance(answer, ClaimDenied):
             return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
         lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(self._judge, answer.budget)
         self._worker.begin(
@@ -63,12 +63,12 @@ class Handlers:
         )
         return None
 
-    async def _judge_result(self, event: ResultProduced, held: Held, judge: SpendingJudge) -> Report:
+    async def _judge_result(self, event: ResultProduced, held: HeldLease, judge: SpendingJudge) -> Report:
         """Judge, however long the judge is away; how the verdict is reported."""
         held.begun = True
         started = time.monotonic()
         try:
-            verdict = await until_answered(
+            verdict = await retry_transient(
                 lambda: validate_agent_response(
                     event.result,
                     event.acceptance_criteria,

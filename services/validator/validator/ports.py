@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts.resources import Usage
-from servicekit.budget import Budget
+from contracts.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class Grant:
     """A result to be judged, under this lease for so long, and within what is left of its job's budget."""
 
     lease: int
@@ -36,7 +36,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class ClaimDenied:
     """A claim that was not granted: why."""
 
     outcome: str
@@ -47,7 +47,7 @@ class Turned:
 class Judgings(Protocol):
     """The jobstore's grants."""
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Granted | Turned]:
+    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Grant | ClaimDenied]:
         """Claim results by the bodies of their events: a lease, or why not.
 
         TransientError: the jobstore is out of reach.

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome
-from validator.checks import stands_in
 from validator.errors import JudgeAnswerError
+from validator.evidence import stands_in
 
 #: The most characters of a reason, a comment or a piece of evidence; what is longer is cut.
 TEXT_MAX = 2_000

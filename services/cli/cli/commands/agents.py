@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
 from cli.commands.jobs import Cursor, Limit
-from cli.inputs import model
+from cli.options import model
+from cli.session import Session, command
 from contracts.resources import NewAgent
 from contracts.status import Protocol
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from cli.command import Session, command
 from cli.commands.jobs import Cursor, Limit
-from cli.inputs import json_file, model, pairs
+from cli.options import json_file, model, pairs
+from cli.session import Session, command
 from contracts.client import JobStoreClient
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
 from cli.commands.up import tell
 from cli.config import DATA_DIR, Target, read
 from cli.demo_jobs import DemoJob, demo_jobs
 from cli.errors import CommandError
 from cli.output import styled
+from cli.session import Session, command
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
@@ -135,7 +135,7 @@ async def _has_ended(jobstore: JobStoreClient, log: JobLog) -> bool:
 
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     """As an upstream service would: no call, one event."""
-    from servicekit.broker import Publisher  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(_known(target.kafka, "Kafka"), "demo")
     await publisher.start()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
+from cli.session import Session, command
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, as it was, and why.")
 

@@ -3,8 +3,8 @@
 import typer
 from rich.text import Text
 
-from cli import checks
-from cli.command import Session, command
+from cli import doctor_checks
+from cli.session import Session, command
 
 
 def add(app: typer.Typer) -> None:
@@ -14,7 +14,7 @@ def add(app: typer.Typer) -> None:
 
 async def doctor(cli: Session) -> None:
     """Look at every part, and say what is wrong and what to do; succeed if nothing is."""
-    found = await checks.all_checks(cli.target)
+    found = await doctor_checks.all_checks(cli.target)
     is_well = all(check.ok for check in found)
     cli.out.json({"ok": is_well, "checks": [vars(check) for check in found]})
     for check in found:

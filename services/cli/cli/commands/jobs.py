@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.command import Session, command
-from cli.following import show_until_rest, succeed_if_completed
-from cli.inputs import json_file, json_value, later, model, pairs
+from cli.options import json_file, json_value, later, model, pairs
+from cli.session import Session, command
+from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
 from contracts.resources import Job, JobFilter, JobOrder, NewJob
 from contracts.status import RESTING, JobStatus

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
-from cli.inputs import model
+from cli.options import model
+from cli.session import Session, command
 from contracts.resources import NewLimit
 
 app = typer.Typer(

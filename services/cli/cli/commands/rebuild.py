@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import jobstore
-from cli.command import Session, command
+from cli import jobstore_process
 from cli.errors import CommandError
+from cli.session import Session, command
 
 
 def add(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ async def rebuild(
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
     }
-    async with aclosing(jobstore.run("rebuild", settings)) as said:
+    async with aclosing(jobstore_process.run("rebuild", settings)) as said:
         async for line in said:
             if "error" not in line:
                 cli.out.json(line)

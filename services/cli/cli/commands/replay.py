@@ -8,15 +8,15 @@ from uuid import UUID
 
 import typer
 
-from cli import selection
-from cli.command import Session, command
+from cli import topic_records
 from cli.errors import CommandError
-from cli.selection import Selection, Told
+from cli.session import Session, command
+from cli.topic_records import Selection, TopicRecord
 from contracts.topics import REPLAY_HEADER
 
 if TYPE_CHECKING:
-    from servicekit.broker import Outgoing, Publisher
-    from servicekit.history import History
+    from servicekit.kafka.history import History
+    from servicekit.kafka.publisher import Outgoing, Publisher
 
 #: Published at once, and then acknowledged.
 BATCH = 500
@@ -53,12 +53,12 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     if from_offset is not None and to_offset is not None and to_offset < from_offset:
         raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
     chosen = Selection(
-        topic=selection.topic(topic_name),
+        topic=topic_records.topic(topic_name),
         partition=partition,
         first=from_offset,
         last=to_offset,
-        since=selection.moment(since, "--since"),
-        until=selection.moment(until, "--until"),
+        since=topic_records.moment(since, "--since"),
+        until=topic_records.moment(until, "--until"),
         job_id=job,
         event_id=event_id,
         execution_id=_execution_id(execution),
@@ -71,7 +71,7 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
-    from servicekit.history import History  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
 
     async with History(_kafka(cli), chosen.topic.name) as history:
         offsets = chosen.offsets(await history.offsets(chosen.since))
@@ -81,14 +81,14 @@ async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bo
             await _publish(cli, _selected(history, chosen, offsets))
 
 
-async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[Told]:
+async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
     async for records in history.read(offsets):
-        for record in map(selection.told, records):
+        for record in map(topic_records.told, records):
             if chosen.holds(record):
                 yield record
 
 
-async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[Told], *, headers: bool) -> None:
+async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord], *, headers: bool) -> None:
     count = 0
     async for record in selected:
         if count == 0:
@@ -107,7 +107,7 @@ _COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
 _ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
 
 
-def _cells(told: Told) -> tuple[object, ...]:
+def _cells(told: TopicRecord) -> tuple[object, ...]:
     record = told.record
     words = ("version", "kind", "status", "answer", "code", "agent_id")
     found = [f"v{told.field(name)}" if name == "version" else told.field(name) for name in words if told.field(name)]
@@ -120,7 +120,7 @@ def _cells(told: Told) -> tuple[object, ...]:
     return record.partition, record.offset, at, job, told.field("execution_id") or "", size, what.strip()
 
 
-async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[Told]) -> bool:
+async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord]) -> bool:
     count = 0
     async for record in selected:
         count += not record.is_replay
@@ -131,9 +131,9 @@ async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[To
     return bool(count)
 
 
-async def _publish(cli: Session, selected: AsyncIterator[Told]) -> None:
+async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
     """Publish the records again, but for those that are replays themselves: they would double each time."""
-    from servicekit.broker import Outgoing  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 
     at = datetime.now(UTC).isoformat().encode()
     published, skipped = 0, 0
@@ -154,7 +154,7 @@ async def _publish(cli: Session, selected: AsyncIterator[Told]) -> None:
 
 
 async def _publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
-    from servicekit.broker import Publisher  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(kafka, "cli")
     await publisher.start()

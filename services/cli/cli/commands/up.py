@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
 from cli.config import DATA_DIR, read
+from cli.session import Session, command
 
 POLL_S = 0.1
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import jobstore
-from cli.command import Session, command
+from cli import jobstore_process
 from cli.errors import CommandError
+from cli.session import Session, command
 
 
 def add(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ async def verify(
     live_url = live or cli.target.postgres
     if live_url is None:
         raise CommandError("no live database is known: give --live, or --endpoints", code="no_database")
-    async with aclosing(jobstore.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as said:
+    async with aclosing(jobstore_process.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as said:
         result = [line async for line in said if "error" not in line]
     if not result:
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Session, command
+from cli.session import Session, command
 
 
 def add(app: typer.Typer) -> None:

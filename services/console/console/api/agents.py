@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from console.api.bodies import JsonRoute
-from console.api.caller import CallersJobStore
-from console.api.shapes import AgentsStats, IdempotencyKey, Page, PageQuery
+from console.api.auth import CallersJobStore
+from console.api.json_body import JsonRoute
+from console.api.schemas import AgentsStats, IdempotencyKey, Page, PageQuery
 from contracts.identity import execution_id_of_key
 from contracts.resources import Agent, NewAgent
 

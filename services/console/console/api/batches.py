@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from console.api.bodies import ManyJsonRoute
-from console.api.caller import CallersJobStore
+from console.api.auth import CallersJobStore
 from console.api.events import EventStream, entered
-from console.api.shapes import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
-from console.changes import frame
+from console.api.json_body import ManyJsonRoute
+from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
+from console.live.changes import frame
 from contracts.client import Batch, JobStoreClient
 from contracts.resources import Operation
 

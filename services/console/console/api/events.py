@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from console.api.caller import CallersJobStore
+from console.api.auth import CallersJobStore
 from console.errors import ProblemError
-from console.live import Live, LiveError
-from console.viewer import Viewer
+from console.live.hub import Live, LiveError
+from console.live.viewer import Viewer
 
 router = APIRouter(prefix="/api", tags=["events"])
 

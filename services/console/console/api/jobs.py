@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from console.api.bodies import JsonRoute
-from console.api.caller import CallersJobStore
+from console.api.auth import CallersJobStore
 from console.api.etags import PRECONDITION_FAILED, TAGGED, IfMatch, IfNoneMatch, etag, is_among, version_of
-from console.api.shapes import (
+from console.api.json_body import JsonRoute
+from console.api.schemas import (
     Assignment,
     Cancellation,
     Edit,

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from console.api.bodies import JsonRoute
-from console.api.caller import CallersJobStore
-from console.api.shapes import Limits
+from console.api.auth import CallersJobStore
+from console.api.json_body import JsonRoute
+from console.api.schemas import Limits
 from contracts.resources import Limit, LimitName, NewLimit, Tenant
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from console.api.bodies import JsonRoute
-from console.api.caller import CallersJobStore
-from console.api.shapes import Fields, LogOrder, LogsQuery, Page
+from console.api.auth import CallersJobStore
+from console.api.json_body import JsonRoute
+from console.api.schemas import Fields, LogOrder, LogsQuery, Page
 from console.errors import MEDIA_TYPE
 from contracts.jsontext import parse_json
 from contracts.resources import JobLog

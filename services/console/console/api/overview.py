@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from console.api.bodies import JsonRoute
-from console.api.caller import CallersJobStore
-from console.api.shapes import Range
+from console.api.auth import CallersJobStore
+from console.api.json_body import JsonRoute
+from console.api.schemas import Range
 from contracts.views import DeadLetters, Overview
 
 router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api.caller import is_token, session_cookie, token_of
-from console.api.shapes import Health
+from console.api.auth import is_token, session_cookie, token_of
+from console.api.schemas import Health
 from console.errors import ProblemError
 
 router = APIRouter()

@@ -13,7 +13,7 @@ import aiohttp
 
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
-from executor import execution
+from executor import reporting
 from executor.agents.guard import ForbiddenAddressError, Network, guarded_socket
 from executor.errors import (
     AgentAnswerError,
@@ -57,7 +57,7 @@ class Answer:
     @property
     def usage(self) -> Usage | None:
         """What the call consumed, as the header says."""
-        said = self.headers.get(execution.USAGE_HEADER)
+        said = self.headers.get(reporting.USAGE_HEADER)
         return None if said is None else usage_of(said)
 
     def value(self) -> Any:
@@ -94,7 +94,7 @@ class HttpClient:
     async def post(self, call: Call) -> Answer:
         """The answer to a call's request."""
         grant = call.grant
-        data, headers = grant.request.encode(), execution.headers(call)
+        data, headers = grant.request.encode(), reporting.headers(call)
         return await self.request("POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(
@@ -129,7 +129,7 @@ class HttpClient:
 
     def checked(self, result: Any) -> Any:
         """A result that is not too large to be stored."""
-        if (size := execution.result_size(result)) > self._result_max_bytes:
+        if (size := reporting.result_size(result)) > self._result_max_bytes:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise AgentAnswerError(message, code="result_too_large")
         return result
@@ -158,7 +158,7 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 def _refusal(answer: Answer) -> AgentError:
     status = answer.status
-    why = answer.headers.get(execution.DECLINED_HEADER)
+    why = answer.headers.get(reporting.DECLINED_HEADER)
     if why is not None and status < _SERVER_ERROR:
         return AgentDeclinedError(why or "the agent declined", status=status)
     excerpt = answer.body[:_EXCERPT_BYTES].decode(errors="replace")

@@ -19,8 +19,8 @@ from executor.errors import (
     AgentHeartbeatTimeoutError,
     AgentWorkLostError,
 )
-from executor.execution import progress_of, storable
 from executor.ports import Call
+from executor.reporting import progress_of, storable
 from servicekit.retry import backoffs_s
 
 POLL_FIRST_S = 0.25

@@ -1,17 +1,16 @@
 """The two shapes of OpenAI's API, chat completions and responses: what is asked, and what the answer says. Pure."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from contracts.resources import Usage
 from validator.errors import JudgeAnswerError
+from validator.judge_config import ApiName
 from validator.ports import Reply
 from validator.prompt import RULES
 from validator.verdict import ANSWER_SCHEMA, read_json
-
-ApiName = Literal["chat", "responses"]
 
 _FORMAT = {"name": "verdict", "strict": True, "schema": ANSWER_SCHEMA}
 

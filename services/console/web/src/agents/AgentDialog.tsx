@@ -1,12 +1,12 @@
 import { useForm } from "react-hook-form";
-import { placeErrors } from "@/api/form";
+import { showFieldErrors } from "@/api/field-errors";
+import { ProblemState } from "@/api/ProblemState";
 import type { Agent, NewAgent } from "@/api/types";
-import { ProblemState } from "@/jobs/ProblemState";
-import { Button } from "@/ui/button";
-import { Dialog } from "@/ui/dialog";
-import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";
-import { useUnsaved } from "@/ui/unsaved";
-import { editable, useSaveAgent } from "./mutations";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Field, Input, Select, TextArea } from "@/ui/controls/field";
+import { Dialog } from "@/ui/overlays/dialog";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
+import { toWritableAgent, useSaveAgent } from "./mutations";
 
 type Values = {
   id: string;
@@ -27,7 +27,7 @@ const PROTOCOLS = {
   openai: "OpenAI-compatible",
 } as const satisfies Record<Agent["protocol"], string>;
 
-/** Registers an agent, or edits one; what the form does not show of it stays as it is. */
+/** Form that registers or edits an agent. An edit keeps the fields that the form does not show. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
   const { register, handleSubmit, setError, formState } = useForm<Values>({
     defaultValues: {
@@ -44,14 +44,14 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
   const submit = handleSubmit(({ id, capabilities, ...values }) => {
     const lines = capabilities.split("\n").map((line) => line.trim());
     const body: NewAgent = {
-      ...(agent && editable(agent)),
+      ...(agent && toWritableAgent(agent)),
       ...values,
       id: agent?.id ?? (id.trim() || null),
       capabilities: [...new Set(lines)].filter((line) => line !== ""),
     };
-    save.mutate(body, { onSuccess: onClose, onError: (error) => placeErrors(error, FIELDS, setError) });
+    save.mutate(body, { onSuccess: onClose, onError: (error) => showFieldErrors(error, FIELDS, setError) });
   });
-  const { leave, warning } = useUnsaved(formState.isDirty, onClose);
+  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
   const wrong = (field: keyof Values) => formState.errors[field]?.message;
   return (
     <Dialog

@@ -1,11 +1,11 @@
 import type { Agent, AgentStats } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { Countdown } from "@/ui/duration";
-import { healthOf } from "./health";
+import { Countdown } from "@/ui/display/duration";
+import { describeHealth } from "./health";
 
-/** Whether an agent is given work, in words with an icon and colour; and until when it is not. */
+/** Health of an agent in words, with an icon and colour; while its circuit is open, until when. */
 export function AgentHealth({ agent, stats }: { agent: Agent; stats?: AgentStats }) {
-  const { word, icon: Icon, ink, tint, hint } = healthOf(agent, stats);
+  const { word, icon: Icon, ink, tint, hint } = describeHealth(agent, stats);
   const isOpen = agent.circuit === "open" && agent.enabled && agent.circuit_open_until;
   return (
     <span className="inline-flex flex-wrap items-center gap-x-2">

@@ -1,12 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import { CirclePause, MoreHorizontal, Play } from "lucide-react";
 import type { Agent, AgentStats, Limit } from "@/api/types";
-import { count, duration, percent } from "@/lib/format";
-import { Button } from "@/ui/button";
-import { Labelled } from "@/ui/labelled";
-import { Menu, MenuItem } from "@/ui/menu";
+import { formatCount, formatDuration, formatPercent } from "@/lib/format";
+import { describeLimit } from "@/limits/describe-limit";
+import { Button } from "@/ui/controls/button";
+import { LabelledValue } from "@/ui/display/labelled-value";
+import { Menu, MenuItem } from "@/ui/overlays/menu";
 import { AgentHealth } from "./AgentHealth";
-import { limitInWords } from "./limit-words";
 import type { AgentAction } from "./mutations";
 
 type AgentRowProps = {
@@ -20,7 +20,7 @@ type AgentRowProps = {
 
 const CELL = "sm:min-h-12 sm:px-2 sm:py-1.5 align-middle";
 
-/** One agent: whether it works, what it is doing, how well, and what can be done with it. */
+/** Row of the agents' table: health, load, success, limits and actions of one agent. */
 export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentRowProps) {
   return (
     <tr className="border-b hover:bg-sunken max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:gap-x-4 max-sm:gap-y-1 max-sm:py-2">
@@ -40,12 +40,14 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
         <Load stats={stats} limit={limit} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="Success">{stats?.success_rate == null ? "–" : percent(stats.success_rate)}</Labelled>
+        <LabelledValue name="Success">
+          {stats?.success_rate == null ? "–" : formatPercent(stats.success_rate)}
+        </LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="Mean">
-          {stats?.mean_duration_s == null ? "–" : duration(stats.mean_duration_s * 1_000)}
-        </Labelled>
+        <LabelledValue name="Mean">
+          {stats?.mean_duration_s == null ? "–" : formatDuration(stats.mean_duration_s * 1_000)}
+        </LabelledValue>
       </td>
       <td className={`${CELL} max-sm:w-full`}>
         <ul aria-label="Capabilities" className="flex max-w-80 flex-wrap gap-1">
@@ -58,7 +60,7 @@ export function AgentRow({ agent, stats, limit, onAct, onEdit, onLimit }: AgentR
       </td>
       <td className={CELL}>
         <button type="button" onClick={onLimit} className="min-h-6 text-left hover:underline" title="Change its limits">
-          <Labelled name="Limits">{limit ? limitInWords({ ...limit, paused: false }) : "none"}</Labelled>
+          <LabelledValue name="Limits">{limit ? describeLimit({ ...limit, paused: false }) : "none"}</LabelledValue>
           <span className="sr-only">: change the limits of {agent.name}</span>
         </button>
       </td>
@@ -101,12 +103,12 @@ function RowActions({ agent, onAct, onEdit, onLimit }: Pick<AgentRowProps, "agen
 
 function Load({ stats, limit }: { stats?: AgentStats; limit?: Limit }) {
   const { running = 0, queued = 0 } = stats ?? {};
-  if (!stats) return <Labelled name="Load">–</Labelled>;
+  if (!stats) return <LabelledValue name="Load">–</LabelledValue>;
   return (
-    <Labelled name="Load">
-      {count(running)}
-      {limit?.concurrency != null && ` of ${count(limit.concurrency)}`} running
-      <span className="text-muted"> · {count(queued)} queued</span>
-    </Labelled>
+    <LabelledValue name="Load">
+      {formatCount(running)}
+      {limit?.concurrency != null && ` of ${formatCount(limit.concurrency)}`} running
+      <span className="text-muted"> · {formatCount(queued)} queued</span>
+    </LabelledValue>
   );
 }

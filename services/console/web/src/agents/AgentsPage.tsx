@@ -2,21 +2,22 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { asApiError } from "@/api/problem";
+import { agentsQuery } from "@/api/agents";
+import { ProblemState } from "@/api/ProblemState";
+import { toApiError } from "@/api/problem";
 import type { Agent, AgentStats } from "@/api/types";
-import { ProblemState } from "@/jobs/ProblemState";
-import { agentsQuery } from "@/jobs/queries";
 import { useTitle } from "@/lib/use-title";
-import { AlertDialog } from "@/ui/alert-dialog";
-import { Button } from "@/ui/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { LimitDialog } from "@/limits/LimitDialog";
+import { findLimit, limitsQuery } from "@/limits/queries";
+import { Button } from "@/ui/controls/button";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
 import { AgentDialog } from "./AgentDialog";
 import { AgentRow } from "./AgentRow";
-import { LimitDialog } from "./LimitDialog";
 import { type AgentAction, useAgentAction } from "./mutations";
-import { limitOf, limitsQuery, statsQuery } from "./queries";
+import { statsQuery } from "./queries";
 
-type Asked = { agent?: Agent; what: "edit" | "limit" | "disable" };
+type OpenDialog = { agent?: Agent; what: "edit" | "limit" | "disable" };
 
 const COLUMNS = {
   Agent: "w-48",
@@ -28,23 +29,23 @@ const COLUMNS = {
   Limits: "w-48",
 };
 
-/** The agents: which of them work, how much, how well. */
+/** Page of all agents, with their health, load and limits. */
 export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean }) {
   useTitle("Agents");
   const agents = useQuery(agentsQuery);
   const stats = useQuery(statsQuery).data;
   const limits = useQuery(limitsQuery).data ?? [];
-  const [asked, ask] = useState<Asked | null>(isRegistering ? { what: "edit" } : null);
+  const [dialog, setDialog] = useState<OpenDialog | null>(isRegistering ? { what: "edit" } : null);
   const act = useAgentAction();
-  const error = agents.error && !agents.data ? asApiError(agents.error) : null;
+  const error = agents.error && !agents.data ? toApiError(agents.error) : null;
   const navigate = useNavigate();
   const close = () => {
-    ask(null);
+    setDialog(null);
     if (isRegistering) void navigate({ to: "/agents", search: {}, replace: true, ignoreBlocker: true });
   };
   const choose = (agent: Agent, action: AgentAction) => {
     act.reset();
-    if (action === "disable") ask({ agent, what: "disable" });
+    if (action === "disable") setDialog({ agent, what: "disable" });
     else act.mutate({ agent, action });
   };
   return (
@@ -54,11 +55,11 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
         <Link to="/limits" className="ml-auto inline-flex min-h-6 items-center text-accent underline">
           All limits
         </Link>
-        <Button kind="primary" onClick={() => ask({ what: "edit" })}>
+        <Button kind="primary" onClick={() => setDialog({ what: "edit" })}>
           <Plus aria-hidden size={14} /> Register an agent
         </Button>
       </div>
-      {asked?.what !== "disable" && <ProblemState error={act.error} />}
+      {dialog?.what !== "disable" && <ProblemState error={act.error} />}
       {error && (
         <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void agents.refetch()} />
       )}
@@ -97,30 +98,30 @@ export function AgentsPage({ isRegistering = false }: { isRegistering?: boolean 
                   key={agent.id}
                   agent={agent}
                   stats={stats && (stats.find((each) => each.agent_id === agent.id) ?? idle(agent.id))}
-                  limit={limitOf(limits, `agent:${agent.id}`)}
+                  limit={findLimit(limits, `agent:${agent.id}`)}
                   onAct={(action) => choose(agent, action)}
-                  onEdit={() => ask({ agent, what: "edit" })}
-                  onLimit={() => ask({ agent, what: "limit" })}
+                  onEdit={() => setDialog({ agent, what: "edit" })}
+                  onLimit={() => setDialog({ agent, what: "limit" })}
                 />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {asked?.what === "edit" && <AgentDialog agent={asked.agent} onClose={close} />}
-      {asked?.what === "limit" && asked.agent && (
+      {dialog?.what === "edit" && <AgentDialog agent={dialog.agent} onClose={close} />}
+      {dialog?.what === "limit" && dialog.agent && (
         <LimitDialog
-          name={`agent:${asked.agent.id}`}
-          limit={limits.find(({ name }) => name === `agent:${asked.agent?.id}`)}
+          name={`agent:${dialog.agent.id}`}
+          limit={limits.find(({ name }) => name === `agent:${dialog.agent?.id}`)}
           onClose={close}
         />
       )}
-      {asked?.what === "disable" && asked.agent && <Disable agent={asked.agent} act={act} onClose={close} />}
+      {dialog?.what === "disable" && dialog.agent && <Disable agent={dialog.agent} act={act} onClose={close} />}
     </div>
   );
 }
 
-/** What is told of an agent without stats, once there are stats: it has done nothing. */
+/** Stats of an agent that the console reports none of, once it reports others: it is idle. */
 const idle = (id: string): AgentStats => ({ agent_id: id, running: 0, queued: 0 });
 
 type DisableProps = { agent: Agent; act: ReturnType<typeof useAgentAction>; onClose: () => void };

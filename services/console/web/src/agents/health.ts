@@ -56,8 +56,8 @@ const HEALTHS = {
   },
 } as const satisfies Record<Agent["circuit"] | "disabled" | "paused" | "unknown", Health>;
 
-/** What matters most about an agent: whether it is given work, and why not; no more than is known. */
-export function healthOf(agent: Agent, stats?: AgentStats): Health {
+/** Pick the one state of an agent that matters most: disabled, paused, then its circuit. */
+export function describeHealth(agent: Agent, stats?: AgentStats): Health {
   if (!agent.enabled) return HEALTHS.disabled;
   if (agent.paused) return HEALTHS.paused;
   return agent.circuit === "closed" && stats && stats.success_rate == null ? HEALTHS.unknown : HEALTHS[agent.circuit];

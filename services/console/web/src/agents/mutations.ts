@@ -1,8 +1,8 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import type { Agent, Limit, NewAgent, NewLimit } from "@/api/types";
-import { once } from "@/jobs/mutations";
-import { limitKeys } from "./queries";
+import { withIdempotencyKey } from "@/api/idempotency";
+import type { Agent, NewAgent } from "@/api/types";
+import { useRefetchLimited } from "@/limits/mutations";
 
 export type AgentAction = "pause" | "resume" | "disable" | "enable";
 
@@ -12,63 +12,36 @@ const PATHS = {
   disable: "/api/agents/{agent_id}/disable",
 } as const;
 
-/** The agents as they are after what was asked for. */
-function useStale() {
-  const client = useQueryClient();
-  return () =>
-    Promise.all([
-      client.invalidateQueries({ queryKey: ["agents"] }),
-      client.invalidateQueries({ queryKey: limitKeys.all }),
-    ]);
-}
-
 export function useAgentAction() {
-  const onSuccess = useStale();
+  const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "act"],
     mutationFn: ({ agent, action }: { agent: Agent; action: AgentAction }): Promise<Agent> => {
       const path = { agent_id: agent.id };
       if (action !== "enable") return api.post(PATHS[action], { path });
-      return api.put("/api/agents/{agent_id}", { path, body: { ...editable(agent), enabled: true } });
+      return api.put("/api/agents/{agent_id}", { path, body: { ...toWritableAgent(agent), enabled: true } });
     },
     onSuccess,
   });
 }
 
-/** What of an agent can be written: everything but what the jobstore says of it. */
-export function editable(agent: Agent): NewAgent {
+/** Return the fields of an agent that a client may write: all but those that the jobstore sets. */
+export function toWritableAgent(agent: Agent): NewAgent {
   const { circuit: _, circuit_open_until: __, paused: ___, created_at: ____, updated_at: _____, ...fields } = agent;
   return fields;
 }
 
 /** Registers an agent, or replaces all fields of one that is there. */
 export function useSaveAgent(id?: string) {
-  const onSuccess = useStale();
+  const onSuccess = useRefetchLimited();
   return useMutation({
     mutationKey: ["agents", "save"],
     mutationFn: (body: NewAgent): Promise<Agent> =>
       id === undefined
-        ? once(`agent/${JSON.stringify(body)}`, (idempotencyKey) => api.post("/api/agents", { body, idempotencyKey }))
+        ? withIdempotencyKey(`agent/${JSON.stringify(body)}`, (idempotencyKey) =>
+            api.post("/api/agents", { body, idempotencyKey }),
+          )
         : api.put("/api/agents/{agent_id}", { path: { agent_id: id }, body }),
-    onSuccess,
-  });
-}
-
-export function useSetLimit() {
-  const onSuccess = useStale();
-  return useMutation({
-    mutationKey: ["limits", "set"],
-    mutationFn: ({ name, ...body }: NewLimit & { name: string }): Promise<Limit> =>
-      api.put("/api/limits/{name}", { path: { name }, body }),
-    onSuccess,
-  });
-}
-
-export function useRemoveLimit() {
-  const onSuccess = useStale();
-  return useMutation({
-    mutationKey: ["limits", "remove"],
-    mutationFn: (name: string) => api.delete("/api/limits/{name}", { path: { name } }),
     onSuccess,
   });
 }

@@ -1,6 +1,6 @@
 import { learnSkew } from "@/lib/clock";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import { ApiError, unreachable } from "./problem";
+import { ApiError, unreachableError } from "./problem";
 import type { paths } from "./schema";
 import type { Problem } from "./types";
 
@@ -27,8 +27,8 @@ export type Options = {
   signal?: AbortSignal;
 };
 
-/** Where a thing is, as a link or a frame takes it. */
-export function addressOf(template: keyof paths, { path = {}, query = {} }: Options): string {
+/** Build the address of a resource, as a link or a frame takes it. */
+export function buildAddress(template: keyof paths, { path = {}, query = {} }: Options): string {
   const address = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -40,13 +40,13 @@ export function addressOf(template: keyof paths, { path = {}, query = {} }: Opti
   return text === "" ? address : `${address}?${text}`;
 }
 
-/** Send a request that no type knows; JSON in, JSON out, every failure an ApiError. */
+/** Send a request whose types are not checked: JSON in, JSON out; each failure is an ApiError. */
 async function send<T>(method: string, template: keyof paths, options: Options = {}): Promise<T> {
-  return parsed(await ask(method, template, options)) as T;
+  return parseOrUndefined(await fetchText(method, template, options)) as T;
 }
 
-/** Send a request, and hand over the text of the answer. */
-async function ask(method: string, template: keyof paths, options: Options): Promise<string> {
+/** Send a request and return the text of the response. */
+async function fetchText(method: string, template: keyof paths, options: Options): Promise<string> {
   const headers = new Headers({ Accept: "application/json" });
   if (options.body !== undefined) headers.set("Content-Type", "application/json");
   if (options.idempotencyKey) headers.set("Idempotency-Key", options.idempotencyKey);
@@ -54,7 +54,7 @@ async function ask(method: string, template: keyof paths, options: Options): Pro
   let response: Response;
   let text: string;
   try {
-    response = await fetch(addressOf(template, options), {
+    response = await fetch(buildAddress(template, options), {
       method,
       headers,
       body: options.body === undefined ? undefined : stringifyJson(options.body),
@@ -64,14 +64,14 @@ async function ask(method: string, template: keyof paths, options: Options): Pro
     text = await response.text();
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw unreachable();
+    throw unreachableError();
   }
   learnSkew(response.headers.get("Date"));
-  if (!response.ok) throw problemOf(response, parsed(text));
+  if (!response.ok) throw toResponseError(response, parseOrUndefined(text));
   return text;
 }
 
-function parsed(text: string): unknown {
+function parseOrUndefined(text: string): unknown {
   if (text === "") return undefined;
   try {
     return parseJson(text);
@@ -80,7 +80,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function problemOf(response: Response, value: unknown): ApiError {
+function toResponseError(response: Response, value: unknown): ApiError {
   const problem = typeof value === "object" && value !== null ? (value as Partial<Problem>) : {};
   return new ApiError({
     request_id: response.headers.get("X-Request-Id"),
@@ -93,8 +93,8 @@ function problemOf(response: Response, value: unknown): ApiError {
 /** The API by its own paths; what they answer is typed from the OpenAPI document. */
 export const api = {
   get: <P extends PathsWith<"get">>(path: P, options?: Options) => send<Answer<P, "get">>("GET", path, options),
-  /** What is answered as it is, byte by byte. */
-  text: (path: PathsWith<"get">, options: Options = {}) => ask("GET", path, options),
+  /** Fetch a response as text, without parsing it. */
+  text: (path: PathsWith<"get">, options: Options = {}) => fetchText("GET", path, options),
   post: <P extends PathsWith<"post">>(path: P, options?: Options) => send<Answer<P, "post">>("POST", path, options),
   put: <P extends PathsWith<"put">>(path: P, options?: Options) => send<Answer<P, "put">>("PUT", path, options),
   patch: <P extends PathsWith<"patch">>(path: P, options?: Options) => send<Answer<P, "patch">>("PATCH", path, options),

@@ -35,7 +35,7 @@ export class ApiError extends Error {
   }
 }
 
-export function unreachable(): ApiError {
+export function unreachableError(): ApiError {
   return new ApiError({
     status: 0,
     code: "unreachable",
@@ -44,8 +44,8 @@ export function unreachable(): ApiError {
   });
 }
 
-/** Any error as one of the API's: a bug of the page is told as such. */
-export function asApiError(error: unknown): ApiError {
+/** Turn any error into an ApiError; a bug of the page gets the code `page_error`. */
+export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const detail = error instanceof Error ? error.message : String(error);
   return new ApiError({ status: -1, code: "page_error", title: "The page failed", detail });

@@ -1,17 +1,17 @@
-import { ApiError, unreachable } from "./problem";
+import { ApiError, unreachableError } from "./problem";
 
 /** Keep a token in the session cookie, which no script can read. */
 export async function signIn(token: string): Promise<void> {
-  await ask("/login", { Authorization: `Bearer ${token.trim()}` });
+  await post("/login", { Authorization: `Bearer ${token.trim()}` });
 }
 
 export async function signOut(): Promise<void> {
-  await ask("/logout", {});
+  await post("/logout", {});
 }
 
-async function ask(address: string, headers: Record<string, string>): Promise<void> {
+async function post(address: string, headers: Record<string, string>): Promise<void> {
   const response = await fetch(address, { method: "POST", headers, credentials: "same-origin" }).catch(() => {
-    throw unreachable();
+    throw unreachableError();
   });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));

@@ -1,6 +1,6 @@
 import type { components, paths } from "./schema";
 
-/** The API's words, as the rest of the page uses them. */
+/** Names of the API's schemas, as the rest of the page uses them. */
 type Schemas = components["schemas"];
 
 export type JobStatus = Schemas["JobStatus"];
@@ -8,11 +8,11 @@ export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
 export type Job = Schemas["Job"];
 export type JobLog = Schemas["JobLog"];
-/** What an event leaves out of a job is as it was. */
+/** Change of a job. A field that the event leaves out is as it was. */
 export type JobChange = Omit<Schemas["JobChange"], "job"> & {
   job: Pick<Job, "id" | "status" | "version" | "updated_at"> & Partial<Pick<Job, keyof Schemas["JobNow"]>>;
 };
-/** What has a default may be left out of what is asked for. */
+/** Request for a new job. Fields that have a default may be left out. */
 export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title" | "acceptance_criteria">;
 export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
@@ -22,7 +22,7 @@ export type Batch = Operation & Partial<Pick<Schemas["Batch"], "items">>;
 export type JobFilter = Partial<Schemas["JobFilter"]>;
 export type NewLimit = Partial<Schemas["NewLimit"]>;
 export type Limit = Schemas["Limit"];
-/** What of a job can be changed; what is absent stays. */
+/** Edit of a job. Absent fields stay as they are. */
 export type JobEdit = Partial<Schemas["Edit"]>;
 export type JobsQuery = NonNullable<paths["/api/jobs"]["get"]["parameters"]["query"]>;
 export type JobsPage = Schemas["JobsPage"];

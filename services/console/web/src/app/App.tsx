@@ -1,13 +1,13 @@
 import { type QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
-import { createQueryClient } from "@/live/client";
-import { LiveStream } from "@/live/stream";
+import { useTheme } from "@/lib/use-theme";
+import { LiveStream } from "@/live/live-stream";
+import { createQueryClient } from "@/live/query-client";
 import { router } from "./router";
 import { SignIn } from "./SignIn";
-import { useTheme } from "./theme";
 
-/** The page; or, where there is no session, the way to one. */
+/** Root component: the page or, without a session, the sign-in form. */
 export function App() {
   useTheme();
   const [isSignedOut, setSignedOut] = useState(false);

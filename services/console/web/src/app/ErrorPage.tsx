@@ -1,10 +1,10 @@
 import { Link } from "@tanstack/react-router";
-import { asApiError } from "@/api/problem";
-import { EmptyState, ErrorState } from "@/ui/states";
+import { toApiError } from "@/api/problem";
+import { EmptyState, ErrorState } from "@/ui/display/states";
 
-/** A bug of the page: said plainly, with a way on. */
+/** Page shown when a component throws: the error, and a button to try again. */
 export function ErrorPage({ error, reset }: { error: unknown; reset: () => void }) {
-  const { title, detail, code } = asApiError(error);
+  const { title, detail, code } = toApiError(error);
   return (
     <div className="p-4">
       <ErrorState title={title} detail={detail} code={code} onRetry={reset} />

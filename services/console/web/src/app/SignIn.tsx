@@ -1,11 +1,11 @@
 import { type FormEvent, useState } from "react";
-import { type ApiError, asApiError } from "@/api/problem";
+import { type ApiError, toApiError } from "@/api/problem";
 import { signIn } from "@/api/session";
-import { Button } from "@/ui/button";
-import { Field, Input } from "@/ui/field";
-import { ErrorState } from "@/ui/states";
+import { Button } from "@/ui/controls/button";
+import { Field, Input } from "@/ui/controls/field";
+import { ErrorState } from "@/ui/display/states";
 
-/** Asks for a token where there is no session, and leads on to what was asked for. */
+/** Sign-in form: asks for a token, then continues to the page that was requested. */
 export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
   const [token, setToken] = useState("");
   const [error, setError] = useState<ApiError | null>(null);
@@ -16,7 +16,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
       await signIn(token);
       onSignedIn();
     } catch (reason) {
-      setError(asApiError(reason));
+      setError(toApiError(reason));
     }
   };
   return (

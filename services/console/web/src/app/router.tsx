@@ -1,23 +1,23 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
-import { parseJobsSearch } from "@/jobs/list/filters";
+import { Shell } from "@/app/shell/Shell";
+import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
 import { JobsPage } from "@/jobs/list/JobsPage";
 import { parseOverviewSearch } from "@/overview/queries";
 import { ErrorPage, NotFound } from "./ErrorPage";
-import { fetched } from "./fetched";
-import { Shell } from "./Shell";
-import { parseSearch, stringifySearch } from "./search-text";
+import { lazyPage } from "./lazy-page";
+import { parseSearch, stringifySearch } from "./search-params";
 
-// The list is the first thing to be seen, and is there at once.
-const JobPage = fetched(async () => (await import("@/jobs/detail/JobPage")).JobPage);
-const NewJobPage = fetched(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
-const BatchesPage = fetched(async () => (await import("@/batches/BatchesPage")).BatchesPage);
-const BatchPage = fetched(async () => (await import("@/batches/BatchPage")).BatchPage);
-const AgentsPage = fetched(async () => (await import("@/agents/AgentsPage")).AgentsPage);
-const LimitsPage = fetched(async () => (await import("@/agents/LimitsPage")).LimitsPage);
-const OverviewPage = fetched(async () => (await import("@/overview/OverviewPage")).OverviewPage);
-const DeadLettersPage = fetched(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
+// The list is what is seen first, and is loaded with the page.
+const JobPage = lazyPage(async () => (await import("@/jobs/detail/JobPage")).JobPage);
+const NewJobPage = lazyPage(async () => (await import("@/jobs/form/NewJobPage")).NewJobPage);
+const BatchesPage = lazyPage(async () => (await import("@/batches/BatchesPage")).BatchesPage);
+const BatchPage = lazyPage(async () => (await import("@/batches/BatchPage")).BatchPage);
+const AgentsPage = lazyPage(async () => (await import("@/agents/AgentsPage")).AgentsPage);
+const LimitsPage = lazyPage(async () => (await import("@/limits/LimitsPage")).LimitsPage);
+const OverviewPage = lazyPage(async () => (await import("@/overview/OverviewPage")).OverviewPage);
+const DeadLettersPage = lazyPage(async () => (await import("@/overview/DeadLettersPage")).DeadLettersPage);
 
-type Raw = Record<string, string | string[] | undefined>;
+type RawSearch = Record<string, string | string[] | undefined>;
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const getParentRoute = () => root;
@@ -25,11 +25,11 @@ const getParentRoute = () => root;
 const jobs = createRoute({
   getParentRoute,
   path: "/",
-  validateSearch: (search) => parseJobsSearch(search as Raw),
+  validateSearch: (search) => parseJobsSearch(search as RawSearch),
   component: () => <JobsPage search={jobs.useSearch()} />,
 });
 
-const jobsToo = createRoute({
+const jobsRedirect = createRoute({
   getParentRoute,
   path: "/jobs",
   beforeLoad: () => {
@@ -49,7 +49,8 @@ const job = createRoute({
 const newJob = createRoute({
   getParentRoute,
   path: "/new",
-  validateSearch: (search: Raw): { from?: string } => (typeof search.from === "string" ? { from: search.from } : {}),
+  validateSearch: (search: RawSearch): { from?: string } =>
+    typeof search.from === "string" ? { from: search.from } : {},
   component: () => {
     const { from } = newJob.useSearch();
     return <NewJobPage key={from} from={from} />;
@@ -70,7 +71,8 @@ const batch = createRoute({
 const agents = createRoute({
   getParentRoute,
   path: "/agents",
-  validateSearch: (search: Raw): { register?: true } => (String(search.register) === "true" ? { register: true } : {}),
+  validateSearch: (search: RawSearch): { register?: true } =>
+    String(search.register) === "true" ? { register: true } : {},
   component: () => {
     const { register } = agents.useSearch();
     return <AgentsPage key={String(register)} isRegistering={register} />;
@@ -88,9 +90,9 @@ const overview = createRoute({
 
 const deadLetters = createRoute({ getParentRoute, path: "/dead-letters", component: DeadLettersPage });
 
-/** Every page, and what its address may say. */
+/** Router: every page with the search parameters of its address. */
 export const router = createRouter({
-  routeTree: root.addChildren([jobs, jobsToo, job, newJob, batches, batch, agents, limits, overview, deadLetters]),
+  routeTree: root.addChildren([jobs, jobsRedirect, job, newJob, batches, batch, agents, limits, overview, deadLetters]),
   parseSearch,
   stringifySearch,
   defaultErrorComponent: ErrorPage,

@@ -1,15 +1,15 @@
 import { useNavigate } from "@tanstack/react-router";
 import { CirclePause, CircleSlash, type LucideIcon, Play, RotateCcw } from "lucide-react";
 import { useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
-import { counted } from "@/lib/format";
-import { AlertDialog } from "@/ui/alert-dialog";
-import { Button } from "@/ui/button";
-import { Field, TextArea } from "@/ui/field";
-import { ErrorState } from "@/ui/states";
+import { pluralize } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
+import { Field, TextArea } from "@/ui/controls/field";
+import { ErrorState } from "@/ui/display/states";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { BATCH_ACTIONS, type BatchAction, countAtRest, explainRefusal } from "./batch-state";
 import { useBatchAction } from "./mutations";
-import { atRest, BATCH_ACTIONS, type BatchAction, refusal } from "./state";
 
 const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string }> = {
   pause: { verb: "Pause", icon: CirclePause, title: "Pause this batch?" },
@@ -18,13 +18,13 @@ const LOOK: Record<BatchAction, { verb: string; icon: LucideIcon; title: string 
   retry: { verb: "Retry what failed", icon: RotateCcw, title: "Retry what failed?" },
 };
 
-/** What can be done with a batch: pausing and resuming at once, the rest once it is confirmed. */
+/** Buttons of a batch: pause and resume act at once, cancel and retry ask first. */
 export function BatchActions({ batch }: { batch: Operation }) {
   const [asked, ask] = useState<"cancel" | "retry" | null>(null);
   const [reason, setReason] = useState("");
   const navigate = useNavigate();
   const act = useBatchAction(batch.id);
-  const error = act.error ? asApiError(act.error) : null;
+  const error = act.error ? toApiError(act.error) : null;
   const choose = (action: BatchAction) => {
     act.reset();
     if (action === "cancel" || action === "retry") ask(action);
@@ -45,7 +45,7 @@ export function BatchActions({ batch }: { batch: Operation }) {
           <Act
             key={action}
             action={action}
-            reason={act.isPending ? "Something is being asked for already." : refusal(action, batch)}
+            reason={act.isPending ? "Something is being asked for already." : explainRefusal(action, batch)}
             onClick={() => choose(action)}
           />
         ))}
@@ -82,10 +82,10 @@ export function BatchActions({ batch }: { batch: Operation }) {
 
 function effect(action: "cancel" | "retry", batch: Operation): string {
   if (action === "retry") {
-    const failed = counted(batch.counts.FAILED ?? 0, "job");
+    const failed = pluralize(batch.counts.FAILED ?? 0, "job");
     return `A new batch is made of the ${failed} that failed, and executed at once. This batch stays as it is.`;
   }
-  const left = counted(batch.total - atRest(batch), "job");
+  const left = pluralize(batch.total - countAtRest(batch), "job");
   return `Nothing more of it begins, and what is under way is given up: ${left} in all. Results that are there stay.`;
 }
 

@@ -1,12 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import type { Operation } from "@/api/types";
-import { shortId } from "@/lib/format";
-import { Countdown, Duration } from "@/ui/duration";
-import { ExactTime, Time } from "@/ui/time";
-import { isOver } from "./state";
+import { shortenId } from "@/lib/format";
+import { Countdown, Duration } from "@/ui/display/duration";
+import { ExactTime, Time } from "@/ui/display/time";
+import { hasEnded } from "./batch-state";
 
-/** How many jobs a second; a minute or an hour where that says more. */
-export function rate(perSecond: number): string {
+/** Format a rate per second, per minute or per hour, whichever says more. */
+export function formatRate(perSecond: number): string {
   if (perSecond <= 0) return "–";
   if (perSecond >= 1) return `${perSecond.toFixed(perSecond < 10 ? 1 : 0)} jobs/s`;
   if (perSecond * 60 >= 1) return `${(perSecond * 60).toFixed(0)} jobs/min`;
@@ -16,7 +16,7 @@ export function rate(perSecond: number): string {
 /** When a batch ended, or is expected to. */
 export function BatchEnd({ batch }: { batch: Operation }) {
   if (batch.finished_at) return <Time at={batch.finished_at} />;
-  if (isOver(batch)) return "–";
+  if (hasEnded(batch)) return "–";
   if (batch.state === "PAUSED") return "paused";
   return batch.ends_at ? <Countdown to={batch.ends_at} /> : "not known yet";
 }
@@ -25,20 +25,20 @@ export function BatchEnd({ batch }: { batch: Operation }) {
 export function BatchFacts({ batch }: { batch: Operation }) {
   return (
     <dl className="flex flex-wrap gap-x-6 gap-y-1 text-muted [&_dd]:inline [&_dd]:text-text [&_dt]:inline">
-      {!isOver(batch) && (
+      {!hasEnded(batch) && (
         <div>
           <dt>Rate </dt>
-          <dd>{rate(batch.rate_per_s)}</dd>
+          <dd>{formatRate(batch.rate_per_s)}</dd>
         </div>
       )}
       <div>
-        <dt>{isOver(batch) ? "Ended " : "Estimated end "}</dt>
+        <dt>{hasEnded(batch) ? "Ended " : "Estimated end "}</dt>
         <dd>
           <BatchEnd batch={batch} />
         </dd>
       </div>
       <div>
-        <dt>{isOver(batch) ? "Took " : "For "}</dt>
+        <dt>{hasEnded(batch) ? "Took " : "For "}</dt>
         <dd>
           <Duration from={batch.created_at} to={batch.finished_at} />
         </dd>
@@ -54,7 +54,7 @@ export function BatchFacts({ batch }: { batch: Operation }) {
           <dt>Retry of </dt>
           <dd>
             <Link to="/batches/$id" params={{ id: batch.retry_of }} className="font-mono text-xs text-accent underline">
-              {shortId(batch.retry_of)}
+              {shortenId(batch.retry_of)}
             </Link>
           </dd>
         </div>

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Batch, Job, JobStatus } from "@/api/types";
-import { JobStatusBadge } from "@/jobs/JobStatusBadge";
-import { counted, shortId } from "@/lib/format";
-import { Button } from "@/ui/button";
-import { ErrorState, Skeleton } from "@/ui/states";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { pluralize, shortenId } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
+import { ErrorState, Skeleton } from "@/ui/display/states";
 import { failuresQuery, NOT_MET } from "./queries";
 
 const REFUSED_SHOWN = 20;
@@ -14,7 +14,7 @@ const REFUSED_SHOWN = 20;
 /** The jobs of a batch that did not end well: where each stands, and by what code. */
 export function BatchFailures({ batch }: { batch: Batch }) {
   const failures = useQuery(failuresQuery(batch.id));
-  const error = failures.error && !failures.data ? asApiError(failures.error) : null;
+  const error = failures.error && !failures.data ? toApiError(failures.error) : null;
   const jobs = failures.data?.items ?? [];
   const number = NOT_MET.reduce((sum, status) => sum + (batch.counts[status] ?? 0), 0);
   return (
@@ -39,7 +39,7 @@ export function BatchFailures({ batch }: { batch: Batch }) {
       )}
       {number > jobs.length && jobs.length > 0 && (
         <Link to="/" search={{ batch: batch.id, status: NOT_MET as JobStatus[] }} className="text-accent underline">
-          All {counted(number, "job")}
+          All {pluralize(number, "job")}
         </Link>
       )}
     </section>
@@ -77,7 +77,7 @@ export function BatchRefusals({ batch }: { batch: Batch }) {
               title={item.job_id}
               className="font-mono text-xs hover:underline"
             >
-              {shortId(item.job_id)}
+              {shortenId(item.job_id)}
             </Link>
             <code className="font-mono text-xs text-failed">{item.code}</code>
             <span className="min-w-0 break-words text-muted">{item.message}</span>
@@ -86,7 +86,7 @@ export function BatchRefusals({ batch }: { batch: Batch }) {
       </ul>
       {!isAll && refused.length > REFUSED_SHOWN && (
         <Button size="small" onClick={() => showAll(true)}>
-          All {counted(refused.length, "refusal")}
+          All {pluralize(refused.length, "refusal")}
         </Button>
       )}
     </section>

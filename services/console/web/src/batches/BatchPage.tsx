@@ -1,31 +1,31 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
-import { counted, shortId } from "@/lib/format";
+import { toApiError } from "@/api/problem";
+import { pluralize, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { Copy } from "@/ui/copy";
-import { ErrorState, Loading, Skeleton } from "@/ui/states";
+import { CopyButton } from "@/ui/controls/copy-button";
+import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { BatchActions } from "./BatchActions";
 import { BatchFacts } from "./BatchFacts";
 import { BatchFailures, BatchRefusals } from "./BatchFailures";
 import { BatchBar, BatchLegend, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
+import { hasEnded } from "./batch-state";
 import { batchQuery } from "./queries";
-import { isOver } from "./state";
 import { useBatchEvents } from "./use-batch-events";
 
 const ASKED_EVERY_MS = 2_000;
 
 /** One batch: how far it is, what can be done with it, and what did not go well. */
 export function BatchPage({ id }: { id: string }) {
-  const known = useQuery(batchQuery(id)).data;
-  const isUnderWay = known !== undefined && !isOver(known);
+  const cached = useQuery(batchQuery(id)).data;
+  const isUnderWay = cached !== undefined && !hasEnded(cached);
   const isLive = useBatchEvents(id, isUnderWay);
   const query = useQuery({ ...batchQuery(id), refetchInterval: isUnderWay && !isLive && ASKED_EVERY_MS });
-  useTitle(`Batch ${shortId(id)}`);
+  useTitle(`Batch ${shortenId(id)}`);
   const batch = query.data;
-  const error = query.error && !batch ? asApiError(query.error) : null;
+  const error = query.error && !batch ? toApiError(query.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this batch" className="text-muted">
@@ -56,10 +56,10 @@ export function BatchPage({ id }: { id: string }) {
             <div className="flex flex-wrap items-start justify-between gap-3">
               <div className="flex flex-wrap items-center gap-2">
                 <BatchStateBadge state={batch.state} />
-                <h1 className="text-xl font-semibold">Batch of {counted(batch.total, "job")}</h1>
+                <h1 className="text-xl font-semibold">Batch of {pluralize(batch.total, "job")}</h1>
                 <span className="flex items-center font-mono text-xs text-muted" title={id}>
-                  {shortId(id)}
-                  <Copy text={id} label="Copy the id" />
+                  {shortenId(id)}
+                  <CopyButton text={id} label="Copy the id" />
                 </span>
               </div>
               <BatchActions batch={batch} />

@@ -1,10 +1,10 @@
 import type { OperationState } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { STATES } from "./state";
+import { STATE_LOOKS } from "./batch-state";
 
 /** The state of a batch in words, with its icon and colour. */
 export function BatchStateBadge({ state }: { state: OperationState }) {
-  const { word, icon: Icon, ink, tint } = STATES[state];
+  const { word, icon: Icon, ink, tint } = STATE_LOOKS[state];
   return (
     <span
       data-state={state}

@@ -1,18 +1,18 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Operation } from "@/api/types";
-import { count, counted, shortId } from "@/lib/format";
+import { formatCount, pluralize, shortenId } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { Button } from "@/ui/button";
-import { Labelled } from "@/ui/labelled";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
-import { Time } from "@/ui/time";
-import { BatchEnd, rate } from "./BatchFacts";
+import { Button } from "@/ui/controls/button";
+import { LabelledValue } from "@/ui/display/labelled-value";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { Time } from "@/ui/display/time";
+import { BatchEnd, formatRate } from "./BatchFacts";
 import { BatchBar, share } from "./BatchProgress";
 import { BatchStateBadge } from "./BatchStateBadge";
+import { hasEnded } from "./batch-state";
 import { batchesQuery } from "./queries";
-import { isOver } from "./state";
 
 const ASKED_EVERY_MS = 2_000;
 const COLUMNS = { State: "w-32", Batch: "w-56", Progress: "", Rate: "w-28", End: "w-32", Created: "w-32" };
@@ -23,10 +23,10 @@ export function BatchesPage() {
   const list = useInfiniteQuery({
     ...batchesQuery,
     refetchInterval: ({ state }) =>
-      state.data?.pages[0]?.items.some((batch) => !isOver(batch)) ? ASKED_EVERY_MS : false,
+      state.data?.pages[0]?.items.some((batch) => !hasEnded(batch)) ? ASKED_EVERY_MS : false,
   });
   const batches = list.data?.pages.flatMap((page) => page.items) ?? [];
-  const error = list.error && !list.data ? asApiError(list.error) : null;
+  const error = list.error && !list.data ? toApiError(list.error) : null;
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
       <h1 className="text-xl font-semibold">Batches</h1>
@@ -94,7 +94,7 @@ function Row({ batch }: { batch: Operation }) {
       </td>
       <td className={CELL}>
         <Link to="/batches/$id" params={{ id: batch.id }} className="font-medium hover:underline">
-          {counted(batch.total, "job")} <span className="font-mono text-xs text-muted">{shortId(batch.id)}</span>
+          {pluralize(batch.total, "job")} <span className="font-mono text-xs text-muted">{shortenId(batch.id)}</span>
         </Link>
         {batch.retry_of && <span className="text-xs text-muted"> · a retry</span>}
       </td>
@@ -106,30 +106,30 @@ function Row({ batch }: { batch: Operation }) {
         <FailedOf batch={batch} />
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="Rate">{isOver(batch) ? "–" : rate(batch.rate_per_s)}</Labelled>
+        <LabelledValue name="Rate">{hasEnded(batch) ? "–" : formatRate(batch.rate_per_s)}</LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap`}>
-        <Labelled name="End">
+        <LabelledValue name="End">
           <BatchEnd batch={batch} />
-        </Labelled>
+        </LabelledValue>
       </td>
       <td className={`${CELL} whitespace-nowrap text-muted`}>
-        <Labelled name="Created">
+        <LabelledValue name="Created">
           <Time at={batch.created_at} />
-        </Labelled>
+        </LabelledValue>
       </td>
     </tr>
   );
 }
 
-/** What went wrong of it, in words; its line is kept while nothing did. */
+/** What failed of a batch, in words; the line keeps its height while nothing did. */
 function FailedOf({ batch }: { batch: Operation }) {
   const { FAILED: failed, REJECTED: rejected, RESUBMISSION_REQUIRED: again, REFUSED: refused } = batch.counts;
   const parts = [
-    failed && `${count(failed)} failed`,
-    rejected && `${count(rejected)} rejected`,
-    again && `${count(again)} to resubmit`,
-    refused && `${count(refused)} refused`,
+    failed && `${formatCount(failed)} failed`,
+    rejected && `${formatCount(rejected)} rejected`,
+    again && `${formatCount(again)} to resubmit`,
+    refused && `${formatCount(refused)} refused`,
   ];
   return <p className="min-h-4 text-xs text-failed">{parts.filter(Boolean).join(", ")}</p>;
 }

@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
+import { withIdempotencyKey } from "@/api/idempotency";
 import type { Batch, Operation } from "@/api/types";
-import { once } from "@/jobs/mutations";
+import type { BatchAction } from "./batch-state";
 import { batchKeys } from "./queries";
-import type { BatchAction } from "./state";
 
 const PATHS = {
   pause: "/api/batches/{batch_id}/pause",
@@ -11,18 +11,18 @@ const PATHS = {
   cancel: "/api/batches/{batch_id}/cancel",
 } as const;
 
-type Asked = { action: BatchAction; reason?: string };
+type BatchRequest = { action: BatchAction; reason?: string };
 
-/** What is asked of a batch; a retry is answered with another batch. */
+/** Send an action on a batch. A retry is answered with a new batch. */
 export function useBatchAction(id: string) {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["batches", "act"],
-    mutationFn: ({ action, reason }: Asked): Promise<Operation> => {
+    mutationFn: ({ action, reason }: BatchRequest): Promise<Operation> => {
       const path = { batch_id: id };
       if (action !== "retry")
         return api.post(PATHS[action], { path, body: action === "cancel" ? { reason } : undefined });
-      return once(`retry/${id}`, (idempotencyKey) =>
+      return withIdempotencyKey(`retry/${id}`, (idempotencyKey) =>
         api.post("/api/batches/{batch_id}/retry", { path, idempotencyKey }),
       );
     },

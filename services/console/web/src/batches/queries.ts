@@ -5,7 +5,7 @@ import type { Batch, Job, JobStatus, Operation, Page } from "@/api/types";
 const PAGE_SIZE = 50;
 const FAILURES_SHOWN = 20;
 
-/** A batch with its items is apart from the others: it may be large, and has events of its own. */
+/** Query keys of batches. A batch with its items has a key apart: it may be large, and has events of its own. */
 export const batchKeys = {
   list: ["batches", "list"] as const,
   failures: (id: string) => ["batches", "failures", id] as const,
@@ -29,7 +29,7 @@ export function batchQuery(id: string) {
 
 export const NOT_MET: JobStatus[] = ["FAILED", "REJECTED", "RESUBMISSION_REQUIRED"];
 
-/** The first jobs of a batch that did not end well, as they came: a new one moves none. */
+/** Query of the first jobs of a batch that did not end well, oldest first, so that a new one moves none. */
 export function failuresQuery(id: string) {
   return queryOptions({
     queryKey: batchKeys.failures(id),

@@ -1,12 +1,12 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import type { Batch, Operation } from "@/api/types";
+import { hasEnded } from "./batch-state";
 import { batchKeys } from "./queries";
-import { isOver } from "./state";
 
 /**
- * Follows a batch while it goes; the answer is whether events come, and without them whoever shows it asks now and
- * then. The stream ends with the batch, which a browser would take for a reason to come back.
+ * Follow the events of a batch while it runs. Returns whether they arrive; without them, the caller polls. The stream is
+ * closed when the batch ends: else the browser would reconnect.
  */
 export function useBatchEvents(id: string, isFollowed: boolean): boolean {
   const client = useQueryClient();
@@ -19,7 +19,7 @@ export function useBatchEvents(id: string, isFollowed: boolean): boolean {
     source.addEventListener("operation", (event) => {
       const operation = JSON.parse((event as MessageEvent<string>).data) as Operation;
       applyOperation(client, operation);
-      if (isOver(operation)) source.close();
+      if (hasEnded(operation)) source.close();
     });
     return () => {
       source.close();
@@ -29,11 +29,14 @@ export function useBatchEvents(id: string, isFollowed: boolean): boolean {
   return isOpen;
 }
 
-/** The items change only when some are refused, and when all is over: only then is the whole batch read again. */
+/**
+ * Write an event's state of a batch to the cache. Items change only by refusals and at the end: only then is the batch
+ * read again.
+ */
 function applyOperation(client: QueryClient, operation: Operation): void {
   const queryKey = batchKeys.detail(operation.id);
   const known = client.getQueryData<Batch>(queryKey);
   client.setQueryData<Batch>(queryKey, (batch) => batch && { ...batch, ...operation });
   const refused = (known?.items ?? []).filter((item) => !item.accepted).length;
-  if (isOver(operation) || (operation.counts.REFUSED ?? 0) > refused) void client.invalidateQueries({ queryKey });
+  if (hasEnded(operation) || (operation.counts.REFUSED ?? 0) > refused) void client.invalidateQueries({ queryKey });
 }

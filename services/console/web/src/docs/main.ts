@@ -3,7 +3,7 @@ import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
-/** Dark as the page is: as chosen there, else as the system says. */
+/** Apply the theme that was chosen in the console, else the system's. */
 function follow(): void {
   const chosen = choice();
   const isDark = chosen === '"dark"' || (chosen !== '"light"' && DARK.matches);

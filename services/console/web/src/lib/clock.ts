@@ -1,12 +1,12 @@
 import { useSyncExternalStore } from "react";
 
-/** One tick a second for the whole page, only while somebody looks at it. Times are the server's. */
+/** One tick a second for the whole page, only while a component uses it. Times are the server's. */
 let skewMs = 0;
 let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
 
-/** Learn from an answer's Date header how far this machine's clock is off; a few seconds are not worth it. */
+/** Learn from a response's Date header how far this machine's clock is off; less than 2 s is ignored. */
 export function learnSkew(serverDate: string | null, receivedAt = Date.now()): void {
   const server = serverDate === null ? Number.NaN : Date.parse(serverDate);
   if (!Number.isNaN(server)) skewMs = Math.abs(server - receivedAt) < 2_000 ? 0 : server - receivedAt;
@@ -36,7 +36,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The time in milliseconds, to the precision asked for, so that nothing is drawn again needlessly. */
+/** Return the time in milliseconds, cut to a precision, so that nothing is drawn again needlessly. */
 export function useNow(precisionMs = 1_000): number {
   return useSyncExternalStore(subscribe, () => Math.floor(now / precisionMs) * precisionMs);
 }

@@ -1,4 +1,4 @@
-/** JSON whose numbers stay what was written: 64-bit ids and 30-digit amounts are not rounded on the way through. */
+/** Number of a JSON text that a double would round: 64-bit ids and 30-digit amounts stay as they were written. */
 export class ExactNumber {
   constructor(readonly source: string) {}
   toString(): string {
@@ -28,7 +28,7 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text, keep as (this: unknown, key: string, value: unknown) => unknown);
 }
 
-/** The inverse: what was read is written with the same digits. */
+/** Write JSON; numbers that were read keep their digits. */
 export function stringifyJson(value: unknown, indent?: number): string {
   const replace = (_key: string, inner: unknown) =>
     inner instanceof ExactNumber ? (rawJSON?.(inner.source) ?? Number(inner.source)) : inner;

@@ -3,23 +3,23 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "now", "12 s", "2 min", "3 h", "5 d": how long ago, or "in 12 s". */
-export function relativeTime(at: number, now: number): string {
+/** Format how long ago or how soon a time is: "now", "12 s ago", "in 2 min". */
+export function formatRelativeTime(at: number, now: number): string {
   const distance = Math.abs(now - at);
   if (distance < (at > now ? 2 * SECOND : SECOND)) return "now"; // the clock ticks late, and is cut to the second
-  const text = shortest(distance);
+  const text = formatInLargestUnit(distance);
   return at > now ? `in ${text}` : `${text} ago`;
 }
 
-function shortest(ms: number): string {
+function formatInLargestUnit(ms: number): string {
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
   if (ms < DAY) return `${Math.floor(ms / HOUR)} h`;
   return `${Math.floor(ms / DAY)} d`;
 }
 
-/** "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
-export function duration(ms: number): string {
+/** Format milliseconds: "120 ms", "3.4 s", "42 s", "1m 12s", "2h 05m". */
+export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return "–";
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
@@ -39,43 +39,43 @@ const TO_THE_MINUTE = {
   timeZoneName: "short",
 } as const satisfies Intl.DateTimeFormatOptions;
 
-/** Date, time and zone to the second; `zone` undefined is the machine's own. */
-export function exactTime(at: number, zone?: string): string {
+/** Format date, time and zone to the second; `zone` undefined is the machine's own. */
+export function formatExactTime(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, second: "2-digit", timeZone: zone }).format(at);
 }
 
-/** Date, time and zone to the minute. */
-export function minuteTime(at: string, zone?: string): string {
+/** Format date, time and zone to the minute. */
+export function formatMinuteTime(at: string, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { ...TO_THE_MINUTE, timeZone: zone }).format(Date.parse(at));
 }
 
-export function timeOfDay(at: number, zone?: string): string {
+export function formatTimeOfDay(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zone }).format(at);
 }
 
-export function count(number: number): string {
+export function formatCount(number: number): string {
   return new Intl.NumberFormat("en-US").format(number);
 }
 
-/** "1 job", "2 jobs". */
-export function counted(number: number, one: string, many = `${one}s`): string {
-  return `${count(number)} ${number === 1 ? one : many}`;
+/** Format a count with its noun: "1 job", "2 jobs". */
+export function pluralize(number: number, one: string, many = `${one}s`): string {
+  return `${formatCount(number)} ${number === 1 ? one : many}`;
 }
 
-/** How many of a number come next: "500 of 1,200"; all that is left is just its number. */
-export function nextOf(left: number, most: number): string {
-  return left > most ? `${count(most)} of ${count(left)}` : count(left);
+/** Format how many of the remaining come next: "500 of 1,200", or "300" when these are all. */
+export function formatNextPortion(remaining: number, portion: number): string {
+  return remaining > portion ? `${formatCount(portion)} of ${formatCount(remaining)}` : formatCount(remaining);
 }
 
-export function money(usd: number): string {
+export function formatMoney(usd: number): string {
   return `$${usd.toFixed(usd !== 0 && usd < 0.1 ? 4 : 2)}`;
 }
 
-export function percent(share: number): string {
+export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** The end of an id, which is what differs. */
-export function shortId(id: string): string {
+/** Shorten an id to its end, which is what differs. */
+export function shortenId(id: string): string {
   return id.length <= 14 ? id : `…${id.slice(-12)}`;
 }

@@ -4,8 +4,8 @@ export type Observable<T> = {
   subscribe: (listener: () => void) => () => void;
 };
 
-/** A value outside of any component, for `useSyncExternalStore`. */
-export function observable<T>(first: T): Observable<T> {
+/** Create a value outside of components, for `useSyncExternalStore`. */
+export function createObservable<T>(first: T): Observable<T> {
   let value = first;
   const listeners = new Set<() => void>();
   return {

@@ -5,17 +5,17 @@ const PAUSE_MS = 250;
 type Draft = {
   value: string;
   onCommit: (text: string) => void;
-  /** Why a text cannot take effect. */
+  /** Explains why a text is not valid; null when it is. */
   check?: (text: string) => string | null;
 };
 
 /**
- * A text that takes effect once one stops typing, and at once with Enter and where the field is left. What is being
- * typed is not overwritten; else it follows `value`.
+ * State of a text field that commits after a pause in typing, on Enter and on blur. A text being typed is not
+ * overwritten; else the field follows `value`.
  */
 export function useDraft({ value, onCommit, check = () => null }: Draft) {
   const [draft, setDraft] = useState<string | null>(null);
-  const [isRefused, refuse] = useState(false);
+  const [isRefused, setRefused] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const sent = useRef(value);
   const latest = useRef(onCommit);
@@ -31,12 +31,12 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
     if (timer.current !== undefined || value.trim() === sent.current.trim()) return;
     sent.current = value;
     setDraft(null);
-    refuse(false);
+    setRefused(false);
   }, [value]);
   const commit = (text: string): boolean => {
     stop();
     const reason = check(text);
-    refuse(reason !== null);
+    setRefused(reason !== null);
     if (reason !== null) return false;
     if (text !== sent.current) {
       sent.current = text;
@@ -45,7 +45,7 @@ export function useDraft({ value, onCommit, check = () => null }: Draft) {
     return true;
   };
   const error = isRefused && draft !== null ? check(draft) : null;
-  // What hindered it was elsewhere, and is gone.
+  // It was refused because of another field, which has changed since.
   useEffect(() => {
     if (isRefused && draft !== null && error === null && timer.current === undefined) commit(draft);
   });

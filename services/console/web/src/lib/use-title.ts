@@ -1,10 +1,10 @@
 import { useEffect } from "react";
-import { isolated } from "./isolate";
+import { isolateText } from "./isolate-text";
 
-/** What the tab is called while this is shown. */
+/** Set the title of the tab while the component is shown. */
 export function useTitle(title: string): void {
   useEffect(() => {
-    document.title = `${isolated(title)} · Signoff`;
+    document.title = `${isolateText(title)} · Signoff`;
     return () => {
       document.title = "Signoff";
     };

@@ -1,9 +1,9 @@
-export type Later = (key: string, everyMs: number, run: () => void) => void;
+export type Throttle = (key: string, everyMs: number, run: () => void) => void;
 
-/** Runs a thing of one key at most once in a while; what was asked for meanwhile runs at the end of it. */
-export function throttledByKey(): Later {
+/** Create a throttle by key: a call runs at once, the last of those that follow within the interval at its end. */
+export function createThrottle(): Throttle {
   const waiting = new Map<string, (() => void) | null>();
-  const later: Later = (key, everyMs, run) => {
+  const later: Throttle = (key, everyMs, run) => {
     if (waiting.has(key)) {
       waiting.set(key, run);
       return;

@@ -1,12 +1,12 @@
 import { useSyncExternalStore } from "react";
-import { type LiveView, liveStatus } from "./status";
-import { unseen } from "./unseen";
+import { type LiveView, liveStatus } from "./live-status";
+import { unseenJobs } from "./unseen-jobs";
 
 export function useLive(): LiveView {
   return useSyncExternalStore(liveStatus.subscribe, liveStatus.get);
 }
 
-/** The ids of jobs that were created since the list was read. */
+/** Return the ids of jobs created since the list was read. */
 export function useUnseen(): ReadonlySet<string> {
-  return useSyncExternalStore(unseen.subscribe, unseen.get);
+  return useSyncExternalStore(unseenJobs.subscribe, unseenJobs.get);
 }

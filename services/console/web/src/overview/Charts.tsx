@@ -10,9 +10,9 @@ import {
   YAxis,
 } from "recharts";
 import type { OverviewPoint } from "@/api/types";
-import { useZone, zoneName } from "@/ui/time";
+import { toIntlZone, useZone } from "@/ui/display/time";
 import type { Range } from "./queries";
-import { CHARTS, type ChartLook, pointName } from "./series";
+import { CHARTS, type ChartLook, formatPointTime } from "./series";
 
 const HEIGHT_PX = 180;
 const AXIS = { fill: "var(--muted)", fontSize: 12 } as const;
@@ -20,7 +20,7 @@ const TIP = { background: "var(--surface)", border: "1px solid var(--control)", 
 
 type ChartsProps = { points: readonly OverviewPoint[]; range: Range };
 
-/** All charts. They come apart from the page, since the library is larger than the rest of it. */
+/** All charts. Loaded apart from the page, since the chart library is larger than the rest of it. */
 export default function Charts({ points, range }: ChartsProps) {
   return (
     <>
@@ -33,9 +33,9 @@ export default function Charts({ points, range }: ChartsProps) {
 
 function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, hint, kind, series, format, tick = format } = look;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   const rows = points.map((point) => ({
-    name: pointName(point.at, range, zone),
+    name: formatPointTime(point.at, range, zone),
     ...Object.fromEntries(series.map(({ key, of }) => [key, of(point)])),
   }));
   return (
@@ -102,13 +102,13 @@ function Chart({ look, points, range }: ChartsProps & { look: ChartLook }) {
   );
 }
 
-/** A line joins points. One that has none beside it would not be seen. */
+/** Dot for a point without neighbours, which a line would not show. */
 function LoneDot({ points, index, cx, cy, stroke }: DotItemDotProps) {
   const [before, here, after] = [index - 1, index, index + 1].map((at) => points[at]?.y ?? null);
   return here === null || before !== null || after !== null ? null : <circle cx={cx} cy={cy} r={3} fill={stroke} />;
 }
 
-/** Names the lines and bars that are more than one; its line is kept where there is one, so that charts align. */
+/** Legend of a chart with several series; with one, it keeps its height so that charts align. */
 function Legend({ series }: Pick<ChartLook, "series">) {
   return (
     <ul className="flex min-h-6 flex-wrap gap-x-3 text-xs text-muted">
@@ -129,12 +129,12 @@ function Legend({ series }: Pick<ChartLook, "series">) {
   );
 }
 
-/** The same as numbers, for those who do not see the chart. */
+/** Table of a chart's numbers for screen readers. */
 function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) {
   const { title, series, format } = look;
-  const zone = zoneName(useZone()[0]);
+  const zone = toIntlZone(useZone()[0]);
   return (
-    // A table is never narrower than its words: what hides it stands around it.
+    // A table cannot be narrower than its words, so the element around it hides it.
     <div className="sr-only">
       <table>
         <caption>{title} over time</caption>
@@ -151,7 +151,7 @@ function ChartTable({ look, points, range }: ChartsProps & { look: ChartLook }) 
         <tbody>
           {points.map((point) => (
             <tr key={point.at}>
-              <th scope="row">{pointName(point.at, range, zone)}</th>
+              <th scope="row">{formatPointTime(point.at, range, zone)}</th>
               {series.map(({ key, of }) => {
                 const value = of(point);
                 return <td key={key}>{value === null ? "nothing" : format(value)}</td>;

@@ -1,19 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { DeadLetter } from "@/api/types";
-import { count, counted } from "@/lib/format";
+import { formatCount, pluralize } from "@/lib/format";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
-import { ExactTime } from "@/ui/time";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { ExactTime } from "@/ui/display/time";
 import { deadLettersQuery } from "./queries";
 
-/** Events that no service could ever take, and why. */
+/** Page of dead letters: events that no service can handle, and why. */
 export function DeadLettersPage() {
   useTitle("Dead letters");
   const letters = useQuery(deadLettersQuery);
-  const error = letters.error && !letters.data ? asApiError(letters.error) : null;
+  const error = letters.error && !letters.data ? toApiError(letters.error) : null;
   const counts = Object.entries(letters.data?.counts ?? {}).filter(([, number]) => number > 0);
   const items = letters.data?.items ?? [];
   const total = counts.reduce((sum, [, number]) => sum + number, 0);
@@ -52,7 +52,7 @@ export function DeadLettersPage() {
           {counts.map(([topic, number]) => (
             <div key={topic} className="flex items-baseline gap-2">
               <dt className="font-mono text-xs text-muted">{topic}</dt>
-              <dd className="font-medium">{count(number)}</dd>
+              <dd className="font-medium">{formatCount(number)}</dd>
             </div>
           ))}
         </dl>
@@ -66,7 +66,7 @@ export function DeadLettersPage() {
       )}
       {items.length > 0 && total > items.length && (
         <p className="text-muted">
-          The latest {count(items.length)} of {counted(total, "dead letter")}.
+          The latest {formatCount(items.length)} of {pluralize(total, "dead letter")}.
         </p>
       )}
     </div>

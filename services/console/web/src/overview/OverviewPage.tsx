@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import { cn } from "@/lib/cn";
 import { useTitle } from "@/lib/use-title";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { type OverviewSearch, overviewQuery, RANGES, type Range } from "./queries";
 import { Tiles } from "./Tiles";
 
@@ -13,12 +13,12 @@ const Charts = lazy(() => import("./Charts"));
 const PLACES = ["throughput", "acceptance", "depth", "wait", "duration", "cost", "created"];
 const WORDS: Record<Range, string> = { "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days" };
 
-/** How the whole system is doing, now and over time. */
+/** Overview page: the whole system now and over time. */
 export function OverviewPage({ search }: { search: OverviewSearch }) {
   useTitle("Overview");
   const range = search.range ?? "1h";
   const overview = useQuery(overviewQuery(range));
-  const error = overview.error && !overview.data ? asApiError(overview.error) : null;
+  const error = overview.error && !overview.data ? toApiError(overview.error) : null;
   const points = overview.data?.points ?? [];
   return (
     <div className="mx-auto max-w-7xl space-y-4 p-4">
@@ -85,7 +85,7 @@ export function OverviewPage({ search }: { search: OverviewSearch }) {
   );
 }
 
-/** Where the charts will stand. */
+/** Placeholders of the charts. */
 function Places() {
   return (
     <div className="grid gap-4 lg:grid-cols-2">

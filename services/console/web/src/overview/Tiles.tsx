@@ -2,33 +2,33 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Overview } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { count, duration, money, percent } from "@/lib/format";
-import { acceptance } from "./series";
+import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
+import { acceptanceRate } from "./series";
 
-/** What is now, and what the range comes to. */
+/** Tiles of current gauges and of the range's totals. */
 export function Tiles({ overview }: { overview: Overview }) {
   const { now, totals } = overview;
   const dead = Object.values(now.dead_letters ?? {}).reduce((sum, number) => sum + number, 0);
-  const accepted = totals.acceptance_rate ?? acceptance(totals);
+  const accepted = totals.acceptance_rate ?? acceptanceRate(totals);
   return (
     <div className="space-y-3">
       <Group name="Now">
-        <Tile name="Queued">{count(now.queued)}</Tile>
-        <Tile name="Running">{count(now.running)}</Tile>
-        <Tile name="Being judged">{count(now.judging)}</Tile>
-        <Tile name="Longest wait">{now.oldest_wait_s == null ? "–" : duration(now.oldest_wait_s * 1_000)}</Tile>
+        <Tile name="Queued">{formatCount(now.queued)}</Tile>
+        <Tile name="Running">{formatCount(now.running)}</Tile>
+        <Tile name="Being judged">{formatCount(now.judging)}</Tile>
+        <Tile name="Longest wait">{now.oldest_wait_s == null ? "–" : formatDuration(now.oldest_wait_s * 1_000)}</Tile>
         <Link to="/dead-letters" className="hover:bg-sunken">
           <Tile name="Dead letters" className={dead > 0 ? "text-failed" : ""}>
-            {count(dead)}
+            {formatCount(dead)}
           </Tile>
         </Link>
       </Group>
       <Group name="In this range">
-        <Tile name="Created">{count(totals.created)}</Tile>
-        <Tile name="Completed">{count(totals.completed)}</Tile>
-        <Tile name="Failed">{count(totals.failed)}</Tile>
-        <Tile name="Accepted">{accepted === null ? "–" : percent(accepted)}</Tile>
-        <Tile name={`Cost, ${count(totals.tokens)} tokens`}>{money(totals.cost_usd)}</Tile>
+        <Tile name="Created">{formatCount(totals.created)}</Tile>
+        <Tile name="Completed">{formatCount(totals.completed)}</Tile>
+        <Tile name="Failed">{formatCount(totals.failed)}</Tile>
+        <Tile name="Accepted">{accepted === null ? "–" : formatPercent(accepted)}</Tile>
+        <Tile name={`Cost, ${formatCount(totals.tokens)} tokens`}>{formatMoney(totals.cost_usd)}</Tile>
       </Group>
     </div>
   );

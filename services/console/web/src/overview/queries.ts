@@ -8,7 +8,7 @@ export const RANGES = ["1h", "6h", "24h", "7d"] as const;
 export type Range = (typeof RANGES)[number];
 export type OverviewSearch = { range?: Range };
 
-/** An address that somebody typed; the last hour is what is shown without. */
+/** Parse an address that may be typed by hand; without a range, the last hour is shown. */
 export function parseOverviewSearch(raw: Record<string, unknown>): OverviewSearch {
   return RANGES.includes(raw.range as Range) ? { range: raw.range as Range } : {};
 }

@@ -1,11 +1,11 @@
 import { CircleCheck, CircleSlash, type LucideIcon, OctagonAlert, RotateCcw, ThumbsDown } from "lucide-react";
 import type { OverviewCounts, OverviewPoint } from "@/api/types";
-import { count, duration, money, percent } from "@/lib/format";
+import { formatCount, formatDuration, formatMoney, formatPercent } from "@/lib/format";
 import type { Range } from "./queries";
 
 type Kind = "bar" | "line";
 
-/** One line or one part of a bar: its word, its colour, its dashes, and what it is of a point. */
+/** Series of a chart, a line or a part of a bar: label, colour, dashes, and its value at a point. */
 type Series = {
   key: string;
   word: string;
@@ -21,19 +21,19 @@ export type ChartLook = {
   kind: Kind;
   series: Series[];
   format: (value: number) => string;
-  /** What stands at its axis, where that is not the same. */
+  /** Format of the axis, when it differs. */
   tick?: (value: number) => string;
 };
 
-const number = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
+const readCount = (key: keyof OverviewCounts) => (point: OverviewPoint) => point[key] ?? null;
 
-/** Of what was judged, the share that was accepted; null while nothing was. */
-export function acceptance({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
+/** Share of judged results that were accepted; null when none was judged. */
+export function acceptanceRate({ completed, rejected, resubmission_required: again }: OverviewCounts): number | null {
   const judged = completed + rejected + again;
   return judged === 0 ? null : completed / judged;
 }
 
-const seconds = (value: number) => duration(value * 1_000);
+const formatSeconds = (value: number) => formatDuration(value * 1_000);
 
 function percentiles(of: "wait" | "duration"): Series[] {
   return [
@@ -60,72 +60,78 @@ export const CHARTS: ChartLook[] = [
     title: "Throughput",
     hint: "Jobs that came to an end, by how.",
     kind: "bar",
-    format: count,
+    format: formatCount,
     series: [
-      { key: "completed", word: "Completed", icon: CircleCheck, ink: "var(--completed-ink)", of: number("completed") },
+      {
+        key: "completed",
+        word: "Completed",
+        icon: CircleCheck,
+        ink: "var(--completed-ink)",
+        of: readCount("completed"),
+      },
       {
         key: "again",
         word: "Resubmission required",
         icon: RotateCcw,
         ink: "var(--resubmit-ink)",
-        of: number("resubmission_required"),
+        of: readCount("resubmission_required"),
       },
-      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: number("rejected") },
-      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: number("failed") },
-      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: number("cancelled") },
+      { key: "rejected", word: "Rejected", icon: ThumbsDown, ink: "var(--rejected-ink)", of: readCount("rejected") },
+      { key: "failed", word: "Failed", icon: OctagonAlert, ink: "var(--failed-ink)", of: readCount("failed") },
+      { key: "cancelled", word: "Cancelled", icon: CircleSlash, ink: "var(--pending-ink)", of: readCount("cancelled") },
     ],
   },
   {
     title: "Acceptance rate",
     hint: "Of the results that were judged, those that met their criteria.",
     kind: "line",
-    format: percent,
-    series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptance }],
+    format: formatPercent,
+    series: [{ key: "accepted", word: "Accepted", ink: "var(--completed-ink)", of: acceptanceRate }],
   },
   {
     title: "Queue depth",
     hint: "The most at once that waited for an agent, were with one, or were being judged.",
     kind: "line",
-    format: count,
+    format: formatCount,
     series: [
-      { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: number("queued_max") },
-      { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: number("running_max") },
-      { key: "judging", word: "Being judged", ink: "var(--rejected-ink)", dashes: "2 3", of: number("judging_max") },
+      { key: "queued", word: "Queued", ink: "var(--resubmit-ink)", of: readCount("queued_max") },
+      { key: "running", word: "Running", ink: "var(--running-ink)", dashes: "6 3", of: readCount("running_max") },
+      { key: "judging", word: "Being judged", ink: "var(--rejected-ink)", dashes: "2 3", of: readCount("judging_max") },
     ],
   },
   {
     title: "Wait",
     hint: "From being asked for to the agent's start.",
     kind: "line",
-    format: seconds,
+    format: formatSeconds,
     series: percentiles("wait"),
   },
   {
     title: "Duration",
     hint: "From the start to the verdict.",
     kind: "line",
-    format: seconds,
+    format: formatSeconds,
     series: percentiles("duration"),
   },
   {
     title: "Cost",
     hint: "Of agents and judges, as far as they told it.",
     kind: "bar",
-    format: money,
-    tick: (value) => `$${Number(value.toPrecision(2))}`, // steps of a cent's parts stay apart
-    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: number("cost_usd") }],
+    format: formatMoney,
+    tick: (value) => `$${Number(value.toPrecision(2))}`, // so that steps below a cent differ
+    series: [{ key: "cost", word: "Cost", ink: "var(--accent)", of: readCount("cost_usd") }],
   },
   {
     title: "Created",
     hint: "Jobs that were asked for.",
     kind: "bar",
-    format: count,
-    series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: number("created") }],
+    format: formatCount,
+    series: [{ key: "created", word: "Created", ink: "var(--assigned-ink)", of: readCount("created") }],
   },
 ];
 
-/** What stands below a point: the time of day, with the day where a range has several. */
-export function pointName(at: string, range: Range, zone?: string): string {
+/** Format the time below a point; with the day when the range has several. */
+export function formatPointTime(at: string, range: Range, zone?: string): string {
   const day = range === "7d" || range === "24h";
   return new Intl.DateTimeFormat("en-GB", {
     ...(day && { weekday: "short" }),

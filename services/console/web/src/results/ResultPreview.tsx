@@ -1,18 +1,18 @@
 import { Download } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
-import { Skeleton } from "@/ui/states";
-import { type Tab, Tabs } from "@/ui/tabs";
-import { DiffView } from "./DiffView";
-import { type Focus, type Quote, rangesOf } from "./evidence";
-import { HtmlFrame } from "./HtmlFrame";
-import { JsonTree } from "./JsonTree";
-import { type Looked, lookAt, type View } from "./kinds";
-import { StoredView } from "./StoredView";
-import { documentOf, downloadOf, type Source } from "./source";
-import { TableView } from "./TableView";
-import { TextView } from "./TextView";
+import { type Focus, findRanges, type Quote } from "@/results/model/evidence";
+import { type InspectedResult, inspectResult, type View } from "@/results/model/inspect-result";
+import { buildDownloadAddress, buildHtmlAddress, type Source } from "@/results/model/source";
+import { DiffView } from "@/results/views/DiffView";
+import { HtmlFrame } from "@/results/views/HtmlFrame";
+import { JsonTree } from "@/results/views/JsonTree";
+import { StoredView } from "@/results/views/StoredView";
+import { TableView } from "@/results/views/TableView";
+import { TextView } from "@/results/views/TextView";
+import { type Tab, Tabs } from "@/ui/controls/tabs";
+import { Skeleton } from "@/ui/display/states";
 
-const MarkdownView = lazy(() => import("./MarkdownView"));
+const MarkdownView = lazy(() => import("@/results/views/MarkdownView"));
 
 type Shown = View | "stored";
 
@@ -30,26 +30,26 @@ type ResultPreviewProps = {
   value: unknown;
   source: Source;
   quotes?: readonly Quote[];
-  /** What to bring into sight. */
+  /** Quote to scroll into view. */
   focus?: Focus | null;
-  /** The result to compare it with. */
+  /** Result to compare with. */
   compared?: { name: string; value: unknown };
 };
 
 const NO_QUOTES: readonly Quote[] = [];
 
-/** A result by what it is, within bounds; downloads are whole. */
+/** Preview of a result by its kind, within bounds; downloads are whole. */
 export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null, compared }: ResultPreviewProps) {
-  const looked = useMemo(() => lookAt(value), [value]);
+  const inspected = useMemo(() => inspectResult(value), [value]);
   const [chosen, choose] = useState<Shown | "diff" | null>(null);
-  const [answered, answer] = useState<Focus | null>(null);
-  // Only a string is shown as it is stored; in any other text the places that the server found are others.
+  const [shownFocus, setShownFocus] = useState<Focus | null>(null);
+  // The server's places count in the stored text, which only a string is shown as.
   const isStored = typeof value === "string";
   const own = useMemo(() => (isStored ? quotes : quotes.map(({ id, text }) => ({ id, text }))), [isStored, quotes]);
-  const views: Shown[] = isStored ? looked.views : [...looked.views, "stored"];
-  // A quote that is asked for is shown in the text, once; after that the choice is free again.
-  const asked = focus && focus !== answered ? quotes.find(({ id }) => id === focus.id) : undefined;
-  const view = asked ? viewFor(asked, looked, isStored) : (chosen ?? looked.views[0] ?? "json");
+  const views: Shown[] = isStored ? inspected.views : [...inspected.views, "stored"];
+  // A quote in focus switches to the text once; after that the choice is free again.
+  const asked = focus && focus !== shownFocus ? quotes.find(({ id }) => id === focus.id) : undefined;
+  const view = asked ? chooseViewFor(asked, inspected, isStored) : (chosen ?? inspected.views[0] ?? "json");
   const tabs: Tab<Shown | "diff">[] = views.map((each) => ({
     value: each,
     label: LABELS[each],
@@ -57,12 +57,12 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
       each === "stored" ? (
         <StoredView source={source} quotes={quotes} focus={focus} />
       ) : (
-        <Content view={each} looked={looked} value={value} quotes={own} focus={focus} source={source} />
+        <Content view={each} looked={inspected} value={value} quotes={own} focus={focus} source={source} />
       ),
   }));
   if (compared) {
-    const before = lookAt(compared.value).text;
-    const content = <DiffView before={before} after={looked.text} beforeName={compared.name} afterName="This one" />;
+    const before = inspectResult(compared.value).text;
+    const content = <DiffView before={before} after={inspected.text} beforeName={compared.name} afterName="This one" />;
     tabs.push({ value: "diff", label: `Diff with ${compared.name}`, content });
   }
   return (
@@ -71,11 +71,11 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
       tabs={tabs}
       value={view}
       onChange={(next) => {
-        answer(focus);
+        setShownFocus(focus);
         choose(next);
       }}
       aside={
-        <a href={downloadOf(source)} download className={DOWNLOAD}>
+        <a href={buildDownloadAddress(source)} download className={DOWNLOAD}>
           <Download aria-hidden size={14} />
           Download
         </a>
@@ -87,9 +87,9 @@ export function ResultPreview({ value, source, quotes = NO_QUOTES, focus = null,
 const DOWNLOAD =
   "inline-flex h-7 items-center gap-1.5 rounded px-2 text-xs font-medium hover:bg-sunken pointer-coarse:min-h-11";
 
-/** Where a quote can be seen: in the text, or where it stands only in the result as it is stored, there. */
-function viewFor(quote: Quote, { views, text }: Looked, isStored: boolean): Shown {
-  const isInText = views.includes("text") && (isStored || rangesOf(text, quote.text).length > 0);
+/** Choose the view that shows a quote: the text or, when it is found only in the stored result, that. */
+function chooseViewFor(quote: Quote, { views, text }: InspectedResult, isStored: boolean): Shown {
+  const isInText = views.includes("text") && (isStored || findRanges(text, quote.text).length > 0);
   if (isInText) return "text";
   if (!isStored && (quote.spans ?? []).length > 0) return "stored";
   return views.includes("text") ? "text" : "json";
@@ -97,7 +97,7 @@ function viewFor(quote: Quote, { views, text }: Looked, isStored: boolean): Show
 
 type ContentProps = {
   view: View;
-  looked: Looked;
+  looked: InspectedResult;
   value: unknown;
   quotes: readonly Quote[];
   focus: Focus | null;
@@ -115,7 +115,7 @@ function Content({ view, looked, value, quotes, focus, source }: ContentProps) {
         </Suspense>
       );
     case "html":
-      return <HtmlFrame address={documentOf(source)} name={`${source.jobId}-${source.version}`} />;
+      return <HtmlFrame address={buildHtmlAddress(source)} name={`${source.jobId}-${source.version}`} />;
     case "table":
       return <TableView rows={looked.rows ?? []} />;
     case "image":

@@ -1,4 +1,4 @@
-import type { Agent, Batch, Job, JobChange, JobLog, Overview, Verdict } from "@/api/types";
+import type { Agent, Batch, Job, JobChange, JobLog, Limit, Overview, Verdict } from "@/api/types";
 
 const AT = "2026-11-25T00:00:00Z";
 
@@ -89,6 +89,10 @@ export function anAgent(fields: Partial<Agent> = {}): Agent {
   };
 }
 
+export function aLimit(fields: Partial<Limit> = {}): Limit {
+  return { name: "agent:writer", concurrency: 4, rate_period_s: 1, paused: false, updated_at: AT, ...fields };
+}
+
 export function aBatch(fields: Partial<Batch> = {}): Batch {
   return {
     id: "batch-1",
@@ -118,10 +122,10 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
     cost_usd: 0.25,
     tokens: 1_200,
   };
-  const most = { queued_max: 40, running_max: 5, judging_max: 0 };
+  const gauges = { queued_max: 40, running_max: 5, judging_max: 0 };
   const wait = { p50: 0.5, p95: 2, p99: null };
   return {
-    points: [{ at: AT, ...numbers, ...most, wait, duration: { p50: 4, p95: 9, p99: 12 } }],
+    points: [{ at: AT, ...numbers, ...gauges, wait, duration: { p50: 4, p95: 9, p99: 12 } }],
     totals: { ...numbers, acceptance_rate: 0.75 },
     now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
     ...fields,

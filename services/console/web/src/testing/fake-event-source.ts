@@ -1,6 +1,6 @@
-import type { Source } from "@/live/stream";
+import type { Source } from "@/live/live-stream";
 
-/** An event stream that says what a test wants. */
+/** Event stream whose events a test sends. */
 export class FakeEventSource implements Source {
   static opened: FakeEventSource[] = [];
   onopen: Source["onopen"] = null;
@@ -24,15 +24,15 @@ export class FakeEventSource implements Source {
     this.isClosed = true;
   }
 
-  opens(): void {
+  emitOpen(): void {
     this.onopen?.call(this as unknown as EventSource, new Event("open"));
   }
 
-  fails(): void {
+  emitError(): void {
     this.onerror?.call(this as unknown as EventSource, new Event("error"));
   }
 
-  says(name: string, data: object): void {
+  emit(name: string, data: object): void {
     if (this.isClosed) return;
     const event = new MessageEvent(name, { data: JSON.stringify(data) });
     for (const listener of this.listeners.get(name) ?? []) listener(event);

@@ -11,9 +11,9 @@ import {
 import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
-import { parseSearch, stringifySearch } from "@/app/search-text";
-import { parseJobsSearch } from "@/jobs/list/filters";
-import { createQueryClient } from "@/live/client";
+import { parseSearch, stringifySearch } from "@/app/search-params";
+import { parseJobsSearch } from "@/jobs/list/filters/jobs-search";
+import { createQueryClient } from "@/live/query-client";
 
 function Content({ shown }: { shown: Shown }) {
   const search = useSearch({ strict: false });
@@ -24,7 +24,7 @@ type Shown = ReactNode | ((search: ReturnType<typeof parseJobsSearch>) => ReactN
 
 type Options = { address?: string; client?: QueryClient; history?: RouterHistory };
 
-/** Draws a thing at the root of a page, where links lead somewhere and requests are answered. */
+/** Render a component as a page with a router, a query client and a server. */
 export async function renderPage(shown: Shown, { address = "/", client = createQueryClient(), history }: Options = {}) {
   const root = createRootRoute();
   const page = createRoute({

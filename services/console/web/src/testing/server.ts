@@ -12,7 +12,7 @@ export const server = setupServer(
   http.get(`${BASE}/api/job-counts`, () => HttpResponse.json({ counts: {}, capped_at: 10_000 })),
 );
 
-/** Serves a job and its log, and remembers how the log was asked for. */
+/** Serve a job and its log; return the queries of the log's requests. */
 export const serveJob = (job: Job, logs: JobLog[] = []): URLSearchParams[] => {
   const asked: URLSearchParams[] = [];
   server.use(
@@ -26,7 +26,7 @@ export const serveJob = (job: Job, logs: JobLog[] = []): URLSearchParams[] => {
   return asked;
 };
 
-/** A part of a log as the console answers it. */
+/** Return a page of a log as the console does. */
 function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
   const isDescending = query.get("order") === "desc";
   const kinds = query.getAll("kind");
@@ -41,7 +41,7 @@ function pageOf(logs: readonly JobLog[], query: URLSearchParams) {
   return { items, next_cursor: found[limit] ? String(found[limit].version) : null };
 }
 
-/** Serves a list, and remembers how it was asked for. */
+/** Serve a list of jobs; return the addresses of its requests. */
 export function serveJobs(...pages: Job[][]): URL[] {
   const asked: URL[] = [];
   server.use(
@@ -61,7 +61,7 @@ type Verb = "get" | "post" | "put" | "patch" | "delete";
 
 export const onPost = (path: string, answer: Answer) => on("post", path, answer);
 
-/** Answers requests, and remembers them. */
+/** Answer requests to a path; return them. */
 export function on(verb: Verb, path: string, answer: Answer): Request[] {
   const asked: Request[] = [];
   server.use(

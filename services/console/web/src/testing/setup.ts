@@ -1,9 +1,9 @@
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { forgetList } from "@/jobs/list/neighbours";
-import { liveStatus } from "@/live/status";
-import { unseen } from "@/live/unseen";
+import { forgetList } from "@/jobs/list/state/list-memory";
+import { liveStatus } from "@/live/live-status";
+import { unseenJobs } from "@/live/unseen-jobs";
 import { server } from "./server";
 
 configure({ asyncUtilTimeout: 5_000 });
@@ -28,7 +28,7 @@ afterEach(() => {
   server.resetHandlers();
   localStorage.clear();
   liveStatus.reset();
-  unseen.clear();
+  unseenJobs.clear();
   forgetList();
 });
 afterAll(() => server.close());

@@ -2,71 +2,77 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { useOffer } from "@/lib/commands";
-import { useKeys } from "@/lib/keys";
+import { JobErrorPanel } from "@/jobs/detail/errors/JobErrorPanel";
+import { JobHeader } from "@/jobs/detail/header/JobHeader";
+import { JobHistory } from "@/jobs/detail/history/JobHistory";
+import { ResultSection } from "@/jobs/detail/result/ResultSection";
+import { findNeighbours, recallSearch, rememberOpened } from "@/jobs/list/state/list-memory";
+import { logsQuery, milestonesQuery } from "@/jobs/model/logs";
+import { jobQuery } from "@/jobs/model/queries";
+import { ACTION_VERBS, ACTIONS, type Action, explainRefusal } from "@/jobs/model/status";
+import { groupBySubmission, withMilestones } from "@/jobs/model/submissions";
+import { useOfferCommands } from "@/lib/palette-commands";
+import { useShortcuts } from "@/lib/shortcuts";
 import { useTitle } from "@/lib/use-title";
-import { JsonTree } from "@/results/JsonTree";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
-import { lastSearch, rememberOpened, useNeighbours } from "../list/neighbours";
-import { logsQuery, milestonesQuery } from "../logs";
-import { jobQuery } from "../queries";
-import { ACTIONS, type Action, refusal, VERBS } from "../status";
-import { JobErrorPanel } from "./JobErrorPanel";
-import { JobHeader } from "./JobHeader";
-import { JobHistory } from "./JobHistory";
-import { ResultSection } from "./ResultSection";
-import { sparse, submissionsOf } from "./submissions";
+import { JsonTree } from "@/results/views/JsonTree";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
 const NO_LOGS: never[] = [];
-/** What the server says of an id that no job has, or none can have. */
-const IS_GONE = [404, 422];
+/** HTTP statuses for an id that no job has, or that is not valid. */
+const NOT_FOUND_STATUSES = [404, 422];
 
-/** One job: where it stands, what it was judged by, what came of it, and all that happened. */
+/** Page of one job: status, actions, verdict, result, history and inputs. */
 export function JobPage({ id }: { id: string }) {
   const job = useQuery(jobQuery(id));
   const logs = useQuery(logsQuery(id));
   useTitle(job.data?.title ?? id);
-  const [asked, ask] = useState<Action | null>(null);
+  const [openByKey, setOpenByKey] = useState<Action | null>(null);
   const navigate = useNavigate();
-  const { before, after } = useNeighbours(id);
+  const { before, after } = findNeighbours(id);
   const go = (to: string | undefined) => to && void navigate({ to: "/jobs/$id", params: { id: to } });
-  useKeys({
-    e: () => ask("execute"),
+  useShortcuts({
+    e: () => setOpenByKey("execute"),
     j: () => go(after),
     k: () => go(before),
-    u: () => void navigate({ to: "/", search: lastSearch() }),
+    u: () => void navigate({ to: "/", search: recallSearch() }),
   });
   useEffect(() => rememberOpened(id), [id]);
   const duplicate = () => void navigate({ to: "/new", search: { from: id } });
-  useOffer(job.data ? offerOf(job.data, ask, duplicate) : {});
-  const isGone = job.error !== null && IS_GONE.includes(asApiError(job.error).status);
+  useOfferCommands(job.data ? listPaletteCommands(job.data, setOpenByKey, duplicate) : {});
+  const isGone = job.error !== null && NOT_FOUND_STATUSES.includes(toApiError(job.error).status);
   const newest = logs.data?.items ?? NO_LOGS;
   const milestones = useQuery({ ...milestonesQuery(id), enabled: (newest[0]?.version ?? 1) > 1 }).data?.items;
-  const known = useMemo(() => sparse(milestones ?? NO_LOGS, newest), [milestones, newest]);
-  const submissions = useMemo(() => submissionsOf(known), [known]);
+  const known = useMemo(() => withMilestones(milestones ?? NO_LOGS, newest), [milestones, newest]);
+  const submissions = useMemo(() => groupBySubmission(known), [known]);
   return (
     <div className="mx-auto max-w-7xl space-y-6 p-4">
       <nav aria-label="Around this job" className="flex flex-wrap gap-4 text-muted">
-        <Link to="/" search={lastSearch()} className="inline-flex min-h-6 items-center hover:text-text">
+        <Link to="/" search={recallSearch()} className="inline-flex min-h-6 items-center hover:text-text">
           <ChevronLeft aria-hidden size={14} /> Jobs
         </Link>
-        {before && <Neighbour id={before}>previous (k)</Neighbour>}
-        {after && <Neighbour id={after}>next (j)</Neighbour>}
+        {before && <NeighbourLink id={before}>previous (k)</NeighbourLink>}
+        {after && <NeighbourLink id={after}>next (j)</NeighbourLink>}
       </nav>
       {!job.data && !isGone && <h1 className="sr-only">Job {id}</h1>}
-      {isGone && <Gone id={id} error={job.error} wasThere={job.data !== undefined} />}
-      {job.error && !job.data && !isGone && <Failed error={job.error} onRetry={() => void job.refetch()} />}
-      {job.isPending && <Placeholder />}
+      {isGone && <JobNotFound id={id} error={job.error} wasThere={job.data !== undefined} />}
+      {job.error && !job.data && !isGone && <LoadError error={job.error} onRetry={() => void job.refetch()} />}
+      {job.isPending && <JobPlaceholder />}
       {job.data && (
         <>
-          <JobHeader job={job.data} logs={known} asked={asked} onHeard={() => ask(null)} onDuplicate={duplicate} />
+          <JobHeader
+            job={job.data}
+            logs={known}
+            openByKey={openByKey}
+            onOpenedByKey={() => setOpenByKey(null)}
+            onDuplicate={duplicate}
+          />
           <JobErrorPanel job={job.data} logs={known} />
           <ResultSection key={id} job={job.data} submissions={submissions} isPending={logs.isPending} />
           <section aria-label="History">
             <h2 className="pb-2 text-lg font-semibold">History</h2>
-            {logs.error && !logs.data && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
+            {logs.error && !logs.data && <LoadError error={logs.error} onRetry={() => void logs.refetch()} />}
             {logs.isPending && <Skeleton className="h-40" />}
             {logs.data && <JobHistory jobId={id} newest={newest} />}
           </section>
@@ -77,16 +83,16 @@ export function JobPage({ id }: { id: string }) {
   );
 }
 
-/** What the palette can do with this job. */
-function offerOf(job: Job, ask: (action: Action) => void, duplicate: () => void) {
+/** List the commands that the palette offers for this job; null for those refused now. */
+function listPaletteCommands(job: Job, open: (action: Action) => void, duplicate: () => void) {
   const actions = ACTIONS.map((action) => [
-    `${VERBS[action]} this job`,
-    refusal(action, job) === null ? () => ask(action) : null,
+    `${ACTION_VERBS[action]} this job`,
+    explainRefusal(action, job) === null ? () => open(action) : null,
   ]);
   return { ...Object.fromEntries(actions), "Duplicate this job": duplicate };
 }
 
-function Neighbour({ id, children }: { id: string; children: string }) {
+function NeighbourLink({ id, children }: { id: string; children: string }) {
   return (
     <Link to="/jobs/$id" params={{ id }} className="inline-flex min-h-6 items-center hover:text-text">
       {children}
@@ -94,7 +100,7 @@ function Neighbour({ id, children }: { id: string; children: string }) {
   );
 }
 
-/** What went in: the payload and the policy, on demand. */
+/** Payload and policy of a job, folded. */
 function Inputs({ job }: { job: Job }) {
   const policy = Object.fromEntries(Object.entries(job.policy ?? {}).filter(([, value]) => value !== null));
   return (
@@ -122,7 +128,7 @@ function Fold({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThere: boolean }) {
+function JobNotFound({ id, error, wasThere }: { id: string; error: Error | null; wasThere: boolean }) {
   if (wasThere) {
     return <ErrorState title="This job is no longer there" detail="What is shown is what was last known of it." />;
   }
@@ -131,7 +137,7 @@ function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThe
       title="There is no such job"
       isPage
       action={
-        <Link to="/" search={lastSearch()} className="text-accent hover:underline">
+        <Link to="/" search={recallSearch()} className="text-accent hover:underline">
           Back to the jobs
         </Link>
       }
@@ -139,17 +145,17 @@ function Gone({ id, error, wasThere }: { id: string; error: Error | null; wasThe
       <p className="wrap-anywhere">
         No job has the id <bdi className="font-mono">{id}</bdi>; it may have been mistyped or cut.
       </p>
-      <p className="text-xs wrap-anywhere">{asApiError(error).detail}</p>
+      <p className="text-xs wrap-anywhere">{toApiError(error).detail}</p>
     </EmptyState>
   );
 }
 
-function Failed({ error, onRetry }: { error: Error; onRetry: () => void }) {
-  const { title, detail, code, requestId } = asApiError(error);
+function LoadError({ error, onRetry }: { error: Error; onRetry: () => void }) {
+  const { title, detail, code, requestId } = toApiError(error);
   return <ErrorState title={title} detail={detail} code={code} requestId={requestId} onRetry={onRetry} />;
 }
 
-function Placeholder() {
+function JobPlaceholder() {
   return (
     <Loading what="the job">
       <div className="space-y-4">

@@ -1,36 +1,36 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FormProvider, useForm } from "react-hook-form";
-import { placeErrors } from "@/api/form";
+import { showFieldErrors } from "@/api/field-errors";
+import { ProblemState } from "@/api/ProblemState";
 import type { Policy } from "@/api/types";
-import { Button } from "@/ui/button";
-import { Field, Input } from "@/ui/field";
-import { toast } from "@/ui/toast";
-import { useUnsaved } from "@/ui/unsaved";
-import { ProblemState } from "../ProblemState";
-import { AgentChoice } from "./AgentChoice";
-import { LabelsField, PayloadField, PriorityField, TextFields } from "./fields";
+import { AgentChoice } from "@/jobs/form/fields/AgentChoice";
+import { LabelsField, PayloadField, PriorityField, TextFields } from "@/jobs/form/fields/JobFields";
+import { PolicyFields } from "@/jobs/form/fields/PolicyFields";
+import { JOB_FIELDS, type JobValues, toNewJob } from "@/jobs/form/model/job-values";
+import { Button } from "@/ui/controls/button";
+import { Field, Input } from "@/ui/controls/field";
+import { toast } from "@/ui/feedback/toast";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
 import { useCreateJob } from "./mutations";
-import { PolicyFields } from "./PolicyFields";
-import { JOB_FIELDS, type JobValues, newJobOf } from "./values";
 
-/** What a job is, and how it is to be done. The server has the last word; what it says stands at its field. */
+/** Form of a new job. The server validates; its errors stand at their fields. */
 export function JobForm({ initial, policy }: { initial: JobValues; policy?: Policy }) {
   const form = useForm<JobValues>({ defaultValues: initial, mode: "onTouched" });
   const { register, handleSubmit, setError, formState, watch } = form;
   const create = useCreateJob();
   const navigate = useNavigate();
   const { errors, isDirty } = formState;
-  const { warning } = useUnsaved(isDirty);
-  const submit = (isExecuted: boolean) =>
+  const { warning } = useUnsavedWarning(isDirty);
+  const submit = (executesAtOnce: boolean) =>
     handleSubmit((values) => {
       create.mutate(
-        { body: newJobOf(values, policy), isExecuted },
+        { body: toNewJob(values, policy), executesAtOnce },
         {
           onSuccess: ({ job, refused }) => {
             if (refused) toast("The job was created, but not executed", refused.detail || refused.title);
             void navigate({ to: "/jobs/$id", params: { id: job.id }, ignoreBlocker: true });
           },
-          onError: (error) => placeErrors(error, JOB_FIELDS, setError),
+          onError: (error) => showFieldErrors(error, JOB_FIELDS, setError),
         },
       );
     })();

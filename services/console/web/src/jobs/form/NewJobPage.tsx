@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { asApiError } from "@/api/problem";
+import { toApiError } from "@/api/problem";
+import { EMPTY_VALUES, toJobValues } from "@/jobs/form/model/job-values";
+import { jobQuery } from "@/jobs/model/queries";
 import { useTitle } from "@/lib/use-title";
-import { ErrorState, Loading, Skeleton } from "@/ui/states";
-import { jobQuery } from "../queries";
+import { ErrorState, Loading, Skeleton } from "@/ui/display/states";
 import { JobForm } from "./JobForm";
-import { EMPTY, valuesOf } from "./values";
 
-/** A new job: from nothing, or from another one with edits. */
+/** Page of a new job: empty, or a duplicate of another job. */
 export function NewJobPage({ from }: { from?: string }) {
   useTitle(from ? "Duplicate a job" : "New job");
   return (
@@ -19,7 +19,7 @@ export function NewJobPage({ from }: { from?: string }) {
         </Link>
       </nav>
       <h1 className="text-xl font-semibold">{from ? "Duplicate a job" : "New job"}</h1>
-      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY} />}
+      {from ? <Duplicate id={from} /> : <JobForm initial={EMPTY_VALUES} />}
     </div>
   );
 }
@@ -36,12 +36,12 @@ function Duplicate({ id }: { id: string }) {
           </Link>
           , with what you change. It is a job of its own: nothing of the history comes along.
         </p>
-        <JobForm initial={valuesOf(job)} policy={job.policy} />
+        <JobForm initial={toJobValues(job)} policy={job.policy} />
       </>
     );
   }
   if (error) {
-    const { title, detail, code } = asApiError(error);
+    const { title, detail, code } = toApiError(error);
     return <ErrorState title={title} detail={detail} code={code} onRetry={() => void refetch()} />;
   }
   return (

@@ -1,33 +1,36 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api } from "@/api/client";
-import { jobKeys } from "@/api/keys";
-import { type ApiError, asApiError } from "@/api/problem";
+import { withIdempotencyKey } from "@/api/idempotency";
+import { type ApiError, toApiError } from "@/api/problem";
+import { jobKeys } from "@/api/query-keys";
 import type { Job, JobEdit, NewJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
-import { applyJob } from "@/live/apply";
-import { once } from "../mutations";
+import { applyJob } from "@/live/apply-changes";
 
-type Asked = { body: NewJob; isExecuted: boolean };
-type Made = { job: Job; refused?: ApiError };
+type CreateRequest = { body: NewJob; executesAtOnce: boolean };
+type CreatedJob = { job: Job; refused?: ApiError };
 
-/** Creates a job and, where asked, executes it: a job that is there but was not executed is no failure of creating. */
+/**
+ * Create a job and, where requested, execute it. A refused execution is returned beside the job: creating has not
+ * failed.
+ */
 export function useCreateJob() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["jobs", "create"],
-    mutationFn: async ({ body, isExecuted }: Asked): Promise<Made> => {
-      const job = await once(`create/${stringifyJson(body)}`, (idempotencyKey) =>
+    mutationFn: async ({ body, executesAtOnce }: CreateRequest): Promise<CreatedJob> => {
+      const job = await withIdempotencyKey(`create/${stringifyJson(body)}`, (idempotencyKey) =>
         api.post("/api/jobs", { body, idempotencyKey }),
       );
-      if (!isExecuted) return { job };
+      if (!executesAtOnce) return { job };
       try {
         const path = { job_id: job.id };
-        const executed = await once(`execute/${job.id}`, (idempotencyKey) =>
+        const executed = await withIdempotencyKey(`execute/${job.id}`, (idempotencyKey) =>
           api.post("/api/jobs/{job_id}/execute", { path, idempotencyKey }),
         );
         return { job: { ...executed, live: true } as Job };
       } catch (error) {
-        return { job, refused: asApiError(error) };
+        return { job, refused: toApiError(error) };
       }
     },
     onSuccess: ({ job }) => applyJob(client, job),
@@ -36,7 +39,7 @@ export function useCreateJob() {
 
 type Edit = { id: string; version: number; edit: JobEdit };
 
-/** Changes a job as it was seen: where it has changed since, the server refuses. */
+/** Edit a job at the version that was seen; the server refuses when it has changed since. */
 export function useEditJob() {
   const client = useQueryClient();
   return useMutation({

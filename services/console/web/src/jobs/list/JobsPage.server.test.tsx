@@ -1,6 +1,6 @@
 import { act, screen, waitFor } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { applyJobs } from "@/live/apply";
+import { applyJobs } from "@/live/apply-changes";
 import { aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem, serveJobs } from "@/testing/server";

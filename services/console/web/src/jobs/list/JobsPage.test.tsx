@@ -1,12 +1,12 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { http } from "msw";
 import { expect, it, vi } from "vitest";
-import { applyJobs } from "@/live/apply";
+import { describeMatching, toBatchFilter } from "@/jobs/list/bulk/create-batch";
+import { parseJobsSearch, toJobsQuery } from "@/jobs/list/filters/jobs-search";
+import { applyJobs } from "@/live/apply-changes";
 import { aBatch, aChange, aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, onPost, problem, serveJobs, server } from "@/testing/server";
-import { allInWords, filterOf } from "./batch";
-import { parseJobsSearch, toQuery } from "./filters";
 import { JobsPage } from "./JobsPage";
 
 const JOBS = [
@@ -22,7 +22,7 @@ const row = (title: string) => screen.getByRole("link", { name: title }).closest
 it("reads its filters from the address, and leaves out what makes no sense", () => {
   const raw = { status: ["FAILED", "WRONG"], label: ["team:a", "nolabel"], period: "24h", sort: "x", text: "hi" };
   expect(parseJobsSearch(raw)).toEqual({ status: ["FAILED"], label: ["team:a"], period: "24h", text: "hi" });
-  expect(toQuery({ period: "1h" }, NOW).created_after).toBe("2026-11-25T00:00:00.000Z");
+  expect(toJobsQuery({ period: "1h" }, NOW).created_after).toBe("2026-11-25T00:00:00.000Z");
 });
 
 it("asks for what the address says", async () => {
@@ -119,15 +119,17 @@ it("makes a batch of what is selected, and says why it could not", async () => {
 });
 
 it("a batch of all is one of those that can be executed, unless a status is asked for", () => {
-  expect(filterOf({}, NOW)).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
-  expect(filterOf({ text: "x", period: "1h", status: ["FAILED"] }, NOW)).toEqual({
+  expect(toBatchFilter({}, NOW)).toEqual({ statuses: ["PENDING", "ASSIGNED", "FAILED"] });
+  expect(toBatchFilter({ text: "x", period: "1h", status: ["FAILED"] }, NOW)).toEqual({
     statuses: ["FAILED"],
     created_after: "2026-11-25T00:00:00.000Z",
     text: "x",
   });
-  expect(allInWords(undefined, {})).toBe("all jobs");
-  expect(allInWords({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100 }, {})).toBe("all of at least 100 jobs");
-  expect(allInWords({ counts: { FAILED: 2 }, capped_at: 100, searched: 10 }, {})).toBe("all of at least 2 jobs");
+  expect(describeMatching(undefined, {})).toBe("all jobs");
+  expect(describeMatching({ counts: { FAILED: 100, COMPLETED: 5 }, capped_at: 100 }, {})).toBe(
+    "all of at least 100 jobs",
+  );
+  expect(describeMatching({ counts: { FAILED: 2 }, capped_at: 100, searched: 10 }, {})).toBe("all of at least 2 jobs");
 });
 
 it("keeps a view under a name", async () => {

@@ -3,30 +3,30 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { JobStatus } from "@/api/types";
-import { useKeys } from "@/lib/keys";
-import { useChoice } from "@/lib/storage";
+import { BulkActions } from "@/jobs/list/bulk/BulkActions";
+import { useSelection } from "@/jobs/list/bulk/use-selection";
+import { FilterBar } from "@/jobs/list/filters/FilterBar";
+import { isFiltered, type JobsSearch, type Sort } from "@/jobs/list/filters/jobs-search";
+import { SavedViews } from "@/jobs/list/filters/SavedViews";
+import { StatusCounts } from "@/jobs/list/filters/StatusCounts";
+import { rememberList } from "@/jobs/list/state/list-memory";
+import { countsQuery } from "@/jobs/list/state/queries";
+import { useCurrentRow } from "@/jobs/list/state/use-current-row";
+import { useJobs } from "@/jobs/list/state/use-jobs";
+import { useNewJobCount } from "@/jobs/list/state/use-new-jobs";
+import { ColumnChoice } from "@/jobs/list/table/ColumnChoice";
+import { type ColumnId, HIDDEN_BY_DEFAULT } from "@/jobs/list/table/columns";
+import { JobsTable } from "@/jobs/list/table/JobsTable";
+import { useShortcuts } from "@/lib/shortcuts";
+import { useStoredChoice } from "@/lib/stored-choice";
 import { useMedia } from "@/lib/use-media";
 import { useTitle } from "@/lib/use-title";
-import { refetchJobs } from "@/live/apply";
-import { countsQuery } from "../queries";
-import { BulkActions } from "./BulkActions";
-import { ColumnChoice } from "./ColumnChoice";
-import { type ColumnId, HIDDEN_AT_FIRST } from "./columns";
-import { FilterBar } from "./FilterBar";
-import { isFiltered, type JobsSearch, type Sort } from "./filters";
-import { JobsTable } from "./JobsTable";
+import { refetchJobs } from "@/live/apply-changes";
 import { ListFooter } from "./ListFooter";
-import { Nothing, Refused, Rows } from "./ListStates";
+import { EmptyList, ListError, RowPlaceholders } from "./ListStates";
 import { NewRowsPill } from "./NewRowsPill";
-import { rememberList } from "./neighbours";
-import { SavedViews } from "./SavedViews";
-import { StatusCounts } from "./StatusCounts";
-import { useJobs } from "./use-jobs";
-import { useNew } from "./use-new";
-import { usePlace } from "./use-place";
-import { useSelection } from "./use-selection";
 
-/** The jobs, as the address says which. */
+/** Page of the list of jobs, filtered as the address says. */
 export function JobsPage({ search }: { search: JobsSearch }) {
   useTitle("Jobs");
   const client = useQueryClient();
@@ -34,9 +34,9 @@ export function JobsPage({ search }: { search: JobsSearch }) {
   const list = useJobs(search);
   const { jobs, query } = list;
   const counts = useQuery(countsQuery(search)).data;
-  const [hidden, setHidden] = useChoice<ColumnId[]>("columns.hidden", HIDDEN_AT_FIRST);
+  const [hidden, setHidden] = useStoredChoice<ColumnId[]>("columns.hidden", HIDDEN_BY_DEFAULT);
   const isNarrow = useMedia("(max-width: 640px)");
-  const place = usePlace(search, jobs);
+  const place = useCurrentRow(search, jobs);
   const { current } = place;
   const selection = useSelection(jobs, place.left?.selected);
   useEffect(() => rememberList(search, { selected: selection.ids }), [search, selection.ids]);
@@ -60,7 +60,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
     refetchJobs(client);
     box.current?.scrollTo?.({ top: 0 });
   };
-  useKeys({
+  useShortcuts({
     j: () => place.step(1),
     k: () => place.step(-1),
     x: () => current && selection.choose(current, !selection.ids.has(current), false),
@@ -88,7 +88,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
         <StatusCounts counts={counts} chosen={search.status ?? []} onToggle={toggle} />
       </div>
       <div className="relative min-h-0 grow border-t">
-        <NewRowsPill number={useNew(search, jobs)} onShow={showNew} />
+        <NewRowsPill number={useNewJobCount(search, jobs)} onShow={showNew} />
         <section
           ref={box}
           tabIndex={0}
@@ -98,7 +98,7 @@ export function JobsPage({ search }: { search: JobsSearch }) {
           onScroll={(event) => rememberList(search, { top: event.currentTarget.scrollTop })}
         >
           {query.error && !query.data && (
-            <Refused error={query.error} onRetry={() => void query.refetch()} onClear={clear} />
+            <ListError error={query.error} onRetry={() => void query.refetch()} onClear={clear} />
           )}
           {(query.isPending || jobs.length > 0) && (
             <JobsTable
@@ -120,9 +120,9 @@ export function JobsPage({ search }: { search: JobsSearch }) {
               box={box}
             />
           )}
-          {query.isPending && <Rows />}
+          {query.isPending && <RowPlaceholders />}
           {query.data && jobs.length === 0 && list.searched === undefined && (
-            <Nothing isFiltered={isFiltered(search)} onClear={clear} />
+            <EmptyList isFiltered={isFiltered(search)} onClear={clear} />
           )}
         </section>
       </div>

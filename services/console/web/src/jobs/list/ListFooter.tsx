@@ -1,20 +1,20 @@
+import type { JobsList } from "@/jobs/list/state/use-jobs";
 import { cn } from "@/lib/cn";
-import { count, counted } from "@/lib/format";
-import { Button } from "@/ui/button";
-import type { JobsList } from "./use-jobs";
+import { formatCount, pluralize } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
 
-/** How much of the list was read, and how it goes on where it does not by itself. */
+/** Footer of the list: how many jobs are loaded, and a button to read on where scrolling does not. */
 export function ListFooter({ list, text }: { list: JobsList; text: string | undefined }) {
   const { jobs, searched, query } = list;
   const read =
     searched === undefined
-      ? `${counted(jobs.length, "job")} loaded${query.hasNextPage ? ", and there are more; scroll on" : ""}`
-      : `${counted(jobs.length, "job")} found with “${text}” among ${count(searched)}; there are more to search`;
+      ? `${pluralize(jobs.length, "job")} loaded${query.hasNextPage ? ", and there are more; scroll on" : ""}`
+      : `${pluralize(jobs.length, "job")} found with “${text}” among ${formatCount(searched)}; there are more to search`;
   const verb = query.isFetchNextPageError ? "Try again" : searched === undefined ? null : "Search on";
   return (
     <div className={cn("flex items-center gap-2 border-t px-4 py-1 text-xs text-muted", !query.data && "invisible")}>
       <p role={verb ? "status" : undefined}>
-        {query.isFetchNextPageError ? `${counted(jobs.length, "job")} loaded; more could not be read` : read}
+        {query.isFetchNextPageError ? `${pluralize(jobs.length, "job")} loaded; more could not be read` : read}
       </p>
       {verb && (
         <Button size="small" aria-busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>

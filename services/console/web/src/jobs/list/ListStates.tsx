@@ -1,13 +1,13 @@
-import { asApiError } from "@/api/problem";
-import { Button } from "@/ui/button";
-import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/states";
+import { toApiError } from "@/api/problem";
+import { Button } from "@/ui/controls/button";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
 
-type RefusedProps = { error: Error; onRetry: () => void; onClear: () => void };
+type ListErrorProps = { error: Error; onRetry: () => void; onClear: () => void };
 const INVALID = 422;
 
-/** Why there is no list; where it is the filter that is refused, the way out is another filter. */
-export function Refused({ error, onRetry, onClear }: RefusedProps) {
-  const { status, title, detail, code, requestId, fields } = asApiError(error);
+/** Error in place of the list; when the filter is refused, a button clears it. */
+export function ListError({ error, onRetry, onClear }: ListErrorProps) {
+  const { status, title, detail, code, requestId, fields } = toApiError(error);
   const said = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
   const isInvalid = status === INVALID;
   return (
@@ -24,7 +24,7 @@ export function Refused({ error, onRetry, onClear }: RefusedProps) {
   );
 }
 
-export function Rows() {
+export function RowPlaceholders() {
   return (
     <Loading what="jobs">
       {["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => (
@@ -36,7 +36,7 @@ export function Rows() {
   );
 }
 
-export function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+export function EmptyList({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
   return isFiltered ? (
     <EmptyState title="No job matches" action={<Button onClick={onClear}>Clear the filters</Button>}>
       <p>Take a filter away, or look further back in time.</p>

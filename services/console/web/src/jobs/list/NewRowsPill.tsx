@@ -1,14 +1,14 @@
 import { ArrowUp } from "lucide-react";
 import { useEffect } from "react";
-import { count, counted } from "@/lib/format";
-import { UNSEEN_MAX } from "@/live/unseen";
-import { announce } from "@/ui/announcer";
-import { Button } from "@/ui/button";
-import { Kbd } from "@/ui/kbd";
+import { formatCount, pluralize } from "@/lib/format";
+import { UNSEEN_MAX } from "@/live/unseen-jobs";
+import { Button } from "@/ui/controls/button";
+import { Kbd } from "@/ui/display/kbd";
+import { announce } from "@/ui/feedback/announcer";
 
-/** New jobs wait here, so that no row moves by itself; its place is kept while there are none. */
+/** Button that shows how many new jobs wait and reads them, so that no row moves by itself. */
 export function NewRowsPill({ number, onShow }: { number: number; onShow: () => void }) {
-  const text = number < UNSEEN_MAX ? counted(number, "new job") : `${count(UNSEEN_MAX)} new jobs or more`;
+  const text = number < UNSEEN_MAX ? pluralize(number, "new job") : `${formatCount(UNSEEN_MAX)} new jobs or more`;
   useEffect(() => {
     if (number > 0) announce(text);
   }, [number, text]);

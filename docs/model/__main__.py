@@ -1,0 +1,102 @@
+"""Explores both models with all rules, and once without each: `python docs/model [NAME ...]`.
+
+It fails where a violation is found with all rules, or none without one of them.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+from execution_model import ExecutionModel, Scenario
+from relay_model import RULES as RELAY_RULES
+from relay_model import RelayModel
+from search import Model, Search
+
+SCENARIOS = {
+    "one": Scenario(),
+    "calm": Scenario(("rpc", "rpc")),
+    "crash": Scenario(faults={"crash": 2, "retry": 1}),
+    "freeze": Scenario(faults={"freeze": 2}),
+    "freeze-retry": Scenario(faults={"freeze": 1, "retry": 1}, retries_in_worker=True),
+    "lost-answer": Scenario(("event", "none"), {"lost_answer": 1, "rebalance": 1}),
+    "once": Scenario(("event", "none"), {"lost_answer": 1, "rebalance": 1, "crash": 1}, at_most_once=True),
+    "once-stop": Scenario(("event", "none"), {"stop": 1, "freeze": 1}, at_most_once=True),
+    "empty": Scenario(faults={"empty": 1, "crash": 1}),
+    "empty-event": Scenario(("event", "rpc"), {"empty": 1}),
+    "cancel": Scenario(faults={"cancel": 1, "crash": 1, "freeze": 1}),
+    "cancel-again": Scenario(("rpc", "rpc"), {"cancel": 1, "freeze": 1}, workers=1),
+    "cancel-event": Scenario(("event", "none"), {"cancel": 1}),
+    "deadline": Scenario(("rpc", "rpc"), {"deadline": 1}),
+    "two-events": Scenario(("event", "event"), {"rebalance": 1}),
+    "replay-two": Scenario(("event", "event"), replays=True, workers=1),
+    "replay-again": Scenario(("event", "rpc"), {"retry": 1}, replays=True, workers=1),
+    "replay-cancel": Scenario(("event", "none"), {"cancel": 1}, replays=True, workers=1),
+    "replay-purged": Scenario(("event", "none"), replays=True, purges=True, workers=1),
+    "mixed": Scenario(("event", "none"), {"crash": 1, "freeze": 1, "empty": 1}),
+}
+
+#: Without each rule: a scenario that shows what goes wrong, and how that violation begins.
+WITHOUT = {
+    "claim-begins": ("empty", "I1 never ends: the job is ASSIGNED"),
+    "request-assigns": ("deadline", "I1 a live execution has no arrow"),
+    "attempt-at-grant": ("freeze-retry", "I4 a result is refused"),
+    "judging-lease": ("once-stop", "I3 a fenced judging lease decided"),
+    "mark-before-publish": ("one", "I4 the agent was called again"),
+    "offer-again": ("empty", "I1 never ends"),
+    "regrant-to-owner": ("once", "I1 FAILED, although nobody called"),
+    "new-owner-at-start": ("once", "I4 an agent that may be called once"),
+    "keep-answers": ("replay-two", "I5 a replay changed the state"),
+    "cancel-before-arrival": ("cancel-event", "a request was executed although it had been cancelled"),
+    "repeats-by-the-row": ("once-stop", "I1 never ends"),
+    "calls-are-not-attempts": ("freeze-retry", "I3 a fenced lease changed the state"),
+    "no-hand-back-once-begun": ("once-stop", "I4 an agent that may be called once"),
+    **dict.fromkeys(RELAY_RULES, ("relay", "I2")),
+}
+
+STATES_MAX = 3_000_000
+
+
+def model_of(name: str, without: str | None = None) -> Model[Any]:
+    """Return the model of a scenario; without a rule where one is named."""
+    return RelayModel(without) if name == "relay" else ExecutionModel(SCENARIOS[name], without)
+
+
+def holds(name: str, states_max: int) -> bool:
+    """Explore a scenario with all rules, and tell whether nothing is violated."""
+    found = Search(model_of(name), states_max).run()
+    extent = "" if found.is_complete else ", and there are more"
+    print(f"{name:14} {found.states:8} states {found.steps:8} steps {found.seconds:6.1f} s{extent}", flush=True)
+    for violation, story in found.violations.items():
+        print(f"  VIOLATED {violation}\n    {' > '.join(story)}")
+    return not found.violations
+
+
+def is_needed(rule: str, states_max: int) -> bool:
+    """Explore without a rule, and tell whether the violation that it prevents is found."""
+    name, expected = WITHOUT[rule]
+    found = Search(model_of(name, rule), states_max, until=expected).run()
+    stories = {violation: story for violation, story in found.violations.items() if violation.startswith(expected)}
+    print(f"without {rule} ({name}, {found.states} states, {found.seconds:.1f} s)")
+    for violation, story in list(stories.items())[:1]:
+        print(f"  {violation}\n    {' > '.join(story)}", flush=True)
+    if not stories:
+        print(f"  NOT FOUND {expected} ..., but {list(found.violations)}")
+    return bool(stories)
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 1 where anything is not as it must be."""
+    parser = argparse.ArgumentParser(prog="make model ARGS=", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a scenario, or a rule to do without; all when none")
+    parser.add_argument("--states-max", type=int, default=STATES_MAX, help="explore no more states of each")
+    chosen = parser.parse_args(arguments)
+    names = chosen.names or ["relay", *SCENARIOS, *WITHOUT]
+    if unknown := set(names) - {"relay", *SCENARIOS, *WITHOUT}:
+        parser.error(f"no scenario and no rule: {', '.join(sorted(unknown))}")
+    results = [(is_needed if name in WITHOUT else holds)(name, chosen.states_max) for name in names]
+    print(f"{results.count(True)} of {len(results)} are as they must be")
+    return int(not all(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Following a job until nothing happens to it any more."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import typer
+
+from cli.errors import CommandError
+from cli.session import Session
+from contracts.client import JobStoreClient
+from contracts.resources import Job, JobLog
+from contracts.status import RESTING, JobLogStatus, JobStatus
+
+_LAST_WORDS = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+
+
+async def transitions(
+    jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, with_payloads: bool = False
+) -> AsyncGenerator[JobLog]:
+    """The transitions of a job behind a version, until it rests or is cancelled."""
+    async with aclosing(jobstore.watch_jobs([job_id], 0, with_payloads=with_payloads)) as events:
+        async for event in events:
+            if event.log is None or event.log.version <= after_version:
+                continue
+            yield event.log
+            if event.log.status in _LAST_WORDS and (await jobstore.get_job(job_id)).version == event.log.version:
+                return
+
+
+async def show_until_rest(
+    cli: Session, jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, timeout_s: float | None = None
+) -> None:
+    """Show a timeline; the command succeeds only if the job ends COMPLETED."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            logs = transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
+            async with aclosing(logs):
+                async for log in logs:
+                    cli.out.log(log)
+    except TimeoutError:
+        job = await jobstore.get_job(job_id)
+        raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code="timeout") from None
+    succeed_if_completed(cli, await jobstore.get_job(job_id))
+
+
+def succeed_if_completed(cli: Session, job: Job) -> None:
+    """Exit status 1, unless it is."""
+    if job.status is not JobStatus.COMPLETED:
+        cli.out.error(f"{job.id} is {job.status}", job.status.lower())
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Live changes: one upstream watch a process, many viewers."""

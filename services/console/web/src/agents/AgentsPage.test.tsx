@@ -1,0 +1,118 @@
+import { render, screen, waitFor, within } from "@testing-library/react";
+import { expect, it } from "vitest";
+import type { Agent } from "@/api/types";
+import { aLimit, anAgent } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { items, json, on, onPost, problem } from "@/testing/server";
+import { AgentHealth } from "./AgentHealth";
+import { AgentsPage } from "./AgentsPage";
+
+const HEALTHS: [string, Partial<Agent>][] = [
+  ["Ready", {}],
+  ["Circuit open", { circuit: "open", circuit_open_until: "2026-11-25T00:00:30Z" }],
+  ["On trial", { circuit: "half_open" }],
+  ["Paused", { paused: true }],
+  ["Disabled", { enabled: false, paused: true }],
+];
+
+it.each(HEALTHS)("%s is told in words", (word, fields) => {
+  render(<AgentHealth agent={anAgent(fields)} />);
+  expect(screen.getByText(word)).toBeVisible();
+});
+
+async function agentsPage({ agents = [anAgent()], isRegistering = false } = {}) {
+  on("get", "/api/agents", () => items(...agents));
+  const stats = { agent_id: "writer", running: 3, queued: 12, success_rate: 0.93, mean_duration_s: 8.4 };
+  on("get", "/api/agent-stats", () => items(stats));
+  on("get", "/api/limits", () => items(aLimit()));
+  return renderPage(<AgentsPage isRegistering={isRegistering} />);
+}
+
+it("shows how each is doing, and how much it may do", async () => {
+  await agentsPage({ agents: [anAgent({ capabilities: ["ocr", "pdf"] }), anAgent({ id: "idle", name: "Idle" })] });
+  const row = (await screen.findByRole("link", { name: "writer" })).closest("tr") as HTMLElement;
+  for (const text of ["Ready", "3 of 4 running", "12 queued", "93 %", "8.4 s", "ocr", "pdf", "4 at once"]) {
+    expect(row).toHaveTextContent(text);
+  }
+  expect(screen.getByRole("link", { name: "Idle" }).closest("tr")).toHaveTextContent("Readyno calls in 24 h");
+  expect(row).not.toHaveTextContent("no calls");
+});
+
+it("does without what the console does not tell yet", async () => {
+  on("get", "/api/agent-stats", () => problem(404, "unknown_agent", "no"));
+  on("get", "/api/limits", () => problem(404, "not_found", "no"));
+  await renderPage(<AgentsPage />);
+  expect(await screen.findByRole("link", { name: "writer" })).toBeVisible();
+});
+
+it("pauses at once, resumes what is paused, and says why it could not", async () => {
+  onPost("/api/agents/writer/pause", () => problem(409, "conflict", "not now"));
+  const asked = onPost("/api/agents/idle/resume", () => json(anAgent({ id: "idle" })));
+  const { user } = await agentsPage({ agents: [anAgent(), anAgent({ id: "idle", name: "idle", paused: true })] });
+  await user.click(await screen.findByRole("button", { name: "Pause writer" }));
+  expect(await screen.findByText("not now")).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Resume idle" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+});
+
+it("disables once it is confirmed", async () => {
+  const asked = onPost("/api/agents/writer/disable", () => json(anAgent({ enabled: false })));
+  const { user } = await agentsPage();
+  await user.click(await screen.findByRole("button", { name: "More for writer" }));
+  await user.click(screen.getByRole("menuitem", { name: "Disable…" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Disable writer?" });
+  expect(asked).toHaveLength(0);
+  await user.click(within(dialog).getByRole("button", { name: "Disable" }));
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
+  expect(asked).toHaveLength(1);
+});
+
+it("registers an agent; what the server does not take stands at its field", async () => {
+  const errors = [{ pointer: "#/url", message: "it must begin with http" }];
+  let answer = problem(422, "invalid_request", "the request is not valid", errors);
+  const asked = onPost("/api/agents", () => answer);
+  const { user, router } = await agentsPage({ isRegistering: true });
+  const dialog = await screen.findByRole("dialog", { name: "Register an agent" });
+  await user.click(within(dialog).getByRole("button", { name: "Register" }));
+  expect(within(dialog).getByText("It needs a name.")).toBeVisible();
+  expect(asked).toHaveLength(0);
+  await user.type(within(dialog).getByLabelText("Name"), "Reader");
+  await user.type(within(dialog).getByLabelText("Address"), "nowhere");
+  await user.type(within(dialog).getByLabelText("Capabilities"), "ocr{Enter}pdf{Enter}ocr");
+  await user.click(within(dialog).getByRole("button", { name: "Register" }));
+  await waitFor(() =>
+    expect(within(dialog).getByLabelText("Address")).toHaveAccessibleDescription("it must begin with http"),
+  );
+  expect(within(dialog).getByLabelText("Address")).toHaveFocus();
+  answer = json(anAgent({ id: "reader" }), 201);
+  await user.click(within(dialog).getByRole("button", { name: "Register" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/agents"));
+  expect(screen.queryByRole("dialog")).not.toBeInTheDocument();
+  expect(await asked.at(-1)?.json()).toMatchObject({ name: "Reader", capabilities: ["ocr", "pdf"], protocol: "http" });
+});
+
+it("an edit keeps what the form does not show", async () => {
+  const asked = on("put", "/api/agents/writer", () => json(anAgent()));
+  const { user } = await agentsPage({ agents: [anAgent({ policy: { max_attempts: 3 }, deterministic: true })] });
+  await user.click(await screen.findByRole("button", { name: "More for writer" }));
+  await user.click(screen.getByRole("menuitem", { name: "Edit" }));
+  await user.type(screen.getByLabelText("Name"), " two");
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  const body = (await asked[0]?.json()) as object;
+  expect(body).toMatchObject({ id: "writer", name: "writer two", policy: { max_attempts: 3 }, deterministic: true });
+  expect(body).not.toHaveProperty("circuit");
+});
+
+it("sets the limits of an agent from its row", async () => {
+  const asked = on("put", "/api/limits/:name", () => json(aLimit()));
+  const { user } = await agentsPage();
+  await user.click(await screen.findByTitle("Change its limits"));
+  const dialog = screen.getByRole("dialog", { name: "Limits of agent:writer" });
+  await user.clear(within(dialog).getByLabelText("Executions at once"));
+  await user.type(within(dialog).getByLabelText("Begun in each period"), "5");
+  await user.click(within(dialog).getByRole("button", { name: "Set" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(new URL(asked[0]?.url ?? "").pathname).toBe("/api/limits/agent%3Awriter");
+  expect(await asked[0]?.json()).toMatchObject({ concurrency: null, rate: 5, rate_period_s: 1, paused: false });
+});

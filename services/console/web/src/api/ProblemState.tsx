@@ -1,0 +1,20 @@
+import { ErrorState } from "@/ui/display/states";
+import { findField } from "./field-errors";
+import { toApiError } from "./problem";
+
+/** Message of an API error. Errors that the form shows at its fields (`placed`) are not repeated. */
+export function ProblemState({ error, placed = [] }: { error: Error | null; placed?: readonly string[] }) {
+  if (!error) return null;
+  const { title, detail, code, requestId, fields } = toApiError(error);
+  const others = fields.filter(({ field }) => findField(field, placed) === undefined);
+  const rest = others.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; ");
+  const isPlaced = fields.length > 0 && others.length === 0;
+  return (
+    <ErrorState
+      title={isPlaced ? "Something in the form is not right" : title}
+      detail={isPlaced ? "It is said at the fields." : rest || detail}
+      code={code}
+      requestId={requestId}
+    />
+  );
+}

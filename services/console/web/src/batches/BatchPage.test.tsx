@@ -1,0 +1,167 @@
+import { act, render, screen, waitFor, within } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
+import type { OperationState } from "@/api/types";
+import { aBatch, aJob, aLog } from "@/testing/factories";
+import { FakeEventSource } from "@/testing/fake-event-source";
+import { renderPage } from "@/testing/render";
+import { items, json, on, onPost, problem, serveJobs } from "@/testing/server";
+import { BatchesPage } from "./BatchesPage";
+import { formatRate } from "./BatchFacts";
+import { BatchPage } from "./BatchPage";
+import { BatchBar, BatchLegend, share } from "./BatchProgress";
+import { BatchStateBadge } from "./BatchStateBadge";
+import { BATCH_ACTIONS, explainRefusal, STATE_LOOKS } from "./batch-state";
+
+const ALLOWED: Record<OperationState, string[]> = {
+  RUNNING: ["pause", "cancel"],
+  PAUSED: ["resume", "cancel"],
+  CANCELLING: [],
+  CANCELLED: ["retry"],
+  DONE: ["retry"],
+};
+
+it.each(Object.entries(ALLOWED))("a batch that is %s can be treated so: %s", (state, allowed) => {
+  const batch = aBatch({ state: state as OperationState });
+  expect(BATCH_ACTIONS.filter((action) => explainRefusal(action, batch) === null)).toEqual(allowed);
+});
+
+it.each(Object.entries(STATE_LOOKS))("%s is told in words", (state, { word }) => {
+  render(<BatchStateBadge state={state as OperationState} />);
+  expect(screen.getByText(word)).toBeVisible();
+});
+
+it("has nothing to retry where nothing failed", () => {
+  expect(explainRefusal("retry", aBatch({ state: "DONE", counts: { COMPLETED: 10 } }))).toBe(
+    "None of its jobs failed.",
+  );
+});
+
+it("says how far it is in words, whatever the bar looks like", () => {
+  const batch = aBatch({ counts: { COMPLETED: 4, FAILED: 1, REFUSED: 1, WAITING: 3, STRANGE: 1 } });
+  render(
+    <>
+      <BatchBar batch={batch} />
+      <BatchLegend batch={batch} />
+    </>,
+  );
+  const bar = screen.getByRole("progressbar", { name: "Progress" });
+  expect(bar).toHaveAttribute("aria-valuenow", "6");
+  expect(bar).toHaveAttribute("aria-valuetext", expect.stringContaining("6 of 10 jobs at rest: 4 completed"));
+  expect(bar.children).toHaveLength(5);
+  for (const text of ["completed", "failed", "refused", "not asked for yet", "strange"]) {
+    expect(screen.getByText(text)).toBeVisible();
+  }
+});
+
+it("never calls all but one of many all", () => {
+  expect(share(aBatch({ total: 1_000, counts: { COMPLETED: 999, ASSIGNED: 1 } }))).toBe("99 %");
+  expect(share(aBatch({ state: "DONE", total: 10, counts: { COMPLETED: 10 } }))).toBe("100 %");
+});
+
+it("tells the rate in the unit that says most", () => {
+  expect([0, 12, 2.5, 0.5, 0.001].map(formatRate)).toEqual(["–", "12 jobs/s", "2.5 jobs/s", "30 jobs/min", "4 jobs/h"]);
+});
+
+it("lists batches with what went wrong, and leads on to older ones", async () => {
+  on("get", "/api/batches", (request) => {
+    const isFirst = !new URL(request.url).searchParams.get("cursor");
+    const batch = isFirst ? aBatch() : aBatch({ id: "older", total: 3, state: "DONE", counts: { COMPLETED: 3 } });
+    return json({ items: [batch], next_cursor: isFirst ? "2" : null });
+  });
+  const { user } = await renderPage(<BatchesPage />);
+  expect(await screen.findByText("1 failed, 1 refused")).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Older batches" }));
+  expect(await screen.findByRole("link", { name: /^3 jobs/ })).toHaveAttribute("href", "/batches/older");
+});
+
+it("says that there are none, and that they could not be read", async () => {
+  on("get", "/api/batches", () => items());
+  const { unmount } = await renderPage(<BatchesPage />);
+  expect(await screen.findByText("No batches yet")).toBeVisible();
+  unmount();
+  on("get", "/api/batches", () => problem(403, "forbidden", "not with this token"));
+  await renderPage(<BatchesPage />);
+  expect(await screen.findByText("not with this token")).toBeVisible();
+});
+
+async function batchPage(batch = aBatch()) {
+  const asked = on("get", "/api/batches/batch-1", () => json(batch));
+  const last = aLog({ job_id: "broken", status: "FAILED", code: "agent_status", message: "it answered 400" });
+  const failed = aJob({ id: "broken", title: "Broken", status: "FAILED", last_log: last });
+  serveJobs([failed, aJob({ id: "unmet", title: "Unmet", status: "REJECTED" })]);
+  const view = await renderPage(<BatchPage id="batch-1" />);
+  await screen.findByRole("heading", { level: 1, name: "Batch of 10 jobs" });
+  return { ...view, asked };
+}
+
+it("shows what failed and what was refused, each with its code", async () => {
+  await batchPage();
+  const failures = screen.getByRole("region", { name: "Failures" });
+  expect(await within(failures).findByText("agent_status")).toBeVisible();
+  expect(within(failures).getByRole("link", { name: "Unmet" })).toHaveAttribute("href", "/jobs/unmet");
+  const refusals = screen.getByRole("region", { name: "Refusals" });
+  expect(refusals).toHaveTextContent("illegal_transition");
+  expect(refusals).toHaveTextContent("the job is COMPLETED");
+  expect(screen.getByRole("link", { name: "Its jobs in the list" })).toHaveAttribute("href", "/?batch=batch-1");
+});
+
+it("pauses at once, and shows it", async () => {
+  const { items: _, ...operation } = aBatch({ state: "PAUSED" });
+  const asked = onPost("/api/batches/batch-1/pause", () => json(operation));
+  const { user } = await batchPage();
+  await user.click(screen.getByRole("button", { name: "Pause" }));
+  await waitFor(() => expect(document.querySelector("[data-state]")).toHaveTextContent("Paused"));
+  expect(asked).toHaveLength(1);
+});
+
+it("cancels once it is confirmed, with a reason; a refusal stays in the dialog", async () => {
+  let answer = problem(409, "illegal_transition", "the batch is done");
+  const asked = onPost("/api/batches/batch-1/cancel", () => answer);
+  const { user } = await batchPage();
+  await user.click(screen.getByRole("button", { name: "Cancel" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Cancel this batch?" });
+  expect(dialog).toHaveTextContent("4 jobs in all");
+  await user.type(within(dialog).getByLabelText("Reason"), "too late");
+  await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
+  expect(await within(dialog).findByText("the batch is done")).toBeVisible();
+  const { items: _, ...operation } = aBatch({ state: "CANCELLING" });
+  answer = json(operation);
+  await user.click(within(dialog).getByRole("button", { name: "Cancel" }));
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).not.toBeInTheDocument());
+  expect(await asked[1]?.json()).toEqual({ reason: "too late" });
+  expect(screen.getByText("Cancelling")).toBeVisible();
+});
+
+it("a retry leads to the new batch", async () => {
+  onPost("/api/batches/batch-1/retry", () => json(aBatch({ id: "again", retry_of: "batch-1" }), 201));
+  const { user, router } = await batchPage(aBatch({ state: "DONE", finished_at: "2026-11-25T00:01:00Z" }));
+  await user.click(screen.getByRole("button", { name: "Retry what failed" }));
+  const dialog = screen.getByRole("alertdialog");
+  expect(dialog).toHaveTextContent("the 1 job that failed");
+  await user.click(within(dialog).getByRole("button", { name: "Retry what failed" }));
+  await waitFor(() => expect(router.state.location.pathname).toBe("/batches/again"));
+});
+
+it("follows its events while it goes, and lets go of them when it has ended", async () => {
+  vi.stubGlobal("EventSource", FakeEventSource);
+  const { asked } = await batchPage();
+  await waitFor(() => expect(FakeEventSource.last.address).toBe("/api/batches/batch-1/events"));
+  const source = FakeEventSource.last;
+  const { items: _, ...operation } = aBatch({ counts: { COMPLETED: 7, FAILED: 1, REFUSED: 1, IN_PROGRESS: 1 } });
+  act(() => {
+    source.emitOpen();
+    source.emit("operation", operation);
+  });
+  expect(screen.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "9");
+  expect(asked).toHaveLength(1);
+  act(() => source.emit("operation", { ...operation, state: "DONE" }));
+  expect(source.isClosed).toBe(true);
+  await waitFor(() => expect(asked.length).toBeGreaterThan(1));
+  vi.unstubAllGlobals();
+});
+
+it("tells the server's own words where there is no such batch", async () => {
+  on("get", "/api/batches/batch-1", () => problem(404, "unknown_batch", "no batch has this id"));
+  await renderPage(<BatchPage id="batch-1" />);
+  expect(await screen.findByText("no batch has this id")).toBeVisible();
+});

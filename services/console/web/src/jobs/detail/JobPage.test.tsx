@@ -1,0 +1,187 @@
+import { render, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, it, vi } from "vitest";
+import { jobKeys } from "@/api/query-keys";
+import { CriteriaList } from "@/jobs/detail/result/CriteriaList";
+import { VerdictPanel } from "@/jobs/detail/result/VerdictPanel";
+import { rememberList, rememberOrder } from "@/jobs/list/state/list-memory";
+import { formatSubmissionTitle, groupBySubmission, nameSubmissions } from "@/jobs/model/submissions";
+import { applyJobs } from "@/live/apply-changes";
+import { aChange, aJob, aLog, aVerdict } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { on, problem, serveJob } from "@/testing/server";
+import { JobPage } from "./JobPage";
+
+const FIRST = aVerdict();
+const SECOND = aVerdict({
+  is_valid: true,
+  criteria: FIRST.criteria.map((criterion) => ({ ...criterion, outcome: "pass" as const })),
+});
+const HISTORY = [
+  aLog({
+    version: 1,
+    status: "ASSIGNED",
+    execution_id: null,
+    submission: null,
+    message: "created, assigned to writer",
+  }),
+  aLog({ version: 2, status: "ASSIGNED", message: "submission 1 was requested" }),
+  aLog({ version: 3, kind: "result", response_payload: { result: { text: "moon and June\nand so on" } } }),
+  aLog({
+    version: 4,
+    kind: "not_met",
+    status: "RESUBMISSION_REQUIRED",
+    response_payload: { result: { text: "moon and June\nand so on" }, verdict: FIRST },
+  }),
+  aLog({
+    version: 5,
+    status: "ASSIGNED",
+    execution_id: "execution-2",
+    submission: 2,
+    message: "submission 2 was requested",
+  }),
+  aLog({
+    version: 6,
+    status: "COMPLETED",
+    execution_id: "execution-2",
+    submission: 2,
+    kind: "met",
+    response_payload: { result: { text: "moon and June" }, verdict: SECOND },
+  }),
+];
+
+it("the history is grouped by submission", () => {
+  const submissions = groupBySubmission(HISTORY);
+  expect(submissions.map(({ number, logs, outcome }) => [number, logs.length, outcome])).toEqual([
+    [null, 1, "ASSIGNED"],
+    [1, 3, "RESUBMISSION_REQUIRED"],
+    [2, 2, "COMPLETED"],
+  ]);
+  expect(nameSubmissions(submissions).map(({ name }) => name)).toEqual(["Submission 1", "Submission 2"]);
+});
+
+it("a submission that was tried again has a name of its own", () => {
+  const again = HISTORY.map((log) => (log.execution_id === "execution-2" ? { ...log, submission: 1 } : log));
+  expect(nameSubmissions(groupBySubmission(again)).map(({ name }) => name)).toEqual([
+    "Submission 1",
+    "Submission 1 (try 2)",
+  ]);
+});
+
+it("a verdict shows every criterion, those that passed too, with evidence and comment", async () => {
+  const onQuote = vi.fn();
+  render(
+    <VerdictPanel
+      verdict={FIRST}
+      focused={null}
+      onQuote={onQuote}
+      compared={{ name: "Submission 2", verdict: SECOND }}
+    />,
+  );
+  const [, met, open] = screen.getAllByRole("row") as [HTMLElement, HTMLElement, HTMLElement];
+  for (const text of ["Met", "It rhymes", "moon and June", "two rhymes"]) expect(met).toHaveTextContent(text);
+  for (const text of ["Not met", "optional", "nine hundred lines", "Submission 2: met"])
+    expect(open).toHaveTextContent(text);
+  expect(screen.getByText("1 of 2 met")).toBeVisible();
+  await userEvent.click(within(met).getByRole("button"));
+  expect(onQuote).toHaveBeenCalledWith("It rhymes");
+});
+
+it("criteria that nobody judged yet are a list", () => {
+  render(<CriteriaList criteria={"It rhymes\n\noptional: it is short"} />);
+  const [first, second] = screen.getAllByRole("listitem") as [HTMLElement, HTMLElement];
+  expect(first).toHaveTextContent("Not judged yetIt rhymes");
+  expect(second).toHaveTextContent("it is shortoptional");
+});
+
+it("a job's page shows it all, and leads from a quote to its place in the result", async () => {
+  serveJob(aJob({ status: "COMPLETED", version: 6, execution_id: "execution-2", submission: 2 }), HISTORY);
+  const { user, container } = await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
+  const quotes = await screen.findAllByTitle(/^Show where it stands in the result/);
+  await user.click(quotes[0] as HTMLElement);
+  const result = screen.getByRole("region", { name: "Result" });
+  expect(result.querySelector("mark[aria-current]")).toHaveTextContent("moon and June");
+  await user.click(within(result).getByRole("tab", { name: "Diff with submission 1" }));
+  expect(await within(result).findByText(/− and so on/)).toBeVisible();
+  expect(container.querySelectorAll("[data-version]").length).toBe(2);
+});
+
+const EVERYWHERE = [
+  [20, 33],
+  [35, 48],
+];
+
+it("a quote is shown wherever the server found it, in the result of the entry that was judged", async () => {
+  const criteria = FIRST.criteria.map((each) => ({ ...each, evidence_spans: each.evidence ? EVERYWHERE : [] }));
+  const payload = { result: "moon and June, 🌙 so MOON AND JUNE, Moon and June", verdict: { ...FIRST, criteria } };
+  const logs = [aLog({ version: 4, status: "REJECTED", kind: "not_met", response_payload: payload })];
+  serveJob(aJob({ status: "REJECTED", version: 4, execution_id: "execution-1" }), logs);
+  const { user } = await renderPage(<JobPage id="poem" />);
+  await user.click(await screen.findByTitle(/^Show where it stands in the result/));
+  const result = screen.getByRole("region", { name: "Result" });
+  const current = () => result.querySelector("mark[aria-current]");
+  expect([...result.querySelectorAll("mark")].map((mark) => mark.textContent)).toEqual([
+    "MOON AND JUNE",
+    "Moon and June",
+  ]);
+  expect(current()).toHaveTextContent("MOON AND JUNE");
+  await user.click(screen.getByTitle(/^Show where it stands in the result/));
+  expect(current()).toHaveTextContent("Moon and June");
+  const link = within(result).getByRole("link", { name: "Download" });
+  expect(link).toHaveAttribute("href", "/api/jobs/poem/logs/4/result?download=1");
+});
+
+it("a job that was edited elsewhere is shown as it is then", async () => {
+  serveJob(aJob({ status: "FAILED", version: 6 }), HISTORY);
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  serveJob(aJob({ status: "FAILED", version: 7, title: "An ode" }), HISTORY);
+  applyJobs(client, new Map([["poem", [aChange({ version: 7, status: "FAILED", log: { kind: "edited" } })]]]));
+  expect(await screen.findByRole("heading", { level: 1, name: "An ode" })).toBeVisible();
+});
+
+it.each([
+  [404, "unknown_job", "there is no job poem"],
+  [422, "invalid_request", "the id is malformed"],
+])("a job that is not there is said so (%i), with the way back", async (status, code, words) => {
+  for (const path of ["/api/jobs/poem", "/api/jobs/poem/logs"]) on("get", path, () => problem(status, code, words));
+  await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("heading", { level: 1, name: "There is no such job" })).toBeVisible();
+  expect(screen.getByText(words)).toBeVisible();
+  expect(screen.getByRole("link", { name: "Back to the jobs" })).toBeVisible();
+});
+
+it("a job that goes away while it is shown is said so", async () => {
+  serveJob(aJob(), HISTORY.slice(0, 1));
+  const { client } = await renderPage(<JobPage id="poem" />);
+  await screen.findByRole("heading", { level: 1, name: "A poem" });
+  on("get", "/api/jobs/poem", () => problem(404, "unknown_job", "there is no job poem"));
+  await client.refetchQueries({ queryKey: jobKeys.detail("poem") });
+  expect(await screen.findByText("This job is no longer there")).toBeVisible();
+  expect(screen.getByRole("heading", { level: 1, name: "A poem" })).toBeVisible();
+});
+
+it("a result that came after the end is a group of its own, and no second try", () => {
+  const cancelled = [
+    ...HISTORY.slice(0, 2),
+    aLog({ version: 3, status: "CANCELLED", kind: "cancelled" }),
+    aLog({ version: 4, status: "ASSIGNED", kind: "edited", execution_id: null }),
+    aLog({ version: 5, status: "CANCELLED", kind: "result" }),
+  ];
+  expect(groupBySubmission(cancelled).map(formatSubmissionTitle)).toEqual([
+    "Assignment",
+    "Submission 1",
+    "Assignment",
+    "Submission 1, late result",
+  ]);
+});
+
+it("the way back leads to the list as it was", async () => {
+  rememberOrder(["before", "poem", "after"]);
+  rememberList({ agent: "writer" });
+  serveJob(aJob(), HISTORY);
+  await renderPage(<JobPage id="poem" />);
+  expect(await screen.findByRole("link", { name: "Jobs" })).toHaveAttribute("href", "/?agent=writer");
+  expect(screen.getByRole("link", { name: "next (j)" })).toHaveAttribute("href", "/jobs/after");
+});

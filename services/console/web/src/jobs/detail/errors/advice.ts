@@ -1,0 +1,173 @@
+/** What a code in a job's log means, and what to do about it. */
+type Advice = { means: string; todo: string };
+
+const EXECUTE_AGAIN = "Execute again, or assign another agent.";
+const MEND_AGENT = "The agent must be mended; nothing was judged.";
+const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
+const NOTHING = "Nothing.";
+
+/** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
+const ADVICE: Record<string, Advice> = {
+  agent_status: {
+    means: "The agent answered with an HTTP status that is no success.",
+    todo: "Look at its answer below and at the agent's own log; then execute again, or assign another agent.",
+  },
+  agent_redirect: {
+    means: "The agent answered with a redirect, which is not followed.",
+    todo: "Register the agent with the address that it redirects to.",
+  },
+  agent_timeout: {
+    means: "The agent did not answer within the time of one attempt.",
+    todo: "Give the attempt more time in the policy, or assign a quicker agent; then execute again.",
+  },
+  agent_connect_timeout: {
+    means: "No connection to the agent came about in time.",
+    todo: "See whether the agent runs and can be reached from the executor; then execute again.",
+  },
+  agent_unreachable: {
+    means: "The agent could not be reached at its address.",
+    todo: "Check the agent's address and whether it runs; then execute again.",
+  },
+  agent_connection_lost: {
+    means: "The connection broke before the agent had answered.",
+    todo: "The agent may have restarted. Execute again; the work may then be done twice.",
+  },
+  agent_heartbeat_timeout: {
+    means: "An asynchronous agent was silent for longer than agreed.",
+    todo: "See whether the agent still works; then execute again.",
+  },
+  agent_work_lost: {
+    means: "The agent no longer knows of the work it was given.",
+    todo: "It probably restarted. Execute again.",
+  },
+  agent_failed: {
+    means: "The agent said that it failed.",
+    todo: "Read its message below; change the payload or assign another agent.",
+  },
+  agent_declined: {
+    means: "The agent declined the job.",
+    todo: "Read its reason below; assign another agent.",
+  },
+  agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
+  agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
+  agent_invalid_status: { means: "What the agent said of its work's status is not understood.", todo: MEND_AGENT },
+  agent_invalid_location: { means: "The agent did not say where its work can be asked after.", todo: MEND_AGENT },
+  agent_invalid_url: {
+    means: "The agent's address cannot be called.",
+    todo: "Correct the agent's address; then execute again.",
+  },
+  agent_address_forbidden: {
+    means: "The agent's address lies in a network that executors may not call.",
+    todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
+  },
+  agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
+  unknown_protocol: {
+    means: "The executor does not know the agent's protocol.",
+    todo: "Update the executors, or register the agent with a protocol that they know.",
+  },
+  result_too_large: {
+    means: "The agent's result is larger than allowed.",
+    todo: "Ask for less, or have the agent answer with a link to its result.",
+  },
+  attempts_exhausted: {
+    means: "All attempts that the policy allows were used up.",
+    todo: "Read what each attempt met, in the history; then execute again.",
+  },
+  deadline_exceeded: {
+    means: "The job was not done within its deadline.",
+    todo: "Give it more time in the policy, then execute again.",
+  },
+  queue_timeout: {
+    means: "No executor took the work in time.",
+    todo: "See whether executors run and keep up, and whether the agent is paused; then execute again.",
+  },
+  judging_timeout: {
+    means: "The result was not judged in time.",
+    todo: "See whether validators run and the judge's model answers; then execute again.",
+  },
+  lease_lapsed: {
+    means: "The worker that held the job disappeared.",
+    todo: "Find out whether the agent did the work; then execute again.",
+  },
+  worker_stopped: {
+    means: "The worker stopped while it called an agent that may be called only once.",
+    todo: "Find out whether the agent did the work; then execute again.",
+  },
+  handed_over: { means: "The worker stopped; another one goes on with the job.", todo: NOTHING },
+  rebuilt: {
+    means: "The database was rebuilt while an agent that may be called only once was perhaps being called.",
+    todo: "Find out whether the agent did the work; then execute again.",
+  },
+  unstorable: {
+    means: "What was reported of the job cannot be stored.",
+    todo: "Look at the dead letters, on the overview; then execute again.",
+  },
+  budget_exhausted: {
+    means: "The job has spent its budget.",
+    todo: "Raise the budget in the policy, or leave it.",
+  },
+  no_progress: {
+    means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
+    todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
+  },
+  execution_conflict: {
+    means: "Its next submission was cancelled or asked for already.",
+    todo: "Resubmit it if it is still wanted.",
+  },
+  no_agent_matches: {
+    means: "No enabled agent has the capabilities that the job asks for.",
+    todo: "Register such an agent, or assign one by hand.",
+  },
+  matching_failed: {
+    means: "No enabled agent has the capabilities that the job asks for.",
+    todo: "Register or enable such an agent, and it is tried again by itself; or assign one by hand.",
+  },
+  queue_full: { means: "The queue of this limit is full.", todo: "Wait until it drains, or raise the limit." },
+  cancelled: { means: "Somebody cancelled it.", todo: "Assign and execute it again if it is still wanted." },
+  judgment_failed: { means: "The result could not be judged.", todo: ASK_AGAIN },
+  judge_wrong_shape: { means: "The judge's answers had another shape than asked for.", todo: ASK_AGAIN },
+  judge_invalid_json: { means: "What the judge answered is not JSON.", todo: ASK_AGAIN },
+  judge_incomplete: {
+    means: "The judge's answers were cut off.",
+    todo: "Use fewer criteria, or let the judge write more.",
+  },
+  judge_criteria_mismatch: { means: "The judge answered to other criteria than those of the job.", todo: ASK_AGAIN },
+  judge_failed: { means: "The judge's API reported that its answer failed.", todo: ASK_AGAIN },
+  judge_refused: {
+    means: "The judge refused to judge this result.",
+    todo: "Read the result; change the criteria or the judge.",
+  },
+  judge_content_filter: {
+    means: "A content filter stopped the judge's answer.",
+    todo: "Read the result; change the payload or the judge.",
+  },
+  judge_request_rejected: {
+    means: "The judge's API did not accept the request.",
+    todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
+  },
+  no_criteria: { means: "There is no criterion to judge by.", todo: "Edit the job's criteria; then execute again." },
+  result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
+  result_too_large_to_judge: {
+    means: "The result is larger than what can be judged.",
+    todo: "Ask the agent for less; then execute again.",
+  },
+  result_reused: { means: "The result of an identical request was reused; no agent was called.", todo: NOTHING },
+  verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },
+  matched: { means: "An agent with the capabilities asked for was found.", todo: NOTHING },
+  handed_on: { means: "The job was given to another agent after verdicts that were not met.", todo: NOTHING },
+  edited: { means: "What the job asks for was changed.", todo: NOTHING },
+};
+
+const UNKNOWN: Advice = {
+  means: "The job failed for a reason that this page has no words for.",
+  todo: "Read the message below; the code finds it in the services' logs.",
+};
+
+export function findAdvice(code: string | null | undefined): Advice {
+  return (code && ADVICE[code]) || UNKNOWN;
+}
+
+/** Explain a code; undefined for an unknown one. */
+export function explainCode(code: string): string | undefined {
+  return ADVICE[code]?.means;
+}

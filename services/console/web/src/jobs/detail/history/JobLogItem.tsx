@@ -1,0 +1,106 @@
+import { useQuery } from "@tanstack/react-query";
+import { ChevronRight, OctagonAlert } from "lucide-react";
+import { useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
+import type { JobLog } from "@/api/types";
+import { explainCode } from "@/jobs/detail/errors/advice";
+import { entryQuery, hasRequest, hasResponse, hasResult, isFailure, isLate } from "@/jobs/model/logs";
+import { STATUS_LOOKS } from "@/jobs/model/status";
+import { cn } from "@/lib/cn";
+import { formatDuration, formatExactTime, formatTimeOfDay } from "@/lib/format";
+import { JsonTree } from "@/results/views/JsonTree";
+import { Skeleton } from "@/ui/display/states";
+import { toIntlZone, useZone } from "@/ui/display/time";
+
+type JobLogItemProps = {
+  log: JobLog;
+  /** Entry before it, from which its duration is counted. */
+  before?: JobLog;
+  isLast?: boolean;
+};
+
+/** Entry of a job's log, with its request and response on demand. */
+export function JobLogItem({ log, before, isLast = false }: JobLogItemProps) {
+  const { word, icon, ink } = STATUS_LOOKS[log.status];
+  const Icon = isFailure(log) ? OctagonAlert : icon;
+  const took = before ? Date.parse(log.created_at) - Date.parse(before.created_at) : null;
+  return (
+    <li data-version={log.version} className="relative flex gap-3 pb-3">
+      {!isLast && <span aria-hidden className="absolute top-5 bottom-0 left-[7px] border-l" />}
+      <Icon aria-hidden size={15} className={cn("relative mt-0.5 shrink-0 bg-surface", ink)} />
+      <div className="min-w-0 grow">
+        <p className="flex flex-wrap items-baseline gap-x-2">
+          <LogTime at={log.created_at} />
+          <span className={cn("font-medium", ink)}>{word}</span>
+          {isLate(log) && <span className="font-medium">it came late, is kept, and is not judged</span>}
+          <bdi className="min-w-0 wrap-anywhere">{log.message}</bdi>
+        </p>
+        <p className="flex flex-wrap gap-x-3 text-xs text-muted">
+          {log.code && (
+            <code title={explainCode(log.code)} className={cn("font-mono", isFailure(log) && "text-failed")}>
+              {log.code}
+            </code>
+          )}
+          {log.agent_id && <bdi className="min-w-0 wrap-anywhere">{log.agent_id}</bdi>}
+          {log.attempt != null && <span>attempt {log.attempt}</span>}
+          {isFailure(log) && (log.spent_calls ?? 0) > 0 && (
+            <span>
+              call {log.spent_calls} of {log.calls}
+            </span>
+          )}
+          {took !== null && took > 0 && <span>{formatDuration(took)} after the entry before</span>}
+        </p>
+        {hasRequest(log) && <LogBody name="Request" log={log} part="request_payload" />}
+        {hasResponse(log) && (
+          <LogBody name={hasResult(log) ? "Result" : "Response"} log={log} part="response_payload" />
+        )}
+      </div>
+    </li>
+  );
+}
+
+function LogTime({ at }: { at: string }) {
+  const [zone] = useZone();
+  return (
+    <time
+      dateTime={at}
+      title={formatExactTime(Date.parse(at), toIntlZone(zone))}
+      className="font-mono text-xs text-muted"
+    >
+      {formatTimeOfDay(Date.parse(at), toIntlZone(zone))}
+    </time>
+  );
+}
+
+type LogBodyProps = { name: string; log: JobLog; part: "request_payload" | "response_payload" };
+
+/** Body of a log entry, read and drawn only when it is opened. */
+function LogBody({ name, ...of }: LogBodyProps) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <div>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+        className="inline-flex min-h-6 items-center gap-1 text-xs text-muted hover:text-text"
+      >
+        <ChevronRight aria-hidden size={12} className={cn("transition-transform", isOpen && "rotate-90")} />
+        {name}
+      </button>
+      {isOpen && (
+        <div className="mt-1 rounded border bg-sunken p-2">
+          <LogBodyContent name={name} {...of} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function LogBodyContent({ name, log, part }: LogBodyProps) {
+  const entry = useQuery(entryQuery(log.job_id, log.version));
+  if (entry.isPending) return <Skeleton className="h-6" />;
+  const value = entry.data?.[part];
+  if (value == null) return entry.error ? <ProblemState error={entry.error} /> : <p>Nothing was said.</p>;
+  return <JsonTree value={value} label={name} />;
+}

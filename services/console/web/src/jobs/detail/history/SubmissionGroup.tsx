@@ -1,0 +1,77 @@
+import { ChevronRight } from "lucide-react";
+import { useState } from "react";
+import { JobStatusBadge } from "@/jobs/model/JobStatusBadge";
+import { formatSubmissionTitle, type Submission } from "@/jobs/model/submissions";
+import { cn } from "@/lib/cn";
+import { formatMoney, formatNextPortion, pluralize } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
+import { Duration } from "@/ui/display/duration";
+import { Time } from "@/ui/display/time";
+import { JobLogItem } from "./JobLogItem";
+
+type SubmissionGroupProps = {
+  submission: Submission;
+  /** Whether it began before the entries that were read. */
+  isCut: boolean;
+  isOpen: boolean;
+  newestFirst: boolean;
+};
+
+const ENTRIES_SHOWN = 100;
+
+/** Submission in the history: agent, duration, outcome and log entries. */
+export function SubmissionGroup({ submission, isCut, isOpen: isOpenAtFirst, newestFirst }: SubmissionGroupProps) {
+  const [isOpen, setOpen] = useState(isOpenAtFirst);
+  const [limit, setLimit] = useState(ENTRIES_SHOWN);
+  const { logs, agent, startedAt, endedAt, outcome, reason, number, calls, costUsd, isLate } = submission;
+  const shown = (newestFirst ? logs.toReversed() : logs).slice(0, limit);
+  const left = logs.length - shown.length;
+  return (
+    <section className="border-t py-2 first:border-t-0">
+      <h3>
+        <button
+          type="button"
+          aria-expanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+          className="flex min-h-8 w-full flex-wrap items-center gap-x-3 gap-y-1 text-left"
+        >
+          <ChevronRight aria-hidden size={14} className={cn("transition-transform", isOpen && "rotate-90")} />
+          <span className="font-semibold">{formatSubmissionTitle(submission)}</span>
+          {agent && <bdi className="min-w-0 wrap-anywhere">{agent}</bdi>}
+          {number !== null && !isLate && <JobStatusBadge status={outcome} isLive={endedAt === null} />}
+          {number !== null && !isCut && !isLate && (
+            <>
+              <span className="text-muted">
+                {endedAt ? "took " : "for "}
+                <Duration from={startedAt} to={endedAt} />
+              </span>
+              {calls > 0 && <span className="text-muted">{pluralize(calls, "call")}</span>}
+              {costUsd > 0 && <span className="text-muted">{formatMoney(costUsd)}</span>}
+            </>
+          )}
+          {endedAt && <Time at={startedAt} before="began " className="text-muted" />}
+          {reason && <bdi className="min-w-0 truncate text-muted">{reason}</bdi>}
+        </button>
+      </h3>
+      {isOpen && (
+        <ol className="mt-2 pl-5">
+          {shown.map((log, index) => (
+            <JobLogItem
+              key={log.version}
+              log={log}
+              before={logs[newestFirst ? logs.length - index - 2 : index - 1]}
+              isLast={index === shown.length - 1}
+            />
+          ))}
+          {left > 0 && (
+            <li>
+              <Button size="small" onClick={() => setLimit(limit + ENTRIES_SHOWN)}>
+                Show {formatNextPortion(left, ENTRIES_SHOWN)} more
+              </Button>
+            </li>
+          )}
+        </ol>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,106 @@
+import { Gavel } from "lucide-react";
+import type { CriterionVerdict, Verdict } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { hasOtherOutcome, OptionalMark, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
+import { describeMetCount } from "./log-response";
+
+type VerdictPanelProps = {
+  verdict: Verdict;
+  /** Verdict to compare with, and its name. */
+  compared?: { name: string; verdict: Verdict };
+  focused: string | null;
+  /** Shows the next place of a criterion's evidence in the result. */
+  onQuote: (criterion: string) => void;
+};
+
+/** Verdict as a table: every criterion with outcome, evidence and comment. */
+export function VerdictPanel({ verdict, compared, focused, onQuote }: VerdictPanelProps) {
+  return (
+    <div>
+      <p className="flex flex-wrap items-center gap-2 pb-2">
+        <Gavel aria-hidden size={16} className="text-muted" />
+        <span className={cn("font-semibold", verdict.is_valid ? "text-completed" : "text-failed")}>
+          {verdict.is_valid ? "Accepted" : "Not accepted"}
+        </span>
+        <span>{describeMetCount(verdict.criteria)}</span>
+        {verdict.model && (
+          <span className="text-muted wrap-anywhere">
+            judged by <bdi>{verdict.model}</bdi>
+          </span>
+        )}
+      </p>
+      {verdict.reason && (
+        <p dir="auto" className="pb-2 text-muted wrap-anywhere">
+          {verdict.reason}
+        </p>
+      )}
+      <table className="w-full border-collapse text-left">
+        <caption className="sr-only">The verdict on each criterion</caption>
+        <thead className="sr-only">
+          <tr>
+            <th scope="col">Outcome</th>
+            <th scope="col">Criterion, evidence and comment</th>
+          </tr>
+        </thead>
+        <tbody>
+          {verdict.criteria.map((criterion) => (
+            <Criterion
+              key={criterion.text}
+              criterion={criterion}
+              before={hasOtherOutcome(criterion, compared?.verdict.criteria) ? compared : undefined}
+              isFocused={focused === criterion.text}
+              onQuote={onQuote}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+type CriterionProps = {
+  criterion: CriterionVerdict;
+  before?: { name: string; verdict: Verdict };
+  isFocused: boolean;
+  onQuote: (criterion: string) => void;
+};
+
+function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
+  const { text, outcome, required = true, evidence, comment } = criterion;
+  const other = before?.verdict.criteria.find((each) => each.text === text);
+  return (
+    <tr className="border-t align-top">
+      <td className="py-2 pr-3 whitespace-nowrap">
+        <OutcomeMark outcome={outcome} withWord />
+      </td>
+      <td className="w-full min-w-0 py-2">
+        <p className="wrap-anywhere">
+          <bdi>{text}</bdi> {!required && <OptionalMark />}
+        </p>
+        {other && before && (
+          <p className="text-xs text-muted">
+            {before.name}: {OUTCOME_LOOKS[other.outcome].word.toLowerCase()}
+          </p>
+        )}
+        {evidence && (
+          <button
+            type="button"
+            aria-pressed={isFocused}
+            title="Show where it stands in the result; again: the next place"
+            onClick={() => onQuote(text)}
+            className="mt-1 max-w-full text-left wrap-anywhere hover:underline"
+          >
+            <mark className="box-decoration-clone px-0.5">
+              “<bdi>{evidence}</bdi>”
+            </mark>
+          </button>
+        )}
+        {comment && (
+          <p dir="auto" className="mt-1 text-muted wrap-anywhere">
+            {comment}
+          </p>
+        )}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,67 @@
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { useState } from "react";
+import { expect, it } from "vitest";
+import { formatCriteria, newCriterion, parseCriteria } from "@/jobs/form/model/criteria";
+import { CriteriaEditor } from "./CriteriaEditor";
+
+it("criteria are lines, and optional ones say so", () => {
+  const text = "It rhymes\noptional: it is short";
+  expect(parseCriteria(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
+    ["It rhymes", false],
+    ["it is short", true],
+  ]);
+  expect(formatCriteria(parseCriteria(`${text}\n\n`))).toBe(text);
+  expect(formatCriteria(parseCriteria(""))).toBe("");
+});
+
+function Criteria({ onText }: { onText: (text: string) => void }) {
+  const [value, setValue] = useState(() => [newCriterion()]);
+  onText(formatCriteria(value));
+  return <CriteriaEditor value={value} onChange={setValue} />;
+}
+
+function criteriaEditor() {
+  let text = "";
+  render(
+    <Criteria
+      onText={(next) => {
+        text = next;
+      }}
+    />,
+  );
+  const line = (place: number) => screen.getByRole("textbox", { name: `Criterion ${place}` });
+  return { user: userEvent.setup(), line, text: () => text };
+}
+
+it("criteria are added by Enter, and removed by Backspace and by a button", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "one{Enter}two{Enter}three{Enter}");
+  expect(line(4)).toHaveFocus();
+  await user.keyboard("{Backspace}");
+  expect(line(3)).toHaveFocus();
+  await user.click(screen.getByRole("button", { name: "Remove criterion 2" }));
+  expect(text()).toBe("one\nthree");
+});
+
+it("criteria are moved by Alt and arrows and by buttons, and keep the focus", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "one{Enter}two{Enter}three");
+  await user.keyboard("{Alt>}{ArrowUp}{ArrowUp}{ArrowUp}{/Alt}");
+  expect(text()).toBe("three\none\ntwo");
+  expect(line(1)).toHaveFocus();
+  await user.click(screen.getByRole("button", { name: "Move criterion 1 down" }));
+  expect(text()).toBe("one\nthree\ntwo");
+  expect(screen.getByRole("button", { name: "Move criterion 3 down" })).toHaveAttribute("aria-disabled", "true");
+});
+
+it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "optional: one");
+  expect(screen.getByRole("checkbox", { name: "Criterion 1 is optional" })).toBeChecked();
+  expect(line(1)).toHaveValue("one");
+  await user.type(line(1), "{Enter}");
+  await user.paste("two\n\noptional: three\n");
+  await user.click(screen.getByRole("checkbox", { name: "Criterion 2 is optional" }));
+  expect(text()).toBe("optional: one\noptional: two\noptional: three");
+});

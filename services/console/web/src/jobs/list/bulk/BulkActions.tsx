@@ -1,0 +1,91 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import type { Job } from "@/api/types";
+import { describeSearch, type JobsSearch } from "@/jobs/list/filters/jobs-search";
+import { countsQuery } from "@/jobs/list/state/queries";
+import { ACTION_VERBS } from "@/jobs/model/status";
+import { pluralize } from "@/lib/format";
+import { Button } from "@/ui/controls/button";
+import { toIntlZone, useZone } from "@/ui/display/time";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { BatchDialog } from "./BatchDialog";
+import { BulkProgress } from "./BulkProgress";
+import { describeMatching } from "./create-batch";
+import { type BulkAction, explainRefusalOfAll, listAllowed, useBulkAction } from "./use-bulk-action";
+
+const BULK: BulkAction[] = ["execute", "cancel", "resubmit"];
+
+type BulkActionsProps = {
+  selected: readonly Job[];
+  /** Whether all loaded jobs are selected; more may match. */
+  isAll: boolean;
+  /** Filter of the list, restated in the dialogs. */
+  search: JobsSearch;
+  onClear: () => void;
+  /** Called with the ids of jobs that the action was done with; the others stay selected. */
+  onDone: (ids: string[]) => void;
+};
+
+/** Actions on the selected jobs: for how many of them, then their progress. */
+export function BulkActions({ selected, isAll, search, onClear, onDone }: BulkActionsProps) {
+  const [dialogAction, setDialogAction] = useState<BulkAction | null>(null);
+  const [batchOf, setBatchOf] = useState<"selected" | "all" | null>(null);
+  const { progress, run, abort, dismiss } = useBulkAction((done) => onDone(done.map(({ id }) => id)));
+  const counts = useQuery({ ...countsQuery(search), enabled: isAll }).data;
+  const zone = toIntlZone(useZone()[0]);
+  if (progress) return <BulkProgress progress={progress} onAbort={abort} onDismiss={dismiss} />;
+  if (selected.length === 0) return null;
+  const affected = dialogAction ? listAllowed(dialogAction, selected) : [];
+  const others = selected.length - affected.length;
+  return (
+    <section aria-label="Bulk actions" className="flex flex-wrap items-center gap-2 border-t bg-sunken px-4 py-2">
+      <span role="status" className="font-medium">
+        {isAll ? "All " : ""}
+        {pluralize(selected.length, isAll ? "loaded job" : "job")} selected
+      </span>
+      {BULK.map((action) => (
+        <Button key={action} reason={explainRefusalOfAll(action, selected)} onClick={() => setDialogAction(action)}>
+          {ACTION_VERBS[action]}
+        </Button>
+      ))}
+      <Button onClick={() => setBatchOf("selected")}>Execute as a batch</Button>
+      {isAll && (
+        <Button onClick={() => setBatchOf("all")}>Execute {describeMatching(counts, search)} that match</Button>
+      )}
+      <Button kind="quiet" onClick={onClear}>
+        Clear selection
+      </Button>
+      {batchOf && (
+        <BatchDialog
+          search={search}
+          selected={batchOf === "selected" ? selected : null}
+          onClose={(isMade) => {
+            setBatchOf(null);
+            if (isMade) onClear();
+          }}
+        />
+      )}
+      {dialogAction && (
+        <AlertDialog
+          open
+          onOpenChange={(open) => !open && setDialogAction(null)}
+          title={`${ACTION_VERBS[dialogAction]} ${pluralize(affected.length, "job")}?`}
+          verb={ACTION_VERBS[dialogAction]}
+          kind={dialogAction === "cancel" ? "danger" : "primary"}
+          onConfirm={() => {
+            void run(dialogAction, affected);
+            setDialogAction(null);
+          }}
+        >
+          <p>
+            Selected among: {describeSearch(search, zone)}. {ACTION_VERBS[dialogAction]} is asked for each of{" "}
+            {pluralize(affected.length, "job")}, one by one.
+          </p>
+          {others > 0 && (
+            <p className="text-muted">{pluralize(others, "job")} of the selection cannot be, and stay as they are.</p>
+          )}
+        </AlertDialog>
+      )}
+    </section>
+  );
+}

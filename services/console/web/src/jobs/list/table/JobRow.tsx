@@ -1,0 +1,77 @@
+import { type ReactNode, useRef } from "react";
+import type { Job } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { Checkbox } from "@/ui/controls/field";
+import { type ColumnId, Mismatch } from "./columns";
+import { JobCard } from "./JobCard";
+
+type JobRowProps = {
+  job: Job;
+  index: number;
+  span: number;
+  /** Cells by column; null draws a card. */
+  cells: [ColumnId, ReactNode][] | null;
+  /** Which filter the job no longer passes, in words. */
+  mismatch: string | null;
+  isCurrent: boolean;
+  isSelected: boolean;
+  onChoose: (id: string, on: boolean, isRange: boolean) => void;
+};
+
+/** Row of a job, as columns or as a card. */
+export function JobRow({ job, index, span, cells, mismatch, isCurrent, isSelected, onChoose }: JobRowProps) {
+  const isRange = useRef(false);
+  return (
+    <tr
+      aria-rowindex={index + 2}
+      aria-current={isCurrent || undefined}
+      aria-selected={isSelected}
+      className={cn(
+        cells ? "h-10" : "h-18",
+        // The link's focus ring is drawn around the row, since a truncated title would cut it.
+        "has-[a[data-row]:focus-visible]:outline-2 has-[a[data-row]:focus-visible]:-outline-offset-2",
+        "border-b outline-accent hover:bg-sunken aria-current:bg-sunken aria-selected:bg-running-tint",
+        mismatch && "text-muted italic grayscale",
+      )}
+    >
+      <td className="w-10 px-3">
+        <Checkbox
+          data-row={job.id}
+          aria-label={`Select ${job.title}`}
+          checked={isSelected}
+          onClick={(event) => {
+            isRange.current = event.shiftKey;
+          }}
+          onChange={(event) => onChoose(job.id, event.target.checked, isRange.current)}
+        />
+      </td>
+      <Mismatch value={mismatch}>
+        {cells ? (
+          cells.map(([id, cell]) => (
+            <td key={id} className="truncate px-2">
+              <Flash version={id === "status" ? job.version : 0}>{cell}</Flash>
+            </td>
+          ))
+        ) : (
+          <td colSpan={span} className="px-2">
+            <Flash version={job.version}>
+              <JobCard job={job} />
+            </Flash>
+          </td>
+        )}
+      </Mismatch>
+    </tr>
+  );
+}
+
+/** Tint that fades when something has changed since the row was drawn; the focus is not lost. */
+function Flash({ version, children }: { version: number; children: ReactNode }) {
+  const first = useRef(version);
+  const hasChanged = version !== first.current;
+  return (
+    <span className="relative block truncate">
+      {hasChanged && <span key={version} aria-hidden className="changed-row absolute inset-0" />}
+      <span className="relative block truncate">{children}</span>
+    </span>
+  );
+}

@@ -1,0 +1,157 @@
+import { useTable } from "@tanstack/react-table";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type FocusEvent, type RefObject, useEffect, useRef } from "react";
+import type { Job } from "@/api/types";
+import { explainMismatch, type JobsSearch, type Sort } from "@/jobs/list/filters/jobs-search";
+import { useNow } from "@/lib/clock";
+import { CARD_COLUMNS, type ColumnId, columns, features, sumMinWidths } from "./columns";
+import { JobRow } from "./JobRow";
+import { TableHead } from "./TableHead";
+
+const ROW_PX = 40;
+const CARD_PX = 72;
+const HEAD_PX = 44;
+const NEAR_END_ROWS = 20;
+const MINUTE_MS = 60_000;
+
+type JobsTableProps = {
+  jobs: Job[];
+  search: JobsSearch;
+  hidden: readonly ColumnId[];
+  /** Whether each job is a card. */
+  isNarrow: boolean;
+  selected: ReadonlySet<string>;
+  /** Id of the job whose row has the focus, or had it last. */
+  current: string | null;
+  onCurrent: (id: string) => void;
+  /** Id of the job whose row is to be focused. */
+  wanted: string | null;
+  onFocused: (id: string) => void;
+  /** Initial scroll offset in px. */
+  top: number;
+  onSelect: (ids: string[], on: boolean) => void;
+  onChoose: (id: string, on: boolean, isRange: boolean) => void;
+  onSort: (sort: Sort) => void;
+  onNearEnd: () => void;
+  box: RefObject<HTMLDivElement | null>;
+};
+
+/** Virtualized table of jobs; a row keeps its place whatever happens to its job. */
+export function JobsTable(props: JobsTableProps) {
+  const { jobs, search, hidden, isNarrow, selected, current, onCurrent, onSelect, onChoose, onNearEnd, box } = props;
+  const columnVisibility = Object.fromEntries(hidden.map((id) => [id, false]));
+  const table = useTable({
+    features,
+    columns,
+    data: jobs,
+    getRowId: (job: Job) => job.id,
+    state: { columnVisibility },
+  });
+  const virtual = useVirtualizer({
+    count: jobs.length,
+    estimateSize: () => (isNarrow ? CARD_PX : ROW_PX),
+    getScrollElement: () => box.current,
+    getItemKey: (index) => jobs[index]?.id ?? index,
+    overscan: 12,
+    useFlushSync: false,
+    initialRect: { width: 1_000, height: 800 },
+    initialOffset: props.top,
+    scrollPaddingEnd: HEAD_PX,
+  });
+  const items = virtual.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (last >= jobs.length - NEAR_END_ROWS) onNearEnd();
+  }, [last, jobs.length, onNearEnd]);
+  const shownFor = useRef(search);
+  useEffect(() => {
+    if (shownFor.current !== search) virtual.scrollToOffset(0); // another search begins at the top
+    shownFor.current = search;
+  }, [search, virtual]);
+  useWantedFocus(props, (place) => virtual.scrollToIndex(place));
+  const rows = table.getRowModel().rows;
+  const now = useNow(MINUTE_MS);
+  const before = items[0]?.start ?? 0;
+  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const shown = table.getVisibleLeafColumns().map((column) => column.id as ColumnId);
+  const ids = isNarrow ? CARD_COLUMNS : shown;
+  const onFocus = ({ target }: FocusEvent<HTMLElement>) => target.dataset.row && onCurrent(target.dataset.row);
+  return (
+    <table
+      className="w-full table-fixed border-collapse"
+      style={{ minWidth: isNarrow ? undefined : sumMinWidths(shown) }}
+      aria-rowcount={jobs.length + 1}
+      onFocus={onFocus}
+    >
+      <caption className="sr-only">Jobs</caption>
+      <TableHead
+        ids={ids}
+        search={search}
+        isAll={jobs.length > 0 && jobs.every((job) => selected.has(job.id))}
+        onAll={(on) =>
+          onSelect(
+            jobs.map((job) => job.id),
+            on,
+          )
+        }
+        onSort={props.onSort}
+      />
+      <tbody>
+        {before > 0 && <Spacer height={before} span={ids.length + 1} />}
+        {items.map(({ index }) => {
+          const row = rows[index];
+          if (!row) return null;
+          const job = row.original;
+          return (
+            <JobRow
+              key={job.id}
+              job={job}
+              index={index}
+              span={ids.length}
+              cells={
+                isNarrow
+                  ? null
+                  : row
+                      .getVisibleCells()
+                      .map((cell) => [cell.column.id as ColumnId, <table.FlexRender key={cell.id} cell={cell} />])
+              }
+              mismatch={explainMismatch(job, search, now)}
+              isCurrent={job.id === current}
+              isSelected={selected.has(job.id)}
+              onChoose={onChoose}
+            />
+          );
+        })}
+        {after > 0 && <Spacer height={after} span={ids.length + 1} />}
+      </tbody>
+    </table>
+  );
+}
+
+type Focus = Pick<JobsTableProps, "jobs" | "wanted" | "onFocused" | "box">;
+
+/** Focus the wanted row once it is drawn; it is scrolled into view to be drawn. */
+function useWantedFocus({ jobs, wanted, onFocused, box }: Focus, scrollTo: (place: number) => void): void {
+  const place = wanted === null ? -1 : jobs.findIndex((job) => job.id === wanted);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each row that is wanted
+  useEffect(() => {
+    if (place >= 0) scrollTo(place);
+    else if (wanted !== null && jobs.length > 0) onFocused(wanted);
+  }, [place, wanted, jobs.length > 0]);
+  useEffect(() => {
+    if (wanted === null) return;
+    const links = [...(box.current?.querySelectorAll<HTMLElement>("a[data-row]") ?? [])];
+    const link = links.find((each) => each.dataset.row === wanted);
+    if (!link) return;
+    link.focus({ preventScroll: true });
+    onFocused(wanted);
+  });
+}
+
+function Spacer({ height, span }: { height: number; span: number }) {
+  return (
+    <tr aria-hidden>
+      <td colSpan={span} style={{ height, padding: 0 }} />
+    </tr>
+  );
+}

@@ -1,0 +1,43 @@
+import type { JobLogStatus } from "@/api/types";
+import { cn } from "@/lib/cn";
+import { type Action, STATUS_LOOKS } from "./status";
+
+const REQUESTED: Record<Action, string> = {
+  execute: "execution requested",
+  cancel: "cancellation requested",
+  resubmit: "resubmission requested",
+  assign: "assignment requested",
+};
+
+type JobStatusBadgeProps = {
+  status: JobLogStatus;
+  /** Action whose answer is awaited: shown over the status, since nothing is written before the answer. */
+  pending?: Action | null;
+  /** Whether an execution runs or is queued. */
+  isLive?: boolean | null;
+  className?: string;
+};
+
+/** Badge of a status: word, icon and colour. */
+export function JobStatusBadge({ status, pending, isLive, className }: JobStatusBadgeProps) {
+  const shown = pending === "execute" || pending === "resubmit" ? "IN_PROGRESS" : status;
+  const { word, icon: Icon, ink, tint, hint } = STATUS_LOOKS[shown];
+  const isQueued = status === "ASSIGNED" && isLive && !pending;
+  return (
+    <span
+      data-status={status}
+      title={hint}
+      className={cn(
+        "inline-flex h-6 items-center gap-1 rounded px-1.5 text-xs font-medium whitespace-nowrap",
+        ink,
+        tint,
+        className,
+      )}
+    >
+      <Icon aria-hidden size={14} className={cn(shown === "IN_PROGRESS" && "motion-safe:animate-spin")} />
+      {word}
+      {isQueued && <span className="font-normal">· queued</span>}
+      {pending && <span className="font-normal">· {REQUESTED[pending]}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,99 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import { jobKeys } from "@/api/query-keys";
+import type { JobLog, Page } from "@/api/types";
+
+const NEWEST_SIZE = 100;
+const NEWEST_MAX = 1_000;
+export const OLDER_SIZE = 500;
+const MILESTONES_MAX = 500;
+
+export type JobLogs = { items: JobLog[] };
+type Query = Record<string, string | number | readonly string[]>;
+
+/** Query of the newest entries of a job's log, oldest first and without bodies; live events append to it. */
+export function logsQuery(id: string) {
+  return queryOptions({
+    queryKey: jobKeys.logs(id),
+    queryFn: async ({ client, signal }): Promise<JobLogs> => {
+      const known = client.getQueryData<JobLogs>(jobKeys.logs(id))?.items ?? [];
+      return { items: await readNewest(id, known, signal) };
+    },
+  });
+}
+
+/** Read the entries since the last known one and append them; when they are more than NEWEST_MAX, keep the newest. */
+async function readNewest(id: string, known: readonly JobLog[], signal: AbortSignal): Promise<JobLog[]> {
+  const next = (known.at(-1)?.version ?? 0) + 1;
+  const news: JobLog[] = [];
+  let cursor: string | null = "";
+  let first = Number.POSITIVE_INFINITY;
+  do {
+    const page: Page<JobLog> = await readSummaries(id, { order: "desc", limit: NEWEST_SIZE, cursor }, signal);
+    news.push(...page.items);
+    cursor = page.next_cursor;
+    first = news.at(-1)?.version ?? next;
+  } while (known.length > 0 && first > next && cursor !== null && news.length < NEWEST_MAX);
+  const before = known.filter(({ version }) => version < first);
+  return [...before, ...news.toReversed()].slice(-NEWEST_MAX);
+}
+
+/** Query of entries before a version, newest first, page by page on demand. Recorded entries never change. */
+export function olderLogsQuery(id: string, before: number) {
+  return infiniteQueryOptions({
+    queryKey: [...jobKeys.entries(id), "before", before],
+    queryFn: ({ pageParam, signal }) =>
+      readSummaries(id, { order: "desc", limit: OLDER_SIZE, from: pageParam }, signal),
+    initialPageParam: before - 1,
+    getNextPageParam: ({ items }) => (items.at(-1)?.version ?? 1) - 1 || undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    enabled: false,
+  });
+}
+
+/** Query of the entries that begin an execution or a call, or hold a result: few, however many report progress. */
+export function milestonesQuery(id: string) {
+  return queryOptions({
+    queryKey: [...jobKeys.logs(id), "milestones"],
+    queryFn: async ({ signal }): Promise<JobLogs> => {
+      const query = {
+        kind: ["requested", "claimed", "call_failed", "attempt_failed", ...RESULTS],
+        order: "desc",
+        limit: MILESTONES_MAX,
+      };
+      return { items: (await readSummaries(id, query, signal)).items.toReversed() };
+    },
+  });
+}
+
+/** Query of one entry, with request and response. */
+export function entryQuery(id: string, version: number) {
+  return queryOptions({
+    queryKey: [...jobKeys.entries(id), version],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }): Promise<JobLog | null> => {
+      const { items } = await readEntries(id, { from: version, limit: 1 }, signal);
+      return items.find((entry) => entry.version === version) ?? null;
+    },
+  });
+}
+
+function readEntries(id: string, query: Query, signal: AbortSignal): Promise<Page<JobLog>> {
+  return api.get("/api/jobs/{job_id}/logs", { path: { job_id: id }, query, signal });
+}
+
+const readSummaries = (id: string, query: Query, signal: AbortSignal) =>
+  readEntries(id, { ...query, fields: "summary" }, signal);
+
+const REQUESTS = ["created", "assigned", "matched", "handed_on", "requested", "edited"];
+const FAILURES = ["call_failed", "attempt_failed", "lapsed", "matching_failed"];
+const RESULTS = ["result", "met", "not_met"];
+
+export const hasRequest = ({ kind }: JobLog) => REQUESTS.includes(kind ?? "");
+/** Whether an entry holds an agent's result; null is a result too. */
+export const hasResult = ({ kind }: JobLog) => RESULTS.includes(kind ?? "");
+/** Whether an entry is a result that came after cancellation. */
+export const isLate = ({ kind, status }: JobLog) => kind === "result" && status === "CANCELLED";
+export const isFailure = ({ kind, status }: JobLog) =>
+  FAILURES.includes(kind ?? "") || (status === "FAILED" && kind !== "edited");
+export const hasResponse = (log: JobLog) => hasResult(log) || log.kind === "progress";

@@ -1,0 +1,114 @@
+import { useForm } from "react-hook-form";
+import { showFieldErrors } from "@/api/field-errors";
+import { ProblemState } from "@/api/ProblemState";
+import type { Limit, NewLimit } from "@/api/types";
+import { Button } from "@/ui/controls/button";
+import { Checkbox, Field, Input } from "@/ui/controls/field";
+import { Dialog } from "@/ui/overlays/dialog";
+import { useUnsavedWarning } from "@/ui/overlays/use-unsaved-warning";
+import { useSetLimit } from "./mutations";
+
+type LimitDialogProps = {
+  /** Name of the limit; null asks for the name of a new one. */
+  name: string | null;
+  limit?: Limit;
+  onClose: () => void;
+};
+
+type Values = {
+  name: string;
+  concurrency: string;
+  rate: string;
+  rate_period_s: string;
+  queue_max: string;
+  weight: string;
+  paused: boolean;
+};
+
+const FIELDS = ["name", "concurrency", "rate", "rate_period_s", "queue_max", "weight", "paused"] as const;
+const text = (value: number | null | undefined) => (value == null ? "" : String(value));
+const number = (value: string) => (value.trim() === "" ? null : Number(value));
+
+/** Form that sets the limits on executions of an agent, a tenant or a label. */
+export function LimitDialog({ name, limit, onClose }: LimitDialogProps) {
+  const { register, handleSubmit, watch, setError, formState } = useForm<Values>({
+    defaultValues: {
+      name: name ?? "",
+      concurrency: text(limit?.concurrency),
+      rate: text(limit?.rate),
+      rate_period_s: text(limit?.rate_period_s ?? 1),
+      queue_max: text(limit?.queue_max),
+      weight: text(limit?.weight),
+      paused: limit?.paused ?? false,
+    },
+  });
+  const set = useSetLimit();
+  const isTenant = watch("name").startsWith("tenant:");
+  const submit = handleSubmit((values) => {
+    const body: NewLimit = {
+      concurrency: number(values.concurrency),
+      rate: number(values.rate),
+      rate_period_s: number(values.rate_period_s) ?? 1,
+      queue_max: isTenant ? number(values.queue_max) : null,
+      weight: isTenant ? number(values.weight) : null,
+      paused: values.paused,
+    };
+    const onError = (error: Error) => showFieldErrors(error, FIELDS, setError);
+    set.mutate({ name: values.name.trim(), ...body }, { onSuccess: onClose, onError });
+  });
+  const { leave, warning } = useUnsavedWarning(formState.isDirty, onClose);
+  const wrong = (field: keyof Values) => formState.errors[field]?.message;
+  const numeric = { type: "number", inputMode: "numeric", min: 0, step: "any" } as const;
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && leave()}
+      title={name === null ? "Set a limit" : `Limits of ${name}`}
+      description="What is left empty holds back nothing."
+    >
+      <form onSubmit={submit} className="space-y-3" noValidate>
+        {name === null && (
+          <Field
+            label="Name"
+            error={wrong("name")}
+            hint="agent:<id>, tenant:<name> or label:<key>=<value>; * in place of the value: each that has none of its own."
+          >
+            {(control) => <Input {...control} {...register("name", { required: "It needs a name." })} />}
+          </Field>
+        )}
+        <Field label="Executions at once" error={wrong("concurrency")}>
+          {(control) => <Input {...control} {...numeric} {...register("concurrency")} />}
+        </Field>
+        <div className="grid grid-cols-2 gap-3">
+          <Field label="Begun in each period" error={wrong("rate")}>
+            {(control) => <Input {...control} {...numeric} {...register("rate")} />}
+          </Field>
+          <Field label="Period in seconds" error={wrong("rate_period_s")}>
+            {(control) => <Input {...control} {...numeric} {...register("rate_period_s")} />}
+          </Field>
+        </div>
+        {isTenant && (
+          <div className="grid grid-cols-2 gap-3">
+            <Field label="Executions that may wait" error={wrong("queue_max")}>
+              {(control) => <Input {...control} {...numeric} {...register("queue_max")} />}
+            </Field>
+            <Field label="Weight" hint="Its share; 1 unless set." error={wrong("weight")}>
+              {(control) => <Input {...control} {...numeric} {...register("weight")} />}
+            </Field>
+          </div>
+        )}
+        <label className="flex items-center gap-2">
+          <Checkbox {...register("paused")} /> Paused: nothing begins
+        </label>
+        <ProblemState error={set.error} placed={FIELDS} />
+        <div className="flex justify-end gap-2 pt-2">
+          <Button onClick={leave}>Back</Button>
+          <Button type="submit" kind="primary" unavailable={set.isPending} aria-busy={set.isPending}>
+            Set
+          </Button>
+        </div>
+      </form>
+      {warning}
+    </Dialog>
+  );
+}

@@ -1,0 +1,61 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import { expect, it } from "vitest";
+import { aLimit } from "@/testing/factories";
+import { renderPage } from "@/testing/render";
+import { items, on } from "@/testing/server";
+import { describeLimit, describeLimitName } from "./describe-limit";
+import { LimitsPage } from "./LimitsPage";
+import { findLimit } from "./queries";
+
+it("says what a limit holds back, and of whom", () => {
+  const limit = aLimit({ rate: 10, rate_period_s: 60, queue_max: 1, weight: 2, paused: true });
+  expect(describeLimit(limit)).toBe("4 at once, 10 in each 60 s, 1 execution may wait, weight 2, paused");
+  expect(describeLimit({})).toBe("none");
+  expect(describeLimitName("tenant:a:b")).toBe("Tenant a:b");
+  expect(describeLimitName("agent:*")).toBe("Each agent without its own");
+  expect(describeLimitName("label:team=*")).toBe("Each label team whose value has none of its own");
+});
+
+it("finds the limit that holds: the own one before that of all", () => {
+  const all = aLimit({ name: "agent:*" });
+  expect(findLimit([all], "agent:writer")).toBe(all);
+  expect(findLimit([all, aLimit()], "agent:writer")?.name).toBe("agent:writer");
+  expect(findLimit([aLimit({ name: "tenant:*" })], "agent:writer")).toBeUndefined();
+});
+
+it("removes a limit once it is confirmed", async () => {
+  on("get", "/api/limits", () => items(aLimit({ name: "tenant:acme", queue_max: 50 })));
+  const asked = on("delete", "/api/limits/:name", () => new Response(null, { status: 204 }));
+  const { user } = await renderPage(<LimitsPage />);
+  expect(await screen.findByText("4 at once, 50 executions may wait")).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Remove tenant:acme" }));
+  const dialog = screen.getByRole("alertdialog", { name: "Remove this limit?" });
+  await user.click(within(dialog).getByRole("button", { name: "Remove" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+});
+
+it("asks a tenant's limit for what only tenants have, and says that nothing is limited", async () => {
+  on("get", "/api/limits", () => items());
+  const { user } = await renderPage(<LimitsPage />);
+  expect(await screen.findByText("Nothing is limited")).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Set a limit" }));
+  expect(screen.queryByLabelText("Weight")).not.toBeInTheDocument();
+  await user.type(screen.getByLabelText("Name"), "tenant:acme");
+  expect(screen.getByLabelText("Weight")).toBeVisible();
+});
+
+it("asks before a limit that was begun is lost, and not where nothing was filled in", async () => {
+  on("get", "/api/limits", () => items(aLimit()));
+  const { user } = await renderPage(<LimitsPage />);
+  await user.click(await screen.findByRole("button", { name: "Change agent:writer" }));
+  const gone = () => waitFor(() => expect(screen.queryByRole("dialog")).not.toBeInTheDocument());
+  await user.keyboard("{Escape}");
+  await gone();
+  await user.click(screen.getByRole("button", { name: "Change agent:writer" }));
+  await user.type(screen.getByLabelText("Executions at once"), "0");
+  await user.keyboard("{Escape}");
+  const warning = await screen.findByRole("alertdialog", { name: "Leave without saving?" });
+  expect(screen.getByLabelText("Executions at once")).toHaveValue(40);
+  await user.click(within(warning).getByRole("button", { name: "Leave" }));
+  await gone();
+});

@@ -1,0 +1,115 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft, Pencil, Plus, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { ProblemState } from "@/api/ProblemState";
+import { toApiError } from "@/api/problem";
+import type { Limit } from "@/api/types";
+import { useTitle } from "@/lib/use-title";
+import { Button } from "@/ui/controls/button";
+import { EmptyState, ErrorState, Loading, Skeleton } from "@/ui/display/states";
+import { Time } from "@/ui/display/time";
+import { AlertDialog } from "@/ui/overlays/alert-dialog";
+import { describeLimit, describeLimitName } from "./describe-limit";
+import { LimitDialog } from "./LimitDialog";
+import { useRemoveLimit } from "./mutations";
+import { limitsQuery } from "./queries";
+
+type OpenDialog = { limit?: Limit; what: "set" | "remove" };
+
+/** Page of all limits on executions: of agents, tenants and labels. */
+export function LimitsPage() {
+  useTitle("Limits");
+  const limits = useQuery(limitsQuery);
+  const [dialog, setDialog] = useState<OpenDialog | null>(null);
+  const remove = useRemoveLimit();
+  const close = () => setDialog(null);
+  const error = limits.error && !limits.data ? toApiError(limits.error) : null;
+  return (
+    <div className="mx-auto max-w-4xl space-y-4 p-4">
+      <nav aria-label="Around the limits" className="text-muted">
+        <Link to="/agents" search={{}} className="inline-flex min-h-6 items-center hover:text-text">
+          <ChevronLeft aria-hidden size={14} /> Agents
+        </Link>
+      </nav>
+      <div className="flex flex-wrap items-center justify-between gap-4">
+        <h1 className="text-xl font-semibold">Limits</h1>
+        <Button kind="primary" onClick={() => setDialog({ what: "set" })}>
+          <Plus aria-hidden size={14} /> Set a limit
+        </Button>
+      </div>
+      {error && (
+        <ErrorState title={error.title} detail={error.detail} code={error.code} onRetry={() => void limits.refetch()} />
+      )}
+      {limits.isPending && (
+        <Loading what="limits">
+          <Skeleton className="h-24" />
+        </Loading>
+      )}
+      {limits.data?.length === 0 && (
+        <EmptyState title="Nothing is limited">
+          <p>
+            A limit holds back how many executions of an agent, a tenant or a label run at once, or begin in a while.
+          </p>
+        </EmptyState>
+      )}
+      {limits.data && limits.data.length > 0 && (
+        <ul aria-label="Limits" className="divide-y border-y">
+          {limits.data.map((limit) => (
+            <li key={limit.name} className="flex min-h-12 flex-wrap items-center gap-x-4 gap-y-1 py-1.5">
+              <div className="min-w-0 grow">
+                <p className="font-medium">{describeLimitName(limit.name)}</p>
+                <p className="font-mono text-xs text-muted">{limit.name}</p>
+              </div>
+              <span className={limit.paused ? "font-medium text-resubmit" : ""}>{describeLimit(limit)}</span>
+              <span className="text-xs text-muted">
+                set <Time at={limit.updated_at} />
+              </span>
+              <div className="flex gap-1 max-sm:ml-auto">
+                <Button
+                  kind="quiet"
+                  size="icon"
+                  aria-label={`Change ${limit.name}`}
+                  title="Change"
+                  onClick={() => setDialog({ limit, what: "set" })}
+                >
+                  <Pencil aria-hidden size={14} />
+                </Button>
+                <Button
+                  kind="quiet"
+                  size="icon"
+                  aria-label={`Remove ${limit.name}`}
+                  title="Remove"
+                  onClick={() => {
+                    remove.reset();
+                    setDialog({ limit, what: "remove" });
+                  }}
+                >
+                  <Trash2 aria-hidden size={14} />
+                </Button>
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+      {dialog?.what === "set" && <LimitDialog name={dialog.limit?.name ?? null} limit={dialog.limit} onClose={close} />}
+      {dialog?.what === "remove" && dialog.limit && (
+        <AlertDialog
+          open
+          onOpenChange={(open) => !open && close()}
+          title="Remove this limit?"
+          verb="Remove"
+          kind="danger"
+          isPending={remove.isPending}
+          onConfirm={() => remove.mutate(dialog.limit?.name ?? "", { onSuccess: close })}
+          fields={<ProblemState error={remove.error} />}
+        >
+          <p>
+            {describeLimitName(dialog.limit.name)} is held back no longer ({describeLimit(dialog.limit)}); what waits
+            may begin at once.
+          </p>
+        </AlertDialog>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,26 @@
+import type { NewLimit } from "@/api/types";
+import { pluralize } from "@/lib/format";
+
+/** Describe a limit: "4 at once, 10 in each 60 s, paused". */
+export function describeLimit(limit: NewLimit): string {
+  const { concurrency, rate, rate_period_s: period = 1, queue_max: queue, weight, paused } = limit;
+  const words = [
+    concurrency != null && `${concurrency} at once`,
+    rate != null && `${rate} in each ${period === 1 ? "second" : `${period} s`}`,
+    queue != null && `${pluralize(queue, "execution")} may wait`,
+    weight != null && `weight ${weight}`,
+    paused && "paused",
+  ].filter(Boolean);
+  return words.join(", ") || "none";
+}
+
+const KINDS = { agent: "Agent", tenant: "Tenant", label: "Label" } as const;
+
+/** Describe what a limit's name applies to. */
+export function describeLimitName(name: string): string {
+  const [kind = "", ...rest] = name.split(":");
+  const value = rest.join(":");
+  const word = KINDS[kind as keyof typeof KINDS] ?? kind;
+  if (value.endsWith("=*")) return `Each ${word.toLowerCase()} ${value.slice(0, -2)} whose value has none of its own`;
+  return value === "*" ? `Each ${word.toLowerCase()} without its own` : `${word} ${value}`;
+}

@@ -1,0 +1,16 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api } from "@/api/client";
+import type { Limit } from "@/api/types";
+
+export const limitKeys = { all: ["limits"] as const };
+
+export const limitsQuery = queryOptions({
+  queryKey: limitKeys.all,
+  queryFn: async ({ signal }): Promise<Limit[]> => (await api.get("/api/limits", { signal })).items,
+});
+
+/** Find the limit that applies to a name: its own, or that of its kind (`agent:*`). */
+export function findLimit(limits: readonly Limit[], name: string): Limit | undefined {
+  const [kind] = name.split(":");
+  return limits.find((limit) => limit.name === name) ?? limits.find((limit) => limit.name === `${kind}:*`);
+}

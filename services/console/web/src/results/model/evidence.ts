@@ -1,0 +1,84 @@
+import { PLACES_MAX, QUOTES_MAX } from "./limits";
+
+/** Range of a text in Unicode characters: first, and one after the last. */
+type Span = readonly [from: number, to: number];
+/** Quote, and its places in the stored result as far as the server found them. */
+export type Quote = { id: string; text: string; spans?: readonly Span[] };
+/** Quote to show; each turn shows its next place. */
+export type Focus = { id: string; turn: number };
+type Range = { from: number; to: number };
+export type Place = Range & { id: string };
+
+/** Find a quote in a text, ignoring case and kinds of white space. */
+export function findRanges(text: string, quote: string): Range[] {
+  const words = quote.trim().split(/\s+/).map(escapeRegExp);
+  const ranges: Range[] = [];
+  if (words[0] === "") return ranges;
+  for (const { index, 0: match } of text.matchAll(new RegExp(words.join("\\s+"), "gi"))) {
+    ranges.push({ from: index, to: index + match.length });
+    if (ranges.length === PLACES_MAX) break;
+  }
+  return ranges;
+}
+
+const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+const BEYOND_16_BITS = /[\ud800-\udbff][\udc00-\udfff]/g;
+
+/** Create a converter from Unicode characters to UTF-16 units of a text; NaN beyond its end. */
+function createUnitConverter(text: string): (characters: number) => number {
+  const wide = Array.from(text.matchAll(BEYOND_16_BITS), ({ index }, before) => index - before);
+  return (characters) => {
+    let [low, high] = [0, wide.length]; // how many of them lie before
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((wide[middle] as number) < characters) low = middle + 1;
+      else high = middle;
+    }
+    return characters + low <= text.length ? characters + low : Number.NaN;
+  };
+}
+
+/**
+ * Find the places of quotes, in order and without overlaps. The quote in focus has precedence, and
+ * then the shorter: a quote of everything would cover those that say where to look.
+ */
+export function findPlaces(text: string, quotes: readonly Quote[], asked?: string): Place[] {
+  const units = createUnitConverter(text);
+  /** Use the server's places of a quote; else find them here. */
+  const findQuote = ({ text: quote, spans = [] }: Quote): Range[] => {
+    const ranges = spans.map(([from, to]) => ({ from: units(from), to: units(to) }));
+    return ranges.length > 0 && ranges.every(({ from, to }) => from < to) ? ranges : findRanges(text, quote);
+  };
+  const all = quotes
+    .slice(0, QUOTES_MAX)
+    .flatMap((quote) => findQuote(quote).map((range) => ({ id: quote.id, ...range })))
+    .sort((a, b) => Number(b.id === asked) - Number(a.id === asked) || a.to - a.from - (b.to - b.from));
+  const separate: Place[] = [];
+  for (const place of all) {
+    if (separate.every((other) => place.to <= other.from || place.from >= other.to)) separate.push(place);
+  }
+  return separate.sort((a, b) => a.from - b.from);
+}
+
+/** Pick the place of a focus; after the last comes the first again. */
+export function pickPlace(places: readonly Place[], { id, turn }: Focus): Place | undefined {
+  const own = places.filter((place) => place.id === id);
+  return own[turn % own.length];
+}
+
+export type Piece = { text: string; from: number; id?: string };
+
+/** Split a text into quoted and other pieces. */
+export function splitAtPlaces(text: string, places: readonly Place[]): Piece[] {
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const { id, from, to } of places) {
+    if (from >= text.length) break;
+    if (from > at) pieces.push({ text: text.slice(at, from), from: at });
+    pieces.push({ text: text.slice(from, to), from, id });
+    at = to;
+  }
+  if (at < text.length) pieces.push({ text: text.slice(at), from: at });
+  return pieces;
+}

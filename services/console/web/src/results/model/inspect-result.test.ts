@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import { inspectResult } from "./inspect-result";
+
+const PIXEL = "iVBORw0KGgo=";
+
+it.each([
+  ["plain words", ["text"]],
+  [{ text: "plain words" }, ["text", "json"]],
+  ["# A title\n\n- a point", ["text", "markdown"]],
+  [{ markdown: "**so**" }, ["text", "markdown", "json"]],
+  [
+    [{ a: 1 }, { a: 2, b: 3 }],
+    ["table", "json", "text"],
+  ],
+  [{ rows: [{ a: 1 }] }, ["table", "json", "text"]],
+  [{ a: 1, b: { c: 2 } }, ["json", "text"]],
+  [`data:image/png;base64,${PIXEL}`, ["image", "json"]],
+  [{ content_type: "image/png", data: PIXEL }, ["image", "json"]],
+  [{ content_type: "image/svg+xml", data: PIXEL }, ["json", "text"]],
+  ["https://evil.example/x.png", ["text"]],
+  ["<!DOCTYPE html><p>hi", ["text", "html"]],
+  ["\n<table class=x><tr>", ["text", "html"]],
+  ["<polygon>", ["text"]],
+  [{ text: "<p>hi" }, ["text", "json"]],
+  ["<!-- a page --><html><p>Hi", ["text", "html"]],
+  [null, ["json", "text"]],
+  [`${">".repeat(200)} deep\n# x`, ["text"]],
+])("%j is shown as %j", (value, views) => {
+  expect(inspectResult(value).views).toEqual(views);
+});

@@ -1,0 +1,16 @@
+/** Bounds of what the page shows of a hostile or huge result at once. Downloads are whole. */
+export const TEXT_SHOWN_CHARS = 4_000;
+export const TEXT_MAX_CHARS = 500_000;
+export const MARKDOWN_MAX_CHARS = 150_000;
+export const MARKDOWN_DEPTH_MAX = 100;
+export const TABLE_ROWS_SHOWN = 100;
+export const TABLE_COLUMNS_MAX = 30;
+export const TREE_CHILDREN_SHOWN = 100;
+export const STRING_SHOWN_CHARS = 300;
+export const DIFF_MAX_CHARS = 200_000;
+export const DIFF_TIMEOUT_MS = 500;
+/** Unchanged lines shown next to a change. */
+export const DIFF_AROUND_LINES = 3;
+export const QUOTES_MAX = 50;
+/** Places shown of one quote. */
+export const PLACES_MAX = 20;

@@ -1,0 +1,14 @@
+/**
+ * Frame for others' HTML, without scripts, forms, outside links or an origin; the console's response forbids fetching.
+ */
+export function HtmlFrame({ address, name }: { address: string; name: string }) {
+  return (
+    <iframe
+      src={address}
+      title={`Result ${name}, rendered`}
+      sandbox=""
+      referrerPolicy="no-referrer"
+      className="h-[60vh] w-full rounded border bg-white"
+    />
+  );
+}

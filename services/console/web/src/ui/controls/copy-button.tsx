@@ -1,0 +1,31 @@
+import { Check, Copy as CopyIcon } from "lucide-react";
+import { useEffect, useState } from "react";
+import { announce } from "@/ui/feedback/announcer";
+import { Button } from "./button";
+
+const SHOWN_MS = 1_500;
+
+/** Button that copies a text, and says so. */
+export function CopyButton({ text, label }: { text: string; label: string }) {
+  const [isDone, setDone] = useState(false);
+  useEffect(() => {
+    if (!isDone) return;
+    const timer = setTimeout(() => setDone(false), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [isDone]);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setDone(true);
+      announce("Copied");
+    } catch {
+      announce("The browser does not let the page copy");
+    }
+  };
+  const Icon = isDone ? Check : CopyIcon;
+  return (
+    <Button kind="quiet" size="icon" aria-label={label} title={label} onClick={copy}>
+      <Icon aria-hidden size={14} />
+    </Button>
+  );
+}

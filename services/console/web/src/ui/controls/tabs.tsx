@@ -1,0 +1,39 @@
+import { Tabs as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+
+export type Tab<T extends string> = { value: T; label: string; content: ReactNode };
+
+type TabsProps<T extends string> = {
+  label: string;
+  tabs: Tab<T>[];
+  value: T;
+  onChange: (value: T) => void;
+  /** Shown at the end of the line of tabs. */
+  aside?: ReactNode;
+};
+
+export function Tabs<T extends string>({ label, tabs, value, onChange, aside }: TabsProps<T>) {
+  return (
+    <Radix.Root value={value} onValueChange={(next) => onChange(next as T)}>
+      <div className="flex flex-wrap items-center justify-between gap-2 border-b">
+        <Radix.List aria-label={label} className="flex flex-wrap">
+          {tabs.map((tab) => (
+            <Radix.Trigger
+              key={tab.value}
+              value={tab.value}
+              className="-mb-px h-8 -outline-offset-2 pointer-coarse:h-11 border-b-2 border-transparent px-3 whitespace-nowrap text-muted hover:text-text data-[state=active]:border-accent data-[state=active]:text-text"
+            >
+              {tab.label}
+            </Radix.Trigger>
+          ))}
+        </Radix.List>
+        {aside}
+      </div>
+      {tabs.map((tab) => (
+        <Radix.Content key={tab.value} value={tab.value} className="pt-3" tabIndex={-1}>
+          {tab.content}
+        </Radix.Content>
+      ))}
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,1 @@
+"""The gRPC services: the only folder that knows protobuf."""

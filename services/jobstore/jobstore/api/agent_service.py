@@ -1,0 +1,89 @@
+"""AgentService: the agents that jobs are assigned to, as gRPC."""
+
+from contracts import convert
+from contracts.resources import NewAgent
+from contracts.status import CALLABLE_PROTOCOLS, Protocol
+from jobstore.api.requests import (
+    Context,
+    limit_of,
+    next_token,
+    token_of,
+)
+from jobstore.commands.unit_of_work import new_id
+from jobstore.errors import ConflictError, InvalidError, NotFoundError
+from jobstore.reads.agents import get_agent, list_agents
+from jobstore.storage.agents import disable_agent, put_agent
+from jobstore.storage.database import Database
+from signoff.v1 import agent_service_pb2 as agent_pb
+from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
+
+
+class AgentService(AgentServiceServicer):
+    """The agents that jobs are assigned to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
+        del context
+        new = convert.new_agent_of(request.agent)
+        _check_callable(new.protocol)
+        agent_id = new.id or new_id()
+        async with self._database.transaction() as connection:
+            created = await put_agent(connection, agent_id, new, create=True)
+            agent = await get_agent(connection, agent_id)
+        assert agent is not None
+        same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
+        if not created and not same:
+            raise ConflictError(f"another agent has the id {agent_id}", code="agent_conflict")
+        return agent_pb.CreateAgentResponse(agent=convert.agent_message(agent))
+
+    async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:
+        del context
+        async with self._database.session() as session:
+            agent = await get_agent(session, request.agent_id)
+        if agent is None:
+            raise _unknown_agent(request.agent_id)
+        return agent_pb.GetAgentResponse(agent=convert.agent_message(agent))
+
+    async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
+        del context
+        limit = limit_of(request.page_size, 100)
+        after = token_of(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
+        async with self._database.session() as session:
+            agents = await list_agents(session, limit=limit, after=after)
+        last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
+        messages = [convert.agent_message(agent) for agent in agents]
+        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=next_token(last))
+
+    async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
+        del context
+        new = convert.new_agent_of(request.agent)
+        _check_callable(new.protocol)
+        async with self._database.transaction() as connection:
+            if not await put_agent(connection, request.agent_id, new, create=False):
+                raise _unknown_agent(request.agent_id)
+            agent = await get_agent(connection, request.agent_id)
+        assert agent is not None
+        return agent_pb.UpdateAgentResponse(agent=convert.agent_message(agent))
+
+    async def DisableAgent(
+        self, request: agent_pb.DisableAgentRequest, context: Context
+    ) -> agent_pb.DisableAgentResponse:
+        del context
+        async with self._database.transaction() as connection:
+            await disable_agent(connection, request.agent_id)
+            agent = await get_agent(connection, request.agent_id)
+        if agent is None:
+            raise _unknown_agent(request.agent_id)
+        return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
+
+
+def _check_callable(protocol: Protocol) -> None:
+    if protocol not in CALLABLE_PROTOCOLS:
+        known = ", ".join(sorted(CALLABLE_PROTOCOLS))
+        raise InvalidError(f"agents of protocol {protocol} cannot be called yet; {known} can", code="unknown_protocol")
+
+
+def _unknown_agent(agent_id: str) -> NotFoundError:
+    return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")

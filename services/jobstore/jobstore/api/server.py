@@ -1,0 +1,47 @@
+"""The gRPC server: its services, who may call them, and how errors are told."""
+
+import logging
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from jobstore.api.auth import Tokens
+from jobstore.api.interceptors import CallInterceptor
+from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
+
+log = logging.getLogger(__name__)
+
+MESSAGE_MAX_BYTES = 64 << 20
+SERVICES = [
+    job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
+    agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
+    operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name,
+    work_service_pb2.DESCRIPTOR.services_by_name["WorkService"].full_name,
+]
+
+
+def create_server(tokens: Tokens) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """A server with health and reflection; not serving yet."""
+    server = grpc.aio.server(
+        interceptors=[CallInterceptor(tokens)],
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ],
+    )
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    return server, servicer
+
+
+async def serving(servicer: health.aio.HealthServicer, *, ready: bool) -> None:
+    """Tell the health service whether calls are answered."""
+    state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+    for name in ["", *SERVICES]:
+        await servicer.set(name, state)

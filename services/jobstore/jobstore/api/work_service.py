@@ -1,0 +1,152 @@
+"""WorkService: leases, for executors and validators."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import grpc
+from pydantic import ValidationError
+
+from contracts import convert
+from contracts.events import ResultProduced
+from contracts.resources import NewJob, Policy
+from contracts.status import Protocol
+from jobstore.commands.base import Command
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.errors import InvalidError
+from jobstore.runner import CommandRunner
+from jobstore.storage import leases
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
+from servicekit.errors import PermanentError
+from signoff.v1 import work_service_pb2 as pb
+from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
+_STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
+
+
+class WorkService(WorkServiceServicer):
+    """Grants leases and takes them back."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self._database = database
+        self._runner = runner
+        self._lease_s = runner.terms.lease_s
+
+    async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
+        del context
+        owner = UUID(request.owner)
+        claims = [_execution_claim(claim, owner, request.room) for claim in request.claims]
+        answers = await self._answers(claims)
+        return pb.BeginExecutionsResponse(answers=[self._execution_answer(answer) for answer in answers])
+
+    async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
+        del context
+        owner = UUID(request.owner)
+        claims = [_judging_claim(result, owner, request) for result in request.results]
+        answers = await self._answers(claims)
+        return pb.BeginJudgingsResponse(answers=[self._judging_answer(answer) for answer in answers])
+
+    async def _answers(self, claims: Sequence[Command | ClaimAnswer]) -> list[ClaimAnswer]:
+        """Carry out the claims that are well formed; one that fails for good is INVALID."""
+        commands = [claim for claim in claims if isinstance(claim, Command)]
+        results = iter(await self._runner.claim.run(commands))
+        answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
+        return [
+            ClaimAnswer(ClaimOutcome.INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers
+        ]
+
+    def _execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
+        message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
+        execution, grant = answer.execution, answer.grant
+        if execution is not None and grant is not None:
+            message.grant.lease = execution.lease
+            message.grant.lease_s = self._lease_s
+            message.grant.attempt = execution.attempt
+            message.grant.submission = execution.submission
+            message.grant.spent = execution.spent
+            message.grant.request_json = grant.request
+            message.grant.agent_id = execution.agent_id or ""
+            message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
+            message.grant.url = grant.url
+            policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
+            message.grant.policy.CopyFrom(convert.policy_message(policy))
+            _put(message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens)
+        return message
+
+    def _judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
+        lease = answer.execution.lease if answer.execution else 0
+        message = pb.JudgingAnswer(
+            outcome=_OUTCOMES[answer.outcome],
+            code=answer.code,
+            message=answer.message,
+            lease=lease,
+            lease_s=self._lease_s,
+        )
+        budget = answer.budget
+        _put(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
+        _put(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
+        return message
+
+    async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
+        del context
+        owner, stage = UUID(request.owner), _STAGES.get(request.kind)
+        if stage is None:
+            raise InvalidError("kind is EXECUTING or JUDGING")
+        held = [(UUID(lease.execution_id), lease.lease) for lease in request.held]
+        outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
+        if request.given_back:
+            back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
+            await self._runner.notice(TransitionKind.GIVEN_BACK, back)
+        async with self._database.transaction() as connection:
+            # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
+            kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
+            asked = [lease[0] for lease in held if lease not in kept]
+            standing = await leases.standing(connection, [*asked, *(execution_id for execution_id, _ in outcomes)])
+            await Repository(connection).seen(owner, stage, request.room)
+        return pb.RenewLeasesResponse(
+            held=[pb.LEASE_STATE_KEEP if lease in kept else _lost(standing.get(lease[0])) for lease in held],
+            outcomes=[_outcome(standing.get(e), lease) for e, lease in outcomes],
+            lease_s=self._lease_s,
+        )
+
+
+def _put(message: Any, **fields: float | None) -> None:
+    for name, value in fields.items():
+        if value is not None:
+            setattr(message, name, value)
+
+
+def _lost(row: Any) -> "pb.LeaseState.ValueType":
+    over = row is not None and row.state == ExecutionState.DONE
+    return pb.LEASE_STATE_CANCELLED if over else pb.LEASE_STATE_LOST
+
+
+def _outcome(row: Any, lease: int) -> "pb.LeaseState.ValueType":
+    if row is None:
+        return pb.LEASE_STATE_LOST
+    if row.state == ExecutionState.DONE or row.result_lease == lease:
+        return pb.LEASE_STATE_RECORDED
+    return pb.LEASE_STATE_KEEP if row.lease == lease else pb.LEASE_STATE_LOST
+
+
+def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
+    try:
+        inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
+        execution_id = UUID(claim.execution_id)
+    except (ValidationError, ValueError) as error:
+        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
+    not_before = convert.time_of(claim, "not_before")
+    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
+
+
+def _judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:
+    try:
+        event = ResultProduced.model_validate_json(body)
+        return ClaimJudging(event, owner, request.room, len(body), request.judge)
+    except ValidationError as error:
+        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])

@@ -1,0 +1,1 @@
+"""Offer executions to workers: by fair share, within limits, and no more than there is room for."""

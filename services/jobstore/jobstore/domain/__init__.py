@@ -1,0 +1,1 @@
+"""The values and rules of jobs and executions: pure, without I/O."""

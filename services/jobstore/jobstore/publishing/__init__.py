@@ -1,0 +1,1 @@
+"""Publish what was recorded: facts to Kafka, changes to watchers."""

@@ -1,0 +1,127 @@
+"""Facts as records: JSON of strangers is passed on as the text that it is."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+
+from contracts.events import AgentChanged, ExecutionRefused, JobChanged
+from contracts.identity import fact_id
+from contracts.jsontext import members
+from contracts.topics import TOPIC_OF
+from jobstore.domain.model import TransitionKind
+from servicekit.kafka.publisher import Headers, Outgoing
+
+_TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
+
+
+def fact(row: Any) -> Outgoing:
+    """A fact that is stored as the event that it is."""
+    body = row.body.encode()
+    subject = row.execution_id or row.key
+    headers = _headers(fact_id(subject, row.seq), _TYPES[row.topic], row.told_at)
+    return Outgoing(row.topic, body, row.key.encode(), headers)
+
+
+def job_changed(row: Any) -> Outgoing:
+    """One transition as a JobChanged."""
+    log_part = {
+        "id": row.id,
+        "job_id": row.job_id,
+        "version": row.version,
+        "status": row.status,
+        "job_status": row.job_status,
+        "agent_id": row.agent_id,
+        "message": row.message,
+        "code": row.code,
+        "execution_id": row.execution_id,
+        "attempt": row.attempt,
+        "lease": row.lease,
+        "submission": row.submission,
+        "event_id": row.event_id,
+        "progress": row.progress,
+        "spent_usd": row.spent_usd,
+        "spent_tokens": row.spent_tokens,
+        "next_attempt_at": row.next_attempt_at,
+        "kind": row.kind,
+        "calls": row.calls,
+        "spent_calls": row.spent,
+        "cursor": row.seq,
+        "created_at": row.created_at,
+    }
+    job_part = {
+        "id": row.job_id,
+        "title": row.title,
+        "status": row.job_status,
+        "version": row.version,
+        "agent_id": row.agent_id,
+        "execution_id": row.execution_id,
+        "submission": row.submission or 1,
+        "priority": row.priority,
+        "tenant": row.tenant,
+        "progress": row.progress,
+        "progress_message": row.progress_message,
+        "capabilities": row.capabilities,
+        "not_before": row.job_not_before,
+        "batch_id": row.batch_id,
+        "spent_usd": row.spent_usd,
+        "spent_tokens": row.spent_tokens,
+        "created_at": row.job_created_at,
+        "updated_at": row.created_at,
+    }
+    payload = payload_of(row.request) if row.version == 1 else None
+    if row.kind == TransitionKind.EDITED:
+        payload = members(row.request)["payload"]
+    if payload is not None:
+        job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
+    then = {"labels": row.labels, "policy": row.policy} | _before(row.edits)
+    job_part |= {name: from_json(then[name]) for name in job_part.keys() & then.keys()}
+    rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
+    body = _joined(
+        {"job_id": row.job_id, "version": row.version},
+        log=_joined(log_part, request_payload=row.request, response_payload=row.response),
+        job=_joined(job_part, labels=then["labels"], policy=then["policy"], payload=payload),
+        agent=row.agent,
+        **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
+        requested=_requested(row) if row.kind == TransitionKind.REQUESTED else None,
+    )
+    headers = _headers(row.id, JobChanged.type, row.created_at)
+    return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
+
+
+def _before(edits: Sequence[str] | None) -> dict[str, str]:
+    """What a job asked for before later edits, as JSON texts: a fact that is told late is as it was all the same."""
+    was: dict[str, str] = {}
+    for edit in reversed(edits or ()):
+        was |= members(members(edit)["before"])
+    return was
+
+
+def _requested(row: Any) -> str:
+    names = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
+    return _joined({name: getattr(row, column) for name, column in names.items()}, policy=row.frozen_policy)
+
+
+def payload_of(assignment: str | None) -> str | None:
+    """The payload within the request of an assignment, `{"payload":...}`."""
+    return None if assignment is None else assignment.removeprefix('{"payload":')[:-1]
+
+
+def _joined(fields: Mapping[str, Any], **texts: str | None) -> str:
+    """One JSON object of values, and of JSON texts that are not parsed."""
+    head = to_json({name: value for name, value in fields.items() if value is not None}).decode()
+    tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
+    return f"{head[:-1]}{tail}}}"
+
+
+def _headers(event_id: UUID, event_type: str, at: datetime) -> Headers:
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event_id).encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_source", b"/signoff/jobstore"),
+        ("ce_time", at.isoformat().encode()),
+        ("content-type", b"application/json"),
+    ]

@@ -1,0 +1,217 @@
+"""Publishes every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
+
+Rows of the log commit in another order than their numbers. So a pass publishes only up to a number below which every
+row is settled: that number was read, then a transaction id taken, and every older transaction has ended since. The
+number of a row is therefore the place of its fact in the order of publication, and the cursor of every watch.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.events import AgentChanged, ExecutionRefused, JobChanged
+from contracts.topics import TOPIC_OF
+from jobstore.publishing import job_changed
+from jobstore.storage import locks
+from jobstore.storage.database import Database
+from jobstore.storage.locks import Lock
+from jobstore.storage.notifications import CHANNEL, PUBLISHED
+from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.process.runtime import run_forever, wait_for_wake
+
+log = logging.getLogger(__name__)
+
+TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
+BATCH: Final = 1_000
+#: Of the bodies of one pass, as they are stored: what is read at once is bounded, however large they are.
+BATCH_BYTES: Final = 4 << 20
+POLL_S: Final = 0.5
+#: How often the topic is asked whether it still holds what was published.
+PROBE_S: Final = 5.0
+
+_HORIZON: Final = text("SELECT last_value, is_called FROM job_logs_seq_seq")
+_SNAPSHOT: Final = text(
+    "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
+    "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+)
+_ROWS: Final = text(
+    """
+    SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
+        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens,
+        l.next_attempt_at, l.created_at,
+        l.request_payload::text AS request, l.response_payload::text AS response,
+        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
+        j.not_before AS job_not_before, j.created_at AS job_created_at,
+        CASE WHEN l.progress IS NOT NULL THEN (
+            SELECT p.message FROM job_logs p
+            WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
+            ORDER BY p.version DESC LIMIT 1) END AS progress_message,
+        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
+        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
+        (SELECT array_agg(x.request_payload::text ORDER BY x.version) FROM job_logs x
+            WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS edits,
+        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
+        l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
+        e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_attempts' AS int) AS calls,
+        e.deadline_at, e.not_before, e.batch_id,
+        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
+    FROM (
+        SELECT *, sum(coalesce(pg_column_size(request_payload), 0) + coalesce(pg_column_size(response_payload), 0))
+            OVER (ORDER BY seq) AS bytes
+        FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
+    ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
+        LEFT JOIN executions e ON e.execution_id = l.execution_id
+    WHERE l.bytes - coalesce(pg_column_size(l.request_payload), 0) - coalesce(pg_column_size(l.response_payload), 0)
+        < :bytes
+    ORDER BY l.seq
+    """,
+)
+_FACTS: Final = text(
+    """
+    SELECT seq, topic, key, body::text AS body, body ->> 'execution_id' AS execution_id,
+        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS told_at
+    FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
+    """,
+)
+_STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+_STORE: Final = text(
+    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
+    "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
+)
+
+#: The next offset of each partition of a topic.
+EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
+
+
+class Relay:
+    """Of all jobstores one relays at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        end_offsets: EndOffsets,
+        make_topics: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._end_offsets = end_offsets
+        self._make_topics = make_topics
+        self._pending: tuple[int, int] | None = None
+        self._horizon = 0
+        self.published = 0
+        self._offsets: dict[str, int] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay while leading, for ever."""
+        await run_forever(self._try_to_lead, name="relay", every_s=POLL_S)
+
+    async def _try_to_lead(self) -> None:
+        try:
+            await self._lead()
+        except TransientError as error:
+            if error.code == "kafka_unavailable":
+                await self._make_topics()  # a broker that came back empty has none
+            raise
+
+    async def _lead(self) -> None:
+        """Hold the lock on a session of its own: it is free again whenever this process is gone."""
+        async with self._database.session() as session:
+            if not await locks.try_hold_by_session(session, Lock.RELAY):
+                return
+            try:
+                await self._relay_all(session)
+            finally:
+                await session.invalidate()  # in the pool, the lock and the settings would outlive this
+
+    async def _relay_all(self, session: AsyncConnection) -> None:
+        """Relay as the leader, for ever."""
+        # Should the last be lost, facts are published once more, and readers apply each once.
+        await session.execute(text("SET synchronous_commit = off"))
+        row = (await session.execute(_STATE)).one()
+        self.published, self._offsets = row.published_seq, from_json(row.offsets)
+        self._pending, self._horizon = None, 0
+        loop = asyncio.get_running_loop()
+        probe_at = 0.0
+        while True:
+            if loop.time() >= probe_at:
+                await self._probe(session)
+                probe_at = loop.time() + PROBE_S
+            if not await self.relay(session):
+                await wait_for_wake(self.wake, POLL_S if self._pending is None else 0.005)
+
+    async def _probe(self, session: AsyncConnection) -> None:
+        """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
+        for topic in TOPICS:
+            ends = await self._end_offsets(topic)
+            if any(end <= self._offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
+                await self._begin_again(session)
+                return
+
+    async def _begin_again(self, session: AsyncConnection) -> None:
+        log.error("a topic lost what was published; publishing everything again")
+        self.published, self._offsets = 0, {}
+        await self._store(session)
+
+    async def _store(self, session: AsyncConnection) -> None:
+        about = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
+        await session.execute(_STORE, {**about, "channel": CHANNEL, "kind": PUBLISHED})
+
+    async def relay(self, session: AsyncConnection) -> bool:
+        """Publish what is settled, once; whether anything was."""
+        await self._settle(session)
+        if self._horizon <= self.published:
+            return False
+        within = {"after": self.published, "until": self._horizon, "most": BATCH}
+        entries = (await session.execute(_ROWS, within | {"bytes": BATCH_BYTES})).all()
+        is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
+        if is_cut:
+            within["until"] = entries[-1].seq
+        told = [(row.seq, job_changed.job_changed(row)) for row in entries]
+        told += [(row.seq, job_changed.fact(row)) for row in await session.execute(_FACTS, within)]
+        rows = sorted(told, key=lambda numbered: numbered[0])[:BATCH]
+        count = await self._publish([record for _, record in rows])
+        if count is None:
+            await self._begin_again(session)
+            return True
+        if count == len(rows) < BATCH and not is_cut:
+            self.published = self._horizon
+        elif count:
+            self.published = rows[count - 1][0]
+        await self._store(session)
+        if count < len(rows):
+            raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
+        return True
+
+    async def _settle(self, session: AsyncConnection) -> None:
+        """Move the horizon to a number below which every row is committed, or never will be."""
+        last = (await session.execute(_HORIZON)).one()
+        number = last.last_value if last.is_called else 0
+        if number <= self._horizon:
+            return
+        own, oldest = (await session.execute(_SNAPSHOT)).one()
+        if self._pending is not None and oldest >= self._pending[1]:
+            self._horizon, self._pending = self._pending[0], None
+        if oldest >= own:
+            self._horizon, self._pending = number, None
+        elif self._pending is None:
+            self._pending = (number, own)
+
+    async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
+        """How many, from the first, were acknowledged; None when an offset did not rise."""
+        results = await self._publisher.send(facts)
+        for count, result in enumerate(results):
+            if isinstance(result, Exception):
+                return count
+            partition = f"{result.topic}/{result.partition}"
+            if result.offset <= self._offsets.get(partition, -1):
+                return None
+            self._offsets[partition] = result.offset
+        return len(facts)

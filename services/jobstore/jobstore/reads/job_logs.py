@@ -1,0 +1,114 @@
+"""The log of a job, from either end, and the changes of all jobs in the order of publication."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.jsontext import members
+from jobstore.reads.page import fetch_page
+
+LOG_COLUMNS: Final = (
+    "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
+    "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at, spent AS spent_calls, "
+    "(SELECT CAST(e.policy ->> 'max_attempts' AS int) FROM executions e "
+    "WHERE e.execution_id = job_logs.execution_id) AS calls"
+)
+
+
+PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+
+
+NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+
+
+async def list_changes(
+    connection: AsyncConnection,
+    after: int,
+    until: int,
+    *,
+    job_ids: Sequence[str] = (),
+    payloads: bool = True,
+    limit: int = 200,
+) -> tuple[list[dict[str, Any]], bool]:
+    """LogFilter of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
+
+    And whether there may be more. Within a transaction.
+    """
+    of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
+    query = text(
+        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
+        f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
+    )
+    parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
+    if job_ids:
+        parameters["job_ids"] = list(job_ids)
+    rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
+    return [dict(row._mapping) for row in rows], is_cut or len(rows) == limit  # noqa: SLF001
+
+
+async def get_published_cursor(connection: AsyncConnection) -> int:
+    """The cursor up to which everything is published."""
+    return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
+
+
+async def get_cursors(connection: AsyncConnection) -> tuple[int, int]:
+    """The cursor up to which everything is published, and the last that any entry has."""
+    query = text("SELECT published_seq, last_value FROM relay, job_logs_seq_seq")
+    published_seq, last = (await connection.execute(query)).one()
+    return published_seq, max(published_seq, last)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which entries of a log: of a submission, of some kinds, from a version on in the order in which it is read."""
+
+    submission: int | None = None
+    from_version: int | None = None
+    kinds: Sequence[str] = ()
+
+
+ALL_ENTRIES: Final = LogFilter()
+
+
+async def list_job_logs(
+    connection: AsyncConnection,
+    job_id: str,
+    behind: int | None,
+    limit: int,
+    *,
+    newest_first: bool = False,
+    chosen: LogFilter = ALL_ENTRIES,
+    payloads: bool = True,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it.
+
+    And the version behind which the next page begins, if there may be one. Within a transaction.
+    """
+    order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+    conditions = {
+        "behind": (behind, f"version {beyond} :behind"),
+        "submission": (chosen.submission, "submission = :submission"),
+        "from": (chosen.from_version, f"version {beyond}= :from"),
+        "kinds": (list(chosen.kinds) or None, "kind = ANY(:kinds)"),
+    }
+    about = {name: value for name, (value, _) in conditions.items() if value is not None}
+    wheres = ["job_id = :job_id", *(conditions[name][1] for name in about)]
+    query = text(
+        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - names of our own
+        f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
+    )
+    rows, is_cut = await fetch_page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
+    logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+    return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
+
+
+_RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")
+
+
+async def get_result(connection: AsyncConnection, job_id: str, version: int) -> str | None:
+    """The result that an entry of a log holds, as JSON text; None where it holds none, or there is no such entry."""
+    response = await connection.scalar(_RESPONSE, {"job_id": job_id, "version": version})
+    return None if response is None else members(response).get("result")

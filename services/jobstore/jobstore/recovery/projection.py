@@ -1,0 +1,307 @@
+"""The tables as the topics tell them: facts are applied, never decided again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.events import JobChanged
+from contracts.jsontext import members
+from contracts.resources import Verdict
+from contracts.status import RESTING, JobLogStatus
+from jobstore.domain.limits import agent_limit
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.domain.reports import feedback_of
+from jobstore.domain.spec import text_hash
+from jobstore.storage import sql, tables
+from jobstore.storage.facts import AGENTS, REFUSALS
+
+_JOB: Final = sql.columns(tables.jobs)
+_LOG: Final = sql.columns(tables.job_logs)
+_EXECUTION: Final = sql.columns(tables.executions)
+_FACT: Final = sql.columns(tables.facts)
+
+#: What each fact says of its job and its execution; of what it does not say, what stood there stays.
+_SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
+_KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
+_EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
+_RESULT: Final = ("result_version", "result_lease", "result_hash")
+_MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
+#: `feedback` and `not_before` come with what they belong to, or stay as they were.
+_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, *_EDITED, "feedback", "not_before")}
+_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_MOVED)}
+
+
+def _keep(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
+    cast = {name: sql.value(alias, name, columns[name]) for name in names}
+    return ", ".join(f"{name} = coalesce({cast[name]}, {table}.{name})" for name in names)
+
+
+_APPLY: Final = text(
+    f"""
+    WITH made_jobs AS ({sql.insert("jobs", _JOB, prefix="nj", order="id").text}),
+    moved_jobs AS (
+        UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)},
+            {_keep("jobs", "j", _JOB, (*_KEPT, *_EDITED))},
+            not_before = CASE WHEN j.title IS NULL THEN jobs.not_before ELSE j.not_before END,
+            feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END
+        FROM {sql.unnest("j", _JOB_CHANGE, "j")} WHERE jobs.id = j.id
+    ),
+    made_executions AS ({sql.insert("executions", _EXECUTION, prefix="ne", order="execution_id").text}),
+    moved_executions AS (
+        UPDATE executions SET {_keep("executions", "e", _EXECUTION, _MOVED)}
+        FROM {sql.unnest("e", _EXECUTION_CHANGE, "e")} WHERE executions.execution_id = e.execution_id
+    )
+    {sql.insert("job_logs", _LOG, prefix="l").text}
+    """,  # noqa: S608 - names of our own
+)
+_HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
+_KEEP_FACTS: Final = text(f"{sql.insert('facts', _FACT).text} ON CONFLICT DO NOTHING")
+_PROJECT_AGENTS: Final = text(
+    f"""
+    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at)
+    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, coalesce(a.deterministic, false),
+        a.created_at, a.updated_at
+    FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
+        json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
+    """,  # noqa: S608 - names of our own
+)
+_PROJECT_REFUSALS: Final = text(
+    f"""
+    INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, answer,
+        priority, spent, created_at)
+    SELECT CAST(body ->> 'execution_id' AS uuid), coalesce(body ->> 'job_id', ''), 'EXECUTING', 'DONE', 0, 0, 0, 0, 1,
+        concat_ws(':', body ->> 'answer', body ->> 'code'), 5, 0, CAST(body ->> 'refused_at' AS timestamptz)
+    FROM facts WHERE topic = '{REFUSALS}' ORDER BY seq
+    ON CONFLICT DO NOTHING
+    """,  # noqa: S608 - names of our own
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A JobChanged, with the JSON of strangers as the text that it was."""
+
+    event: JobChanged
+    log: Mapping[str, str]
+    job: Mapping[str, str]
+    requested: Mapping[str, str]
+
+
+def fact(body: bytes) -> Fact:
+    """The fact in a record. ValueError: it holds none."""
+    raw = body.decode()
+    event = JobChanged.model_validate_json(raw)
+    parts = members(raw)
+    requested = members(parts["requested"]) if event.requested else {}
+    return Fact(event, members(parts["log"]), members(parts["job"]), requested)
+
+
+async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[tuple[int, str, str]]) -> None:
+    """Facts of a topic, as (cursor, key, body); a repeat changes nothing."""
+    rows = [{"seq": cursor, "topic": topic, "key": key, "body": body} for cursor, key, body in facts]
+    await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", rows))
+
+
+async def project_agents(connection: AsyncConnection) -> None:
+    """The agents as the newest facts tell them."""
+    await connection.execute(_PROJECT_AGENTS)
+
+
+async def project_refusals(connection: AsyncConnection) -> None:
+    """The answers to execution ids of which nothing was requested."""
+    await connection.execute(_PROJECT_REFUSALS)
+
+
+@dataclass(slots=True)
+class Projection:
+    """Applies facts of jobs: of each job only the version after its last, whatever else the topic repeats."""
+
+    connection: AsyncConnection
+    applied: int = 0
+    ahead: dict[str, int] = field(default_factory=dict)
+
+    async def apply(self, facts: Sequence[Fact]) -> None:
+        """Apply a batch with one statement."""
+        ids = sorted({fact.event.job_id for fact in facts})
+        heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
+        batch = _Batch()
+        for one in facts:
+            job_id, version = one.event.job_id, one.event.version
+            head = heads.get(job_id, 0)
+            if version == head + 1 and one.event.kind is not None:
+                heads[job_id] = version
+                batch.add(one)
+                if self.ahead.get(job_id) == version:
+                    del self.ahead[job_id]
+            elif version > head:
+                self.ahead[job_id] = max(version, self.ahead.get(job_id, 0))
+        if batch.logs:
+            await self.connection.execute(_APPLY, batch.parameters())
+            self.applied += len(batch.logs)
+
+
+_Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The rows that facts make, and what they change of rows that are there."""
+
+    made_jobs: dict[str, _Row] = field(default_factory=dict)
+    moved_jobs: dict[str, _Row] = field(default_factory=dict)
+    made_executions: dict[UUID, _Row] = field(default_factory=dict)
+    moved_executions: dict[UUID, _Row] = field(default_factory=dict)
+    logs: list[_Row] = field(default_factory=list)
+
+    def add(self, one: Fact) -> None:
+        """Take over a fact."""
+        if one.event.version == 1:
+            self.made_jobs[one.event.job_id] = _new_job(one)
+        if one.event.requested is not None and one.event.log.execution_id is not None:
+            self.made_executions[one.event.log.execution_id] = _new_execution(one)
+        self._move(one)
+        self.logs.append(_log(one))
+
+    def _move(self, one: Fact) -> None:
+        job_id, execution_id = one.event.job_id, one.event.log.execution_id
+        job = self.made_jobs.get(job_id)
+        if job is None:
+            job = self.moved_jobs.setdefault(job_id, {"id": job_id})
+        job.update(_job_change(one))
+        if execution_id is None:
+            return
+        execution = self.made_executions.get(execution_id)
+        if execution is None:
+            execution = self.moved_executions.setdefault(execution_id, {"execution_id": execution_id})
+        execution.update({name: value for name, value in _execution_change(one).items() if value is not None})
+
+    def parameters(self) -> dict[str, Any]:
+        """For the one statement."""
+        return {
+            **_arrays(_JOB, "nj", self.made_jobs.values()),
+            **_arrays(_JOB_CHANGE, "j", self.moved_jobs.values()),
+            **_arrays(_EXECUTION, "ne", self.made_executions.values()),
+            **_arrays(_EXECUTION_CHANGE, "e", self.moved_executions.values()),
+            **_arrays(_LOG, "l", self.logs),
+        }
+
+
+def _arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
+    return sql.arrays(columns, prefix, [{name: row.get(name) for name in columns} for row in rows])
+
+
+def _asks_for(one: Fact) -> _Row:
+    """What a job asks for, in a fact that tells the whole of it."""
+    texts, rest = ("title", "description", "acceptance_criteria"), ("priority", "capabilities", "not_before")
+    return {
+        **{name: getattr(one.event.job, name) for name in (*texts, *rest)},
+        **{name: one.job.get(name, other) for name, other in (("payload", "null"), ("labels", "{}"), ("policy", "{}"))},
+    }
+
+
+def _new_job(one: Fact) -> _Row:
+    job = one.event.job
+    return {
+        **_asks_for(one),
+        **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
+        "spent_usd": 0.0,
+        "spent_tokens": 0,
+        "live": False,
+        "not_met": 0,
+        "spec_hash": bytes.fromhex(one.event.spec_hash or ""),
+    }
+
+
+def _job_change(one: Fact) -> _Row:
+    event, log = one.event, one.event.log
+    change: _Row = {
+        "status": event.job.status.value,
+        "version": event.version,
+        "agent_id": log.agent_id,
+        "progress": event.job.progress,
+        "progress_message": event.job.progress_message,
+        "updated_at": log.created_at,
+    }
+    if event.kind == TransitionKind.ASSIGNED:
+        change |= {"not_met": 0, "feedback": None, "payload": members(one.log["request_payload"])["payload"]}
+    if event.kind == TransitionKind.EDITED:
+        change |= _asks_for(one)
+    if event.kind == TransitionKind.NOT_MET:
+        verdict = Verdict.model_validate(log.response_payload["verdict"])
+        change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
+    if log.spent_usd is not None or log.spent_tokens is not None:
+        change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
+    if event.requested is not None:
+        change |= {"execution_id": log.execution_id, "live": True}
+    if event.requested is not None and event.requested.batch_id is not None:
+        change["batch_id"] = event.requested.batch_id
+    if _concludes(event):
+        change["live"] = False
+    return change
+
+
+def _new_execution(one: Fact) -> _Row:
+    event, log = one.event, one.event.log
+    assert event.requested is not None
+    return {
+        "execution_id": log.execution_id,
+        "job_id": event.job_id,
+        "stage": ExecutionStage.EXECUTING.value,
+        "state": ExecutionState.QUEUED.value,
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent"), 0),
+        "deadline_at": event.requested.deadline_at,
+        "submission": log.submission,
+        "agent_id": log.agent_id,
+        "policy": one.requested["policy"],
+        "request_version": event.version,
+        "priority": event.job.priority,
+        "created_at": event.requested.created_at,
+        "tenant": event.job.tenant,
+        "flow": [agent_limit(log.agent_id or "")],
+        "batch_id": event.requested.batch_id,
+        "not_before": event.requested.not_before,
+        "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
+    }
+
+
+def _execution_change(one: Fact) -> _Row:
+    """As it stands after the fact; None is what the fact does not say."""
+    event, log = one.event, one.event.log
+    change: _Row = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
+    if event.kind == TransitionKind.RESULT:
+        change |= {"result_version": event.version, "result_lease": log.lease}
+        change["result_hash"] = text_hash(members(one.log["response_payload"])["result"])
+        change["stage"] = ExecutionStage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
+    if _concludes(event):
+        change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
+    return change
+
+
+_ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+
+
+def _concludes(event: JobChanged) -> bool:
+    """Whether an execution ended; the late result of a cancelled one ends nothing."""
+    return event.log.execution_id is not None and event.kind != TransitionKind.RESULT and event.log.status in _ENDS
+
+
+def _log(one: Fact) -> _Row:
+    event, log = one.event, one.event.log
+    names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
+    more = ("submission", "event_id", "progress", "next_attempt_at", "created_at")
+    return {
+        **{name: getattr(log, name) for name in (*names, *more)},
+        "spent_usd": log.spent_usd,
+        "spent_tokens": log.spent_tokens,
+        "seq": log.cursor,
+        "status": log.status.value,
+        "job_status": log.job_status.value,
+        "request_payload": one.log.get("request_payload"),
+        "response_payload": one.log.get("response_payload"),
+        "kind": event.kind,
+        "spent": event.spent,
+    }

@@ -1,0 +1,202 @@
+"""Compares a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Table, Text, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.config import VerifySettings
+from jobstore.domain.model import TransitionKind
+from jobstore.recovery import process
+from jobstore.storage import tables
+from jobstore.storage.database import Database
+
+#: What moves of a live execution without a fact: leases and offers, and the times at which they run out.
+OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+#: What follows from limits, which are no facts.
+DERIVED: Final = frozenset({"flow"})
+#: What else differs where the rebuild ended a live execution whose agent must not be called twice.
+ENDED: Final = {
+    "jobs": frozenset({"status", "version", "live", "updated_at"}),
+    "executions": OPERATIONAL | {"answer"},
+}
+PAGE: Final = 2_000
+EXCERPT: Final = 200
+
+_BEHIND: Final = text(
+    "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
+    "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
+)
+_ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = :kind)")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One table: its key, and its columns as text."""
+
+    table: Table
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Each column's text in SQL; what is operational of a live execution is left out."""
+        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
+        if self.table is tables.executions:
+            texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
+        return texts
+
+    @property
+    def digests(self) -> str:
+        """A query of every row's key and digest, in an order that is the same in every database."""
+        order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
+        row = ", ".join(self.columns.values())
+        digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
+        return f"SELECT {self.key}, {digest} FROM {self.name} ORDER BY {order}"  # noqa: S608 - names of our own
+
+    @property
+    def row(self) -> str:
+        """A query of one row."""
+        columns = ", ".join(f"{value} AS {name}" for name, value in self.columns.items())
+        return f"SELECT {columns} FROM {self.name} WHERE {self.key} = :key"  # noqa: S608 - names of our own
+
+
+TABLES: Final = (
+    Compared(tables.agents, "id"),
+    Compared(tables.jobs, "id"),
+    Compared(tables.job_logs, "seq"),
+    Compared(tables.executions, "execution_id"),
+    Compared(tables.facts, "seq"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first one. `column` None: the row is only in one of the two."""
+
+    table: str
+    key: str
+    column: str | None
+    rebuilt: str | None
+    live: str | None
+
+
+@dataclass(slots=True)
+class Verify:
+    """Compares two databases, each as it is at one moment. The live one must be quiet for them to be the same."""
+
+    rebuilt: AsyncConnection
+    live: AsyncConnection
+    counts: dict[str, int] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    async def run(self) -> Mapping[str, Any]:
+        """Whether they are the same, or their first difference; and what the relay has yet to publish."""
+        difference = None
+        for compared in TABLES:
+            difference = difference or await self._first_difference(compared)
+        behind = await self.live.scalar(_BEHIND)
+        result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": behind}
+        if difference is not None:
+            result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
+        return result | {"ended": len(self.ended)}
+
+    async def _first_difference(self, compared: Compared) -> Difference | None:
+        self.counts[compared.name] = 0
+        async for key, one, other in _merged(self.rebuilt, self.live, compared.digests):
+            self.counts[compared.name] += 1
+            if one == other:
+                continue
+            rows = [await _row(connection, compared, key) for connection in (self.rebuilt, self.live)]
+            if not await self._ended_by_rebuild(compared, *rows):
+                return _difference(compared, str(key), *rows)
+        return None
+
+    async def _ended_by_rebuild(self, compared: Compared, rebuilt: Any, live: Any) -> bool:
+        """Whether all that differs is that the rebuild ended an execution, which it says in the log."""
+        if rebuilt is None:
+            return False
+        if live is None:
+            return compared.table is tables.job_logs and rebuilt["kind"] == TransitionKind.REBUILT
+        differing = {name for name in compared.columns if rebuilt[name] != live[name]}
+        if not differing <= ENDED.get(compared.name, frozenset()):
+            return False
+        job_id = rebuilt["id" if compared.table is tables.jobs else "job_id"]
+        ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, {"job_id": job_id, "kind": TransitionKind.REBUILT.value})
+        if ended:
+            self.ended.add(job_id)
+        return bool(ended)
+
+
+async def _merged(
+    rebuilt: AsyncConnection, live: AsyncConnection, query: str
+) -> AsyncIterator[tuple[Any, bytes | None, bytes | None]]:
+    """Every key with the digests of its rows: those of the rebuilt and of the live one."""
+    left, right = aiter(_rows(rebuilt, query)), aiter(_rows(live, query))
+    one, other = await anext(left, None), await anext(right, None)
+    while one is not None or other is not None:
+        key = min(row[0] for row in (one, other) if row is not None)
+        first = one if one is not None and one[0] == key else None
+        second = other if other is not None and other[0] == key else None
+        yield key, first and first[1], second and second[1]
+        one = await anext(left, None) if first else one
+        other = await anext(right, None) if second else other
+
+
+async def _rows(connection: AsyncConnection, query: str) -> AsyncIterator[Any]:
+    async with connection.stream(text(query), execution_options={"yield_per": PAGE}) as rows:
+        async for row in rows:
+            yield row
+
+
+async def _row(connection: AsyncConnection, compared: Compared, key: Any) -> Any:
+    return (await connection.execute(text(compared.row), {"key": key})).mappings().one_or_none()
+
+
+def _difference(compared: Compared, key: str, rebuilt: Any, live: Any) -> Difference:
+    if rebuilt is None or live is None:
+        where = ("missing", "there") if rebuilt is None else ("there", "missing")
+        return Difference(compared.name, key, None, *where)
+    column = next(name for name in compared.columns if rebuilt[name] != live[name])
+    return Difference(compared.name, key, column, *_excerpts(rebuilt[column], live[column]))
+
+
+def _excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
+    """Both values, from shortly before where they differ."""
+    if one is None or other is None or max(len(one), len(other)) <= EXCERPT:
+        return one and one[:EXCERPT], other and other[:EXCERPT]
+    differ = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    begin = max(0, differ - EXCERPT // 4)
+    dots = "..." if begin else ""
+    return f"{dots}{one[begin : begin + EXCERPT]}", f"{dots}{other[begin : begin + EXCERPT]}"
+
+
+@asynccontextmanager
+async def at_one_moment(url: str) -> AsyncIterator[AsyncConnection]:
+    """A database as it is now, whatever happens to it meanwhile."""
+    database = Database(process.database_url(url), pool_size=1, bounded=False)
+    try:
+        async with database.transaction() as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            await connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
+            yield connection
+    finally:
+        await database.close()
+
+
+async def main() -> Mapping[str, Any]:
+    """Compare as the environment says."""
+    settings = VerifySettings()
+    async with at_one_moment(settings.rebuilt_url) as rebuilt, at_one_moment(settings.live_url) as live:
+        return await Verify(rebuilt, live).run()
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -1,0 +1,39 @@
+"""Agents as they are written: each change is a fact, and closes the agent's circuit."""
+
+from sqlalchemy import func, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.resources import NewAgent
+from jobstore.storage import circuits, facts
+from jobstore.storage.tables import agents
+
+
+async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
+    """Insert an agent, or replace one, whose circuit is closed then; False where one is there, or none."""
+    row = {
+        **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic"}),
+        "protocol": new.protocol.value,
+        "policy": new.policy.model_dump(mode="json", exclude_none=True),
+    }
+    if create:
+        insert = text(
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic) VALUES "
+            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled, :deterministic) "
+            "ON CONFLICT DO NOTHING",
+        )
+        policy = new.policy.model_dump_json(exclude_none=True)
+        written = await connection.execute(insert, {**row, "id": agent_id, "policy": policy})
+    else:
+        update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
+        written = await connection.execute(update)
+        await circuits.close(connection, agent_id)
+    if written.rowcount:
+        await facts.tell_agent(connection, agent_id)
+    return bool(written.rowcount)
+
+
+async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
+    """No further execution is requested of an agent."""
+    values = {"enabled": False, "updated_at": func.clock_timestamp()}
+    await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
+    await facts.tell_agent(connection, agent_id)

@@ -1,0 +1,150 @@
+"""The database: its connections, its migrations, and the one place that commits."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from jobstore.storage import locks
+from jobstore.storage.locks import Lock
+from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
+from servicekit.errors import PermanentError, TransientError
+from servicekit.retry import retry_transient
+
+log = logging.getLogger(__name__)
+
+#: Bounds of one transaction.
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """The connections to PostgreSQL. What comes of them is a TransientError or a PermanentError."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
+        timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
+        settings = {
+            "application_name": "signoff-jobstore",
+            "jit": "off",
+            "statement_timeout": str(timeout_ms),
+            "idle_in_transaction_session_timeout": str(timeout_ms),
+        }
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={"timeout": 5, "command_timeout": 60 if bounded else None, "server_settings": settings},
+        )
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end, rolled back on an error."""
+        with translate_errors():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to keep, each statement a transaction of its own."""
+        with translate_errors():
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def migrate(self) -> None:
+        """Bring the tables up to date; of several processes that start at once, one does it."""
+        await retry_transient(self._migrate, on="postgres")
+
+    async def _migrate(self) -> None:
+        async with self.transaction() as connection:
+            await locks.hold(connection, Lock.MIGRATION)
+            await connection.run_sync(_upgrade)
+
+    async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
+        """Call `wake` with what each commit leaves to do, or `published` with a cursor, for ever.
+
+        After the connection was lost, `wake` is called with everything that may have been missed.
+        """
+
+        def hear(payload: str) -> None:
+            cursor = published_cursor(payload)
+            if cursor is None:
+                wake(Wake.of_payload(payload))
+            else:
+                published(cursor)
+
+        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while True:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                connection = await asyncpg.connect(url, timeout=5)
+                lost = asyncio.Event()
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                await connection.add_listener(CHANNEL, lambda *message: hear(message[-1]))
+                wake(EVERYTHING)
+                await lost.wait()
+            await asyncio.sleep(0.5)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "jobstore:storage/migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def translate_errors() -> Any:
+    """Tell errors that pass by themselves from those that never will."""
+    try:
+        yield
+    except (PermanentError, TransientError):
+        raise
+    except DataError as error:
+        raise _invalid(error) from error
+    except IntegrityError as error:  # another transaction was first; the next try sees its rows
+        raise RaceError(_first_line(error)) from error
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
+        raise TransientError(_first_line(error), code="database_unavailable") from error
+    except DBAPIError as error:
+        if _passes(error):
+            raise TransientError(_first_line(error), code="database_unavailable") from error
+        if str(getattr(error.orig, "sqlstate", "")).startswith("22"):
+            raise _invalid(error) from error
+        raise PermanentError(_first_line(error), code="database_error") from error
+
+
+def _invalid(error: DBAPIError) -> PermanentError:
+    log.warning("a value was not taken", extra={"reason": _first_line(error)})
+    return PermanentError("the database does not take a value, such as a text with U+0000", code="invalid_data")
+
+
+class RaceError(TransientError):
+    """Another transaction wrote first: trying again at once meets what it wrote."""
+
+    code = "raced"
+
+
+#: SQLSTATE classes that pass: connection, rollback, resources, operator intervention, system.
+_PASSING = ("08", "40", "53", "55", "57", "58")
+
+
+def _passes(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or str(state).startswith(_PASSING)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:500]

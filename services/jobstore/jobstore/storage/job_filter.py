@@ -1,0 +1,31 @@
+"""Which jobs match a filter, as a condition of SQL."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_
+
+from contracts.resources import JobFilter
+from jobstore.storage.tables import jobs
+
+
+def holds_text(columns: Any, wanted: str | None) -> ColumnElement[bool]:
+    """Return the condition that a title or an id contains a text, in whatever case."""
+    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
+
+
+def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
+    """Restrict a query to the jobs that match a filter."""
+    if chosen.statuses:
+        query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
+    for name in ("agent_id", "tenant", "batch_id"):
+        if (value := getattr(chosen, name)) is not None:
+            query = query.where(jobs.c[name] == value)
+    if chosen.labels:
+        query = query.where(jobs.c.labels.contains(chosen.labels))
+    if chosen.created_after is not None:
+        query = query.where(jobs.c.created_at >= chosen.created_after)
+    if chosen.created_before is not None:
+        query = query.where(jobs.c.created_at < chosen.created_before)
+    if chosen.text is not None:
+        query = query.where(holds_text(jobs.c, chosen.text))
+    return query

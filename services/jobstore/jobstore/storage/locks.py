@@ -1,0 +1,68 @@
+"""All locks of the jobstore, and the one order in which every transaction takes them.
+
+Whoever takes two of them in another order can deadlock with whoever keeps to it. The order:
+
+1. LIMITS, shared by whoever requests or claims executions, exclusive for whoever changes limits or moves an operation.
+2. OFFERS, exclusive: whoever changes limits, and the dispatcher that counts them. The dispatcher takes no other lock
+   that it would have to wait for.
+3. Rows of `jobs`, in the order of their ids.
+4. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
+5. Rows of `limits` whose queues are capped, in the order of their names.
+6. Rows of `circuits`, in the order of their agents.
+7. Rows of `reusable`, in the order of their keys, when all else is written.
+8. Rows of `workers`, in the order of their owners.
+
+A row of `operations` is locked after LIMITS and before nothing else, or taken where nobody holds it (SKIP LOCKED).
+
+Once rows are locked (3 and below) nobody may wait for LIMITS: whoever changes limits waits for those rows.
+
+RELAY, ROLLUPS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY is held by a
+session, and is free as soon as its process is gone; all others end with their transaction.
+"""
+
+from enum import IntEnum
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Lock(IntEnum):
+    """Number the advisory locks; the numbers are the same in all processes of all versions."""
+
+    MIGRATION = 0x51_6E_0F_01
+    RELAY = 0x51_6E_0F_02
+    LIMITS = 0x51_6E_0F_03
+    OFFERS = 0x51_6E_0F_04
+    ROLLUPS = 0x51_6E_0F_05
+
+
+_HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
+_SHARE = text("SELECT pg_advisory_xact_lock_shared(:lock)")
+_TRY_HOLD = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_TRY_SHARE = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
+_TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
+
+
+async def hold(connection: AsyncConnection, lock: Lock) -> None:
+    """Wait for a lock, and hold it alone until the transaction ends."""
+    await connection.execute(_HOLD, {"lock": lock})
+
+
+async def share(connection: AsyncConnection, lock: Lock) -> None:
+    """Wait until nobody holds a lock alone, and share it until the transaction ends."""
+    await connection.execute(_SHARE, {"lock": lock})
+
+
+async def try_hold(connection: AsyncConnection, lock: Lock) -> bool:
+    """Hold a lock alone until the transaction ends. Return False if anybody else holds or shares it."""
+    return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
+
+
+async def try_share(connection: AsyncConnection, lock: Lock) -> bool:
+    """Share a lock until the transaction ends. Return False if somebody holds it alone."""
+    return bool(await connection.scalar(_TRY_SHARE, {"lock": lock}))
+
+
+async def try_hold_by_session(session: AsyncConnection, lock: Lock) -> bool:
+    """Hold a lock alone for as long as the connection lives. Return False if anybody else holds it."""
+    return bool(await session.scalar(_TRY_HOLD_BY_SESSION, {"lock": lock}))

@@ -1,0 +1,10 @@
+"""Runs migrations on the connection that the service gives."""
+
+from alembic import context
+
+from jobstore.storage.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, compare_server_default=False)
+with context.begin_transaction():
+    context.run_migrations()

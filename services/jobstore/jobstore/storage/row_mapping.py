@@ -1,0 +1,175 @@
+"""Jobs, executions and entries of logs as rows: their columns, and what stands in them."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from contracts.jsontext import json_text
+from contracts.resources import Agent, Policy
+from contracts.status import JobStatus
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Job, LogEntry
+from jobstore.domain.spec import Spec
+from jobstore.storage import sql
+from jobstore.storage.tables import executions, job_logs, jobs
+
+#: All columns of an execution that a decision reads or writes; `created_at` is the database's own.
+EXECUTION: Final = sql.columns(executions, without={"created_at"})
+#: What a request freezes: no decision changes it afterwards.
+FROZEN: Final = {
+    *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
+    *("tenant", "flow", "batch_id", "not_before", "reuse_key"),
+}
+#: What a decision changes of an execution after it was inserted.
+MOVING: Final = sql.columns(executions, without={*FROZEN, "created_at"})
+#: What a decision changes of a job, its payload included, which an assignment may replace.
+JOB: Final = sql.columns(
+    jobs,
+    only={
+        *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
+        *("progress_message", "batch_id", "spent_usd", "spent_tokens", "payload"),
+    },
+)
+#: A new job; what is not among these has the table's default.
+NEW_JOB: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "spent_usd", "spent_tokens"})
+#: What an edit may change.
+EDITED: Final = sql.columns(
+    jobs,
+    only={
+        *("id", "title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"),
+        *("capabilities", "not_before"),
+    },
+)
+#: An entry of a log, and beside it where the result stands that a verdict is put with.
+LOG: Final = sql.columns(job_logs, without={"seq", "id", "created_at"}) | {
+    "result_version": "bigint",
+    "result_job_id": "text",
+}
+
+
+def job(row: Any) -> Job:
+    """A job, locked."""
+    return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
+
+
+def execution(row: Any) -> Execution:
+    """Return an execution from its locked row, which may have other columns besides."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    fields = {name: columns[name] for name in EXECUTION}
+    policy = from_json(row.policy) if row.policy else None
+    return Execution(
+        **{**fields, "stage": ExecutionStage(row.stage), "state": ExecutionState(row.state), "policy": policy}
+    )
+
+
+def spec(row: Any) -> Spec:
+    """What a job asks for."""
+    return Spec(
+        row.title,
+        row.description,
+        row.acceptance_criteria,
+        row.payload,
+        row.priority,
+        row.tenant,
+        from_json(row.labels),
+        Policy.model_validate_json(row.policy),
+        row.capabilities,
+        row.not_before,
+        row.spec_hash,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def agent(row: Any) -> Agent:
+    """An agent from its row, whose policy is JSON text."""
+    return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
+
+
+def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+    """Return the columns of NEW_JOB, and others that it leaves out."""
+    spec = uow.specs[job_id]
+    times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
+    return _spec_columns(spec) | _job_columns(uow.jobs[job_id]) | times
+
+
+def job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+    """Return the columns of JOB; without a payload where that stays."""
+    return _job_columns(uow.jobs[job_id]) | {"payload": uow.payloads.get(job_id)}
+
+
+def edited_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+    """Return the columns of EDITED, and others that it leaves out."""
+    return _spec_columns(uow.specs[job_id]) | {"id": job_id}
+
+
+def _job_columns(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "status": job.status.value,
+        "version": job.version,
+        "agent_id": job.agent_id,
+        "execution_id": job.execution_id,
+        "live": job.live,
+        "not_met": job.not_met,
+        "feedback": job.feedback,
+        "progress": job.progress,
+        "progress_message": job.progress_message,
+        "batch_id": job.batch_id,
+        "spent_usd": job.spent_usd,
+        "spent_tokens": job.spent_tokens,
+    }
+
+
+def _spec_columns(spec: Spec) -> dict[str, Any]:
+    return {
+        "title": spec.title,
+        "description": spec.description,
+        "acceptance_criteria": spec.acceptance_criteria,
+        "payload": spec.payload,
+        "priority": spec.priority,
+        "tenant": spec.tenant,
+        "labels": json_text(spec.labels),
+        "policy": spec.policy.model_dump_json(exclude_none=True),
+        "capabilities": spec.capabilities,
+        "not_before": spec.not_before,
+        "spec_hash": spec.spec_hash,
+    }
+
+
+def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
+    """Return these columns of an execution."""
+    row = {name: getattr(execution, name) for name in columns}
+    if row.get("policy") is not None:
+        row["policy"] = json_text(execution.policy)
+    return row
+
+
+def log_row(entry: LogEntry) -> sql.Row:
+    """Return the columns of LOG."""
+    job, execution, report = entry.job, entry.execution, entry.report
+    return {
+        "job_id": job.id,
+        "version": job.version,
+        "status": entry.status.value,
+        "job_status": job.status.value,
+        "agent_id": job.agent_id,
+        "request_payload": report.request,
+        "response_payload": report.response,
+        "message": report.message,
+        "code": report.code,
+        "kind": report.kind.value,
+        "execution_id": execution.execution_id if execution else None,
+        "attempt": execution.attempt if execution and execution.attempt else None,
+        "lease": report.lease or (execution.lease if execution and execution.lease else None),
+        "submission": execution.submission if execution else None,
+        "event_id": report.event_id,
+        "spent": execution.spent if execution else None,
+        "progress": job.progress,
+        "spent_usd": job.spent_usd or None,
+        "spent_tokens": job.spent_tokens or None,
+        "result_version": entry.with_result_of,
+        "result_job_id": entry.result_job_id,
+        "next_attempt_at": entry.next_attempt_at,
+    }

@@ -1,0 +1,1 @@
+"""Kafka: publish and consume events without losing one."""

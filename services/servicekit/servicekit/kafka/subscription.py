@@ -1,0 +1,257 @@
+"""Consuming batches of events from Kafka without losing one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from pydantic import ValidationError
+
+from contracts.events import Event
+from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from servicekit.errors import PermanentError, SignoffError
+from servicekit.kafka.dead_letters import REASON_MAX, dead_letter
+from servicekit.kafka.publisher import Publisher
+from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
+from servicekit.retry import isolate_failures, retry_transient
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+COMMIT_TIMEOUT_S = 10.0
+#: What a batch under way is given to end in when the service stops: its claims are answered, and so not lost.
+BATCH_GRACE_S = 5.0
+#: All in all; a group is left in a moment, unless the broker is away, which notices by itself that a member is gone.
+STOP_TIMEOUT_S = BATCH_GRACE_S + 1.0
+#: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
+POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
+#: A group that was formed while its topic was missing, on a broker that came back empty, reads nothing until its leader
+#: looks again.
+METADATA_MAX_AGE_MS = 5_000
+
+
+class ConsumerDeadError(SignoffError):
+    """A consumer that will not come back by itself."""
+
+    code = "consumer_dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming(Generic[E]):
+    """An event that arrived, and the record that brought it."""
+
+    event: E
+    record: ConsumerRecord[bytes | None, bytes | None]
+    replay: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record's body."""
+        return len(self.record.value or b"")
+
+
+@dataclass(slots=True)
+class Subscription(Generic[E]):
+    """One topic read by one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
+
+    `handle` answers one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
+    are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
+    one record stands alone, which goes to the dead-letter queue.
+    """
+
+    publisher: Publisher
+    event: type[E]
+    group: str
+    handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
+    payload_max_bytes: int = MESSAGE_MAX_BYTES
+    consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
+    dead_after_s: float = 60.0
+    _handling_since: float | None = None
+    _broken: Exception | None = None
+
+    @property
+    def topic(self) -> Topic:
+        """The topic's entry in the catalogue."""
+        return TOPICS[TOPIC_OF[self.event]]
+
+    def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
+        """Register with FastStream; every default that could lose a record is set explicitly."""
+        subscriber = broker.subscriber(
+            self.topic.name,
+            group_id=self.group,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=20,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=1 << 20,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
+            parser=_records,
+            decoder=_as_they_are,
+        )
+        subscriber(self._on_records)
+        self.consumer = lambda: subscriber.consumer
+
+    def check(self) -> str | None:
+        """Why nothing is consumed, or None."""
+        if self._handling_since is not None:
+            waiting_s = time.monotonic() - self._handling_since
+            if waiting_s > self.dead_after_s:
+                return f"one batch has waited for {waiting_s:.0f} s"
+        return self._dead()
+
+    def _dead(self) -> str | None:
+        """Why nothing will be consumed until the process is started again, or None. aiokafka tells of neither task."""
+        consumer = self.consumer()
+        if self._broken is not None:
+            return f"failed: {self._broken!r}"
+        if consumer is None:
+            return "not started"
+        refreshing = consumer._client._sync_task  # noqa: SLF001 - its coordinator waits for it for ever
+        if refreshing is not None and refreshing.done():
+            return "its metadata is refreshed no more"
+        if self._handling_since is not None:
+            return None
+        idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
+        return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
+
+    async def watch(self) -> None:
+        """Raise when the consumer is dead for good, so that the process ends; a batch that waits is none."""
+        while True:
+            await asyncio.sleep(min(1.0, self.dead_after_s / 4))
+            if (reason := self._dead()) is not None:
+                raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
+
+    async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        if self._broken is not None:  # a commit would skip what was not handled
+            return
+        self._handling_since = time.monotonic()
+        try:
+            await self._handled(records)
+        except Exception as error:
+            log.exception("a batch could not be handled", extra={"topic": self.topic.name})
+            self._broken = error
+        finally:
+            self._handling_since = None
+
+    async def _handled(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        BATCH_RECORDS.labels(self.topic.name).observe(len(records))
+        good: list[Incoming[E]] = []
+        bad: list[tuple[ConsumerRecord[Any, Any], PermanentError]] = []
+        for record in records:
+            try:
+                good.append(decode(self.event, record, self.payload_max_bytes))
+            except PermanentError as error:
+                bad.append((record, error))
+        if good:
+            results = await retry_transient(
+                lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
+            )
+            bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
+        bad = [(record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)]  # buried before
+        if bad:
+            await retry_transient(lambda: self._bury(bad), on="kafka")
+        await self._commit(records)
+
+    async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+        assert self.topic.dlq is not None
+        for result in await self.publisher.send([dead_letter(self.topic.dlq, record, error) for record, error in bad]):
+            if isinstance(result, Exception):
+                raise result
+        for record, error in bad:
+            DEAD_LETTERS.labels(record.topic, error.code).inc()
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            key = record.key.decode(errors="replace") if record.key else None
+            log.error("dead letter", extra={**where, "job_id": key, "code": error.code, "reason": str(error)})
+
+    async def _commit(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Commit what was handled. A commit that fails is only a repeat later, which changes nothing."""
+        consumer = self.consumer()
+        if consumer is None:
+            return
+        offsets: dict[TopicPartition, int] = {}
+        for record in records:
+            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("offsets not committed", extra={"topic": self.topic.name, "reason": repr(error)})
+
+
+async def _records(records: Any) -> KafkaMessage:
+    """Keep the records raw: FastStream's own parser raises on a header that is not UTF-8, before any handler."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type] # committed by hand
+
+
+async def _as_they_are(message: KafkaMessage) -> Any:
+    return message.raw_message
+
+
+def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[E]:
+    """The event of a record. PermanentError: it holds none."""
+    body = record.value
+    if body is None:
+        raise PermanentError("the record has no body", code="empty_body")
+    if len(body) > payload_max_bytes:
+        raise PermanentError(f"{len(body)} bytes exceed the limit of {payload_max_bytes}", code="payload_too_large")
+    headers = dict(record.headers)
+    for name, value in headers.items():
+        try:
+            (value or b"").decode()
+        except UnicodeDecodeError:
+            raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
+    try:
+        return Incoming(event.model_validate_json(body), record, REPLAY_HEADER in headers)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"
+        where = ".".join(str(part) for part in first["loc"])  # may hold a stranger's keys, of any length
+        raise PermanentError(f"{where[:REASON_MAX]}: {first['msg']}"[:REASON_MAX], code=code) from None
+
+
+def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
+    """FastStream's broker, for subscribing. Stopped, it lets a batch that is being handled end, if that is soon."""
+    return KafkaBroker(
+        kafka,
+        client_id=f"signoff-{service}",
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        graceful_timeout=batch_grace_s,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        logger=None,
+    )
+
+
+async def stop_consuming(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Stop consuming. aiokafka waits for a broker that is away for as long as it takes: this does not."""
+    stopping = asyncio.ensure_future(broker.stop())
+    done, _ = await asyncio.wait([stopping], timeout=timeout_s)
+    for task in done:
+        task.result()
+
+
+def lag(consumer: AIOKafkaConsumer | None) -> int | None:
+    """Records of the assigned partitions that were not read yet; None where that is not known."""
+    if consumer is None:
+        return None
+    behind = 0
+    for partition in consumer.assignment():
+        high = consumer.highwater(partition)
+        state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
+        if high is None or state is None or not state.has_valid_position:
+            return None
+        behind += max(0, high - state.position)
+    return behind

@@ -1,0 +1,94 @@
+"""The catalogue's topics on a broker: made, waited for, and asked how far they reach."""
+
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from contracts.topics import TOPICS
+from servicekit.errors import TransientError
+from servicekit.retry import retry_transient
+
+
+async def ensure_topics(kafka: str, replication: int) -> None:
+    """Create the catalogue's topics that are missing; waits for the broker."""
+    await retry_transient(lambda: _ensure_topics(kafka, replication), on="kafka")
+
+
+async def wait_for_topics(kafka: str) -> None:
+    """Wait until the catalogue's topics are there."""
+    await retry_transient(lambda: _look(kafka), on="kafka topics")
+
+
+async def _look(kafka: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+    try:
+        await admin.start()
+        missing = set(TOPICS) - set(await admin.list_topics())
+    except (KafkaError, OSError) as error:
+        raise TransientError(str(error), code="kafka_unavailable") from error
+    finally:
+        await admin.close()
+    if missing:
+        raise TransientError(f"missing: {', '.join(sorted(missing))}", code="topics_missing")
+
+
+async def _ensure_topics(kafka: str, replication: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
+    try:
+        await admin.start()
+        known = set(await admin.list_topics())
+        new = [
+            NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
+            for t in TOPICS.values()
+            if t.name not in known
+        ]
+        answer = await admin.create_topics(new) if new else None
+        for name, code, *_ in answer.topic_errors if answer else ():
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise TransientError(f"{name}: {error.__name__}", code="topic_not_created")
+    except (KafkaError, OSError) as error:
+        raise TransientError(str(error), code="kafka_unavailable") from error
+    finally:
+        await admin.close()
+
+
+class Topics:
+    """Asks the broker how far its topics reach."""
+
+    def __init__(self, kafka: str) -> None:
+        self._kafka = kafka
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def end_offsets(self, topic: str) -> Mapping[int, int]:
+        """The next offset of each partition. TransientError: the broker is out of reach."""
+        try:
+            if self._consumer is None:
+                self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
+                await self._consumer.start()
+            count = TOPICS[topic].partitions
+            ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TransientError(str(error), code="kafka_unavailable") from error
+        return {partition.partition: offset for partition, offset in ends.items()}
+
+    async def held(self, topic: str) -> int:
+        """How many records it holds, as far as offsets tell. TransientError: the broker is out of reach."""
+        ends = await self.end_offsets(topic)
+        assert self._consumer is not None
+        try:
+            places = [TopicPartition(topic, number) for number in ends]
+            begins = await self._consumer.beginning_offsets(places)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TransientError(str(error), code="kafka_unavailable") from error
+        return sum(end - begins[TopicPartition(topic, number)] for number, end in ends.items())
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()

@@ -1,0 +1,1 @@
+"""Work under leases: what an executor and a validator do alike."""

@@ -1,0 +1,89 @@
+"""The jobstore's WorkService, as workers reach it."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import grpc
+
+from servicekit.errors import PermanentError, TransientError
+from servicekit.leasing.worker import Lease, LeaseState, Renewal
+from signoff.v1 import work_service_pb2 as pb
+
+if TYPE_CHECKING:
+    from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
+
+MESSAGE_MAX_BYTES = 64 << 20
+CALL_TIMEOUT_S = 30.0
+#: A batch of claims in one call.
+CLAIMS_MAX = 200
+CLAIMS_MAX_BYTES = 16 << 20
+_STATES = {
+    pb.LEASE_STATE_KEEP: LeaseState.KEEP,
+    pb.LEASE_STATE_RECORDED: LeaseState.RECORDED,
+    pb.LEASE_STATE_LOST: LeaseState.LOST,
+    pb.LEASE_STATE_CANCELLED: LeaseState.CANCELLED,
+}
+_PERMANENT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION})
+
+
+def channel(address: str) -> grpc.aio.Channel:
+    """A channel to the jobstore that comes back by itself."""
+    return grpc.aio.insecure_channel(
+        address,
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
+            ("grpc.keepalive_time_ms", 20_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+        ],
+    )
+
+
+@contextlib.contextmanager
+def translate_errors() -> Iterator[None]:
+    """Tell a jobstore out of reach from a call that can never succeed."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        trailing = error.trailing_metadata() or ()
+        code = next((str(value) for key, value in trailing if key == "signoff-code"), error.code().name.lower())
+        if error.code() in _PERMANENT:
+            raise PermanentError(error.details() or "", code=code) from error
+        raise TransientError(error.details() or "", code=code) from error
+
+
+class GrpcLeases:
+    """Renews leases of one kind."""
+
+    def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str) -> None:
+        self._stub = stub
+        self._kind = kind
+        self.metadata = (("authorization", f"Bearer {token}"),)
+
+    async def renew(
+        self,
+        owner: UUID,
+        room: int,
+        held: Sequence[Lease],
+        outcomes: Sequence[Lease],
+        given_back: Sequence[tuple[Lease, bool]],
+    ) -> Renewal:
+        """Renew what is held, ask for outcomes, give back. TransientError: out of reach."""
+        request = pb.RenewLeasesRequest(
+            owner=str(owner),
+            kind=self._kind,
+            room=room,
+            held=[_message(lease) for lease in held],
+            outcomes=[_message(lease) for lease in outcomes],
+            given_back=[pb.GivenBackLease(lease=_message(lease), begun=begun) for lease, begun in given_back],
+        )
+        with translate_errors():
+            answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
+        return Renewal([_STATES[s] for s in answer.held], [_STATES[s] for s in answer.outcomes], answer.lease_s)
+
+
+def _message(lease: Lease) -> pb.Lease:
+    return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease)

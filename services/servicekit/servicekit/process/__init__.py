@@ -1,0 +1,1 @@
+"""Run a service's process: its settings, logs, health, signals and loops."""

@@ -1,0 +1,34 @@
+"""Liveness, readiness and metrics over HTTP."""
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from servicekit.process.settings import split_address
+
+#: Says why not, or None.
+Check = Callable[[], str | None]
+
+
+async def serve(address: str, checks: Mapping[str, Check]) -> web.AppRunner:
+    """Serve /livez, /readyz (503 with the reasons while a check says why not) and /metrics at host:port."""
+
+    async def live(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_: web.Request) -> web.Response:
+        reasons = {name: reason for name, check in checks.items() if (reason := check()) is not None}
+        body = {"status": "unavailable" if reasons else "ok", "reasons": reasons}
+        return web.json_response(body, status=503 if reasons else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    host, port = split_address(address)
+    await web.TCPSite(runner, host, port).start()
+    return runner

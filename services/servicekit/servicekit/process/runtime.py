@@ -1,0 +1,131 @@
+"""How a service's process runs: its event loop, its signals, its garbage collector."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal
+
+import uvloop
+
+from servicekit.errors import TransientError
+from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.process import logs
+
+log = logging.getLogger(__name__)
+
+#: Between two steps of a loop during an outage, however often it is woken.
+OUTAGE_PAUSE_S = 0.5
+
+
+def tune_gc() -> None:
+    """After start: what is there stays, and young objects, which mostly die young, are looked at less often.
+
+    Measured at 13 to 16 % less CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def allow_connections() -> None:
+    """As many open files as the process may have: each call under way is a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where "without limit" is more than the system takes
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class Stop(asyncio.Event):
+    """Set by SIGTERM and SIGINT. A service that starts does not wait for it yet, and is cancelled instead."""
+
+    started = False
+
+    async def wait(self) -> Literal[True]:
+        """Wait until the process is told to stop."""
+        self.started = True
+        return await super().wait()
+
+
+def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, log_level: str) -> None:
+    """Run `main` until it returns; SIGTERM and SIGINT set its event. An error ends the process with status 1."""
+    logs.configure(service, log_level)
+    allow_connections()
+    survive_lost_connections()
+
+    async def supervised() -> None:
+        stop = Stop()
+        task = asyncio.create_task(main(stop))
+
+        def on_signal() -> None:
+            stop.set()
+            if not stop.started:
+                task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    try:
+        uvloop.run(supervised())
+    except Exception:
+        log.exception("ended by an error")
+        raise SystemExit(1) from None
+
+
+async def first_of(*running: Awaitable[object]) -> None:
+    """Wait until one of them ends, cancel the others, and raise what the one raised."""
+    tasks = [asyncio.ensure_future(item) for item in running]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_forever(
+    step: Callable[[], Awaitable[bool | None]],
+    *,
+    name: str,
+    every_s: float | Callable[[], float],
+    wake: asyncio.Event | None = None,
+) -> None:
+    """Run a loop's step for ever: at once again while it returns True, else when woken, or after `every_s` seconds.
+
+    A TransientError is waited out: it is logged, and the next step finds out whether it has passed. Any other error
+    is a bug, and ends the loop with its process.
+    """
+    while True:
+        more: bool | None = False
+        try:
+            more = await step()
+        except TransientError as error:
+            log.warning(
+                "%s waits: what it needs is out of reach", name, extra={"code": error.code, "reason": str(error)}
+            )
+            if wake is not None:  # which commits of others may set again and again meanwhile
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+        if more:
+            continue
+        wait_s = every_s() if callable(every_s) else every_s
+        if wake is None:
+            await asyncio.sleep(wait_s)
+        else:
+            await wait_for_wake(wake, wait_s)
+
+
+async def wait_for_wake(event: asyncio.Event, within_s: float) -> None:
+    """Wait until an event is set, but not longer, and clear it.
+
+    `asyncio.wait_for` of Python 3.11 loses a cancellation that comes while the event is set: the task goes on for ever.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    event.clear()

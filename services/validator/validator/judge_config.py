@@ -1,0 +1,39 @@
+"""JudgeConfig: how to reach a judge, and the bounds of one judgement."""
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from validator.prompt import PROMPT_VERSION
+
+#: The two shapes of OpenAI's API that a judge may speak.
+ApiName = Literal["chat", "responses"]
+
+
+class JudgeConfig(BaseModel):
+    """How to reach a judge, and the limits of one judgement.
+
+    The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL where `api_key` and `base_url` are None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_key: str | None = Field(None, repr=False)
+    base_url: str | None = None
+    model: str = "gpt-5.4-mini"
+    api: ApiName = "chat"
+    timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
+    connect_timeout_s: float = Field(5.0, gt=0)
+    max_asks: int = Field(3, ge=1, description="calls for one verdict, where the answers are nonsense")
+    document_max_chars: int = Field(400_000, ge=1, description="of criteria and result together, as JSON")
+    answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
+
+    @property
+    def judge(self) -> str:
+        """Who judges, and by which prompt: verdicts under one name on the identical question are as good as each other.
+
+        With the host, where it is not OpenAI's: others give their models the same names.
+        """
+        host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
+        return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"

@@ -1,0 +1,106 @@
+"""Agents, limits and dead letters from the command line, and the watch of everything."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+
+from contracts.resources import NewAgent, NewJob
+from contracts.status import Circuit, JobLogStatus
+
+
+def job(job_id, ends=None):
+    payload = None if ends is None else {"ends": ends}
+    return NewJob(id=job_id, title=job_id, acceptance_criteria="c", agent_id="writer", payload=payload)
+
+
+async def test_an_agent_is_created_changed_and_disabled(signoff):
+    url = "http://127.0.0.1:1/writer"
+    created = await signoff("agents", "create", "--id", "writer", "--name", "Writer", "--url", url, "--json")
+    assert created.json["protocol"] == "http"
+    changed = await signoff("agents", "update", "writer", "--name", "Author", "--capability", "prose", "--json")
+    assert (changed.json["name"], changed.json["url"], changed.json["capabilities"]) == ("Author", url, ["prose"])
+    assert (await signoff("agents", "disable", "writer", "--json")).json["enabled"] is False
+    assert (await signoff("agents", "update", "writer", "--enabled", "--json")).json["enabled"] is True
+    assert "Author" in (await signoff("agents", "list")).out
+    assert (await signoff("agents", "get", "nobody")).status == 1
+    assert (await signoff("agents", "create", "--name", "x", "--url", "ftp://x")).status == 2
+
+
+async def test_the_circuit_of_an_agent_is_shown_and_until_when_it_is_open(signoff, jobstore):
+    until = datetime(2100, 1, 1, 12, 30, tzinfo=UTC)
+    agents = {"calm": (Circuit.CLOSED, None), "down": (Circuit.OPEN, until), "tried": (Circuit.HALF_OPEN, until)}
+    for name, (circuit, at) in agents.items():
+        agent = jobstore.add_agent(NewAgent(id=name, name=name, url="http://127.0.0.1:1/"))
+        jobstore.agents[name] = agent.model_copy(update={"circuit": circuit, "circuit_open_until": at})
+    lines = {line.split()[0]: line for line in (await signoff("agents", "list")).out.splitlines()}
+    assert "closed" in lines["calm"]
+    assert f"open until {until.astimezone():%H:%M:%S}" in lines["down"]
+    assert "half open" in lines["tried"]
+    told = (await signoff("agents", "get", "down", "--json")).json
+    assert (told["circuit"], datetime.fromisoformat(told["circuit_open_until"])) == ("open", until)
+
+
+async def test_an_agent_is_paused_and_resumed(signoff):
+    await signoff("agents", "create", "--id", "writer", "--name", "Writer", "--url", "http://127.0.0.1:1/")
+    assert (await signoff("agents", "pause", "writer", "--json")).json["paused"] is True
+    assert "paused" in (await signoff("agents", "list")).out
+    assert (await signoff("agents", "resume", "writer", "--json")).json["paused"] is False
+    assert (await signoff("agents", "pause", "nobody")).status == 1
+
+
+async def test_an_agent_is_said_to_be_deterministic(signoff):
+    url = "http://127.0.0.1:1/"
+    made = await signoff("agents", "create", "--id", "a", "--name", "a", "--url", url, "--deterministic", "--json")
+    assert made.json["deterministic"] is True
+    assert (await signoff("agents", "update", "a", "--name", "b", "--json")).json["deterministic"] is True
+    changed = await signoff("agents", "update", "a", "--no-deterministic", "--json")
+    assert changed.json["deterministic"] is False
+
+
+async def test_limits_are_set_replaced_paused_and_removed(signoff):
+    made = await signoff(
+        "limits", "set", "tenant:a", "--concurrency", "2", "--rate", "5", "--per-s", "60", "--queue-max", "9",
+        "--weight", "1.5", "--json",
+    )  # fmt: skip
+    about = {"concurrency": 2, "rate": 5, "rate_period_s": 60.0, "queue_max": 9, "weight": 1.5, "paused": False}
+    assert about.items() <= made.json.items()
+    assert (await signoff("limits", "pause", "tenant:a", "--json")).json["paused"] is True
+    assert "5 in 60 s" in (await signoff("limits", "list")).out
+    assert (await signoff("limits", "resume", "tenant:a", "--json")).json["paused"] is False
+    replaced = (await signoff("limits", "set", "tenant:a", "--paused", "--json")).json
+    assert (replaced["concurrency"], replaced["paused"]) == (None, True)
+    assert (await signoff("limits", "remove", "tenant:a")).status == 0
+    assert (await signoff("limits", "list", "--json")).json == {"items": []}
+    again = await signoff("limits", "remove", "tenant:a", "--json")
+    assert (again.status, json.loads(again.err)["error"]["code"]) == (1, "unknown_limit")
+    assert (await signoff("limits", "set", "tenant:a", "--rate", "0")).status == 2
+
+
+async def test_the_watch_of_everything_ends_when_interrupted(jobstore, env):
+    await jobstore.add(job("a"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", "watch", "--json", "--after", "0",
+        env=os.environ | {name: value for name, value in env.items() if value},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        first = json.loads(await process.stdout.readline())
+        await jobstore.record("a", JobLogStatus.IN_PROGRESS)
+        second = json.loads(await process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert [(log["job_id"], log["cursor"]) for log in (first, second)] == [("a", 1), ("a", 2)]
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+async def test_dead_letters_are_counted_and_the_newest_shown(signoff):
+    listed = await signoff("dlq", "list", "--limit", "1", "--json")
+    assert (listed.status, listed.json["counts"]) == (0, {"a-dlq": 2, "b-dlq": 0})
+    assert [letter["source_offset"] for letter in listed.json["items"]] == [2]
+    shown = (await signoff("dlq", "list")).out
+    assert "a-dlq: 2" in shown
+    assert "a-dlq/0/2" in shown

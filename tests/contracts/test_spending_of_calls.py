@@ -1,0 +1,74 @@
+"""Budgets and prices: what calls cost, and what is left."""
+
+from random import Random
+
+import pytest
+
+from contracts.resources import Usage
+from contracts.spending import COST_MAX_USD, Budget, with_cost
+
+
+def test_without_a_budget_nothing_is_ever_used_up() -> None:
+    budget = Budget()
+    budget.spend(Usage(input_tokens=2**53, output_tokens=2**53, cost_usd=COST_MAX_USD))
+    assert (budget.left_usd, budget.left_tokens, budget.used_up) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("budget", "left", "used_up"),
+    [
+        (Budget(usd=1.0, spent_usd=0.25), (0.75, None), None),
+        (Budget(usd=1.0, spent_usd=1.0), (0.0, None), "1 of 1 USD are spent"),
+        (Budget(usd=1.0, spent_usd=1.25), (0.0, None), "1.25 of 1 USD are spent"),
+        (Budget(usd=0.0), (0.0, None), "0 of 0 USD are spent"),
+        (Budget(tokens=10, spent_tokens=9), (None, 1), None),
+        (Budget(tokens=10, spent_tokens=12), (None, 0), "12 of 10 tokens are spent"),
+        (Budget(usd=1.0, tokens=10, spent_usd=0.5, spent_tokens=10), (0.5, 0), "10 of 10 tokens are spent"),
+        (Budget(usd=1e-06, spent_usd=9e-07), (1e-07, None), None),
+    ],
+)
+def test_what_is_left(budget: Budget, left: tuple[float | None, int | None], used_up: str | None) -> None:
+    assert ((budget.left_usd, budget.left_tokens), budget.used_up) == (left, used_up)
+
+
+def test_fractions_that_do_not_add_up_exactly_use_a_budget_up_all_the_same() -> None:
+    draw = Random(1)
+    for _ in range(200):
+        calls = draw.randint(1, 60)
+        budget = Budget(usd=round(calls * 0.01, 2))
+        for n in range(calls):
+            assert budget.used_up is None, (calls, n)
+            budget.spend(Usage(cost_usd=0.01))
+        assert budget.used_up is not None, calls
+
+
+def test_a_budget_is_the_same_from_what_is_left_of_it() -> None:
+    kept = Budget(2.0, 100, 0.5, 30)
+    told = Budget.with_left(kept.usd, kept.left_usd, kept.tokens, kept.left_tokens)
+    assert told == kept
+    assert Budget.with_left(None, None, None, None) == Budget()
+
+
+def test_a_known_model_has_a_price() -> None:
+    usage = with_cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000, model="gpt-4o-mini-2024-07-18"))
+    assert usage.cost_usd == pytest.approx(0.15 + 0.60)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(input_tokens=10, cost_usd=0.5, model="gpt-4o-mini"),
+        Usage(input_tokens=10, cost_usd=0.0, model="gpt-4o-mini"),
+        Usage(input_tokens=10, model="nobody-knows-it"),
+        Usage(input_tokens=10, model=""),
+        Usage(input_tokens=10),
+        Usage(model="gpt-4o-mini"),
+    ],
+)
+def test_what_is_said_stands_and_what_cannot_be_known_stays_unknown(usage: Usage) -> None:
+    assert with_cost(usage) == usage
+
+
+def test_no_price_is_more_than_a_report_may_say() -> None:
+    usage = with_cost(Usage(input_tokens=2**53, output_tokens=2**53, model="gpt-4o-mini"))
+    assert Usage.model_validate_json(usage.model_dump_json()).cost_usd == COST_MAX_USD

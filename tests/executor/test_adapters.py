@@ -1,0 +1,14 @@
+"""What contracts says can be called has an adapter in the executor, and nothing else has one."""
+
+import pytest
+
+from contracts.status import CALLABLE_PROTOCOLS
+from executor.agents.client import HttpClient
+from executor.app import agents
+from executor.config import Settings
+
+
+async def test_each_protocol_that_can_be_called_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_WORKER_TOKEN", "a token")
+    async with HttpClient(allowed=[], result_max_bytes=1) as client:
+        assert agents(client, Settings()).keys() == CALLABLE_PROTOCOLS

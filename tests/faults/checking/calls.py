@@ -1,0 +1,124 @@
+"""What may be said of calls of agents: when one may be repeated, and how many there may be (invariants 3, 4, 9)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import pairwise
+
+from faults.checking.observed import ABORTED, ANSWERED, DECLINED, VERSIONS, AgentCall, Fault, LogRow, Observed
+
+#: What is done to a process explains that what it called is called again; what is done to others does not.
+ENDS_A_CALLER = frozenset({"kill", "stop", "freeze", *VERSIONS})
+LINK_FAULTS = frozenset({"cut", "hang", "delay", "drip"})
+CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
+SLACK_S = 1.0
+#: Between a caller that begins a call and the agent that sees it lie a link, this process and a busy machine.
+SEEN_LATE_S = 5.0
+
+
+def by_execution(seen: Observed) -> dict[str, list[AgentCall]]:
+    calls = defaultdict(list)
+    for call in sorted(seen.agent_calls, key=lambda c: c.begun_at):
+        calls[call.execution_id].append(call)
+    return calls
+
+
+def repeated_with_a_reason(seen: Observed) -> Iterator[str]:
+    entries = defaultdict(list)
+    for entry in seen.logs:
+        entries[entry.execution_id].append(entry)
+    for execution_id, calls in by_execution(seen).items():
+        for first, again in pairwise(calls):
+            if not (_explained(first, again, seen) or _timed_out(first, again, entries[execution_id], seen)):
+                yield (
+                    f"{execution_id} of {first.job_id} was called again without a reason: the first call "
+                    f"{first.ended} after {(first.ended_at or again.begun_at) - first.begun_at:.1f} s "
+                    f"(pid {first.pid}), the second came {again.begun_at - first.begun_at:.1f} s after it "
+                    f"(pid {again.pid}), at {again.begun_at:.1f}"
+                )
+
+
+def _explained(first: AgentCall, again: AgentCall, seen: Observed) -> bool:
+    """The agent failed it, it took too long, its caller was lost or cut off from the agent or its leases."""
+    if first.ended not in {ANSWERED, DECLINED, ABORTED}:
+        return True
+    ended_at = first.ended_at or again.begun_at
+    if ended_at - first.begun_at >= seen.terms.attempt_timeout_s - SLACK_S / 2:
+        return True
+    return any(_explains(fault, first, ended_at, again) for fault in seen.faults)
+
+
+def _timed_out(first: AgentCall, again: AgentCall, entries: Sequence[LogRow], seen: Observed) -> bool:
+    """The caller counts from before its request arrives: since it had its lease, it may have waited for so long.
+
+    So it has where it called again under that lease, and where it said so and another lease followed.
+    """
+    leased_at = max((e.at for e in entries if e.kind == "claimed" and e.at <= first.begun_at), default=first.begun_at)
+    said_at = [
+        e.at for e in entries if e.code == "agent_timeout" and first.begun_at - SLACK_S <= e.at <= again.begun_at
+    ]
+    lapsed = any(e.kind == "claimed" and first.begun_at < e.at <= again.begun_at for e in entries)
+    until = max(said_at, default=leased_at) if lapsed else again.begun_at
+    return until - leased_at >= seen.terms.attempt_timeout_s - SLACK_S / 2
+
+
+def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall) -> bool:
+    if fault.kind in ENDS_A_CALLER and (fault.pid == first.pid or first.pid is None):
+        of_executor = fault.target.startswith("executor")
+        return of_executor and fault.within(first.begun_at - SLACK_S, again.begun_at)
+    if fault.kind in LINK_FAULTS and fault.target == "agent":
+        return fault.within(first.begun_at - SLACK_S, ended_at + SLACK_S)
+    return fault.kind in LINK_FAULTS and fault.target == "grpc" and fault.within(first.begun_at, again.begun_at)
+
+
+def the_same_every_time(seen: Observed) -> Iterator[str]:
+    for execution_id, calls in by_execution(seen).items():
+        if any(call.key != execution_id for call in calls):
+            yield f"{execution_id} was called with the keys {sorted({str(c.key) for c in calls})}"
+        if len({call.body for call in calls}) > 1:
+            yield f"{execution_id} was called with {len({call.body for call in calls})} different bodies"
+
+
+def at_most_once(seen: Observed) -> Iterator[str]:
+    calls = by_execution(seen)
+    for execution in seen.executions:
+        if execution.at_most_once and len(calls.get(execution.execution_id, ())) > 1:
+            yield f"{execution.execution_id}, of an agent that is called at most once, was called more often"
+
+
+def none_after_the_end(seen: Observed) -> Iterator[str]:
+    """A call begins only under a lease that runs, so none begins a lease length after its execution ended."""
+    ended = {e.execution_id: e.at for e in seen.logs if e.status in CONCLUDING and e.kind != "result"}
+    for call in seen.agent_calls:
+        late_s = call.begun_at - ended.get(call.execution_id, call.begun_at)
+        if late_s > seen.terms.lease_s + SEEN_LATE_S and not _held_up(call, seen):
+            yield f"{call.execution_id} of {call.job_id} was called {late_s:.1f} s after it had ended"
+
+
+def _held_up(call: AgentCall, seen: Observed) -> bool:
+    """Whether the request had left its caller and was under way, on a link or in a frozen process."""
+    slow = (f for f in seen.faults if f.target == "agent" or (f.kind == "freeze" and f.pid == call.pid))
+    return any(fault.within(call.begun_at - SLACK_S, call.begun_at) for fault in slow)
+
+
+def within_capacity(seen: Observed) -> Iterator[str]:
+    """How many calls each executor had open at once, as the agents saw it."""
+    by_pid = defaultdict(list)
+    for call in sorted(seen.agent_calls, key=lambda c: c.begun_at):
+        if call.pid is not None:
+            by_pid[call.pid].append(call)
+    for pid, calls in by_pid.items():
+        most = _most_at_once(calls)
+        if most > seen.terms.capacity * 1.1 + 3:  # an aborted one is seen to end a little later
+            yield f"the executor {pid} had {most} calls open, with a capacity of {seen.terms.capacity}"
+
+
+def _most_at_once(calls: list[AgentCall]) -> int:
+    ends: list[float] = []
+    most = 0
+    for call in calls:
+        while ends and ends[0] <= call.begun_at:
+            heappop(ends)
+        heappush(ends, call.ended_at if call.ended_at is not None else float("inf"))
+        most = max(most, len(ends))
+    return most

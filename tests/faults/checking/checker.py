@@ -1,0 +1,298 @@
+"""Whether what was seen keeps the first ten of docs/protocol.md#invariants: pure functions over it."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from statistics import median
+
+from faults.checking import calls
+from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
+
+CONCLUDING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED", "CANCELLED"})
+RESTING = frozenset({"COMPLETED", "FAILED", "REJECTED", "RESUBMISSION_REQUIRED"})
+#: docs/protocol.md#states-of-a-job: from where the job stood, which entry may follow, and where the job stands then.
+ARROWS: dict[str | None, frozenset[tuple[str, str]]] = {
+    None: frozenset({("PENDING", "PENDING"), ("ASSIGNED", "ASSIGNED")}),
+    "PENDING": frozenset(
+        {("MATCHING_FAILED", "PENDING"), ("CANCELLED", "PENDING"), ("ASSIGNED", "ASSIGNED"), ("FAILED", "FAILED")}
+    ),
+    "ASSIGNED": frozenset(
+        {("ASSIGNED", "ASSIGNED"), ("IN_PROGRESS", "IN_PROGRESS"), ("FAILED", "FAILED"), ("CANCELLED", "ASSIGNED")}
+    ),
+    "IN_PROGRESS": frozenset(
+        {("IN_PROGRESS", "IN_PROGRESS"), ("CANCELLED", "ASSIGNED"), *((status, status) for status in RESTING)}
+    ),
+    "COMPLETED": frozenset({("IN_PROGRESS", "IN_PROGRESS")}),
+    **{
+        status: frozenset({("ASSIGNED", "ASSIGNED"), ("IN_PROGRESS", "IN_PROGRESS")})
+        for status in RESTING - {"COMPLETED"}
+    },
+}
+
+
+def _by_job(seen: Observed) -> dict[str, list[LogRow]]:
+    entries = defaultdict(list)
+    for entry in sorted(seen.logs, key=lambda e: e.version):
+        entries[entry.job_id].append(entry)
+    return entries
+
+
+def _is_late_result(entry: LogRow) -> bool:
+    return entry.kind == "result" and entry.status == "CANCELLED"
+
+
+def _concluded(seen: Observed) -> dict[str, list[LogRow]]:
+    ends = defaultdict(list)
+    for entry in seen.logs:
+        if entry.status in CONCLUDING and entry.execution_id and not _is_late_result(entry):
+            ends[entry.execution_id].append(entry)
+    return ends
+
+
+def nothing_is_lost(seen: Observed) -> Iterator[str]:
+    known, ends = {e.execution_id: e for e in seen.executions}, _concluded(seen)
+    emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
+    for asked in seen.asked:
+        kept = asked.settled == "accepted" or (asked.settled == "published" and asked.settled_at > emptied)
+        if asked.settled == "unanswered":
+            yield f"{asked.execution_id} of {asked.job_id} was never answered by {asked.door}"
+        if kept and asked.execution_id not in known:
+            yield f"{asked.execution_id} of {asked.job_id} was {asked.settled} by {asked.door} and is unknown"
+    for execution in seen.executions:
+        if execution.state != "DONE":
+            yield f"{execution.execution_id} of {execution.job_id} never ended: {execution.state}"
+        elif execution.requested and not ends.get(execution.execution_id):
+            yield f"{execution.execution_id} of {execution.job_id} ended without an entry in the log"
+    for job in seen.jobs:
+        if job.live:
+            yield f"{job.id} is {job.status} and still live"
+
+
+def transitions_are_arrows(seen: Observed) -> Iterator[str]:
+    by_job = _by_job(seen)
+    for job_id, entries in by_job.items():
+        stood: str | None = None
+        for expected, entry in enumerate(entries, 1):
+            if entry.version != expected:
+                yield f"{job_id}: version {entry.version} stands where {expected} should"
+                break
+            if (entry.status, entry.job_status) not in ARROWS[stood] and not (
+                _is_late_result(entry) and entry.job_status == stood
+            ):
+                yield f"{job_id} version {entry.version}: {stood} -> {entry.job_status} (log {entry.status})"
+            stood = entry.job_status
+    for job in seen.jobs:
+        last = by_job[job.id][-1] if by_job[job.id] else None
+        if last is None or (last.job_status, last.version) != (job.status, job.version):
+            yield f"{job.id} is {job.status} at version {job.version}, its log ends with {last}"
+
+
+def facts_have_no_gap(seen: Observed) -> Iterator[str]:
+    """A reader from the beginning, that applies only the version after its last, has all there is."""
+    logged = {(entry.job_id, entry.version): entry.id for entry in seen.logs}
+    emptied = any(fault.kind == "empty" for fault in seen.faults)
+    applied: Counter[str] = Counter()
+    highest: Counter[str] = Counter()
+    for job_id, version, fact_id in map(_fact, seen.topics.get("job-changed", ())):
+        if version > highest[job_id] + 1 and not (emptied and not applied[job_id]):
+            yield f"job-changed: {job_id} goes from version {highest[job_id]} to {version}"
+        highest[job_id] = max(highest[job_id], version)
+        if version == applied[job_id] + 1:
+            applied[job_id] = version
+        if logged.get((job_id, version)) != fact_id:
+            yield f"job-changed: {job_id} version {version} is {fact_id}, its log has {logged.get((job_id, version))}"
+    for job in seen.jobs:
+        if applied[job.id] != job.version:
+            yield f"job-changed: a reader ends at version {applied[job.id]} of {job.id}, which has {job.version}"
+
+
+def _fact(record: Record) -> tuple[str, int, str]:
+    fact = json.loads(record.value or b"{}")
+    return fact["job_id"], fact["version"], fact["log"]["id"]
+
+
+def watches_have_no_gap(seen: Observed) -> Iterator[str]:
+    told: Counter[str] = Counter()
+    for job_id, version in seen.watched:
+        if version != told[job_id] + 1:
+            yield f"a watch told version {version} of {job_id} after {told[job_id]}"
+        told[job_id] = version
+    if seen.watched:
+        yield from (
+            f"a watch told {told[job.id]} of {job.version} versions of {job.id}"
+            for job in seen.jobs
+            if told[job.id] != job.version
+        )
+
+
+def one_execution_is_live(seen: Observed) -> Iterator[str]:
+    for job_id, entries in _by_job(seen).items():
+        live: str | None = None
+        for entry in (e for e in entries if e.execution_id and not _is_late_result(e)):
+            where = f"{job_id} version {entry.version}"
+            if entry.kind == "requested":
+                if live is not None:
+                    yield f"{where}: {entry.execution_id} was requested while {live} was live"
+                live = entry.execution_id
+            elif entry.execution_id != live and entry.job_status != "IN_PROGRESS":
+                yield f"{where}: {entry.execution_id} was concluded ({entry.kind}) while {live} was live"
+            elif entry.execution_id != live and entry.kind != "rejudged":
+                yield f"{where}: {entry.execution_id} went on ({entry.kind}) while {live} was live"
+            if entry.status in CONCLUDING:
+                live = None
+    for execution_id, ends in _concluded(seen).items():
+        if len(ends) > 1:
+            yield f"{execution_id} was concluded {len(ends)} times: {[e.kind for e in ends]}"
+
+
+def fenced_reports_change_nothing(seen: Observed) -> Iterator[str]:
+    """Under one execution attempts rise by one, leases never fall, and what is reported counts once."""
+    attempts: Counter[str] = Counter()
+    leases: Counter[str] = Counter()
+    for entry in sorted(seen.logs, key=lambda e: (e.job_id, e.version)):
+        if entry.execution_id is None or _is_late_result(entry) or not entry.lease:
+            continue
+        where = f"{entry.job_id} version {entry.version}, {entry.kind} of {entry.execution_id}"
+        if entry.kind == "claimed":
+            if entry.attempt != attempts[entry.execution_id] + 1 or entry.lease <= leases[entry.execution_id]:
+                yield f"{where}: attempt {entry.attempt}, lease {entry.lease} after {leases[entry.execution_id]}"
+            attempts[entry.execution_id] = entry.attempt or 0
+        elif entry.lease < leases[entry.execution_id]:
+            yield f"{where}: lease {entry.lease} counted after {leases[entry.execution_id]}"
+        leases[entry.execution_id] = max(leases[entry.execution_id], entry.lease)
+    told = Counter(entry.event_id for entry in seen.logs if entry.event_id)
+    yield from (f"the event {event_id} was recorded {times} times" for event_id, times in told.items() if times > 1)
+
+
+def replays_change_nothing(seen: Observed) -> Iterator[str]:
+    for replay in seen.replays:
+        how = f"replaying {replay.topic} {'with' if replay.with_header else 'without'} the header"
+        for what, calls_ in (("agents", replay.agent_calls), ("the judge", replay.judge_calls)):
+            if calls_:
+                yield f"{how} called {what} {calls_} times"
+        if replay.differences:
+            yield f"{how} changed {len(replay.differences)} rows, such as {replay.differences[0][:500]}"
+
+
+def rebuilt_tables_are_the_same(seen: Observed) -> Iterator[str]:
+    if seen.rebuilt:
+        yield f"signoff verify: {seen.rebuilt}"
+
+
+def verdicts_are_the_judges(seen: Observed) -> Iterator[str]:
+    said = defaultdict(list)
+    for call in seen.judge_calls:
+        if call.is_valid is not None:
+            said[call.execution_id].append(call)
+    for entry in seen.logs:
+        judged = entry.status in {"COMPLETED", "RESUBMISSION_REQUIRED"} or (
+            entry.status == "REJECTED" and entry.kind != "declined"
+        )
+        if judged and not any(
+            call.at <= entry.at + 1 and call.is_valid is (entry.status == "COMPLETED")
+            for call in said[entry.execution_id or ""]
+        ):
+            yield f"{entry.job_id} became {entry.status} ({entry.execution_id}) and the judge never said so"
+
+
+def nobody_waits_for_others(seen: Observed, healthy: str = "steady") -> Iterator[str]:
+    ends = _concluded(seen)
+    took_s = {
+        asked.job_id: ended[0].at - asked.at
+        for asked in seen.asked
+        if (ended := ends.get(asked.execution_id)) and asked.agent == healthy and not asked.cancelled
+        if asked.settled_at and _calm(seen, asked, ended[0].at)
+    }
+    # On a machine where half of them take long, all may take longer, but no more than twice as long.
+    usual_s = median(took_s.values()) if took_s else 0.0
+    within_s = seen.terms.delay_max_s * min(2.0, max(1.0, usual_s / seen.terms.delay_usual_s))
+    for job_id, delay_s in took_s.items():
+        if delay_s > within_s:
+            yield f"{job_id} of the healthy agent took {delay_s:.1f} of {within_s:.1f} s with nothing broken"
+
+
+def _calm(seen: Observed, asked: Asked, until: float) -> bool:
+    return not any(f.within(asked.at - seen.terms.settle_s, until) for f in seen.faults)
+
+
+def only_poison_is_dead(seen: Observed) -> Iterator[str]:
+    planted = {poison.value: poison.at for poison in seen.poison}
+    dead: set[bytes] = set()
+    for topic, records in seen.topics.items():
+        for record in records if topic.endswith("-dlq") else ():
+            dead.add(record.value or b"")
+            if record.value not in planted:
+                why = dict(record.headers).get("dlq-error-code", b"?").decode()
+                yield f"{topic} holds what nobody planted ({why}): {(record.value or b'')[:300]!r}"
+    emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
+    yield from (
+        f"{value!r} is in no dead-letter queue" for value, at in planted.items() if at > emptied and value not in dead
+    )
+
+
+def memory_is_bounded(seen: Observed) -> Iterator[str]:
+    for name, size in seen.rss.items():
+        if name not in {"kafka", "postgres"} and size > seen.terms.rss_max_bytes:
+            yield f"{name} held {size >> 20} MiB"
+
+
+def stops_are_in_time(seen: Observed) -> Iterator[str]:
+    within_s = seen.terms.grace_s + seen.terms.ending_s
+    for stop in seen.stops:
+        if stop.took_s is None or stop.took_s > within_s:
+            yield f"{stop.name}, told to stop, took {stop.took_s or 'for ever, more than'} of {within_s:g} s"
+        elif stop.status != 0:
+            yield f"{stop.name}, told to stop, ended with status {stop.status}"
+
+
+def stopped_work_goes_on(seen: Observed) -> Iterator[str]:
+    """What a stopping executor held was finished or handed over: nobody waited for its lease to lapse."""
+    stopped = {stop.pid: stop for stop in seen.stops if stop.name.startswith("executor")}
+    for entry in seen.logs:
+        if entry.code not in {"lease_lapsed", "attempts_exhausted"}:
+            continue
+        before = [c for c in seen.agent_calls if c.execution_id == entry.execution_id and c.begun_at < entry.at]
+        stop = stopped.get(before[-1].pid or 0) if before else None
+        if stop and before[-1].begun_at < stop.told_at and not any(_hinders(f, stop, seen) for f in seen.faults):
+            yield f"{entry.job_id}: {entry.execution_id} lapsed, its executor {stop.name} had been told to stop"
+
+
+def _hinders(fault: Fault, stop: Stop, seen: Observed) -> bool:
+    """Whether a stopping worker could not reach what it needs to hand over."""
+    until = stop.told_at + seen.terms.grace_s
+    own = fault.pid == stop.pid and fault.kind in {"stop", *VERSIONS}
+    return not own and fault.within(stop.told_at - seen.terms.settle_s, until)
+
+
+def nobody_crashes(seen: Observed) -> Iterator[str]:
+    """A process may end itself, to be started again; a signal that nobody sent is a crash."""
+    for death in seen.deaths:
+        sent = (f for f in seen.faults if f.target == death.name and f.began_at <= death.at <= f.ended_at)
+        if death.status < 0 and not any(fault.kind in {"kill", "stop", "empty"} for fault in sent):
+            yield f"{death.name} was ended by signal {-death.status}, at {death.at:.1f}, which nobody had sent"
+
+
+#: By invariant, what finds it broken.
+CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
+    1: (nothing_is_lost,),
+    2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap),
+    3: (one_execution_is_live, fenced_reports_change_nothing, calls.none_after_the_end),
+    4: (calls.repeated_with_a_reason, calls.the_same_every_time, calls.at_most_once),
+    5: (replays_change_nothing,),
+    6: (rebuilt_tables_are_the_same,),
+    7: (verdicts_are_the_judges,),
+    8: (nobody_waits_for_others, only_poison_is_dead),
+    9: (memory_is_bounded, calls.within_capacity),
+    10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes),
+}
+
+
+def check(seen: Observed) -> list[Violation]:
+    """Every violation, by invariant."""
+    return [Violation(n, story) for n, parts in CHECKS.items() for part in parts for story in part(seen)]
+
+
+def stories(violations: Iterable[Violation], most: int = 20) -> str:
+    """The violations as text, a line each."""
+    lines = [str(violation) for violation in violations]
+    return "\n".join([*lines[:most], *([f"... and {len(lines) - most} more"] if len(lines) > most else [])])

@@ -1,0 +1,219 @@
+"""What a run saw, from every side, as plain values; times are seconds of the wall clock, which all sides share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+#: How a call of an agent ended, where the agent did its part.
+ANSWERED, DECLINED = "answered", "declined"
+#: The caller left first. What the agent did on purpose has names of its own: `status 500`, `dropped`, `hung`.
+ABORTED = "aborted"
+RUNNING = "running"
+#: One more worker: of this version, of one to come, of one before.
+VERSIONS = ("extra", "newer", "older")
+
+
+@dataclass(slots=True)
+class AgentCall:
+    """The agent's own record of one request. `pid` is the process that called, where that could be told."""
+
+    agent: str
+    execution_id: str
+    job_id: str
+    key: str | None
+    body: str
+    begun_at: float
+    ended_at: float | None = None
+    ended: str = RUNNING
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeCall:
+    """The judge's own record: `said` is what it answered, `is_valid` only where that was a verdict."""
+
+    execution_id: str
+    at: float
+    said: str
+    is_valid: bool | None = None
+
+
+@dataclass(slots=True)
+class Asked:
+    """A client's record of one execution. `settled`: `accepted`, `published`, or `refused: <code>`."""
+
+    execution_id: str
+    job_id: str
+    agent: str
+    door: str
+    at: float
+    settled: str
+    settled_at: float
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A client's record of one cancellation: `done`, `published`, or `refused: <code>`."""
+
+    job_id: str
+    door: str
+    settled: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What was done to the system, and when it was over; `pid` where it was done to one process."""
+
+    kind: str
+    target: str
+    began_at: float
+    ended_at: float
+    pid: int | None = None
+    #: On how much it acted; 0: it passed unnoticed.
+    acted: int = 1
+
+    def within(self, begin: float, end: float) -> bool:
+        return self.began_at <= end and begin <= self.ended_at
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A process that was told to stop: how long it took (None: it never did), and its exit status."""
+
+    name: str
+    pid: int
+    told_at: float
+    took_s: float | None
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A process of the stack that ended and was started again; a negative status is a signal."""
+
+    name: str
+    at: float
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: str
+    status: str
+    version: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    execution_id: str
+    job_id: str
+    state: str
+    answer: str | None
+    requested: bool
+    at_most_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    job_id: str
+    version: int
+    id: str
+    status: str
+    job_status: str
+    kind: str
+    at: float
+    code: str | None = None
+    execution_id: str | None = None
+    attempt: int | None = None
+    lease: int | None = None
+    event_id: str | None = None
+    is_valid: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that no consumer can process."""
+
+    value: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What publishing a topic again changed: rows that differ, and calls that followed."""
+
+    topic: str
+    with_header: bool
+    differences: Sequence[str]
+    agent_calls: int
+    judge_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the run promised to hold."""
+
+    lease_s: float = 3.0
+    grace_s: float = 4.0
+    #: Beyond the grace time: what a process needs to close its connections and end.
+    ending_s: float = 8.0
+    capacity: int = 60
+    attempt_timeout_s: float = 6.0
+    rss_max_bytes: int = 400 << 20
+    #: From acceptance to the end, for a job of a healthy agent while nothing is broken.
+    delay_max_s: float = 12.0
+    #: What half of them take at most, on a machine of the usual speed.
+    delay_usual_s: float = 3.0
+    #: After a fault is over, what its consequences may take.
+    settle_s: float = 12.0
+
+
+@dataclass(slots=True)
+class Observed:
+    """Everything."""
+
+    terms: Terms = field(default_factory=Terms)
+    jobs: Sequence[JobRow] = ()
+    executions: Sequence[ExecutionRow] = ()
+    logs: Sequence[LogRow] = ()
+    topics: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    agent_calls: Sequence[AgentCall] = ()
+    judge_calls: Sequence[JudgeCall] = ()
+    asked: Sequence[Asked] = ()
+    cancels: Sequence[Cancelled] = ()
+    watched: Sequence[tuple[str, int]] = ()
+    faults: Sequence[Fault] = ()
+    stops: Sequence[Stop] = ()
+    deaths: Sequence[Death] = ()
+    poison: Sequence[Poison] = ()
+    replays: Sequence[Replayed] = ()
+    #: By process name, the most bytes that one was seen to hold.
+    rss: Mapping[str, int] = field(default_factory=dict)
+    #: What `signoff verify` said of tables made again from the facts; None: they are the same.
+    rebuilt: str | None = None
+    #: How often the broker said that it assigns a group's partitions anew, by group.
+    rebalances: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise: the number of the invariant (docs/protocol.md#invariants), and what happened."""
+
+    invariant: int
+    story: str
+
+    def __str__(self) -> str:
+        return f"invariant {self.invariant}: {self.story}"

@@ -1,0 +1,196 @@
+"""Faults, as they are done to a running world."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import asyncpg
+import psutil
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from faults.checking.observed import VERSIONS, Fault
+from faults.checking.reading import GROUPS
+from faults.schedule import Planned
+from faults.stack.world import World
+
+#: A part that was ended is ready again within this, also where others are ended meanwhile.
+BACK_S = 240.0
+SLOW_DISK = """
+CREATE SEQUENCE IF NOT EXISTS slowed;
+CREATE OR REPLACE FUNCTION slow_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM nextval('slowed'), pg_sleep(0.15); RETURN NULL; END $$;
+CREATE OR REPLACE TRIGGER slow_disk AFTER INSERT ON job_logs FOR EACH STATEMENT EXECUTE FUNCTION slow_disk();
+"""
+FAST_DISK = """
+DROP TRIGGER IF EXISTS slow_disk ON job_logs; DROP FUNCTION IF EXISTS slow_disk; DROP SEQUENCE IF EXISTS slowed;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """To which process it was done, and on how much it acted: connections, chunks, processes, partitions, writes."""
+
+    pid: int | None = None
+    acted: int = 1
+
+
+@dataclass(slots=True)
+class Injector:
+    """Does what was planned, one fault a target at a time, and notes when each really began and ended."""
+
+    world: World
+    done: list[Fault] = field(default_factory=list)
+    impossible: list[Planned] = field(default_factory=list)
+    _busy: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _emptied: Iterator[int] = field(default_factory=count)
+
+    async def run(self, plan: Sequence[Planned]) -> None:
+        """All faults at their times; returns when the last is over."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for planned in plan:
+                await asyncio.sleep(max(0.0, began + planned.after_s - time.monotonic()))
+                group.create_task(self.inject(planned))
+
+    async def inject(self, planned: Planned) -> None:
+        """One fault, as soon as its target has recovered from the one before."""
+        kinds: dict[str, Callable[[Planned], Awaitable[Done | None]]] = {
+            "kill": self._kill,
+            "stop": self._stop,
+            "freeze": self._freeze,
+            "empty": self._empty,
+            "rebalance": self._rebalance,
+            "slow disk": self._slow_disk,
+            **dict.fromkeys(VERSIONS, self._extra),
+        }
+        means = kinds.get(planned.kind, self._link)
+        async with self._busy[f"{'link' if means == self._link else 'process'} {planned.target}"]:
+            began_at = time.time()
+            done = await means(planned)
+        if done is None:
+            self.impossible.append(planned)
+            return
+        self.done.append(Fault(planned.kind, planned.target, began_at, time.time(), done.pid, done.acted))
+
+    async def _kill(self, planned: Planned, number: signal.Signals = signal.SIGKILL) -> Done:
+        pid = self.world.pids[planned.target]
+        await asyncio.wait_for(self.world.stack.kill(planned.target, number), BACK_S)
+        return Done(pid)
+
+    async def _stop(self, planned: Planned) -> Done:
+        """SIGTERM; PostgreSQL is asked for a fast shutdown, since a smart one waits for its clients for ever."""
+        if planned.target in {"postgres", "kafka"}:
+            return await self._kill(planned, signal.SIGINT if planned.target == "postgres" else signal.SIGTERM)
+        pid, told_at = self.world.pids[planned.target], time.time()
+        stopping = asyncio.create_task(self._kill(planned, signal.SIGTERM))
+        stop = await self.world.told_to_stop(planned.target, pid, told_at)
+        if stop.took_s is None:
+            os.kill(pid, signal.SIGKILL)
+        await stopping
+        return Done(pid)
+
+    async def _freeze(self, planned: Planned) -> Done:
+        """SIGSTOP and SIGCONT of a process and, for PostgreSQL, of those that serve its connections."""
+        pid = self.world.pids[planned.target]
+        frozen: list[int] = []
+        try:
+            frozen += _signalled(pid, signal.SIGSTOP)  # it starts no more
+            frozen += [one for child in _children(pid) for one in _signalled(child, signal.SIGSTOP)]
+            await asyncio.sleep(planned.lasts_s)
+        finally:
+            for one in reversed(frozen):
+                _signalled(one, signal.SIGCONT)
+        return Done(pid, len(frozen))
+
+    async def _empty(self, planned: Planned) -> Done:
+        """The broker dies, and its successor finds no data: moved away first, since it is started again at once."""
+        data = self.world.directory / "kafka" / "data"
+        gone = data.rename(data.with_name(f"gone-{next(self._emptied)}"))
+        done = await self._kill(planned)
+        await asyncio.to_thread(shutil.rmtree, gone)
+        return done
+
+    async def _extra(self, planned: Planned) -> Done | None:
+        """One more worker comes and goes, of this version or another, so that two versions work at once."""
+        name = await self.world.start_extra(planned.target, planned.kind)
+        if name is None:
+            return None
+        pid = self.world.pids[name]
+        await asyncio.sleep(planned.lasts_s)
+        await self.world.stop_extra(name)
+        return Done(pid)
+
+    async def _rebalance(self, planned: Planned) -> Done:
+        """A stranger joins a service's groups, is assigned partitions that it does not read, and leaves."""
+        joining = {
+            topic: group
+            for topic, groups in GROUPS.items()
+            for group in groups
+            if group.split("-")[1] == planned.target
+        }
+        assigned = await asyncio.gather(*(self._joined(*names, planned.lasts_s) for names in joining.items()))
+        return Done(acted=sum(assigned))
+
+    async def _joined(self, topic: str, group: str, lasts_s: float) -> int:
+        kafka = self.world.addresses.kafka
+        stranger = AIOKafkaConsumer(topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+        partitions = 0
+        with suppress(KafkaError, TimeoutError):  # the broker may be gone meanwhile
+            async with asyncio.timeout(BACK_S):
+                await stranger.start()
+                await asyncio.sleep(lasts_s)
+                partitions = len(stranger.assignment())
+        with suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(stranger.stop(), BACK_S)
+        return partitions
+
+    async def _slow_disk(self, planned: Planned) -> Done:
+        await self._sql(SLOW_DISK)
+        await asyncio.sleep(planned.lasts_s)
+        slowed = await self._sql("SELECT last_value FROM slowed")
+        await self._sql(FAST_DISK)
+        return Done(acted=slowed - 1)
+
+    async def _sql(self, statement: str) -> Any:
+        async with asyncio.timeout(BACK_S):
+            while True:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    connection = await asyncpg.connect(self.world.addresses.postgres, timeout=5)
+                    try:
+                        if statement.startswith("SELECT"):
+                            return await connection.fetchval(statement)
+                        return await connection.execute(statement)
+                    finally:
+                        await connection.close(timeout=1)
+                await asyncio.sleep(0.2)
+
+    async def _link(self, planned: Planned) -> Done:
+        link = self.world.links[planned.target]
+        before = link.acted[planned.kind]
+        link.set(planned.kind)
+        await asyncio.sleep(planned.lasts_s)
+        link.set("open")
+        return Done(acted=link.acted[planned.kind] - before)
+
+
+def _signalled(pid: int, number: signal.Signals) -> list[int]:
+    """The process, unless it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        return [pid]
+    return []
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(psutil.NoSuchProcess):
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    return []

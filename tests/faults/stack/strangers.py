@@ -1,0 +1,209 @@
+"""The agents and the judge: what they do is drawn from the seed, and they keep a record of their own."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from aiohttp import web
+
+from contracts.resources import NewAgent, Policy
+from contracts.status import Delivery
+from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
+from localstack.judge import judge_document
+
+WORD = "blue"
+CRITERIA = f'Says "{WORD}"\nIs not empty'
+HANG_S = 30.0
+STEADY = "steady"
+
+#: What each agent does with one request, and how often in a hundred; the rest is done well.
+HABITS: dict[str, dict[str, int]] = {
+    STEADY: {},
+    "flaky": {"status 500": 12, "status 503": 10, "dropped": 8, "hung": 6, "status 429": 4, "status 400": 3},
+    "slow": {"slow": 70, "status 500": 5},
+    "babbling": {"broken json": 25, "dripped": 25, "cut off": 15},
+    "choosy": {DECLINED: 40},
+    "once": {"status 500": 10, "dropped": 8, "hung": 5, "slow": 30},
+}
+WELL_DONE = frozenset({"slow", "dripped"})
+_POLICIES = {
+    "once": Policy(delivery=Delivery.AT_MOST_ONCE, max_submissions=2),
+    "flaky": Policy(max_attempts=8, max_submissions=2),
+}
+
+
+def registered(url: str, attempt_timeout_s: float) -> list[NewAgent]:
+    """All agents, as they are registered."""
+    return [
+        NewAgent(
+            id=name,
+            name=name,
+            url=f"{url}/{name}",
+            policy=Policy(attempt_timeout_s=attempt_timeout_s).over(_POLICIES.get(name, Policy(max_submissions=2))),
+        )
+        for name in HABITS
+    ]
+
+
+def habit(seed: str, name: str) -> str:
+    """What an agent does with one request."""
+    draw = Random(seed).uniform(0, 100)
+    for what, share in HABITS[name].items():
+        draw -= share
+        if draw < 0:
+            return what
+    return ANSWERED
+
+
+async def serve(app: web.Application) -> tuple[web.AppRunner, int]:
+    """Serve on a free port; handlers are cancelled when their client leaves."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+    return runner, runner.addresses[0][1]
+
+
+@dataclass(slots=True)
+class Agents:
+    """All agents; `caller` tells the process behind a port."""
+
+    seed: int
+    caller: Callable[[int], int | None]
+    calls: list[AgentCall] = field(default_factory=list)
+    _nth: Counter[str] = field(default_factory=Counter)
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=8 << 20)
+        app.router.add_post("/{agent}", self._on_call)
+        return app
+
+    async def _on_call(self, request: web.Request) -> web.StreamResponse:
+        name, begun_at = request.match_info["agent"], time.time()
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        raw = await request.read()
+        body = json.loads(raw)
+        digest = hashlib.sha256(raw).hexdigest()[:16]
+        key = request.headers.get("Idempotency-Key")
+        call = AgentCall(name, body["execution_id"], body["job_id"], key, digest, begun_at)
+        call.pid = self.caller(peer[1]) if peer else None
+        self.calls.append(call)
+        what = self._next_habit(call, body)
+        try:
+            return await self._done(request, what, body)
+        except (asyncio.CancelledError, OSError):
+            what = what if what == "hung" else ABORTED
+            raise
+        finally:
+            call.ended, call.ended_at = ANSWERED if what in WELL_DONE else what, time.time()
+
+    def _next_habit(self, call: AgentCall, body: dict[str, Any]) -> str:
+        which = f"{self.seed}/{call.job_id}/{body['submission']}"
+        self._nth[which] += 1
+        return habit(f"{which}/{self._nth[which]}", call.agent)
+
+    async def _done(self, request: web.Request, what: str, body: dict[str, Any]) -> web.StreamResponse:
+        if what == "hung":
+            await asyncio.sleep(HANG_S)
+        await asyncio.sleep(1.2 if what == "slow" else 0.02)
+        if what == "dropped":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if what.startswith("status "):
+            headers = {"Retry-After": "1"} if what == "status 503" else {}
+            return web.Response(status=int(what.removeprefix("status ")), headers=headers, text="not now")
+        if what == DECLINED:
+            return web.Response(status=409, headers={"Signoff-Declined": "not my kind of job"})
+        text = json.dumps(result(body))
+        if what in {"dripped", "cut off"}:
+            return await _piecemeal(request, text.encode(), whole=what == "dripped")
+        return web.Response(text=text[:-4] if what == "broken json" else text, content_type="application/json")
+
+
+def result(body: dict[str, Any]) -> dict[str, Any]:
+    """Good work, or, for as many submissions as the payload says, work that does not meet the criteria."""
+    lacking = body["submission"] <= (body["payload"] or {}).get("lacking", 0)
+    return {
+        "text": "The sky is red." if lacking else f"The sky is {WORD}.",
+        "execution_id": body["execution_id"],
+        "steady": (body["payload"] or {}).get("agent") == STEADY,
+    }
+
+
+async def _piecemeal(request: web.Request, data: bytes, *, whole: bool) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(len(data))})
+    await response.prepare(request)
+    for start in range(0, len(data) if whole else len(data) // 2, 16):
+        await response.write(data[start : start + 16])
+        await asyncio.sleep(0.01)
+    if not whole:
+        assert request.transport is not None
+        request.transport.abort()
+    return response
+
+
+#: What the judge does with one request, and how often in a hundred.
+JUDGE_HABITS = {"429": 5, "500": 5, "hung": 2, "nonsense": 5, "refusal": 2, "gibberish": 2}
+
+
+@dataclass(slots=True)
+class Judge:
+    """An OpenAI-compatible server by the local rules, mostly."""
+
+    seed: int
+    calls: list[JudgeCall] = field(default_factory=list)
+    _nth: Counter[str] = field(default_factory=Counter)
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=8 << 20)
+        app.router.add_post("/v1/chat/completions", self._on_call)
+        return app
+
+    async def _on_call(self, request: web.Request) -> web.Response:
+        document = (await request.json())["messages"][-1]["content"]
+        judged = json.loads(document)["result"]
+        self._nth[judged["execution_id"]] += 1
+        which = f"{self.seed}/{judged['execution_id']}/{self._nth[judged['execution_id']]}"
+        said = "verdict" if judged["steady"] else self._drawn(which)
+        if said == "hung":
+            await asyncio.sleep(HANG_S)
+        answer = judge_document(document)
+        outcomes = [c["outcome"] for c in json.loads(answer)["criteria"]]
+        is_valid = all(outcome == "pass" for outcome in outcomes) if said == "verdict" else None
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid))
+        return _reply(said, answer)
+
+    def _drawn(self, which: str) -> str:
+        draw = Random(which).uniform(0, 100)
+        for said, share in JUDGE_HABITS.items():
+            draw -= share
+            if draw < 0:
+                return said
+        return "verdict"
+
+
+def _reply(said: str, answer: str) -> web.Response:
+    if said in {"429", "500"}:
+        error = {"error": {"message": "not now", "type": "server_error", "code": None}}
+        return web.json_response(error, status=int(said), headers={"Retry-After": "1"})
+    if said == "gibberish":
+        return web.Response(text="<html>it works</html>", content_type="text/html")
+    content = {"nonsense": '{"criteria": [], "reason": "none"}', "refusal": None}.get(said, answer)
+    refusal = "I would rather not." if said == "refusal" else None
+    message = {"role": "assistant", "content": content, "refusal": refusal, "annotations": []}
+    return web.json_response(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "scripted",
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        }
+    )

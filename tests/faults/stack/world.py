@@ -1,0 +1,214 @@
+"""The real stack, with a link before each part of it, and strangers of our own."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+from support.free_ports import free_port
+
+from faults.checking.observed import Death, Stop, Terms
+from faults.stack.links import Link
+from faults.stack.strangers import Agents, Judge, serve
+from faults.stack.versions import of_version
+from localstack.datadir import DataDir
+from localstack.process import ServiceSpec, end, spawn
+from localstack.services import Addresses, Fleet, Port, signoff_services
+from localstack.stack import Stack, StackSettings
+from localstack.supervisor import answers
+
+LINKS = ("postgres", "kafka", "grpc", "agent", "judge")
+WORKERS = ("executor", "executor-2", "validator", "validator-2")
+SERVICES = ("jobstore", *WORKERS, "console")
+EXTRA_READY_S = 30.0
+OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+@dataclass(slots=True)
+class World:
+    """What runs, and the means to disturb it."""
+
+    directory: Path
+    terms: Terms
+    links: dict[str, Link]
+    agents: Agents
+    judge: Judge
+    stack: Stack
+    addresses: Addresses
+    specs: dict[str, ServiceSpec]
+    deaths: list[Death]
+    executors: dict[int, str] = field(default_factory=dict)
+    rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    stops: list[Stop] = field(default_factory=list)
+    extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        running = {name: process.pid for name, process in self.extras.items() if process.returncode is None}
+        return {**self.stack.processes, **running}
+
+    def log(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
+
+    def rebalances(self) -> Counter[str]:
+        """How often the broker assigned a group's partitions anew, by its own log."""
+        logs = [path.read_text() for path in self.directory.glob("logs/kafka.log*")]
+        return Counter(group for log in logs for group in re.findall(r"Preparing to rebalance group (\S+)", log))
+
+    def caller(self, port: int) -> int | None:
+        """The executor behind the connection that an agent sees at a port; None when it is gone already."""
+        client_port = self.links["agent"].client_port_of(port)
+        if client_port is None:
+            return None
+        if self._callers.get((port, client_port)) is None:
+            found = next((pid for pid in self.executors if _has_port(pid, client_port)), None)
+            self._callers[port, client_port] = found
+        return self._callers[port, client_port]
+
+    async def sample(self) -> None:
+        """Note, for ever, who is an executor, and how much memory each process holds."""
+        while True:
+            for name, pid in self.pids.items():
+                if name.startswith("executor"):
+                    self.executors[pid] = name
+                try:
+                    self.rss[name] = max(self.rss[name], psutil.Process(pid).memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+            await asyncio.sleep(0.5)
+
+    async def told_to_stop(self, name: str, pid: int, told_at: float) -> Stop:
+        """Wait until a process is gone that was told to stop; it is reaped by whoever started it."""
+        within_s = self.terms.grace_s + self.terms.ending_s
+        while time.time() - told_at < within_s and psutil.pid_exists(pid):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+        took_s = None if psutil.pid_exists(pid) else time.time() - told_at
+        await asyncio.sleep(0.1)  # the supervisor says how it ended
+        stop = Stop(name, pid, told_at, took_s, self._status(name))
+        self.stops.append(stop)
+        return stop
+
+    def _status(self, name: str) -> int | None:
+        if name in self.extras:
+            return self.extras[name].returncode
+        return next((death.status for death in reversed(self.deaths) if death.name == name), None)
+
+    async def start_extra(self, kind: str, version: str) -> str | None:
+        """One more worker, which nobody starts again; ready, unless that takes too long. None: no such version."""
+        name, health = f"{kind}-{version}", f"127.0.0.1:{free_port()}"
+        spec = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
+        if spec is None:
+            return None
+        env = {**spec.env, "SIGNOFF_HEALTH_ADDRESS": health}
+        self.extras[name] = await spawn(replace(spec, name=name, env=env), self.log(name))
+        ready = answers(f"http://{health}/readyz")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXTRA_READY_S):
+                while not await ready():  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.1)
+        return name
+
+    async def stop_extra(self, name: str) -> None:
+        process = self.extras[name]
+        told_at = time.time()
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await self.told_to_stop(name, process.pid, told_at)
+            await end(process, signal.SIGKILL, 5)
+        else:  # it has ended by itself
+            self.deaths.append(Death(name, told_at, process.returncode))
+        del self.extras[name]
+
+
+@asynccontextmanager
+async def world(directory: Path, seed: int, terms: Terms) -> AsyncIterator[World]:
+    """Start everything; the links are open."""
+    async with AsyncExitStack() as stack:
+        links = {name: Link(name) for name in LINKS}
+        for link in links.values():
+            await link.start()
+            stack.push_async_callback(link.stop)
+        agents = Agents(seed, lambda port: made.caller(port))  # noqa: PLW0108 - made below
+        judge = Judge(seed)
+        for name, app in (("agent", agents.app()), ("judge", judge.app())):
+            runner, links[name].upstream_port = await serve(app)
+            stack.push_async_callback(runner.cleanup)
+        made = await _started(stack, directory, terms, links, agents, judge)
+        yield made
+
+
+async def _started(
+    stack: AsyncExitStack, directory: Path, terms: Terms, links: dict[str, Link], agents: Agents, judge: Judge
+) -> World:
+    seen: dict[str, Addresses] = {}
+    specs: dict[str, ServiceSpec] = {}
+    deaths: list[Death] = []
+
+    def services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
+        seen["addresses"] = addresses
+        made = _behind_links(addresses, fleet, port, links)
+        specs.update({spec.name: spec for spec in made})
+        return made
+
+    data_dir = DataDir(directory)
+    stack.enter_context(data_dir.lock())
+    settings = StackSettings(
+        directory,
+        fleet=Fleet(executors=2, validators=2, env=_env(terms, links)),
+        kafka_advertised_port=links["kafka"].port,
+        local_judge=False,
+        progress=lambda words: deaths.extend(_death(words)),
+        ready_timeout_s=90,
+        services=services,
+    )
+    running = Stack(settings, data_dir)
+    stack.push_async_callback(running.stop)
+    await running.start()
+    return World(directory, terms, links, agents, judge, running, seen["addresses"], specs, deaths)
+
+
+def _death(words: str) -> list[Death]:
+    """What the supervisor tells of a death; nothing where it tells of something else."""
+    found = re.match(r"(\S+) (ended with status|was ended by signal) (\d+)", words)
+    return [Death(found[1], time.time(), int(found[3]) * (1 if "status" in found[2] else -1))] if found else []
+
+
+def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
+    """The services, which reach each other, the database and the broker through links alone."""
+    for name, address in (("grpc", addresses.grpc), ("kafka", addresses.kafka)):
+        links[name].upstream_port = int(address.rpartition(":")[2])
+    links["postgres"].upstream_port = int(re.search(r":(\d+)/", addresses.postgres)[1])  # type: ignore[index]
+    database = re.sub(r":\d+/", f":{links['postgres'].port}/", addresses.postgres)
+    far = replace(addresses, grpc=links["grpc"].address, kafka=links["kafka"].address, postgres=database)
+    specs = signoff_services(far, fleet, port)
+    near = {"SIGNOFF_GRPC_ADDRESS": addresses.grpc}
+    return [replace(spec, env={**spec.env, **near}) if spec.name == "jobstore" else spec for spec in specs]
+
+
+def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:
+    every = {"SIGNOFF_GRACE_S": f"{terms.grace_s}", **{name: "of the tests" for name in OWN_ENV if name in os.environ}}
+    work = every | {"SIGNOFF_CAPACITY": str(terms.capacity)}
+    backoff = {"SIGNOFF_BACKOFF_FIRST_S": "0.2", "SIGNOFF_BACKOFF_MAX_S": "2"}
+    judge = {"OPENAI_API_KEY": "of the tests", "OPENAI_BASE_URL": f"http://{links['judge'].address}/v1"}
+    return {
+        "jobstore": every | {"SIGNOFF_LEASE_S": f"{terms.lease_s}", "SIGNOFF_OFFER_AGAIN_S": "3"} | backoff,
+        "executor": work,
+        "validator": work | judge | {"SIGNOFF_JUDGE_TIMEOUT_S": "3"},
+        "console": every,
+    }
+
+
+def _has_port(pid: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp4")
+    except psutil.Error:
+        return False
+    return any(connection.laddr and connection.laddr.port == port for connection in connections)

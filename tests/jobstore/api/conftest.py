@@ -1,0 +1,56 @@
+"""One server with the jobstore's gRPC services, and clients of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from api_calls import PAYLOAD_MAX
+
+from jobstore.api.agent_service import AgentService
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import JobService
+from jobstore.api.server import create_server, serving
+from jobstore.api.work_service import WorkService
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.watches import Watches
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from signoff.v1.agent_service_pb2_grpc import AgentServiceStub, add_AgentServiceServicer_to_server
+from signoff.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
+from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
+
+
+@pytest.fixture(scope="module")
+async def watches(database: Database) -> AsyncIterator[Watches]:
+    made = Watches(database)
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
+
+
+@pytest.fixture(scope="module")
+async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
+    server, servicer = create_server(Tokens("the administrator's", "a worker's"))
+    batches = Batches(database, OperationWorker(database, runner))
+    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
+    add_AgentServiceServicer_to_server(AgentService(database), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await serving(servicer, ready=True)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
+        yield opened
+    await server.stop(0)
+
+
+@pytest.fixture
+def jobs(channel: grpc.aio.Channel) -> Any:
+    return JobServiceStub(channel)
+
+
+@pytest.fixture
+def agents(channel: grpc.aio.Channel) -> Any:
+    return AgentServiceStub(channel)

@@ -1,0 +1,193 @@
+"""JobService as a client without our code meets it: bad input, codes, pages, batches and watches."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from api_calls import ADMINISTRATOR, JOB, PAYLOAD_MAX, Status, create, refused
+from google.protobuf import json_format
+from sqlalchemy import text
+from support.jobstore.steps import Steps
+
+from contracts.status import ReportKind
+from jobstore.publishing.watches import Watches
+from jobstore.reads.job_logs import get_published_cursor
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from signoff.v1 import agent_service_pb2 as agents_pb
+from signoff.v1 import job_service_pb2 as jobs_pb
+
+
+@pytest.fixture
+def steps(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "says"),
+    [
+        ({"title": ""}, "invalid_request", "title"),
+        ({"title": "x" * 501}, "invalid_request", "title"),
+        ({"title": "a\0b"}, "invalid_request", "U+0000"),
+        ({"acceptance_criteria": " \n "}, "invalid_request", "acceptance_criteria"),
+        ({"priority": 10}, "invalid_request", "priority"),
+        ({"priority": -1}, "invalid_request", "priority"),
+        ({"id": "with space"}, "invalid_request", "id"),
+        ({"id": "x" * 129}, "invalid_request", "id"),
+        ({"labels": {"a": "\0"}}, "invalid_request", "U+0000"),
+        ({"policy": {"max_attempts": 0}}, "invalid_request", "max_attempts"),
+        ({"policy": {"attempt_timeout_s": -1.0}}, "invalid_request", "attempt_timeout_s"),
+        ({"payload_json": "{"}, "invalid_request", ""),
+        ({"payload_json": "1e400"}, "invalid_request", ""),
+        ({"payload_json": "NaN"}, "invalid_request", ""),
+        ({"payload_json": "[" * 300 + "]" * 300}, "invalid_request", "recursion"),
+        ({"payload": "x" * PAYLOAD_MAX}, "payload_too_large", "limit"),
+        ({"agent_id": "nobody"}, "unknown_agent", "nobody"),
+    ],
+)
+async def test_a_job_that_is_not_well_formed_is_told_so(jobs: Any, fields: Any, code: str, says: str) -> None:
+    status, told, message = await refused(jobs.CreateJob(create(**fields), metadata=ADMINISTRATOR))
+    assert (status, told) == (Status.INVALID_ARGUMENT, code)
+    assert says in message
+
+
+@pytest.mark.parametrize("job_id", ["nobody", "a\0b", "x" * 5000, "", "'; DROP TABLE jobs; --"])
+async def test_an_unknown_job_is_not_found_by_any_method(jobs: Any, job_id: str) -> None:
+    calls = [
+        jobs.GetJob(jobs_pb.GetJobRequest(job_id=job_id), metadata=ADMINISTRATOR),
+        jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=job_id), metadata=ADMINISTRATOR),
+        jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR),
+        jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id), metadata=ADMINISTRATOR),
+        jobs.ResubmitJob(jobs_pb.ResubmitJobRequest(job_id=job_id), metadata=ADMINISTRATOR),
+        jobs.AssignAgent(jobs_pb.AssignAgentRequest(job_id=job_id, agent_id="writer"), metadata=ADMINISTRATOR),
+    ]
+    for call in calls:
+        status, code, message = await refused(call)
+        assert (status, code) in {(Status.NOT_FOUND, "unknown_job"), (Status.INVALID_ARGUMENT, "invalid_data")}
+        assert "SELECT" not in message
+
+
+async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:
+    created = await jobs.CreateJob(create(), metadata=ADMINISTRATOR)
+    job_id = created.job.id
+    bad = {
+        "execution_id": jobs.ExecuteJob(
+            jobs_pb.ExecuteJobRequest(job_id=job_id, execution_id="no uuid"), metadata=ADMINISTRATOR
+        ),
+        "page_size": jobs.ListJobs(jobs_pb.ListJobsRequest(page_size=501), metadata=ADMINISTRATOR),
+        "page_token": jobs.ListJobs(jobs_pb.ListJobsRequest(page_token="?"), metadata=ADMINISTRATOR),
+        "is not a valid": jobs.ListJobs(jobs_pb.ListJobsRequest(statuses=[0]), metadata=ADMINISTRATOR),
+        "U+0000": jobs.CancelJob(jobs_pb.CancelJobRequest(job_id=job_id, reason="\0"), metadata=ADMINISTRATOR),
+        "cannot be called yet": agents.CreateAgent(
+            json_format.ParseDict(
+                {"agent": {"name": "a", "url": "http://a/", "protocol": "PROTOCOL_A2A"}}, agents_pb.CreateAgentRequest()
+            ),
+            metadata=ADMINISTRATOR,
+        ),
+        "URL": agents.CreateAgent(
+            json_format.ParseDict({"agent": {"name": "a", "url": "ftp://a/"}}, agents_pb.CreateAgentRequest()),
+            metadata=ADMINISTRATOR,
+        ),
+    }
+    for says, call in bad.items():
+        status, _, message = await refused(call)
+        assert status is Status.INVALID_ARGUMENT
+        assert says in message
+    status, code, _ = await refused(jobs.GetBatch(jobs_pb.GetBatchRequest(batch_id="?"), metadata=ADMINISTRATOR))
+    assert (status, code) == (Status.NOT_FOUND, "unknown_batch")
+    status, code, _ = await refused(jobs.ResubmitJob(jobs_pb.ResubmitJobRequest(job_id=job_id), metadata=ADMINISTRATOR))
+    assert (status, code) == (Status.FAILED_PRECONDITION, "illegal_transition")
+
+
+async def test_numbers_are_exact_for_who_asks_for_text(jobs: Any) -> None:
+    exact = '{"big":123456789012345678901234567890,"one":1.0}'
+    request = create(payload_json=exact)
+    as_value = await jobs.CreateJob(request, metadata=ADMINISTRATOR)
+    assert json_format.MessageToDict(as_value.job.payload)["one"] == 1
+    asked = (*ADMINISTRATOR, ("signoff-json", "text"))
+    as_text = await jobs.GetJob(jobs_pb.GetJobRequest(job_id=as_value.job.id), metadata=asked)
+    assert json.loads(as_text.job.payload_json) == json.loads(exact)
+    deep = await jobs.CreateJob(create(payload_json="[" * 150 + "]" * 150), metadata=ADMINISTRATOR)
+    assert deep.job.payload_json.startswith("[[[")
+
+
+async def test_pages_hold_every_job_once(jobs: Any) -> None:
+    label = uuid4().hex
+    made = [(await jobs.CreateJob(create(labels={"run": label}), metadata=ADMINISTRATOR)).job.id for _ in range(7)]
+    seen, token = [], ""
+    while True:
+        request = jobs_pb.ListJobsRequest(page_size=3, page_token=token, labels={"run": label}, without_texts=True)
+        page = await jobs.ListJobs(request, metadata=ADMINISTRATOR)
+        assert all(job.acceptance_criteria == "" for job in page.jobs)
+        seen += [job.id for job in page.jobs]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == made[::-1]
+
+
+async def test_a_batch_tells_job_by_job_and_its_key_makes_it_one(jobs: Any) -> None:
+    known = (await jobs.CreateJob(create(), metadata=ADMINISTRATOR)).job.id
+    body = {
+        "job_ids": [known, "nobody"],
+        "jobs": [JOB, {**JOB, "agent_id": "nobody"}, {**JOB, "id": "of-a-batch"}],
+        "idempotency_key": uuid4().hex,
+    }
+    request = json_format.ParseDict(body, jobs_pb.ExecuteJobsRequest())
+    first = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
+    again = (await jobs.ExecuteJobs(request, metadata=ADMINISTRATOR)).batch
+    assert first.id == again.id
+    assert [item.accepted for item in first.items] == [True, False, True, False, True]
+    assert [item.code for item in first.items] == ["", "unknown_job", "", "unknown_agent", ""]
+    assert (first.total, dict(first.counts), first.state) == (5, {"ASSIGNED": 3, "REFUSED": 2}, "RUNNING")
+    asked = await jobs.GetBatch(jobs_pb.GetBatchRequest(batch_id=first.id), metadata=ADMINISTRATOR)
+    assert asked.batch == again
+
+
+async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: Database, watches: Watches) -> None:
+    job_id = (await jobs.CreateJob(create(), metadata=ADMINISTRATOR)).job.id
+    call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[job_id]), metadata=ADMINISTRATOR)
+    begun = await call.read()
+    assert (begun.HasField("job"), begun.HasField("log")) == (False, False)
+    assert (await call.read()).job.id == job_id
+    await jobs.ExecuteJob(jobs_pb.ExecuteJobRequest(job_id=job_id), metadata=ADMINISTRATOR)
+    async with database.transaction() as connection:  # as if the relay had published all of it
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
+        published = await get_published_cursor(connection)
+    watches.follow(published)
+    told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
+    assert [response.log.version for response in told] == [1, 2]
+    call.cancel()
+
+    batched = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[job_id], after=0, batched=True), metadata=ADMINISTRATOR)
+    await batched.read()
+    assert [log.version for log in (await asyncio.wait_for(batched.read(), 10)).logs] == [1, 2]
+    batched.cancel()
+
+    resumed = jobs.WatchJobs(jobs_pb.WatchJobsRequest(after=told[0].cursor), metadata=ADMINISTRATOR)
+    assert (await resumed.read()).cursor == told[0].cursor
+    assert (await asyncio.wait_for(resumed.read(), 10)).cursor == told[1].cursor
+    resumed.cancel()
+
+    beyond = jobs.WatchJobs(jobs_pb.WatchJobsRequest(after=10**9), metadata=ADMINISTRATOR)
+    status, code, _ = await refused(beyond.read())
+    assert (status, code) == (Status.OUT_OF_RANGE, "unknown_cursor")
+
+
+async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database: Database, watches: Watches) -> None:
+    told = {"progress": 0.5, "message": "half"}
+    await steps.report(await steps.running(tenant=steps.job_id), ReportKind.PROGRESS, **told)
+    got = (await jobs.GetJob(jobs_pb.GetJobRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).job
+    (listed,) = (await jobs.ListJobs(jobs_pb.ListJobsRequest(tenant=steps.job_id), metadata=ADMINISTRATOR)).jobs
+    logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
+    async with database.transaction() as connection:  # as if the relay had published all of it
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
+        watches.follow(await get_published_cursor(connection))
+    call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
+    await call.read()
+    watched = (await call.read()).job
+    call.cancel()
+    assert {(job.progress, job.progress_message) for job in (got, listed, watched)} == {(0.5, "half")}
+    assert [log.progress for log in logs if log.HasField("progress")] == [0.5]

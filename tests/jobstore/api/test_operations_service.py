@@ -1,0 +1,87 @@
+"""OperationsService: limits are set, paused, resumed and removed, and agents are paused by them."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from jobstore.api.operations_service import OperationsService
+from jobstore.errors import InvalidError, NotFoundError
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.watches import Watches
+from jobstore.reads.agents import get_agent
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources
+
+NOBODY: Any = None
+
+
+@pytest.fixture
+async def doors(database: Database, runner: CommandRunner) -> OperationsService:
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM limits"))
+    return OperationsService(database, Watches(database), Batches(database, OperationWorker(database, runner)))
+
+
+async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:
+    limit = resources.Limit(name="tenant:a", concurrency=0, weight=2.5, queue_max=7)
+    made = (await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)).limit
+    assert (made.concurrency, made.weight, made.queue_max, made.rate_period_s) == (0, 2.5, 7, 1.0)
+    paused = (await doors.Pause(pb.PauseRequest(name="tenant:a", paused=True), NOBODY)).limit
+    assert (paused.paused, paused.weight) == (True, 2.5)
+    await doors.Pause(pb.PauseRequest(name="agent:nobody", paused=True), NOBODY)
+    listed = (await doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits
+    assert [limit.name for limit in listed] == ["agent:nobody", "tenant:a"]
+    replaced = resources.Limit(name="tenant:a", rate=3, rate_period_s=60)
+    made = (await doors.SetLimit(pb.SetLimitRequest(limit=replaced), NOBODY)).limit
+    assert (made.HasField("concurrency"), made.paused, made.rate) == (False, False, 3)
+    await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
+    with pytest.raises(NotFoundError) as unknown:
+        await doors.RemoveLimit(pb.RemoveLimitRequest(name="tenant:a"), NOBODY)
+    assert unknown.value.code == "unknown_limit"
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"name": ""},
+        {"name": "writer"},
+        {"name": "label:key"},
+        {"name": "batch:" + str(uuid4())},
+        {"name": "tenant:a\0"},
+        {"name": "agent:a", "weight": 1.0},
+        {"name": "label:a=b", "queue_max": 1},
+        {"name": "tenant:a", "weight": 0.0},
+        {"name": "agent:a", "rate": 0},
+        {"name": "agent:a", "concurrency": -1},
+    ],
+)
+async def test_a_limit_that_is_not_well_formed_is_refused(doors: OperationsService, limit: Any) -> None:
+    with pytest.raises((InvalidError, ValueError)):
+        await doors.SetLimit(pb.SetLimitRequest(limit=limit), NOBODY)
+    assert not (await doors.ListLimits(pb.ListLimitsRequest(), NOBODY)).limits
+
+
+@pytest.mark.parametrize(
+    ("paused", "is_paused"),
+    [
+        ({}, False),
+        ({"agent:writer": True}, True),
+        ({"agent:*": True}, True),
+        ({"agent:*": True, "agent:writer": False}, False),
+        ({"tenant:writer": True, "agent:other": True}, False),
+    ],
+)
+async def test_an_agent_is_paused_by_its_name_or_with_all_that_have_no_limit_of_their_own(
+    doors: OperationsService, database: Database, paused: dict[str, bool], is_paused: bool
+) -> None:
+    for name, value in paused.items():
+        await doors.Pause(pb.PauseRequest(name=name, paused=value), NOBODY)
+    async with database.session() as session:
+        agent = await get_agent(session, "writer")
+    assert agent is not None
+    assert agent.paused is is_paused

@@ -1,0 +1,108 @@
+"""The dispatcher offers within room and by priority, again at growing intervals, and through outages of the broker."""
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import Published, Steps, seen
+
+from contracts.events import ExecuteRequested, ResultProduced
+from jobstore.dispatching import offers
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+
+
+@pytest.fixture
+async def steps(database: Database, runner: CommandRunner) -> Steps:
+    async with database.transaction() as connection:  # nothing of earlier tests is due
+        await connection.execute(text("DELETE FROM executions"))
+        await connection.execute(text("DELETE FROM workers"))
+    return Steps(database, runner)
+
+
+async def test_nothing_is_offered_to_nobody(steps: Steps, dispatcher: Dispatcher, published: Published) -> None:
+    await steps.requested()
+    await dispatcher.offer()
+    assert published.events == []
+    assert (await steps.row()).state == "QUEUED"
+
+
+async def test_offers_do_not_exceed_the_room_and_go_by_priority(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    low = await steps.requested(priority=1)
+    high = await Steps(database, runner).requested(priority=9)
+    middle = await Steps(database, runner).requested(priority=5)
+    await seen(database, ExecutionStage.EXECUTING, 2)
+    await dispatcher.offer()
+    await dispatcher.offer()  # the two that are offered take up the room
+    assert [event.execution_id for event in published.events] == [high.execution_id, middle.execution_id]
+    assert published.keyed == [False, False]
+    assert (await low.row()).state == "QUEUED"
+    assert isinstance(published.events[0], ExecuteRequested)
+
+
+async def test_what_is_marked_and_not_published_is_offered_again(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    """Rule `mark-before-publish`: marked, committed, and only then published; a broker that loses it loses no job."""
+    await steps.requested()
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    published.away = True
+    with pytest.raises(TransientError):
+        await dispatcher.offer()
+    assert (await steps.row()).state == "OFFERED"
+    published.away = False
+    await steps.due(-1)
+    await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+
+
+async def test_a_result_that_nobody_judges_is_published_again_as_it_was(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    """Rule `offer-again`."""
+    lease = await steps.running()
+    await steps.result(lease, {"text": "blue", "n": 2**70})
+    await steps.due(-1)
+    await dispatcher.offer()
+    (event,) = published.events
+    assert isinstance(event, ResultProduced)
+    assert (event.result, event.lease, event.job_id) == ({"text": "blue", "n": 2**70}, lease, steps.job_id)
+    assert event.acceptance_criteria == 'Says "blue"'
+
+
+async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Database) -> None:
+    await steps.requested()
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    intervals = []
+    for _ in range(3):
+        await steps.due(-1)
+        async with database.transaction() as connection:
+            state = (await steps.row()).state
+            await offers.offer(
+                connection, ExecutionStage.EXECUTING, ExecutionState(state), 1, offers.OfferTerms(5.0, 60.0, 60.0)
+            )
+            due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
+            intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
+    assert intervals == [5, 10, 20]
+
+
+async def test_an_outage_of_the_broker_makes_no_interval_grow(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    await steps.requested()
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    published.away = True
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
+        await steps.due(-1)
+    published.away = False
+    await dispatcher.offer()
+    async with database.transaction() as connection:
+        due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
+        due_in_s = float(await connection.scalar(due, {"id": steps.execution_id}) or 0)
+    assert 0 < due_in_s <= runner.terms.offer_again_s
+    assert [event.execution_id for event in published.events] == [steps.execution_id]

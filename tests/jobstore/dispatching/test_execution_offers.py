@@ -1,0 +1,312 @@
+"""Offers of executions on the real tables: fair shares, limits that no number of dispatchers passes, and waits."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from support.fakes import until
+from support.jobstore.steps import Published, Steps, new_job, seen
+
+from contracts.events import ExecuteRequested
+from contracts.resources import NewAgent, NewLimit
+from contracts.status import ReportKind
+from jobstore.commands.base import Command
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.requesting import ExecutionRequest
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import ExecutionStage
+from jobstore.runner import CommandRunner
+from jobstore.storage import limits
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
+from servicekit.errors import PermanentError
+
+NOW = datetime.now(UTC)
+
+
+class Queue:
+    """What is asked for, offered and run, among several dispatchers."""
+
+    def __init__(
+        self, database: Database, runner: CommandRunner, dispatchers: list[Dispatcher], sink: Published
+    ) -> None:
+        self.database, self.runner, self.dispatchers, self.sink = database, runner, dispatchers, sink
+
+    async def limit(self, name: str, **fields: Any) -> None:
+        async with self.database.transaction() as connection:
+            await limits.put(connection, name, NewLimit(**fields))
+
+    async def pause(self, name: str, *, paused: bool = True) -> None:
+        async with self.database.transaction() as connection:
+            await limits.pause(connection, name, paused=paused)
+
+    async def sql(self, query: str, **parameters: Any) -> Any:
+        async with self.database.transaction() as connection:
+            return await connection.execute(text(query), parameters)
+
+    async def ask(self, count: int, asked: ExecutionRequest = ExecutionRequest(), **fields: Any) -> list[UUID]:  # noqa: B008 - a value
+        """The executions of new jobs, in the order in which they are due."""
+        ids = [uuid4() for _ in range(count)]
+        creations: list[Command] = [CreateJob(new_job(**fields), str(i)) for i in ids]
+        requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, asked=asked) for i in ids]
+        results = [*await self.runner.submit.run(creations), *await self.runner.submit.run(requests)]
+        assert not [r for r in results if isinstance(r, PermanentError)]
+        order = {str(i): n for n, i in enumerate(ids)}
+        await self.sql(
+            "UPDATE executions SET due_at = due_at - make_interval(secs => 10) + CAST(o.n AS int) * interval '1 ms' "
+            "FROM unnest(CAST(:ids AS uuid[]), CAST(:ns AS int[])) AS o(id, n) WHERE execution_id = o.id",
+            ids=[UUID(i) for i in order],
+            ns=list(order.values()),
+        )
+        return ids
+
+    async def offered(self) -> list[UUID]:
+        """What all dispatchers, at once and until there is no more, offer now."""
+        before = len(self.sink.events)
+
+        async def run(dispatcher: Dispatcher) -> None:
+            while await dispatcher.offer():
+                pass
+
+        await asyncio.gather(*map(run, self.dispatchers))
+        return [event.execution_id for event in self.sink.events[before:] if isinstance(event, ExecuteRequested)]
+
+    async def ended(self, execution_id: UUID) -> None:
+        """It is taken, and has failed."""
+        steps = Steps(self.database, self.runner)
+        steps.job_id, steps.execution_id = str(execution_id), execution_id
+        answer = await steps.claim()
+        assert answer.execution is not None
+        await steps.report(answer.execution.lease, ReportKind.FAILED, code="agent_status")
+
+    async def most_at_once(self, column: str) -> Counter[str]:
+        rows = await self.sql(
+            f"SELECT {column} AS name, count(*) AS n FROM executions e JOIN jobs j ON j.id = e.job_id "
+            "WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') GROUP BY 1"
+        )
+        return Counter({row.name: row.n for row in rows})
+
+
+@pytest.fixture
+async def queue(database: Database, database_url: str, runner: CommandRunner) -> AsyncIterator[Queue]:
+    others = [Database(database_url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=2) for _ in range(2)]
+    sink = Published()
+    dispatchers = [Dispatcher(d, sink, runner.terms) for d in (database, *others)]  # type: ignore[arg-type]
+    made = Queue(database, runner, dispatchers, sink)
+    for table in ("executions", "workers", "limits", "starts", "circuits"):
+        await made.sql(f"DELETE FROM {table}")
+    async with database.transaction() as connection:
+        for name in ("other", "third"):
+            new = NewAgent(name=name, url="http://127.0.0.1:2/")
+            await put_agent(connection, name, new, create=True)
+    await seen(database, ExecutionStage.EXECUTING, 1_000)
+    yield made
+    for table in ("executions", "limits", "starts"):
+        await made.sql(f"DELETE FROM {table}")
+    for other in others:
+        await other.close()
+
+
+async def test_several_dispatchers_pass_no_limit_and_leave_nothing_that_may_run(queue: Queue) -> None:
+    await queue.limit("agent:writer", concurrency=7)
+    await queue.limit("tenant:*", concurrency=5)
+    await queue.limit("tenant:large", concurrency=9)
+    await queue.limit("label:customer=*", concurrency=3)
+    waiting = set()
+    for tenant in ("large", "small"):
+        for agent in ("writer", "other"):
+            for customer in ("acme", "zoo"):
+                labels = {"customer": customer}
+                waiting |= {*await queue.ask(6, tenant=tenant, agent_id=agent, labels=labels)}
+    ran: set[UUID] = set()
+    while offered := await queue.offered():
+        assert not ran & {*offered}
+        ran |= {*offered}
+        agents, tenants = await queue.most_at_once("e.agent_id"), await queue.most_at_once("e.tenant")
+        customers = await queue.most_at_once("j.labels ->> 'customer'")
+        assert (agents["writer"] <= 7, tenants["large"] <= 9, tenants["small"] <= 5) == (True,) * 3
+        assert max(customers.values()) <= 3
+        assert len(offered) == customers.total() <= 6
+        await asyncio.gather(*map(queue.ended, offered))
+    assert ran == waiting
+
+
+async def test_no_window_holds_more_than_the_rate(queue: Queue) -> None:
+    await queue.limit("agent:writer", rate=4, rate_period_s=100.0)
+    await queue.ask(10)
+    assert len(await queue.offered()) == 4
+    assert await queue.offered() == []
+    await queue.sql("UPDATE starts SET began_at = began_at - interval '99 s'")
+    assert await queue.offered() == [], "less than a period ago"
+    await queue.sql("UPDATE starts SET began_at = began_at - interval '7 s'")
+    assert len(await queue.offered()) == 4
+    assert (await queue.sql("SELECT count(*) FROM starts")).scalar() == 1, "what is over is forgotten"
+
+
+async def test_what_a_rate_holds_back_is_looked_at_before_long(queue: Queue) -> None:
+    await queue.limit("agent:writer", rate=1, rate_period_s=0.4)
+    await queue.ask(4)
+    dispatching = asyncio.create_task(queue.dispatchers[0].run())
+    await until(lambda: len(queue.sink.events) == 4)
+    dispatching.cancel()
+
+
+async def test_a_limit_that_changes_applies_to_what_waits(queue: Queue) -> None:
+    ids = await queue.ask(6, labels={"customer": "acme", "odd": 'a "b" \\ {c},'})
+    await queue.limit("label:customer=acme", concurrency=1)
+    await queue.limit('label:odd=a "b" \\ {c},', concurrency=4)
+    assert await queue.offered() == ids[:1]
+    await queue.limit("label:customer=acme", concurrency=5)
+    assert await queue.offered() == ids[1:4], "now the other label holds them back"
+    async with queue.database.transaction() as connection:
+        await limits.remove(connection, 'label:odd=a "b" \\ {c},')
+    assert await queue.offered() == ids[4:5]
+
+
+async def test_an_execution_requested_after_a_limit_is_under_it(queue: Queue) -> None:
+    await queue.limit("label:customer=*", concurrency=1)
+    first, second = await queue.ask(1, labels={"customer": "a"}), await queue.ask(2, labels={"customer": "b"})
+    assert {*await queue.offered()} == {*first, second[0]}
+
+
+@pytest.mark.parametrize("name", ["agent:writer", "tenant:default", "label:kind=x", "agent:*", "batch:{batch}"])
+async def test_what_is_paused_begins_nothing_also_where_it_was_offered(queue: Queue, name: str) -> None:
+    batch = uuid4()
+    ids = await queue.ask(2, ExecutionRequest(batch_id=batch), labels={"kind": "x"})
+    others = await queue.ask(1, agent_id="other", tenant="else")
+    assert {*await queue.offered()} == {*ids, *others}
+    await queue.pause(name.format(batch=batch))
+    steps = Steps(queue.database, queue.runner)
+    steps.job_id, steps.execution_id = str(ids[0]), ids[0]
+    answer = await steps.claim()
+    assert (answer.outcome, answer.code) == ("QUEUED", "limited")
+    assert not {*await queue.offered()} & {*ids}
+    await queue.pause(name.format(batch=batch), paused=False)
+    assert {*ids} <= {*await queue.offered()}
+    assert (await steps.claim()).outcome == "GRANTED"
+
+
+async def test_pausing_leaves_the_rest_of_the_limit_as_it_is(queue: Queue) -> None:
+    await queue.limit("agent:writer", concurrency=1)
+    await queue.pause("agent:writer")
+    await queue.pause("agent:writer", paused=False)
+    await queue.ask(3)
+    assert len(await queue.offered()) == 1
+
+
+async def test_an_event_is_admitted_and_waits_where_a_limit_applies(queue: Queue) -> None:
+    await queue.limit("tenant:default", concurrency=1)
+    await queue.ask(1)
+    await queue.offered()
+    steps = Steps(queue.database, queue.runner)
+    answer = await steps.claim(inline=new_job())
+    assert (answer.outcome, answer.code) == ("QUEUED", "limited")
+    assert (await steps.row()).state == "QUEUED"
+    assert await queue.offered() == []
+    await queue.limit("tenant:default", concurrency=2)
+    assert await queue.offered() == [steps.execution_id]
+
+
+async def test_tenants_share_by_weight_and_a_flood_delays_nobody(queue: Queue) -> None:
+    await queue.limit("tenant:large", weight=3.0)
+    await queue.ask(400, tenant="large")
+    await queue.ask(400, tenant="small")
+    await queue.sql("UPDATE workers SET room = 200")
+    queue.dispatchers = queue.dispatchers[:1]
+    tenants = {row.execution_id: row.tenant for row in await queue.sql("SELECT execution_id, tenant FROM executions")}
+    picked = Counter(tenants[i] for i in await queue.offered())
+    assert 147 <= picked["large"] <= 153
+    assert picked.total() == 200
+    late = await queue.ask(1, tenant="late")
+    await queue.sql("UPDATE workers SET room = 203")
+    assert late[0] in await queue.offered()
+
+
+async def test_priority_goes_first_and_age_goes_before_priority(queue: Queue) -> None:
+    low, high = await queue.ask(2, priority=0), await queue.ask(1, priority=9)
+    await queue.sql("UPDATE workers SET room = 1")
+    assert await queue.offered() == high
+    await queue.sql("UPDATE executions SET due_at = due_at - interval '541 s' WHERE execution_id = :id", id=low[1])
+    young = await queue.ask(1, priority=9)
+    await queue.sql("UPDATE workers SET room = 2")
+    assert await queue.offered() == low[1:]
+    await queue.sql("UPDATE workers SET room = 3")
+    assert await queue.offered() == young
+
+
+async def test_nothing_begins_before_its_time(queue: Queue) -> None:
+    later = NOW + timedelta(hours=1)
+    by_job = await queue.ask(1, not_before=later, policy={"deadline_s": 60.0, "queue_timeout_s": 30.0})
+    by_call = await queue.ask(1, ExecutionRequest(not_before=later))
+    await queue.sql("UPDATE executions SET due_at = due_at + interval '10 s'")
+    now = await queue.ask(1, not_before=NOW - timedelta(hours=1))
+    assert await queue.offered() == now
+    row = (await queue.sql("SELECT * FROM executions WHERE execution_id = :id", id=by_job[0])).one()
+    assert (row.due_at, row.not_before) == (later, later)
+    assert (row.fails_at, row.deadline_at) == (later + timedelta(seconds=30), later + timedelta(seconds=60))
+    steps = Steps(queue.database, queue.runner)
+    answer = await steps.claim(inline=new_job(), not_before=later)
+    assert (answer.outcome, answer.code) == ("QUEUED", "not_due")
+    await queue.sql("UPDATE executions SET due_at = now() - interval '1 s' WHERE state = 'QUEUED'")
+    assert {*await queue.offered()} == {*by_job, *by_call, steps.execution_id}
+
+
+async def test_a_tenants_queue_is_capped_and_a_refusal_says_so(queue: Queue) -> None:
+    await queue.limit("tenant:*", queue_max=3)
+    await queue.limit("tenant:free", weight=2.0)
+    await queue.ask(3, tenant="capped")
+    await queue.ask(5, tenant="free")
+    steps = await Steps(queue.database, queue.runner).created(tenant="capped")
+    with pytest.raises(PermanentError, match="tenant capped") as refused:
+        await queue.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    assert refused.value.code == "queue_full"
+    await queue.offered()
+    many: list[Command] = [CreateJob(new_job(tenant="capped"), str(uuid4())) for _ in range(5)]
+    jobs = await queue.runner.submit.run(many)
+    answers = await queue.runner.submit.run([ExecuteJob(job["id"], uuid4()) for job in jobs])
+    assert [getattr(answer, "code", "ok") for answer in answers] == ["ok"] * 3 + ["queue_full"] * 2
+
+
+async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
+    await queue.sql("INSERT INTO circuits VALUES ('writer', 9, 1, now() + interval '1 hour', NULL)")
+    await queue.limit("agent:writer", concurrency=2)
+    ids, others = await queue.ask(4), await queue.ask(2, agent_id="other")
+    assert await queue.offered() == others
+    await queue.sql("UPDATE circuits SET open_until = now()")
+    assert await queue.offered() == ids[:1], "half open: one finds out"
+    await queue.sql("DELETE FROM circuits")
+    assert await queue.offered() == ids[1:2]
+
+
+async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
+    async with queue.database.transaction() as connection:
+        await limits.shared(connection)
+        setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        async with queue.database.session() as session, asyncio.timeout(10):
+            while not await session.scalar(text(waits)):
+                assert not setting.done()
+    await setting
+    assert (await queue.sql("SELECT count(*) FROM limits")).scalar() == 1
+
+
+async def test_dispatchers_that_would_choose_differently_pass_no_limit_together(queue: Queue) -> None:
+    """Each has given another tenant more before, and so has another one to give to next."""
+    tenants = ("a", "b", "c")
+    everybody = queue.dispatchers
+    for tenant, dispatcher in zip(tenants, everybody, strict=True):
+        await queue.ask(3, tenant=tenant)
+        queue.dispatchers = [dispatcher]
+        assert len(await queue.offered()) == 3
+    queue.dispatchers = everybody
+    for running in range(10, 20):
+        await queue.limit("agent:writer", concurrency=running)
+        for tenant in tenants:
+            await queue.ask(1, tenant=tenant)
+        assert len(await queue.offered()) == 1

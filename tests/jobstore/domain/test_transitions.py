@@ -1,0 +1,320 @@
+"""The table of docs/protocol.md#states-of-a-job, on every pair of a state and a report."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from support.jobstore.builders import (
+    NOW,
+    OWNER,
+    POLICY,
+    TIMES,
+    awaiting_judge,
+    done,
+    job,
+    judging,
+    next_of,
+    offered,
+    queued,
+    report,
+    running,
+)
+
+from contracts.status import JobLogStatus, JobStatus
+from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
+from jobstore.domain.transitions import SOURCES, decide
+
+S = JobStatus
+IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
+FAILED = (S.FAILED, JobLogStatus.FAILED)
+
+#: Where an execution of a job in each status may stand.
+EXECUTIONS: dict[str, Execution | None] = {
+    "none": None,
+    "queued": queued(),
+    "queued again": queued(attempt=1, lease=1),
+    "offered": offered(),
+    "running": running(),
+    "awaiting judge": awaiting_judge(),
+    "judging": judging(),
+    "done": done(),
+    "cancelled": done("cancelled", stage=ExecutionStage.EXECUTING, lease=1, result_lease=None),
+}
+
+#: (status, execution, kind) -> (status, log) of what is recorded. What is not named is refused.
+RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogStatus | None]] = {
+    **{
+        (status, execution, TransitionKind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
+        for status, execution in product(SOURCES[TransitionKind.ASSIGNED], ("none", "done", "cancelled"))
+    },
+    **{
+        (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
+        for status, kind in ((S.PENDING, TransitionKind.MATCHED), (S.RESUBMISSION_REQUIRED, TransitionKind.HANDED_ON))
+        for execution in ("none", "done", "cancelled")
+    },
+    **{
+        (status, execution, TransitionKind.EDITED): (status, JobLogStatus(status.value))
+        for status in set(JobStatus) - {S.COMPLETED, S.IN_PROGRESS}
+        for execution in ("none", "done", "cancelled")
+    },
+    **{
+        (S.PENDING, execution, TransitionKind.MATCHING_FAILED): (S.PENDING, JobLogStatus.MATCHING_FAILED)
+        for execution in EXECUTIONS
+    },
+    **{
+        (status, "queued", TransitionKind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
+        for status in SOURCES[TransitionKind.REQUESTED]
+    },
+    **{
+        (status, execution, TransitionKind.CLAIMED): IN_PROGRESS
+        for status, execution in product((S.ASSIGNED, S.IN_PROGRESS), ("queued", "queued again", "offered"))
+    },
+    **{
+        (S.IN_PROGRESS, "running", kind): IN_PROGRESS
+        for kind in (TransitionKind.CALL_BEGUN, TransitionKind.CALL_FAILED, TransitionKind.PROGRESS)
+    },
+    **{
+        (S.IN_PROGRESS, execution, kind): IN_PROGRESS
+        for execution, kind in product(
+            ("running", "queued again"), (TransitionKind.ATTEMPT_FAILED, TransitionKind.RESULT)
+        )
+    },
+    **{
+        (S.IN_PROGRESS, execution, TransitionKind.DECLINED): (S.REJECTED, JobLogStatus.REJECTED)
+        for execution in ("running", "queued again")
+    },
+    **{(S.IN_PROGRESS, execution, TransitionKind.FAILED): FAILED for execution in ("running", "queued again")},
+    (S.IN_PROGRESS, "judging", TransitionKind.FAILED): FAILED,
+    (S.IN_PROGRESS, "judging", TransitionKind.MET): (S.COMPLETED, JobLogStatus.COMPLETED),
+    (S.IN_PROGRESS, "judging", TransitionKind.NOT_MET): (S.RESUBMISSION_REQUIRED, JobLogStatus.RESUBMISSION_REQUIRED),
+    (S.IN_PROGRESS, "awaiting judge", TransitionKind.JUDGING_CLAIMED): (S.IN_PROGRESS, None),
+    (S.IN_PROGRESS, "running", TransitionKind.GIVEN_BACK): IN_PROGRESS,
+    (S.IN_PROGRESS, "judging", TransitionKind.GIVEN_BACK): (S.IN_PROGRESS, None),
+    **{
+        (status, execution, TransitionKind.OVER_BUDGET): FAILED
+        for status in (S.ASSIGNED, S.IN_PROGRESS)
+        for execution in ("queued", "queued again", "offered", "awaiting judge")
+    },
+    **{
+        (status, execution, TransitionKind.CANCELLED): (after, JobLogStatus.CANCELLED)
+        for status, after in ((S.PENDING, S.PENDING), (S.ASSIGNED, S.ASSIGNED), (S.IN_PROGRESS, S.ASSIGNED))
+        for execution in EXECUTIONS
+    },
+    **{
+        (status, execution, TransitionKind.REBUILT): (status, None)
+        for status in (S.ASSIGNED, S.IN_PROGRESS)
+        for execution in ("queued", "queued again", "offered", "running", "awaiting judge", "judging")
+    },
+    **{(status, "cancelled", TransitionKind.RESULT): (status, JobLogStatus.CANCELLED) for status in JobStatus},
+}
+
+
+def lease_of(execution: Execution | None, kind: TransitionKind) -> int:
+    """The token that the report would carry, were it in order."""
+    return execution.lease if execution and kind is not TransitionKind.RESULT else 1
+
+
+@pytest.mark.parametrize("kind", TransitionKind)
+@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("status", JobStatus)
+def test_every_pair_is_recorded_as_the_table_says_or_refused(
+    status: JobStatus, execution: str, kind: TransitionKind
+) -> None:
+    standing = EXECUTIONS[execution]
+    requested_anew = kind is TransitionKind.REQUESTED and execution == "queued"
+    live = standing is not None and standing.state is not ExecutionState.DONE and not requested_anew
+    before = job(status, live=live)
+
+    decision = decide(before, standing, report(kind, lease_of(standing, kind), code="begun"), TIMES)
+
+    expected = RECORDED.get((status, execution, kind))
+    if expected is None:
+        assert isinstance(decision, Refusal)
+        return
+    assert isinstance(decision, Decision)
+    after, log = expected
+    assert decision.job.status is after
+    if log is None:
+        assert decision.entry is None
+        assert decision.job.version == before.version
+    else:
+        assert decision.entry is not None
+        assert (decision.entry.status, decision.entry.job.status) == (log, after)
+        assert decision.job.version == decision.entry.job.version == before.version + 1
+
+
+#: What a worker says under its lease.
+FENCED = [
+    *(
+        TransitionKind.CALL_BEGUN,
+        TransitionKind.CALL_FAILED,
+        TransitionKind.PROGRESS,
+        TransitionKind.ATTEMPT_FAILED,
+        TransitionKind.RESULT,
+        TransitionKind.MET,
+        TransitionKind.NOT_MET,
+    ),
+    *(TransitionKind.DECLINED, TransitionKind.FAILED, TransitionKind.GIVEN_BACK),
+]
+
+
+@pytest.mark.parametrize("kind", FENCED)
+@pytest.mark.parametrize("execution", ["running", "judging", "queued again"])
+def test_a_fenced_lease_changes_nothing(execution: str, kind: TransitionKind) -> None:
+    standing = EXECUTIONS[execution]
+    assert standing is not None
+    for lease in (0, standing.lease - 1, standing.lease + 1):
+        assert isinstance(decide(job(), standing, report(kind, lease), TIMES), Refusal)
+
+
+def test_an_executors_lease_is_no_judging_lease() -> None:
+    """Rule `judging-lease`: a verdict counts only under a lease granted for judging."""
+    for kind in (TransitionKind.MET, TransitionKind.NOT_MET, TransitionKind.FAILED):
+        assert isinstance(decide(job(), awaiting_judge(), report(kind, lease=1), TIMES), Refusal)
+
+
+def test_the_attempt_is_numbered_at_the_grant() -> None:
+    """Rule `attempt-at-grant`."""
+    decision = decide(job(S.ASSIGNED), offered(attempt=1, lease=3), report(TransitionKind.CLAIMED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    assert (decision.execution.attempt, decision.execution.lease, decision.execution.owner) == (2, 4, OWNER)
+    assert decision.execution.due_at == NOW + timedelta(seconds=10)
+
+
+def test_a_claim_records_in_progress() -> None:
+    """Rule `claim-begins`."""
+    decision = decide(job(S.ASSIGNED), offered(), report(TransitionKind.CLAIMED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.status is S.IN_PROGRESS
+
+
+def test_a_request_assigns() -> None:
+    """Rule `request-assigns`."""
+    for status in (S.ASSIGNED, S.FAILED, S.RESUBMISSION_REQUIRED):
+        decision = decide(job(status, live=False), queued(), report(TransitionKind.REQUESTED), TIMES)
+        assert isinstance(decision, Decision)
+        assert decision.job.status is S.ASSIGNED
+        assert decision.job.live
+        assert decision.execution is not None
+        assert decision.execution.request_version == decision.job.version
+
+
+def test_the_outcome_of_a_lapsed_attempt_counts_until_the_next_grant() -> None:
+    lapsed = queued(attempt=1, lease=1)
+    assert isinstance(decide(job(), lapsed, report(TransitionKind.RESULT), TIMES), Decision)
+    granted = running(attempt=2, lease=2)
+    assert isinstance(decide(job(), granted, report(TransitionKind.RESULT), TIMES), Refusal)
+
+
+def test_an_attempt_that_failed_spends_its_lease() -> None:
+    decision = decide(job(), running(), report(TransitionKind.ATTEMPT_FAILED, retry_after_s=4.0), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    assert decision.execution.state is ExecutionState.QUEUED
+    assert decision.execution.due_at == NOW + timedelta(seconds=4)
+    again = decide(decision.job, decision.execution, report(TransitionKind.ATTEMPT_FAILED), TIMES)
+    assert isinstance(again, Refusal)
+
+
+def test_no_attempts_left_is_failed() -> None:
+    last = running(attempt=3, spent=2)
+    for kind in (TransitionKind.ATTEMPT_FAILED, TransitionKind.LAPSED):
+        decision = decide(job(), replace(last, due_at=NOW), report(kind), TIMES)
+        assert isinstance(decision, Decision)
+        assert decision.job.status is S.FAILED
+        assert not decision.job.live
+        assert decision.execution
+        assert decision.execution.spent == 3
+
+
+def test_calls_are_counted_by_their_numbers_so_that_a_lost_report_costs_nothing() -> None:
+    second = next_of(running(), TransitionKind.CALL_FAILED, seq=2, call=1)
+    assert (second.state, second.lease, second.spent) == (ExecutionState.LEASED, 1, 1)
+    assert next_of(second, TransitionKind.ATTEMPT_FAILED, call=2).spent == 2
+    assert next_of(running(), TransitionKind.ATTEMPT_FAILED, call=2).spent == 2  # the report of the first was lost
+    assert next_of(second, TransitionKind.ATTEMPT_FAILED).spent == 2  # by a worker that numbers none
+    assert next_of(replace(second, due_at=NOW), TransitionKind.LAPSED).spent == 2  # one was under way, or about to be
+    decision = decide(job(), second, report(TransitionKind.ATTEMPT_FAILED, call=3), TIMES)
+    assert isinstance(decision, Decision)
+    assert (decision.job.status, decision.execution and decision.execution.spent) == (S.FAILED, 3)
+
+
+def test_a_lapsed_lease_is_the_next_attempt_or_failed_for_an_agent_called_at_most_once() -> None:
+    decision = decide(job(), running(due_at=NOW), report(TransitionKind.LAPSED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.execution is not None
+    assert decision.execution.state is ExecutionState.QUEUED
+
+    once = running(due_at=NOW, policy={**POLICY, "delivery": "at_most_once"})
+    decision = decide(job(), once, report(TransitionKind.LAPSED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.status is S.FAILED
+    assert decision.entry is not None
+    assert decision.entry.report.code == "lease_lapsed"
+    assert decision.execution is not None
+    assert decision.execution.spent == once.spent + 1
+
+
+def test_a_lease_that_was_renewed_does_not_lapse() -> None:
+    assert isinstance(decide(job(), running(), report(TransitionKind.LAPSED), TIMES), Refusal)
+
+
+def test_a_lapsed_judging_lease_is_never_an_attempt() -> None:
+    decision = decide(job(), judging(due_at=NOW), report(TransitionKind.LAPSED), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.entry is None
+    assert decision.execution is not None
+    assert (decision.execution.stage, decision.execution.state) == (ExecutionStage.JUDGING, ExecutionState.QUEUED)
+    assert (decision.execution.attempt, decision.execution.spent) == (1, 0)
+
+
+def test_work_begun_on_an_agent_called_at_most_once_is_not_handed_back() -> None:
+    """Rule `no-hand-back-once-begun`."""
+    once = running(policy={**POLICY, "delivery": "at_most_once"})
+    decision = decide(job(), once, report(TransitionKind.GIVEN_BACK, code="begun"), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.status is S.FAILED
+    assert decision.entry is not None
+    assert decision.entry.report.code == "worker_stopped"
+    assert decision.execution is not None
+    assert decision.execution.spent == once.spent + 1
+    not_begun = decide(job(), once, report(TransitionKind.GIVEN_BACK), TIMES)
+    assert isinstance(not_begun, Decision)
+    assert not_begun.job.status is S.IN_PROGRESS
+
+
+@pytest.mark.parametrize(("submission", "status"), [(1, S.RESUBMISSION_REQUIRED), (3, S.REJECTED), (4, S.REJECTED)])
+def test_a_verdict_that_is_not_met(submission: int, status: JobStatus) -> None:
+    told = report(TransitionKind.NOT_MET, lease=2, feedback='{"reason":"too short"}')
+    decision = decide(job(not_met=submission - 1), judging(submission=submission), told, TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.status is status
+    assert (decision.job.not_met, decision.job.feedback) == (submission, '{"reason":"too short"}')
+    assert decision.entry is not None
+    assert decision.entry.with_result_of == 5
+
+
+def test_assigning_by_hand_begins_at_the_first_submission() -> None:
+    decision = decide(
+        job(S.REJECTED, live=False, not_met=3, feedback="{}"), None, report(TransitionKind.ASSIGNED), TIMES
+    )
+    assert isinstance(decision, Decision)
+    assert (decision.job.not_met, decision.job.feedback) == (0, None)
+
+
+def test_assigning_while_an_execution_is_live_is_refused() -> None:
+    decision = decide(job(S.ASSIGNED, live=True), None, report(TransitionKind.ASSIGNED), TIMES)
+    assert isinstance(decision, Refusal)
+    assert decision.code == "execution_live"
+
+
+def test_the_late_result_of_a_cancelled_execution_is_kept_once() -> None:
+    cancelled = done("cancelled", stage=ExecutionStage.EXECUTING, lease=1, result_lease=None)
+    first = decide(job(S.ASSIGNED, live=False), cancelled, report(TransitionKind.RESULT), TIMES)
+    assert isinstance(first, Decision)
+    assert first.entry is not None
+    assert (first.entry.status, first.job.status) == (JobLogStatus.CANCELLED, S.ASSIGNED)
+    second = decide(first.job, first.execution, report(TransitionKind.RESULT), TIMES)
+    assert isinstance(second, Refusal)

@@ -1,0 +1,153 @@
+"""The overview: what is published is counted once, and shown by time and by agent."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.edited import edited
+from support.jobstore.steps import Steps, verdict
+
+from contracts.resources import Usage
+from contracts.status import Outcome, ReportKind
+from contracts.views import Overview
+from jobstore.commands.executions import CancelJob
+from jobstore.insights import overview, rollups
+from jobstore.insights.rollups import Rollups
+from jobstore.runner import CommandRunner
+from jobstore.storage import locks
+from jobstore.storage.database import Database
+
+
+@pytest.fixture
+async def counting(database: Database) -> Rollups:
+    """Everything that is in the log is published, and was counted."""
+    made = Rollups(database)
+    await published(database)
+    while await made.count():
+        pass
+    async with database.transaction() as connection:
+        for table in ("rollups", "agent_rollups", "executions"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+    return made
+
+
+async def published(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE relay SET published_seq = (SELECT coalesce(max(seq), 0) FROM job_logs)"))
+
+
+async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> Overview:
+    await published(database)
+    while await counting.count():
+        pass
+    async with database.session() as session:
+        return await overview.get(session, range_s, {})
+
+
+def life(database: Database, runner: CommandRunner) -> Steps:
+    return Steps(database, runner)
+
+
+async def ended(steps: Steps, outcome: Outcome, **fields: Any) -> None:
+    lease = await steps.judging(**fields)
+    usage = Usage(input_tokens=5, output_tokens=2, cost_usd=0.25)
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict(outcome), usage=usage)
+
+
+async def test_what_happened_is_counted_once(database: Database, runner: CommandRunner, counting: Rollups) -> None:
+    await ended(life(database, runner), Outcome.PASS)
+    again = life(database, runner)
+    await ended(again, Outcome.FAIL)
+    await edited(again, title="Another")
+    await ended(life(database, runner), Outcome.FAIL, policy={"max_submissions": 1})
+    failing, cancelled = life(database, runner), life(database, runner)
+    await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status")
+    lease = await cancelled.running()
+    await runner.submit.one(CancelJob(cancelled.job_id))
+    await cancelled.result(lease)
+    await life(database, runner).requested()
+
+    for _ in range(2):
+        seen = await shown(database, counting)
+        totals = seen.totals
+        ends = (totals.completed, totals.resubmission_required, totals.rejected, totals.failed, totals.cancelled)
+        assert (totals.created, *ends) == (6, 1, 1, 1, 1, 1)
+        assert (totals.tokens, totals.cost_usd) == (21, 0.75)
+        assert sum(point.created for point in seen.points) == 6
+    assert 0 <= totals.wait.p50 <= totals.wait.p99 < 60
+    assert 0 < totals.duration.p95 < 60
+    assert (seen.now.queued, seen.now.running, seen.now.judging) == (1, 0, 0)
+    assert seen.now.oldest_wait_s >= 0
+
+
+async def test_nothing_is_counted_before_it_is_published_or_by_two_at_once(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    await life(database, runner).created()
+    await counting.count()
+    async with database.session() as session:
+        assert (await overview.get(session, 3_600, {})).totals.created == 0
+    async with database.transaction() as other:
+        await published(database)
+        await locks.hold(other, locks.Lock.ROLLUPS)
+        assert not await counting.count()
+    assert (await shown(database, counting)).totals.created == 1
+
+
+async def test_a_database_that_was_never_counted_is_counted_from_its_first_entry_in_parts(
+    database: Database, runner: CommandRunner, counting: Rollups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "BATCH", 3)
+    for _ in range(4):
+        await ended(life(database, runner), Outcome.PASS)
+    first = await shown(database, counting)
+    async with database.transaction() as connection:
+        created = await connection.scalar(text("SELECT count(*) FROM jobs"))
+        for table in ("rollups", "agent_rollups", "rollup"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+    again = await shown(database, counting)
+    assert (first.totals.completed, again.totals.created) == (4, created)
+
+
+@pytest.mark.parametrize("range_s", [3_600, 6 * 3_600, 24 * 3_600, 7 * 24 * 3_600, 30 * 24 * 3_600])
+async def test_a_range_has_about_sixty_points_without_a_gap(
+    database: Database, runner: CommandRunner, counting: Rollups, range_s: int
+) -> None:
+    await life(database, runner).created()
+    seen = await shown(database, counting, range_s)
+    times = [point.at for point in seen.points]
+    steps = {later - earlier for earlier, later in pairwise(times)}
+    assert 50 <= len(times) <= 90
+    assert len(steps) == 1
+    assert times[-1] <= datetime.now(UTC) < times[-1] + steps.pop()
+    assert seen.points[-1].created == seen.totals.created == 1
+
+
+async def test_what_is_old_is_let_go(database: Database, runner: CommandRunner, counting: Rollups) -> None:
+    await life(database, runner).created()
+    await shown(database, counting)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE rollups SET at = at - interval '3 days'"))
+    await counting.forget()
+    async with database.session() as session:
+        spans = list(await session.scalars(text("SELECT span_s FROM rollups")))
+    assert spans == [rollups.HOUR_S]
+
+
+async def test_agents_show_what_they_have_to_do_and_how_they_did(
+    database: Database, runner: CommandRunner, counting: Rollups
+) -> None:
+    for outcome in (Outcome.PASS, Outcome.PASS, Outcome.PASS, Outcome.FAIL):
+        await ended(life(database, runner), outcome)
+    cancelled = life(database, runner)
+    await cancelled.requested()
+    await runner.submit.one(CancelJob(cancelled.job_id))
+    await life(database, runner).requested()
+    await life(database, runner).running()
+    await shown(database, counting)
+    async with database.session() as session:
+        (stats,) = await overview.agents(session)
+    assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
+    assert 0 < stats.mean_duration_s < 60

@@ -1,0 +1,110 @@
+"""The gRPC services of batches, and what stands behind them."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import CRITERIA, Published, Steps
+
+from contracts.convert import operation_of
+from contracts.resources import Operation
+from contracts.status import ReportKind
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.operations import repository
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.watches import Watches
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources
+
+NOBODY: Any = None
+
+
+class World:
+    """The doors of batches, and what stands behind them."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self.database = database
+        self.runner = runner
+        self.operator = OperationWorker(database, runner, items_max=2)
+        self.batches = Batches(database, self.operator)
+        self.jobs_service = self.serving(self.operator)
+        self.doors = OperationsService(database, Watches(database), self.batches)
+        self.published = Published()
+        self.dispatcher = Dispatcher(database, self.published, runner.terms)  # type: ignore[arg-type]
+
+    def serving(self, operator: OperationWorker) -> JobService:
+        return JobService(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
+
+    async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
+        return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch
+
+    async def sql(self, query: str, **about: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            result = await connection.execute(text(query), about)
+            return list(result) if result.returns_rows else []
+
+    async def jobs(self, count: int, **fields: Any) -> list[Steps]:
+        return [await Steps(self.database, self.runner).created(**fields) for _ in range(count)]
+
+    async def executed(self, jobs: list[Steps]) -> jobs_pb.Batch:
+        """A batch of these jobs; each learns which execution was asked of it."""
+        batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
+        for job in jobs:
+            job.execution_id = repository.execution_of(UUID(batch.id), job.job_id)
+        return batch
+
+    async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
+        """The batch is stored, and then the database is away."""
+        dying = OperationWorker(self.database, Dying(self.runner), items_max=2)  # type: ignore[arg-type]
+        with pytest.raises(TransientError):
+            await self.serving(dying).ExecuteJobs(request, NOBODY)
+        ((batch_id,),) = await self.sql("SELECT id FROM operations ORDER BY created_at DESC LIMIT 1")
+        await self.sql("UPDATE operations SET due_at = now() WHERE id = :id", id=batch_id)  # its taker is lost
+        return UUID(str(batch_id))
+
+    async def stands(self, batch_id: Any) -> Operation:
+        return operation_of((await self.doors.GetOperation(asked(pb.GetOperationRequest, batch_id), NOBODY)).operation)
+
+    async def worked(self) -> None:
+        while await self.operator.work():
+            pass
+
+    async def offered(self) -> set[UUID]:
+        """What is offered to executors now."""
+        self.published.events.clear()
+        await self.dispatcher.offer()
+        return {event.execution_id for event in self.published.events}
+
+
+class Dying:
+    """CommandRunner of a process that ends when it has asked for a chunk, before it keeps the answers."""
+
+    def __init__(self, runner: CommandRunner) -> None:
+        self.submit = self
+        self._runner = runner
+
+    async def run(self, commands: Any) -> Any:
+        await self._runner.submit.run(commands)
+        raise TransientError("away")
+
+
+def asked(kind: Any, batch_id: Any, **fields: Any) -> Any:
+    return kind(operation_id=str(batch_id), **fields)
+
+
+def new(**fields: Any) -> resources.NewJob:
+    return resources.NewJob(**{"title": "A title", "acceptance_criteria": CRITERIA, "agent_id": "writer", **fields})
+
+
+async def ended(job: Steps, kind: ReportKind = ReportKind.FAILED) -> None:
+    answer = await job.claim()
+    assert answer.execution is not None
+    await job.report(answer.execution.lease, kind)

@@ -1,0 +1,18 @@
+"""No batch of an earlier test is left, and there is room for every execution."""
+
+import pytest
+from batch_world import World
+from support.jobstore.steps import seen
+
+from jobstore.domain.model import ExecutionStage
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+
+
+@pytest.fixture
+async def world(database: Database, runner: CommandRunner) -> World:
+    made = World(database, runner)
+    for table in ("operation_items", "operations", "executions", "workers", "limits"):
+        await made.sql(f"DELETE FROM {table}")
+    await seen(database, ExecutionStage.EXECUTING, 1_000)
+    return made

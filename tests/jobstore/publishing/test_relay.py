@@ -1,0 +1,193 @@
+"""The relay publishes every version in order on a real broker, also when commits or acknowledgements come late."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from random import randbytes
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy import text
+from support.jobstore.steps import Steps, verdict
+
+from contracts.events import JobChanged
+from contracts.status import JobLogStatus, ReportKind
+from contracts.topics import TOPIC_OF
+from jobstore.publishing.relay import Relay
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
+
+TOPIC = TOPIC_OF[JobChanged]
+
+
+class Lossy:
+    """A publisher that fails to publish some records."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.fails: set[int] = set()
+        self.sent = 0
+
+    async def send(self, records: Any) -> list[Any]:
+        results = list(await self.publisher.send(records))
+        for place in range(len(records)):
+            if self.sent + place in self.fails:
+                results[place] = TransientError("not acknowledged")
+        self.sent += len(records)
+        return results
+
+
+@pytest.fixture(scope="module")
+async def publisher(kafka: str) -> AsyncIterator[Publisher]:
+    await ensure_topics(kafka, 1)
+    made = Publisher(kafka, "test")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
+    topics = Topics(kafka)
+    yield Relay(database, Lossy(publisher), topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
+    await topics.close()
+
+
+async def facts(kafka: str, jobs: set[str], count: int) -> dict[str, list[JobChanged]]:
+    """The facts of some jobs, as a reader takes them, once there are so many: only the version after its last."""
+    found: defaultdict[str, list[JobChanged]] = defaultdict(list)
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            while sum(map(len, found.values())) < count:
+                record = await consumer.getone()
+                fact = JobChanged.model_validate_json(record.value)
+                if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
+                    found[fact.job_id].append(fact)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def relayed(relay: Relay, database: Database) -> None:
+    """Lead, and relay until nothing is left."""
+    async with database.session() as session:
+        while await relay.relay(session) or relay._pending is not None:
+            pass
+
+
+async def test_every_transition_is_published_in_order_with_what_it_says(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    steps = Steps(database, runner)
+    lease = await steps.judging(payload={"n": 2**80}, labels={"team": "a"})
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict())
+    await relayed(relay, database)
+
+    told = (await facts(kafka, {steps.job_id}, 5))[steps.job_id]
+    first, last = told[0], told[-1]
+    assert [fact.version for fact in told] == [1, 2, 3, 4, 5]
+    assert (first.job.payload, first.job.labels, first.job.title) == ({"n": 2**80}, {"team": "a"}, "A title")
+    assert first.agent is not None
+    assert first.agent.id == "writer"
+    assert (last.log.status, last.job.status, last.job.version) == (JobLogStatus.COMPLETED, "COMPLETED", 5)
+    assert last.log.response_payload["result"] == "blue"
+    assert (last.log.spent_calls, last.log.calls) == (0, 3)
+    cursors = [fact.log.cursor for fact in told]
+    assert cursors == sorted(cursors)
+
+
+async def test_large_bodies_are_read_some_at_a_time(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    await relayed(relay, database)
+    steps = [Steps(database, runner) for _ in range(4)]
+    for one in steps:
+        await one.created(payload=[randbytes(450_000).hex() for _ in range(2)])
+    sent = [relay._publisher.sent]  # type: ignore[attr-defined]
+    async with database.session() as session:
+        while await relay.relay(session) or relay._pending is not None:
+            sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
+    assert max(after - before for before, after in pairwise(sent)) <= 3
+    told = await facts(kafka, {one.job_id for one in steps}, 4)
+    assert {len(versions) for versions in told.values()} == {1}
+
+
+async def test_a_row_that_commits_late_is_not_passed_over(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    early, late = Steps(database, runner), Steps(database, runner)
+    async with database.transaction() as connection:  # takes a number, and commits after the other one
+        insert = text("SELECT nextval('job_logs_seq_seq'), pg_current_xact_id()")
+        await connection.execute(insert)
+        await early.created()
+        async with database.session() as session:
+            for _ in range(3):
+                await relay.relay(session)
+        published = relay.published
+    await late.created()
+    await relayed(relay, database)
+    told = await facts(kafka, {early.job_id, late.job_id}, 2)
+    assert {len(facts) for facts in told.values()} == {1}
+    assert published < told[early.job_id][0].log.cursor
+
+
+async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    """Rule `publish-from-first-unacknowledged`."""
+    steps = Steps(database, runner)
+    await relayed(relay, database)
+    await steps.running()
+    lossy: Any = relay._publisher
+    lossy.fails = {lossy.sent + 1}
+    with pytest.raises(TransientError):
+        await relayed(relay, database)
+    await relayed(relay, database)
+    told = await facts(kafka, {steps.job_id}, 3)
+    assert [fact.version for fact in told[steps.job_id]] == [1, 2, 3]
+
+
+async def test_a_topic_that_lost_its_records_is_filled_again_from_version_1(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    """Rule `begin-again`: acknowledged offsets that lie beyond the topic's end, or do not rise."""
+    steps = Steps(database, runner)
+    await steps.running()
+    await relayed(relay, database)
+    relay._offsets = dict.fromkeys(relay._offsets, 10**9)
+    async with database.session() as session:
+        await relay._probe(session)
+    assert relay.published == 0
+    await relayed(relay, database)
+    assert relay.published > 0
+
+    relay._offsets = {f"{TOPIC}/{partition}": 10**9 for partition in range(8)}
+    await Steps(database, runner).created()
+    await relayed(relay, database)
+    assert all(offset < 10**9 for offset in relay._offsets.values())
+
+
+async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_behind(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    """Otherwise nobody would lead for a while, and commits that others share would not be durable."""
+    await Steps(database, runner).created()
+
+    async def away(_: Any) -> list[Any]:
+        return [TransientError("not acknowledged")] * 1_000
+
+    relay._publisher = SimpleNamespace(send=away)  # type: ignore[assignment]
+    with pytest.raises(TransientError):
+        await relay._lead()
+    async with database.session() as session:
+        locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert await session.scalar(locks) == 0
+        assert await session.scalar(text("SHOW synchronous_commit")) == "on"

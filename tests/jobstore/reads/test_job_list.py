@@ -1,0 +1,161 @@
+"""Lists of jobs: every filter, every order, page by page, and how many there are."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import new_job
+
+from contracts.resources import JobFilter, JobOrder
+from contracts.status import JobStatus
+from jobstore.commands.jobs import CreateJob
+from jobstore.reads import job_list
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+
+BATCH = uuid4()
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+NUMBERS = 60
+
+
+@pytest.fixture(scope="module")
+async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
+    """Sixty jobs, a minute apart, three of them at one moment; updated in another order."""
+    numbered = count()
+    commands = [
+        CreateJob(
+            new_job(
+                title=f"Translate page {number} (50% done_now)" if number % 7 == 0 else f"Summarise {number}",
+                tenant=f"tenant-{number % 3}",
+                labels={"team": f"t{number % 4}", "kind": "x"},
+                agent_id="writer" if number % 2 else None,
+            ),
+            f"job-{number:03}",
+        )
+        for number in (next(numbered) for _ in range(NUMBERS))
+    ]
+    await runner.submit.run(commands)
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "UPDATE jobs SET created_at = CAST(:begin AS timestamptz) + n / 3 * 3 * interval '1 minute', "
+                "updated_at = CAST(:begin AS timestamptz) + n * 37 % 60 * interval '1 hour', "
+                "batch_id = CASE WHEN n % 5 = 0 THEN CAST(:batch AS uuid) END "
+                "FROM (SELECT id AS job_id, substr(id, 5)::int AS n FROM jobs WHERE id LIKE 'job-0%') AS numbered "
+                "WHERE id = job_id"
+            ),
+            {"begin": BEGIN, "batch": BATCH},
+        )
+        rows = (await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'job-0%'"))).all()
+    return {row.id: row for row in rows}
+
+
+async def listed(
+    database: Database, limit: int = 7, order: JobOrder = JobOrder.CREATED_DESC, **chosen: Any
+) -> list[str]:
+    """All that match, page by page."""
+    found: list[str] = []
+    behind: job_list.Place | None = None
+    while True:
+        async with database.transaction() as connection:
+            page = await job_list.list_jobs(
+                connection, limit=limit, chosen=JobFilter(**chosen), order=order, behind=behind
+            )
+        found += [view["id"] for view in page.views]
+        behind = page.next
+        if behind is None:
+            return found
+
+
+@pytest.mark.parametrize("order", JobOrder)
+@pytest.mark.parametrize("limit", [1, 7, 500])
+async def test_every_order_goes_through_all_jobs_once(
+    database: Database, jobs: Mapping[str, Any], order: JobOrder, limit: int
+) -> None:
+    found = await listed(database, limit, order)
+    assert sorted(found) == sorted(jobs)
+    name = order.value.removeprefix("-")
+    keys = [(getattr(jobs[job_id], name), job_id) for job_id in found]
+    descends = order.value.startswith("-")
+    assert all(one > other if descends else one < other for one, other in pairwise(keys))
+
+
+FILTERS: list[tuple[dict[str, Any], Any]] = [
+    ({"statuses": [JobStatus.PENDING]}, lambda row: row.status == "PENDING"),
+    ({"statuses": [JobStatus.PENDING, JobStatus.FAILED]}, lambda row: row.status == "PENDING"),
+    ({"agent_id": "writer"}, lambda row: row.agent_id == "writer"),
+    ({"tenant": "tenant-1"}, lambda row: row.tenant == "tenant-1"),
+    ({"labels": {"team": "t2"}}, lambda row: row.labels["team"] == "t2"),
+    ({"labels": {"team": "t2", "kind": "y"}}, lambda _: False),
+    ({"batch_id": BATCH}, lambda row: row.batch_id == UUID(str(BATCH))),
+    ({"created_after": BEGIN + timedelta(minutes=30)}, lambda row: row.created_at >= BEGIN + timedelta(minutes=30)),
+    ({"created_before": BEGIN + timedelta(minutes=30)}, lambda row: row.created_at < BEGIN + timedelta(minutes=30)),
+    ({"text": "TRANSLATE"}, lambda row: "Translate" in row.title),
+    ({"text": "50% done_now"}, lambda row: "50%" in row.title),
+    ({"text": "5_%"}, lambda _: False),
+    ({"text": "ob-01"}, lambda row: row.id.startswith("job-01")),
+    ({"text": "page", "agent_id": "writer"}, lambda row: "page" in row.title and row.agent_id == "writer"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "matches"), FILTERS)
+@pytest.mark.parametrize("order", [JobOrder.CREATED_DESC, JobOrder.UPDATED])
+async def test_every_filter_finds_what_matches_and_nothing_else(
+    database: Database, jobs: Mapping[str, Any], chosen: dict[str, Any], matches: Any, order: JobOrder
+) -> None:
+    wanted = sorted(job_id for job_id, row in jobs.items() if matches(row))
+    assert sorted(await listed(database, order=order, **chosen)) == wanted
+    async with database.transaction() as connection:
+        counts, searched = await job_list.count_jobs(connection, JobFilter(**{**chosen, "statuses": []}))
+    assert (searched is not None) == ("text" in chosen)
+    if "statuses" not in chosen:
+        assert sum(counts.values()) == len(wanted)
+
+
+async def test_counts_are_by_status_and_end_at_their_limit(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.transaction() as connection:
+        assert await job_list.count_jobs(connection, JobFilter()) == ({"PENDING": 30, "ASSIGNED": 30}, None)
+        monkeypatch.setattr(job_list, "COUNTED_MAX", 4)
+        counts, _ = await job_list.count_jobs(connection, JobFilter(statuses=[JobStatus.PENDING]))
+    assert counts == {"PENDING": 4, "ASSIGNED": 4}
+    assert len(jobs) == NUMBERS
+
+
+async def test_a_search_that_ends_before_its_page_is_full_goes_on_where_it_ended(
+    database: Database, jobs: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_list, "SEARCHED_MAX", 10)
+    async with database.transaction() as connection:
+        first = await job_list.list_jobs(connection, limit=5, chosen=JobFilter(text="page"))
+    assert (len(first.views) < 5, first.next is not None, first.searched) == (True, True, 10)
+    assert sorted(await listed(database, 5, text="page")) == sorted(i for i, row in jobs.items() if "page" in row.title)
+
+
+async def test_a_list_without_texts_leaves_them_out(database: Database, jobs: Mapping[str, Any]) -> None:
+    assert jobs
+    for chosen in (JobFilter(), JobFilter(text="page")):
+        async with database.transaction() as connection:
+            page = await job_list.list_jobs(connection, limit=3, chosen=chosen, texts=False)
+        assert all((view["acceptance_criteria"], view["payload"]) == ("", None) for view in page.views)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"text": "enormous"}])
+async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
+    database: Database, runner: CommandRunner, wanted: dict[str, str]
+) -> None:
+    large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
+    ids = [f"large-{uuid4().hex}" for _ in range(5)]
+    for job_id in ids:
+        await runner.submit.one(CreateJob(large, job_id))
+    chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
+    async with database.transaction() as connection:
+        page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)
+        bare = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), texts=False)
+    assert (len(page.views), len(bare.views)) == (2, 5)
+    assert await listed(database, 100, JobOrder.CREATED, **chosen) == ids

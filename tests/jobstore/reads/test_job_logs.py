@@ -1,0 +1,80 @@
+"""A job's log: read from either end and by submission, in pages that end before they are too large."""
+
+from typing import Any
+
+from support.jobstore.steps import Steps, verdict
+
+from contracts.status import Outcome, ReportKind
+from jobstore.reads.job_logs import LogFilter, list_changes, list_job_logs
+from jobstore.reads.jobs import add_last_logs, list_jobs_after
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+
+
+async def test_a_log_is_read_from_either_end_and_by_submission(database: Database, runner: CommandRunner) -> None:
+    steps = Steps(database, runner)
+    await steps.report(await steps.judging(), ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    versions = [row.version for row in await steps.logs()]
+    async with database.transaction() as connection:
+
+        async def read(behind: int | None = None, limit: int = 100, **how: Any) -> list[dict[str, Any]]:
+            return (await list_job_logs(connection, steps.job_id, behind, limit, **how))[0]
+
+        newest = await read(limit=3, newest_first=True)
+        rest = await read(newest[-1]["version"], newest_first=True)
+        first = await read(chosen=LogFilter(submission=1), payloads=False)
+        from_third = LogFilter(from_version=3)
+        up, down = [await read(limit=2, newest_first=is_first, chosen=from_third) for is_first in (False, True)]
+        answers = await read(chosen=LogFilter(kinds=["result", "not_met"]))
+    assert [entry["version"] for entry in (*newest, *rest)] == versions[::-1]
+    assert [entry["version"] for entry in first] == versions[1:]
+    assert all(entry["request_payload"] is None and entry["response_payload"] is None for entry in first)
+    assert [[entry["version"] for entry in part] for part in (up, down)] == [[3, 4], [3, 2]]
+    assert [entry["kind"] for entry in answers] == ["result", "not_met"]
+
+
+async def test_a_failed_call_says_which_it_was_of_how_many(database: Database, runner: CommandRunner) -> None:
+    steps = Steps(database, runner)
+    lease = await steps.running(policy={"max_attempts": 3})
+    await steps.report(lease, ReportKind.CALL_FAILED, call=1, retry_after_s=0.0)
+    await steps.report(lease, ReportKind.FAILED, call=3, seq=2)
+    async with database.transaction() as connection:
+        logs, _ = await list_job_logs(connection, steps.job_id, None, 10)
+    told = [(entry["kind"], entry["spent_calls"], entry["calls"]) for entry in logs[1:]]
+    assert told == [("requested", 0, 3), ("claimed", 0, 3), ("call_failed", 1, 3), ("failed", 3, 3)]
+
+
+async def test_a_page_of_large_entries_ends_before_it_is_too_large(database: Database, runner: CommandRunner) -> None:
+    steps = Steps(database, runner)
+    lease = await steps.running(payload="x" * 900_000)
+    for seq in range(1, 4):
+        await steps.report(lease, ReportKind.PROGRESS, seq=seq, partial="y" * 900_000)
+    versions: list[int] = []
+    behind, pages = None, 0
+    while behind is not None or not pages:
+        async with database.transaction() as connection:
+            entries, behind = await list_job_logs(connection, steps.job_id, behind, 100)
+        versions += [entry["version"] for entry in entries]
+        pages += 1
+    assert versions == list(range(1, 7))
+    assert pages > 2
+    watched: list[int] = []
+    async with database.transaction() as connection:
+        has_more, after = True, 0
+        while has_more:
+            page, has_more = await list_changes(connection, after, 2**62, job_ids=[steps.job_id])
+            watched += [entry["version"] for entry in page]
+            after = page[-1]["cursor"]
+    assert watched == versions
+
+
+async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Database, runner: CommandRunner) -> None:
+    steps, idle = Steps(database, runner), await Steps(database, runner).created()
+    await steps.report(await steps.running(), ReportKind.FAILED, code="agent_status", message="the agent answered 400")
+    async with database.transaction() as connection:
+        views = await list_jobs_after(connection, "", 10, [steps.job_id, idle.job_id])
+        await add_last_logs(connection, views)
+    logs = {view["id"]: view["last_log"] for view in views}
+    assert (logs[steps.job_id]["code"], logs[steps.job_id]["kind"]) == ("agent_status", "failed")
+    assert [logs[view["id"]]["version"] for view in views] == [view["version"] for view in views]
+    assert logs[idle.job_id]["request_payload"] is None

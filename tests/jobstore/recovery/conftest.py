@@ -1,0 +1,53 @@
+"""Lives that are all told to the topics, and databases to make of them again."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.jobstore.steps import Steps
+from told_facts import TOPICS, Facts, Since, empty
+from told_lives import every_life
+
+from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.topics import Topics, ensure_topics
+
+
+@pytest.fixture(scope="module")
+async def facts(kafka: str) -> AsyncIterator[Facts]:
+    await ensure_topics(kafka, 1)
+    made = Facts(kafka, Publisher(kafka, "test"), Topics(kafka))
+    await made.publisher.start()
+    Since.began = {topic: await made.topics.end_offsets(topic) for topic in TOPICS}
+    yield made
+    await made.publisher.stop()
+    await made.topics.close()
+
+
+@pytest.fixture(scope="module")
+async def live(database: Database, runner: CommandRunner, facts: Facts) -> dict[str, Steps]:
+    """Jobs of every outcome, and some that are live, all told; by name."""
+    lives = await every_life(database, runner)
+    await facts.relay(database)
+    return lives
+
+
+@pytest.fixture(scope="module")
+def history(live: dict[str, Steps], facts: Facts) -> Opens:
+    """What the topics hold, once all those lives are told."""
+    assert live
+    return lambda topic: Since(facts.kafka, topic)
+
+
+@pytest.fixture
+async def target(postgres: str) -> AsyncIterator[tuple[Database, str]]:
+    async with empty(postgres) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def rebuilt_url(postgres: str, history: Opens) -> AsyncIterator[str]:
+    async with empty(postgres) as (database, url):
+        await Rebuild(database, history, print).run()
+        yield url

@@ -1,0 +1,141 @@
+"""Rebuild: a database made again from the facts in Kafka is the same, and its live jobs go on."""
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import Steps, verdict
+from told_facts import TOPICS, Facts, Since, verified
+from told_lives import claimed_and_judged
+
+from contracts.status import Outcome, ReportKind
+from jobstore.recovery import rebuild
+from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from servicekit.errors import PermanentError
+from servicekit.kafka.history import Record
+
+
+async def test_a_database_made_again_from_the_facts_is_the_same(rebuilt_url: str, database_url: str) -> None:
+    result = await verified(rebuilt_url, database_url)
+    assert result["ok"], result
+    assert (result["ended"], result["behind"]) == (2, 0)
+    assert all(count > 2 for count in result["counts"].values())
+
+
+async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_database(
+    database: Database,
+    database_url: str,
+    facts: Facts,
+    history: Opens,
+    target: tuple[Database, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Since, "rubbish", [None, b"no json", b"{}", b'{"job_id":"a","version":1}', b"\xff"])
+    for _ in range(2):
+        async with database.transaction() as connection:
+            await connection.execute(text("UPDATE relay SET published_seq = 0"))
+        await facts.relay(database)
+    again, url = target
+    result = await Rebuild(again, history, print).run()
+    assert (result["unreadable"] >= 15, result["gaps"]) == (True, 0)
+    assert (await verified(url, database_url))["ok"]
+
+
+async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_not_be_called_twice(
+    live: dict[str, Steps], runner: CommandRunner, history: Opens, target: tuple[Database, str]
+) -> None:
+    database, _ = target
+    result = await Rebuild(database, history, print).run()
+    assert (result["queued"], result["failed"]) == (6, 2)
+    anew = {name: _in(steps, database, runner) for name, steps in live.items()}
+    for name in ("once, queued", "once, running"):
+        last = (await anew[name].logs())[-1]
+        assert ((await anew[name].job()).status, last.code) == ("FAILED", "rebuilt")
+        assert (await anew[name].claim()).outcome == "DUPLICATE"
+    for name in ("queued", "running", "in progress"):
+        before = await live[name].row()
+        row = await anew[name].row()
+        assert (row.stage, row.state, row.attempt) == ("EXECUTING", "QUEUED", before.attempt)
+        assert row.lease > before.lease + 100
+        assert (await anew[name].result(before.lease or 1)).code in {"fenced", "illegal_transition"}
+        await claimed_and_judged(anew[name], Outcome.PASS)
+        assert (await anew[name].job()).status == "COMPLETED"
+    for name in ("judging", "once, judging"):
+        row = await anew[name].row()
+        assert (row.stage, row.state) == ("JUDGING", "QUEUED")
+        judged = await anew[name].claim_judging(row.result_lease)
+        assert judged.execution is not None
+        await anew[name].report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict())
+        assert (await anew[name].job()).status == "COMPLETED"
+    refused = await anew["refused"].claim()
+    assert (refused.outcome, refused.code) == ("REFUSED", "illegal_transition")
+    assert (await anew["cancelled before it came"].claim()).outcome in {"DUPLICATE", "REFUSED"}
+
+
+def _in(steps: Steps, database: Database, runner: CommandRunner) -> Steps:
+    """The same life in another database."""
+    same = Steps(database, CommandRunner(database, runner.terms))
+    same.job_id, same.execution_id = steps.job_id, steps.execution_id
+    return same
+
+
+async def test_what_happens_afterwards_is_published_behind_what_was(
+    runner: CommandRunner, history: Opens, target: tuple[Database, str]
+) -> None:
+    database, _ = target
+    await Rebuild(database, history, print).run()
+    async with database.session() as session:
+        told = (await session.execute(text("SELECT published_seq, offsets FROM relay"))).one()
+        new = list(await session.scalars(text("SELECT kind FROM job_logs WHERE seq > :s"), {"s": told.published_seq}))
+    assert new == ["rebuilt", "rebuilt"]
+    assert {place.partition("/")[0] for place in told.offsets} == set(TOPICS)
+    await _in(Steps(database, runner), database, runner).created()
+
+
+async def test_only_an_empty_database_is_filled(history: Opens, target: tuple[Database, str]) -> None:
+    database, _ = target
+    async with database.transaction() as connection:
+        await connection.execute(text("CREATE TABLE something (n int)"))
+    with pytest.raises(PermanentError, match="something else"):
+        await Rebuild(database, history, print).run()
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP TABLE something"))
+    await Rebuild(database, history, print).run()
+    with pytest.raises(PermanentError, match="not empty: it holds rows in agents, jobs") as error:
+        await Rebuild(database, history, print).run()
+    assert error.value.code == "database_not_empty"
+
+
+async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_that_is_accepted(
+    live: dict[str, Steps],
+    history: Opens,
+    target: tuple[Database, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database, _ = target
+    lost = live["completed"].job_id
+
+    def drops(record: Record) -> bool:
+        return b'"version":3,' in record.value and record.key == lost.encode()
+
+    monkeypatch.setattr(Since, "drops", staticmethod(drops))
+    with pytest.raises(PermanentError, match=lost):
+        await Rebuild(database, history, print).run()
+    async with database.session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM agents")) == 0
+    result = await Rebuild(database, history, print, accept_gaps=True).run()
+    assert result["gaps"] == 1
+    async with database.session() as session:
+        assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": lost}) == 2
+
+
+async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(
+    history: Opens,
+    target: tuple[Database, str],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebuild, "BATCH", 1)
+    database, url = target
+    await Rebuild(database, history, print).run()
+    assert (await verified(url, database_url))["ok"]

@@ -1,0 +1,129 @@
+"""Jobs of every outcome, and some that are live, as their facts tell them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from costly import costly_and_reused
+from support.jobstore.edited import edited_lives
+from support.jobstore.steps import Steps, able_agents, verdict
+
+from contracts.identity import new_execution_id
+from contracts.resources import NewAgent
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, MatchJob
+from jobstore.commands.resubmission import next_id
+from jobstore.domain.model import TransitionKind
+from jobstore.errors import RefusedError
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import disable_agent, put_agent
+from jobstore.storage.database import Database
+
+AT_MOST_ONCE = {"delivery": "at_most_once"}
+
+
+async def every_life(database: Database, runner: CommandRunner) -> dict[str, Steps]:
+    """Jobs of every outcome, and some that are live; by name."""
+    lives: dict[str, Steps] = {}
+
+    def life(name: str) -> Steps:
+        return lives.setdefault(name, Steps(database, runner))
+
+    await _at_rest(life, runner)
+    await edited_lives(life)
+    await _live(life)
+    await _by_policy(life, database)
+    await _agents(database)
+    return lives
+
+
+async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
+    await _judged(life("completed"), Outcome.PASS, payload={"n": 2**70, "nul": "\0", "x": 1e300}, labels={"a": "b"})
+    await _judged(life("rejected"), Outcome.FAIL, policy={"max_submissions": 1})
+    steps = life("resubmitted")
+    await _judged(steps, Outcome.FAIL, policy={"deadline_s": 3600.25}, priority=9, tenant="other", description="d")
+    steps.execution_id = new_execution_id()
+    await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await claimed_and_judged(steps, Outcome.PASS)
+
+    steps = life("retried, lapsed and failed")
+    lease = await steps.running()
+    await steps.report(lease, ReportKind.CALL_BEGUN)
+    await steps.report(lease, ReportKind.PROGRESS, seq=2, progress=0.25, message="a quarter")
+    await steps.report(lease, ReportKind.PROGRESS, seq=3, message="more", partial={"text": "\0", "n": 2**70})
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
+    lease = await _claimed(steps)
+    await steps.due(-1)
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
+
+    await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")
+    steps = life("cancelled, with a late result")
+    lease = await steps.running()
+    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await steps.result(lease, {"late": True})
+    steps = life("assigned again")
+    await _judged(steps, Outcome.FAIL)
+    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await costly_and_reused(life, runner)
+    await life("pending").created(agent_id=None)
+    await life("pending, cancelled").created(agent_id=None)
+    await runner.submit.one(CancelJob(life("pending, cancelled").job_id))
+    refused = life("refused")
+    await refused.created(agent_id=None)
+    with pytest.raises(RefusedError):
+        await runner.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
+    await runner.submit.one(CancelJob(None, life("cancelled before it came").execution_id))
+
+
+async def _live(life: Callable[[str], Steps]) -> None:
+    await life("queued").requested()
+    await life("running").running()
+    steps = life("in progress")
+    await steps.report(await steps.running(), ReportKind.PROGRESS, message="begun")
+    await life("judging").judging()
+    await life("once, queued").requested(policy=AT_MOST_ONCE)
+    await life("once, running").running(policy=AT_MOST_ONCE)
+    await life("once, judging").judging(policy=AT_MOST_ONCE)
+
+
+async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
+    """Jobs that are matched, handed on and submitted again by nobody's hand."""
+    missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
+    await able_agents(database)
+    await missed.runner.match.one(MatchJob(missed.job_id, 2))
+    await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
+    steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
+    await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
+    steps.execution_id = next_id(steps.execution_id)
+    await claimed_and_judged(steps, Outcome.FAIL)
+    assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on", "no_progress"]
+    await _judged(life("queued by policy"), Outcome.FAIL, policy={"resubmit": "automatic"})
+
+
+async def _agents(database: Database) -> None:
+    async with database.transaction() as connection:
+        for name in ("unused", "changed"):
+            await put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
+    async with database.transaction() as connection:
+        new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_attempts": 2})
+        await put_agent(connection, "changed", new, create=False)
+        await disable_agent(connection, "unused")
+
+
+async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:
+    await steps.requested(**fields)
+    await claimed_and_judged(steps, outcome)
+
+
+async def _claimed(steps: Steps) -> int:
+    answer = await steps.claim()
+    assert answer.execution is not None, answer
+    return answer.execution.lease
+
+
+async def claimed_and_judged(steps: Steps, outcome: Outcome) -> None:
+    judged = await steps.claim_judging(await _claimed(steps))
+    assert judged.execution is not None
+    await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))

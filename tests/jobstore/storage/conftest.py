@@ -1,0 +1,30 @@
+"""Two jobstores on one database whose agents have failed or may fail."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from breakers import FAILURES, Breakers
+from support.jobstore.steps import Published, seen
+
+from contracts.resources import NewAgent
+from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.model import ExecutionStage
+from jobstore.domain.terms import Terms
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
+
+
+@pytest.fixture
+async def world(database: Database, database_url: str, runner: CommandRunner) -> AsyncIterator[Breakers]:
+    terms = Terms(runner.terms.policy, 10.0, 5.0, BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0))
+    other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
+    made = Breakers(database, CommandRunner(database, terms), CommandRunner(other, terms), Published())
+    for table in ("circuits", "executions", "workers"):
+        await made.sql(f"DELETE FROM {table}")
+    async with database.transaction() as connection:
+        new = NewAgent(name="other", url="http://127.0.0.1:2/")
+        await put_agent(connection, "other", new, create=True)
+    await seen(database, ExecutionStage.EXECUTING, 10)
+    yield made
+    await other.close()

@@ -1,0 +1,149 @@
+"""Leases: renewed, lapsed, revived, lost and given back, as RenewLeases tells the workers that hold them."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import Steps, swept
+
+from contracts.status import ReportKind
+from jobstore.api.work_service import WorkService
+from jobstore.commands.executions import CancelJob
+from jobstore.domain.model import TransitionKind
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+from signoff.v1 import work_service_pb2 as pb
+
+
+@pytest.fixture
+async def steps(database: Database, runner: CommandRunner) -> Steps:
+    async with database.transaction() as connection:  # nothing of earlier tests is due
+        await connection.execute(text("DELETE FROM executions"))
+        await connection.execute(text("DELETE FROM workers"))
+    return Steps(database, runner)
+
+
+def renewal(
+    steps: Steps, *, held: int | None = None, outcome: int | None = None, **fields: Any
+) -> pb.RenewLeasesRequest:
+    def lease(number: int) -> pb.Lease:
+        return pb.Lease(execution_id=str(steps.execution_id), lease=number)
+
+    return pb.RenewLeasesRequest(
+        owner=str(fields.pop("owner", steps.executor)),
+        kind=fields.pop("kind", pb.WORK_KIND_EXECUTING),
+        held=[lease(held)] if held is not None else [],
+        outcomes=[lease(outcome)] if outcome is not None else [],
+        **fields,
+    )
+
+
+async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = WorkService(database, runner)
+    lease = await steps.running()
+    await steps.due(0.1)
+    kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    assert list(kept.held) == [pb.LEASE_STATE_KEEP]
+    assert (await work.RenewLeases(renewal(steps, held=lease + 1), None)).held == [pb.LEASE_STATE_LOST]  # type: ignore[arg-type]
+    await runner.submit.one(CancelJob(steps.job_id))
+    assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
+
+
+async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    """Its agent may be told to stop: nobody goes on with the work."""
+    lease = await steps.running(policy={"deadline_s": 100_000.0})
+    await steps.deadline_passed()
+    await runner.notice(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
+    answer = await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
+
+
+async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
+    work = WorkService(database, runner)
+    lease = await steps.running()
+    await steps.due(-1)
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    assert list(kept.held) == [pb.LEASE_STATE_KEEP]
+    assert (await steps.row()).state == "LEASED"
+    assert (await steps.claim(owner=uuid4())).outcome == "DUPLICATE"
+
+
+async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = WorkService(database, runner)
+    lease = await steps.running(policy={"max_attempts": 2})
+    for _ in range(3):
+        await steps.due(-1)
+        await swept(database, runner)
+        await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await steps.due(-1)
+    await swept(database, runner)
+    await steps.report(lease, ReportKind.ATTEMPT_FAILED)  # late: the worker was only slow
+    row = await steps.row()
+    assert (row.state, row.attempt, row.spent) == ("QUEUED", 1, 1)
+
+
+async def test_an_outcome_that_is_awaited_keeps_its_lease(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
+    work = WorkService(database, runner)
+    lease = await steps.running()
+    await steps.due(-1)
+    await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
+    await swept(database, runner)
+    assert (await steps.row()).state == "LEASED"
+    await steps.result(lease)
+    await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
+    row = await steps.row()
+    assert (row.stage, row.state) == ("JUDGING", "OFFERED")
+
+
+async def test_an_outcome_is_awaited_until_it_is_recorded(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = WorkService(database, runner)
+    lease = await steps.running()
+
+    async def state() -> Any:
+        return list((await work.RenewLeases(renewal(steps, outcome=lease), None)).outcomes)  # type: ignore[arg-type]
+
+    assert await state() == [pb.LEASE_STATE_KEEP]
+    await steps.result(lease)
+    assert await state() == [pb.LEASE_STATE_RECORDED]
+    judged = await steps.claim_judging(lease)
+    assert judged.execution is not None
+    assert await state() == [pb.LEASE_STATE_RECORDED]
+    assert (await steps.row()).lease == judged.execution.lease
+
+
+async def test_a_lease_given_back_is_granted_to_another_at_once(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work = WorkService(database, runner)
+    lease = await steps.running()
+    back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
+    await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
+    await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type] # a renewal that was under way
+    assert (await steps.row()).state == "QUEUED"
+    assert isinstance(await steps.report(lease, ReportKind.CALL_BEGUN), object)
+    assert (await steps.claim(owner=uuid4())).outcome == "GRANTED"
+
+
+async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    lease = await steps.running(policy={"queue_timeout_s": 0.001})
+    await steps.due(-1)
+    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    assert (await steps.row()).fails_at is not None
+    await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await swept(database, runner)
+    assert (await steps.row()).state == "LEASED"

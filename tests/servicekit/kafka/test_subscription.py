@@ -1,0 +1,292 @@
+"""A subscription on a real broker: bad records to the dead-letter queue, good ones handled, nothing skipped."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from support.factories import execute_requested
+from support.fakes import until
+from topics import Place
+
+from contracts.events import ExecuteRequested
+from contracts.topics import REPLAY_HEADER
+from servicekit.errors import PermanentError, TransientError
+from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.subscription import (
+    STOP_TIMEOUT_S,
+    ConsumerDeadError,
+    Subscription,
+    kafka_broker,
+    lag,
+    stop_consuming,
+)
+from servicekit.kafka.topics import Topics, ensure_topics, wait_for_topics
+
+TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
+
+
+class Handler:
+    """Remembers what it was given, answers by job, and does first what `does` says."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.tried = 0
+        self.answers: dict[str, PermanentError] = {}
+        self.does: Callable[[list[str]], None] = lambda _: None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, requests):
+        jobs = [request.event.job_id for request in requests]
+        self.tried += 1
+        await self.gate.wait()
+        self.does(jobs)
+        self.seen += jobs
+        return [self.answers.get(job) for job in jobs]
+
+
+@pytest.fixture(scope="module")
+async def broker(kafka: str) -> str:
+    await ensure_topics(kafka, 1)
+    await wait_for_topics(kafka)
+    return kafka
+
+
+@pytest.fixture
+async def place(broker: str) -> Place:
+    return await Place.now(broker, TOPIC)
+
+
+@pytest.fixture
+async def dlq(broker: str) -> Place:
+    return await Place.now(broker, DLQ)
+
+
+@pytest.fixture
+def handler() -> Handler:
+    return Handler()
+
+
+@contextlib.asynccontextmanager
+async def subscribed(
+    place: Place, handler: Handler, batch_grace_s: float = 5.0, **fields
+) -> AsyncIterator[Subscription]:
+    publisher = Publisher(place.kafka, "test")
+    await publisher.start()
+    subscription = Subscription(publisher, ExecuteRequested, place.group, handler, 100_000, **fields)
+    broker = kafka_broker(place.kafka, "test", batch_grace_s)
+    subscription.attach(broker, max_records=200)
+    await broker.start()
+    try:
+        yield subscription
+    finally:
+        await broker.stop()
+        await publisher.stop()
+
+
+def body(job_id: str) -> bytes:
+    return execute_requested(job_id=job_id).model_dump_json().encode()
+
+
+async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(place, dlq, handler):
+    await place.put(body("a"), b"{", body("b"), b"\xff", None, body("c"))
+    await place.put(body("d"), headers=[("ce_id", b"\xff\xfe"), ("kept", b"1")])
+    async with subscribed(place, handler):
+        letters = await dlq.records(4)
+        await until(lambda: len(handler.seen) == 3)
+    assert handler.seen == ["a", "b", "c"]
+    assert [letter.value for letter in letters[:3]] == [b"{", b"\xff", b""]
+    assert letters[3].value.startswith(b'{"execution_id"')
+    assert letters[3].headers[:2] == (("ce_id", b"\xff\xfe"), ("kept", b"1"))
+    codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
+    assert codes == [b"malformed_json", b"malformed_json", b"empty_body", b"malformed_header"]
+    assert await place.uncommitted() == 0
+
+
+async def test_a_bad_record_that_was_published_again_is_no_second_dead_letter(place, dlq, handler):
+    await place.put(b"{", headers=[(REPLAY_HEADER, b"1")])
+    await place.put(b"[")
+    async with subscribed(place, handler):
+        (letter,) = await dlq.records(1)
+    assert letter.value == b"["
+
+
+async def test_what_was_committed_is_not_handled_again_by_the_next_process(place, handler):
+    await place.put(body("a"))
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen)
+    await place.put(body("b"))
+    async with subscribed(place, handler):
+        await until(lambda: len(handler.seen) == 2)
+    assert handler.seen == ["a", "b"]
+
+
+async def test_an_outage_is_waited_out_and_nothing_is_skipped(place, dlq, handler):
+    outages = [TransientError(), TransientError()]
+
+    def away(_: list[str]) -> None:
+        if outages:
+            raise outages.pop()
+
+    handler.does = away
+    await place.put(body("a"), body("b"))
+    async with subscribed(place, handler):
+        await until(lambda: len(handler.seen) == 2)
+        await place.put(body("c"))
+        await until(lambda: len(handler.seen) == 3)
+    assert handler.seen == ["a", "b", "c"]
+    assert await dlq.records(0) == []
+
+
+async def test_what_can_never_succeed_becomes_a_dead_letter(place, dlq, handler, caplog):
+    handler.answers["b"] = PermanentError("no job has this id", code="unknown_job")
+    bad = body("b")
+    await place.put(body("a"), bad, body("c"))
+    async with subscribed(place, handler):
+        (letter,) = await dlq.records(1)
+    assert letter.value == bad
+    assert dict(letter.headers)["dlq-error-code"] == b"unknown_job"
+    (line,) = [r for r in caplog.records if r.message == "dead letter"]
+    assert (line.job_id, line.code, line.topic) == ("job-1", "unknown_job", TOPIC)
+
+
+async def test_a_bug_that_one_record_meets_skips_no_other(place, dlq, handler):
+    def buggy(jobs: list[str]) -> None:
+        if "b" in jobs:
+            raise ZeroDivisionError
+
+    handler.does = buggy
+    await place.put(body("a"), body("b"), body("c"), body("d"))
+    async with subscribed(place, handler):
+        (letter,) = await dlq.records(1)
+        await until(lambda: len(handler.seen) == 3)
+    assert handler.seen == ["a", "c", "d"]
+    assert dict(letter.headers)["dlq-error-code"] == b"internal"
+    assert await place.uncommitted() == 0
+
+
+async def test_a_record_too_large_for_the_dead_letter_queue_delays_nobody(place, dlq, handler):
+    await place.put(b" " * (20 << 20), body("b"))
+    async with subscribed(place, handler):
+        (letter,) = await dlq.records(1)
+        await until(lambda: handler.seen == ["b"])
+    headers = dict(letter.headers)
+    assert (letter.value, headers["dlq-body"], headers["dlq-error-code"]) == (b"", b"omitted", b"payload_too_large")
+
+
+async def test_a_batch_in_hand_ends_before_the_service_does(place, handler):
+    handler.gate.clear()
+    await place.put(body("a"))
+    async with subscribed(place, handler):
+        await until(lambda: handler.tried)
+        asyncio.get_running_loop().call_later(0.1, handler.gate.set)
+    assert handler.seen == ["a"]
+    assert await place.uncommitted() == 0
+
+
+async def test_a_batch_that_does_not_end_is_left_to_the_next_process(place, handler):
+    handler.gate.clear()
+    await place.put(body("a"))
+    async with subscribed(place, handler, batch_grace_s=0.1):
+        await until(lambda: handler.tried)
+    assert await place.uncommitted() == 1
+    handler.gate.set()
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen == ["a"])
+
+
+async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away(place, handler, servers):
+    broker = kafka_broker(place.kafka, "test")
+    subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
+    subscription.attach(broker, max_records=10)
+    await broker.start()
+    await until(lambda: bool(subscription.consumer().assignment()))
+    pid = servers.processes["kafka"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        await stop_consuming(broker)
+        assert time.monotonic() - started < STOP_TIMEOUT_S + 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    async with asyncio.timeout(60):
+        while subscription.consumer() is not None:  # noqa: ASYNC110 - goes on in the background
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("died", "why"),
+    [
+        (lambda consumer: consumer._coordinator._coordination_task, "not polled"),
+        (lambda consumer: consumer._client._sync_task, "metadata"),
+    ],
+)
+async def test_a_consumer_that_died_ends_its_service(place, handler, died, why):
+    async with subscribed(place, handler, dead_after_s=0.3) as subscription:
+        watching = asyncio.create_task(subscription.watch())
+        await place.put(body("a"))
+        await until(lambda: handler.seen)
+        assert subscription.check() is None
+        died(subscription.consumer()).cancel()  # the fault is planted
+        with pytest.raises(ConsumerDeadError, match=why):
+            await asyncio.wait_for(watching, 10)
+        assert why in subscription.check()
+
+
+async def test_a_batch_that_waits_out_an_outage_does_not_end_its_service_but_shows(place, handler):
+    handler.gate.clear()
+    async with subscribed(place, handler, dead_after_s=0.1) as subscription:
+        watching = asyncio.create_task(subscription.watch())
+        await place.put(body("a"))
+        await until(lambda: subscription.check() is not None)
+        assert "one batch has waited" in subscription.check()
+        handler.gate.set()
+        await until(lambda: subscription.check() is None)
+        assert not watching.done()
+        watching.cancel()
+
+
+async def test_a_batch_that_breaks_its_subscription_is_not_committed(place, handler):
+    async def answers_too_little(requests):
+        await handler(requests)
+        return []
+
+    async with subscribed(place, answers_too_little, dead_after_s=0.3) as subscription:
+        await place.put(body("a"))
+        with pytest.raises(ConsumerDeadError, match="failed"):
+            await asyncio.wait_for(subscription.watch(), 10)
+        await place.put(body("b"))
+    assert handler.seen == ["a"]
+    assert await place.uncommitted() == 2
+
+
+async def test_not_started_is_said_so(place, handler):
+    subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
+    assert subscription.check() == "not started"
+    assert lag(subscription.consumer()) is None
+
+
+async def test_lag_is_what_was_not_read_yet(place, handler):
+    async with subscribed(place, handler) as subscription:
+        await place.put(body("a"), body("b"))
+        await until(lambda: len(handler.seen) == 2)
+        assert lag(subscription.consumer()) == 0
+
+
+async def test_topics_say_how_far_they_reach(place):
+    topics = Topics(place.kafka)
+    before = await topics.end_offsets(TOPIC)
+    await place.put(body("a"), partition=5)
+    assert await topics.end_offsets(TOPIC) == {**before, 5: before[5] + 1}
+    await topics.close()
+
+
+async def test_topics_out_of_reach_leave_nothing_open():
+    topics = Topics("127.0.0.1:1")
+    with pytest.raises(TransientError):
+        await topics.end_offsets(TOPIC)
+    await topics.close()

@@ -1,0 +1,305 @@
+"""A worker of leases: what it renews, aborts, reports and gives back."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+from support.factories import lease
+from support.fakes import FakeLeases, until
+
+from servicekit.errors import PermanentError, TransientError
+from servicekit.leasing.worker import RENEWALS_MAX, HeldLease, LeaseState, Worker
+
+
+class Work:
+    """Work that lasts until `finish`, and what became of it."""
+
+    def __init__(self) -> None:
+        self.finish = asyncio.Event()
+        self.reported = 0
+        self.report_errors: list[Exception] = []
+        self.report_hangs = False
+        self.begun: list[HeldLease] = []
+        self.aborted = 0
+
+    async def __call__(self, held: HeldLease):
+        held.begun = True
+        self.begun.append(held)
+        try:
+            await self.finish.wait()
+        except asyncio.CancelledError:
+            self.aborted += 1
+            raise
+        return self.report
+
+    async def report(self) -> None:
+        self.reported += 1
+        if self.report_hangs:
+            await asyncio.Event().wait()
+        if self.report_errors:
+            raise self.report_errors.pop(0)
+
+
+@pytest.fixture
+def leases() -> FakeLeases:
+    return FakeLeases()
+
+
+@pytest.fixture
+async def worker(leases: FakeLeases):
+    worker = Worker("test", leases, capacity=10, outcomes_max=20, report_again_s=0.05)
+    running = asyncio.create_task(worker.run())
+    yield worker
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await worker.stop(0.0)
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
+    return worker.begin(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work)
+
+
+async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
+    """Begun work; the worker's clock for it starts at the first renewal."""
+    count = len(work.begun)
+    assert begin(worker, work, a_lease)
+    await until(lambda: len(work.begun) > count)
+    return work.begun[-1]
+
+
+async def test_a_lease_is_renewed_while_its_work_lasts(worker, leases, work):
+    held = await begun(worker, work)
+    await until(lambda: leases.held == [held.lease])
+    expires_at = held.expires_at
+    await until(lambda: held.expires_at > expires_at)
+    assert leases.held == [held.lease]
+
+
+async def test_a_lease_runs_from_before_its_renewal_was_asked_for(worker, leases, work):
+    held = await begun(worker, work)
+    asked = asyncio.Event()
+    answer = asyncio.Event()
+
+    async def slowly() -> None:
+        asked.set()
+        await answer.wait()
+
+    leases.during = slowly
+    await asked.wait()
+    asked_by = time.monotonic()
+    await until(lambda: time.monotonic() > asked_by + 0.02)
+    leases.during = None
+    answer.set()
+    await until(lambda: held.expires_at < asked_by + leases.lease_s)
+
+
+@pytest.mark.parametrize("state", [LeaseState.LOST, LeaseState.CANCELLED])
+async def test_work_whose_lease_is_gone_is_aborted_and_reports_nothing(worker, leases, work, state):
+    held = await begun(worker, work)
+    leases.states[held.lease] = state
+    await until(lambda: work.aborted)
+    await until(lambda: leases.held == [])
+    assert work.reported == 0
+    assert worker.room == 10
+
+
+async def test_an_outage_aborts_nothing(worker, leases, work):
+    await begun(worker, work)
+    leases.away = True
+    calls = leases.calls
+    await until(lambda: leases.calls > calls + 5)
+    leases.away = False
+    work.finish.set()
+    await until(lambda: work.reported)
+    assert work.aborted == 0
+
+
+async def test_an_outcome_is_reported_again_until_it_is_recorded(worker, leases, work):
+    held = await begun(worker, work)
+    work.finish.set()
+    await until(lambda: work.reported >= 3)
+    assert leases.outcomes == [held.lease]
+    assert leases.held == []
+    leases.states[held.lease] = LeaseState.RECORDED
+    await until(lambda: leases.outcomes == [])
+    assert worker.room == 10
+    reported = work.reported
+    calls = leases.calls
+    await until(lambda: leases.calls > calls + 10)
+    assert work.reported == reported
+
+
+async def test_a_report_that_fails_is_tried_again(worker, work):
+    work.report_errors = [TransientError(), TransientError()]
+    work.finish.set()
+    await begun(worker, work)
+    await until(lambda: work.reported >= 3)
+
+
+async def test_leases_are_renewed_while_reports_hang_in_an_outage_of_the_broker(worker, leases, work):
+    still_working, stuck = Work(), work
+    stuck.report_hangs = True
+    stuck.finish.set()
+    await begun(worker, stuck)
+    held = await begun(worker, still_working)
+    await until(lambda: stuck.reported)
+    calls = leases.calls
+    await until(lambda: leases.calls > calls + 20)  # many times the interval of reporting again
+    assert leases.held == [held.lease]
+    assert still_working.aborted == 0
+
+
+async def test_an_outcome_that_can_never_be_reported_is_let_go(worker, work, caplog):
+    work.report_errors = [PermanentError("too large")]
+    work.finish.set()
+    await begun(worker, work)
+    await until(lambda: work.reported)
+    await until(lambda: worker.room == 10)
+    assert "an outcome cannot be reported" in caplog.text
+
+
+async def test_a_grant_of_a_lease_already_held_begins_nothing(worker, work):
+    held = await begun(worker, work)
+    assert not begin(worker, work, held.lease)
+    assert not begin(worker, work, lease(held.lease.execution_id, held.lease.lease - 1 or 1))
+    assert worker.room == 9
+
+
+async def test_a_grant_of_a_lease_whose_outcome_is_awaited_begins_nothing(worker, leases, work):
+    held = await begun(worker, work)
+    work.finish.set()
+    await until(lambda: leases.outcomes == [held.lease])
+    assert not begin(worker, work, held.lease)
+
+
+async def test_a_newer_lease_replaces_an_older_one_of_its_execution(worker, leases, work):
+    old = await begun(worker, work)
+    newer = lease(old.lease.execution_id, old.lease.lease + 1)
+    await begun(worker, work, newer)
+    assert work.aborted == 1
+    await until(lambda: leases.held == [newer])
+
+
+async def test_work_whose_lease_has_run_out_before_it_starts_does_not_start(worker, work):
+    assert begin(worker, work, runs_for_s=-0.001)
+    await until(lambda: worker.room == 10)
+    assert work.begun == []
+
+
+async def test_work_that_fails_unexpectedly_lets_its_lease_lapse(worker, leases, caplog):
+    async def buggy(_: HeldLease):
+        raise ZeroDivisionError
+
+    worker.begin(lease(), "job-7", time.monotonic() + 60, buggy)
+    await until(lambda: worker.room == 10)
+    await until(lambda: leases.calls and leases.held == [])
+    assert [r.job_id for r in caplog.records if r.message == "work failed unexpectedly"] == ["job-7"]
+
+
+async def test_room_is_what_neither_work_nor_outcomes_take(leases):
+    worker = Worker("test", leases, capacity=3, outcomes_max=2)
+    work, endless = Work(), Work()
+    work.finish.set()
+    assert worker.room == 2  # each may become an outcome
+    begin(worker, endless)
+    assert worker.room == 2
+    begin(worker, endless)
+    begin(worker, endless)
+    assert worker.room == 0
+    await until(lambda: len(endless.begun) == 3)
+    endless.finish.set()
+    await until(lambda: endless.reported == 3)
+    assert worker.room == 0  # one more than it holds at most
+    await worker.stop(0.0)
+
+
+async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
+    leases = FakeLeases(lease_s=600.0)
+    worker = Worker("test", leases, capacity=1, outcomes_max=20)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: leases.rooms == [1])
+    worker.begin(lease(), "job-1", time.monotonic() + 60, work)
+    await until(lambda: work.begun and worker.room == 0)
+    work.finish.set()
+    await until(lambda: leases.rooms == [1, 1])
+    running.cancel()
+    await worker.stop(0.0)
+
+
+async def test_more_leases_than_one_call_takes_are_renewed_in_several(leases):
+    worker, work = Worker("test", leases, capacity=10_000, outcomes_max=10_000), Work()
+    for _ in range(RENEWALS_MAX + 1):
+        begin(worker, work)
+    await worker.renew()
+    assert leases.calls == 2
+    await worker.stop(0.0)
+
+
+async def test_two_renewals_are_never_under_way_at_once(worker, leases):
+    leases.during = lambda: asyncio.sleep(0)
+    await asyncio.gather(*(worker.renew() for _ in range(5)))
+    assert leases.at_once_max == 1
+
+
+async def test_stopped_it_gives_back_what_has_not_begun_and_takes_no_more(leases, work):
+    worker = Worker("test", leases, capacity=10, outcomes_max=10)
+    a_lease = lease()
+    begin(worker, work, a_lease)  # its task has not run yet
+    await worker.stop(5.0)
+    assert leases.given_back == [(a_lease, False)]
+    assert work.begun == []
+    assert set(leases.rooms) == {0}
+
+
+async def test_stopped_it_lets_work_end_and_waits_until_its_outcome_is_recorded(worker, leases, work):
+    held = await begun(worker, work)
+    stopping = asyncio.create_task(worker.stop(10.0))
+    await until(lambda: leases.rooms[-1:] == [0])
+    work.finish.set()
+    await until(lambda: leases.outcomes == [held.lease])
+    assert not stopping.done()
+    leases.states[held.lease] = LeaseState.RECORDED
+    await stopping
+    assert leases.given_back == []
+
+
+async def test_stopped_it_hands_back_what_does_not_end_in_time(worker, leases, work):
+    held = await begun(worker, work)
+    await worker.stop(1.5)
+    assert leases.given_back == [(held.lease, True)]
+    assert work.aborted == 1
+    assert work.reported == 0
+
+
+async def test_a_lease_handed_back_is_in_no_later_renewal(worker, leases, work):
+    await begun(worker, work)
+    await worker.stop(1.5)
+    assert leases.held == []
+
+
+async def test_stopped_while_the_jobstore_is_away_it_ends_within_the_grace_time(worker, leases, work, caplog):
+    await begun(worker, work)
+    leases.away = True
+    begin(worker, Work())  # will have to be given back, which nobody takes
+    started = time.monotonic()
+    await worker.stop(0.2)
+    assert time.monotonic() - started < 2.0
+    assert "stopped with work that lapses" in caplog.text
+    assert work.aborted == 1  # else its agent's connection would be closed under it, as if the agent had failed
+
+
+async def test_stopped_while_the_broker_is_away_it_ends_within_the_grace_time(worker, work):
+    work.report_hangs = True
+    work.finish.set()
+    await begun(worker, work)
+    await until(lambda: work.reported)
+    started = time.monotonic()
+    await worker.stop(0.2)
+    assert time.monotonic() - started < 2.0

@@ -1,0 +1,32 @@
+"""A service for the tests of its process: it starts as long as its argument says, and tells of its life on stdout."""
+
+import asyncio
+import sys
+
+from servicekit.process.runtime import first_of, run
+
+
+def say(word: str) -> None:
+    print(word, flush=True)  # noqa: T201 - it is read
+
+
+async def main(stop: asyncio.Event) -> None:
+    kind = sys.argv[1]
+    try:
+        say("starting")
+        if kind == "starts for ever":
+            await asyncio.Event().wait()
+        if kind == "fails":
+            raise ValueError("first line\nsecond line")
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.sleep(0)
+        say("started")
+        await first_of(waiting, asyncio.Event().wait())
+        say("stopping")
+        await asyncio.sleep(0)
+        say("stopped")
+    finally:
+        say("closed")
+
+
+run("signalled", main, log_level="INFO")

@@ -1,0 +1,107 @@
+"""The runtime: how a process lives and ends."""
+
+import asyncio
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from servicekit.process.runtime import allow_connections, first_of, wait_for_wake
+
+SERVICE = Path(__file__).parent / "signalled.py"
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+class Process:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, kind: str) -> "Process":
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(sys.executable, SERVICE, kind, stdout=pipe, stderr=pipe))
+
+    async def says(self, word: str) -> None:
+        assert (await self._process.stdout.readline()).decode().strip() == word
+
+    async def signalled(self, number: signal.Signals) -> tuple[int, list[str], list[str]]:
+        """Status and lines of both outputs, once it has ended."""
+        self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> tuple[int, list[str], list[str]]:
+        out, err = await asyncio.wait_for(self._process.communicate(), 20)
+        return self._process.returncode, out.decode().split(), err.decode().splitlines()
+
+
+@SIGNALS
+async def test_told_to_stop_while_it_starts_it_ends_at_once_and_well(number):
+    process = await Process.start("starts for ever")
+    await process.says("starting")
+    assert await process.signalled(number) == (0, ["closed"], [])
+
+
+@SIGNALS
+async def test_told_to_stop_while_it_runs_it_shuts_down(number):
+    process = await Process.start("runs")
+    await process.says("starting")
+    await process.says("started")
+    assert await process.signalled(number) == (0, ["stopping", "stopped", "closed"], [])
+
+
+async def test_an_error_ends_it_with_status_1_and_one_line():
+    status, out, err = await (await Process.start("fails")).ended()
+    assert (status, out) == (1, ["starting", "closed"])
+    (line,) = err
+    assert "ValueError: first line\nsecond line" in json.loads(line)["exception"]
+
+
+async def test_the_first_that_ends_ends_the_others():
+    other = asyncio.create_task(asyncio.Event().wait())
+    ended = asyncio.Event()
+    ended.set()
+    await first_of(ended.wait(), other)
+    assert other.cancelled()
+
+
+async def test_what_the_first_raised_is_raised():
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    other = asyncio.create_task(asyncio.Event().wait())
+    with pytest.raises(ZeroDivisionError):
+        await first_of(other, fails())
+    assert other.cancelled()
+
+
+def test_a_service_may_have_as_many_connections_as_its_process_may():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most - 1, most))
+    allow_connections()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_loop_that_is_woken_and_cancelled_at_once_ends(steps):
+    """However far the waking has come: it waits, and wakes, and waits, for ever."""
+    wake, turns = asyncio.Event(), 0
+
+    async def loop() -> None:
+        nonlocal turns
+        while True:
+            await wait_for_wake(wake, 30)
+            turns += 1
+
+    looping = asyncio.create_task(loop())
+    await asyncio.sleep(0)
+    wake.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    looping.cancel()
+    done, _ = await asyncio.wait([looping], timeout=10)
+    assert done
+    assert turns <= 1
+    assert not wake.is_set() or not turns

@@ -1,0 +1,87 @@
+"""Events, grants and records as they are, but for what a test says."""
+
+import time
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+
+from contracts.events import ExecuteRequested, ResultProduced
+from contracts.identity import new_execution_id
+from contracts.jsontext import json_text
+from contracts.resources import Policy
+from contracts.status import Delivery
+from contracts.status import Protocol as AgentProtocol
+from executor.ports import Grant
+from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.worker import Lease
+
+_leases = count(1)
+
+
+def lease(execution_id: UUID | None = None, number: int | None = None) -> Lease:
+    return Lease(execution_id or new_execution_id(), number or next(_leases))
+
+
+def grant(**fields: Any) -> Grant:
+    """`request` is the body as a value; `policy` adds to what every grant has."""
+    policy = {
+        "attempt_timeout_s": 10.0,
+        "delivery": Delivery.AT_LEAST_ONCE,
+        "max_attempts": 3,
+        "backoff_first_s": 0.0,
+        "backoff_max_s": 0.0,
+        "backoff_factor": 2.0,
+        **fields.pop("policy", {}),
+    }
+    request = {"title": "A title", "acceptance_criteria": 'Says "blue"', "payload": None, **fields.pop("request", {})}
+    whole = {
+        "lease": lease(),
+        "job_id": "job-1",
+        "lease_s": 10.0,
+        "attempt": 1,
+        "submission": 1,
+        "protocol": AgentProtocol.HTTP,
+        "url": "http://127.0.0.1:9/agent",
+        **fields,
+    }
+    return Grant(request=json_text(request), policy=Policy(**policy), **whole)
+
+
+def execute_requested(**fields: Any) -> ExecuteRequested:
+    return ExecuteRequested(**{"execution_id": new_execution_id(), "job_id": "job-1", **fields})
+
+
+def result_produced(**fields: Any) -> ResultProduced:
+    whole = {
+        "execution_id": new_execution_id(),
+        "job_id": "job-1",
+        "attempt": 1,
+        "lease": 1,
+        "acceptance_criteria": 'Says "blue"',
+        "result": "blue",
+        "produced_at": datetime.now(UTC),
+    }
+    return ResultProduced(**whole | fields)
+
+
+def record(value: bytes | None, **fields: Any) -> ConsumerRecord[bytes | None, bytes | None]:
+    whole = {
+        "topic": "execute-requested",
+        "partition": 3,
+        "offset": 42,
+        "timestamp": int(time.time() * 1000),
+        "timestamp_type": 0,
+        "key": b"job-1",
+        "checksum": None,
+        "serialized_key_size": 5,
+        "serialized_value_size": len(value or b""),
+        "headers": (),
+    }
+    return ConsumerRecord(**whole | fields, value=value)
+
+
+def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
+    return Incoming(event, record(event.model_dump_json().encode()), replay)

@@ -1,0 +1,319 @@
+"""A jobstore in memory, behind real gRPC: what its clients see of it, and nothing of what makes it safe."""
+
+# ruff: noqa: ARG001, ARG002, N802 - the names and arguments are gRPC's
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+
+from contracts.convert import (
+    agent_message,
+    get_json,
+    job_log_message,
+    job_message,
+    new_agent_of,
+    new_job_of,
+    status_of,
+)
+from contracts.jsontext import json_text, parse_json
+from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
+from contracts.status import JobLogStatus, JobStatus
+from signoff.v1 import agent_service_pb2 as agents_pb
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
+from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from support.fake_operations import FakeOperations, Refusal
+
+TOKEN = "a-token"
+Status = grpc.StatusCode
+
+
+class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
+    """A job whose payload is {"ends": <status>} ends so as soon as it is executed; with null it stays under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: dict[str, Job] = {}
+        self.agents: dict[str, Agent] = {}
+        self.logs: list[JobLog] = []
+        self.requests: list[Any] = []
+        self.refusals: dict[str, Refusal] = {}  # by the name of the request
+        self.nonsense: dict[str, Any] = {}  # answered instead, likewise
+        self.first_cursor = 0  # what lies before is forgotten
+        self.watches = 0
+        self._executions: set[str] = set()
+        self.changed = asyncio.Condition()
+
+    def asked(self, kind: type[Any]) -> list[Any]:
+        return [request for request in self.requests if isinstance(request, kind)]
+
+    async def record(self, job_id: str, status: JobLogStatus, **fields: Any) -> Job:
+        """Record a transition and tell the watchers."""
+        job, now = self.jobs[job_id], datetime.now(UTC)
+        stays = status in {JobLogStatus.CANCELLED, JobLogStatus.MATCHING_FAILED}
+        stands = (JobStatus.ASSIGNED if job.agent_id else JobStatus.PENDING) if stays else JobStatus(status.value)
+        job = job.model_copy(update={"status": stands, "version": job.version + 1, "updated_at": now})
+        log = JobLog(
+            id=uuid4(), job_id=job_id, version=job.version, status=status, job_status=stands, agent_id=job.agent_id,
+            execution_id=job.execution_id, cursor=self.first_cursor + len(self.logs) + 1, created_at=now, **fields,
+        )  # fmt: skip
+        self.jobs[job_id] = job
+        self.logs.append(log)
+        async with self.changed:
+            self.changed.notify_all()
+        return job
+
+    async def add(self, new: NewJob) -> Job:
+        now = datetime.now(UTC)
+        fields = new.model_dump(exclude={"id", "policy"})
+        job_id = new.id or str(uuid4())
+        known = self.jobs.get(job_id)
+        if known is not None and known.title != new.title:
+            raise Refusal(Status.ALREADY_EXISTS, "job_conflict", "another job has this id")
+        if known is not None:
+            return known
+        job = Job(
+            **fields, id=job_id, policy=new.policy, status=JobStatus.PENDING, version=0, created_at=now, updated_at=now
+        )
+        self.jobs[job_id] = job
+        return await self.record(job_id, JobLogStatus.ASSIGNED if new.agent_id else JobLogStatus.PENDING)
+
+    async def execute(self, job_id: str, execution_id: str, ends: Iterable[JobStatus] = (JobStatus.ASSIGNED,)) -> Job:
+        job = self.job(job_id)
+        if execution_id in self._executions:
+            return job
+        if job.status not in {JobStatus.ASSIGNED, JobStatus.FAILED, *ends}:
+            raise Refusal(Status.FAILED_PRECONDITION, "illegal_transition", f"the job is {job.status}")
+        self._executions.add(execution_id)
+        self.jobs[job_id] = job.model_copy(update={"execution_id": UUID(execution_id)})
+        requested = await self.record(job_id, JobLogStatus.ASSIGNED)
+        await self.record(job_id, JobLogStatus.IN_PROGRESS, attempt=1)
+        if isinstance(job.payload, dict) and "ends" in job.payload:
+            await self.record(job_id, JobLogStatus(job.payload["ends"]), attempt=1, message="as the payload said")
+        return requested
+
+    def job(self, job_id: str) -> Job:
+        if job_id not in self.jobs:
+            raise Refusal(Status.NOT_FOUND, "unknown_job", f"there is no job {job_id}")
+        return self.jobs[job_id]
+
+    async def CreateJob(self, request, context):
+        return jobs_pb.CreateJobResponse(job=_job(await self.add(new_job_of(request.job))))
+
+    async def GetJob(self, request, context):
+        return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
+
+    async def ListJobs(self, request, context):
+        statuses = {status_of(number) for number in request.statuses}
+        found = [
+            job
+            for job in reversed(self.jobs.values())
+            if (not statuses or job.status in statuses)
+            and request.text.lower() in f"{job.id} {job.title}".lower()
+            and request.agent_id in {"", job.agent_id}
+            and request.batch_id in {"", str(job.batch_id)}
+            and request.labels.items() <= job.labels.items()
+        ]
+        if request.order == jobs_pb.JOB_ORDER_CREATED:
+            found.reverse()
+        start, size = int(request.page_token or 0), request.page_size or 50
+        token = str(start + size) if len(found) > start + size else ""
+        jobs = [self._job(job.id, request.with_last_log) for job in found[start : start + size]]
+        return jobs_pb.ListJobsResponse(jobs=jobs, next_page_token=token)
+
+    def _job(self, job_id, with_last_log):
+        job = self.job(job_id)
+        logs = [log for log in self.logs if with_last_log and log.job_id == job_id]
+        bare = {"request_payload": None, "response_payload": None}
+        return _job(job.model_copy(update={"last_log": logs[-1].model_copy(update=bare) if logs else None}))
+
+    async def ListJobLogs(self, request, context):
+        logs = [_log(log) for log in self.logs if log.job_id == self.job(request.job_id).id]
+        return jobs_pb.ListJobLogsResponse(logs=logs)
+
+    async def AssignAgent(self, request, context):
+        job = self.job(request.job_id)
+        text = get_json(request, "payload")
+        payload = job.payload if text is None else parse_json(text)
+        self.jobs[job.id] = job.model_copy(update={"agent_id": request.agent_id, "payload": payload})
+        return jobs_pb.AssignAgentResponse(job=_job(await self.record(job.id, JobLogStatus.ASSIGNED)))
+
+    async def ExecuteJob(self, request, context):
+        return jobs_pb.ExecuteJobResponse(job=_job(await self.execute(request.job_id, request.execution_id)))
+
+    async def ResubmitJob(self, request, context):
+        ends = (JobStatus.RESUBMISSION_REQUIRED,)
+        job = self.job(request.job_id)
+        self.jobs[job.id] = job.model_copy(update={"payload": {"ends": "COMPLETED"}, "submission": job.submission + 1})
+        return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, request.execution_id, ends)))
+
+    async def CancelJob(self, request, context):
+        self.job(request.job_id)
+        job = await self.record(request.job_id, JobLogStatus.CANCELLED, message=request.reason or None)
+        return jobs_pb.CancelJobResponse(job=_job(job))
+
+    async def WatchJobs(self, request, context):
+        wanted, self.watches = set(request.job_ids), self.watches + (not request.changes_only)
+        last = self.first_cursor + len(self.logs)
+        after = request.after if request.HasField("after") else last
+        if not self.first_cursor <= after <= last:
+            raise Refusal(Status.OUT_OF_RANGE, "cursor_unknown")
+        yield jobs_pb.WatchJobsResponse(cursor=after)
+        if not request.HasField("after") and not request.changes_only:
+            for job in self.jobs.values():
+                if not wanted or job.id in wanted:
+                    yield jobs_pb.WatchJobsResponse(cursor=after, job=_job(job))
+        while True:
+            for log in self.logs[after - self.first_cursor :]:
+                after = log.cursor
+                if not wanted or log.job_id in wanted:
+                    yield jobs_pb.WatchJobsResponse(cursor=after, log=_log(log))
+            async with self.changed:
+                await self.changed.wait_for(lambda: self.first_cursor + len(self.logs) > after)  # noqa: B023
+
+    async def CreateAgent(self, request, context):
+        return agents_pb.CreateAgentResponse(agent=agent_message(self.add_agent(new_agent_of(request.agent))))
+
+    def add_agent(self, new: NewAgent, agent_id: str | None = None) -> Agent:
+        now = datetime.now(UTC)
+        agent_id = agent_id or new.id or str(uuid4())
+        fields = new.model_dump(exclude={"id", "policy"})
+        agent = Agent(**fields, id=agent_id, policy=new.policy, created_at=now, updated_at=now)
+        self.agents[agent_id] = agent
+        return agent
+
+    def agent(self, agent_id: str) -> Agent:
+        if agent_id not in self.agents:
+            raise Refusal(Status.NOT_FOUND, "unknown_agent", f"there is no agent {agent_id}")
+        return self.agents[agent_id]
+
+    async def GetAgent(self, request, context):
+        return agents_pb.GetAgentResponse(agent=self._agent(self.agent(request.agent_id)))
+
+    def _agent(self, agent: Agent) -> Any:
+        return agent_message(agent.model_copy(update={"paused": self.is_paused(f"agent:{agent.id}")}))
+
+    async def ListAgents(self, request, context):
+        return agents_pb.ListAgentsResponse(agents=[self._agent(agent) for agent in self.agents.values()])
+
+    async def UpdateAgent(self, request, context):
+        self.agent(request.agent_id)
+        agent = self.add_agent(new_agent_of(request.agent), request.agent_id)
+        return agents_pb.UpdateAgentResponse(agent=agent_message(agent))
+
+    async def DisableAgent(self, request, context):
+        agent = self.agent(request.agent_id).model_copy(update={"enabled": False})
+        self.agents[agent.id] = agent
+        return agents_pb.DisableAgentResponse(agent=agent_message(agent))
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Asks for the token, notes each request, and turns refusals into statuses with a code."""
+
+    def __init__(self, store: FakeJobStore) -> None:
+        self._store = store
+
+    async def intercept_service(self, continuation, details):
+        handler = await continuation(details)
+        if details.method.startswith("/grpc.health"):
+            return handler
+        token = dict(details.invocation_metadata).get("authorization")
+
+        async def one(request: Any, context: Any) -> Any:
+            try:
+                self._check(token, request)
+                nonsense = self._store.nonsense.get(type(request).__name__.removesuffix("Request"))
+                return nonsense or await handler.unary_unary(request, context)
+            except Refusal as refusal:
+                await _abort(context, refusal)
+
+        async def many(request: Any, context: Any) -> AsyncIterator[Any]:
+            try:
+                self._check(token, request)
+                async for answer in handler.unary_stream(request, context):
+                    yield answer
+            except Refusal as refusal:
+                await _abort(context, refusal)
+
+        coding = (handler.request_deserializer, handler.response_serializer)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(many, *coding)
+        return grpc.unary_unary_rpc_method_handler(one, *coding)
+
+    def _check(self, token: str | None, request: Any) -> None:
+        if token != f"Bearer {TOKEN}":
+            raise Refusal(Status.UNAUTHENTICATED, "unauthenticated", "the token is not known")
+        self._store.requests.append(request)
+        if refusal := self._store.refusals.get(type(request).__name__.removesuffix("Request")):
+            raise refusal
+
+
+async def _abort(context: Any, refusal: Refusal) -> None:
+    if refusal.code is not None:
+        context.set_trailing_metadata((("signoff-code", refusal.code),))
+    await context.abort(refusal.status, str(refusal))
+
+
+def _job(job: Job) -> Any:
+    row = job.model_dump(exclude={"policy"}) | {"payload": json_text(job.payload), "policy": job.policy}
+    return job_message(row, as_text=True)
+
+
+def _log(log: JobLog) -> Any:
+    payloads = {name: _text(getattr(log, name)) for name in ("request_payload", "response_payload")}
+    return job_log_message(log.model_dump() | payloads, as_text=True)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json_text(value)
+
+
+class Health(grpc.GenericRpcHandler):
+    def service(self, details):
+        if details.method != "/grpc.health.v1.Health/Check":
+            return None
+
+        async def check(request: bytes, context: Any) -> bytes:
+            return b"\x08\x01"
+
+        return grpc.unary_unary_rpc_method_handler(check)
+
+
+class Server:
+    """The fake on a port of its own; stopped and started again, it is where it was."""
+
+    def __init__(self, store: FakeJobStore) -> None:
+        self.store = store
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self._server = grpc.aio.server(interceptors=[Edge(self.store)], options=[("grpc.so_reuseport", 0)])
+        add_JobServiceServicer_to_server(self.store, self._server)
+        add_AgentServiceServicer_to_server(self.store, self._server)
+        add_OperationsServiceServicer_to_server(self.store, self._server)
+        self._server.add_generic_rpc_handlers((Health(),))
+        self.port = self._server.add_insecure_port(self.address)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(None)
+
+
+@asynccontextmanager
+async def running_jobstore() -> AsyncIterator[Server]:
+    server = Server(FakeJobStore())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()

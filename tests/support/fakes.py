@@ -1,0 +1,107 @@
+"""Fakes of what is outside of a service: leases, agents, a publisher."""
+
+# ruff: noqa: ARG002 - the arguments are the ports'
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from contracts.events import Event
+from executor.ports import Call, Claim, ClaimDenied, Grant
+from servicekit.errors import TransientError
+from servicekit.leasing.worker import Lease, LeaseState, Renewal
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+    """Wait for what must become true."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - the condition is anything
+            await asyncio.sleep(0.002)
+
+
+class FakeLeases:
+    """Keeps every lease and every outcome, unless `states` says otherwise; out of reach while `away`."""
+
+    def __init__(self, lease_s: float = 0.1) -> None:
+        self.lease_s = lease_s
+        self.states: dict[Lease, LeaseState] = {}
+        self.away = False
+        self.calls = 0
+        self.rooms: list[int] = []
+        self.held: list[Lease] = []  # of the last call
+        self.outcomes: list[Lease] = []  # likewise
+        self.given_back: list[tuple[Lease, bool]] = []
+        self.during: Callable[[], Awaitable[None]] | None = None
+        self.at_once = self.at_once_max = 0
+
+    async def renew(
+        self,
+        owner: UUID,
+        room: int,
+        held: Sequence[Lease],
+        outcomes: Sequence[Lease],
+        given_back: Sequence[tuple[Lease, bool]],
+    ) -> Renewal:
+        self.calls += 1
+        self.at_once += 1
+        self.at_once_max = max(self.at_once, self.at_once_max)
+        try:
+            if self.during is not None:
+                await self.during()
+        finally:
+            self.at_once -= 1
+        if self.away:
+            raise TransientError("away")
+        self.rooms.append(room)
+        self.held, self.outcomes = list(held), list(outcomes)
+        self.given_back += given_back
+        states = [[self.states.get(lease, LeaseState.KEEP) for lease in leases] for leases in (held, outcomes)]
+        return Renewal(*states, self.lease_s)
+
+
+class FakeExecutions:
+    """Answers claims as `answers` says, by execution id; out of reach for the first `outages` calls."""
+
+    def __init__(self) -> None:
+        self.answers: dict[UUID, Grant | ClaimDenied] = {}
+        self.outages = 0
+        self.asked: list[list[Claim]] = []
+        self.rooms: list[int] = []
+
+    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
+        self.asked.append(list(claims))
+        self.rooms.append(room)
+        if self.outages:
+            self.outages -= 1
+            raise TransientError("away")
+        return [self.answers[claim.execution_id] for claim in claims]
+
+
+class FakePublisher:
+    """Keeps what is published; every publication waits while `open` is not set."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.soon: list[Event] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def publish(self, *events: Event) -> None:
+        await self.open.wait()
+        self.events += events
+
+    def publish_soon(self, event: Event) -> None:
+        self.soon.append(event)
+
+
+class FakeAgent:
+    """Does what `does` says, for each call."""
+
+    def __init__(self, does: Callable[[Call], Awaitable[Any]] | None = None) -> None:
+        self.does = does
+        self.called: list[Call] = []
+
+    async def call(self, call: Call) -> Any:
+        self.called.append(call)
+        return None if self.does is None else await self.does(call)

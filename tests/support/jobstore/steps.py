@@ -1,0 +1,177 @@
+"""The steps of a life, as workers take them, against the real runner and tables."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from contracts.events import JobStatusReported, ResultProduced
+from contracts.identity import new_execution_id
+from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.granting import ClaimAnswer
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.model import ExecutionStage, TransitionKind
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
+from jobstore.storage.repository import Repository
+from servicekit.errors import TransientError
+
+CRITERIA = 'Says "blue"'
+
+
+def new_job(**fields: Any) -> NewJob:
+    return NewJob(**{"title": "A title", "acceptance_criteria": CRITERIA, "agent_id": "writer", **fields})
+
+
+def result(
+    execution_id: UUID, job_id: str, lease: int, value: Any = "blue", attempt: int = 1, **fields: Any
+) -> ResultProduced:
+    whole = {"acceptance_criteria": CRITERIA, "produced_at": datetime.now(UTC), **fields}
+    return ResultProduced(
+        execution_id=execution_id,
+        job_id=job_id,
+        attempt=attempt,
+        lease=lease,
+        result=value,
+        **whole,
+    )
+
+
+def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
+    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason")
+
+
+def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
+    whole = {"attempt": 1, "seq": 1, "reported_at": datetime.now(UTC), **fields}
+    return JobStatusReported(execution_id=execution_id, job_id=job_id, lease=lease, kind=kind, **whole)
+
+
+class Steps:
+    """One job's way, step by step."""
+
+    def __init__(self, database: Database, runner: CommandRunner) -> None:
+        self.database = database
+        self.runner = runner
+        self.job_id = f"job-{uuid4().hex[:12]}"
+        self.execution_id = new_execution_id()
+        self.executor, self.validator = uuid4(), uuid4()
+
+    async def created(self, **fields: Any) -> "Steps":
+        await self.runner.submit.one(CreateJob(new_job(**fields), self.job_id))
+        return self
+
+    async def requested(self, **fields: Any) -> "Steps":
+        await self.created(**fields)
+        await self.runner.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
+        return self
+
+    async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
+        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
+        answer: ClaimAnswer = await self.runner.claim.one(command)
+        return answer
+
+    async def running(self, **fields: Any) -> int:
+        await self.requested(**fields)
+        answer = await self.claim()
+        assert answer.execution is not None
+        return answer.execution.lease
+
+    async def judging(self, **fields: Any) -> int:
+        lease = await self.running(**fields)
+        answer = await self.claim_judging(lease)
+        assert answer.execution is not None
+        return answer.execution.lease
+
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
+        event = result(self.execution_id, self.job_id, lease)
+        answer: ClaimAnswer = await self.runner.claim.one(ClaimJudging(event, owner or self.validator, room))
+        return answer
+
+    async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
+        event = reported(self.execution_id, self.job_id, lease, kind, **fields)
+        return await self.runner.record.one(RecordReport(event))
+
+    async def result(self, lease: int, value: Any = "blue", **fields: Any) -> Any:
+        event = result(self.execution_id, self.job_id, lease, value, **fields)
+        return await self.runner.record.one(RecordResult(event))
+
+    async def row(self) -> Any:
+        async with self.database.session() as session:
+            query = text("SELECT * FROM executions WHERE execution_id = :id")
+            return (await session.execute(query, {"id": self.execution_id})).one()
+
+    async def job(self) -> Any:
+        async with self.database.session() as session:
+            return (await session.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": self.job_id})).one()
+
+    async def logs(self) -> list[Any]:
+        """The job's log; its versions have no gap and no repeat, and the job stands at the last."""
+        async with self.database.session() as session:
+            query = text("SELECT * FROM job_logs WHERE job_id = :id ORDER BY seq")
+            rows = list(await session.execute(query, {"id": self.job_id}))
+        assert [row.version for row in rows] == list(range(1, len(rows) + 1))
+        job = await self.job()
+        assert (job.version, job.status) == (len(rows), rows[-1].job_status)
+        return rows
+
+    async def due(self, seconds: float) -> None:
+        """Move the execution's due time, as if time had passed."""
+        query = text(
+            "UPDATE executions SET due_at = clock_timestamp() + make_interval(secs => :s) WHERE execution_id = :id"
+        )
+        async with self.database.transaction() as connection:
+            await connection.execute(query, {"s": seconds, "id": self.execution_id})
+
+    async def lapsed(self) -> None:
+        """Have the lease lapse, which is due."""
+        await self.runner.notice(TransitionKind.LAPSED, [(self.execution_id, 0, False)])
+
+    async def deadline_passed(self) -> None:
+        """Move the execution's deadline, as if time had passed."""
+        query = text("UPDATE executions SET deadline_at = now(), fails_at = now() WHERE execution_id = :id")
+        async with self.database.transaction() as connection:
+            await connection.execute(query, {"id": self.execution_id})
+
+
+class Published:
+    """Keeps what is published, in place of a broker; can be out of reach."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.keyed: list[bool] = []
+        self.away = False
+
+    async def publish(self, *events: Any, keyed: bool = True) -> None:
+        if self.away:
+            raise TransientError("away")
+        self.events += events
+        self.keyed += [keyed] * len(events)
+
+
+async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
+    """A worker has told its room."""
+    async with database.transaction() as connection:
+        await Repository(connection).seen(uuid4(), stage, room)
+
+
+async def swept(database: Database, runner: CommandRunner) -> None:
+    """As a sweeper does that has been patient for long enough."""
+    sweeper = Sweeper(database, runner, lambda: True)
+    await sweeper.sweep()
+    sweeper._lapse_from = 0.0
+    await sweeper.sweep()
+
+
+async def able_agents(database: Database) -> None:
+    """Two agents that can do what jobs ask for."""
+    async with database.transaction() as connection:
+        for name in ("able", "abler"):
+            new = NewAgent(name=name, url="http://127.0.0.1:1/", capabilities=["able"])
+            await put_agent(connection, name, new, create=True)

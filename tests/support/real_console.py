@@ -1,0 +1,108 @@
+"""A console before a jobstore on a real database, in this process; nobody executes what is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncpg
+
+from console.app import Server, create_app
+from console.live.hub import Live
+from contracts.client import JobStoreClient
+from contracts.resources import NewAgent, Policy
+from jobstore.api.agent_service import AgentService
+from jobstore.api.auth import Tokens
+from jobstore.api.job_service import JobService
+from jobstore.api.operations_service import OperationsService
+from jobstore.api.server import create_server, serving
+from jobstore.domain.terms import Terms
+from jobstore.insights.dead_letters import DeadLetterTopics
+from jobstore.operations.batches import Batches
+from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.watches import Watches
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
+from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+
+TOKEN = "the-administrators"
+PAYLOAD_MAX = 100_000
+
+
+@dataclass
+class RealConsole:
+    url: str
+    database: Database
+    runner: CommandRunner
+    client: JobStoreClient
+    headers = {"Authorization": f"Bearer {TOKEN}"}  # noqa: RUF012 - the same for all
+
+
+@asynccontextmanager
+async def fresh_database(postgres: str) -> AsyncIterator[Database]:
+    name = f"console_{uuid4().hex}"
+    server = await asyncpg.connect(postgres)
+    await server.execute(f'CREATE DATABASE "{name}"')
+    url = postgres.rsplit("/", 1)[0] + f"/{name}"
+    database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
+    await database.migrate()
+    try:
+        yield database
+    finally:
+        await database.close()
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await server.close()
+
+
+@asynccontextmanager
+async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
+    """Its runner, and its address."""
+    async with AsyncExitStack() as stack:
+        runner = CommandRunner(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
+        watches, operator = Watches(database), OperationWorker(database, runner)
+        batches = Batches(database, operator)
+        dead_letters = DeadLetterTopics(kafka) if kafka else None
+        if dead_letters:
+            stack.push_async_callback(dead_letters.close)
+        server, health = create_server(Tokens(TOKEN, "a-workers"))
+        add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
+        add_AgentServiceServicer_to_server(AgentService(database), server)
+        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        stack.push_async_callback(server.stop, None)
+        await serving(health, ready=True)
+        for run in (watches.run(), operator.run()):
+            stack.push_async_callback(_ended, asyncio.create_task(run))
+        yield runner, f"127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator[RealConsole]:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(fresh_database(postgres))
+        async with database.transaction() as connection:
+            writer = NewAgent(name="writer", url="http://127.0.0.1:1/")
+            await put_agent(connection, "writer", writer, create=True)
+        runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
+        client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
+        live = Live(client)
+        server = Server(create_app(client, live, payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0")
+        stop = asyncio.Event()
+        watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.stop_at(stop))
+        while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
+            await asyncio.sleep(0)
+        yield RealConsole(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", database, runner, client)
+        stop.set()
+        await running
+        await _ended(watching)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
