@@ -23,7 +23,7 @@ _CANDIDATES: Final = text(
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
             ORDER BY agent_id LIMIT :load_max) AS live) AS load
     FROM agents a
-    WHERE a.enabled AND a.capabilities && CAST(:needs AS text[]) AND NOT coalesce(
+    WHERE a.enabled AND a.capabilities && CAST(:capabilities AS text[]) AND NOT coalesce(
         (SELECT paused FROM limits WHERE name = 'agent:' || a.id),
         (SELECT paused FROM limits WHERE name = 'agent:*'), false)
     """,
@@ -45,22 +45,19 @@ _HISTORIES: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, uow: UnitOfWork, needs: Collection[str]) -> None:
+async def load(connection: AsyncConnection, uow: UnitOfWork, capabilities: Collection[str]) -> None:
     """Load the agents that have any of these capabilities into the unit of work."""
-    for agent, candidate in await find_with_any(connection, needs, LOAD_MAX):
+    for agent, candidate in await find_with_any(connection, capabilities, LOAD_MAX):
         uow.agents[agent.id] = agent
         uow.candidates[agent.id] = candidate
 
 
 async def find_with_any(
-    connection: AsyncConnection, needs: Collection[str], load_max: int = 0
+    connection: AsyncConnection, capabilities: Collection[str], load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
     """Return the enabled agents, not paused, that have any of these capabilities, with their load up to `load_max`."""
-    rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "load_max": load_max})
-    return [
-        (row_mapping.to_agent(row), Candidate(row.id, frozenset(row.capabilities), row.closed, row.load))
-        for row in rows
-    ]
+    rows = await connection.execute(_CANDIDATES, {"capabilities": sorted(capabilities), "load_max": load_max})
+    return [(row_mapping.to_agent(r), Candidate(r.id, frozenset(r.capabilities), r.closed, r.load)) for r in rows]
 
 
 async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
