@@ -1,13 +1,16 @@
 """Group commit: concurrent calls of one kind share a transaction."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from jobstore.storage.database import RaceError, log
+from jobstore.storage.database import RaceError
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import chunk_by_size, isolate_failures
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C")
 

@@ -186,8 +186,8 @@ def _log_and_count(uow: UnitOfWork) -> None:
         fields = {"job_id": job_id, "kind": report.kind.value, "code": refusal.code, "lease": report.lease}
         # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
         level = logging.DEBUG if refusal.code == "repeat" else logging.INFO
-        log.log(level, "refused", extra={**fields, "reason": refusal.message})
+        log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
     for agent_id, breaker in uow.circuit_changes:
         circuit, until = breaker.circuit_at(uow.clock.now).value, breaker.open_until
         CIRCUITS.labels(circuit).inc()
-        log.warning("circuit", extra={"agent_id": agent_id, "circuit": circuit, "open_until": until})
+        log.warning("an agent's circuit changed", extra={"agent_id": agent_id, "circuit": circuit, "open_until": until})

@@ -45,7 +45,7 @@ STANDS = {
 def test_whom_it_admits(stands: str, circuit: Circuit, *, admits_probe: bool, admits_other: bool) -> None:
     breaker = STANDS[stands]
     assert breaker.circuit_at(NOW) is circuit
-    assert [breaker.admits(execution, NOW) for execution in (PROBE, OTHER)] == [admits_probe, admits_other]
+    assert [breaker.may_call(execution, NOW) for execution in (PROBE, OTHER)] == [admits_probe, admits_other]
 
 
 #: Where it stands after a failure of the probe's call, and of another one; None: as before.
@@ -77,7 +77,7 @@ def test_only_a_grant_while_half_open_takes_the_place_of_the_probe(stands: str) 
     after = before.note_grant(OTHER, NOW)
     if before.circuit_at(NOW) is Circuit.HALF_OPEN:
         assert after == Breaker(before.failures, before.opened, before.open_until, OTHER, probing=True)
-        assert not after.admits(PROBE, NOW)
+        assert not after.may_call(PROBE, NOW)
     else:
         assert after == before
 

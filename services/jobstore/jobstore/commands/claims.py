@@ -56,8 +56,8 @@ class ClaimExecution(Command):
         return self.execution_id not in uow.executions
 
     def specs(self, uow: UnitOfWork) -> Iterable[str]:
-        needed = self.job_id in uow.jobs and (self._is_new(uow) or self.inline is not None)
-        return (self.job_id,) if needed else ()
+        is_needed = self.job_id in uow.jobs and (self._is_new(uow) or self.inline is not None)
+        return (self.job_id,) if is_needed else ()
 
     def agents(self, uow: UnitOfWork) -> Iterable[str]:
         if not self._is_new(uow):
@@ -77,15 +77,15 @@ class ClaimExecution(Command):
             return ClaimAnswer(ClaimOutcome.REFUSED, "execution_conflict", "the execution id is another job's")
         if self.replay:
             return self._answer_replay(execution)
-        job_exists = self.inline is not None and self.job_id in uow.jobs
-        if job_exists and uow.specs[self.job_id].spec_hash != hash_spec(self.inline):  # type: ignore[arg-type]
+        spec = uow.specs.get(self.job_id)
+        if self.inline is not None and spec is not None and spec.spec_hash != hash_spec(self.inline):
             return self._refuse(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
         if execution is None:
             return self._admit(uow)
         return self._claim(uow, execution)
 
     def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
-        """Answer a replayed record by the row, and change nothing."""
+        """Answer a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""
         if execution is None:
             return ClaimAnswer(ClaimOutcome.REFUSED, "replayed", "a replayed record admits nothing")
         if execution.state is ExecutionState.DONE:
@@ -245,6 +245,5 @@ class ClaimJudging(Command):
 
     def _can_be_judged(self, execution: Execution) -> bool:
         is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
-        return (
-            is_its_result and execution.stage is ExecutionStage.JUDGING and execution.state is not ExecutionState.DONE
-        )
+        is_live = execution.state is not ExecutionState.DONE
+        return is_its_result and is_live and execution.stage is ExecutionStage.JUDGING

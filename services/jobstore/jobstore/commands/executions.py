@@ -129,7 +129,7 @@ class CancelJob(Command):
 
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
         execution = uow.executions.get(execution_id)
-        if execution is None:
+        if execution is None:  # rule `cancel-before-arrival`
             uow.keep_answer(self.job_id, execution_id, "cancelled")
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")

@@ -56,7 +56,7 @@ def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
 def try_grant(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int) -> ClaimAnswer:
     """Grant a lease to a worker with `room` for so many more, or answer why not.
 
-    A lease that this owner holds already is granted again: the answer to its first claim was lost.
+    A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
     budget = budget_of(uow.jobs[execution.job_id], execution.policy)
     if execution.state is ExecutionState.LEASED and execution.owner == owner:
@@ -81,8 +81,8 @@ def _find_reason_to_wait(
     """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None."""
     if uow.room_left.setdefault(owner, room) <= 0:
         return _answer_queued(uow, execution, "no_room")
-    admitted = uow.breaker_of(execution).admits(execution.execution_id, uow.clock.now)
-    if kind is TransitionKind.CLAIMED and not admitted:
+    may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
+    if kind is TransitionKind.CLAIMED and not may_call:
         return _answer_queued(uow, execution, "circuit_open", describe_open_circuit(uow, execution))
     return None
 

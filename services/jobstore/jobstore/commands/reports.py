@@ -143,9 +143,9 @@ class EndLease(Command):
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         execution = uow.executions.get(self.execution_id)
-        # What lapsed or is out of time is judged by the locked row, whatever lease was current when it was noticed.
-        is_noticed = execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}
-        lease = execution.lease if is_noticed and execution else self.lease
+        lease = self.lease
+        if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
+            lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
         code, message = "begun" if self.begun else None, None
         if self.kind is TransitionKind.FAILED:
             code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"

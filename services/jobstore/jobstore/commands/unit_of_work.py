@@ -163,7 +163,7 @@ class UnitOfWork:
         self.executions[execution.execution_id] = execution
 
     def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
-        """Keep the answer of an execution id of which nothing is requested: an id is answered once."""
+        """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
         self.put_execution(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer))
 
     def clear_written(self) -> None:

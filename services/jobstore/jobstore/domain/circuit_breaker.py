@@ -49,7 +49,7 @@ class Breaker:
             return Circuit.CLOSED
         return Circuit.OPEN if self.open_until > now else Circuit.HALF_OPEN
 
-    def admits(self, execution_id: UUID, now: datetime) -> bool:
+    def may_call(self, execution_id: UUID, now: datetime) -> bool:
         """Return whether the agent may be called for an execution."""
         circuit = self.circuit_at(now)
         if circuit is Circuit.HALF_OPEN:

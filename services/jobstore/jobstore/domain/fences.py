@@ -5,6 +5,16 @@ from typing import Final, TypeGuard
 
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, Refusal, Report
 
+#: What a deadline cut short, by stage and state.
+_WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
+    (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
+    (ExecutionStage.EXECUTING, ExecutionState.OFFERED): "an executor",
+    (ExecutionStage.EXECUTING, ExecutionState.LEASED): "its agent",
+    (ExecutionStage.JUDGING, ExecutionState.QUEUED): "a validator",
+    (ExecutionStage.JUDGING, ExecutionState.OFFERED): "a validator",
+    (ExecutionStage.JUDGING, ExecutionState.LEASED): "its judge",
+}
+
 
 def describe_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
     """Return the code and message of the timeout that has expired."""
@@ -16,16 +26,6 @@ def describe_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
     if execution.stage is ExecutionStage.JUDGING:
         return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
     return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
-
-
-_WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
-    (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
-    (ExecutionStage.EXECUTING, ExecutionState.OFFERED): "an executor",
-    (ExecutionStage.EXECUTING, ExecutionState.LEASED): "its agent",
-    (ExecutionStage.JUDGING, ExecutionState.QUEUED): "a validator",
-    (ExecutionStage.JUDGING, ExecutionState.OFFERED): "a validator",
-    (ExecutionStage.JUDGING, ExecutionState.LEASED): "its judge",
-}
 
 
 def is_claimable(execution: Execution | None, stage: ExecutionStage, clock: Clock) -> TypeGuard[Execution]:
@@ -45,7 +45,7 @@ def is_current(execution: Execution | None, report: Report, stage: ExecutionStag
         and execution.state is not ExecutionState.DONE
         and execution.stage is stage
         and execution.lease == report.lease
-        # The lease under which the result came was for executing: it gives no verdict.
+        # Rule `judging-lease`: the lease under which the result came was for executing, and gives no verdict.
         and report.lease > (execution.result_lease or 0 if stage is ExecutionStage.JUDGING else 0)
     )
 

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-#: Starts are counted by whole parts of a period, this many: no window as long as the period ever holds more than the
-#: rate, and at most one part more is waited for.
+#: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
+#: than the rate; a start may wait for up to one part longer than it must.
 PERIOD_PARTS: Final = 20
+#: All processes count the parts from here.
+_EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
 def agent_limit(agent_id: str) -> str:
@@ -41,7 +43,7 @@ def is_limited(name: str, limits: Collection[str]) -> bool:
 
 
 def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
-    """Return the flow of an execution: its agent, and its limited labels and batch, by name, sorted."""
+    """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch."""
     others = [f"label:{key}={value}" for key, value in labels.items()]
     others += [batch_limit(batch_id)] if batch_id else []
     return sorted([agent_limit(agent_id), *(name for name in others if is_limited(name, limits))])
@@ -54,14 +56,10 @@ def part_start(now: datetime, period_s: float) -> datetime:
 
 
 def window_start(now: datetime, period_s: float) -> datetime:
-    """Return the time after which a part must have begun to hold starts of the last period, rounded to whole parts."""
+    """Return the time after which those parts began that may hold starts of the last period."""
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
 def is_held_back(names: Iterable[str], limits: Collection[str]) -> bool:
     """Return whether a limit applies to any of the names."""
     return bool(limits) and any(is_limited(name, limits) for name in names)
-
-
-#: All processes count the same parts from here.
-_EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")

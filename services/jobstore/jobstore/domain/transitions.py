@@ -95,6 +95,7 @@ def _is_late_result(execution: Execution | None, report: Report) -> bool:
 
 
 def _assign(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Assign an agent by hand: submissions count from 1 again, and old feedback is dropped."""
     del clock
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
@@ -102,7 +103,7 @@ def _assign(job: Job, execution: Execution | None, report: Report, clock: Clock)
     return record(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
-def _hand_over(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+def _change_agent(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and count."""
     del clock
     if job.live:
@@ -111,6 +112,7 @@ def _hand_over(job: Job, execution: Execution | None, report: Report, clock: Clo
 
 
 def _note_no_match(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Record which capabilities no agent has; the job stays PENDING."""
     del clock
     return record(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
 
@@ -124,6 +126,7 @@ def _edit(job: Job, execution: Execution | None, report: Report, clock: Clock) -
 
 
 def _request(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution, and make the job ASSIGNED and live (rule `request-assigns`)."""
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not ExecutionState.QUEUED or execution.attempt:
@@ -140,6 +143,7 @@ def _request(job: Job, execution: Execution | None, report: Report, clock: Clock
 
 
 def _claim(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Grant a lease for executing: the next attempt begins (rules `claim-begins`, `attempt-at-grant`)."""
     if not is_claimable(execution, ExecutionStage.EXECUTING, clock):
         return refuse_fenced()
     attempt = execution.attempt + 1
@@ -149,6 +153,7 @@ def _claim(job: Job, execution: Execution | None, report: Report, clock: Clock) 
 
 
 def _claim_judging(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Grant a lease for judging; the job's log gets no entry."""
     if not is_claimable(execution, ExecutionStage.JUDGING, clock):
         return refuse_fenced()
     return Decision(job, replace(execution, **_lease_fields(execution, report, clock)))
@@ -188,6 +193,7 @@ def _with_next_attempt(decision: Decision, at: datetime | None) -> Decision:
 
 
 def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue a failed attempt again, or fail the job if no call is left. The lease's number is spent."""
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
     # A lapsed lease was counted as spent when it lapsed.
@@ -200,6 +206,7 @@ def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: 
 
 
 def _take_result(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Move an execution on to be judged."""
     if execution is not None and execution.result_lease == report.lease and execution.stage is ExecutionStage.JUDGING:
         return Refusal("repeat", "recorded already")
     if not is_current(execution, report, ExecutionStage.EXECUTING):
@@ -220,6 +227,7 @@ def _take_result(job: Job, execution: Execution | None, report: Report, clock: C
 
 
 def _accept(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Complete the job after a verdict that every required criterion is met."""
     del clock
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
@@ -227,6 +235,7 @@ def _accept(job: Job, execution: Execution | None, report: Report, clock: Clock)
 
 
 def _send_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Count a not-met verdict: RESUBMISSION_REQUIRED, or REJECTED if no submission is left."""
     del clock
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
@@ -238,6 +247,7 @@ def _send_back(job: Job, execution: Execution | None, report: Report, clock: Clo
 
 
 def _decline(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Reject the job, since the agent will not do it."""
     del clock
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
@@ -245,6 +255,7 @@ def _decline(job: Job, execution: Execution | None, report: Report, clock: Clock
 
 
 def _give_up(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Fail the job after a failure that is not tried again, in either stage."""
     del clock
     if execution is None or not is_current(execution, report, execution.stage):
         return refuse_fenced()
@@ -259,9 +270,9 @@ def _stop_over_budget(job: Job, execution: Execution | None, report: Report, clo
 
 
 def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Queue a lease that a stopping worker gave back; its number is spent.
+    """Queue an execution whose lease a stopping worker gave back; the lease's number is spent.
 
-    `report.code` is `begun` if the agent may have been called.
+    `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
     """
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
@@ -276,6 +287,7 @@ def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clo
 
 
 def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution whose lease was not renewed in time, unless the call it may have made must be the last."""
     if execution is None or execution.state is not ExecutionState.LEASED or execution.due_at is None:
         return refuse_fenced()
     if execution.due_at > clock.now:
@@ -296,6 +308,7 @@ def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) 
 
 
 def _expire(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Fail the job after its deadline or a timeout of the stage."""
     if execution is None or execution.state is ExecutionState.DONE or execution.fails_at is None:
         return refuse_fenced()
     if execution.fails_at > clock.now:
@@ -307,6 +320,7 @@ def _expire(job: Job, execution: Execution | None, report: Report, clock: Clock)
 
 
 def _cancel(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """End the live execution, if any. The job goes back to ASSIGNED, or stays PENDING."""
     del clock
     target = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.ASSIGNED
     if execution is None or not job.live:
@@ -332,9 +346,9 @@ def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report
 #: The rule of each transition; CREATED has none, since a new job is no change of one.
 _RULES: Final[Mapping[TransitionKind, Callable[[Job, Execution | None, Report, Clock], Decision | Refusal]]] = {
     TransitionKind.ASSIGNED: _assign,
-    TransitionKind.MATCHED: _hand_over,
+    TransitionKind.MATCHED: _change_agent,
     TransitionKind.MATCHING_FAILED: _note_no_match,
-    TransitionKind.HANDED_ON: _hand_over,
+    TransitionKind.HANDED_ON: _change_agent,
     TransitionKind.REQUESTED: _request,
     TransitionKind.CLAIMED: _claim,
     TransitionKind.CALL_BEGUN: _note_progress,

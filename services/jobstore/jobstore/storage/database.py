@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import asyncpg
 from alembic import command
@@ -109,7 +108,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def translate_errors() -> Any:
+def translate_errors() -> Iterator[None]:
     """Translate the driver's errors into TransientError, which passes by itself, and PermanentError, which does not."""
     try:
         yield

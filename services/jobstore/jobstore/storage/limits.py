@@ -49,7 +49,7 @@ _PUT: Final = text(
 )
 #: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
 #: A limit of `label:key=*` adds to each the value that its job has.
-_SPLIT: Final = text(
+_ADD_TO_FLOWS: Final = text(
     """
     UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name))
     FROM (
@@ -91,8 +91,8 @@ async def try_share_lock(connection: AsyncConnection) -> Row[Any] | None:
 async def load_queue_room(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
     """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
     names = {tenant: tenant_limit(tenant) for tenant in tenants}
-    candidates = {*names.values(), *map(wildcard, names.values())}
-    cap_of = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(candidates)})}
+    own_and_general = {*names.values(), *map(wildcard, names.values())}
+    cap_of = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(own_and_general)})}
     # A tenant's own limit replaces that of all tenants, even where it sets no cap.
     caps = {t: cap for t, n in names.items() if (cap := cap_of.get(n if n in cap_of else wildcard(n))) is not None}
     rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(caps), "caps": list(caps.values())})
@@ -118,7 +118,7 @@ async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
     kind, _, rest = name.partition(":")
     if kind in {"label", "batch"}:
         key, _, value = rest.partition("=")
-        await connection.execute(_SPLIT, {"batch": kind == "batch", "name": name, "key": key, "value": value})
+        await connection.execute(_ADD_TO_FLOWS, {"batch": kind == "batch", "name": name, "key": key, "value": value})
     if limit.paused:
         await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
     await _notify(connection)

@@ -111,10 +111,7 @@ class Repository:
         self._connection = connection
 
     async def lock(
-        self,
-        job_ids: Collection[str],
-        execution_ids: Collection[UUID],
-        terms: ExecutionTerms,
+        self, job_ids: Collection[str], execution_ids: Collection[UUID], terms: ExecutionTerms
     ) -> UnitOfWork:
         """Lock jobs and then executions, each in the order of their ids; the live executions of these jobs, too."""
         jobs = {}
@@ -192,25 +189,16 @@ class Repository:
             await facts.add_refusal_facts(self._connection, refused)
         if not (uow.log_entries or uow.changed_executions or uow.changed_jobs):
             return
-        moving = {"execution_id": "uuid"} | CHANGING_COLUMNS
-        moved = [uow.executions[i] for i in uow.new_executions | uow.changed_executions]
-        queued = any(execution.state is ExecutionState.QUEUED for execution in moved)
-        freed = any(
-            execution.stage is ExecutionStage.JUDGING or execution.state is ExecutionState.DONE for execution in moved
-        )
-        wake = Wake.RECORDED if uow.log_entries else Wake.NOTHING
-        wake |= Wake.QUEUED if queued else Wake.NOTHING
-        wake |= Wake.FREED if freed else Wake.NOTHING
+        columns = {"execution_id": "uuid"} | CHANGING_COLUMNS
+        job_rows = [row_mapping.job_row(uow, i) for i in uow.changed_jobs - uow.new_jobs]
+        execution_rows = [row_mapping.execution_row(uow.executions[i], columns) for i in uow.changed_executions]
+        log_rows = [row_mapping.log_row(entry) for entry in uow.log_entries]
         parameters = {
             "now": uow.clock.now,
-            "wake": wake.payload,
-            **sql.arrays(JOB_COLUMNS, "j", [row_mapping.job_row(uow, i) for i in uow.changed_jobs - uow.new_jobs]),
-            **sql.arrays(
-                moving,
-                "e",
-                [row_mapping.execution_row(uow.executions[i], moving) for i in uow.changed_executions],
-            ),
-            **sql.arrays(LOG_COLUMNS, "l", [row_mapping.log_row(entry) for entry in uow.log_entries]),
+            "wake": _work_left_by(uow).payload,
+            **sql.arrays(JOB_COLUMNS, "j", job_rows),
+            **sql.arrays(columns, "e", execution_rows),
+            **sql.arrays(LOG_COLUMNS, "l", log_rows),
         }
         await self._connection.execute(_RECORD, parameters)
         if uow.edited_jobs:
@@ -227,3 +215,14 @@ class Repository:
     async def note_worker(self, owner: UUID, stage: ExecutionStage, room: int) -> None:
         """Record that a worker is alive, and for how many more leases it has room."""
         await self._connection.execute(_NOTE_WORKER, {"owner": owner, "stage": stage.value, "room": room})
+
+
+def _work_left_by(uow: UnitOfWork) -> Wake:
+    """Return what the changes leave for the loops to do."""
+    changed = [uow.executions[i] for i in uow.new_executions | uow.changed_executions]
+    wake = Wake.RECORDED if uow.log_entries else Wake.NOTHING
+    if any(e.state is ExecutionState.QUEUED for e in changed):
+        wake |= Wake.QUEUED
+    if any(e.stage is ExecutionStage.JUDGING or e.state is ExecutionState.DONE for e in changed):
+        wake |= Wake.FREED
+    return wake
