@@ -1,4 +1,4 @@
-"""Command: a value that says what is asked of the jobstore or reported to it, and decides on locked rows."""
+"""Command: a request to the jobstore, or a report, as a value that decides on locked rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

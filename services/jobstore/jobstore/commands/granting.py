@@ -22,7 +22,7 @@ class ClaimOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an executor needs to call the agent. `request` is the body of the call, as JSON text."""
+    """The body, protocol and URL of an agent's call. `request` is the body as JSON text."""
 
     request: str
     protocol: str

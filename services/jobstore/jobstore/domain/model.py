@@ -147,7 +147,7 @@ class Execution:
 
 @dataclass(slots=True)
 class Report:
-    """What happened to a job or an execution, or is asked of it: the input of `decide`.
+    """A transition to decide on: something that happened to a job or an execution, or is asked of it.
 
     `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token.
     `call` is the number of the call within the execution, 0 if the report is not about one.
@@ -195,7 +195,7 @@ class LogEntry:
 
 @dataclass(slots=True)
 class Refusal:
-    """Why nothing is recorded: a stable code, and a message for people."""
+    """A decision to record nothing: a stable code, and a message for people."""
 
     code: str
     message: str
@@ -203,7 +203,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Decision:
-    """What is recorded: the job and the execution as they become, and a log entry if the job's version rises."""
+    """The changes to record: the job and the execution as they become, and a log entry if the job's version rises."""
 
     job: Job
     execution: Execution | None

@@ -1,4 +1,4 @@
-"""What a job asks for, and the body that its agent is sent. Pure."""
+"""The content of a job, and the body that its agent is sent. Pure."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from jobstore.domain.model import Execution, Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What a job asks for: the fields that only an edit or an assignment changes. `payload` is JSON text."""
+    """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text."""
 
     title: str
     description: str

@@ -22,6 +22,17 @@ _RENEW: Final = text(
     RETURNING e.execution_id, e.lease
     """,
 )
+_STATES: Final = text(
+    "SELECT execution_id, state, lease, result_lease, answer FROM executions "
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
+)
+_LAPSED: Final = text(
+    "SELECT execution_id, lease FROM executions "
+    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :limit",
+)
+_OVERDUE: Final = text(
+    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :limit",
+)
 
 
 async def renew(
@@ -42,25 +53,10 @@ async def renew(
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 
-_STATES: Final = text(
-    "SELECT execution_id, state, lease, result_lease, answer FROM executions "
-    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
-)
-
-
 async def load_states(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
     """Return the rows (state, lease, result_lease, answer) of executions, by id."""
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
-
-
-_LAPSED: Final = text(
-    "SELECT execution_id, lease FROM executions "
-    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :limit",
-)
-_OVERDUE: Final = text(
-    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :limit",
-)
 
 
 async def find_lapsed(connection: AsyncConnection, stage: ExecutionStage, limit: int) -> Sequence[Row[Any]]:

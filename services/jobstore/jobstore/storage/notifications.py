@@ -11,7 +11,7 @@ PUBLISHED = "p"
 
 
 class Wake(Flag):
-    """What there is to do now. A loop that misses a notification finds the work at its next poll."""
+    """Kinds of work that a commit leaves to do. A loop that misses a notification finds the work at its next poll."""
 
     NOTHING = 0
     RECORDED = auto()  # an entry of a log, or another fact: the relay publishes it

@@ -66,7 +66,7 @@ def to_execution(row: Any) -> Execution:
 
 
 def to_spec(row: Any) -> Spec:
-    """Return what a job asks for from its row, in which payload, labels and policy are JSON text."""
+    """Return a spec from its job's row, in which payload, labels and policy are JSON text."""
     return Spec(
         title=row.title,
         description=row.description,
