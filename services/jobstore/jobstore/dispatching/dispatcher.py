@@ -32,7 +32,7 @@ class Dispatcher:
     def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
         self._database = database
         self._publisher = publisher
-        self._offers = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
+        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._queue = FairQueue()
         self._wait_s = POLL_S
@@ -63,12 +63,12 @@ class Dispatcher:
 
     async def _mark_due(self, stage: ExecutionStage, state: ExecutionState) -> Offers:
         async with self._database.session() as session:
-            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._offers)
+            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._terms)
         return Offers(rows, more=len(rows) >= OFFERS_MAX)
 
     async def _mark_by_fair_share(self) -> Offers:
         async with self._database.transaction() as connection:
-            offered = await self._queue.offer(connection, OFFERS_MAX, self._offers)
+            offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
         self.held_back = offered.held_back
         self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
         return offered
@@ -79,7 +79,7 @@ class Dispatcher:
         except TransientError:
             # Unpublished offers take up room. An outage must not double their waits: they are due again soon.
             async with self._database.session() as session:
-                await offers.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
+                await offers.offer_soon(session, [row.execution_id for row in rows], self._terms.again_s)
             raise
 
     async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
@@ -89,10 +89,10 @@ class Dispatcher:
             return
         async with self._database.transaction() as connection:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish(*(_make_result(row, *results[row.execution_id]) for row in rows))
+        await self._publisher.publish(*(_make_result(row, results[row.execution_id]) for row in rows))
 
 
-def _make_result(row: Any, request: Any, response: Any, arrived_at: Any) -> Event:
+def _make_result(row: Any, result: offers.ResultToJudge) -> Event:
     """Return the event of a result as the executor published it, to be published once more."""
     return ResultProduced(
         execution_id=row.execution_id,
@@ -100,8 +100,8 @@ def _make_result(row: Any, request: Any, response: Any, arrived_at: Any) -> Even
         attempt=row.attempt,
         lease=row.result_lease,
         submission=row.submission,
-        acceptance_criteria=request["acceptance_criteria"],
-        title=request["title"],
-        result=response["result"],
-        produced_at=arrived_at,
+        acceptance_criteria=result.request["acceptance_criteria"],
+        title=result.request["title"],
+        result=result.response["result"],
+        produced_at=result.arrived_at,
     )

@@ -58,6 +58,7 @@ _RUNNING: Final = text(
     WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') AND name = ANY(CAST(:names AS text[])) GROUP BY name
     """,
 )
+#: Starts that have left their window are deleted on the way.
 _STARTED: Final = text(
     """
     WITH windows AS (SELECT * FROM unnest(CAST(:names AS text[]), CAST(:since AS timestamptz[])) AS w(name, since)),
@@ -139,6 +140,7 @@ class FairQueue:
         first, flows = rows[0], _group_flows(rows, self.depth)
         if not flows:
             return Offers(held_back=not first.free)
+        # Twice the average that a queue gets: few passes then end early because too little was read of one.
         self.depth = max(2, 2 * first.free // len(flows))
         capacity = await self._get_capacity(connection, first, flows)
         picked, more = pick(flows, capacity.free, self.shares, first.free)
@@ -173,7 +175,8 @@ class FairQueue:
         names = {name for flow in flows for name in flow.limits}
         parameters = {"names": sorted(names | set(map(wildcard, names)))}
         rows = {row.name: row for row in await connection.execute(_LIMITS, parameters)}
-        limits = {n: rows[applies] for n in names for applies in (n if n in rows else wildcard(n),) if applies in rows}
+        by_name = {name: rows.get(name) or rows.get(wildcard(name)) for name in names}
+        limits = {name: limit for name, limit in by_name.items() if limit is not None}
         self.shares.weights = {
             flow.tenant: limit.weight
             for flow in flows

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +24,15 @@ class OfferTerms:
     again_s: float
     again_max_s: float
     alive_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResultToJudge:
+    """A result that awaits a judge: the payloads of its request and of its log entry, and when it arrived."""
+
+    request: Mapping[str, Any]
+    response: Mapping[str, Any]
+    arrived_at: datetime
 
 
 #: The leases that live workers would still take, less the offers that are not claimed yet.
@@ -86,9 +96,9 @@ async def offer_soon(connection: AsyncConnection, execution_ids: Sequence[UUID],
     await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
 
 
-async def get_results(
-    connection: AsyncConnection, execution_ids: Sequence[UUID]
-) -> Mapping[UUID, tuple[Any, Any, Any]]:
-    """Return for executions that await a judge: the request, the payload of the result's log entry, when it arrived."""
+async def get_results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
+    """Return the results of executions that await a judge, by execution id."""
     rows = await connection.execute(_RESULTS, {"ids": list(execution_ids)})
-    return {row.execution_id: (from_json(row.request), from_json(row.response), row.created_at) for row in rows}
+    return {
+        row.execution_id: ResultToJudge(from_json(row.request), from_json(row.response), row.created_at) for row in rows
+    }

@@ -1,12 +1,22 @@
 """Count what is queued, running and judged now, and say when it is time to sample that for the overview."""
 
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-GAUGES: Final = ("queued", "running", "judging")
+
+class Gauges(NamedTuple):
+    """How many executions are queued, running and judging, and at which time of the database's clock."""
+
+    at: datetime
+    queued: int
+    running: int
+    judging: int
+
+
+GAUGES: Final = Gauges._fields[1:]
 #: Between two samples, of all jobstores together.
 SAMPLED_EVERY: Final = timedelta(seconds=10)
 #: Milliseconds that a sample may take: enough for millions of executions. One that takes longer is a gap.
@@ -33,12 +43,12 @@ _CLAIM: Final = text(
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
 
-async def count_now(connection: AsyncConnection) -> Any:
-    """Return how many executions are queued, running and judging, and at which time of the database's clock (`at`)."""
-    return (await connection.execute(_NOW)).one()
+async def count_now(connection: AsyncConnection) -> Gauges:
+    """Count the executions that are queued, running and judging, all at one moment."""
+    return Gauges(*(await connection.execute(_NOW)).one())
 
 
-async def count_in_time(connection: AsyncConnection) -> Any:
+async def count_in_time(connection: AsyncConnection) -> Gauges:
     """Return the counts as `count_now` does, in a transaction. TransientError: it takes over SAMPLE_MAX_MS."""
     await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
     return await count_now(connection)

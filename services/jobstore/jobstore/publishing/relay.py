@@ -8,7 +8,7 @@ number of a row is therefore the place of its fact in the order of publication, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
@@ -94,6 +94,13 @@ _STORE: Final = text(
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
 
+class PendingHorizon(NamedTuple):
+    """A number of a row, settled once every transaction older than `transaction` has ended."""
+
+    number: int
+    transaction: int
+
+
 class Relay:
     """Publish facts in order; of all jobstores one does so at a time."""
 
@@ -108,7 +115,7 @@ class Relay:
         self._publisher = publisher
         self._end_offsets = end_offsets
         self._make_topics = make_topics
-        self._pending: tuple[int, int] | None = None
+        self._pending: PendingHorizon | None = None
         self._horizon = 0
         self.published = 0
         self._offsets: dict[str, int] = {}
@@ -211,12 +218,12 @@ class Relay:
         if number <= self._horizon:
             return
         own, oldest = (await session.execute(_SNAPSHOT)).one()
-        if self._pending is not None and oldest >= self._pending[1]:
-            self._horizon, self._pending = self._pending[0], None
+        if self._pending is not None and oldest >= self._pending.transaction:
+            self._horizon, self._pending = self._pending.number, None
         if oldest >= own:
             self._horizon, self._pending = number, None
         elif self._pending is None:
-            self._pending = (number, own)
+            self._pending = PendingHorizon(number, own)
 
     async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
         """Return how many facts, from the first, were acknowledged; None if an offset did not rise (a new topic)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -91,6 +91,14 @@ class Fact:
     requested: Mapping[str, str]
 
 
+class StoredFact(NamedTuple):
+    """An AgentChanged or ExecutionRefused as it is stored; `seq` is its cursor, `body` its JSON text."""
+
+    seq: int
+    key: str
+    body: str
+
+
 def parse_fact(body: bytes) -> Fact:
     """Return the fact in a record. ValueError, KeyError: it holds none."""
     raw = body.decode()
@@ -100,9 +108,9 @@ def parse_fact(body: bytes) -> Fact:
     return Fact(event, members(parts["log"]), members(parts["job"]), requested)
 
 
-async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[tuple[int, str, str]]) -> None:
-    """Store facts of a topic, as (cursor, key, body); a repeat changes nothing."""
-    rows = [{"seq": cursor, "topic": topic, "key": key, "body": body} for cursor, key, body in facts]
+async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[StoredFact]) -> None:
+    """Store facts of a topic; a repeat changes nothing."""
+    rows = [{"topic": topic, **fact._asdict()} for fact in facts]
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", rows))
 
 

@@ -114,14 +114,14 @@ class Rebuild:
                 await projection.keep_facts(connection, history.topic, facts)
             self._report_progress(history.topic, len(records))
 
-    def _parse_fact(self, record: Record) -> tuple[int, str, str] | None:
+    def _parse_fact(self, record: Record) -> projection.StoredFact | None:
         try:
             event = FACTS[record.topic].model_validate_json(record.value or b"")
         except ValueError as error:
             self._pass_over(record, error)
             return None
         assert isinstance(event, AgentChanged | ExecutionRefused)
-        return event.cursor, event.key or "", (record.value or b"").decode()
+        return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         jobs = Projection(connection)
