@@ -42,7 +42,7 @@ _CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, publ
 _ROWS: Final = text(
     """
     SELECT l.seq, l.kind, l.status, l.agent_id, l.attempt, l.created_at,
-        greatest(e.created_at, e.not_before) AS asked_at,
+        greatest(e.created_at, e.not_before) AS startable_at,
         coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
         coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
@@ -104,10 +104,10 @@ class Counts:
         column = _choose_column(row)
         if column is not None:
             self.sums[column] = self.sums.get(column, 0) + 1
-        if row.asked_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
-            _count_duration(self.waits, (row.created_at - row.asked_at).total_seconds())
-        elif row.asked_at is not None and column not in {None, "cancelled"}:
-            _count_duration(self.durations, (row.created_at - row.asked_at).total_seconds())
+        if row.startable_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
+            _count_duration(self.waits, (row.created_at - row.startable_at).total_seconds())
+        elif row.startable_at is not None and column not in {None, "cancelled"}:
+            _count_duration(self.durations, (row.created_at - row.startable_at).total_seconds())
 
 
 def _choose_column(row: Any) -> str | None:
@@ -198,7 +198,7 @@ async def _add_up(connection: AsyncConnection, rows: Iterable[Any]) -> None:
             )
             hour["ended"] += 1
             hour["completed"] += row.status == "COMPLETED"
-            hour["seconds"] += max(0.0, (row.created_at - row.asked_at).total_seconds())
+            hour["seconds"] += max(0.0, (row.created_at - row.startable_at).total_seconds())
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
         await connection.execute(_ADD, rollups)
@@ -211,7 +211,7 @@ _OF_AGENT: Final = ("ended", "completed", "seconds")
 
 def _is_counted_for_agent(row: Any) -> bool:
     ends = _choose_column(row) not in {None, "created", "cancelled"}
-    return ends and row.asked_at is not None and row.agent_id is not None
+    return ends and row.startable_at is not None and row.agent_id is not None
 
 
 def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:

@@ -85,6 +85,7 @@ _FACTS: Final = text(
     """,
 )
 _STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+#: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
     "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
     "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",

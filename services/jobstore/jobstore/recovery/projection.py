@@ -40,6 +40,7 @@ def _set_given(table: str, alias: str, columns: Mapping[str, str], names: Iterab
     return ", ".join(f"{name} = coalesce({cast[name]}, {table}.{name})" for name in names)
 
 
+#: One statement: its updates do not see the rows that it inserts, so `_Batch` changes those before they are inserted.
 _APPLY: Final = text(
     f"""
     WITH made_jobs AS ({sql.insert("jobs", _JOB, prefix="nj", order="id").text}),

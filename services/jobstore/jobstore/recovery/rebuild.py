@@ -103,6 +103,7 @@ class Rebuild:
             await self._keep_facts(connection, history, offsets[history.topic])
         await projection.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
+        # Refusals last: an execution that the facts of a job made stays as those have it.
         await projection.project_refusals(connection)
         await self._set_numbers(connection, offsets)
         await self._queue_live(connection)
