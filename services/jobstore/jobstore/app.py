@@ -57,7 +57,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _subscriptions(publisher, runner)
+        subscriptions = _make_subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
@@ -97,11 +97,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             watches.run(),
             operation_worker.run(),
             rollups.run(),
-            _on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
+            _run_on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
         )
 
 
-async def _on_kafka(
+async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
@@ -127,7 +127,7 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
+def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
     return [
         Subscription(publisher, JobStatusReported, f"{GROUP}-reports", EventHandlers(runner).on_job_status_reported),
         Subscription(publisher, ResultProduced, f"{GROUP}-results", EventHandlers(runner).on_result_produced),

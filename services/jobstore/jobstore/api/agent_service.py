@@ -45,7 +45,7 @@ class AgentService(AgentServiceServicer):
         async with self._database.session() as session:
             agent = await get_agent(session, request.agent_id)
         if agent is None:
-            raise _unknown_agent(request.agent_id)
+            raise _make_unknown_error(request.agent_id)
         return agent_pb.GetAgentResponse(agent=convert.agent_message(agent))
 
     async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
@@ -64,7 +64,7 @@ class AgentService(AgentServiceServicer):
         _check_callable(new.protocol)
         async with self._database.transaction() as connection:
             if not await put_agent(connection, request.agent_id, new, create=False):
-                raise _unknown_agent(request.agent_id)
+                raise _make_unknown_error(request.agent_id)
             agent = await get_agent(connection, request.agent_id)
         assert agent is not None
         return agent_pb.UpdateAgentResponse(agent=convert.agent_message(agent))
@@ -77,7 +77,7 @@ class AgentService(AgentServiceServicer):
             await disable_agent(connection, request.agent_id)
             agent = await get_agent(connection, request.agent_id)
         if agent is None:
-            raise _unknown_agent(request.agent_id)
+            raise _make_unknown_error(request.agent_id)
         return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
 
 
@@ -89,5 +89,5 @@ def _check_callable(protocol: Protocol) -> None:
         )
 
 
-def _unknown_agent(agent_id: str) -> NotFoundError:
+def _make_unknown_error(agent_id: str) -> NotFoundError:
     return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")

@@ -67,7 +67,7 @@ class JobService(JobServiceServicer):
         async with self._database.session() as session:
             view = await get_job(session, request.job_id)
             if view is None:
-                raise _unknown_job(request.job_id)
+                raise _make_unknown_error(request.job_id)
             if request.with_last_log:
                 await add_last_logs(session, [view])
         return pb.GetJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
@@ -113,7 +113,7 @@ class JobService(JobServiceServicer):
                 payloads=not request.without_payloads,
             )
             if not logs and await get_job(connection, request.job_id) is None:
-                raise _unknown_job(request.job_id)
+                raise _make_unknown_error(request.job_id)
         messages = [convert.job_log_message(entry, as_text=wants_text(context)) for entry in logs]
         return pb.ListJobLogsResponse(
             logs=messages, next_page_token=make_page_token(None if next_version is None else (next_version,))
@@ -224,5 +224,5 @@ def _make_command(
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
 
 
-def _unknown_job(job_id: str) -> NotFoundError:
+def _make_unknown_error(job_id: str) -> NotFoundError:
     return NotFoundError(f"no job has the id {job_id}", code="unknown_job")

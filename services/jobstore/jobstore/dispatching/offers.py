@@ -53,7 +53,7 @@ MARK: Final = """
     WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
     RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
 """
-#: What is QUEUED needs room; what is offered again takes up its room already.
+#: Executions that are QUEUED need room; those offered again take up theirs already.
 _OFFER: Final = text(
     f"""
     WITH {ROOM}, due AS MATERIALIZED (

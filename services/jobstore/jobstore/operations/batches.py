@@ -44,7 +44,7 @@ class Batches:
         contents = [*job_ids, *(f"{job.id}:{spec_hash(job).hex()}" for job in new)]
         request_hash = _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
         async with self._database.transaction() as connection:
-            if await _is_new(connection, batch_id, request_hash):
+            if await _add_operation(connection, batch_id, request_hash):
                 items = repository.make_items(batch_id, job_ids, new)
                 await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
@@ -57,7 +57,7 @@ class Batches:
         source_id = (await self.get_operation(operation_id)).id
         batch_id = uuid5(source_id, f"retry/{idempotency_key}") if idempotency_key else uuid4()
         async with self._database.transaction() as connection:
-            if await _is_new(connection, batch_id, _hash_request(sorted(set(statuses))), source_id):
+            if await _add_operation(connection, batch_id, _hash_request(sorted(set(statuses))), source_id):
                 retried = await repository.add_retried(connection, batch_id, source_id, statuses)
                 if not retried:
                     message = f"no job of the batch stands at {' or '.join(statuses)}"
@@ -70,11 +70,11 @@ class Batches:
         try:
             key = UUID(operation_id)
         except ValueError:
-            raise _unknown(operation_id) from None
+            raise _make_unknown_error(operation_id) from None
         async with self._database.session() as session:
             operation = await repository.get(session, key)
         if operation is None:
-            raise _unknown(operation_id)
+            raise _make_unknown_error(operation_id)
         return operation
 
     async def get_batch(self, batch_id: UUID) -> Batch:
@@ -101,7 +101,7 @@ def _make_item(row: Any) -> BatchItem:
     )
 
 
-async def _is_new(
+async def _add_operation(
     connection: AsyncConnection, batch_id: UUID, request_hash: bytes, retry_of: UUID | None = None
 ) -> bool:
     """Add a batch, and return whether it was not there yet. ConflictError: it is there, made by another request."""
@@ -127,5 +127,5 @@ def _hash_request(contents: Iterable[str], chosen: object = None) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _unknown(operation_id: str) -> NotFoundError:
+def _make_unknown_error(operation_id: str) -> NotFoundError:
     return NotFoundError(f"no batch has the id {operation_id[:100]}", code="unknown_batch")

@@ -21,7 +21,7 @@ CLAIM_S: Final = 10.0
 #: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
 RATE_OVER_S: Final = 60.0
 RATE_OVER_MIN_S: Final = 1.0
-#: What items without a job's status are counted as.
+#: Words that items without a job's status are counted under.
 WAITING, REFUSED = "WAITING", "REFUSED"
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 

@@ -38,7 +38,7 @@ def run(main: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
     raise SystemExit(0 if result.get("ok") else 1)
 
 
-def database_url(url: str) -> str:
+def parse_database_url(url: str) -> str:
     """Return a database's URL in SQLAlchemy's form, from that or the usual `postgresql://...`."""
     scheme, separator, rest = url.partition("://")
     return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url

@@ -152,7 +152,7 @@ class Projection:
             elif version > head:
                 self.ahead[job_id] = max(version, self.ahead.get(job_id, 0))
         if batch.logs:
-            await self.connection.execute(_APPLY, batch.parameters())
+            await self.connection.execute(_APPLY, batch.get_parameters())
             self.applied += len(batch.logs)
 
 
@@ -191,18 +191,18 @@ class _Batch:
             execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
         execution.update({name: value for name, value in _make_execution_change(fact).items() if value is not None})
 
-    def parameters(self) -> dict[str, Any]:
+    def get_parameters(self) -> dict[str, Any]:
         """Return the parameters of `_APPLY`."""
         return {
-            **_arrays(_JOB, "nj", self.made_jobs.values()),
-            **_arrays(_JOB_CHANGE, "j", self.changed_jobs.values()),
-            **_arrays(_EXECUTION, "ne", self.made_executions.values()),
-            **_arrays(_EXECUTION_CHANGE, "e", self.changed_executions.values()),
-            **_arrays(_LOG, "l", self.logs),
+            **_make_arrays(_JOB, "nj", self.made_jobs.values()),
+            **_make_arrays(_JOB_CHANGE, "j", self.changed_jobs.values()),
+            **_make_arrays(_EXECUTION, "ne", self.made_executions.values()),
+            **_make_arrays(_EXECUTION_CHANGE, "e", self.changed_executions.values()),
+            **_make_arrays(_LOG, "l", self.logs),
         }
 
 
-def _arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
+def _make_arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
     return sql.arrays(columns, prefix, [{name: row.get(name) for name in columns} for row in rows])
 
 

@@ -130,11 +130,11 @@ class Rebuild:
             for batch in chunk_by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
                 if len(jobs.ahead) > GAPS_MAX:
-                    raise _gaps(jobs)
+                    raise _make_gaps_error(jobs)
             self._report_progress(JOBS, len(records))
         self._counts["gaps"] = len(jobs.ahead)
         if jobs.ahead and not self._accept_gaps:
-            raise _gaps(jobs)
+            raise _make_gaps_error(jobs)
 
     def _parse_job_fact(self, record: Record) -> projection.Fact | None:
         try:
@@ -189,7 +189,7 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-def _gaps(jobs: Projection) -> PermanentError:
+def _make_gaps_error(jobs: Projection) -> PermanentError:
     job_id, version = next(iter(jobs.ahead.items()))
     message = (
         f"versions of {len(jobs.ahead)} jobs are missing, such as of {job_id}: its version {version} is there, and "
@@ -201,7 +201,7 @@ def _gaps(jobs: Projection) -> PermanentError:
 async def main() -> Mapping[str, Any]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
     settings = RebuildSettings()
-    url = process.database_url(settings.database_url)
+    url = process.parse_database_url(settings.database_url)
     if settings.create_database:
         await _create_database(url)
     database = Database(url, pool_size=2, bounded=False)

@@ -56,7 +56,7 @@ class ComparedTable:
         return texts
 
     @property
-    def digests(self) -> str:
+    def digest_query(self) -> str:
         """The query of every row's key and digest, in an order that is the same in every database."""
         order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
         row = ", ".join(self.columns.values())
@@ -64,7 +64,7 @@ class ComparedTable:
         return f"SELECT {self.key}, {digest} FROM {self.name} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property
-    def row(self) -> str:
+    def row_query(self) -> str:
         """The query of one row."""
         columns = ", ".join(f"{value} AS {name}" for name, value in self.columns.items())
         return f"SELECT {columns} FROM {self.name} WHERE {self.key} = :key"  # noqa: S608 - names of our own
@@ -107,25 +107,25 @@ class Verify:
         """
         difference = None
         for compared in TABLES:
-            difference = difference or await self._first_difference(compared)
+            difference = difference or await self._find_difference(compared)
         unpublished = await self.live.scalar(_UNPUBLISHED)
         result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
         if difference is not None:
             result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
         return result | {"ended": len(self.ended)}
 
-    async def _first_difference(self, compared: ComparedTable) -> Difference | None:
+    async def _find_difference(self, compared: ComparedTable) -> Difference | None:
         self.counts[compared.name] = 0
-        async for key, one, other in _merge(self.rebuilt, self.live, compared.digests):
+        async for key, one, other in _merge(self.rebuilt, self.live, compared.digest_query):
             self.counts[compared.name] += 1
             if one == other:
                 continue
             rows = [await _fetch_row(connection, compared, key) for connection in (self.rebuilt, self.live)]
-            if not await self._ended_by_rebuild(compared, *rows):
+            if not await self._is_end_by_rebuild(compared, *rows):
                 return _locate_difference(compared, str(key), *rows)
         return None
 
-    async def _ended_by_rebuild(self, compared: ComparedTable, rebuilt: Any, live: Any) -> bool:
+    async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Any, live: Any) -> bool:
         """Return whether all that differs is that the rebuild ended an execution, and said so in the log."""
         if rebuilt is None:
             return False
@@ -165,7 +165,7 @@ async def _stream_rows(connection: AsyncConnection, query: str) -> AsyncIterator
 
 
 async def _fetch_row(connection: AsyncConnection, compared: ComparedTable, key: Any) -> Any:
-    return (await connection.execute(text(compared.row), {"key": key})).mappings().one_or_none()
+    return (await connection.execute(text(compared.row_query), {"key": key})).mappings().one_or_none()
 
 
 def _locate_difference(compared: ComparedTable, key: str, rebuilt: Any, live: Any) -> Difference:
@@ -189,7 +189,7 @@ def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str |
 @asynccontextmanager
 async def open_snapshot(url: str) -> AsyncIterator[AsyncConnection]:
     """Open a database as it is now: read-only, and whatever is committed meanwhile is not seen."""
-    database = Database(process.database_url(url), pool_size=1, bounded=False)
+    database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
