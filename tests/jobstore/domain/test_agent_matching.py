@@ -31,7 +31,7 @@ def test_the_best_has_all_and_no_other_is_better(
         assert found is None
         return
     assert found in able
-    assert (not found.closed, found.load) == min((not c.closed, c.load) for c in able)
+    assert (not found.circuit_closed, found.load) == min((not c.circuit_closed, c.load) for c in able)
     assert find_best("job", needs, list(reversed(candidates)), without) == found
 
 

@@ -39,7 +39,8 @@ def record(
     changes = {"status": status, "version": job.version + 1, "spent_usd": spent_usd, "spent_tokens": spent_tokens}
     after = replace(job, **{**changes, **job_fields})
     is_verdict = report.kind in {TransitionKind.MET, TransitionKind.NOT_MET}
-    entry = LogEntry(after, log, report, execution, execution.result_version if execution and is_verdict else None)
+    result_version = execution.result_version if execution and is_verdict else None
+    entry = LogEntry(after, log, report, execution, result_version=result_version)
     if report.kind is TransitionKind.RESULT and report.reused is not None:
         entry = replace(entry, result_version=report.reused.version, result_job_id=report.reused.job_id)
     if execution is not None and report.kind is TransitionKind.RESULT:

@@ -12,12 +12,12 @@ LOAD_MAX = 1_000
 class Candidate:
     """An agent that is enabled and not paused.
 
-    `closed`: its circuit is. `load`: its live executions, up to LOAD_MAX; each match within a transaction adds one.
+    `load`: its live executions, up to LOAD_MAX; each match within a transaction adds one.
     """
 
     agent_id: str
     capabilities: frozenset[str]
-    closed: bool = True
+    circuit_closed: bool = True
     load: int = 0
 
 
@@ -29,7 +29,7 @@ def find_best(
     Agents whose circuit is not closed come last; those in `without` are left out.
     """
     capable = (c for c in candidates if c.capabilities.issuperset(needed) and c.agent_id not in without)
-    return min(capable, key=lambda c: (not c.closed, c.load, _tie_break(job_id, c.agent_id)), default=None)
+    return min(capable, key=lambda c: (not c.circuit_closed, c.load, _tie_break(job_id, c.agent_id)), default=None)
 
 
 def describe_missing(needed: Collection[str], candidates: Iterable[Candidate]) -> str:

@@ -1,4 +1,4 @@
-"""Filters of jobs as SQL conditions."""
+"""Make SQL conditions for the jobs that match a filter."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from contracts.resources import JobFilter
 from jobstore.storage.tables import jobs
 
 
-def holds_text(columns: Any, text: str | None) -> ColumnElement[bool]:
-    """Return the condition that a title or an id contains a text, ignoring case."""
-    return or_(*(columns[name].icontains(text, autoescape=True) for name in ("title", "id")))
+def holds_text(columns: Any, wanted: str | None) -> ColumnElement[bool]:
+    """Return the condition that a title or an id contains a text, in whatever case."""
+    return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
 def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:

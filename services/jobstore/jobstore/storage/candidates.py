@@ -18,7 +18,7 @@ _CANDIDATES: Final = text(
     """
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
         a.created_at, a.updated_at,
-        NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS closed,
+        NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
         (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
             ORDER BY agent_id LIMIT :load_max) AS live) AS load
@@ -57,7 +57,11 @@ async def find_with_any(
 ) -> list[tuple[Agent, Candidate]]:
     """Return the enabled agents, not paused, that have any of these capabilities, with their load up to `load_max`."""
     rows = await connection.execute(_CANDIDATES, {"capabilities": sorted(capabilities), "load_max": load_max})
-    return [(row_mapping.to_agent(r), Candidate(r.id, frozenset(r.capabilities), r.closed, r.load)) for r in rows]
+    return [(row_mapping.to_agent(row), _to_candidate(row)) for row in rows]
+
+
+def _to_candidate(row: Row[Any]) -> Candidate:
+    return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
 
 
 async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:

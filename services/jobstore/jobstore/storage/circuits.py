@@ -41,7 +41,13 @@ async def lock(connection: AsyncConnection, agent_ids: Collection[str]) -> dict[
     probes = [row.probe_id for row in rows if row.probe_id is not None]
     probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
     return {
-        row.agent_id: Breaker(row.failures, row.opened, row.open_until, row.probe_id, row.probe_id in probing)
+        row.agent_id: Breaker(
+            failures=row.failures,
+            opened=row.opened,
+            open_until=row.open_until,
+            probe_id=row.probe_id,
+            probing=row.probe_id in probing,
+        )
         for row in rows
     }
 

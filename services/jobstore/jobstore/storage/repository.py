@@ -123,10 +123,10 @@ class Repository:
         last = rows[-1]  # the time that was read after the last lock was held
         executions = {row.execution_id: row_mapping.to_execution(row) for row in rows if row.execution_id is not None}
         return UnitOfWork(
-            Clock(last.now, terms.lease_s, terms.offer_again_s),
-            terms.policy,
-            terms.breaker,
-            terms.reuse,
+            clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
+            default_policy=terms.policy,
+            breaker_terms=terms.breaker,
+            reuse_terms=terms.reuse,
             jobs=jobs,
             executions=executions,
             has_circuits=last.has_circuits,
