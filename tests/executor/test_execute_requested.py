@@ -183,7 +183,9 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
     await handlers.on_execute_requested([requested()])
     await until(lambda: worker.room == 10)
     assert publisher.events == []
-    assert [line.job_id for line in caplog.records if line.message == "work failed unexpectedly"] == ["job-1"]
+    assert [line.job_id for line in caplog.records if line.message == "work failed by a bug, its lease will lapse"] == [
+        "job-1"
+    ]
 
 
 def test_reports_of_one_happening_have_one_id():

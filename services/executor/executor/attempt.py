@@ -16,7 +16,7 @@ from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
 from executor.reporting import AttemptReports, produced
 from servicekit.kafka.publisher import Publisher
-from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Attempt:
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
 
-    async def run(self) -> Report:
+    async def run(self) -> PublishOutcome:
         """How the outcome is reported."""
         self._publisher.publish_soon(self._told.begun())
         number, outcome = self._grant.spent, None

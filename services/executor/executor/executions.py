@@ -31,7 +31,7 @@ class GrpcExecutions:
     async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
         answers: list[Grant | ClaimDenied] = []
-        size = chunk_by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
+        size = chunk_by_size(claims, lambda c: len(c.job_json or ""), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
         for chunk in size:
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             answers += await self._begin(owner, max(0, free), chunk)

@@ -13,7 +13,7 @@ from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Handlers:
 
     def _begun(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
         if isinstance(answer, Grant):
-            self._worker.begin(
+            self._worker.start_work(
                 answer.lease,
                 answer.job_id,
                 asked_at + answer.lease_s,
@@ -65,7 +65,7 @@ class Handlers:
             log.warning("refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message})
         return None
 
-    async def _execute(self, grant: Grant, held: HeldLease) -> Report:
+    async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
 
 

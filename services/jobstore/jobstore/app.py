@@ -30,10 +30,10 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stop_consuming
+from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
-from servicekit.process.runtime import first_of, tune_gc
+from servicekit.process.runtime import run_until_first, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -85,7 +85,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
             stack.push_async_callback(served.cleanup)
         tune_gc()
-        await first_of(
+        await run_until_first(
             stop.wait(),
             database.listen(wake, watches.follow),
             sweeper.run(),
@@ -108,12 +108,12 @@ async def _on_kafka(
     """All that needs the broker. It is waited for, and nobody else waits: what is asked for meanwhile is kept."""
     await make_topics()
     await publisher.start()
-    broker = kafka_broker(kafka, "jobstore")
+    broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
         await broker.start()
-        await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
+        await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker)
         await publisher.stop()
@@ -158,5 +158,5 @@ async def _serving(
 
 
 def _caught_up(subscriptions: list[Subscription[Any]]) -> bool:
-    behind = [lag(subscription.consumer()) for subscription in subscriptions]
+    behind = [count_unread(subscription.consumer()) for subscription in subscriptions]
     return all(n is not None and n <= CAUGHT_UP_LAG for n in behind)

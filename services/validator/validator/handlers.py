@@ -11,7 +11,7 @@ from contracts.status import ReportKind
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.worker import HeldLease, Lease, Report, Worker
+from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
@@ -58,12 +58,12 @@ class Handlers:
         if isinstance(answer, ClaimDenied):
             return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
         lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(self._judge, answer.budget)
-        self._worker.begin(
+        self._worker.start_work(
             lease, event.job_id, asked_at + answer.lease_s, lambda held: self._judge_result(event, held, judge)
         )
         return None
 
-    async def _judge_result(self, event: ResultProduced, held: HeldLease, judge: SpendingJudge) -> Report:
+    async def _judge_result(self, event: ResultProduced, held: HeldLease, judge: SpendingJudge) -> PublishOutcome:
         """Judge, however long the judge is away; how the verdict is reported."""
         held.begun = True
         started = time.monotonic()

@@ -25,7 +25,7 @@ class GrpcJudgings:
     async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
         """Claim results, one answer each. TransientError: the jobstore is out of reach."""
         answers: list[Grant | ClaimDenied] = []
-        for chunk in chunk_by_size(results, len, most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
+        for chunk in chunk_by_size(results, len, limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             request = pb.BeginJudgingsRequest(owner=str(owner), room=free, results=chunk, judge=self._judge)
             with translate_errors():

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, on standard error."""
+"""Log one JSON object a line, on standard error."""
 
 import json
 import logging
@@ -10,14 +10,14 @@ _RECORD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskNam
 
 
 class JsonFormatter(logging.Formatter):
-    """Shows what was passed as `extra` beside the message: job_id, code and their like."""
+    """Format a record as JSON, with what was passed as `extra` beside the message: job_id, code and their like."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make one line."""
+        """Return the record as one line."""
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
