@@ -8,7 +8,7 @@ from uuid import UUID
 import grpc
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.worker import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import GivenBackLease, Lease, LeaseState, Renewal
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class GrpcLeases:
         room: int,
         held: Sequence[Lease],
         outcomes: Sequence[Lease],
-        given_back: Sequence[tuple[Lease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> Renewal:
         """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach."""
         request = pb.RenewLeasesRequest(
@@ -80,7 +80,7 @@ class GrpcLeases:
             room=room,
             held=[_to_message(lease) for lease in held],
             outcomes=[_to_message(lease) for lease in outcomes],
-            given_back=[pb.GivenBackLease(lease=_to_message(lease), begun=begun) for lease, begun in given_back],
+            given_back=[pb.GivenBackLease(lease=_to_message(one.lease), begun=one.begun) for one in given_back],
         )
         with translate_errors():
             answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
@@ -51,6 +51,13 @@ class Lease:
     lease: int
 
 
+class GivenBackLease(NamedTuple):
+    """A lease that is given back, and whether its work has begun."""
+
+    lease: Lease
+    begun: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`."""
@@ -69,9 +76,9 @@ class Leases(Protocol):
         room: int,
         held: Sequence[Lease],
         outcomes: Sequence[Lease],
-        given_back: Sequence[tuple[Lease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew leases held, ask for outcomes, and give leases back, each with whether its work has begun.
+        """Renew leases held, ask for outcomes, and give leases back.
 
         Raise TransientError if the jobstore is out of reach.
         """
@@ -248,8 +255,8 @@ class Worker:
                 log.warning("leases not renewed, trying again", extra={"code": error.code, "reason": str(error)})
             await asyncio.sleep(self._lease_s / 5)
 
-    async def renew(self, given_back: Sequence[tuple[HeldLease, bool]] = ()) -> None:
-        """Renew all leases once, learn of outcomes, and give back leases, each with whether its work has begun."""
+    async def renew(self, given_back: Sequence[GivenBackLease] = ()) -> None:
+        """Renew all leases once, learn of outcomes, and give leases back."""
         async with self._renewing:  # a renewal that is under way could undo a giving back
             held, awaited = list(self._held.values()), list(self._awaited)
             size = max(len(held), len(awaited), len(given_back), 1)
@@ -262,12 +269,11 @@ class Worker:
         self,
         held: Sequence[HeldLease],
         awaited: Sequence[Lease],
-        given_back: Sequence[tuple[HeldLease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> None:
         asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
-        back = [(h.lease, begun) for h, begun in given_back]
         self._reported_room = self.room
-        answer = await self.leases.renew(self.owner, self._reported_room, [h.lease for h in held], awaited, back)
+        answer = await self.leases.renew(self.owner, self._reported_room, [h.lease for h in held], awaited, given_back)
         self._lease_s = answer.lease_s
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
@@ -290,11 +296,11 @@ class Worker:
         renewing = asyncio.create_task(self.run())
         try:
             async with asyncio.timeout(grace_s):
-                await self._give_back([(held, False) for held in self._held.values() if not held.begun])
+                await self._give_back([held for held in self._held.values() if not held.begun], begun=False)
                 tasks = [held.task for held in self._held.values() if held.task is not None]
                 if tasks:
                     await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
-                await self._give_back([(held, True) for held in self._held.values()])
+                await self._give_back(list(self._held.values()), begun=True)
                 while self._awaited:
                     await retry_transient(self.renew, on="jobstore")
                     await asyncio.sleep(0.05)
@@ -309,8 +315,8 @@ class Worker:
                 task.cancel()  # before what they use is closed: that is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _give_back(self, leases: Sequence[tuple[HeldLease, bool]]) -> None:
-        for held, _ in leases:
+    async def _give_back(self, work: Sequence[HeldLease], *, begun: bool) -> None:
+        for held in work:
             self._abort(held)
-        if leases:
-            await retry_transient(lambda: self.renew(leases), on="jobstore")
+        if given_back := [GivenBackLease(held.lease, begun) for held in work]:
+            await retry_transient(lambda: self.renew(given_back), on="jobstore")
