@@ -14,10 +14,10 @@ from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentTimeoutError
 from executor.handlers import Handlers
-from executor.ports import ClaimDenied
-from executor.reporting import AttemptReports, storable
+from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import LeaseState
 
 
@@ -191,7 +191,8 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
 def test_reports_of_one_happening_have_one_id():
     a_grant = grant()
     reports = [
-        AttemptReports(a_grant).failed(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0) for _ in range(2)
+        AttemptReports(a_grant).describe_failure(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0)
+        for _ in range(2)
     ]
     assert reports[0].event_id == reports[1].event_id
 
@@ -206,4 +207,4 @@ def test_reports_of_one_happening_have_one_id():
     ],
 )
 def test_a_text_of_a_stranger_is_cut_and_made_harmless(text, stored):
-    assert storable(text) == stored
+    assert to_printable(text) == stored
