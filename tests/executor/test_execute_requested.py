@@ -90,7 +90,7 @@ async def test_what_is_turned_away_is_done_with(handlers, agent, requested, capl
     turned = requested(ClaimDenied(outcome, "execution_live", "another is live"), job_id="job-9")
     assert await handlers.on_execute_requested([turned]) == [None]
     assert agent.called == []
-    refused = [(line.job_id, line.code) for line in caplog.records if line.message == "refused"]
+    refused = [(line.job_id, line.code) for line in caplog.records if line.message == "execution refused"]
     assert refused == ([("job-9", "execution_live")] if outcome == "REFUSED" else [])
 
 

@@ -66,7 +66,9 @@ class Handlers:
         if answer.outcome == "INVALID":
             return PermanentError(answer.message, code=answer.code)
         if answer.outcome == "REFUSED":
-            log.warning("refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message})
+            log.warning(
+                "execution refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message}
+            )
         return None
 
     async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
