@@ -27,7 +27,7 @@ def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Age
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
-    """Run the executor until it is told to stop."""
+    """Run the executor until `stop` is set."""
 
     async def subscribe(context: WorkerContext) -> Subscription[ExecuteRequested]:
         client = HttpClient(

@@ -1,4 +1,4 @@
-"""Tell errors by what may be done about them: wait, or give up."""
+"""Divide errors by what may be done about them: wait, or give up."""
 
 
 class SignoffError(Exception):

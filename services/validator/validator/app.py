@@ -14,7 +14,7 @@ from validator.judgings import GrpcJudgings
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
-    """Run the validator until it is told to stop."""
+    """Run the validator until `stop` is set."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line a request
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:

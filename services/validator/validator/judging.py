@@ -26,11 +26,12 @@ async def validate_agent_response(
 ) -> ValidationResult:
     """Judge a result against criteria, one a line (`optional:` before one that does not decide).
 
-    `config`, which may name only some of JudgeConfig's fields, makes a judge for this one call; who judges often
-    passes its own as `judge`, and then only the limits of `config` count. The verdict's `model` names model and prompt.
+    `config`, which may name only some of JudgeConfig's fields, makes a judge for this one call. A caller that judges
+    often passes its own as `judge`, and then only the limits of `config` count. The verdict's `model` names model and
+    prompt.
 
-    Raises JudgeUnavailableError: the judge did not answer, nothing is decided, ask again later. JudgmentError: this
-    result cannot be judged. ValueError: the config is wrong.
+    Raise JudgeUnavailableError if the judge did not answer: nothing is decided, ask again later. Raise JudgmentError if
+    this result cannot be judged, and ValueError if the config is wrong.
     """
     limits = config if isinstance(config, JudgeConfig) else JudgeConfig(**(config or {}))
     criteria = split_criteria(acceptance_criteria)

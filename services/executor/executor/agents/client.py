@@ -31,6 +31,7 @@ from executor.reporting import measure
 
 log = logging.getLogger(__name__)
 
+#: Statuses that ask to come again later, beside 5xx.
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 #: Bytes of a failed response's body that its error shows.
@@ -142,7 +143,7 @@ class HttpClient:
 
 
 def parse_usage(value: Any) -> Usage | None:
-    """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is logged alone."""
+    """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is only logged."""
     try:
         return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
     except ValueError as error:

@@ -10,7 +10,7 @@ from contracts.identity import fact_id
 from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
-from servicekit.kafka.publisher import Outgoing, cloud_event_headers
+from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
@@ -20,7 +20,7 @@ def fact(row: Any) -> Outgoing:
     """A fact that is stored as the event that it is."""
     body = row.body.encode()
     subject = row.execution_id or row.key
-    headers = cloud_event_headers(fact_id(subject, row.seq), _TYPES[row.topic], _SOURCE, row.told_at)
+    headers = build_event_headers(fact_id(subject, row.seq), _TYPES[row.topic], _SOURCE, row.told_at)
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
@@ -86,7 +86,7 @@ def job_changed(row: Any) -> Outgoing:
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_requested(row) if row.kind == TransitionKind.REQUESTED else None,
     )
-    headers = cloud_event_headers(row.id, JobChanged.type, _SOURCE, row.created_at)
+    headers = build_event_headers(row.id, JobChanged.type, _SOURCE, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 

@@ -44,7 +44,7 @@ class Outgoing:
     headers: Headers = ()
 
 
-def cloud_event_headers(event_id: UUID, event_type: str, source: bytes, at: datetime) -> list[tuple[str, bytes]]:
+def build_event_headers(event_id: UUID, event_type: str, source: bytes, at: datetime) -> list[tuple[str, bytes]]:
     """Return the headers of a CloudEvent in binary mode (CloudEvents' Kafka protocol binding, 3.2)."""
     return [
         ("ce_specversion", b"1.0"),
@@ -59,7 +59,7 @@ def cloud_event_headers(event_id: UUID, event_type: str, source: bytes, at: date
 def to_record(event: Event, source: str, *, keyed: bool = True, headers: Headers = ()) -> Outgoing:
     """Return the record of an event, a CloudEvent in binary mode from the service `source`."""
     key = event.key.encode() if keyed and event.key is not None else None
-    attributes = cloud_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), datetime.now(UTC))
+    attributes = build_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), datetime.now(UTC))
     value = event.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
     return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers])
 

@@ -27,6 +27,7 @@ _STATES = {
     pb.LEASE_STATE_LOST: LeaseState.LOST,
     pb.LEASE_STATE_CANCELLED: LeaseState.CANCELLED,
 }
+#: Statuses of a call that can never succeed; all others are waited out.
 _PERMANENT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION})
 
 

@@ -92,7 +92,7 @@ PublishOutcome = Callable[[], Awaitable[None]]
 class HeldLease:
     """Work under a lease of this process.
 
-    `expires_at` is in this process's monotonic time. `begun` is set by the work, and said when the lease is
+    `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is
     given back. `cancelled` says of aborted work that nobody goes on with it.
     """
 

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+#: Attributes of every record; all others were passed as `extra`.
 _RECORD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

@@ -44,7 +44,7 @@ class Stop(asyncio.Event):
     started = False
 
     async def wait(self) -> Literal[True]:
-        """Wait until the process is told to stop."""
+        """Wait until a signal comes."""
         self.started = True
         return await super().wait()
 
@@ -55,7 +55,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     allow_connections()
     survive_lost_connections()
 
-    async def supervised() -> None:
+    async def supervise() -> None:
         stop = Stop()
         task = asyncio.create_task(main(stop))
 
@@ -70,7 +70,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
             await task
 
     try:
-        uvloop.run(supervised())
+        uvloop.run(supervise())
     except Exception:
         log.exception("the process ends by an error")
         raise SystemExit(1) from None

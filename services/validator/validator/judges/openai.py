@@ -32,6 +32,7 @@ _RETRY_AFTER_MAX_S = 3_600.0
 #: A code of the judge's that may be shown.
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
+#: Statuses that say of the request itself that it is wrong: asking again is no use.
 _REJECTED = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
 )
