@@ -130,8 +130,8 @@ async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
             await asyncio.wait_for(sampling.sample(), 10)
         await sampling.sample()  # at once: does not even look
     monkeypatch.undo()
+    monkeypatch.setattr(rollups, "POLL_S", 0.05)
     async with looping(sampling):
         assert (await shown(database)).totals.queued_max is None
         await sql(database, LATER)
-        sampling.wake.set()
         assert depth(await sampled(database)) == (1, 0, 0)

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
-from jobstore.storage.job_filter import where_matching
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.tables import jobs, operation_items, operations
 

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
+from jobstore.reads.job_filter import holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, job_view
 from jobstore.reads.page import fetch_page
-from jobstore.storage.job_filter import holds_text, where_matching
 from jobstore.storage.tables import jobs
 
 #: Of each status no more are counted.
