@@ -57,7 +57,9 @@ class Lane(Generic[C]):
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
-                sized = chunk_by_size(waiting, lambda w: self.size(w[0]), most=self.items_max, bytes_max=self.bytes_max)
+                sized = chunk_by_size(
+                    waiting, lambda w: self.size(w[0]), limit=self.items_max, bytes_max=self.bytes_max
+                )
                 for batch in sized:
                     await self._run_batch(batch)
         finally:

@@ -190,7 +190,7 @@ class JobService(JobServiceServicer):
         async for page in self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
             limit = len(logs) if request.batched else 1
-            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=limit, bytes_max=PAGE_MAX_BYTES):
+            for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
 

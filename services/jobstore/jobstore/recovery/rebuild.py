@@ -127,7 +127,7 @@ class Rebuild:
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         jobs = Projection(connection)
         async for records in history.read(offsets):
-            for batch in chunk_by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
+            for batch in chunk_by_size(records, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
                 if len(jobs.ahead) > GAPS_MAX:
                     raise _make_gaps_error(jobs)
