@@ -46,7 +46,7 @@ class EvidenceSpans:
 
 def _spans(result: Any, quotes: Iterable[Any]) -> list[list[Span]]:
     evidence = Evidence(result)
-    return [evidence.spans(quote) if isinstance(quote, str) else [] for quote in quotes]
+    return [evidence.find_spans(quote) if isinstance(quote, str) else [] for quote in quotes]
 
 
 def _criteria(log: JobLog) -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Targe
 
 async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
     """Start all jobs, show what happens, resubmit what asks for it, until all have ended; their submissions."""
-    begin = await jobstore.latest_cursor()
+    begin = await jobstore.get_latest_cursor()
     await asyncio.gather(*(jobstore.create_job(demo.job) for demo in jobs if not demo.is_event))
     batch = await jobstore.execute_jobs([str(demo.job.id) for demo in jobs if not demo.is_event])
     cli.out.line(f"batch {batch.id}: {batch.total} jobs asked for by gRPC, one more by an event on Kafka")

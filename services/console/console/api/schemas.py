@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from contracts.jsontext import Json
 from contracts.resources import (
     AgentId,
-    Asked,
     Job,
     JobEdit,
     JobFilter,
@@ -20,6 +19,7 @@ from contracts.resources import (
     Model,
     Moment,
     NewJob,
+    StrictModel,
     Tenant,
     Text,
 )
@@ -184,7 +184,7 @@ class Named(Model):
     execution_id: UUID | None = None
 
 
-class Execution(Named, Asked):
+class Execution(Named, StrictModel):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")

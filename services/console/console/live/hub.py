@@ -106,7 +106,7 @@ class Live:
 
     async def _watch_on(self) -> None:
         if self.cursor is None:
-            self._begin(await self._jobstore.latest_cursor())
+            self._begin(await self._jobstore.get_latest_cursor())
         async with aclosing(self._jobstore.watch_jobs(after=self.cursor, with_payloads=False)) as events:
             async for event in events:
                 self._publish(event)
@@ -164,7 +164,7 @@ class Live:
 
     async def _feed(self, viewer: Viewer, after: int) -> None:
         assert self.cursor is not None
-        if after > self.cursor and after > await self._jobstore.latest_cursor():
+        if after > self.cursor and after > await self._jobstore.get_latest_cursor():
             self._reset(viewer)
             return
         while self.cursor is not None and after < self.cursor:
