@@ -1,4 +1,4 @@
-"""signoff watch."""
+"""The command `signoff watch`."""
 
 from contextlib import aclosing
 from typing import Annotated
@@ -23,4 +23,4 @@ async def watch(
         async with aclosing(jobstore.watch_jobs(after=begin, with_payloads=cli.out.as_json)) as events:
             async for event in events:
                 if event.log is not None:
-                    cli.out.log(event.log, f"{event.log.job_id}  ")
+                    cli.out.show_log(event.log, f"{event.log.job_id}  ")
