@@ -1,4 +1,4 @@
-"""What the API takes and gives beside the contracts' own resources."""
+"""Models of the API's requests and responses, beside the resources of the contracts."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -64,12 +64,12 @@ class JobsFilter(Model):
 
     @field_validator("label", mode="before")
     @classmethod
-    def _none(cls, value: object) -> object:
-        """`label=` says nothing of labels."""
+    def _drop_empty(cls, value: object) -> object:
+        """Drop empty values: `label=` filters by nothing."""
         return [label for label in value if label] if isinstance(value, list) else value
 
-    def chosen(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
-        """The filter as the jobstore takes it."""
+    def to_job_filter(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
+        """Return the filter as the jobstore's client takes it."""
         return JobFilter(
             statuses=list(statuses),
             agent_id=self.agent_id,
@@ -121,7 +121,7 @@ class Range(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """Its length."""
+        """The length of the range."""
         return {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}[self.value]
 
 
@@ -133,7 +133,7 @@ class Page(Model, Generic[Item]):
 
     @classmethod
     def of(cls, page: tuple[list[Item], str]) -> Self:
-        """A page as the jobstore's client answers it."""
+        """Make a page of the items and token that the jobstore's client returned."""
         return cls(items=page[0], next_cursor=page[1] or None)
 
 
@@ -158,8 +158,8 @@ class Edit(JobEdit):
         None, description="the job's, as the caller knows it; as `If-Match`"
     )
 
-    def asked(self) -> JobEdit:
-        """The edit itself."""
+    def to_job_edit(self) -> JobEdit:
+        """Return the edit without the version."""
         return JobEdit.model_construct(
             self.model_fields_set - {"version"}, **{n: getattr(self, n) for n in JobEdit.model_fields}
         )
@@ -178,19 +178,19 @@ class Assignment(Model):
     payload: Json = Field(None, description="replaces the job's payload, where it is given")
 
 
-class Named(Model):
+class ExecutionName(Model):
     """What to call an execution; asking twice with one id is one execution."""
 
     execution_id: UUID | None = None
 
 
-class Execution(Named, StrictModel):
+class Execution(ExecutionName, StrictModel):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
 
 
-class Resubmission(Named):
+class Resubmission(ExecutionName):
     """The next submission."""
 
     comment: Text | None = Field(None, description="told to the agent beside the verdict's feedback")
@@ -212,7 +212,7 @@ class NewBatch(Model):
     filter: JobFilter | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _check_exactly_one(self) -> Self:
         if [bool(self.job_ids), bool(self.jobs), self.filter is not None].count(True) != 1:
             msg = "give either job_ids, jobs or a filter"
             raise ValueError(msg)
