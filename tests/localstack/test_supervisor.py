@@ -13,7 +13,7 @@ import pytest
 
 from localstack.errors import NotReadyError, StackError
 from localstack.process import ServiceSpec
-from localstack.supervisor import Supervisor, answers
+from localstack.supervisor import Supervisor, probe_http
 
 DUMMY = str(Path(__file__).parent / "dummy_service.py")
 
@@ -44,7 +44,7 @@ def dummy(name: str = "dummy", *options: str, grace_s: float = 10.0, layer: int 
         name=name,
         argv=[sys.executable, DUMMY, *options],
         env={"SIGNOFF_HEALTH_ADDRESS": address},
-        ready=answers(f"http://{address}/readyz"),
+        ready=probe_http(f"http://{address}/readyz"),
         grace_s=grace_s,
         layer=layer,
     )

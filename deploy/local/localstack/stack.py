@@ -1,4 +1,4 @@
-"""The whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
+"""Run the whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
 
 import asyncio
 import json
@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localstack import agents
-from localstack.backing import Infrastructure, backing_parts, infrastructure
+from localstack.backing import Infrastructure, infrastructure, make_backing
 from localstack.datadir import DataDir, write_atomically
 from localstack.errors import StackError
 from localstack.kafka import Kafka
 from localstack.postgres import Postgres
 from localstack.process import ServiceSpec
-from localstack.services import Addresses, Fleet, Port, signoff_services
-from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, answers
+from localstack.services import Addresses, Fleet, Port, make_service_specs
+from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, probe_http
 
 __all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
 
 HELPER_LAYER = 2  # judge and agents: above Kafka and PostgreSQL, below the services
 
 
-def say(message: str) -> None:
-    """Tell whoever looks at the terminal."""
+def print_message(message: str) -> None:
+    """Print a message on standard output."""
     sys.stdout.write(f"{message}\n")
     sys.stdout.flush()
 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What `signoff up` can be told; port 0 means the port of last time, or a free one."""
+    """The settings of a stack; port 0 means the port of last time, or a free one."""
 
     data_dir: Path
     endpoints_file: Path | None = None  # None: endpoints.json in the data directory
@@ -44,12 +44,12 @@ class StackSettings:
     fleet: Fleet = field(default_factory=Fleet)
     local_judge: bool | None = None  # None: exactly when there is no OPENAI_API_KEY
     ready_timeout_s: float = READY_TIMEOUT_S
-    progress: Progress = say
-    services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = signoff_services
+    progress: Progress = print_message
+    services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = make_service_specs
 
 
 class Stack:
-    """One running stack; whoever makes it holds the data directory's lock."""
+    """One stack; to be started under the data directory's lock."""
 
     def __init__(self, settings: StackSettings, data_dir: DataDir) -> None:
         self._settings = settings
@@ -66,7 +66,7 @@ class Stack:
     async def start(self) -> None:
         """Start everything from the bottom up, and write the endpoints file when all is ready."""
         self._endpoints_file.unlink(missing_ok=True)  # of a stack that was killed
-        postgres, kafka = backing_parts(
+        postgres, kafka = make_backing(
             self._data_dir,
             postgres_port=self._settings.postgres_port,
             kafka_port=self._settings.kafka_port,
@@ -101,8 +101,8 @@ class Stack:
         await self._supervisor.kill(name, signal_number)
 
     def _has_local_judge(self) -> bool:
-        wanted = self._settings.local_judge
-        return wanted if wanted is not None else not os.environ.get("OPENAI_API_KEY")
+        local_judge = self._settings.local_judge
+        return local_judge if local_judge is not None else not os.environ.get("OPENAI_API_KEY")
 
     def _helper(self, name: str) -> ServiceSpec:
         port = self._data_dir.port(name)
@@ -110,7 +110,7 @@ class Stack:
             name=name,
             argv=[sys.executable, "-m", f"localstack.{name}", str(port)],
             layer=HELPER_LAYER,
-            ready=answers(f"http://127.0.0.1:{port}/readyz"),
+            ready=probe_http(f"http://127.0.0.1:{port}/readyz"),
         )
 
     def _addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
@@ -146,22 +146,22 @@ class Stack:
 
 async def run_stack(settings: StackSettings) -> int:
     """Run a stack until SIGINT or SIGTERM; the exit status is 0 when it was ready and ended cleanly."""
-    told_to_stop = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, told_to_stop.set)
+        loop.add_signal_handler(signal_number, stop.set)
     data_dir = DataDir(settings.data_dir)
     try:
         with data_dir.lock():
-            return await _run_until(told_to_stop, Stack(settings, data_dir), settings.progress)
+            return await _run_until(stop, Stack(settings, data_dir), settings.progress)
     except StackError as error:
         settings.progress(f"error: {error}")
         return 1
 
 
-async def _run_until(told_to_stop: asyncio.Event, stack: Stack, progress: Progress) -> int:
+async def _run_until(stop: asyncio.Event, stack: Stack, progress: Progress) -> int:
     starting = asyncio.create_task(stack.start())
-    stopping = asyncio.create_task(told_to_stop.wait())
+    stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
