@@ -11,14 +11,17 @@ DISTRIBUTIONS := proto $(addprefix services/,servicekit jobstore executor valida
 PYTHON ?=
 ARGS ?=
 
+# Where this is set, each process that is started compiles all that it imports, again and again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A .venv that was moved, or whose Python is gone, is made again.
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser lint breaking drift format bench faults model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage lint breaking drift format bench path faults model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) $(PAGE) ## Make or update .venv and the page; afterwards .venv/bin/signoff works
 	@echo 'setup: ready ($(BIN)/signoff)'
@@ -29,9 +32,26 @@ demo: $(READY) $(PAGE) ## Run the whole system and watch jobs being judged
 up: $(READY) $(PAGE) ## Run the whole system until interrupted
 	$(BIN)/signoff up $(ARGS)
 
-test: $(READY) $(PAGE) browser ## Run the tests: the page's, and all others on real Kafka, PostgreSQL and Chromium
+# Two workers: much of the time of one goes by with waiting. A choice of tests is run in one, where they can be watched.
+test: $(READY) $(PAGE) browser ## Run all tests, on real Kafka, PostgreSQL and Chromium; ARGS="tests/cli -k jobs" chooses some
+ifndef ARGS
 	$(NPM) run --silent test
+	$(BIN)/pytest -n 2
+else
 	$(BIN)/pytest $(ARGS)
+endif
+
+# Whoever starts a real server without saying so (`real` in tests/conftest.py) runs out of time here.
+test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in less than a minute
+	$(BIN)/pytest -n 2 -m 'not real' --timeout=20 $(ARGS)
+
+coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	@$(BIN)/coverage html --quiet
+	@echo 'line by line: htmlcov/index.html'
 
 # Nothing is fetched where a Chromium is installed, or where the package's does not run.
 browser: $(READY)
@@ -70,6 +90,9 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, slow_calls or viewers_and_lists measures that
 	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
 
+path: $(READY) $(PAGE) ## Say which files it takes to carry one job from the request to its final status
+	$(BIN)/python benchmarks/path.py $(ARGS)
+
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
@@ -89,7 +112,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.

@@ -245,7 +245,7 @@ async def passes(database: Database, count: int) -> float:
 
 async def told_plan(connection: AsyncConnection) -> None:
     """The plan of the statement that reads the queues."""
-    parameters = {"stage": ExecutionStage.EXECUTING.value, "most": ROOM, "depth": 2 * ROOM // 10, **asdict(TERMS)}
+    parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": ROOM, "depth": 2 * ROOM // 10, **asdict(TERMS)}
     plan = await connection.scalars(text(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS) {_HEADS.text}"), parameters)
     print("\n".join(plan))
 

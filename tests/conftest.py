@@ -1,14 +1,48 @@
 """The fixtures that all tests share; helpers are in support/."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from localstack.backing import Infrastructure, infrastructure
 
 #: A shell starts what runs in the background with SIGINT ignored, and the processes of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: Whatever uses one of these is `real`: it needs Kafka, PostgreSQL, a browser or a build. Others say so themselves.
+REAL = {"servers", "system", "browser", "images"}
+
+#: Of each of these folders all tests share one running system. They come last, since it runs on until the end.
+SHARED = ("tests/e2e/", "tests/journeys/")
+#: What takes longest, by how long: begun late, it would leave the other worker with nothing to do.
+LONGEST = ("tests/faults/test_storm.py", "test_state_machine.py", "tests/localstack/", "tests/deploy/")
+
+
+class WholeFiles(LoadScopeScheduling):
+    """Gives a worker (`pytest -n 2`) all tests of a file, which share fixtures, or of a folder that shares a system."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    config.option.loadscopereorder = False  # by how many tests there are; see below
+    return WholeFiles(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if REAL.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("real")
+    if hasattr(config, "workerinput"):  # where somebody waits for each in turn, small ones come first
+        items.sort(key=lambda item: (item.nodeid.startswith(SHARED), [name not in item.nodeid for name in LONGEST]))
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +62,19 @@ def kafka(servers: Infrastructure) -> str:
 def postgres(servers: Infrastructure) -> str:
     """The database server, a URL."""
     return servers.postgres
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in the end what was skipped and why, and where the screenshots are."""
+    skipped = Counter(
+        (report.nodeid.partition("::")[0].rpartition("/")[0], str(report.longrepr[2]).removeprefix("Skipped: "))
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    )
+    if skipped:
+        terminalreporter.section("NOT tested here", yellow=True)
+    for (folder, reason), tests in skipped.items():
+        terminalreporter.line(f"{tests} tests of {folder} were skipped: {reason}")
+    ran = [each.nodeid for what in ("passed", "failed", "error") for each in terminalreporter.getreports(what)]
+    if any(nodeid.startswith("tests/e2e/") for nodeid in ran):
+        terminalreporter.line(f"screenshots of the page: {Path(__file__).with_name('e2e') / 'screenshots'}")

@@ -1,5 +1,6 @@
 """Images are made of one service each, start it without root, and stop when told."""
 
+import functools
 import json
 import shutil
 import signal
@@ -20,12 +21,12 @@ from support.free_ports import free_port
 
 @pytest.fixture(scope="module")
 def images():
-    """The Python environment of each image, made by its own build stage."""
+    """The Python environment of each image, made by its own build stage once it is asked for."""
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         subprocess.run([sys.executable, "-m", "venv", directory / "python"], check=True, env=dockerfiles.clean_env())
         python = directory / "python" / "bin" / "python"
-        yield {service: dockerfiles.build(service, directory / service, python) for service in SERVICES}
+        yield functools.cache(lambda service: dockerfiles.build(service, directory / service, python))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -69,7 +70,7 @@ def test_hadolint_has_nothing_to_say(service):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_has_all_of_its_service_and_nothing_of_another(images, service):
-    installed = next(images[service].glob("lib/python3.*/site-packages"))
+    installed = next(images(service).glob("lib/python3.*/site-packages"))
     sources = {
         "contracts": ROOT / "proto",
         "signoff": ROOT / "proto",
@@ -82,7 +83,7 @@ def test_an_image_has_all_of_its_service_and_nothing_of_another(images, service)
 
 
 def test_the_console_ships_its_page_and_not_its_sources(images):
-    installed = next(images["console"].glob("lib/python3.*/site-packages/console"))
+    installed = next(images("console").glob("lib/python3.*/site-packages/console"))
     assert "/assets/" in (installed / "static/index.html").read_text()
     assert list((installed / "static/assets").glob("*.js"))
     assert not list(installed.rglob("*.ts*"))
@@ -98,7 +99,7 @@ def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, se
     del env["PATH"]  # /venv is elsewhere here
     env = dockerfiles.clean_env(**env | moved)
     process = subprocess.Popen(
-        [images[service] / "bin" / "python", "-m", service], cwd="/", env=env, stderr=subprocess.PIPE, text=True
+        [images(service) / "bin" / "python", "-m", service], cwd="/", env=env, stderr=subprocess.PIPE, text=True
     )
     try:
         first = json.loads(process.stderr.readline())

@@ -80,12 +80,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if call.when == "call" and report.failed:
         item.has_failed = True
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [report for report in terminalreporter.getreports("skipped") if NO_BROWSER in str(report.longrepr)]
-    if skipped:
-        terminalreporter.section("the page was NOT tested in a browser", yellow=True)
-        terminalreporter.line(f"{len(skipped)} tests of tests/e2e were skipped: {NO_BROWSER}")
-    elif any(SCREENSHOTS.glob("*.png")):
-        terminalreporter.line(f"screenshots of the page: {SCREENSHOTS}")

@@ -14,6 +14,7 @@ SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")
 TESTS = Path(__file__).parents[1]
 
 
+@pytest.mark.real
 @pytest.mark.storm
 @pytest.mark.timeout(400)
 def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:

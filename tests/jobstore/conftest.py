@@ -2,13 +2,13 @@
 
 import pytest
 from support.jobstore.steps import Published
-from support.jobstore.tables import database, database_url, runner
+from support.jobstore.tables import database, database_url, runner, template
 
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
-__all__ = ["database", "database_url", "runner"]
+__all__ = ["database", "database_url", "runner", "template"]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from localstack.stack import Infrastructure, infrastructure
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:

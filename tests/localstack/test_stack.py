@@ -10,6 +10,9 @@ from typing import Any
 
 import aiohttp
 import psutil
+import pytest
+
+pytestmark = pytest.mark.real
 
 UP = (sys.executable, str(Path(__file__).parent / "dummy_stack.py"))
 NAMES = ["agents", "console", "executor", "executor-2", "jobstore", "judge", "kafka", "postgres", "validator"]

@@ -16,7 +16,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, serving
+from jobstore.api.server import create_server, set_serving
 from jobstore.domain.terms import Terms
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
@@ -75,7 +75,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)
-        await serving(health, ready=True)
+        await set_serving(health, ready=True)
         for run in (watches.run(), operator.run()):
             stack.push_async_callback(_ended, asyncio.create_task(run))
         yield runner, f"127.0.0.1:{port}"

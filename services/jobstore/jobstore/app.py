@@ -1,4 +1,4 @@
-"""Wires the jobstore: the sole reader of its settings."""
+"""Wire and run the jobstore; no other module reads its settings."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, serving
+from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -39,15 +39,16 @@ from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 
-#: A group for each topic: consumers of one group would rebalance one another.
+#: Prefix of the consumer groups, one for each topic: consumers of one group would rebalance one another.
 GROUP = "signoff-jobstore"
+#: Records that one poll of a consumer returns at most.
 RECORDS_MAX = 200
-#: Few enough unread records that no outcome waits among them behind an outage.
+#: Unread records of a topic at most for the sweeper to act: among more, outcomes may wait since an outage.
 CAUGHT_UP_LAG = 1_000
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
-    """Run the jobstore until it is told to stop."""
+    """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url, pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
@@ -56,30 +57,32 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
         runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _subscriptions(publisher, runner)
+        subscriptions = _make_subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
-        make_topics = partial(_made_topics, settings)
+        make_topics = partial(_make_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms)
         matcher = Matcher(database, runner)
         watches = Watches(database)
-        sweeper = Sweeper(database, runner, lambda: _caught_up(subscriptions))
-        operator = OperationWorker(database, runner)
+        sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
+        operation_worker = OperationWorker(database, runner)
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
-        await stack.enter_async_context(_serving(settings, database, runner, watches, operator, dead_letters))
+        await stack.enter_async_context(
+            _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters)
+        )
 
-        def wake(what: Wake) -> None:
-            if Wake.RECORDED in what:
+        def wake(reasons: Wake) -> None:
+            if Wake.RECORDED in reasons:
                 relay.wake.set()
-            if Wake.AGENTS in what:
+            if Wake.AGENTS in reasons:
                 matcher.wake.set()
-            if Wake.QUEUED in what or (Wake.FREED in what and dispatcher.held_back):
+            if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
                 dispatcher.wake.set()
-            if what & (Wake.OPERATIONS | Wake.FREED):
-                operator.wake.set()
+            if reasons & (Wake.OPERATIONS | Wake.FREED):
+                operation_worker.wake.set()
 
         if settings.health_address:
             served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
@@ -87,25 +90,25 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         tune_gc()
         await first_of(
             stop.wait(),
-            database.listen(wake, watches.follow),
+            database.listen(wake, watches.set_published),
             sweeper.run(),
             ReuseCleanup(database, terms.reuse).run(),
             matcher.run(),
             watches.run(),
-            operator.run(),
+            operation_worker.run(),
             rollups.run(),
-            _on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
+            _run_on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
         )
 
 
-async def _on_kafka(
+async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
     make_topics: Callable[[], Awaitable[None]],
     *loops: Callable[[], Awaitable[None]],
 ) -> None:
-    """All that needs the broker. It is waited for, and nobody else waits: what is asked for meanwhile is kept."""
+    """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
     await make_topics()
     await publisher.start()
     broker = kafka_broker(kafka, "jobstore")
@@ -119,12 +122,12 @@ async def _on_kafka(
         await publisher.stop()
 
 
-async def _made_topics(settings: Settings) -> None:
+async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
+def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
     return [
         Subscription(publisher, JobStatusReported, f"{GROUP}-reports", EventHandlers(runner).on_job_status_reported),
         Subscription(publisher, ResultProduced, f"{GROUP}-results", EventHandlers(runner).on_result_produced),
@@ -133,15 +136,15 @@ def _subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscrip
 
 
 @contextlib.asynccontextmanager
-async def _serving(
+async def _serve_grpc(
     settings: Settings,
     database: Database,
     runner: CommandRunner,
     watches: Watches,
-    operator: OperationWorker,
+    operation_worker: OperationWorker,
     dead_letters: DeadLetterTopics,
 ) -> AsyncIterator[None]:
-    batches = Batches(database, operator)
+    batches = Batches(database, operation_worker)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)
@@ -149,14 +152,14 @@ async def _serving(
     add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
-    await serving(servicer, ready=True)
+    await set_serving(servicer, ready=True)
     try:
         yield
     finally:
-        await serving(servicer, ready=False)
+        await set_serving(servicer, ready=False)
         await server.stop(grace=min(settings.grace_s, 2.0))
 
 
-def _caught_up(subscriptions: list[Subscription[Any]]) -> bool:
-    behind = [lag(subscription.consumer()) for subscription in subscriptions]
-    return all(n is not None and n <= CAUGHT_UP_LAG for n in behind)
+def _has_caught_up(subscriptions: list[Subscription[Any]]) -> bool:
+    lags = [lag(subscription.consumer()) for subscription in subscriptions]
+    return all(records is not None and records <= CAUGHT_UP_LAG for records in lags)

@@ -11,7 +11,7 @@ from api_calls import PAYLOAD_MAX
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
-from jobstore.api.server import create_server, serving
+from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -40,7 +40,7 @@ async def channel(database: Database, runner: CommandRunner, watches: Watches) -
     add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    await serving(servicer, ready=True)
+    await set_serving(servicer, ready=True)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
         yield opened
     await server.stop(0)

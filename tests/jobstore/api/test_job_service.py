@@ -156,7 +156,7 @@ async def test_a_watch_tells_what_is_and_then_what_changes(jobs: Any, database: 
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
         published = await get_published_cursor(connection)
-    watches.follow(published)
+    watches.set_published(published)
     told = [await asyncio.wait_for(call.read(), 10) for _ in range(2)]
     assert [response.log.version for response in told] == [1, 2]
     call.cancel()
@@ -184,7 +184,7 @@ async def test_progress_is_seen_at_every_door(jobs: Any, steps: Steps, database:
     logs = (await jobs.ListJobLogs(jobs_pb.ListJobLogsRequest(job_id=steps.job_id), metadata=ADMINISTRATOR)).logs
     async with database.transaction() as connection:  # as if the relay had published all of it
         await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)"))
-        watches.follow(await get_published_cursor(connection))
+        watches.set_published(await get_published_cursor(connection))
     call = jobs.WatchJobs(jobs_pb.WatchJobsRequest(job_ids=[steps.job_id]), metadata=ADMINISTRATOR)
     await call.read()
     watched = (await call.read()).job

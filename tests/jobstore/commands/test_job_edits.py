@@ -159,8 +159,8 @@ async def test_a_fact_is_as_it_was_however_late_it_is_told(steps: Steps) -> None
 
 async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
-        rows = await session.execute(relay._ROWS, {"after": 0, "until": 2**62, "most": 100_000, "bytes": 2**62})
-        return [job_changed.job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
+        rows = await session.execute(relay._ROWS, {"after": 0, "until": 2**62, "limit": 100_000, "bytes": 2**62})
+        return [job_changed.make_job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
 
 
 async def test_a_job_made_and_edited_in_one_transaction_is_both(runner: CommandRunner, steps: Steps) -> None:

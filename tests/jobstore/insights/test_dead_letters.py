@@ -17,7 +17,7 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> No
     await ensure_topics(kafka, 1)
     publisher, dead = Publisher(kafka, "test"), DeadLetterTopics(kafka)
     await publisher.start()
-    before = (await dead.counts())["cancel-requested-dlq"]
+    before = (await dead.count())["cancel-requested-dlq"]
     event = CancelRequested(execution_id=new_execution_id(), job_id="a-job")
     for offset in (7, 8):
         body = record(event.model_dump_json().encode(), topic="cancel-requested", offset=offset, key=b"a-job")
@@ -25,12 +25,12 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> No
         (sent,) = await publisher.send([letter])
         assert not isinstance(sent, Exception)
     dead._counted_at = -1_000
-    assert (await dead.counts())["cancel-requested-dlq"] == before + 2
-    last, first = (await dead.newest(500))[:2]
+    assert (await dead.count())["cancel-requested-dlq"] == before + 2
+    last, first = (await dead.list_newest(500))[:2]
     assert (first.source_offset, last.source_offset) == (7, 8)
     assert (last.topic, last.source_topic, last.source_partition) == ("cancel-requested-dlq", "cancel-requested", 3)
     assert (last.code, last.message, last.key) == ("malformed", "it says nothing", "a-job")
     assert last.at > datetime.now(UTC) - timedelta(minutes=5)
-    assert len(await dead.newest(1)) == 1
+    assert len(await dead.list_newest(1)) == 1
     await dead.close()
     await publisher.stop()

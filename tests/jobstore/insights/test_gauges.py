@@ -36,7 +36,7 @@ async def sql(database: Database, statement: str, **parameters: Any) -> None:
 
 async def shown(database: Database, range_s: int = 3_600) -> Overview:
     async with database.session() as session:
-        return await overview.get(session, range_s, {})
+        return await overview.get_overview(session, range_s, {})
 
 
 async def sampled(database: Database) -> OverviewPoint:
@@ -50,7 +50,7 @@ async def sampled(database: Database) -> OverviewPoint:
 
 
 def depth(point: OverviewPoint) -> tuple[int, int, int]:
-    assert all(getattr(point, name) is not None for name in rollups.MOST)
+    assert all(getattr(point, name) is not None for name in rollups.MAXIMA)
     return point.queued_max, point.running_max, point.judging_max
 
 
@@ -105,7 +105,7 @@ async def test_of_all_jobstores_the_leader_samples_and_every_ten_seconds_at_most
 async def test_a_point_is_the_most_of_its_minutes_and_where_nobody_looked_there_is_a_gap(
     database: Database, runner: CommandRunner, sampling: Rollups
 ) -> None:
-    begin = rollups.begin_of(datetime.now(UTC) - timedelta(hours=2), 360)
+    begin = rollups.get_span_begin(datetime.now(UTC) - timedelta(hours=2), 360)
     for minute, waiting in enumerate((2, 0)):
         for _ in range(waiting):
             await Steps(database, runner).requested()
@@ -116,7 +116,7 @@ async def test_a_point_is_the_most_of_its_minutes_and_where_nobody_looked_there_
         await sql(database, LATER)
     points = {point.at: point for point in (await shown(database, 6 * 3_600)).points}
     assert depth(points.pop(begin)) == (2, 0, 0)
-    assert all(getattr(point, name) is None for point in points.values() for name in rollups.MOST)
+    assert all(getattr(point, name) is None for point in points.values() for name in rollups.MAXIMA)
 
 
 async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
@@ -130,8 +130,8 @@ async def test_a_sample_that_takes_too_long_is_given_up_and_another_taken_later(
             await asyncio.wait_for(sampling.sample(), 10)
         await sampling.sample()  # at once: does not even look
     monkeypatch.undo()
+    monkeypatch.setattr(rollups, "POLL_S", 0.05)
     async with looping(sampling):
         assert (await shown(database)).totals.queued_max is None
         await sql(database, LATER)
-        sampling.wake.set()
         assert depth(await sampled(database)) == (1, 0, 0)

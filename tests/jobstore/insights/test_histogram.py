@@ -10,12 +10,12 @@ from jobstore.insights import histogram
 def test_a_percentile_is_as_exact_as_its_part(lengths: list[float], share: float) -> None:
     counts: list[int] = []
     for length in lengths:
-        counts = histogram.added(counts, [0] * histogram.part_of(length) + [1])
+        counts = histogram.add(counts, [0] * histogram.get_part(length) + [1])
     exact = sorted(lengths)[max(0, -int(-share * len(lengths) // 1) - 1)]
-    told = histogram.percentile(counts, share)
-    assert told is not None
-    assert exact / histogram.FACTOR / 1.001 <= told <= exact * histogram.FACTOR * 1.001
+    estimate = histogram.estimate_percentile(counts, share)
+    assert estimate is not None
+    assert exact / histogram.FACTOR / 1.001 <= estimate <= exact * histogram.FACTOR * 1.001
 
 
 def test_nothing_has_no_percentile() -> None:
-    assert histogram.percentile([], 0.5) is histogram.percentile([0, 0], 0.5) is None
+    assert histogram.estimate_percentile([], 0.5) is histogram.estimate_percentile([0, 0], 0.5) is None

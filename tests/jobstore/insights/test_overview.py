@@ -43,7 +43,7 @@ async def shown(database: Database, counting: Rollups, range_s: int = 3_600) -> 
     while await counting.count():
         pass
     async with database.session() as session:
-        return await overview.get(session, range_s, {})
+        return await overview.get_overview(session, range_s, {})
 
 
 def life(database: Database, runner: CommandRunner) -> Steps:
@@ -88,7 +88,7 @@ async def test_nothing_is_counted_before_it_is_published_or_by_two_at_once(
     await life(database, runner).created()
     await counting.count()
     async with database.session() as session:
-        assert (await overview.get(session, 3_600, {})).totals.created == 0
+        assert (await overview.get_overview(session, 3_600, {})).totals.created == 0
     async with database.transaction() as other:
         await published(database)
         await locks.hold(other, locks.Lock.ROLLUPS)
@@ -148,6 +148,6 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
     await life(database, runner).running()
     await shown(database, counting)
     async with database.session() as session:
-        (stats,) = await overview.agents(session)
+        (stats,) = await overview.get_agent_stats(session)
     assert (stats.agent_id, stats.running, stats.queued, stats.success_rate) == ("writer", 1, 1, 0.75)
     assert 0 < stats.mean_duration_s < 60

@@ -58,7 +58,7 @@ class World:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
-            job.execution_id = repository.execution_of(UUID(batch.id), job.job_id)
+            job.execution_id = repository.derive_execution_id(UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:

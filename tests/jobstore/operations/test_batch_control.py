@@ -79,7 +79,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     cancelled = await world.stands(batch_id)
     assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"ASSIGNED": 2, "REFUSED": 3})
     assert cancelled.finished_at is not None
-    message = await world.batches.get(batch_id)
+    message = await world.batches.get_batch(batch_id)
     assert [item.code for item in message.items] == [None, None, "cancelled", "cancelled", "cancelled"]
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []
@@ -87,7 +87,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert logs[-1].message == "cancelled by ada: no more"
 
     late_id = request.jobs[4].id  # a process that was slow, and asks now
-    execution = ExecuteJob(late_id, repository.execution_of(batch_id, late_id), chosen=True)
+    execution = ExecuteJob(late_id, repository.derive_execution_id(batch_id, late_id), chosen=True)
     late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
     with pytest.raises(RefusedError) as refused:
         await world.runner.submit.one(late)

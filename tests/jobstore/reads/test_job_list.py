@@ -59,15 +59,15 @@ async def listed(
 ) -> list[str]:
     """All that match, page by page."""
     found: list[str] = []
-    behind: job_list.Place | None = None
+    after: job_list.Place | None = None
     while True:
         async with database.transaction() as connection:
             page = await job_list.list_jobs(
-                connection, limit=limit, chosen=JobFilter(**chosen), order=order, behind=behind
+                connection, limit=limit, chosen=JobFilter(**chosen), order=order, after=after
             )
         found += [view["id"] for view in page.views]
-        behind = page.next
-        if behind is None:
+        after = page.next
+        if after is None:
             return found
 
 

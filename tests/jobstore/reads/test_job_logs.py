@@ -17,8 +17,8 @@ async def test_a_log_is_read_from_either_end_and_by_submission(database: Databas
     versions = [row.version for row in await steps.logs()]
     async with database.transaction() as connection:
 
-        async def read(behind: int | None = None, limit: int = 100, **how: Any) -> list[dict[str, Any]]:
-            return (await list_job_logs(connection, steps.job_id, behind, limit, **how))[0]
+        async def read(after: int | None = None, limit: int = 100, **how: Any) -> list[dict[str, Any]]:
+            return (await list_job_logs(connection, steps.job_id, after, limit, **how))[0]
 
         newest = await read(limit=3, newest_first=True)
         rest = await read(newest[-1]["version"], newest_first=True)
@@ -50,10 +50,10 @@ async def test_a_page_of_large_entries_ends_before_it_is_too_large(database: Dat
     for seq in range(1, 4):
         await steps.report(lease, ReportKind.PROGRESS, seq=seq, partial="y" * 900_000)
     versions: list[int] = []
-    behind, pages = None, 0
-    while behind is not None or not pages:
+    after, pages = None, 0
+    while after is not None or not pages:
         async with database.transaction() as connection:
-            entries, behind = await list_job_logs(connection, steps.job_id, behind, 100)
+            entries, after = await list_job_logs(connection, steps.job_id, after, 100)
         versions += [entry["version"] for entry in entries]
         pages += 1
     assert versions == list(range(1, 7))

@@ -7,7 +7,7 @@ from support.jobstore.steps import Steps
 from told_facts import TOPICS, Facts, Since, empty
 from told_lives import every_life
 
-from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.publisher import Publisher
@@ -34,7 +34,7 @@ async def live(database: Database, runner: CommandRunner, facts: Facts) -> dict[
 
 
 @pytest.fixture(scope="module")
-def history(live: dict[str, Steps], facts: Facts) -> Opens:
+def history(live: dict[str, Steps], facts: Facts) -> OpenHistory:
     """What the topics hold, once all those lives are told."""
     assert live
     return lambda topic: Since(facts.kafka, topic)
@@ -47,7 +47,7 @@ async def target(postgres: str) -> AsyncIterator[tuple[Database, str]]:
 
 
 @pytest.fixture(scope="module")
-async def rebuilt_url(postgres: str, history: Opens) -> AsyncIterator[str]:
+async def rebuilt_url(postgres: str, history: OpenHistory) -> AsyncIterator[str]:
     async with empty(postgres) as (database, url):
         await Rebuild(database, history, print).run()
         yield url

@@ -8,7 +8,7 @@ from told_lives import claimed_and_judged
 
 from contracts.status import Outcome, ReportKind
 from jobstore.recovery import rebuild
-from jobstore.recovery.rebuild import Opens, Rebuild
+from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
@@ -26,7 +26,7 @@ async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_dat
     database: Database,
     database_url: str,
     facts: Facts,
-    history: Opens,
+    history: OpenHistory,
     target: tuple[Database, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -42,7 +42,7 @@ async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_dat
 
 
 async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_not_be_called_twice(
-    live: dict[str, Steps], runner: CommandRunner, history: Opens, target: tuple[Database, str]
+    live: dict[str, Steps], runner: CommandRunner, history: OpenHistory, target: tuple[Database, str]
 ) -> None:
     database, _ = target
     result = await Rebuild(database, history, print).run()
@@ -80,7 +80,7 @@ def _in(steps: Steps, database: Database, runner: CommandRunner) -> Steps:
 
 
 async def test_what_happens_afterwards_is_published_behind_what_was(
-    runner: CommandRunner, history: Opens, target: tuple[Database, str]
+    runner: CommandRunner, history: OpenHistory, target: tuple[Database, str]
 ) -> None:
     database, _ = target
     await Rebuild(database, history, print).run()
@@ -92,7 +92,7 @@ async def test_what_happens_afterwards_is_published_behind_what_was(
     await _in(Steps(database, runner), database, runner).created()
 
 
-async def test_only_an_empty_database_is_filled(history: Opens, target: tuple[Database, str]) -> None:
+async def test_only_an_empty_database_is_filled(history: OpenHistory, target: tuple[Database, str]) -> None:
     database, _ = target
     async with database.transaction() as connection:
         await connection.execute(text("CREATE TABLE something (n int)"))
@@ -108,7 +108,7 @@ async def test_only_an_empty_database_is_filled(history: Opens, target: tuple[Da
 
 async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_that_is_accepted(
     live: dict[str, Steps],
-    history: Opens,
+    history: OpenHistory,
     target: tuple[Database, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,7 +130,7 @@ async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_th
 
 
 async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(
-    history: Opens,
+    history: OpenHistory,
     target: tuple[Database, str],
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobstore.recovery.verify import TABLES, Verify, at_one_moment
+from jobstore.recovery.verify import TABLES, Verify, open_snapshot
 from jobstore.storage.database import Database
 
 PLANTED = {
@@ -29,7 +29,7 @@ async def test_a_difference_in_any_table_is_found_and_explained(
         where = "kind = 'result'" if table == "job_logs" else "true"
         change, column = f"DELETE FROM {table} WHERE {where}", None
     urls = (rebuilt_url, database_url) if how != "live missing" else (database_url, rebuilt_url)
-    async with at_one_moment(urls[1]) as other, planted(urls[0]) as connection:
+    async with open_snapshot(urls[1]) as other, planted(urls[0]) as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text(change))
         pair = (other, connection) if how == "live missing" else (connection, other)

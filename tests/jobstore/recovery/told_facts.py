@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from jobstore.publishing.relay import Relay
 from jobstore.recovery import rebuild
-from jobstore.recovery.verify import Verify, at_one_moment
+from jobstore.recovery.verify import Verify, open_snapshot
 from jobstore.storage.database import Database
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.publisher import Publisher
@@ -68,5 +68,5 @@ async def empty(postgres: str) -> AsyncIterator[tuple[Database, str]]:
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:
-    async with at_one_moment(one) as rebuilt, at_one_moment(other) as source:
+    async with open_snapshot(one) as rebuilt, open_snapshot(other) as source:
         return await Verify(rebuilt, source).run()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.process.runtime import allow_connections, first_of, wait_for_wake
+from servicekit.errors import TransientError
+from servicekit.process.runtime import allow_connections, first_of, run_forever, wait_for_wake
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -105,3 +106,62 @@ async def test_a_loop_that_is_woken_and_cancelled_at_once_ends(steps):
     assert done
     assert turns <= 1
     assert not wake.is_set() or not turns
+
+
+class Loop:
+    """Steps of a loop, scripted: what each returns, or raises; and what becomes of it."""
+
+    def __init__(self, *steps: bool | Exception | None, every_s: float = 60, wake: asyncio.Event | None = None) -> None:
+        self.steps, self.taken = list(steps), 0
+        self.begun, self.all_taken = asyncio.Event(), asyncio.Event()
+        self.task = asyncio.create_task(run_forever(self.step, name="test", every_s=every_s, wake=wake))
+
+    async def step(self) -> bool | None:
+        self.taken += 1
+        self.begun.set()
+        scripted = self.steps.pop(0)
+        if not self.steps:
+            self.all_taken.set()
+        if isinstance(scripted, Exception):
+            raise scripted
+        return scripted
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(10):
+            await self.all_taken.wait()
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def test_a_loop_goes_on_at_once_while_there_is_more():
+    loop = Loop(True, True, False)
+    await loop.ended()
+    assert loop.taken == 3
+
+
+async def test_a_loop_rests_until_it_is_woken():
+    wake = asyncio.Event()
+    loop = Loop(None, None, wake=wake)
+    await loop.begun.wait()
+    wake.set()
+    await loop.ended()
+    assert loop.taken == 2
+
+
+async def test_a_loop_that_nobody_wakes_goes_on_after_its_time():
+    await Loop(False, False, every_s=0.001).ended()
+
+
+@pytest.mark.parametrize("woken", [True, False])
+async def test_a_loop_waits_an_outage_out(caplog: pytest.LogCaptureFixture, woken: bool):
+    wake = asyncio.Event() if woken else None
+    await Loop(TransientError("away", code="database_unavailable"), True, None, every_s=0.001, wake=wake).ended()
+    assert [record.__dict__["code"] for record in caplog.records if "test waits" in record.message] == [
+        "database_unavailable"
+    ]
+
+
+async def test_an_error_that_nobody_expected_ends_a_loop():
+    loop = Loop(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(loop.task, 10)

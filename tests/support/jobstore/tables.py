@@ -22,23 +22,40 @@ POLICY = Policy(
 LEASE_S = 10.0
 
 
-@pytest.fixture(scope="module")
-async def database_url(postgres: str) -> AsyncIterator[str]:
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> str:
+    """Make one database with all migrations and an agent. Others are copies of it: a copy takes a tenth of the time."""
     name = f"test_{uuid4().hex}"
+    await _execute(postgres, f'CREATE DATABASE "{name}"')
+    made = Database(_url(postgres, name).replace("postgresql://", "postgresql+asyncpg://"))
+    await made.migrate()
+    async with made.transaction() as connection:
+        await put_agent(connection, "writer", NewAgent(name="writer", url="http://127.0.0.1:1/"), create=True)
+    await made.close()
+    return name
+
+
+@pytest.fixture(scope="module")
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex}"
+    await _execute(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield _url(postgres, name)
+    await _execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _url(postgres: str, name: str) -> str:
+    return f"{postgres.rpartition('/')[0]}/{name}"
+
+
+async def _execute(postgres: str, statement: str) -> None:
     server = await asyncpg.connect(postgres)
-    await server.execute(f'CREATE DATABASE "{name}"')
-    yield postgres.rsplit("/", 1)[0] + f"/{name}"
-    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await server.execute(statement)
     await server.close()
 
 
 @pytest.fixture(scope="module")
 async def database(database_url: str) -> AsyncIterator[Database]:
     made = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
-    await made.migrate()
-    async with made.transaction() as connection:
-        new = NewAgent(name="writer", url="http://127.0.0.1:1/")
-        await put_agent(connection, "writer", new, create=True)
     yield made
     await made.close()
 

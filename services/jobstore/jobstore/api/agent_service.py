@@ -1,13 +1,13 @@
-"""AgentService: the agents that jobs are assigned to, as gRPC."""
+"""Serve AgentService over gRPC: create, read, change and disable agents."""
 
 from contracts import convert
 from contracts.resources import NewAgent
 from contracts.status import CALLABLE_PROTOCOLS, Protocol
 from jobstore.api.requests import (
     Context,
-    limit_of,
-    next_token,
-    token_of,
+    make_page_token,
+    parse_page_size,
+    parse_page_token,
 )
 from jobstore.commands.unit_of_work import new_id
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
@@ -19,7 +19,7 @@ from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
 
 
 class AgentService(AgentServiceServicer):
-    """The agents that jobs are assigned to."""
+    """Serve the agents that jobs are assigned to."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,9 +33,11 @@ class AgentService(AgentServiceServicer):
             created = await put_agent(connection, agent_id, new, create=True)
             agent = await get_agent(connection, agent_id)
         assert agent is not None
-        same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
-        if not created and not same:
-            raise ConflictError(f"another agent has the id {agent_id}", code="agent_conflict")
+        is_same = agent.model_dump(include={*NewAgent.model_fields} - {"id"}) == new.model_dump(exclude={"id"})
+        if not created and not is_same:
+            raise ConflictError(
+                f"another agent has the id {agent_id}: choose another id, or update that agent", code="agent_conflict"
+            )
         return agent_pb.CreateAgentResponse(agent=convert.agent_message(agent))
 
     async def GetAgent(self, request: agent_pb.GetAgentRequest, context: Context) -> agent_pb.GetAgentResponse:
@@ -43,18 +45,18 @@ class AgentService(AgentServiceServicer):
         async with self._database.session() as session:
             agent = await get_agent(session, request.agent_id)
         if agent is None:
-            raise _unknown_agent(request.agent_id)
+            raise _make_unknown_error(request.agent_id)
         return agent_pb.GetAgentResponse(agent=convert.agent_message(agent))
 
     async def ListAgents(self, request: agent_pb.ListAgentsRequest, context: Context) -> agent_pb.ListAgentsResponse:
         del context
-        limit = limit_of(request.page_size, 100)
-        after = token_of(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
+        limit = parse_page_size(request.page_size, 100)
+        after = parse_page_token(request.page_token, lambda name, agent_id: (str(name), str(agent_id)))
         async with self._database.session() as session:
             agents = await list_agents(session, limit=limit, after=after)
         last = (agents[-1].name, agents[-1].id) if len(agents) == limit else None
         messages = [convert.agent_message(agent) for agent in agents]
-        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=next_token(last))
+        return agent_pb.ListAgentsResponse(agents=messages, next_page_token=make_page_token(last))
 
     async def UpdateAgent(self, request: agent_pb.UpdateAgentRequest, context: Context) -> agent_pb.UpdateAgentResponse:
         del context
@@ -62,7 +64,7 @@ class AgentService(AgentServiceServicer):
         _check_callable(new.protocol)
         async with self._database.transaction() as connection:
             if not await put_agent(connection, request.agent_id, new, create=False):
-                raise _unknown_agent(request.agent_id)
+                raise _make_unknown_error(request.agent_id)
             agent = await get_agent(connection, request.agent_id)
         assert agent is not None
         return agent_pb.UpdateAgentResponse(agent=convert.agent_message(agent))
@@ -75,15 +77,17 @@ class AgentService(AgentServiceServicer):
             await disable_agent(connection, request.agent_id)
             agent = await get_agent(connection, request.agent_id)
         if agent is None:
-            raise _unknown_agent(request.agent_id)
+            raise _make_unknown_error(request.agent_id)
         return agent_pb.DisableAgentResponse(agent=convert.agent_message(agent))
 
 
 def _check_callable(protocol: Protocol) -> None:
     if protocol not in CALLABLE_PROTOCOLS:
-        known = ", ".join(sorted(CALLABLE_PROTOCOLS))
-        raise InvalidError(f"agents of protocol {protocol} cannot be called yet; {known} can", code="unknown_protocol")
+        callable_now = ", ".join(sorted(CALLABLE_PROTOCOLS))
+        raise InvalidError(
+            f"agents of protocol {protocol} cannot be called yet; {callable_now} can", code="unknown_protocol"
+        )
 
 
-def _unknown_agent(agent_id: str) -> NotFoundError:
+def _make_unknown_error(agent_id: str) -> NotFoundError:
     return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")

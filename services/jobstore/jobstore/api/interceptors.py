@@ -1,4 +1,4 @@
-"""Who may call, and how errors are answered."""
+"""Check each call's token, and answer its errors as gRPC statuses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,6 +18,7 @@ from jobstore.errors import (
 )
 from servicekit.errors import PermanentError, SignoffError, TransientError
 
+#: The first class that an error is an instance of decides: families come after their members.
 _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     ConflictError: grpc.StatusCode.ALREADY_EXISTS,
@@ -32,7 +33,7 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Lets in whoever has the token, and tells errors as a status, a message and a stable code."""
+    """Admit calls by their token, and answer errors as a status, a message and a stable code."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -42,49 +43,49 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap a call's handler."""
+        """Return the handler of a call, wrapped so that tokens are checked and errors answered."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return handler
         method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(handler.unary_unary, method, metadata),
+                self._wrap_unary(handler.unary_unary, method, metadata),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         if handler.unary_stream and not method.startswith("/grpc."):
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(handler.unary_stream, method, metadata),
+                self._wrap_stream(handler.unary_stream, method, metadata),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         return handler
 
-    def _unary(self, call: Any, method: str, metadata: Any) -> Any:
-        async def checked(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    def _wrap_unary(self, call: Any, method: str, metadata: Any) -> Any:
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 self._tokens.check(method, metadata)
                 return await call(request, context)
             except (SignoffError, ValidationError, ValueError) as error:
-                await tell(context, error)
+                await abort_with(context, error)
 
-        return checked
+        return handle
 
-    def _stream(self, call: Any, method: str, metadata: Any) -> Any:
-        async def checked(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+    def _wrap_stream(self, call: Any, method: str, metadata: Any) -> Any:
+        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
                 self._tokens.check(method, metadata)
                 async for response in call(request, context):
                     yield response
             except (SignoffError, ValidationError, ValueError) as error:
-                await tell(context, error)
+                await abort_with(context, error)
 
-        return checked
+        return handle
 
 
-async def tell(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
-    """End a call with an error: its stable code goes into the trailing metadata `signoff-code`."""
+async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         error = InvalidError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")

@@ -1,4 +1,4 @@
-"""JobService: what people and programs ask about jobs, as gRPC."""
+"""Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,15 +13,15 @@ from contracts.resources import JobFilter, JobOrder, NewJob
 from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
-    as_text,
+    check_edit_size,
+    check_job_size,
     check_size,
-    edit_size,
-    limit_of,
-    next_token,
-    sized,
-    token_of,
-    uuid_of,
-    without_nul,
+    make_page_token,
+    parse_page_size,
+    parse_page_token,
+    parse_uuid,
+    reject_nul,
+    wants_text,
 )
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -41,12 +41,12 @@ from servicekit.retry import chunk_by_size
 from signoff.v1 import job_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
-#: New jobs of one request that are converted before other calls have their turn.
+#: New jobs of one request that are converted before the event loop serves other calls.
 CONVERTED_AT_ONCE: Final = 200
 
 
 class JobService(JobServiceServicer):
-    """Jobs, for everybody who asks for them."""
+    """Serve jobs, their logs and batches of executions."""
 
     def __init__(
         self, database: Database, runner: CommandRunner, watches: Watches, batches: Batches, payload_max_bytes: int
@@ -58,35 +58,36 @@ class JobService(JobServiceServicer):
         self._payload_max_bytes = payload_max_bytes
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        new = sized(convert.new_job_of(request.job), self._payload_max_bytes)
+        new = convert.new_job_of(request.job)
+        check_job_size(new, self._payload_max_bytes)
         view = await self._runner.submit.one(CreateJob(new, new.id or new_id()))
-        return pb.CreateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        return pb.CreateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
             view = await get_job(session, request.job_id)
             if view is None:
-                raise _unknown_job(request.job_id)
+                raise _make_unknown_error(request.job_id)
             if request.with_last_log:
                 await add_last_logs(session, [view])
-        return pb.GetJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        return pb.GetJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         order = order_of(request.order)
         async with self._database.transaction() as connection:
             page = await job_list.list_jobs(
                 connection,
-                limit=limit_of(request.page_size, 50),
+                limit=parse_page_size(request.page_size, 50),
                 chosen=job_filter_of(request),
                 order=order,
-                behind=token_of(request.page_token, partial(_place, order)),
+                after=parse_page_token(request.page_token, partial(_parse_place, order)),
                 texts=not request.without_texts,
             )
             if request.with_last_log:
                 await add_last_logs(connection, page.views)
-        messages = [convert.job_message(view, as_text=as_text(context)) for view in page.views]
+        messages = [convert.job_message(view, as_text=wants_text(context)) for view in page.views]
         last = page.next and (order.value, page.next[0].isoformat(), page.next[1])
-        return pb.ListJobsResponse(jobs=messages, next_page_token=next_token(last), searched=page.searched)
+        return pb.ListJobsResponse(jobs=messages, next_page_token=make_page_token(last), searched=page.searched)
 
     async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
         del context
@@ -95,13 +96,13 @@ class JobService(JobServiceServicer):
         return pb.CountJobsResponse(counts=counts, capped_at=job_list.COUNTED_MAX, searched=searched)
 
     async def ListJobLogs(self, request: pb.ListJobLogsRequest, context: Context) -> pb.ListJobLogsResponse:
-        limit = limit_of(request.page_size, 100)
-        behind = token_of(request.page_token, int)
+        limit = parse_page_size(request.page_size, 100)
+        after = parse_page_token(request.page_token, int)
         async with self._database.transaction() as connection:
-            logs, following = await list_job_logs(
+            logs, next_version = await list_job_logs(
                 connection,
                 request.job_id,
-                behind,
+                after,
                 limit,
                 newest_first=request.newest_first,
                 chosen=LogFilter(
@@ -112,10 +113,10 @@ class JobService(JobServiceServicer):
                 payloads=not request.without_payloads,
             )
             if not logs and await get_job(connection, request.job_id) is None:
-                raise _unknown_job(request.job_id)
-        messages = [convert.job_log_message(entry, as_text=as_text(context)) for entry in logs]
+                raise _make_unknown_error(request.job_id)
+        messages = [convert.job_log_message(entry, as_text=wants_text(context)) for entry in logs]
         return pb.ListJobLogsResponse(
-            logs=messages, next_page_token=next_token(None if following is None else (following,))
+            logs=messages, next_page_token=make_page_token(None if next_version is None else (next_version,))
         )
 
     async def GetResult(self, request: pb.GetResultRequest, context: Context) -> pb.GetResultResponse:
@@ -123,86 +124,87 @@ class JobService(JobServiceServicer):
         async with self._database.session() as session:
             result = await get_result(session, request.job_id, request.version)
         if result is None:
-            missing = f"version {request.version} of the job {request.job_id} holds no result"
-            raise NotFoundError(missing, code="no_result")
+            message = f"version {request.version} of the job {request.job_id} holds no result"
+            raise NotFoundError(message, code="no_result")
         return pb.GetResultResponse(result_json=result)
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
-        check_size(edit_size(edit), self._payload_max_bytes)
+        check_edit_size(edit, self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
         view = await self._runner.submit.one(EditJob(request.job_id, edit, version))
-        return pb.UpdateJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        return pb.UpdateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
         check_size(len(payload or ""), self._payload_max_bytes)
         view = await self._runner.submit.one(AssignAgent(request.job_id, request.agent_id, payload))
-        return pb.AssignAgentResponse(job=convert.job_message(view, as_text=as_text(context)))
+        return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
-        asked = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
-        view = await self._runner.submit.one(_execution(request, asked))
-        return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        execution_request = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
+        view = await self._runner.submit.one(_make_command(request, execution_request))
+        return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(_execution(request, ExecutionRequest(without_nul(comment))))
-        return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        view = await self._runner.submit.one(_make_command(request, ExecutionRequest(reject_nul(comment))))
+        return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
-        reason, requested_by = without_nul(request.reason), without_nul(request.requested_by)
+        reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
         view = await self._runner.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
-        return pb.CancelJobResponse(job=convert.job_message(view, as_text=as_text(context)))
+        return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
         del context
         check_batch_size(len(request.job_ids) + len(request.jobs))
-        chosen = _filter(request)
-        new = await self._new_jobs(request)
+        chosen = _parse_filter(request)
+        new = await self._convert_jobs(request)
         batch = await self._batches.execute(request.job_ids, new, chosen, request.idempotency_key)
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
-    async def _new_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
+    async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
         new = []
         for number, job in enumerate(request.jobs, start=1):
-            new.append(sized(convert.new_job_of(job), self._payload_max_bytes))
+            new.append(convert.new_job_of(job))
+            check_job_size(new[-1], self._payload_max_bytes)
             if number % CONVERTED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # ten thousand in one go would stall every other call
         return new
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
         del context
-        operation = await self._batches.operation(request.batch_id)
-        return pb.GetBatchResponse(batch=batch_message(await self._batches.get(operation.id)))
+        operation = await self._batches.get_operation(request.batch_id)
+        return pb.GetBatchResponse(batch=batch_message(await self._batches.get_batch(operation.id)))
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
-        text = as_text(context)
+        as_text = wants_text(context)
         job_ids = list(request.job_ids)
-        cursor = await self._watches.cursor(request.after if request.HasField("after") else None)
+        cursor = await self._watches.resolve_cursor(request.after if request.HasField("after") else None)
         yield pb.WatchJobsResponse(cursor=cursor)
         if not request.HasField("after") and not request.changes_only:
-            async for view in self._watches.jobs(job_ids):
-                yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=text))
-        async for page in self._watches.changes(cursor, job_ids, payloads=not request.without_payloads):
-            logs = [convert.job_log_message(entry, as_text=text) for entry in page]
-            most = len(logs) if request.batched else 1
-            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=most, bytes_max=PAGE_MAX_BYTES):
-                told = {"logs": part} if request.batched else {"log": part[0]}
-                yield pb.WatchJobsResponse(cursor=part[-1].cursor, **told)
+            async for view in self._watches.read_jobs(job_ids):
+                yield pb.WatchJobsResponse(cursor=cursor, job=convert.job_message(view, as_text=as_text))
+        async for page in self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads):
+            logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
+            limit = len(logs) if request.batched else 1
+            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=limit, bytes_max=PAGE_MAX_BYTES):
+                fields = {"logs": part} if request.batched else {"log": part[0]}
+                yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
 
 
-def _place(order: JobOrder, of: str, at: str, job_id: str) -> job_list.Place:
-    """Where a page begins. ValueError: in another order."""
+def _parse_place(order: JobOrder, order_value: str, at: str, job_id: str) -> job_list.Place:
+    """Return the place that the parts of a page token name. ValueError: the list was in another order."""
     place = datetime.fromisoformat(at)
-    if of != order.value or place.tzinfo is None:
-        msg = "of a list in another order"
+    if order_value != order.value or place.tzinfo is None:
+        msg = "the page token is of a list in another order"
         raise ValueError(msg)
     return place, str(job_id)
 
 
-def _filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
+def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
     if not request.HasField("filter"):
         return None
     if request.job_ids:
@@ -213,11 +215,14 @@ def _filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
     return chosen
 
 
-def _execution(request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, asked: ExecutionRequest) -> ExecuteJob:
-    chosen = request.HasField("execution_id")
-    execution_id = uuid_of(request.execution_id, "execution_id") if chosen else new_execution_id()
-    return ExecuteJob(request.job_id, execution_id, chosen, isinstance(request, pb.ResubmitJobRequest), asked)
+def _make_command(
+    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, execution_request: ExecutionRequest
+) -> ExecuteJob:
+    is_chosen = request.HasField("execution_id")
+    execution_id = parse_uuid(request.execution_id, "execution_id") if is_chosen else new_execution_id()
+    resubmits = isinstance(request, pb.ResubmitJobRequest)
+    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
 
 
-def _unknown_job(job_id: str) -> NotFoundError:
+def _make_unknown_error(job_id: str) -> NotFoundError:
     return NotFoundError(f"no job has the id {job_id}", code="unknown_job")

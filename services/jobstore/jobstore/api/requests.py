@@ -1,10 +1,10 @@
-"""What the gRPC doors have in common: pages, ids, sizes, and errors of the same words."""
+"""Check and convert what gRPC requests have in common: pages, ids, sizes and texts."""
 
 import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import grpc
@@ -15,64 +15,66 @@ from contracts.resources import JobEdit, NewJob
 from jobstore.errors import InvalidError
 
 Context = grpc.aio.ServicerContext[Any, Any]
-PAGE_MAX = 500
+#: Items that a page has at most.
+PAGE_MAX: Final = 500
 
 
-def as_text(context: Context) -> bool:
-    """Whether the caller wants JSON as text."""
+def wants_text(context: Context) -> bool:
+    """Return whether the caller wants JSON as text."""
     return convert.JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
 
 
-def without_nul(text: str | None) -> str | None:
-    """A text that the database takes. InvalidError: it does not."""
+def reject_nul(text: str | None) -> str | None:
+    """Return the text. InvalidError: it has the character U+0000, which PostgreSQL cannot store."""
     if text is not None and "\0" in text:
         raise InvalidError("a text must not contain the character U+0000")
     return text
 
 
-def check_size(size: int, most: int) -> None:
-    """InvalidError: it is too large."""
-    if size > most:
-        raise InvalidError(f"{size} characters exceed the limit of {most}", code="payload_too_large")
+def check_size(size: int, limit: int) -> None:
+    """Raise an InvalidError if more characters are given than the limit allows."""
+    if size > limit:
+        raise InvalidError(f"{size} characters exceed the limit of {limit}", code="payload_too_large")
 
 
-def sized(new: NewJob, most: int) -> NewJob:
-    """A new job that is not too large."""
-    texts = len(new.title) + len(new.description) + len(new.acceptance_criteria)
-    check_size(texts + len(json_text(new.payload)), most)
-    return new
+def check_job_size(job: NewJob, limit: int) -> None:
+    """Raise an InvalidError if a job's texts and payload exceed the limit of characters."""
+    texts = len(job.title) + len(job.description) + len(job.acceptance_criteria)
+    check_size(texts + len(json_text(job.payload)), limit)
 
 
-def edit_size(edit: JobEdit) -> int:
-    """As of a new job, of what is given."""
-    return len(edit.title) + len(edit.description) + len(edit.acceptance_criteria) + len(json_text(edit.payload))
+def check_edit_size(edit: JobEdit, limit: int) -> None:
+    """Raise an InvalidError if the texts and the payload of an edit exceed the limit of characters."""
+    texts = len(edit.title) + len(edit.description) + len(edit.acceptance_criteria)
+    check_size(texts + len(json_text(edit.payload)), limit)
 
 
-def uuid_of(text: str, field: str) -> UUID:
-    """The UUID in a field. InvalidError: there is none."""
+def parse_uuid(text: str, field: str) -> UUID:
+    """Return the UUID in a field. InvalidError: it holds none."""
     try:
         return UUID(text)
     except ValueError:
         raise InvalidError(f"{field} is no UUID: {text[:100]!r}") from None
 
 
-def limit_of(page_size: int, default: int) -> int:
-    """How many items a page has."""
+def parse_page_size(page_size: int, default: int) -> int:
+    """Return how many items a page has. InvalidError: more than PAGE_MAX are asked for."""
     if not 0 <= page_size <= PAGE_MAX:
         raise InvalidError(f"page_size is between 0 and {PAGE_MAX}")
     return page_size or default
 
 
-def next_token(last: Sequence[Any] | None) -> str:
-    """What leads to the page behind the last item of this one; empty where there is none."""
+def make_page_token(last: Sequence[Any] | None) -> str:
+    """Return the token of the page after the last item of this one; empty where there is no such page."""
     return "" if last is None else base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
 
 
-def token_of(token: str, parse: Callable[..., Any]) -> Any:
-    """The item behind which a page begins. InvalidError: no such token was given."""
+def parse_page_token(token: str, parse: Callable[..., Any]) -> Any:
+    """Return the item after which a page begins, None for the first page. InvalidError: no page gave such a token."""
     if not token:
         return None
     try:
         return parse(*json.loads(base64.urlsafe_b64decode(token.encode())))
     except (binascii.Error, ValueError, TypeError):
-        raise InvalidError("page_token is none that was given", code="invalid_page_token") from None
+        message = "page_token is not the next_page_token of this list: begin again without one"
+        raise InvalidError(message, code="invalid_page_token") from None

@@ -1,4 +1,4 @@
-"""The gRPC server: its services, who may call them, and how errors are told."""
+"""Create the gRPC server with its health and reflection services."""
 
 import logging
 
@@ -12,6 +12,7 @@ from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb
 
 log = logging.getLogger(__name__)
 
+#: A batch of new jobs is one message.
 MESSAGE_MAX_BYTES = 64 << 20
 SERVICES = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
@@ -22,7 +23,7 @@ SERVICES = [
 
 
 def create_server(tokens: Tokens) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """A server with health and reflection; not serving yet."""
+    """Create a server with health and reflection; it is not serving yet."""
     server = grpc.aio.server(
         interceptors=[CallInterceptor(tokens)],
         options=[
@@ -40,8 +41,8 @@ def create_server(tokens: Tokens) -> tuple[grpc.aio.Server, health.aio.HealthSer
     return server, servicer
 
 
-async def serving(servicer: health.aio.HealthServicer, *, ready: bool) -> None:
-    """Tell the health service whether calls are answered."""
+async def set_serving(servicer: health.aio.HealthServicer, *, ready: bool) -> None:
+    """Set whether the health service reports every service as SERVING."""
     state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
     for name in ["", *SERVICES]:
         await servicer.set(name, state)

@@ -1,4 +1,4 @@
-"""WorkService: leases, for executors and validators."""
+"""Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGIN
 
 
 class WorkService(WorkServiceServicer):
-    """Grants leases and takes them back."""
+    """Grant leases, renew them and take them back."""
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self._database = database
@@ -40,19 +40,19 @@ class WorkService(WorkServiceServicer):
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [_execution_claim(claim, owner, request.room) for claim in request.claims]
-        answers = await self._answers(claims)
-        return pb.BeginExecutionsResponse(answers=[self._execution_answer(answer) for answer in answers])
+        claims = [_parse_execution_claim(claim, owner, request.room) for claim in request.claims]
+        answers = await self._run_claims(claims)
+        return pb.BeginExecutionsResponse(answers=[self._make_execution_answer(answer) for answer in answers])
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [_judging_claim(result, owner, request) for result in request.results]
-        answers = await self._answers(claims)
-        return pb.BeginJudgingsResponse(answers=[self._judging_answer(answer) for answer in answers])
+        claims = [_parse_judging_claim(result, owner, request) for result in request.results]
+        answers = await self._run_claims(claims)
+        return pb.BeginJudgingsResponse(answers=[self._make_judging_answer(answer) for answer in answers])
 
-    async def _answers(self, claims: Sequence[Command | ClaimAnswer]) -> list[ClaimAnswer]:
-        """Carry out the claims that are well formed; one that fails for good is INVALID."""
+    async def _run_claims(self, claims: Sequence[Command | ClaimAnswer]) -> list[ClaimAnswer]:
+        """Run the claims that are well formed, and return all answers in order; INVALID: it fails for good."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
@@ -60,7 +60,7 @@ class WorkService(WorkServiceServicer):
             ClaimAnswer(ClaimOutcome.INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers
         ]
 
-    def _execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
+    def _make_execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
         execution, grant = answer.execution, answer.grant
         if execution is not None and grant is not None:
@@ -75,10 +75,12 @@ class WorkService(WorkServiceServicer):
             message.grant.url = grant.url
             policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
             message.grant.policy.CopyFrom(convert.policy_message(policy))
-            _put(message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens)
+            _set_given(
+                message.grant, budget_left_usd=answer.budget.left_usd, budget_left_tokens=answer.budget.left_tokens
+            )
         return message
 
-    def _judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
+    def _make_judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
         lease = answer.execution.lease if answer.execution else 0
         message = pb.JudgingAnswer(
             outcome=_OUTCOMES[answer.outcome],
@@ -88,8 +90,8 @@ class WorkService(WorkServiceServicer):
             lease_s=self._lease_s,
         )
         budget = answer.budget
-        _put(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
-        _put(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
+        _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
+        _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
         return message
 
     async def RenewLeases(self, request: pb.RenewLeasesRequest, context: Context) -> pb.RenewLeasesResponse:
@@ -100,33 +102,33 @@ class WorkService(WorkServiceServicer):
         held = [(UUID(lease.execution_id), lease.lease) for lease in request.held]
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
-            back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._runner.notice(TransitionKind.GIVEN_BACK, back)
+            given_back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
+            await self._runner.notice(TransitionKind.GIVEN_BACK, given_back)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
-            asked = [lease[0] for lease in held if lease not in kept]
-            standing = await leases.standing(connection, [*asked, *(execution_id for execution_id, _ in outcomes)])
+            lost_ids = [lease[0] for lease in held if lease not in kept]
+            standing = await leases.standing(connection, [*lost_ids, *(execution_id for execution_id, _ in outcomes)])
             await Repository(connection).seen(owner, stage, request.room)
         return pb.RenewLeasesResponse(
-            held=[pb.LEASE_STATE_KEEP if lease in kept else _lost(standing.get(lease[0])) for lease in held],
-            outcomes=[_outcome(standing.get(e), lease) for e, lease in outcomes],
+            held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease[0])) for lease in held],
+            outcomes=[_get_outcome_state(standing.get(e), lease) for e, lease in outcomes],
             lease_s=self._lease_s,
         )
 
 
-def _put(message: Any, **fields: float | None) -> None:
+def _set_given(message: Any, **fields: float | None) -> None:
     for name, value in fields.items():
         if value is not None:
             setattr(message, name, value)
 
 
-def _lost(row: Any) -> "pb.LeaseState.ValueType":
-    over = row is not None and row.state == ExecutionState.DONE
-    return pb.LEASE_STATE_CANCELLED if over else pb.LEASE_STATE_LOST
+def _get_lost_state(row: Any) -> "pb.LeaseState.ValueType":
+    is_done = row is not None and row.state == ExecutionState.DONE
+    return pb.LEASE_STATE_CANCELLED if is_done else pb.LEASE_STATE_LOST
 
 
-def _outcome(row: Any, lease: int) -> "pb.LeaseState.ValueType":
+def _get_outcome_state(row: Any, lease: int) -> "pb.LeaseState.ValueType":
     if row is None:
         return pb.LEASE_STATE_LOST
     if row.state == ExecutionState.DONE or row.result_lease == lease:
@@ -134,7 +136,7 @@ def _outcome(row: Any, lease: int) -> "pb.LeaseState.ValueType":
     return pb.LEASE_STATE_KEEP if row.lease == lease else pb.LEASE_STATE_LOST
 
 
-def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
+def _parse_execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
     try:
         inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
         execution_id = UUID(claim.execution_id)
@@ -144,7 +146,7 @@ def _execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Comman
     return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
 
 
-def _judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:
+def _parse_judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:
     try:
         event = ResultProduced.model_validate_json(body)
         return ClaimJudging(event, owner, request.room, len(body), request.judge)

@@ -1,4 +1,4 @@
-"""Offers what is due to the workers: marked first, committed, and only then published: rule `mark-before-publish`."""
+"""Offer due work to the workers: mark it, commit, and only then publish (rule `mark-before-publish`)."""
 
 import asyncio
 import time
@@ -15,22 +15,24 @@ from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
 from servicekit.process.runtime import run_forever
 
+#: Executions that one transaction marks as offered at most.
 OFFERS_MAX = 500
+#: The longest wait in seconds before an unclaimed offer is published again; waits double up to it.
 OFFER_AGAIN_MAX_S = 60.0
 POLL_S = 0.5
-#: What a rate holds back is looked at no more often than this.
+#: The shortest wait in seconds before executions that a rate holds back are tried again.
 AGAIN_MIN_S = 0.02
-#: A worker that has not been heard of for so many lease lengths has no room.
+#: A worker that was silent for so many lease lengths counts as gone, and its room is not used.
 ALIVE_LEASES = 1.5
 
 
 class Dispatcher:
-    """Publishes no more than the workers have room for: the queue is the table, never the topic."""
+    """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
     def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
         self._database = database
         self._publisher = publisher
-        self._offers = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
+        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._queue = FairQueue()
         self._wait_s = POLL_S
@@ -38,45 +40,46 @@ class Dispatcher:
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Offer, for ever; woken by each commit that queues something."""
+        """Offer for ever; each commit that queues something wakes it."""
         await run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake)
 
     async def offer(self) -> bool:
-        """Offer what is due and has room, once; whether there may be more."""
-        again = time.monotonic() >= self._again_at
-        if again:
+        """Offer once what is due and has room, and return whether there may be more."""
+        is_time_to_repeat = time.monotonic() >= self._again_at
+        if is_time_to_repeat:
             self._again_at = time.monotonic() + POLL_S
         more = False
         for stage in ExecutionStage:
             offered = (
-                await self._whose_turn()
+                await self._mark_by_fair_share()
                 if stage is ExecutionStage.EXECUTING
-                else await self._due(stage, ExecutionState.QUEUED)
+                else await self._mark_due(stage, ExecutionState.QUEUED)
             )
-            repeated = await self._due(stage, ExecutionState.OFFERED) if again else Offers()
+            repeated = await self._mark_due(stage, ExecutionState.OFFERED) if is_time_to_repeat else Offers()
             if rows := [*offered.rows, *repeated.rows]:
-                await self._told(stage, rows)
+                await self._publish_or_reoffer(stage, rows)
             more = more or offered.more
         return more
 
-    async def _due(self, stage: ExecutionStage, state: ExecutionState) -> Offers:
+    async def _mark_due(self, stage: ExecutionStage, state: ExecutionState) -> Offers:
         async with self._database.session() as session:
-            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._offers)
+            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._terms)
         return Offers(rows, more=len(rows) >= OFFERS_MAX)
 
-    async def _whose_turn(self) -> Offers:
+    async def _mark_by_fair_share(self) -> Offers:
         async with self._database.transaction() as connection:
-            offered = await self._queue.offer(connection, OFFERS_MAX, self._offers)
+            offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
         self.held_back = offered.held_back
         self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
         return offered
 
-    async def _told(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+    async def _publish_or_reoffer(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
         try:
             await self._publish(stage, rows)
-        except TransientError:  # an outage makes no interval grow: what is offered takes up room until then
+        except TransientError:
+            # Unpublished offers take up room. An outage must not double their waits: they are due again soon.
             async with self._database.session() as session:
-                await offers.offer_soon(session, [row.execution_id for row in rows], self._offers.again_s)
+                await offers.offer_soon(session, [row.execution_id for row in rows], self._terms.again_s)
             raise
 
     async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
@@ -85,20 +88,20 @@ class Dispatcher:
             await self._publisher.publish(*events, keyed=False)
             return
         async with self._database.transaction() as connection:
-            results = await offers.results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish(*(_result(row, *results[row.execution_id]) for row in rows))
+            results = await offers.get_results(connection, [row.execution_id for row in rows])
+        await self._publisher.publish(*(_make_result(row, results[row.execution_id]) for row in rows))
 
 
-def _result(row: Any, request: Any, response: Any, arrived_at: Any) -> Event:
-    """The result as the executor published it, once more."""
+def _make_result(row: Any, result: offers.ResultToJudge) -> Event:
+    """Return the event of a result as the executor published it, to be published once more."""
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,
         attempt=row.attempt,
         lease=row.result_lease,
         submission=row.submission,
-        acceptance_criteria=request["acceptance_criteria"],
-        title=request["title"],
-        result=response["result"],
-        produced_at=arrived_at,
+        acceptance_criteria=result.request["acceptance_criteria"],
+        title=result.request["title"],
+        result=result.response["result"],
+        produced_at=result.arrived_at,
     )

@@ -1,6 +1,6 @@
-"""Offers what waits for executing: reads the head of each queue, and marks those whose turn it is.
+"""Offer queued executions by fair share: read the head of each queue, and mark those whose turn it is.
 
-One dispatcher at a time does this, of all processes: so limits are exact, and counted nowhere else.
+Of all processes one dispatcher at a time does this, so limits are exact, and counted nowhere else.
 """
 
 from collections import defaultdict
@@ -20,11 +20,11 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 
-#: Heads read of each queue in the first pass; then so many that their turns may fill the room.
+#: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
 
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
-#: From queue to queue along the index, so that what waits in one costs the others nothing.
+#: Skips from queue to queue along the index, so that a long queue costs the others nothing.
 _HEADS: Final = text(
     f"""
     WITH RECURSIVE {ROOM}, queues AS (
@@ -36,8 +36,8 @@ _HEADS: Final = text(
             WHERE {_WAITS} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
             ORDER BY tenant, flow, priority LIMIT 1) AS following
     )
-    SELECT now() AS now, room.free, EXISTS (SELECT FROM limits) AS limited,
-        EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS troubled,
+    SELECT now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
+        EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
         SELECT queues.*, heads.* FROM queues CROSS JOIN LATERAL (
@@ -58,6 +58,7 @@ _RUNNING: Final = text(
     WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED') AND name = ANY(CAST(:names AS text[])) GROUP BY name
     """,
 )
+#: Starts that have left their window are deleted on the way.
 _STARTED: Final = text(
     """
     WITH windows AS (SELECT * FROM unnest(CAST(:names AS text[]), CAST(:since AS timestamptz[])) AS w(name, since)),
@@ -66,6 +67,7 @@ _STARTED: Final = text(
     ON starts.name = w.name AND starts.began_at > w.since GROUP BY starts.name
     """,
 )
+#: Counts of starts are kept for parts of a period, and those of the same part are added up.
 _START: Final = text(
     """
     INSERT INTO starts (name, began_at, count)
@@ -73,18 +75,20 @@ _START: Final = text(
     ON CONFLICT (name, began_at) DO UPDATE SET count = starts.count + excluded.count
     """,
 )
-#: Never waits for a lock: circuits are locked before executions here.
+#: SKIP LOCKED: others lock executions before circuits, so waiting for a circuit here could deadlock.
 _HALF_OPEN: Final = text(
     "SELECT agent_id FROM circuits WHERE open_until <= now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
 )
+#: An open circuit admits nothing; a half-open one admits one probe, unless one is under way.
 _ADMITS: Final = text(
     """
     SELECT agent_id, agent_id = ANY(CAST(:half_open AS text[])) AND NOT EXISTS (
         SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
-        AND probe.stage = 'EXECUTING' AND probe.state IN ('OFFERED', 'LEASED')) AS one
+        AND probe.stage = 'EXECUTING' AND probe.state IN ('OFFERED', 'LEASED')) AS is_probe_due
     FROM circuits WHERE open_until IS NOT NULL
     """,
 )
+#: `due` is read again under the rows' locks: since the heads were read, some may have been cancelled.
 _OFFER: Final = text(
     f"""
     WITH due AS MATERIALIZED (
@@ -101,9 +105,10 @@ _OFFER: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """The rows that are offered now, in order. `more`: there may be more at once; `held_back`: once something ends.
+    """The executions offered by one pass, in order.
 
-    `again_in_s`: when a rate allows more at the earliest.
+    `more`: another pass may offer more at once. `held_back`: more may be offered once an execution ends.
+    `again_in_s`: seconds until a rate may allow more, None where no rate holds anything back.
     """
 
     rows: Sequence[Row[Any]] = ()
@@ -114,7 +119,7 @@ class Offers:
 
 @dataclass(slots=True)
 class Capacity:
-    """How many more may run under each name, and which limit's rate each name is under: (rate, period in s)."""
+    """How many more executions may run under each limit's name, and the rate of each name: (rate, period in s)."""
 
     free: dict[str, int] = field(default_factory=dict)
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -122,74 +127,77 @@ class Capacity:
 
 @dataclass(slots=True)
 class FairQueue:
-    """Remembers how far each tenant has come."""
+    """Offer queued executions in fair shares, remembering how far each tenant has come."""
 
     shares: Shares = field(default_factory=Shares)
     depth: int = DEPTH_FIRST
 
-    async def offer(self, connection: AsyncConnection, most: int, terms: OfferTerms) -> Offers:
-        """Mark as offered whose turn it is, within the workers' room and all limits."""
+    async def offer(self, connection: AsyncConnection, limit: int, terms: OfferTerms) -> Offers:
+        """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
-        about = {"stage": ExecutionStage.EXECUTING.value, "most": most, "depth": self.depth, **asdict(terms)}
-        rows = (await connection.execute(_HEADS, about)).all()
-        first, flows = rows[0], _flows(rows, self.depth)
+        parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": limit, "depth": self.depth, **asdict(terms)}
+        rows = (await connection.execute(_HEADS, parameters)).all()
+        first, flows = rows[0], _group_flows(rows, self.depth)
         if not flows:
             return Offers(held_back=not first.free)
+        # Twice the average that a queue gets: few passes then end early because too little was read of one.
         self.depth = max(2, 2 * first.free // len(flows))
-        allowed = await self._allowed(connection, first, flows)
-        picked, more = pick(flows, allowed.free, self.shares, first.free)
+        capacity = await self._get_capacity(connection, first, flows)
+        picked, more = pick(flows, capacity.free, self.shares, first.free)
         marked = {}
         if picked:
-            asked = {"ids": picked, **asdict(terms)}
-            marked = {row.execution_id: row for row in await connection.execute(_OFFER, asked)}
-        if allowed.rates:
-            await _start(connection, first.now, allowed.rates, flows, marked)
-        rates = [rate for name, rate in allowed.rates.items() if allowed.free.get(name, 1) <= 0]
+            marking = {"ids": picked, **asdict(terms)}
+            marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)}
+        if capacity.rates:
+            await _record_starts(connection, first.now, capacity.rates, flows, marked)
+        exhausted = [rate for name, rate in capacity.rates.items() if capacity.free.get(name, 1) <= 0]
         return Offers(
             [marked[i] for i in picked if i in marked],
-            bool(marked) and (more or len(picked) == most),
-            len(picked) < sum(len(flow.heads) for flow in flows),
-            min((period_s / PERIOD_PARTS for _, period_s in rates), default=None),
+            more=bool(marked) and (more or len(picked) == limit),
+            held_back=len(picked) < sum(len(flow.heads) for flow in flows),
+            again_in_s=min((period_s / PERIOD_PARTS for _, period_s in exhausted), default=None),
         )
 
-    async def _allowed(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Capacity:
-        allowed = Capacity()
-        if first.limited:
-            await self._limit(connection, allowed, first.now, flows)
-        if first.troubled:
+    async def _get_capacity(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Capacity:
+        capacity = Capacity()
+        if first.has_limits:
+            await self._apply_limits(connection, capacity, first.now, flows)
+        if first.has_open_circuits:
             half_open = list(await connection.scalars(_HALF_OPEN))
             for row in await connection.execute(_ADMITS, {"half_open": half_open}):
                 name = agent_limit(row.agent_id)
-                allowed.free[name] = min(allowed.free.get(name, 1), int(row.one))
-        return allowed
+                capacity.free[name] = min(capacity.free.get(name, 1), int(row.is_probe_due))
+        return capacity
 
-    async def _limit(
-        self, connection: AsyncConnection, allowed: Capacity, now: datetime, flows: Sequence[Flow]
+    async def _apply_limits(
+        self, connection: AsyncConnection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
     ) -> None:
         names = {name for flow in flows for name in flow.limits}
-        asked = {"names": sorted(names | set(map(wildcard, names)))}
-        rows = {row.name: row for row in await connection.execute(_LIMITS, asked)}
-        limits = {n: rows[applies] for n in names for applies in (n if n in rows else wildcard(n),) if applies in rows}
+        parameters = {"names": sorted(names | set(map(wildcard, names)))}
+        rows = {row.name: row for row in await connection.execute(_LIMITS, parameters)}
+        by_name = {name: rows.get(name) or rows.get(wildcard(name)) for name in names}
+        limits = {name: limit for name, limit in by_name.items() if limit is not None}
         self.shares.weights = {
             flow.tenant: limit.weight
             for flow in flows
             if (limit := limits.get(tenant_limit(flow.tenant))) is not None and limit.weight
         }
+        # Running executions are counted only where a limit of concurrency exists: each count reads all of them.
         running: Mapping[str, int] = {}
         if counted := sorted(name for name, limit in limits.items() if limit.concurrency is not None):
             rows_running = await connection.execute(_RUNNING, {"names": counted})
             running = {row.name: row.running for row in rows_running}
-        allowed.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
-        started = await _started(connection, now, allowed.rates)
+        capacity.rates = {name: (limit.rate, limit.rate_period_s) for name, limit in limits.items() if limit.rate}
+        started = await _count_started(connection, now, capacity.rates)
         for name, limit in limits.items():
             left = [limit.concurrency - running.get(name, 0)] if limit.concurrency is not None else []
             left += [limit.rate - started.get(name, 0)] if limit.rate else []
             left += [0] if limit.paused else []
             if left:
-                allowed.free[name] = max(0, min(left))
+                capacity.free[name] = max(0, min(left))
 
 
-def _flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
+def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
         if row.execution_id is not None:
@@ -201,7 +209,7 @@ def _flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
     ]
 
 
-async def _started(
+async def _count_started(
     connection: AsyncConnection, now: datetime, rates: Mapping[str, tuple[int, float]]
 ) -> Mapping[str, int]:
     if not rates:
@@ -211,21 +219,21 @@ async def _started(
     return {row.name: row.started for row in rows}
 
 
-async def _start(
+async def _record_starts(
     connection: AsyncConnection,
     now: datetime,
     rates: Mapping[str, tuple[int, float]],
     flows: Iterable[Flow],
     marked: Mapping[UUID, Any],
 ) -> None:
-    """Count what is offered under the rates that it is under."""
+    """Count the executions offered now as starts under each of their rates."""
     counts: defaultdict[str, int] = defaultdict(int)
     for flow in flows:
-        began = sum(head.execution_id in marked for head in flow.heads)
+        starts = sum(head.execution_id in marked for head in flow.heads)
         for name in flow.limits:
-            counts[name] += began
-    named = sorted(name for name in rates if counts[name])
-    if named:
-        began_at = [part_of(now, rates[name][1]) for name in named]
-        about = {"names": named, "began": began_at, "counts": [counts[name] for name in named]}
-        await connection.execute(_START, about)
+            counts[name] += starts
+    names = sorted(name for name in rates if counts[name])
+    if names:
+        began_at = [part_of(now, rates[name][1]) for name in names]
+        parameters = {"names": names, "began": began_at, "counts": [counts[name] for name in names]}
+        await connection.execute(_START, parameters)

@@ -1,4 +1,4 @@
-"""Whose turn it is: weighted fair shares between tenants, rank within a tenant, and no limit passed; pure.
+"""Pick the executions to offer next: fair shares between tenants, rank within one, no limit passed. Pure.
 
 Executions of one tenant that the same limits apply to are a flow: while one of its limits is used up the whole flow
 waits, and costs nothing. Between tenants, start-time fair queueing (Goyal, Vin, Cheng 1996): each pick moves its tenant
@@ -13,20 +13,20 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 from uuid import UUID
 
-#: So long a wait is worth one level of priority: nothing starves, since the rank of what waits does not move.
+#: The wait that outweighs one level of priority. Nothing starves: ranks do not change, and newer ones come later.
 AGEING: Final = timedelta(seconds=60)
-#: Of so many tenants it is kept how far they have come; of others nothing is worth keeping.
+#: Tenants remembered before those are forgotten that are no further than an idle one would be.
 TENANTS_MAX: Final = 10_000
 
 
 def rank(due_at: datetime, priority: int) -> datetime:
-    """The order within a tenant: earlier is first. Waiting weighs as much as priority, and moves no row."""
+    """Return the rank of an execution within its tenant: the earliest is first. Priority counts as time waited."""
     return due_at - priority * AGEING
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Head:
-    """An execution that is due."""
+    """A due execution at the head of its queue."""
 
     rank: datetime
     execution_id: UUID
@@ -50,13 +50,13 @@ class Shares:
     passes: dict[str, float] = field(default_factory=dict)
     clock: float = 0.0
 
-    def start(self, tenant: str) -> float:
-        """Where a tenant stands: nobody saves up while idle."""
+    def get_position(self, tenant: str) -> float:
+        """Return how far a tenant is; one that was idle is where the others are, and has saved up nothing."""
         return max(self.clock, self.passes.get(tenant, 0.0))
 
-    def picked(self, tenant: str) -> None:
-        """Move on."""
-        self.clock = self.start(tenant)
+    def advance(self, tenant: str) -> None:
+        """Move a tenant by one pick, 1/weight."""
+        self.clock = self.get_position(tenant)
         self.passes[tenant] = self.clock + 1 / self.weights.get(tenant, 1.0)
         if len(self.passes) > TENANTS_MAX:
             self.passes = {name: passed for name, passed in self.passes.items() if passed > self.clock}
@@ -68,40 +68,40 @@ class _Tenant:
     def __init__(self) -> None:
         self.queue: list[tuple[Head, int, int]] = []
 
-    def next(self, flows: Sequence[Flow], free: Mapping[str, int]) -> tuple[Head, int, int] | None:
-        """The first that no limit holds up; a limit that is used up is so for its flows for the rest of the pass."""
+    def pop_next(self, flows: Sequence[Flow], free: Mapping[str, int]) -> tuple[Head, int, int] | None:
+        """Return the next head that no limit holds back. Those before it are dropped: in this pass they cannot run."""
         while self.queue:
-            found = heappop(self.queue)
-            if all(free.get(limit, 1) > 0 for limit in flows[found[1]].limits):
-                return found
+            turn = heappop(self.queue)
+            if all(free.get(limit, 1) > 0 for limit in flows[turn[1]].limits):
+                return turn
         return None
 
 
-def pick(flows: Sequence[Flow], free: dict[str, int], shares: Shares, most: int) -> tuple[list[UUID], bool]:
-    """The executions whose turn it is, in order, at most so many; `free` and `shares` are what is left afterwards.
+def pick(flows: Sequence[Flow], free: dict[str, int], shares: Shares, limit: int) -> tuple[list[UUID], bool]:
+    """Pick at most `limit` executions in order, update `free` and `shares`, and return whether there may be more.
 
-    `free` has, for each limit in use, how many more may run; a limit that is not there is none. Ends early, and says
-    so, where a flow has more than was read of it: what follows depends on that.
+    `free` says how many more may run under each limit; a name without an entry is not limited. Picking ends early where
+    a flow has more than was read of it, since whose turn is next depends on the rest.
     """
     tenants: defaultdict[str, _Tenant] = defaultdict(_Tenant)
     for number, flow in enumerate(flows):
         if flow.heads:
             heappush(tenants[flow.tenant].queue, (flow.heads[0], number, 0))
-    turns = [(shares.start(tenant), tenant) for tenant in tenants]
+    turns = [(shares.get_position(tenant), tenant) for tenant in tenants]
     heapify(turns)
     picked: list[UUID] = []
-    while turns and len(picked) < most:
+    while turns and len(picked) < limit:
         _, tenant = heappop(turns)
-        if (found := tenants[tenant].next(flows, free)) is None:
+        if (turn := tenants[tenant].pop_next(flows, free)) is None:
             continue
-        head, number, place = found
+        head, number, place = turn
         flow = flows[number]
-        free.update({limit: free[limit] - 1 for limit in flow.limits if limit in free})
+        free.update({name: free[name] - 1 for name in flow.limits if name in free})
         picked.append(head.execution_id)
-        shares.picked(tenant)
+        shares.advance(tenant)
         if place + 1 < len(flow.heads):
             heappush(tenants[tenant].queue, (flow.heads[place + 1], number, place + 1))
         elif flow.more:
             return picked, True
-        heappush(turns, (shares.start(tenant), tenant))
+        heappush(turns, (shares.get_position(tenant), tenant))
     return picked, bool(turns)

@@ -1,1 +1,1 @@
-"""What operators see of the whole system: counts, percentiles, dead letters."""
+"""Show operators the whole system: counts, percentiles, dead letters."""

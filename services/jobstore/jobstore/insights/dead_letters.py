@@ -1,4 +1,4 @@
-"""Dead letters as their topics hold them: how many, and of the newest why and where they came from."""
+"""Count dead letters in their topics, and list the newest with why and where they came from."""
 
 import asyncio
 import logging
@@ -16,77 +16,79 @@ from servicekit.kafka.topics import Topics
 log = logging.getLogger(__name__)
 
 DEAD: Final = tuple(topic.dlq for topic in TOPICS.values() if topic.dlq)
-#: So long an answer of the broker is taken for true, and so long one is waited for.
-KEPT_S: Final = 5.0
-PATIENCE_S: Final = 5.0
+#: Seconds for which counts are reused, so that many viewers cost the broker little.
+CACHE_S: Final = 5.0
+#: Seconds that the broker is waited for.
+TIMEOUT_S: Final = 5.0
+#: Characters of a header or a key that are shown.
 TEXT_MAX: Final = 1_000
 
 
 class DeadLetterTopics:
-    """Asks the broker, whoever asks how often."""
+    """Read the dead-letter topics; counts are asked of the broker once in CACHE_S, however many callers there are."""
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
         self._topics = Topics(kafka)
         self._counts: Mapping[str, int] = {}
-        self._counted_at = -KEPT_S
+        self._counted_at = -CACHE_S
         self._counting = asyncio.Lock()
 
-    async def counts(self) -> Mapping[str, int]:
-        """How many each topic holds, those that were redriven included. TransientError: the broker is out of reach."""
+    async def count(self) -> Mapping[str, int]:
+        """Return how many each topic holds, redriven ones included. TransientError: the broker is out of reach."""
         loop = asyncio.get_running_loop()
         async with self._counting:
-            if loop.time() - self._counted_at >= KEPT_S:
+            if loop.time() - self._counted_at >= CACHE_S:
                 self._counts = {topic: await self._topics.held(topic) for topic in DEAD}
                 self._counted_at = loop.time()
         return self._counts
 
-    async def counts_if_reachable(self) -> Mapping[str, int]:
-        """The same; nothing while the broker is out of reach."""
+    async def count_if_reachable(self) -> Mapping[str, int]:
+        """Return the counts as `count` does, but nothing while the broker is out of reach."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await self.counts()
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self.count()
         except (TransientError, TimeoutError) as error:
-            log.warning("dead letters are not counted", extra={"reason": str(error)})
+            log.warning("dead letters are not counted: the broker is out of reach", extra={"reason": str(error)})
             return {}
 
-    async def newest(self, most: int) -> list[DeadLetter]:
-        """The newest of all topics, newest first. TransientError: the broker is out of reach."""
-        counts = await self.counts()
-        read = [self._newest_of(topic, most) for topic in DEAD if counts[topic]]
-        found = [letter for letters in await asyncio.gather(*read) for letter in letters]
-        return sorted(found, key=lambda letter: letter.at, reverse=True)[:most]
+    async def list_newest(self, limit: int) -> list[DeadLetter]:
+        """Return the newest dead letters of all topics, newest first. TransientError: the broker is out of reach."""
+        counts = await self.count()
+        reads = [self._list_newest_of(topic, limit) for topic in DEAD if counts[topic]]
+        newest = [letter for letters in await asyncio.gather(*reads) for letter in letters]
+        return sorted(newest, key=lambda letter: letter.at, reverse=True)[:limit]
 
-    async def _newest_of(self, topic: str, most: int) -> list[DeadLetter]:
+    async def _list_newest_of(self, topic: str, limit: int) -> list[DeadLetter]:
         letters: list[DeadLetter] = []
         try:
-            async with History(self._kafka, topic, silence_s=PATIENCE_S) as history:
+            async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
                 held = await history.offsets()
-                last = {number: range(max(span.start, span.stop - most), span.stop) for number, span in held.items()}
+                last = {number: range(max(span.start, span.stop - limit), span.stop) for number, span in held.items()}
                 async for records in history.read(last):
-                    letters += [_letter(record) for record in records]
+                    letters += [_parse_letter(record) for record in records]
         except PermanentError:  # nobody has made the topic
             return []
         return letters
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker."""
         await self._topics.close()
 
 
-def _letter(record: Record) -> DeadLetter:
+def _parse_letter(record: Record) -> DeadLetter:
     headers = {name: (value or b"").decode(errors="replace")[:TEXT_MAX] for name, value in record.headers}
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "code": headers.get("dlq-error-code"),
         "message": headers.get("dlq-error-message"),
         "source_topic": headers.get("dlq-topic"),
-        "source_partition": _number(headers.get("dlq-partition")),
-        "source_offset": _number(headers.get("dlq-offset")),
+        "source_partition": _parse_number(headers.get("dlq-partition")),
+        "source_offset": _parse_number(headers.get("dlq-offset")),
         "key": None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
     }
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    return DeadLetter(topic=record.topic, partition=record.partition, offset=record.offset, at=at, **about)
+    return DeadLetter(topic=record.topic, partition=record.partition, offset=record.offset, at=at, **fields)
 
 
-def _number(text: str | None) -> int | None:
+def _parse_number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text) else None

@@ -1,17 +1,28 @@
-"""How much there is: as it is now, and whether it is time to look for the overview's past."""
+"""Count what is queued, running and judged now, and say when it is time to sample that for the overview."""
 
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-GAUGES: Final = ("queued", "running", "judging")
+
+class Gauges(NamedTuple):
+    """How many executions are queued, running and judging, and at which time of the database's clock."""
+
+    at: datetime
+    queued: int
+    running: int
+    judging: int
+
+
+GAUGES: Final = Gauges._fields[1:]
+#: Between two samples, of all jobstores together.
 SAMPLED_EVERY: Final = timedelta(seconds=10)
-#: Enough for millions of executions. A sample that would take longer is given up, and is a gap.
+#: Milliseconds that a sample may take: enough for millions of executions. One that takes longer is a gap.
 SAMPLE_MAX_MS: Final = 5_000
 
-#: Each from the partial index that holds only such rows: what is done costs nothing.
+#: Each count reads the partial index that holds only such rows: executions that are DONE cost nothing.
 _NOW: Final = text(
     """
     SELECT clock_timestamp() AS at,
@@ -20,7 +31,7 @@ _NOW: Final = text(
         (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
     """,
 )
-#: One of the future does not count: the database's clock was set back.
+#: A sample in the future does not count: the database's clock was set back.
 _WAS_SAMPLED: Final = text(
     "SELECT EXISTS (SELECT FROM rollup WHERE sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) "
     "AND clock_timestamp())",
@@ -29,22 +40,22 @@ _CLAIM: Final = text(
     "INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, clock_timestamp()) "
     "ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at",
 )
-_BOUND: Final = text("SELECT set_config('statement_timeout', :most, true)")
+_SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
 
-async def now(connection: AsyncConnection) -> Any:
-    """How much is queued, running and judging, all at one moment, and when that was by the database's clock."""
-    return (await connection.execute(_NOW)).one()
+async def count_now(connection: AsyncConnection) -> Gauges:
+    """Count the executions that are queued, running and judging, all at one moment."""
+    return Gauges(*(await connection.execute(_NOW)).one())
 
 
-async def sample(connection: AsyncConnection) -> Any:
-    """The same within a transaction, and within some time. TransientError: it takes longer."""
-    await connection.execute(_BOUND, {"most": str(SAMPLE_MAX_MS)})
-    return await now(connection)
+async def count_in_time(connection: AsyncConnection) -> Gauges:
+    """Return the counts as `count_now` does, in a transaction. TransientError: it takes over SAMPLE_MAX_MS."""
+    await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
+    return await count_now(connection)
 
 
-async def claimed(connection: AsyncConnection) -> bool:
-    """Whether it is time for a sample. It is claimed before it is taken: one that fails is not taken again at once."""
+async def claim_sample(connection: AsyncConnection) -> bool:
+    """Return whether to take a sample, and claim it: one that fails then is not taken again at once."""
     if await connection.scalar(_WAS_SAMPLED, {"every": SAMPLED_EVERY}):
         return False
     await connection.execute(_CLAIM)

@@ -1,4 +1,4 @@
-"""How it went of late, from what was counted, and how much is there now."""
+"""Read the overview: what was counted of late, how much there is now, and how each agent did."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -9,13 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
-from jobstore.insights.rollups import COUNTED, HOUR_S, MINUTE_S, MOST, begin_of
+from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
 
+#: About how many points a range is shown as.
 POINTS: Final = 60
-#: Of a longer range, hours are added up instead of minutes.
+#: Longer ranges, in seconds, are read by hour instead of by minute.
 BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
+#: An execution that was attempted before waits for its retry, not for its first turn.
 _OLDEST_WAIT: Final = text(
     "SELECT extract(epoch FROM clock_timestamp() - min(greatest(created_at, not_before))) FROM executions "
     "WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND attempt = 0",
@@ -36,23 +38,23 @@ _AGENTS: Final = text(
 )
 
 
-async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
-    """About 60 points of the range, up to now, all that happened within it, and how much is there now."""
-    now = await gauges.now(connection)
+async def get_overview(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
+    """Return about 60 points of the last `range_s` seconds, the totals of that range, and the counts of now."""
+    now = await gauges.count_now(connection)
     oldest_wait_s = await connection.scalar(_OLDEST_WAIT)
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
-    since = begin_of(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
+    since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
     rows = (await connection.execute(_READ, {"span_s": span_s, "since": since})).all()
     parts: dict[datetime, list[Any]] = {}
     while since <= now.at:
         parts[since] = []
         since += timedelta(seconds=point_s)
     for row in rows:
-        parts.setdefault(begin_of(row.at, point_s), []).append(row)
+        parts.setdefault(get_span_begin(row.at, point_s), []).append(row)
     return Overview(
-        points=[OverviewPoint(**_counts(parts[at]), at=at) for at in sorted(parts)],
-        totals=OverviewTotals(**_counts(rows)),
+        points=[OverviewPoint(**_sum_up(parts[at]), at=at) for at in sorted(parts)],
+        totals=OverviewTotals(**_sum_up(rows)),
         now=OverviewNow(
             **{name: getattr(now, name) for name in gauges.GAUGES},
             oldest_wait_s=None if oldest_wait_s is None else max(0.0, float(oldest_wait_s)),
@@ -61,24 +63,27 @@ async def get(connection: AsyncConnection, range_s: int, dead_letters: Mapping[s
     )
 
 
-def _counts(rows: Sequence[Any]) -> dict[str, Any]:
+def _sum_up(rows: Sequence[Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
-    for name in MOST:
-        fields[name] = max((most for row in rows if (most := getattr(row, name)) is not None), default=None)
-    wait, duration = _percentiles(row.waits for row in rows), _percentiles(row.durations for row in rows)
+    for name in MAXIMA:
+        fields[name] = max((value for row in rows if (value := getattr(row, name)) is not None), default=None)
+    wait, duration = (
+        _estimate_percentiles(row.waits for row in rows),
+        _estimate_percentiles(row.durations for row in rows),
+    )
     return fields | {"wait": wait, "duration": duration}
 
 
-def _percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
+def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
     total: list[int] = []
-    for some in counts:
-        total = histogram.added(total, some)
+    for histogram_counts in counts:
+        total = histogram.add(total, histogram_counts)
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return Percentiles(**{name: histogram.percentile(total, share) for name, share in shares.items()})
+    return Percentiles(**{name: histogram.estimate_percentile(total, share) for name, share in shares.items()})
 
 
-async def agents(connection: AsyncConnection) -> list[AgentStats]:
-    """What each agent has to do now, and how it did over the last 24 hours."""
+async def get_agent_stats(connection: AsyncConnection) -> list[AgentStats]:
+    """Return what each agent has to do now, and how it did over the last 24 hours."""
     rows = await connection.execute(_AGENTS)
     return [
         AgentStats(

@@ -1,6 +1,6 @@
-"""Counts what is published, by minute, hour and agent, so that nobody need read millions of entries to see it.
+"""Count what is published, by minute, hour and agent, so that nobody need read millions of entries to see it.
 
-How much there is at a time is in no entry: it is sampled beside, and the most of a minute and of an hour is kept.
+No entry says how much is queued or running at a time: that is sampled, and the maximum of each minute and hour is kept.
 """
 
 import logging
@@ -22,39 +22,40 @@ from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
 
+#: Entries that one transaction counts.
 BATCH: Final = 2_000
 POLL_S: Final = 2.0
 MINUTE_S, HOUR_S = 60, 3_600
-#: How long what is counted by minute, and by hour, is kept.
+#: How long the counts by minute, and by hour, are kept.
 KEPT: Final = {MINUTE_S: timedelta(days=2), HOUR_S: timedelta(days=31)}
 FORGET_EVERY_S: Final = 600.0
 
 COUNTED: Final = ("created", "completed", "failed", "rejected", "resubmission_required", "cancelled", "tokens")
 _SUMS: Final = (*COUNTED, "cost_usd")
 _HISTOGRAMS: Final = ("waits", "durations")
-#: What is not added up, and is NULL where nobody looked.
-MOST: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
-_COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MOST)
+#: Columns that hold maxima, not sums; NULL where no sample was taken.
+MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
+_COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
 _CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, published_seq FROM relay")
-#: With what the job had spent before, and since when the execution could begin.
+#: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """
     SELECT l.seq, l.kind, l.status, l.agent_id, l.attempt, l.created_at,
-        greatest(e.created_at, e.not_before) AS asked_at,
+        greatest(e.created_at, e.not_before) AS startable_at,
         coalesce(l.spent_usd, 0) - coalesce(p.spent_usd, 0) AS cost_usd,
         coalesce(l.spent_tokens, 0) - coalesce(p.spent_tokens, 0) AS tokens
     FROM job_logs l LEFT JOIN executions e ON e.execution_id = l.execution_id
         LEFT JOIN job_logs p ON p.job_id = l.job_id AND p.version = l.version - 1
             AND (l.spent_usd IS NOT NULL OR l.spent_tokens IS NOT NULL)
-    WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :most
+    WHERE l.seq > :after AND l.seq <= :until ORDER BY l.seq LIMIT :limit
     """,
 )
 _ADD: Final = text(
     f"""
     INSERT INTO rollups (span_s, at, {", ".join(_COLUMNS)}) VALUES (:span_s, :at, :{", :".join(_COLUMNS)})
     ON CONFLICT (span_s, at) DO UPDATE SET {", ".join(f"{n} = rollups.{n} + excluded.{n}" for n in _SUMS)},
-        {", ".join(f"{n} = greatest(rollups.{n}, excluded.{n})" for n in MOST)},
+        {", ".join(f"{n} = greatest(rollups.{n}, excluded.{n})" for n in MAXIMA)},
         {
         ", ".join(
             f"{n} = ARRAY(SELECT coalesce(a, 0) + coalesce(b, 0) "
@@ -76,7 +77,7 @@ _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT 
 _FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < clock_timestamp() - CAST(:kept AS interval)")
 _FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < clock_timestamp() - interval '2 days'")
 
-#: What an entry is counted as by its status; an edit or a late result ends nothing.
+#: The column that an entry is counted in, by its status; an edit or a late result ends nothing.
 _ENDS: Final = {
     "COMPLETED": "completed",
     "FAILED": "failed",
@@ -89,7 +90,7 @@ _ENDS_NOTHING: Final = frozenset({TransitionKind.EDITED, TransitionKind.RESULT})
 
 @dataclass(slots=True)
 class Counts:
-    """What happened within some time."""
+    """The counts of one minute or hour."""
 
     sums: dict[str, float] = field(default_factory=dict)
     waits: list[int] = field(default_factory=list)
@@ -100,41 +101,44 @@ class Counts:
         for name, amount in (("cost_usd", row.cost_usd), ("tokens", row.tokens)):
             if amount:
                 self.sums[name] = self.sums.get(name, 0) + amount
-        counted = _counted_as(row)
-        if counted is not None:
-            self.sums[counted] = self.sums.get(counted, 0) + 1
-        if row.asked_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
-            _count(self.waits, (row.created_at - row.asked_at).total_seconds())
-        elif row.asked_at is not None and counted not in {None, "cancelled"}:
-            _count(self.durations, (row.created_at - row.asked_at).total_seconds())
+        column = _choose_column(row)
+        if column is not None:
+            self.sums[column] = self.sums.get(column, 0) + 1
+        if row.startable_at is not None and row.kind == TransitionKind.CLAIMED and row.attempt == 1:
+            _count_duration(self.waits, (row.created_at - row.startable_at).total_seconds())
+        elif row.startable_at is not None and column not in {None, "cancelled"}:
+            _count_duration(self.durations, (row.created_at - row.startable_at).total_seconds())
 
 
-def _counted_as(row: Any) -> str | None:
+def _choose_column(row: Any) -> str | None:
     if row.kind == TransitionKind.CREATED:
         return "created"
     return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
 
 
-def _count(counts: list[int], seconds: float) -> None:
-    part = histogram.part_of(seconds)
+def _count_duration(counts: list[int], seconds: float) -> None:
+    part = histogram.get_part(seconds)
     counts.extend([0] * (part + 1 - len(counts)))
     counts[part] += 1
 
 
-def begin_of(at: datetime, span_s: int) -> datetime:
-    """When the span begins that a time lies in."""
+def get_span_begin(at: datetime, span_s: int) -> datetime:
+    """Return the begin of the span of `span_s` seconds that a time lies in."""
     return datetime.fromtimestamp(at.timestamp() // span_s * span_s, UTC)
 
 
 class Rollups:
-    """Of all jobstores one counts at a time. What is counted, and how far, is one transaction: nothing counts twice."""
+    """Count what is published; of all jobstores one does so at a time.
+
+    The counts and the cursor of what is counted are stored in one transaction: nothing is counted twice.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._forget_at = 0.0
 
     async def run(self) -> None:
-        """Count for ever, behind what is published."""
+        """Sample and count for ever, up to what is published."""
         await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S)
 
     async def _sample_and_count(self) -> bool:
@@ -147,55 +151,57 @@ class Rollups:
         return False
 
     async def count(self) -> bool:
-        """Count the next entries; whether there may be more."""
+        """Count the next entries, and return whether there may be more."""
         async with self._database.transaction() as connection:
             if not await locks.try_hold(connection, Lock.ROLLUPS):
                 return False
             seq, until = (await connection.execute(_CURSOR)).one()
             if seq >= until:
                 return False
-            about = {"after": seq, "until": until, "most": BATCH}
-            rows = (await connection.execute(_ROWS, about)).all()
-            await _add(connection, rows)
+            parameters = {"after": seq, "until": until, "limit": BATCH}
+            rows = (await connection.execute(_ROWS, parameters)).all()
+            await _add_up(connection, rows)
             is_full = len(rows) == BATCH
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})
         return is_full
 
     async def sample(self) -> None:
-        """Keep how much there is now, if nobody did so of late. What is stuck is seen by this, and by no entry."""
+        """Sample the gauges unless that was done of late. Executions that are stuck show here, and in no entry."""
         async with self._database.transaction() as connection:
-            if not await locks.try_hold(connection, Lock.ROLLUPS) or not await gauges.claimed(connection):
+            if not await locks.try_hold(connection, Lock.ROLLUPS) or not await gauges.claim_sample(connection):
                 return
         async with self._database.transaction() as connection:
-            now = await gauges.sample(connection)
-            most = {f"{name}_max": getattr(now, name) for name in gauges.GAUGES}
-            rows = [_row(span_s, begin_of(now.at, span_s), Counts()) | most for span_s in KEPT]
+            now = await gauges.count_in_time(connection)
+            maxima = {f"{name}_max": getattr(now, name) for name in gauges.GAUGES}
+            rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
             await connection.execute(_ADD, rows)
 
     async def forget(self) -> None:
-        """Let go of what is too old to be shown."""
+        """Delete counts that are too old to be shown."""
         async with self._database.transaction() as connection:
             for span_s, kept in KEPT.items():
                 await connection.execute(_FORGET, {"span_s": span_s, "kept": kept})
             await connection.execute(_FORGET_AGENTS)
 
 
-async def _add(connection: AsyncConnection, rows: Iterable[Any]) -> None:
+async def _add_up(connection: AsyncConnection, rows: Iterable[Any]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     agents: dict[tuple[str, datetime], dict[str, float]] = {}
     for row in rows:
         for span_s, kept in KEPT.items():
             if row.created_at > now - kept:
-                spans.setdefault((span_s, begin_of(row.created_at, span_s)), Counts()).add(row)
-        if _is_of_an_agent(row) and row.created_at > now - KEPT[MINUTE_S]:
-            hour = agents.setdefault((row.agent_id, begin_of(row.created_at, HOUR_S)), dict.fromkeys(_OF_AGENT, 0))
+                spans.setdefault((span_s, get_span_begin(row.created_at, span_s)), Counts()).add(row)
+        if _is_counted_for_agent(row) and row.created_at > now - KEPT[MINUTE_S]:
+            hour = agents.setdefault(
+                (row.agent_id, get_span_begin(row.created_at, HOUR_S)), dict.fromkeys(_OF_AGENT, 0)
+            )
             hour["ended"] += 1
             hour["completed"] += row.status == "COMPLETED"
-            hour["seconds"] += max(0.0, (row.created_at - row.asked_at).total_seconds())
-    added = [_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
-    if added:
-        await connection.execute(_ADD, added)
+            hour["seconds"] += max(0.0, (row.created_at - row.startable_at).total_seconds())
+    rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
+    if rollups:
+        await connection.execute(_ADD, rollups)
     if agents:
         await connection.execute(_ADD_AGENT, [{"agent_id": i, "at": at, **hour} for (i, at), hour in agents.items()])
 
@@ -203,12 +209,12 @@ async def _add(connection: AsyncConnection, rows: Iterable[Any]) -> None:
 _OF_AGENT: Final = ("ended", "completed", "seconds")
 
 
-def _is_of_an_agent(row: Any) -> bool:
-    ends = _counted_as(row) not in {None, "created", "cancelled"}
-    return ends and row.asked_at is not None and row.agent_id is not None
+def _is_counted_for_agent(row: Any) -> bool:
+    ends = _choose_column(row) not in {None, "created", "cancelled"}
+    return ends and row.startable_at is not None and row.agent_id is not None
 
 
-def _row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:
+def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:
     sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
     row = {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
-    return row | dict.fromkeys(MOST)
+    return row | dict.fromkeys(MAXIMA)

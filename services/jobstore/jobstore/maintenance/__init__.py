@@ -1,1 +1,1 @@
-"""Loops that notice what nobody reports: leases that lapsed, deadlines, jobs that wait for an agent."""
+"""Notice what nobody reports: lapsed leases, deadlines, jobs that wait for an agent, entries too old to be reused."""

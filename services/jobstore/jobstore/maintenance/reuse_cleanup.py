@@ -1,4 +1,4 @@
-"""Forget what is too old to be reused, and the oldest of too much."""
+"""Forget results and verdicts that are too old to be reused, and the oldest where there are too many."""
 
 from typing import Final
 
@@ -11,20 +11,20 @@ PERIOD_S: Final = 10.0
 
 
 class ReuseCleanup:
-    """Keep what may be reused bounded, in number and in age."""
+    """Keep the results and verdicts that may be reused bounded, in number and in age."""
 
     def __init__(self, database: Database, terms: ReuseTerms) -> None:
         self._database = database
         self._terms = terms
 
     async def run(self) -> None:
-        """Forget, for ever."""
+        """Forget old entries, for ever."""
         await run_forever(self._forget_some, name="reuse cleanup", every_s=PERIOD_S)
 
     async def _forget_some(self) -> bool:
         return await self.forget() == reusable.FORGOTTEN_AT_ONCE
 
     async def forget(self) -> int:
-        """Forget some of it. Return how many entries."""
+        """Forget some entries, and return how many."""
         async with self._database.transaction() as connection:
             return await reusable.forget(connection, self._terms)

@@ -1,4 +1,4 @@
-"""Ends what nobody ends: lapsed leases and times that are over, but never because of an outage of our own."""
+"""End lapsed leases and executions out of time, but never because of an outage of our own."""
 
 import time
 from collections.abc import Callable
@@ -9,31 +9,34 @@ from jobstore.storage import leases
 from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
 
+#: Rows of one kind that a sweep takes up.
 BATCH_MAX = 500
 
 
 class Sweeper:
-    """After a gap in this service nothing is ended for one lease length, and until its consumers have caught up.
+    """End lapsed leases and executions out of time; after a gap in this service, wait before doing so.
 
-    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this rule an
+    The wait is one lease length, and until the consumers have caught up.
+
+    While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
     outage would have every agent called again.
     """
 
-    def __init__(self, database: Database, runner: CommandRunner, caught_up: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, has_caught_up: Callable[[], bool]) -> None:
         self._database = database
         self._runner = runner
-        self._caught_up = caught_up
+        self._has_caught_up = has_caught_up
         self._lease_s = runner.terms.lease_s
         self._period_s = min(1.0, self._lease_s / 10)
         self._swept_at = 0.0
         self._lapse_from = time.monotonic() + self._lease_s
 
     async def run(self) -> None:
-        """Sweep, for ever."""
+        """Sweep for ever."""
         await run_forever(self.sweep, name="sweeper", every_s=self._period_s)
 
     async def sweep(self) -> None:
-        """Act once on what has lapsed or is out of time."""
+        """Notice once what has lapsed or is out of time, unless this service had a gap of late."""
         async with self._database.transaction() as connection:
             late = await leases.overdue(connection, BATCH_MAX)
             lapsed = [row for stage in ExecutionStage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
@@ -41,7 +44,7 @@ class Sweeper:
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
-        if not (late or lapsed) or now < self._lapse_from or not self._caught_up():
+        if not (late or lapsed) or now < self._lapse_from or not self._has_caught_up():
             return
         await self._runner.notice(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
         await self._runner.notice(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

@@ -1,1 +1,1 @@
-"""Operations on many jobs at once. A batch is one of them."""
+"""Carry out operations on many jobs at once. A batch is one of them."""

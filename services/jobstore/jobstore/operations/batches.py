@@ -1,4 +1,4 @@
-"""Batches: many executions asked for at once. Whatever is accepted is stored before any of it is asked for."""
+"""Accept batches of executions, and read them. A batch is stored whole before any of it is requested."""
 
 import hashlib
 import json
@@ -18,65 +18,71 @@ from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
 from jobstore.storage.database import Database
 
+#: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000
+#: Namespace of the ids that follow from idempotency keys; another one would make other batches of old keys.
 _BATCHES: Final = UUID("a8f1c8a0-6c0c-5e0e-8a53-0c1f6f0d7b21")
 
 
 class Batches:
-    """Accept batches, and tell how they stand."""
+    """Accept batches and retries of batches, and read them with their progress."""
 
-    def __init__(self, database: Database, operator: OperationWorker) -> None:
+    def __init__(self, database: Database, worker: OperationWorker) -> None:
         self._database = database
-        self._operator = operator
+        self._worker = worker
 
     async def execute(
         self, job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, idempotency_key: str
     ) -> Batch:
-        """Store what is asked, ask for all of it, and tell job by job what was accepted. The same key is one batch."""
+        """Store a batch, request all its executions, and return job by job what was accepted.
+
+        Jobs are named by id, given anew or chosen by a filter. A batch with the same idempotency key is the same one.
+        ConflictError: the key is that of a batch of other jobs. RefusedError: no job matches the filter.
+        """
         check_batch_size(len(job_ids) + len(new))
         batch_id = uuid5(_BATCHES, idempotency_key) if idempotency_key else uuid4()
-        asked = [*job_ids, *(f"{job.id}:{spec_hash(job).hex()}" for job in new)]
-        request_hash = _hash(asked, chosen.model_dump(mode="json") if chosen else None)
+        contents = [*job_ids, *(f"{job.id}:{spec_hash(job).hex()}" for job in new)]
+        request_hash = _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
         async with self._database.transaction() as connection:
-            if await _is_new(connection, batch_id, request_hash):
-                items = repository.new_items(batch_id, job_ids, new)
+            if await _add_operation(connection, batch_id, request_hash):
+                items = repository.make_items(batch_id, job_ids, new)
                 await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
                     await _add_matching(connection, batch_id, chosen, len(items))
-        await self._operator.answered(batch_id)
-        return await self.get(batch_id)
+        await self._worker.run_until_answered(batch_id)
+        return await self.get_batch(batch_id)
 
     async def retry(self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str) -> Operation:
-        """Make a batch of those jobs of another that stand at one of the statuses."""
-        of = (await self.operation(operation_id)).id
-        batch_id = uuid5(of, f"retry/{idempotency_key}") if idempotency_key else uuid4()
+        """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
+        source_id = (await self.get_operation(operation_id)).id
+        batch_id = uuid5(source_id, f"retry/{idempotency_key}") if idempotency_key else uuid4()
         async with self._database.transaction() as connection:
-            if await _is_new(connection, batch_id, _hash(sorted(set(statuses))), of):
-                retried = await repository.add_retried(connection, batch_id, of, statuses)
+            if await _add_operation(connection, batch_id, _hash_request(sorted(set(statuses))), source_id):
+                retried = await repository.add_retried(connection, batch_id, source_id, statuses)
                 if not retried:
-                    message = f"no job of it stands at {' or '.join(statuses)}"
+                    message = f"no job of the batch stands at {' or '.join(statuses)}"
                     raise RefusedError(message, code="nothing_to_retry")
-        await self._operator.answered(batch_id)
-        return await self.operation(str(batch_id))
+        await self._worker.run_until_answered(batch_id)
+        return await self.get_operation(str(batch_id))
 
-    async def operation(self, operation_id: str) -> Operation:
-        """An operation as it stands. NotFoundError: there is none of that id."""
+    async def get_operation(self, operation_id: str) -> Operation:
+        """Return an operation as it stands. NotFoundError: there is none of that id."""
         try:
-            known = UUID(operation_id)
+            key = UUID(operation_id)
         except ValueError:
-            raise _unknown(operation_id) from None
+            raise _make_unknown_error(operation_id) from None
         async with self._database.session() as session:
-            operation = await repository.one(session, known)
+            operation = await repository.get(session, key)
         if operation is None:
-            raise _unknown(operation_id)
+            raise _make_unknown_error(operation_id)
         return operation
 
-    async def get(self, batch_id: UUID) -> Batch:
+    async def get_batch(self, batch_id: UUID) -> Batch:
         """Return a batch as it stands, with all its items. NotFoundError: there is none of that id."""
-        operation = await self.operation(str(batch_id))
+        operation = await self.get_operation(str(batch_id))
         async with self._database.session() as session:
-            rows = await repository.items(session, batch_id)
-        return Batch(**dict(operation), items=[_item(row) for row in rows])
+            rows = await repository.list_items(session, batch_id)
+        return Batch(**dict(operation), items=[_make_item(row) for row in rows])
 
 
 def check_batch_size(size: int) -> None:
@@ -85,7 +91,7 @@ def check_batch_size(size: int) -> None:
         raise InvalidError(f"a batch holds {BATCH_MAX} jobs at most", code="batch_too_large")
 
 
-def _item(row: Any) -> BatchItem:
+def _make_item(row: Any) -> BatchItem:
     return BatchItem(
         job_id=row.job_id,
         execution_id=row.execution_id,
@@ -95,26 +101,31 @@ def _item(row: Any) -> BatchItem:
     )
 
 
-async def _is_new(connection: AsyncConnection, batch_id: UUID, request_hash: bytes, of: UUID | None = None) -> bool:
-    """Add a batch, unless it is there. ConflictError: it is there, and another one."""
-    if await repository.create(connection, batch_id, request_hash, of):
+async def _add_operation(
+    connection: AsyncConnection, batch_id: UUID, request_hash: bytes, retry_of: UUID | None = None
+) -> bool:
+    """Add a batch, and return whether it was not there yet. ConflictError: it is there, made by another request."""
+    if await repository.create(connection, batch_id, request_hash, retry_of):
         return True
-    if await repository.hash_of(connection, batch_id) not in {request_hash, None}:
-        raise ConflictError("the idempotency key is that of a batch of other jobs", code="batch_conflict")
+    if await repository.get_request_hash(connection, batch_id) not in {request_hash, None}:
+        raise ConflictError(
+            "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
+        )
     return False
 
 
 async def _add_matching(connection: AsyncConnection, batch_id: UUID, chosen: JobFilter, first: int) -> None:
+    # One more than allowed, so that a filter that matches too many is refused and not cut.
     matching = await repository.add_matching(connection, batch_id, chosen, first, BATCH_MAX - first + 1)
     check_batch_size(first + matching)
     if not matching:
         raise RefusedError("no job matches the filter", code="nothing_matches")
 
 
-def _hash(asked: Iterable[str], chosen: object = None) -> bytes:
-    text = json.dumps(chosen, sort_keys=True) + json_text(list(asked))
+def _hash_request(contents: Iterable[str], chosen: object = None) -> bytes:
+    text = json.dumps(chosen, sort_keys=True) + json_text(list(contents))
     return hashlib.sha256(text.encode()).digest()
 
 
-def _unknown(operation_id: str) -> NotFoundError:
+def _make_unknown_error(operation_id: str) -> NotFoundError:
     return NotFoundError(f"no batch has the id {operation_id[:100]}", code="unknown_batch")

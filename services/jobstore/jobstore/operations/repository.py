@@ -1,4 +1,4 @@
-"""Operations and their items as rows. A batch is an operation of kind `execute`."""
+"""Read and write operations and their items. A batch is an operation of kind `execute`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,16 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
-from jobstore.storage.job_filter import where_matching
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.tables import jobs, operation_items, operations
 
-#: Who takes an operation is taken to be lost when it said nothing for so long.
-TAKEN_S: Final = 10.0
-#: Over which the rate is told; of what is younger, over its age, and no less than the other.
+#: A worker's claim on an operation expires after this many seconds without progress.
+CLAIM_S: Final = 10.0
+#: Seconds over which an operation's rate is taken; of a younger one its age, but no less than the second.
 RATE_OVER_S: Final = 60.0
 RATE_OVER_MIN_S: Final = 1.0
+#: Words that items without a job's status are counted under.
 WAITING, REFUSED = "WAITING", "REFUSED"
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
@@ -32,9 +33,10 @@ _INSERT_ITEMS: Final = text(
 )
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"
-_TAKE: Final = text(
+#: SKIP LOCKED: the operation that another worker claims just now is not waited for.
+_CLAIM: Final = text(
     f"""
-    UPDATE operations SET due_at = clock_timestamp() + make_interval(secs => :taken_s)
+    UPDATE operations SET due_at = clock_timestamp() + make_interval(secs => :claim_s)
     WHERE id = (
         SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND due_at <= clock_timestamp()
             AND (state = 'CANCELLING' OR state = 'RUNNING' AND EXISTS ({_UNANSWERED}))
@@ -44,7 +46,7 @@ _TAKE: Final = text(
     RETURNING id, kind, state, about
     """,  # noqa: S608 - fragments of our own
 )
-_TAKEABLE: Final = text(
+_HAS_UNANSWERED: Final = text(
     f"SELECT EXISTS (SELECT FROM operations o WHERE id = :id AND state = 'RUNNING' AND EXISTS ({_UNANSWERED}))",  # noqa: S608
 )
 _NEXT_ITEMS: Final = text(
@@ -60,10 +62,10 @@ _ANSWER_ITEMS: Final = text(
     WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered
     """,  # noqa: S608 - names of our own
 )
-_LIVE_OF: Final = text(
+_LIST_LIVE: Final = text(
     "SELECT execution_id FROM executions WHERE batch_id = :id AND state <> 'DONE' ORDER BY execution_id LIMIT :limit",
 )
-#: At rest is what is answered and has no execution that is live: of the same snapshot, so that none is overlooked.
+#: Both in one statement, hence of one snapshot: an execution requested between two would be overlooked.
 _FINISH: Final = text(
     f"""
     WITH done AS (
@@ -73,7 +75,7 @@ _FINISH: Final = text(
     DELETE FROM limits WHERE name IN (SELECT 'batch:' || id FROM done)
     """,  # noqa: S608 - fragments of our own
 )
-_CANCELLED: Final = text(
+_FINISH_CANCELLED: Final = text(
     f"""
     UPDATE operations o SET state = 'CANCELLED', finished_at = clock_timestamp()
     WHERE id = :id AND state = 'CANCELLING' AND NOT EXISTS ({_UNANSWERED}) AND NOT EXISTS ({_LIVE})
@@ -96,24 +98,25 @@ _PROGRESS: Final = text(
 _ITEMS: Final = text(
     "SELECT job_id, execution_id, code, message, answered FROM operation_items WHERE operation_id = :id ORDER BY item",
 )
-_RETRIED: Final = text(
+_ADD_RETRIED: Final = text(
     """
     INSERT INTO operation_items (operation_id, item, job_id, answered)
     SELECT :id, row_number() OVER (ORDER BY i.item) - 1, i.job_id, false
-    FROM (SELECT min(item) AS item, job_id FROM operation_items WHERE operation_id = :of GROUP BY job_id) AS i
+    FROM (SELECT min(item) AS item, job_id FROM operation_items WHERE operation_id = :retry_of GROUP BY job_id) AS i
     JOIN jobs j ON j.id = i.job_id WHERE j.status = ANY(CAST(:statuses AS text[]))
     """,
 )
-_MOVE: Final = text(
+#: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
+_CHANGE_STATE: Final = text(
     "UPDATE operations SET state = :state, due_at = clock_timestamp(), "
-    "about = (CAST(about AS jsonb) || CAST(:about AS jsonb))::json WHERE id = :id",
+    "about = (CAST(about AS jsonb) || CAST(:extra AS jsonb))::json WHERE id = :id",
 )
-_TOLD: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
+_NOTIFY: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A job of an operation; `spec` where the operation brings it, as JSON text."""
+    """A job of an operation; `spec` is the new job as JSON text, None where the job exists."""
 
     item: int
     job_id: str
@@ -121,8 +124,8 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """How an item was answered: with an execution, or with a code."""
+class ItemAnswer:
+    """The answer to an item: an execution, or the code and message of a refusal."""
 
     item: int
     execution_id: UUID | None = None
@@ -130,13 +133,13 @@ class Answered:
     message: str | None = None
 
 
-def execution_of(operation_id: UUID, job_id: str) -> UUID:
-    """The execution that an operation asks for; asking again is asking for the same."""
+def derive_execution_id(operation_id: UUID, job_id: str) -> UUID:
+    """Return the id of the execution that an operation requests of a job, so that requesting again is a repeat."""
     return uuid5(operation_id, f"execution/{job_id}")
 
 
-def new_items(operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob]) -> list[Item]:
-    """Items for jobs that exist, and for new ones, whose ids follow from the operation's where they have none."""
+def make_items(operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob]) -> list[Item]:
+    """Make items for jobs that exist, and for new ones, whose ids follow from the operation's where they have none."""
     items = [Item(number, job_id) for number, job_id in enumerate(job_ids)]
     for number, job in enumerate(new):
         job_id = job.id or str(uuid5(operation_id, str(number)))
@@ -147,13 +150,13 @@ def new_items(operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob])
 async def create(
     connection: AsyncConnection, operation_id: UUID, request_hash: bytes, retry_of: UUID | None = None
 ) -> bool:
-    """Add an operation without items; False where it is there already."""
+    """Add an operation without items, and return whether it was not there yet."""
     row = {"id": operation_id, "request_hash": request_hash, "retry_of": retry_of}
-    added = text(
+    query = text(
         "INSERT INTO operations (id, request_hash, retry_of) VALUES (:id, :request_hash, :retry_of) "
         "ON CONFLICT DO NOTHING",
     )
-    return bool((await connection.execute(added, row)).rowcount)
+    return bool((await connection.execute(query, row)).rowcount)
 
 
 async def add_items(connection: AsyncConnection, operation_id: UUID, items: Sequence[Item]) -> None:
@@ -163,112 +166,119 @@ async def add_items(connection: AsyncConnection, operation_id: UUID, items: Sequ
 
 
 async def add_matching(
-    connection: AsyncConnection, operation_id: UUID, chosen: JobFilter, first: int, most: int
+    connection: AsyncConnection, operation_id: UUID, chosen: JobFilter, first: int, limit: int
 ) -> int:
-    """Add items for jobs that match, oldest first, numbered from `first`; how many there are, and no more than most."""
+    """Add items for at most `limit` jobs that match, oldest first, numbered from `first`, and return how many."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1 + first
-    found = select(literal(operation_id), number, jobs.c.id, literal(value=False))
-    found = where_matching(found, chosen).order_by(jobs.c.created_at, jobs.c.id).limit(most)
+    query = select(literal(operation_id), number, jobs.c.id, literal(value=False))
+    query = where_matching(query, chosen).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     names = ["operation_id", "item", "job_id", "answered"]
-    return int((await connection.execute(insert(operation_items).from_select(names, found))).rowcount)
+    return int((await connection.execute(insert(operation_items).from_select(names, query))).rowcount)
 
 
-async def add_retried(connection: AsyncConnection, operation_id: UUID, of: UUID, statuses: Iterable[JobStatus]) -> int:
-    """Add items for the jobs of another operation that stand at one of the statuses; how many."""
-    about = {"id": operation_id, "of": of, "statuses": [status.value for status in statuses]}
-    return int((await connection.execute(_RETRIED, about)).rowcount)
+async def add_retried(
+    connection: AsyncConnection, operation_id: UUID, retry_of: UUID, statuses: Iterable[JobStatus]
+) -> int:
+    """Add items for the jobs of another operation that stand at one of the statuses, and return how many."""
+    parameters = {"id": operation_id, "retry_of": retry_of, "statuses": [status.value for status in statuses]}
+    return int((await connection.execute(_ADD_RETRIED, parameters)).rowcount)
 
 
-async def take(connection: AsyncConnection, operation_id: UUID | None = None) -> Row[Any] | None:
-    """An operation on which something is to be done, or this one: nobody else takes it until it is answered."""
-    asked = {"id": operation_id, "taken_s": TAKEN_S}
-    return (await connection.execute(_TAKE, asked)).one_or_none()
+async def claim(connection: AsyncConnection, operation_id: UUID | None = None) -> Row[Any] | None:
+    """Claim an operation on which there is work, or the one named, for CLAIM_S; None where there is none.
+
+    Nobody else claims it until then, or until its items are answered.
+    """
+    parameters = {"id": operation_id, "claim_s": CLAIM_S}
+    return (await connection.execute(_CLAIM, parameters)).one_or_none()
 
 
-async def is_takeable(connection: AsyncConnection, operation_id: UUID) -> bool:
-    """Whether items of it are to be answered, be it by somebody who has taken it."""
-    return bool(await connection.scalar(_TAKEABLE, {"id": operation_id}))
+async def has_unanswered(connection: AsyncConnection, operation_id: UUID) -> bool:
+    """Return whether an operation runs and has items without an answer, whether or not somebody has claimed it."""
+    return bool(await connection.scalar(_HAS_UNANSWERED, {"id": operation_id}))
 
 
-async def next_items(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[Item]:
-    """The next items that are not answered."""
+async def list_next_items(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[Item]:
+    """Return the next items that are not answered."""
     rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit})
     return [Item(row.item, row.job_id, row.spec) for row in rows]
 
 
-async def answer(connection: AsyncConnection, operation_id: UUID, answers: Iterable[Answered]) -> None:
-    """Keep how items were answered, and let go of the operation."""
+async def answer(connection: AsyncConnection, operation_id: UUID, answers: Iterable[ItemAnswer]) -> None:
+    """Store the answers to items, and release the claim on the operation."""
     rows = [asdict(answer) for answer in answers]
     await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
 
 
-async def live(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[UUID]:
-    """Executions of it that are live, automatic resubmissions included."""
-    return list(await connection.scalars(_LIVE_OF, {"id": operation_id, "limit": limit}))
+async def list_live(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[UUID]:
+    """Return the live executions of an operation, automatic resubmissions included."""
+    return list(await connection.scalars(_LIST_LIVE, {"id": operation_id, "limit": limit}))
 
 
-async def finish(connection: AsyncConnection) -> None:
-    """Note which running operations have ended."""
+async def finish_ended(connection: AsyncConnection) -> None:
+    """Set running and paused operations DONE that have ended, and drop their limits."""
     await connection.execute(_FINISH)
 
 
-async def cancelled(connection: AsyncConnection, operation_id: UUID) -> bool:
-    """Note that an operation is cancelled, unless something of it is left."""
-    return bool((await connection.execute(_CANCELLED, {"id": operation_id})).rowcount)
+async def finish_cancelled(connection: AsyncConnection, operation_id: UUID) -> bool:
+    """Set an operation CANCELLED unless something of it is left, and return whether that was done."""
+    return bool((await connection.execute(_FINISH_CANCELLED, {"id": operation_id})).rowcount)
 
 
-async def locked(connection: AsyncConnection, operation_id: UUID) -> OperationState | None:
-    """The state of an operation, which nobody changes until the commit."""
+async def lock(connection: AsyncConnection, operation_id: UUID) -> OperationState | None:
+    """Return the state of an operation, locked to the commit; None where there is none."""
     query = select(operations.c.state).where(operations.c.id == operation_id).with_for_update()
     state = await connection.scalar(query)
     return None if state is None else OperationState(state)
 
 
-async def move(connection: AsyncConnection, operation_id: UUID, state: OperationState, about: str = "{}") -> None:
-    """Change the state of an operation, and wake who goes on with it; `about` is a JSON object to keep with it."""
-    await connection.execute(_MOVE, {"id": operation_id, "state": state.value, "about": about})
-    await connection.execute(_TOLD)
+async def change_state(
+    connection: AsyncConnection, operation_id: UUID, state: OperationState, extra: str = "{}"
+) -> None:
+    """Change the state of an operation, and wake the workers; `extra` is a JSON object to keep with it."""
+    await connection.execute(_CHANGE_STATE, {"id": operation_id, "state": state.value, "extra": extra})
+    await connection.execute(_NOTIFY)
 
 
-async def hash_of(connection: AsyncConnection, operation_id: UUID) -> bytes | None:
-    """The hash of the request that made an operation; None of such as an older version made."""
-    found: bytes | None = await connection.scalar(
+async def get_request_hash(connection: AsyncConnection, operation_id: UUID) -> bytes | None:
+    """Return the hash of the request that made an operation; None where an older version made it."""
+    request_hash: bytes | None = await connection.scalar(
         select(operations.c.request_hash).where(operations.c.id == operation_id)
     )
-    return found
+    return request_hash
 
 
-async def one(connection: AsyncConnection, operation_id: UUID) -> Operation | None:
-    """An operation as it stands."""
-    found = await _told(connection, select(operations).where(operations.c.id == operation_id))
-    return found[0] if found else None
+async def get(connection: AsyncConnection, operation_id: UUID) -> Operation | None:
+    """Return an operation with its progress, or None where there is none of that id."""
+    rows = await _fetch_operations(connection, select(operations).where(operations.c.id == operation_id))
+    return rows[0] if rows else None
 
 
-async def list_(
+async def list_operations(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None = None
 ) -> list[Operation]:
-    """Operations, newest first, from before (created_at, id)."""
+    """Return operations, newest first, from before (created_at, id)."""
     query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(operations.c.created_at, operations.c.id) < tuple_(*before))
-    return await _told(connection, query)
+    return await _fetch_operations(connection, query)
 
 
-async def items(connection: AsyncConnection, operation_id: UUID) -> Sequence[Row[Any]]:
-    """All items of an operation, in order."""
+async def list_items(connection: AsyncConnection, operation_id: UUID) -> Sequence[Row[Any]]:
+    """Return all items of an operation, in order."""
     return (await connection.execute(_ITEMS, {"id": operation_id})).all()
 
 
-async def _told(connection: AsyncConnection, query: Any) -> list[Operation]:
+async def _fetch_operations(connection: AsyncConnection, query: Any) -> list[Operation]:
     rows = (await connection.execute(query.add_columns(func.clock_timestamp().label("now")))).all()
     progress: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
     if rows:
         for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):
             progress[part.operation_id].append(part)
-    return [_operation(row, progress[row.id]) for row in rows]
+    return [_make_operation(row, progress[row.id]) for row in rows]
 
 
-def _operation(row: Row[Any], parts: Sequence[Row[Any]]) -> Operation:
+def _make_operation(row: Row[Any], parts: Sequence[Row[Any]]) -> Operation:
     counts: Mapping[str, int] = {part.word: part.number for part in parts}
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s = ((row.finished_at or row.now) - row.created_at).total_seconds()

@@ -1,7 +1,6 @@
-"""Goes on with operations: asks for what is not answered yet, cancels what is to be cancelled, notes what has ended.
+"""Carry out operations: request executions for items, cancel what is to be cancelled, finish what has ended.
 
-Whatever is asked is asked with an id that follows from the operation's, so that asking again, after whatever crash,
-changes nothing.
+The id of each execution follows from the operation's, so that requesting again, after whatever crash, changes nothing.
 """
 
 import asyncio
@@ -19,46 +18,46 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.limits import batch_limit
 from jobstore.operations import repository
-from jobstore.operations.repository import Answered, Item, execution_of
+from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.process.runtime import run_forever
 
-#: Items that are asked for at once; what others ask for meanwhile comes between.
+#: Items requested in one go, so that other requests have their turn in between.
 ITEMS_MAX = 200
 POLL_S = 2.0
-#: How often it looks at most, however much comes to rest meanwhile.
+#: Seconds between two looks at least, however many executions end meanwhile.
 REST_S = 0.2
-#: Between two looks at what somebody else is about to answer.
+#: Seconds between two looks at an operation whose items another worker is answering.
 LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation on which nobody else works now. `about` says who asked for what becomes of it, and why."""
+    """An operation that this worker has claimed. `extra` says who asked for its cancellation, and why."""
 
     id: UUID
     kind: str
     state: OperationState
-    about: Mapping[str, str]
+    extra: Mapping[str, str]
 
 
-def _execution(taken: ClaimedOperation, item: Item) -> Command:
-    asked = ExecutionRequest(batch_id=taken.id)
-    execution = ExecuteJob(item.job_id, execution_of(taken.id, item.job_id), chosen=True, asked=asked)
+def _make_command(operation: ClaimedOperation, item: Item) -> Command:
+    execution_id = derive_execution_id(operation.id, item.job_id)
+    execution = ExecuteJob(item.job_id, execution_id, chosen=True, asked=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
     return CreateAndExecute(CreateJob(NewJob.model_validate_json(item.spec), item.job_id), execution)
 
 
-#: What an item of each kind of operation asks for.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command]]] = {"execute": _execution}
+#: How an item of each kind of operation becomes a command.
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command]]] = {"execute": _make_command}
 
 
 class OperationWorker:
-    """Does operations chunk by chunk. Any number of processes may: whoever takes a chunk is left alone with it."""
+    """Carry out operations chunk by chunk. Any number of processes may: a claim keeps the others away."""
 
     def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_MAX) -> None:
         self._database = database
@@ -67,76 +66,81 @@ class OperationWorker:
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Go on, for ever; woken by whatever is asked of an operation, and by each execution that ends."""
+        """Carry out operations for ever; each change of an operation, and each execution that ends, wakes it."""
         await run_forever(self._work_or_rest, name="operations", every_s=POLL_S, wake=self.wake)
 
     async def _work_or_rest(self) -> bool:
-        more = await self.work()
-        if not more:
+        has_more = await self.work()
+        if not has_more:
             await asyncio.sleep(REST_S)
-        return more
+        return has_more
 
     async def work(self) -> bool:
-        """Do one chunk of one operation, and note what has ended; whether there may be more to do."""
+        """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
-            taken = await repository.take(session)
-            await repository.finish(session)
-        if taken is not None:
-            await self._go_on(_taken(taken))
-        return taken is not None
+            row = await repository.claim(session)
+            await repository.finish_ended(session)
+        if row is not None:
+            await self._carry_out(_parse_claimed(row))
+        return row is not None
 
-    async def answered(self, operation_id: UUID) -> None:
-        """Ask for all items of an operation, unless somebody else does, and wait until all are answered.
+    async def run_until_answered(self, operation_id: UUID) -> None:
+        """Request all items of an operation, unless another worker does, and wait until all are answered.
 
-        It may be paused or cancelled meanwhile: then that is the end.
+        Return early if the operation is paused or cancelled meanwhile.
         """
         while True:
             async with self._database.session() as session:
-                taken = await repository.take(session, operation_id)
-                left = taken is not None or await repository.is_takeable(session, operation_id)
-                if not left:
-                    await repository.finish(session)
+                row = await repository.claim(session, operation_id)
+                if row is None and not await repository.has_unanswered(session, operation_id):
+                    await repository.finish_ended(session)
                     return
-            if taken is not None:
-                await self._go_on(_taken(taken))
+            if row is not None:
+                await self._carry_out(_parse_claimed(row))
             else:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _go_on(self, taken: ClaimedOperation) -> None:
+    async def _carry_out(self, operation: ClaimedOperation) -> None:
         async with self._database.session() as session:
-            items = await repository.next_items(session, taken.id, self._items_max)
-        if taken.state is OperationState.CANCELLING:
-            await self._cancel(taken, items)
+            items = await repository.list_next_items(session, operation.id, self._items_max)
+        if operation.state is OperationState.CANCELLING:
+            await self._cancel(operation, items)
             return
-        commands = [COMMANDS[taken.kind](taken, item) for item in items]
+        commands = [COMMANDS[operation.kind](operation, item) for item in items]
         results = await self._runner.submit.run(commands)
-        await self._answer(taken, [_answered(taken, *pair) for pair in zip(items, results, strict=True)])
+        await self._answer(operation, [_make_answer(operation, *pair) for pair in zip(items, results, strict=True)])
 
-    async def _cancel(self, taken: ClaimedOperation, items: Sequence[Item]) -> None:
-        """Cancel the executions of items that nobody may have asked for yet, then what is live, and then it is done."""
+    async def _cancel(self, operation: ClaimedOperation, items: Sequence[Item]) -> None:
+        """Cancel an operation by one chunk: first items without an answer, then live executions, then the operation.
+
+        An item without an answer may be requested by a worker that is slow: a cancel of its id is kept as its answer.
+        """
         async with self._database.session() as session:
-            live = [] if items else await repository.live(session, taken.id, self._items_max)
-        asked: list[tuple[str | None, UUID]] = [(i.job_id, execution_of(taken.id, i.job_id)) for i in items]
-        asked += [(None, execution_id) for execution_id in live]
-        why = (taken.about.get("reason"), taken.about.get("requested_by"))
-        await self._runner.submit.run([CancelJob(*which, *why) for which in asked])
-        await self._answer(taken, [Answered(item.item, None, "cancelled", "the batch was cancelled") for item in items])
-        if not asked:
+            live = [] if items else await repository.list_live(session, operation.id, self._items_max)
+        targets: list[tuple[str | None, UUID]] = [
+            (i.job_id, derive_execution_id(operation.id, i.job_id)) for i in items
+        ]
+        targets += [(None, execution_id) for execution_id in live]
+        reason, requested_by = operation.extra.get("reason"), operation.extra.get("requested_by")
+        await self._runner.submit.run([CancelJob(*target, reason, requested_by) for target in targets])
+        answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
+        await self._answer(operation, answers)
+        if not targets:
             async with self._database.transaction() as connection:
-                await limits.drop(connection, batch_limit(taken.id))
-                await repository.cancelled(connection, taken.id)
+                await limits.drop(connection, batch_limit(operation.id))
+                await repository.finish_cancelled(connection, operation.id)
 
-    async def _answer(self, taken: ClaimedOperation, answers: Sequence[Answered]) -> None:
+    async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
         async with self._database.transaction() as connection:
-            await repository.answer(connection, taken.id, answers)
+            await repository.answer(connection, operation.id, answers)
 
 
-def _taken(row: Any) -> ClaimedOperation:
-    about = row.about if isinstance(row.about, dict) else from_json(row.about)
-    return ClaimedOperation(row.id, row.kind, OperationState(row.state), about)
+def _parse_claimed(row: Any) -> ClaimedOperation:
+    extra = row.about if isinstance(row.about, dict) else from_json(row.about)
+    return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra)
 
 
-def _answered(taken: ClaimedOperation, item: Item, result: Any) -> Answered:
+def _make_answer(operation: ClaimedOperation, item: Item, result: Any) -> ItemAnswer:
     if isinstance(result, PermanentError):
-        return Answered(item.item, None, result.code, str(result))
-    return Answered(item.item, execution_of(taken.id, item.job_id))
+        return ItemAnswer(item.item, None, result.code, str(result))
+    return ItemAnswer(item.item, derive_execution_id(operation.id, item.job_id))

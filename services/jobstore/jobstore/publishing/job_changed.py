@@ -1,4 +1,4 @@
-"""Facts as records: JSON of strangers is passed on as the text that it is."""
+"""Make the records of facts; JSON of users and agents is passed on as the text that it is."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,16 +17,16 @@ from servicekit.kafka.publisher import Headers, Outgoing
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
 
 
-def fact(row: Any) -> Outgoing:
-    """A fact that is stored as the event that it is."""
+def make_fact(row: Any) -> Outgoing:
+    """Return the record of a stored fact: an AgentChanged or an ExecutionRefused."""
     body = row.body.encode()
     subject = row.execution_id or row.key
-    headers = _headers(fact_id(subject, row.seq), _TYPES[row.topic], row.told_at)
+    headers = _make_headers(fact_id(subject, row.seq), _TYPES[row.topic], row.happened_at)
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-def job_changed(row: Any) -> Outgoing:
-    """One transition as a JobChanged."""
+def make_job_changed(row: Any) -> Outgoing:
+    """Return the record of one transition, a JobChanged, from its row of the log."""
     log_part = {
         "id": row.id,
         "job_id": row.job_id,
@@ -71,52 +71,52 @@ def job_changed(row: Any) -> Outgoing:
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }
-    payload = payload_of(row.request) if row.version == 1 else None
+    payload = extract_payload(row.request) if row.version == 1 else None
     if row.kind == TransitionKind.EDITED:
         payload = members(row.request)["payload"]
     if payload is not None:
         job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
-    then = {"labels": row.labels, "policy": row.policy} | _before(row.edits)
-    job_part |= {name: from_json(then[name]) for name in job_part.keys() & then.keys()}
+    texts = {"labels": row.labels, "policy": row.policy} | _revert_edits(row.edits)
+    job_part |= {name: from_json(texts[name]) for name in job_part.keys() & texts.keys()}
     rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
-    body = _joined(
+    body = _join_json(
         {"job_id": row.job_id, "version": row.version},
-        log=_joined(log_part, request_payload=row.request, response_payload=row.response),
-        job=_joined(job_part, labels=then["labels"], policy=then["policy"], payload=payload),
+        log=_join_json(log_part, request_payload=row.request, response_payload=row.response),
+        job=_join_json(job_part, labels=texts["labels"], policy=texts["policy"], payload=payload),
         agent=row.agent,
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
-        requested=_requested(row) if row.kind == TransitionKind.REQUESTED else None,
+        requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
     )
-    headers = _headers(row.id, JobChanged.type, row.created_at)
+    headers = _make_headers(row.id, JobChanged.type, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
-def _before(edits: Sequence[str] | None) -> dict[str, str]:
-    """What a job asked for before later edits, as JSON texts: a fact that is told late is as it was all the same."""
-    was: dict[str, str] = {}
+def _revert_edits(edits: Sequence[str] | None) -> dict[str, str]:
+    """Return what a job asked for before later edits, as JSON texts: a fact published late must not show them."""
+    before: dict[str, str] = {}
     for edit in reversed(edits or ()):
-        was |= members(members(edit)["before"])
-    return was
+        before |= members(members(edit)["before"])
+    return before
 
 
-def _requested(row: Any) -> str:
-    names = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
-    return _joined({name: getattr(row, column) for name, column in names.items()}, policy=row.frozen_policy)
+def _join_request(row: Any) -> str:
+    columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
+    return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
 
 
-def payload_of(assignment: str | None) -> str | None:
-    """The payload within the request of an assignment, `{"payload":...}`."""
+def extract_payload(assignment: str | None) -> str | None:
+    """Return the payload within the request of an assignment, `{"payload":...}`, as JSON text."""
     return None if assignment is None else assignment.removeprefix('{"payload":')[:-1]
 
 
-def _joined(fields: Mapping[str, Any], **texts: str | None) -> str:
-    """One JSON object of values, and of JSON texts that are not parsed."""
+def _join_json(fields: Mapping[str, Any], **texts: str | None) -> str:
+    """Return one JSON object of values, and of JSON texts that are put in as they are."""
     head = to_json({name: value for name, value in fields.items() if value is not None}).decode()
     tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
     return f"{head[:-1]}{tail}}}"
 
 
-def _headers(event_id: UUID, event_type: str, at: datetime) -> Headers:
+def _make_headers(event_id: UUID, event_type: str, at: datetime) -> Headers:
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", str(event_id).encode()),

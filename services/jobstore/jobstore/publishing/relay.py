@@ -1,4 +1,4 @@
-"""Publishes every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
+"""Publish every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
 
 Rows of the log commit in another order than their numbers. So a pass publishes only up to a number below which every
 row is settled: that number was read, then a transaction id taken, and every older transaction has ended since. The
@@ -8,7 +8,7 @@ number of a row is therefore the place of its fact in the order of publication, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
@@ -28,18 +28,23 @@ from servicekit.process.runtime import run_forever, wait_for_wake
 log = logging.getLogger(__name__)
 
 TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
+#: Facts that one pass publishes at most.
 BATCH: Final = 1_000
-#: Of the bodies of one pass, as they are stored: what is read at once is bounded, however large they are.
+#: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
 BATCH_BYTES: Final = 4 << 20
 POLL_S: Final = 0.5
-#: How often the topic is asked whether it still holds what was published.
+#: Seconds until a pending horizon is checked again: only for older transactions to end.
+PENDING_POLL_S: Final = 0.005
+#: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
+#: Read before the snapshot, so that whoever drew a number up to it is older than the snapshot's transaction.
 _HORIZON: Final = text("SELECT last_value, is_called FROM job_logs_seq_seq")
 _SNAPSHOT: Final = text(
     "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
     "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
 )
+#: Jobs change while their entries wait: what a fact says of its job comes from the entry, or is reverted by `edits`.
 _ROWS: Final = text(
     """
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
@@ -64,7 +69,7 @@ _ROWS: Final = text(
     FROM (
         SELECT *, sum(coalesce(pg_column_size(request_payload), 0) + coalesce(pg_column_size(response_payload), 0))
             OVER (ORDER BY seq) AS bytes
-        FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
+        FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
     ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
         LEFT JOIN executions e ON e.execution_id = l.execution_id
     WHERE l.bytes - coalesce(pg_column_size(l.request_payload), 0) - coalesce(pg_column_size(l.response_payload), 0)
@@ -75,11 +80,12 @@ _ROWS: Final = text(
 _FACTS: Final = text(
     """
     SELECT seq, topic, key, body::text AS body, body ->> 'execution_id' AS execution_id,
-        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS told_at
-    FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :most
+        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS happened_at
+    FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
     """,
 )
 _STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+#: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
     "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
     "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
@@ -89,8 +95,15 @@ _STORE: Final = text(
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
 
+class PendingHorizon(NamedTuple):
+    """A number of a row, settled once every transaction older than `transaction` has ended."""
+
+    number: int
+    transaction: int
+
+
 class Relay:
-    """Of all jobstores one relays at a time."""
+    """Publish facts in order; of all jobstores one does so at a time."""
 
     def __init__(
         self,
@@ -103,14 +116,14 @@ class Relay:
         self._publisher = publisher
         self._end_offsets = end_offsets
         self._make_topics = make_topics
-        self._pending: tuple[int, int] | None = None
+        self._pending: PendingHorizon | None = None
         self._horizon = 0
         self.published = 0
         self._offsets: dict[str, int] = {}
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Relay while leading, for ever."""
+        """Relay for ever, while this process holds the relay's lock."""
         await run_forever(self._try_to_lead, name="relay", every_s=POLL_S)
 
     async def _try_to_lead(self) -> None:
@@ -122,18 +135,18 @@ class Relay:
             raise
 
     async def _lead(self) -> None:
-        """Hold the lock on a session of its own: it is free again whenever this process is gone."""
+        """Hold the lock on a session of its own, so that the lock is free when this process is gone."""
         async with self._database.session() as session:
             if not await locks.try_hold_by_session(session, Lock.RELAY):
                 return
             try:
-                await self._relay_all(session)
+                await self._relay_for_ever(session)
             finally:
                 await session.invalidate()  # in the pool, the lock and the settings would outlive this
 
-    async def _relay_all(self, session: AsyncConnection) -> None:
+    async def _relay_for_ever(self, session: AsyncConnection) -> None:
         """Relay as the leader, for ever."""
-        # Should the last be lost, facts are published once more, and readers apply each once.
+        # Fast commits: should the last be lost, facts are published once more, and readers apply each once.
         await session.execute(text("SET synchronous_commit = off"))
         row = (await session.execute(_STATE)).one()
         self.published, self._offsets = row.published_seq, from_json(row.offsets)
@@ -145,7 +158,7 @@ class Relay:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
             if not await self.relay(session):
-                await wait_for_wake(self.wake, POLL_S if self._pending is None else 0.005)
+                await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
 
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
@@ -156,27 +169,30 @@ class Relay:
                 return
 
     async def _begin_again(self, session: AsyncConnection) -> None:
-        log.error("a topic lost what was published; publishing everything again")
+        log.error("a topic lost what was published: publishing every fact again from the first one")
         self.published, self._offsets = 0, {}
         await self._store(session)
 
     async def _store(self, session: AsyncConnection) -> None:
-        about = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
-        await session.execute(_STORE, {**about, "channel": CHANNEL, "kind": PUBLISHED})
+        parameters = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
+        await session.execute(_STORE, {**parameters, "channel": CHANNEL, "kind": PUBLISHED})
 
     async def relay(self, session: AsyncConnection) -> bool:
-        """Publish what is settled, once; whether anything was."""
-        await self._settle(session)
+        """Publish the next facts below the horizon, and return whether there were any.
+
+        TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
+        """
+        await self._advance_horizon(session)
         if self._horizon <= self.published:
             return False
-        within = {"after": self.published, "until": self._horizon, "most": BATCH}
-        entries = (await session.execute(_ROWS, within | {"bytes": BATCH_BYTES})).all()
+        span = {"after": self.published, "until": self._horizon, "limit": BATCH}
+        entries = (await session.execute(_ROWS, span | {"bytes": BATCH_BYTES})).all()
         is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
         if is_cut:
-            within["until"] = entries[-1].seq
-        told = [(row.seq, job_changed.job_changed(row)) for row in entries]
-        told += [(row.seq, job_changed.fact(row)) for row in await session.execute(_FACTS, within)]
-        rows = sorted(told, key=lambda numbered: numbered[0])[:BATCH]
+            span["until"] = entries[-1].seq
+        numbered = [(row.seq, job_changed.make_job_changed(row)) for row in entries]
+        numbered += [(row.seq, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
+        rows = sorted(numbered, key=lambda pair: pair[0])[:BATCH]
         count = await self._publish([record for _, record in rows])
         if count is None:
             await self._begin_again(session)
@@ -187,25 +203,31 @@ class Relay:
             self.published = rows[count - 1][0]
         await self._store(session)
         if count < len(rows):
-            raise TransientError("not every fact was acknowledged", code="kafka_unavailable")
+            raise TransientError(
+                "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
+            )
         return True
 
-    async def _settle(self, session: AsyncConnection) -> None:
-        """Move the horizon to a number below which every row is committed, or never will be."""
+    async def _advance_horizon(self, session: AsyncConnection) -> None:
+        """Move the horizon to a number below which every row is committed, or never will be.
+
+        A number read now is settled once every transaction that was open then has ended: at once where none is, else in
+        a later pass.
+        """
         last = (await session.execute(_HORIZON)).one()
         number = last.last_value if last.is_called else 0
         if number <= self._horizon:
             return
         own, oldest = (await session.execute(_SNAPSHOT)).one()
-        if self._pending is not None and oldest >= self._pending[1]:
-            self._horizon, self._pending = self._pending[0], None
+        if self._pending is not None and oldest >= self._pending.transaction:
+            self._horizon, self._pending = self._pending.number, None
         if oldest >= own:
             self._horizon, self._pending = number, None
         elif self._pending is None:
-            self._pending = (number, own)
+            self._pending = PendingHorizon(number, own)
 
     async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
-        """How many, from the first, were acknowledged; None when an offset did not rise."""
+        """Return how many facts, from the first, were acknowledged; None if an offset did not rise (a new topic)."""
         results = await self._publisher.send(facts)
         for count, result in enumerate(results):
             if isinstance(result, Exception):

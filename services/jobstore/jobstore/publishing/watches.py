@@ -1,4 +1,4 @@
-"""Watches of jobs: first what is, then what changes, in the order of publication."""
+"""Serve watches of jobs: first the jobs as they stand, then their changes in the order of publication."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,12 @@ from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
 
 POLL_S = 2.0
+#: Jobs, or entries of logs, that are read at once.
 PAGE = 200
 
 
 class Watches:
-    """Tells watchers when more is published; each reads it from the log at its own pace."""
+    """Wake watchers when more is published; each reads it from the log at its own pace."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,43 +25,43 @@ class Watches:
         self._more = asyncio.Event()
 
     async def run(self) -> None:
-        """Look now and then, for ever: a notification may be lost with its connection."""
-        await run_forever(self._look, name="watches", every_s=POLL_S)
+        """Read the published cursor now and then, for ever: a notification may be lost with its connection."""
+        await run_forever(self._poll, name="watches", every_s=POLL_S)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         async with self._database.session() as session:
-            self.follow(await get_published_cursor(session))
+            self.set_published(await get_published_cursor(session))
 
-    def follow(self, published: int) -> None:
-        """Everything up to this cursor is published."""
+    def set_published(self, published: int) -> None:
+        """Wake the watchers if the cursor up to which everything is published has moved."""
         if published != self._published:
             self._published = published
             self._more.set()
             self._more = asyncio.Event()
 
-    async def cursor(self, after: int | None) -> int:
-        """Where what changes begins: behind `after`, or now. UnknownCursorError: `after` was never given."""
+    async def resolve_cursor(self, after: int | None) -> int:
+        """Return where a watch begins: at `after`, or now. UnknownCursorError: no entry was ever given that cursor."""
         async with self._database.session() as session:
-            published, numbered = await get_cursors(session)
-        if after is not None and after > numbered:
+            published, last = await get_cursors(session)
+        if after is not None and after > last:
             raise UnknownCursorError(f"nothing up to {after} was published here; watch anew")
         return published if after is None else after
 
-    async def _beyond(self, cursor: int) -> int:
+    async def _wait_beyond(self, cursor: int) -> int:
         while self._published <= cursor:
             await self._more.wait()
         return self._published
 
-    async def anything(self, least_s: float, most_s: float) -> None:
-        """Wait until more is published, but for at least and at most so long."""
-        more = self._more
-        await asyncio.sleep(least_s)
+    async def wait_for_change(self, min_s: float, max_s: float) -> None:
+        """Wait until more is published, for at least `min_s` and at most `max_s` seconds."""
+        more = self._more  # taken before the sleep, so that a change meanwhile is not missed
+        await asyncio.sleep(min_s)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(most_s - least_s):
+            async with asyncio.timeout(max_s - min_s):
                 await more.wait()
 
-    async def jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-        """What is: the jobs named, or all of them."""
+    async def read_jobs(self, job_ids: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the jobs named, or all, as `job_message` takes them, by id."""
         last = ""
         while True:
             async with self._database.transaction() as connection:
@@ -71,12 +72,12 @@ class Watches:
                 yield job
             last = page[-1]["id"]
 
-    async def changes(
+    async def read_changes(
         self, after: int, job_ids: Sequence[str], *, payloads: bool
     ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-        """What changes behind a cursor, for ever: pages of entries of the log, none of them empty."""
+        """Yield pages of log entries after a cursor, for ever, as they are published; no page is empty."""
         while True:
-            until = await self._beyond(after)
+            until = await self._wait_beyond(after)
             async with self._database.transaction() as connection:
                 page, has_more = await list_changes(
                     connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE

@@ -1,1 +1,1 @@
-"""What people and programs read: jobs, logs and agents, a page at a time."""
+"""Read jobs, logs and agents for people and programs, a page at a time."""

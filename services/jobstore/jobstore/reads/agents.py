@@ -1,4 +1,4 @@
-"""Agents as people see them, with their circuits."""
+"""Read agents with the state of their circuits, and whether they are paused."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,13 +12,14 @@ from jobstore.storage.row_mapping import agent
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 
-_STANDS: Final[Sequence[Any]] = (
+_STATE_COLUMNS: Final[Sequence[Any]] = (
     case(
         (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
         (circuits_table.c.open_until > func.clock_timestamp(), Circuit.OPEN.value),
         else_=Circuit.HALF_OPEN.value,
     ).label("circuit"),
     circuits_table.c.open_until.label("circuit_open_until"),
+    # A limit of the agent's own, also one that does not pause, goes before the limit of all agents.
     text(
         "coalesce((SELECT paused FROM limits WHERE limits.name = 'agent:' || agents.id), "
         "(SELECT paused FROM limits WHERE limits.name = 'agent:*'), false) AS paused",
@@ -27,9 +28,9 @@ _STANDS: Final[Sequence[Any]] = (
 
 
 async def get_agent(connection: AsyncConnection, agent_id: str) -> Agent | None:
-    """One agent."""
-    found = await list_agents(connection, limit=1, only=agent_id)
-    return found[0] if found else None
+    """Return an agent, or None where there is none of that id."""
+    rows = await list_agents(connection, limit=1, agent_id=agent_id)
+    return rows[0] if rows else None
 
 
 async def list_agents(
@@ -37,14 +38,14 @@ async def list_agents(
     *,
     limit: int,
     after: tuple[str, str] | None = None,
-    only: str | None = None,
+    agent_id: str | None = None,
 ) -> list[Agent]:
-    """Agents by (name, id), after one of them."""
+    """Return agents in the order of (name, id), after the one named by `after`; only one where an id is given."""
     columns = [column for column in agents.c if column.name != "policy"]
-    query = select(*columns, *_STANDS, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
+    query = select(*columns, *_STATE_COLUMNS, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
     query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
-    if only is not None:
-        query = query.where(agents.c.id == only)
+    if agent_id is not None:
+        query = query.where(agents.c.id == agent_id)
     return [agent(row) for row in await connection.execute(query)]

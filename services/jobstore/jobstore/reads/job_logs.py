@@ -1,4 +1,4 @@
-"""The log of a job, from either end, and the changes of all jobs in the order of publication."""
+"""Read the log of a job, from either end, and the changes of all jobs in the order of publication."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,7 @@ LOG_COLUMNS: Final = (
     "(SELECT CAST(e.policy ->> 'max_attempts' AS int) FROM executions e "
     "WHERE e.execution_id = job_logs.execution_id) AS calls"
 )
-
-
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
-
-
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
@@ -33,9 +29,9 @@ async def list_changes(
     payloads: bool = True,
     limit: int = 200,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """LogFilter of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
+    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
 
-    And whether there may be more. Within a transaction.
+    Also return whether there may be more up to `until`. Call within a transaction.
     """
     of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
@@ -50,12 +46,12 @@ async def list_changes(
 
 
 async def get_published_cursor(connection: AsyncConnection) -> int:
-    """The cursor up to which everything is published."""
+    """Return the cursor up to which everything is published."""
     return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
 
 
 async def get_cursors(connection: AsyncConnection) -> tuple[int, int]:
-    """The cursor up to which everything is published, and the last that any entry has."""
+    """Return the cursor up to which everything is published, and the last cursor given to any entry."""
     query = text("SELECT published_seq, last_value FROM relay, job_logs_seq_seq")
     published_seq, last = (await connection.execute(query)).one()
     return published_seq, max(published_seq, last)
@@ -63,7 +59,7 @@ async def get_cursors(connection: AsyncConnection) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which entries of a log: of a submission, of some kinds, from a version on in the order in which it is read."""
+    """The entries of a log to read: of one submission, of some kinds, from a version on in the order of reading."""
 
     submission: int | None = None
     from_version: int | None = None
@@ -76,31 +72,32 @@ ALL_ENTRIES: Final = LogFilter()
 async def list_job_logs(
     connection: AsyncConnection,
     job_id: str,
-    behind: int | None,
+    after: int | None,
     limit: int,
     *,
     newest_first: bool = False,
     chosen: LogFilter = ALL_ENTRIES,
     payloads: bool = True,
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """A job's log behind a version, oldest first unless asked for otherwise, as `job_log_message` takes it.
+    """Return entries of a job's log after a version, in the order of reading, as `job_log_message` takes them.
 
-    And the version behind which the next page begins, if there may be one. Within a transaction.
+    Also return the version after which the next page begins, None at the end. Call within a transaction.
     """
-    order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+    order, comparison = ("DESC", "<") if newest_first else ("ASC", ">")
     conditions = {
-        "behind": (behind, f"version {beyond} :behind"),
+        "after": (after, f"version {comparison} :after"),
         "submission": (chosen.submission, "submission = :submission"),
-        "from": (chosen.from_version, f"version {beyond}= :from"),
+        "from": (chosen.from_version, f"version {comparison}= :from"),
         "kinds": (list(chosen.kinds) or None, "kind = ANY(:kinds)"),
     }
-    about = {name: value for name, (value, _) in conditions.items() if value is not None}
-    wheres = ["job_id = :job_id", *(conditions[name][1] for name in about)]
+    values = {name: value for name, (value, _) in conditions.items() if value is not None}
+    wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
     query = text(
         f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - names of our own
         f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
     )
-    rows, is_cut = await fetch_page(connection, query, {"job_id": job_id, "limit": limit, **about}, bodies=payloads)
+    parameters = {"job_id": job_id, "limit": limit, **values}
+    rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
     return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
@@ -109,6 +106,6 @@ _RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_i
 
 
 async def get_result(connection: AsyncConnection, job_id: str, version: int) -> str | None:
-    """The result that an entry of a log holds, as JSON text; None where it holds none, or there is no such entry."""
+    """Return the result in an entry of a log as JSON text; None where it holds none, or there is no such entry."""
     response = await connection.scalar(_RESPONSE, {"job_id": job_id, "version": version})
     return None if response is None else members(response).get("result")

@@ -1,4 +1,4 @@
-"""What people and programs read: jobs, logs and agents; and agents as they are written."""
+"""Read jobs, one or many, with the last entry of their log."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,6 +12,7 @@ from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
 from jobstore.reads.page import fetch_page
 from jobstore.storage.tables import jobs
 
+#: All but the bodies, which a list may leave out, and what only commands read.
 JOB_COLUMNS: Final[Sequence[Any]] = (
     *(
         column
@@ -39,22 +40,22 @@ _LAST_LOGS: Final = text(
 )
 
 
-def job_view(row: Row[Any]) -> dict[str, Any]:
-    """A job from its row, as `job_message` takes it."""
+def make_job_view(row: Row[Any]) -> dict[str, Any]:
+    """Return a job from its row, as `job_message` takes it."""
     view = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
     return {**view, "status": JobStatus(row.status), "policy": Policy.model_validate_json(view.pop("policy_text"))}
 
 
 async def get_job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
-    """One job, as `job_message` takes it."""
+    """Return a job as `job_message` takes it, or None where there is none of that id."""
     row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
-    return None if row is None else job_view(row)
+    return None if row is None else make_job_view(row)
 
 
 async def add_last_logs(connection: AsyncConnection, views: Sequence[dict[str, Any]]) -> None:
-    """Add to each job, as `last_log`, the entry that its version is of; an entry never changes."""
-    versions = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
-    logs = {row.job_id: dict(row._mapping) for row in await connection.execute(_LAST_LOGS, versions)}  # noqa: SLF001
+    """Add to each job its last entry of the log as `last_log`: the one of its version, so that both agree."""
+    parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
+    logs = {row.job_id: dict(row._mapping) for row in await connection.execute(_LAST_LOGS, parameters)}  # noqa: SLF001
     for view in views:
         view["last_log"] = logs.get(view["id"])
 
@@ -62,7 +63,10 @@ async def add_last_logs(connection: AsyncConnection, views: Sequence[dict[str, A
 async def list_jobs_after(
     connection: AsyncConnection, job_id: str, limit: int, job_ids: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """The next jobs in the order of their ids, of these or of all; none when there are no more. In a transaction."""
+    """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
+
+    A page may hold fewer than the limit; it is empty only when there are no more.
+    """
     query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
     rows, _ = await fetch_page(connection, query.where(jobs.c.id.in_(job_ids)) if job_ids else query, bodies=True)
-    return [job_view(row) for row in rows]
+    return [make_job_view(row) for row in rows]

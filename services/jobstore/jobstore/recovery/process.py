@@ -1,4 +1,4 @@
-"""What runs once and says what came of it: JSON lines on standard output, the last one of the result or the error."""
+"""Run a program once, writing JSON lines to standard output; the last one is the result or the error."""
 
 import asyncio
 import sys
@@ -14,35 +14,35 @@ from servicekit.errors import SignoffError
 
 _DRIVER = "postgresql+asyncpg://"
 
-Tell = Callable[[Mapping[str, Any]], None]
+WriteLine = Callable[[Mapping[str, Any]], None]
 
 
-def tell(document: Mapping[str, Any]) -> None:
-    """Say something, on one line."""
+def write_line(document: Mapping[str, Any]) -> None:
+    """Write a JSON document to standard output, on one line."""
     sys.stdout.write(to_json(document).decode() + "\n")
     sys.stdout.flush()
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
-    """Run `main`, and end with status 0 if its result says `ok`."""
+    """Run `main`, write its result or error, and exit with status 0 if the result says `ok`, else 1."""
     try:
         result = asyncio.run(main())
     except SignoffError as error:
-        result = _error(str(error), error.code)
+        result = _make_error(str(error), error.code)
     except ValidationError as error:
         names = ", ".join(f"SIGNOFF_{'_'.join(map(str, e['loc'])).upper()}" for e in error.errors())
-        result = _error(f"not set, or not well: {names}", "bad_settings")
-    except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # no such database, no such user
-        result = _error(str(error), "database_unavailable")
-    tell(result)
+        result = _make_error(f"settings are missing or not valid: set {names}", "bad_settings")
+    except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
+        result = _make_error(str(error), "database_unavailable")
+    write_line(result)
     raise SystemExit(0 if result.get("ok") else 1)
 
 
-def database_url(url: str) -> str:
-    """The URL of a database for SQLAlchemy, from the usual form of one."""
+def parse_database_url(url: str) -> str:
+    """Return a database's URL in SQLAlchemy's form, from that or the usual `postgresql://...`."""
     scheme, separator, rest = url.partition("://")
     return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
-def _error(message: str, code: str) -> dict[str, Any]:
+def _make_error(message: str, code: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": message}}

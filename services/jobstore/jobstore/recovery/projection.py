@@ -1,8 +1,8 @@
-"""The tables as the topics tell them: facts are applied, never decided again."""
+"""Apply facts to the tables, as they were recorded: nothing is decided again."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -24,35 +24,36 @@ _LOG: Final = sql.columns(tables.job_logs)
 _EXECUTION: Final = sql.columns(tables.executions)
 _FACT: Final = sql.columns(tables.facts)
 
-#: What each fact says of its job and its execution; of what it does not say, what stood there stays.
-_SAID: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
+#: Columns that every fact gives, and columns that keep their value where a fact does not give them.
+_GIVEN: Final = ("status", "version", "agent_id", "progress", "progress_message", "updated_at")
 _KEPT: Final = ("execution_id", "batch_id", "live", "not_met", "payload", "spent_usd", "spent_tokens")
 _EDITED: Final = ("title", "description", "acceptance_criteria", "priority", "labels", "policy", "capabilities")
 _RESULT: Final = ("result_version", "result_lease", "result_hash")
-_MOVED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
+_CHANGED: Final = ("stage", "state", "attempt", "lease", "spent", "answer", *_RESULT)
 #: `feedback` and `not_before` come with what they belong to, or stay as they were.
-_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_SAID, *_KEPT, *_EDITED, "feedback", "not_before")}
-_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_MOVED)}
+_JOB_CHANGE: Final = {name: _JOB[name] for name in ("id", *_GIVEN, *_KEPT, *_EDITED, "feedback", "not_before")}
+_EXECUTION_CHANGE: Final = {name: _EXECUTION[name] for name in ("execution_id", *_CHANGED)}
 
 
-def _keep(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
+def _set_given(table: str, alias: str, columns: Mapping[str, str], names: Iterable[str]) -> str:
     cast = {name: sql.value(alias, name, columns[name]) for name in names}
     return ", ".join(f"{name} = coalesce({cast[name]}, {table}.{name})" for name in names)
 
 
+#: One statement: its updates do not see the rows that it inserts, so `_Batch` changes those before they are inserted.
 _APPLY: Final = text(
     f"""
     WITH made_jobs AS ({sql.insert("jobs", _JOB, prefix="nj", order="id").text}),
-    moved_jobs AS (
-        UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _SAID)},
-            {_keep("jobs", "j", _JOB, (*_KEPT, *_EDITED))},
+    changed_jobs AS (
+        UPDATE jobs SET {", ".join(f"{name} = j.{name}" for name in _GIVEN)},
+            {_set_given("jobs", "j", _JOB, (*_KEPT, *_EDITED))},
             not_before = CASE WHEN j.title IS NULL THEN jobs.not_before ELSE j.not_before END,
             feedback = CASE WHEN j.not_met IS NULL THEN jobs.feedback ELSE j.feedback::json END
         FROM {sql.unnest("j", _JOB_CHANGE, "j")} WHERE jobs.id = j.id
     ),
     made_executions AS ({sql.insert("executions", _EXECUTION, prefix="ne", order="execution_id").text}),
-    moved_executions AS (
-        UPDATE executions SET {_keep("executions", "e", _EXECUTION, _MOVED)}
+    changed_executions AS (
+        UPDATE executions SET {_set_given("executions", "e", _EXECUTION, _CHANGED)}
         FROM {sql.unnest("e", _EXECUTION_CHANGE, "e")} WHERE executions.execution_id = e.execution_id
     )
     {sql.insert("job_logs", _LOG, prefix="l").text}
@@ -83,7 +84,7 @@ _PROJECT_REFUSALS: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A JobChanged, with the JSON of strangers as the text that it was."""
+    """A JobChanged; `log`, `job` and `requested` have each member's JSON text, to be stored as it was written."""
 
     event: JobChanged
     log: Mapping[str, str]
@@ -91,8 +92,16 @@ class Fact:
     requested: Mapping[str, str]
 
 
-def fact(body: bytes) -> Fact:
-    """The fact in a record. ValueError: it holds none."""
+class StoredFact(NamedTuple):
+    """An AgentChanged or ExecutionRefused as it is stored; `seq` is its cursor, `body` its JSON text."""
+
+    seq: int
+    key: str
+    body: str
+
+
+def parse_fact(body: bytes) -> Fact:
+    """Return the fact in a record. ValueError, KeyError: it holds none."""
     raw = body.decode()
     event = JobChanged.model_validate_json(raw)
     parts = members(raw)
@@ -100,25 +109,28 @@ def fact(body: bytes) -> Fact:
     return Fact(event, members(parts["log"]), members(parts["job"]), requested)
 
 
-async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[tuple[int, str, str]]) -> None:
-    """Facts of a topic, as (cursor, key, body); a repeat changes nothing."""
-    rows = [{"seq": cursor, "topic": topic, "key": key, "body": body} for cursor, key, body in facts]
+async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[StoredFact]) -> None:
+    """Store facts of a topic; a repeat changes nothing."""
+    rows = [{"topic": topic, **fact._asdict()} for fact in facts]
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", rows))
 
 
 async def project_agents(connection: AsyncConnection) -> None:
-    """The agents as the newest facts tell them."""
+    """Add the agents, each as its newest fact has it."""
     await connection.execute(_PROJECT_AGENTS)
 
 
 async def project_refusals(connection: AsyncConnection) -> None:
-    """The answers to execution ids of which nothing was requested."""
+    """Add the executions that were refused: the answers to ids of which nothing was requested."""
     await connection.execute(_PROJECT_REFUSALS)
 
 
 @dataclass(slots=True)
 class Projection:
-    """Applies facts of jobs: of each job only the version after its last, whatever else the topic repeats."""
+    """Apply facts of jobs: of each job only the version after its last, whatever else the topic repeats.
+
+    `ahead`: the highest version of each job whose versions before are missing.
+    """
 
     connection: AsyncConnection
     applied: int = 0
@@ -129,18 +141,18 @@ class Projection:
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
         batch = _Batch()
-        for one in facts:
-            job_id, version = one.event.job_id, one.event.version
+        for fact in facts:
+            job_id, version = fact.event.job_id, fact.event.version
             head = heads.get(job_id, 0)
-            if version == head + 1 and one.event.kind is not None:
+            if version == head + 1 and fact.event.kind is not None:
                 heads[job_id] = version
-                batch.add(one)
+                batch.add(fact)
                 if self.ahead.get(job_id) == version:
                     del self.ahead[job_id]
             elif version > head:
                 self.ahead[job_id] = max(version, self.ahead.get(job_id, 0))
         if batch.logs:
-            await self.connection.execute(_APPLY, batch.parameters())
+            await self.connection.execute(_APPLY, batch.get_parameters())
             self.applied += len(batch.logs)
 
 
@@ -149,75 +161,76 @@ _Row = dict[str, Any]
 
 @dataclass(slots=True)
 class _Batch:
-    """The rows that facts make, and what they change of rows that are there."""
+    """The rows that a batch of facts makes, and the changes of rows that are there already."""
 
     made_jobs: dict[str, _Row] = field(default_factory=dict)
-    moved_jobs: dict[str, _Row] = field(default_factory=dict)
+    changed_jobs: dict[str, _Row] = field(default_factory=dict)
     made_executions: dict[UUID, _Row] = field(default_factory=dict)
-    moved_executions: dict[UUID, _Row] = field(default_factory=dict)
+    changed_executions: dict[UUID, _Row] = field(default_factory=dict)
     logs: list[_Row] = field(default_factory=list)
 
-    def add(self, one: Fact) -> None:
-        """Take over a fact."""
-        if one.event.version == 1:
-            self.made_jobs[one.event.job_id] = _new_job(one)
-        if one.event.requested is not None and one.event.log.execution_id is not None:
-            self.made_executions[one.event.log.execution_id] = _new_execution(one)
-        self._move(one)
-        self.logs.append(_log(one))
+    def add(self, fact: Fact) -> None:
+        """Add the rows and the changes of a fact."""
+        if fact.event.version == 1:
+            self.made_jobs[fact.event.job_id] = _make_job(fact)
+        if fact.event.requested is not None and fact.event.log.execution_id is not None:
+            self.made_executions[fact.event.log.execution_id] = _make_execution(fact)
+        self._change(fact)
+        self.logs.append(_make_log(fact))
 
-    def _move(self, one: Fact) -> None:
-        job_id, execution_id = one.event.job_id, one.event.log.execution_id
+    def _change(self, fact: Fact) -> None:
+        job_id, execution_id = fact.event.job_id, fact.event.log.execution_id
         job = self.made_jobs.get(job_id)
         if job is None:
-            job = self.moved_jobs.setdefault(job_id, {"id": job_id})
-        job.update(_job_change(one))
+            job = self.changed_jobs.setdefault(job_id, {"id": job_id})
+        job.update(_make_job_change(fact))
         if execution_id is None:
             return
         execution = self.made_executions.get(execution_id)
         if execution is None:
-            execution = self.moved_executions.setdefault(execution_id, {"execution_id": execution_id})
-        execution.update({name: value for name, value in _execution_change(one).items() if value is not None})
+            execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
+        execution.update({name: value for name, value in _make_execution_change(fact).items() if value is not None})
 
-    def parameters(self) -> dict[str, Any]:
-        """For the one statement."""
+    def get_parameters(self) -> dict[str, Any]:
+        """Return the parameters of `_APPLY`."""
         return {
-            **_arrays(_JOB, "nj", self.made_jobs.values()),
-            **_arrays(_JOB_CHANGE, "j", self.moved_jobs.values()),
-            **_arrays(_EXECUTION, "ne", self.made_executions.values()),
-            **_arrays(_EXECUTION_CHANGE, "e", self.moved_executions.values()),
-            **_arrays(_LOG, "l", self.logs),
+            **_make_arrays(_JOB, "nj", self.made_jobs.values()),
+            **_make_arrays(_JOB_CHANGE, "j", self.changed_jobs.values()),
+            **_make_arrays(_EXECUTION, "ne", self.made_executions.values()),
+            **_make_arrays(_EXECUTION_CHANGE, "e", self.changed_executions.values()),
+            **_make_arrays(_LOG, "l", self.logs),
         }
 
 
-def _arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
+def _make_arrays(columns: Mapping[str, str], prefix: str, rows: Iterable[_Row]) -> dict[str, list[Any]]:
     return sql.arrays(columns, prefix, [{name: row.get(name) for name in columns} for row in rows])
 
 
-def _asks_for(one: Fact) -> _Row:
-    """What a job asks for, in a fact that tells the whole of it."""
-    texts, rest = ("title", "description", "acceptance_criteria"), ("priority", "capabilities", "not_before")
+def _get_specification(fact: Fact) -> _Row:
+    """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
+    names = ("title", "description", "acceptance_criteria", "priority", "capabilities", "not_before")
+    defaults = {"payload": "null", "labels": "{}", "policy": "{}"}
     return {
-        **{name: getattr(one.event.job, name) for name in (*texts, *rest)},
-        **{name: one.job.get(name, other) for name, other in (("payload", "null"), ("labels", "{}"), ("policy", "{}"))},
+        **{name: getattr(fact.event.job, name) for name in names},
+        **{name: fact.job.get(name, default) for name, default in defaults.items()},
     }
 
 
-def _new_job(one: Fact) -> _Row:
-    job = one.event.job
+def _make_job(fact: Fact) -> _Row:
+    job = fact.event.job
     return {
-        **_asks_for(one),
+        **_get_specification(fact),
         **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
         "spent_usd": 0.0,
         "spent_tokens": 0,
         "live": False,
         "not_met": 0,
-        "spec_hash": bytes.fromhex(one.event.spec_hash or ""),
+        "spec_hash": bytes.fromhex(fact.event.spec_hash or ""),
     }
 
 
-def _job_change(one: Fact) -> _Row:
-    event, log = one.event, one.event.log
+def _make_job_change(fact: Fact) -> _Row:
+    event, log = fact.event, fact.event.log
     change: _Row = {
         "status": event.job.status.value,
         "version": event.version,
@@ -227,9 +240,9 @@ def _job_change(one: Fact) -> _Row:
         "updated_at": log.created_at,
     }
     if event.kind == TransitionKind.ASSIGNED:
-        change |= {"not_met": 0, "feedback": None, "payload": members(one.log["request_payload"])["payload"]}
+        change |= {"not_met": 0, "feedback": None, "payload": members(fact.log["request_payload"])["payload"]}
     if event.kind == TransitionKind.EDITED:
-        change |= _asks_for(one)
+        change |= _get_specification(fact)
     if event.kind == TransitionKind.NOT_MET:
         verdict = Verdict.model_validate(log.response_payload["verdict"])
         change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
@@ -239,13 +252,13 @@ def _job_change(one: Fact) -> _Row:
         change |= {"execution_id": log.execution_id, "live": True}
     if event.requested is not None and event.requested.batch_id is not None:
         change["batch_id"] = event.requested.batch_id
-    if _concludes(event):
+    if _is_conclusion(event):
         change["live"] = False
     return change
 
 
-def _new_execution(one: Fact) -> _Row:
-    event, log = one.event, one.event.log
+def _make_execution(fact: Fact) -> _Row:
+    event, log = fact.event, fact.event.log
     assert event.requested is not None
     return {
         "execution_id": log.execution_id,
@@ -256,7 +269,7 @@ def _new_execution(one: Fact) -> _Row:
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,
-        "policy": one.requested["policy"],
+        "policy": fact.requested["policy"],
         "request_version": event.version,
         "priority": event.job.priority,
         "created_at": event.requested.created_at,
@@ -268,15 +281,15 @@ def _new_execution(one: Fact) -> _Row:
     }
 
 
-def _execution_change(one: Fact) -> _Row:
-    """As it stands after the fact; None is what the fact does not say."""
-    event, log = one.event, one.event.log
+def _make_execution_change(fact: Fact) -> _Row:
+    """Return an execution's columns after a fact; None where the fact does not give the column."""
+    event, log = fact.event, fact.event.log
     change: _Row = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
     if event.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
-        change["result_hash"] = text_hash(members(one.log["response_payload"])["result"])
+        change["result_hash"] = text_hash(members(fact.log["response_payload"])["result"])
         change["stage"] = ExecutionStage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
-    if _concludes(event):
+    if _is_conclusion(event):
         change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
     return change
 
@@ -284,13 +297,13 @@ def _execution_change(one: Fact) -> _Row:
 _ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
-def _concludes(event: JobChanged) -> bool:
-    """Whether an execution ended; the late result of a cancelled one ends nothing."""
+def _is_conclusion(event: JobChanged) -> bool:
+    """Return whether an execution ended; the late result of a cancelled one ends nothing."""
     return event.log.execution_id is not None and event.kind != TransitionKind.RESULT and event.log.status in _ENDS
 
 
-def _log(one: Fact) -> _Row:
-    event, log = one.event, one.event.log
+def _make_log(fact: Fact) -> _Row:
+    event, log = fact.event, fact.event.log
     names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
     more = ("submission", "event_id", "progress", "next_attempt_at", "created_at")
     return {
@@ -300,8 +313,8 @@ def _log(one: Fact) -> _Row:
         "seq": log.cursor,
         "status": log.status.value,
         "job_status": log.job_status.value,
-        "request_payload": one.log.get("request_payload"),
-        "response_payload": one.log.get("response_payload"),
+        "request_payload": fact.log.get("request_payload"),
+        "response_payload": fact.log.get("response_payload"),
         "kind": event.kind,
         "spent": event.spent,
     }

@@ -1,4 +1,4 @@
-"""Fills an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
+"""Rebuild an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
 
 import logging
 import time
@@ -32,14 +32,17 @@ log = logging.getLogger(__name__)
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused)}
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
+#: Facts, and bytes of them, that one statement applies at most.
 BATCH, BATCH_BYTES = 500, 16 << 20
-#: Jobs of which versions are missing in between: more would mean that the topic is not what it should be.
+#: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
 GAPS_MAX = 100_000
+#: Seconds between two lines of progress.
 PROGRESS_S = 1.0
 
 _FOREIGN: Final = text(
     "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL",
 )
+#: A jobstore that is started meanwhile waits, and nothing of its own gets between the facts.
 _LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE")
 _FILLED: Final = text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in TABLES))  # noqa: S608 - names of our own
 _LAST: Final = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
@@ -47,43 +50,45 @@ _NUMBER: Final = text("SELECT setval('job_logs_seq_seq', :last)")
 _PUBLISHED: Final = text("UPDATE relay SET published_seq = :last, offsets = CAST(:offsets AS json)")
 _LIVE: Final = text(
     "SELECT execution_id, job_id FROM executions WHERE state <> :done AND execution_id > :after "
-    "ORDER BY execution_id LIMIT :most",
+    "ORDER BY execution_id LIMIT :limit",
 )
 _COUNTS: Final = text(f"SELECT {', '.join(f'(SELECT count(*) FROM {table}) AS {table}' for table in TABLES)}")  # noqa: S608 - names of our own
-
-
-#: What a topic holds.
-Opens = Callable[[str], History]
+#: Open the history of a topic.
+OpenHistory = Callable[[str], History]
 
 
 class Rebuild:
-    """All or nothing: one transaction, in batches of bounded size."""
+    """Rebuild a database in one transaction, all or nothing, in batches of bounded size."""
 
-    def __init__(self, database: Database, history: Opens, tell: process.Tell, *, accept_gaps: bool = False) -> None:
+    def __init__(
+        self, database: Database, history: OpenHistory, write_line: process.WriteLine, *, accept_gaps: bool = False
+    ) -> None:
         self._database = database
         self._history = history
-        self._tell = tell
+        self._write_line = write_line
         self._accept_gaps = accept_gaps
-        self._told_at = time.monotonic()
-        self._seen: Counter[str] = Counter()
+        self._reported_at = time.monotonic()
+        self._counts: Counter[str] = Counter()
 
     async def run(self) -> Mapping[str, Any]:
-        """What there is afterwards. PermanentError: the database is not empty, or the topics have gaps."""
-        await self._made_ready()
+        """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing."""
+        await self._prepare_tables()
         async with AsyncExitStack() as stack:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
-            # Those of jobs first: the relay published each agent before any job that it was assigned to.
+            # The ends of jobs' topic are read first: the relay published each agent before any job assigned to it.
             offsets = {history.topic: await history.offsets() for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = (await connection.execute(_COUNTS)).one()._asdict()
-        return {"ok": True, "counts": counts, **self._seen}
+        return {"ok": True, "counts": counts, **self._counts}
 
-    async def _made_ready(self) -> None:
-        """Make the tables in a database that has none, or none but empty ones of ours."""
+    async def _prepare_tables(self) -> None:
+        """Migrate a database that has no tables, or only empty ones of a jobstore."""
         async with self._database.transaction() as connection:
             if await connection.scalar(_FOREIGN):
-                raise PermanentError("the database holds tables of something else", code="database_not_empty")
+                raise PermanentError(
+                    "the database holds tables of something else: name an empty one", code="database_not_empty"
+                )
         await self._database.migrate()
         async with self._database.transaction() as connection:
             await _refuse_filled(connection)
@@ -98,78 +103,81 @@ class Rebuild:
             await self._keep_facts(connection, history, offsets[history.topic])
         await projection.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
+        # Refusals last: an execution that the facts of a job made stays as those have it.
         await projection.project_refusals(connection)
-        await self._number(connection, offsets)
+        await self._set_numbers(connection, offsets)
         await self._queue_live(connection)
 
     async def _keep_facts(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         async for records in history.read(offsets):
-            facts = [fact for record in records if (fact := self._fact(record)) is not None]
+            facts = [fact for record in records if (fact := self._parse_fact(record)) is not None]
             if facts:
                 await projection.keep_facts(connection, history.topic, facts)
-            self._progress(history.topic, len(records))
+            self._report_progress(history.topic, len(records))
 
-    def _fact(self, record: Record) -> tuple[int, str, str] | None:
+    def _parse_fact(self, record: Record) -> projection.StoredFact | None:
         try:
             event = FACTS[record.topic].model_validate_json(record.value or b"")
         except ValueError as error:
-            self._unreadable(record, error)
+            self._pass_over(record, error)
             return None
         assert isinstance(event, AgentChanged | ExecutionRefused)
-        return event.cursor, event.key or "", (record.value or b"").decode()
+        return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         jobs = Projection(connection)
         async for records in history.read(offsets):
             for batch in chunk_by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
-                await jobs.apply([fact for record in batch if (fact := self._job_fact(record)) is not None])
+                await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
                 if len(jobs.ahead) > GAPS_MAX:
-                    raise _gaps(jobs)
-            self._progress(JOBS, len(records))
-        self._seen["gaps"] = len(jobs.ahead)
+                    raise _make_gaps_error(jobs)
+            self._report_progress(JOBS, len(records))
+        self._counts["gaps"] = len(jobs.ahead)
         if jobs.ahead and not self._accept_gaps:
-            raise _gaps(jobs)
+            raise _make_gaps_error(jobs)
 
-    def _job_fact(self, record: Record) -> projection.Fact | None:
+    def _parse_job_fact(self, record: Record) -> projection.Fact | None:
         try:
-            return projection.fact(record.value or b"")
+            return projection.parse_fact(record.value or b"")
         except (ValueError, KeyError) as error:
-            self._unreadable(record, error)
+            self._pass_over(record, error)
             return None
 
-    def _unreadable(self, record: Record, error: Exception) -> None:
-        """What a stranger put among the facts hinders nothing: a fact that is missing shows as a gap."""
-        self._seen["unreadable"] += 1
+    def _pass_over(self, record: Record, error: Exception) -> None:
+        """Count and log a record that is no fact, and go on: a fact that is missing shows as a gap."""
+        self._counts["unreadable"] += 1
         reason = str(error).partition("\n")[0]
-        log.warning("%s/%d at %d is no fact: %s", record.topic, record.partition, record.offset, reason)
+        log.warning(
+            "%s/%d at %d is no fact and is passed over: %s", record.topic, record.partition, record.offset, reason
+        )
 
-    async def _number(self, connection: AsyncConnection, offsets: Mapping[str, Mapping[int, range]]) -> None:
-        """Number on behind what is published, and publish no more than what is new."""
+    async def _set_numbers(self, connection: AsyncConnection, offsets: Mapping[str, Mapping[int, range]]) -> None:
+        """Continue the numbers after what is published, so that the relay publishes only what is new."""
         ends = {f"{topic}/{n}": span.stop - 1 for topic, spans in offsets.items() for n, span in spans.items() if span}
         if last := await connection.scalar(_LAST):
             await connection.execute(_NUMBER, {"last": last})
         await connection.execute(_PUBLISHED, {"last": last or 0, "offsets": to_json(ends).decode()})
 
     async def _queue_live(self, connection: AsyncConnection) -> None:
-        """Queue again what was live, or end it where its agent must not be called twice."""
+        """Queue live executions again, or end them where their agent must not be called twice."""
         repository = Repository(connection)
-        about = {"done": ExecutionState.DONE.value, "most": BATCH, "after": _FIRST}
-        while rows := (await connection.execute(_LIVE, about)).all():
+        parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
+        while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
             uow = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
                 if not isinstance(decision, Refusal):
-                    self._seen["queued" if decision.entry is None else "failed"] += 1
+                    self._counts["queued" if decision.entry is None else "failed"] += 1
             await repository.flush(uow)
-            about["after"] = ids[-1]
+            parameters["after"] = ids[-1]
 
-    def _progress(self, topic: str, records: int) -> None:
-        self._seen["records"] += records
-        if time.monotonic() - self._told_at >= PROGRESS_S:
-            self._told_at = time.monotonic()
-            self._tell({"topic": topic, "records": self._seen["records"]})
+    def _report_progress(self, topic: str, records: int) -> None:
+        self._counts["records"] += records
+        if time.monotonic() - self._reported_at >= PROGRESS_S:
+            self._reported_at = time.monotonic()
+            self._write_line({"topic": topic, "records": self._counts["records"]})
 
 
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
@@ -181,39 +189,39 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-def _gaps(jobs: Projection) -> PermanentError:
+def _make_gaps_error(jobs: Projection) -> PermanentError:
     job_id, version = next(iter(jobs.ahead.items()))
     message = (
-        f"of {len(jobs.ahead)} jobs versions are missing, such as {job_id}, of which version {version} is there, "
-        "and not all before it; accept gaps to do without what comes behind them"
+        f"versions of {len(jobs.ahead)} jobs are missing, such as of {job_id}: its version {version} is there, and "
+        "not all before it; accept gaps to rebuild without the versions after them"
     )
     return PermanentError(message, code="gaps")
 
 
 async def main() -> Mapping[str, Any]:
-    """Rebuild as the environment says."""
+    """Rebuild the database that the environment names, from the Kafka that it names."""
     settings = RebuildSettings()
-    url = process.database_url(settings.database_url)
+    url = process.parse_database_url(settings.database_url)
     if settings.create_database:
-        await _create(url)
+        await _create_database(url)
     database = Database(url, pool_size=2, bounded=False)
     history = partial(History, settings.kafka)
     try:
-        return await Rebuild(database, history, process.tell, accept_gaps=settings.accept_gaps).run()
+        return await Rebuild(database, history, process.write_line, accept_gaps=settings.accept_gaps).run()
     finally:
         await database.close()
 
 
-async def _create(url: str) -> None:
-    """Make the database, unless it is there."""
-    wanted = make_url(url).set(drivername="postgresql")
-    server = await asyncpg.connect(wanted.set(database="postgres").render_as_string(hide_password=False), timeout=5)
+async def _create_database(url: str) -> None:
+    """Create the database, unless it is there."""
+    target = make_url(url).set(drivername="postgresql")
+    server = await asyncpg.connect(target.set(database="postgres").render_as_string(hide_password=False), timeout=5)
     with suppress(asyncpg.DuplicateDatabaseError):
-        await server.execute(f"CREATE DATABASE {_quoted(wanted.database or '')}")
+        await server.execute(f"CREATE DATABASE {_quote(target.database or '')}")
     await server.close()
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

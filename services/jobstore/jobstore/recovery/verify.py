@@ -1,4 +1,4 @@
-"""Compares a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
+"""Compare a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,19 +14,21 @@ from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 
-#: What moves of a live execution without a fact: leases and offers, and the times at which they run out.
+#: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
-#: What follows from limits, which are no facts.
+#: Columns that follow from limits, which are no facts.
 DERIVED: Final = frozenset({"flow"})
-#: What else differs where the rebuild ended a live execution whose agent must not be called twice.
+#: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at"}),
     "executions": OPERATIONAL | {"answer"},
 }
+#: Rows that are read from each database at once.
 PAGE: Final = 2_000
+#: Characters of each value that a difference shows.
 EXCERPT: Final = 200
 
-_BEHIND: Final = text(
+_UNPUBLISHED: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
     "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
 )
@@ -34,8 +36,8 @@ _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_i
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One table: its key, and its columns as text."""
+class ComparedTable:
+    """A table to compare, with the queries of its rows and their digests."""
 
     table: Table
     key: str
@@ -47,39 +49,39 @@ class Compared:
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Each column's text in SQL; what is operational of a live execution is left out."""
+        """Each column's text in SQL; operational columns of a live execution are NULL."""
         texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
         if self.table is tables.executions:
             texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
         return texts
 
     @property
-    def digests(self) -> str:
-        """A query of every row's key and digest, in an order that is the same in every database."""
+    def digest_query(self) -> str:
+        """The query of every row's key and digest, in an order that is the same in every database."""
         order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
         return f"SELECT {self.key}, {digest} FROM {self.name} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property
-    def row(self) -> str:
-        """A query of one row."""
+    def row_query(self) -> str:
+        """The query of one row."""
         columns = ", ".join(f"{value} AS {name}" for name, value in self.columns.items())
         return f"SELECT {columns} FROM {self.name} WHERE {self.key} = :key"  # noqa: S608 - names of our own
 
 
 TABLES: Final = (
-    Compared(tables.agents, "id"),
-    Compared(tables.jobs, "id"),
-    Compared(tables.job_logs, "seq"),
-    Compared(tables.executions, "execution_id"),
-    Compared(tables.facts, "seq"),
+    ComparedTable(tables.agents, "id"),
+    ComparedTable(tables.jobs, "id"),
+    ComparedTable(tables.job_logs, "seq"),
+    ComparedTable(tables.executions, "execution_id"),
+    ComparedTable(tables.facts, "seq"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first one. `column` None: the row is only in one of the two."""
+    """The first difference of two databases. `column` None: only one of them has the row."""
 
     table: str
     key: str
@@ -90,7 +92,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Verify:
-    """Compares two databases, each as it is at one moment. The live one must be quiet for them to be the same."""
+    """Compare two databases, each as it is at one moment. They can only be the same while the live one is quiet."""
 
     rebuilt: AsyncConnection
     live: AsyncConnection
@@ -98,29 +100,33 @@ class Verify:
     ended: set[str] = field(default_factory=set)
 
     async def run(self) -> Mapping[str, Any]:
-        """Whether they are the same, or their first difference; and what the relay has yet to publish."""
+        """Compare all tables, and return whether they are the same, or their first difference.
+
+        Also return the counts of rows, of jobs ended by the rebuild, and of facts that the relay has yet to publish
+        (`behind`): those are no difference of the rebuild.
+        """
         difference = None
         for compared in TABLES:
-            difference = difference or await self._first_difference(compared)
-        behind = await self.live.scalar(_BEHIND)
-        result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": behind}
+            difference = difference or await self._find_difference(compared)
+        unpublished = await self.live.scalar(_UNPUBLISHED)
+        result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
         if difference is not None:
             result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
         return result | {"ended": len(self.ended)}
 
-    async def _first_difference(self, compared: Compared) -> Difference | None:
+    async def _find_difference(self, compared: ComparedTable) -> Difference | None:
         self.counts[compared.name] = 0
-        async for key, one, other in _merged(self.rebuilt, self.live, compared.digests):
+        async for key, one, other in _merge(self.rebuilt, self.live, compared.digest_query):
             self.counts[compared.name] += 1
             if one == other:
                 continue
-            rows = [await _row(connection, compared, key) for connection in (self.rebuilt, self.live)]
-            if not await self._ended_by_rebuild(compared, *rows):
-                return _difference(compared, str(key), *rows)
+            rows = [await _fetch_row(connection, compared, key) for connection in (self.rebuilt, self.live)]
+            if not await self._is_end_by_rebuild(compared, *rows):
+                return _locate_difference(compared, str(key), *rows)
         return None
 
-    async def _ended_by_rebuild(self, compared: Compared, rebuilt: Any, live: Any) -> bool:
-        """Whether all that differs is that the rebuild ended an execution, which it says in the log."""
+    async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Any, live: Any) -> bool:
+        """Return whether all that differs is that the rebuild ended an execution, and said so in the log."""
         if rebuilt is None:
             return False
         if live is None:
@@ -129,17 +135,19 @@ class Verify:
         if not differing <= ENDED.get(compared.name, frozenset()):
             return False
         job_id = rebuilt["id" if compared.table is tables.jobs else "job_id"]
-        ended = await self.rebuilt.scalar(_ENDED_BY_REBUILD, {"job_id": job_id, "kind": TransitionKind.REBUILT.value})
-        if ended:
+        is_ended = await self.rebuilt.scalar(
+            _ENDED_BY_REBUILD, {"job_id": job_id, "kind": TransitionKind.REBUILT.value}
+        )
+        if is_ended:
             self.ended.add(job_id)
-        return bool(ended)
+        return bool(is_ended)
 
 
-async def _merged(
+async def _merge(
     rebuilt: AsyncConnection, live: AsyncConnection, query: str
 ) -> AsyncIterator[tuple[Any, bytes | None, bytes | None]]:
-    """Every key with the digests of its rows: those of the rebuilt and of the live one."""
-    left, right = aiter(_rows(rebuilt, query)), aiter(_rows(live, query))
+    """Yield every key with the digests of its rebuilt and its live row, in the order of keys; None: there is no row."""
+    left, right = aiter(_stream_rows(rebuilt, query)), aiter(_stream_rows(live, query))
     one, other = await anext(left, None), await anext(right, None)
     while one is not None or other is not None:
         key = min(row[0] for row in (one, other) if row is not None)
@@ -150,26 +158,26 @@ async def _merged(
         other = await anext(right, None) if second else other
 
 
-async def _rows(connection: AsyncConnection, query: str) -> AsyncIterator[Any]:
+async def _stream_rows(connection: AsyncConnection, query: str) -> AsyncIterator[Any]:
     async with connection.stream(text(query), execution_options={"yield_per": PAGE}) as rows:
         async for row in rows:
             yield row
 
 
-async def _row(connection: AsyncConnection, compared: Compared, key: Any) -> Any:
-    return (await connection.execute(text(compared.row), {"key": key})).mappings().one_or_none()
+async def _fetch_row(connection: AsyncConnection, compared: ComparedTable, key: Any) -> Any:
+    return (await connection.execute(text(compared.row_query), {"key": key})).mappings().one_or_none()
 
 
-def _difference(compared: Compared, key: str, rebuilt: Any, live: Any) -> Difference:
+def _locate_difference(compared: ComparedTable, key: str, rebuilt: Any, live: Any) -> Difference:
     if rebuilt is None or live is None:
         where = ("missing", "there") if rebuilt is None else ("there", "missing")
         return Difference(compared.name, key, None, *where)
     column = next(name for name in compared.columns if rebuilt[name] != live[name])
-    return Difference(compared.name, key, column, *_excerpts(rebuilt[column], live[column]))
+    return Difference(compared.name, key, column, *_cut_excerpts(rebuilt[column], live[column]))
 
 
-def _excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
-    """Both values, from shortly before where they differ."""
+def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str | None]:
+    """Return both values, cut to EXCERPT characters, from shortly before where they differ."""
     if one is None or other is None or max(len(one), len(other)) <= EXCERPT:
         return one and one[:EXCERPT], other and other[:EXCERPT]
     differ = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
@@ -179,9 +187,9 @@ def _excerpts(one: str | None, other: str | None) -> tuple[str | None, str | Non
 
 
 @asynccontextmanager
-async def at_one_moment(url: str) -> AsyncIterator[AsyncConnection]:
-    """A database as it is now, whatever happens to it meanwhile."""
-    database = Database(process.database_url(url), pool_size=1, bounded=False)
+async def open_snapshot(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open a database as it is now: read-only, and whatever is committed meanwhile is not seen."""
+    database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
     try:
         async with database.transaction() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -192,9 +200,9 @@ async def at_one_moment(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def main() -> Mapping[str, Any]:
-    """Compare as the environment says."""
+    """Compare the two databases that the environment names."""
     settings = VerifySettings()
-    async with at_one_moment(settings.rebuilt_url) as rebuilt, at_one_moment(settings.live_url) as live:
+    async with open_snapshot(settings.rebuilt_url) as rebuilt, open_snapshot(settings.live_url) as live:
         return await Verify(rebuilt, live).run()
 
 

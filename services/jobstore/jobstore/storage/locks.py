@@ -12,7 +12,8 @@ Whoever takes two of them in another order can deadlock with whoever keeps to it
 7. Rows of `reusable`, in the order of their keys, when all else is written.
 8. Rows of `workers`, in the order of their owners.
 
-A row of `operations` is locked after LIMITS and before nothing else, or taken where nobody holds it (SKIP LOCKED).
+Whoever pauses, resumes or cancels an operation locks its row after OFFERS and before all other rows; an operation's
+worker takes a row that nobody holds (SKIP LOCKED).
 
 Once rows are locked (3 and below) nobody may wait for LIMITS: whoever changes limits waits for those rows.
 

@@ -1,4 +1,4 @@
-"""Which jobs match a filter, as a condition of SQL."""
+"""Make SQL conditions for the jobs that match a filter."""
 
 from typing import Any
 
