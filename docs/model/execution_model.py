@@ -127,11 +127,8 @@ class ExecutionModel(Jobstore):
                 yield f"offer {number}", True, following
             if state.marking == number:
                 marked = state._replace(marking=None)
-                yield (
-                    f"mark {number}",
-                    True,
-                    marked if execution.state == DONE else marked.with_row(number, state=OFFERED),
-                )
+                marked = marked if execution.state == DONE else marked.with_row(number, state=OFFERED)
+                yield f"mark {number}", True, marked
             if execution.state == OFFERED and number not in state.requests.unread():
                 yield f"publish {number}", True, published
             result = Report(number, execution.result, execution.lease, RESULT)
