@@ -45,7 +45,7 @@ FINAL = {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED", "FAILED"}
 
 
 class Agent:
-    """Answers at once, as the job's payload says, and notes when each job's call came."""
+    """Answer at once, as the job's payload says, and note when each job's call came."""
 
     def __init__(self) -> None:
         self.called: dict[str, float] = {}
@@ -188,8 +188,8 @@ class Run:
         per_life = {name: round(seconds * 1000 / len(self.ids), 2) for name, seconds in cpu.items()}
         return {
             "lives_a_second": round(len(self.ids) / took, 1),
-            "to_call_ms": (_percentile(called, 50), _percentile(called, 99)),
-            "to_final_ms": (_percentile(ended, 50), _percentile(ended, 99)),
+            "to_call_ms": (_compute_percentile(called, 50), _compute_percentile(called, 99)),
+            "to_final_ms": (_compute_percentile(ended, 50), _compute_percentile(ended, 99)),
             "cpu_ms_a_life": round(sum(v for k, v in per_life.items() if k not in {"agents", "judge"}), 2),
             "cpu_by_part": per_life,
             "wrong": self._find_wrong(),
@@ -207,7 +207,7 @@ class Run:
         return wrong
 
 
-def _percentile(seconds: list[float], percent: int) -> float:
+def _compute_percentile(seconds: list[float], percent: int) -> float:
     return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
 
 

@@ -100,7 +100,7 @@ class Watcher:
         return fact["job"]["status"] if fact["job_id"] == job_id else None
 
 
-def own_lines(noted: dict[str, list[list[Any]]], lives: int) -> set[Line]:
+def find_own_lines(noted: dict[str, list[list[Any]]], lives: int) -> set[Line]:
     """Return the lines of one process that ran in each life and in no idle stretch."""
 
     def ran(window: int) -> set[Line]:
@@ -148,7 +148,7 @@ async def main() -> int:
             processes = endpoints["processes"]
         noted = {name: json.loads((folder / f"{processes[name]}.json").read_text()) for name in SERVICES}
     print(f"{arguments.lives} lives of {' '.join(f'{seconds:.2f}' for seconds in took)} s, with each line noted")
-    own = {name: own_lines(noted[name], arguments.lives) for name in SERVICES}
+    own = {name: find_own_lines(noted[name], arguments.lives) for name in SERVICES}
     for name, lines in own.items():
         show(name, lines, numbers=arguments.lines)
     files = {service: {name for name, _ in lines} for service, lines in own.items()}

@@ -94,7 +94,7 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 @asynccontextmanager
-async def database(postgres: str) -> AsyncIterator[str]:
+async def make_database(postgres: str) -> AsyncIterator[str]:
     """Make an empty database, and drop it afterwards; yield its URL."""
     name = f"bench_{uuid4().hex}"
     server = await asyncpg.connect(postgres)
@@ -113,7 +113,7 @@ def find_free_port() -> int:
 
 
 @asynccontextmanager
-async def services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
+async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
     """Run a jobstore and a console; yield the addresses of both, and the console's process."""
     grpc, http = f"127.0.0.1:{find_free_port()}", f"127.0.0.1:{find_free_port()}"
     settings = {
@@ -167,7 +167,7 @@ class Viewer(asyncio.Protocol):
 
 async def measure_viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, Any]:
     """Measure how long transitions take to reach all viewers."""
-    async with services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
+    async with run_services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
         host, _, port = http.rpartition(":")
         for number in range(20):  # warm
             await jobstore.create_job(NewJob(title=f"warm {number}", acceptance_criteria="It is warm"))
@@ -194,7 +194,7 @@ async def measure_viewers(kafka: str, url: str, count: int, rate: float) -> dict
                 break
             await asyncio.sleep(0.1)
         used = console.cpu_times()
-        took = [(at - _at(line)) * 1_000 for at, line in Viewer.arrivals]
+        took = [(at - _parse_time(line)) * 1_000 for at, line in Viewer.arrivals]
         for transport in transports:
             transport.close()
     busy = used.user + used.system - cpu.user - cpu.system
@@ -203,14 +203,14 @@ async def measure_viewers(kafka: str, url: str, count: int, rate: float) -> dict
         "transitions_per_s": rate,
         "events": len(took),
         "lost": count * TRANSITIONS - len(took),
-        "ms_p50": _percentile(took, 50),
-        "ms_p99": _percentile(took, 99),
+        "ms_p50": _compute_percentile(took, 50),
+        "ms_p99": _compute_percentile(took, 99),
         "kb_a_viewer": round(memory / count / 1024, 1),
         "console_cpu_us_an_event": round(busy / max(1, len(took)) * 1e6, 1),
     }
 
 
-def _at(line: bytes) -> float:
+def _parse_time(line: bytes) -> float:
     at: str = json.loads(line)["log"]["created_at"]
     return datetime.fromisoformat(at).astimezone(UTC).timestamp()
 
@@ -251,7 +251,7 @@ async def seed(url: str, jobs: int) -> dict[str, Any]:
 async def measure_lists(kafka: str, url: str, jobs: int) -> dict[str, Any]:
     """Measure how long every list takes."""
     print(json.dumps({"seeded": await seed(url, jobs)}), flush=True)
-    async with services(kafka, url) as (_, http, _):
+    async with run_services(kafka, url) as (_, http, _):
         counted = await _wait_for_rollups(url)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
@@ -284,10 +284,15 @@ async def _measure_list(session: aiohttp.ClientSession, url: str, name: str) -> 
             assert answer.status == web.HTTPOk.status_code, body
         took.append((time.perf_counter() - begun) * 1_000)
         items = len(body["items"]) if "items" in body else None
-    return {"p50": _percentile(took, 50), "p95": _percentile(took, 95), "first": round(took[0], 1), "items": items}
+    return {
+        "p50": _compute_percentile(took, 50),
+        "p95": _compute_percentile(took, 95),
+        "first": round(took[0], 1),
+        "items": items,
+    }
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def _compute_percentile(values: list[float], percent: int) -> float:
     return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)
 
 
@@ -301,10 +306,10 @@ async def main() -> None:
     chosen = parser.parse_args()
     with infrastructure() as servers:
         if chosen.only != "lists":
-            async with database(servers.postgres) as url:
+            async with make_database(servers.postgres) as url:
                 print(json.dumps(await measure_viewers(servers.kafka, url, chosen.viewers, chosen.rate)), flush=True)
         if chosen.only != "viewers":
-            async with database(servers.postgres) as url:
+            async with make_database(servers.postgres) as url:
                 print(json.dumps(await measure_lists(servers.kafka, url, chosen.jobs), indent=1), flush=True)
 
 

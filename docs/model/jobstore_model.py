@@ -65,7 +65,7 @@ class Jobstore:
         return moved.with_row(number, state=DONE, owner=None, judge=None, answer=answer) if answer else moved
 
     def requeue(self, state: State, number: int) -> State:
-        """Take an executing lease back; without the rule its attempt is over, whoever gets the next one."""
+        """Take an executing lease back; without the rule its attempt is over, whichever worker is next."""
         attempt = state.executions[number].attempt + (not self.has("attempt-at-grant"))
         return state.with_row(number, state=QUEUED, owner=None, attempt=attempt)
 

@@ -106,7 +106,7 @@ class Log(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything. The validators are the first group of `results`, the jobstore is the second.
+    """The whole state. The validators are the first group of `results`, the jobstore is the second.
 
     `ids`: event ids that are kept, without `repeats-by-the-row`; `marking`: what the dispatcher has published and not
     yet marked, without `mark-before-publish`; `before_replay`: what must not change any more.

@@ -76,7 +76,7 @@ class Connection:
         self._address = address
         self._credentials = credentials
         self._timeout_s = timeout_s
-        self._metadata = _metadata(token)
+        self._metadata = _make_metadata(token)
 
     async def __aenter__(self) -> Self:
         if self._credentials is None:
@@ -91,7 +91,7 @@ class Connection:
     def with_token(self, token: str | None) -> Self:
         """Return a client on this connection for another caller. It works as long as this one is open."""
         client = copy.copy(self)
-        client._metadata = _metadata(token)  # noqa: SLF001 - its own
+        client._metadata = _make_metadata(token)  # noqa: SLF001 - its own
         return client
 
     async def _call(
@@ -123,5 +123,5 @@ def watch_backoffs_s() -> Iterator[float]:
         backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
 
 
-def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
     return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))

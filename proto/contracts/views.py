@@ -21,7 +21,7 @@ class Percentiles(Model):
 
 
 class OverviewCounts(Model):
-    """What happened within some time."""
+    """Counts and times of what happened within a span of time."""
 
     created: int = 0
     completed: int = 0

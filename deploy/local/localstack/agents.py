@@ -122,7 +122,7 @@ async def do_job(request: web.Request) -> web.Response:
         return web.json_response({"error": "the body must be a JSON object"}, status=400)
     agent = request.match_info["agent"]
     calls = request.app[CALLS].add(_make_call(agent, job, request))
-    behaviour = _object(_object(job.get("payload")).get("agent"))
+    behaviour = _as_object(_as_object(job.get("payload")).get("agent"))
     if agent != "builder":
         await asyncio.sleep(float(behaviour.get("delay_s", 0)))
     headers = {"Signoff-Usage": json.dumps(behaviour["usage"])} if "usage" in behaviour else {}
@@ -161,7 +161,7 @@ async def stop_work(request: web.Request) -> web.Response:
 
 def write(agent: str, job: dict[str, Any]) -> str:
     """Write the text that does the job: title, payload's text, words quoted by the criteria; without omitted words."""
-    payload, submission = _object(job.get("payload")), _submission(job)
+    payload, submission = _as_object(job.get("payload")), _read_submission(job)
     quoted = find_quoted_phrases(str(job.get("acceptance_criteria") or ""))
     omitted = [str(word) for word in payload.get("omit") or [] if word]
     if agent == "drafter" and submission == 1:
@@ -192,18 +192,18 @@ def _make_call(agent: str, job: dict[str, Any], request: web.Request) -> Call:
         agent=agent,
         execution_id=job.get("execution_id"),
         job_id=job.get("job_id"),
-        submission=_submission(job),
+        submission=_read_submission(job),
         attempt=next(attempts, None),
         idempotency_key=request.headers.get("Idempotency-Key"),
         at=datetime.now(UTC).isoformat(),
     )
 
 
-def _submission(job: dict[str, Any]) -> int:
+def _read_submission(job: dict[str, Any]) -> int:
     return int(job.get("submission") or 1)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _as_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

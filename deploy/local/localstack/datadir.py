@@ -47,7 +47,7 @@ class DataDir:
                 self._candidates = count(self._mark_block(mark))
                 yield
 
-    def port(self, name: str, wanted: int = 0) -> int:
+    def get_port(self, name: str, wanted: int = 0) -> int:
         """Return the wanted port, else that of last time, else a free one; it is remembered."""
         if name in self._ports_given:
             return self._ports_given[name]
@@ -72,7 +72,7 @@ class DataDir:
                 return first
         return blocks[0]  # all marks are in use; each port is still checked before it is given
 
-    def secret(self, name: str) -> str:
+    def get_secret(self, name: str) -> str:
         """Return a random secret, made at the first call and remembered."""
         secret = self._recall("secrets").get(name) or secrets.token_urlsafe(24)
         self._remember("secrets", name, secret)

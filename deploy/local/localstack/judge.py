@@ -41,11 +41,11 @@ async def complete_chat(request: web.Request) -> web.Response:
     """Answer POST /v1/chat/completions."""
     try:
         body = await _read_body(request)
-        document_text = _last_user_text(body.get("messages"), "messages")
+        document_text = _find_user_text(body.get("messages"), "messages")
         answer = judge_document(document_text)
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _tokens(document_text), _tokens(answer)
+    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
     message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
     return web.json_response(
         {
@@ -63,11 +63,11 @@ async def respond(request: web.Request) -> web.Response:
     """Answer POST /v1/responses."""
     try:
         body = await _read_body(request)
-        document_text = _last_user_text(body.get("input"), "input")
+        document_text = _find_user_text(body.get("input"), "input")
         answer = judge_document(document_text)
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _tokens(document_text), _tokens(answer)
+    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
     content: dict[str, Any] = {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
     message = {"type": "message", "role": "assistant", "status": "completed", "content": [content]}
     return web.json_response(
@@ -155,7 +155,7 @@ def _parse_object(text: str, what: str) -> dict[str, Any]:
     return value
 
 
-def _last_user_text(messages: Any, param: str) -> str:
+def _find_user_text(messages: Any, param: str) -> str:
     if isinstance(messages, str):
         return messages
     for message in reversed(messages if isinstance(messages, list) else []):
@@ -172,7 +172,7 @@ def _is_text(part: dict[str, Any]) -> bool:
     return part.get("type") in {"text", "input_text"} and isinstance(part.get("text"), str)
 
 
-def _tokens(text: str) -> int:
+def _estimate_tokens(text: str) -> int:
     return len(text) // CHARS_A_TOKEN + 1
 
 

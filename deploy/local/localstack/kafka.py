@@ -80,7 +80,7 @@ def get_cache_dir() -> Path:
 
 
 class Kafka:
-    """One node and its directory."""
+    """A node of Kafka and its directory."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Kafka:
         self._progress = progress
         self._jars = get_cache_dir() / f"kafka-{KAFKA_VERSION}"
 
-    def spec(self) -> ServiceSpec:
+    def make_spec(self) -> ServiceSpec:
         """Return how the node is run."""
         return ServiceSpec(
             name="kafka",

@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server and its directory."""
+    """A server of PostgreSQL and its directory."""
 
     def __init__(self, directory: Path, port: int, password: str) -> None:
         self.url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
@@ -41,7 +41,7 @@ class Postgres:
         self._data = directory / "data"
         self._account = find_unprivileged_account()  # the server refuses to run as root
 
-    def spec(self) -> ServiceSpec:
+    def make_spec(self) -> ServiceSpec:
         """Return how the server is run. Both signals, to stop it and if orphaned, drop the connections at once."""
         settings = SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self.socket_dir)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

@@ -48,10 +48,10 @@ def find_phrase(phrase: str, texts: list[str]) -> str | None:
 
 def list_texts(value: Any) -> list[str]:
     """List the texts of a JSON value, in order: strings that are not blank, and numbers and booleans as in JSON."""
-    return list(_leaves(value))
+    return list(_walk(value))
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def _walk(value: Any) -> Iterator[str]:
     waiting = [value]
     while waiting:  # not recursive: how deep a result is nested is a stranger's choice
         match waiting.pop():

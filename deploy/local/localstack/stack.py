@@ -73,12 +73,12 @@ class Stack:
             kafka_advertised_port=self._settings.kafka_advertised_port,
             progress=self._settings.progress,
         )
-        helpers = [self._helper("agents")]
+        helpers = [self._make_helper_spec("agents")]
         if self._has_local_judge():
-            helpers.append(self._helper("judge"))
-        await self._supervisor.start([postgres.spec(), kafka.spec(), *helpers])
-        addresses = self._addresses(postgres, kafka)
-        services = self._settings.services(addresses, self._settings.fleet, self._data_dir.port)
+            helpers.append(self._make_helper_spec("judge"))
+        await self._supervisor.start([postgres.make_spec(), kafka.make_spec(), *helpers])
+        addresses = self._make_addresses(postgres, kafka)
+        services = self._settings.services(addresses, self._settings.fleet, self._data_dir.get_port)
         first = min((service.layer for service in services), default=0)
         await self._supervisor.start(service for service in services if service.layer == first)
         await self._supervisor.start(service for service in services if service.layer != first)
@@ -94,7 +94,7 @@ class Stack:
     @property
     def processes(self) -> Mapping[str, int]:
         """Each part with the id of its latest process."""
-        return self._supervisor.pids()
+        return self._supervisor.get_pids()
 
     async def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> None:
         """Kill a part's process, and wait until its successor is ready."""
@@ -104,8 +104,8 @@ class Stack:
         local_judge = self._settings.local_judge
         return local_judge if local_judge is not None else not os.environ.get("OPENAI_API_KEY")
 
-    def _helper(self, name: str) -> ServiceSpec:
-        port = self._data_dir.port(name)
+    def _make_helper_spec(self, name: str) -> ServiceSpec:
+        port = self._data_dir.get_port(name)
         return ServiceSpec(
             name=name,
             argv=[sys.executable, "-m", f"localstack.{name}", str(port)],
@@ -113,8 +113,8 @@ class Stack:
             ready=probe_http(f"http://127.0.0.1:{port}/readyz"),
         )
 
-    def _addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
-        port = self._data_dir.port
+    def _make_addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
+        port = self._data_dir.get_port
         agents_url = f"http://127.0.0.1:{port('agents')}"
         return Addresses(
             kafka=kafka.bootstrap,
@@ -123,8 +123,8 @@ class Stack:
             postgres=postgres.url,
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
-            token=self._data_dir.secret("token"),
-            worker_token=self._data_dir.secret("worker_token"),
+            token=self._data_dir.get_secret("token"),
+            worker_token=self._data_dir.get_secret("worker_token"),
         )
 
     def _write_endpoints(self) -> None:

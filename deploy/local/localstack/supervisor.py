@@ -39,7 +39,7 @@ def probe_http(url: str) -> Callable[[], Awaitable[bool]]:
     return probe
 
 
-class Supervised:
+class SupervisedProcess:
     """A process and its successors."""
 
     def __init__(self, spec: ServiceSpec, log: Path, changed: Callable[[], None], progress: Progress) -> None:
@@ -132,11 +132,11 @@ class Supervisor:
         self._changed = changed
         self._progress = progress
         self._ready_timeout_s = ready_timeout_s
-        self._services: dict[str, Supervised] = {}
+        self._services: dict[str, SupervisedProcess] = {}
 
     async def start(self, specs: Iterable[ServiceSpec]) -> None:
         """Start processes side by side and wait until each is ready; raise the first error."""
-        starting = [Supervised(spec, self.log(spec.name), self._changed, self._progress) for spec in specs]
+        starting = [SupervisedProcess(spec, self._log_path(spec.name), self._changed, self._progress) for spec in specs]
         self._services |= {service.spec.name: service for service in starting}
         try:
             async with asyncio.TaskGroup() as group:
@@ -156,14 +156,14 @@ class Supervisor:
         """Kill a process and wait until its successor is ready."""
         await self._services[name].kill(signal_number)
 
-    def pids(self) -> Mapping[str, int]:
+    def get_pids(self) -> Mapping[str, int]:
         """Return the id of each one's latest process, by name."""
         return {name: service.pid for name, service in self._services.items() if service.pid is not None}
 
-    def log(self, name: str) -> Path:
+    def _log_path(self, name: str) -> Path:
         """Return the file of a process's output."""
         return self._logs / f"{name}.log"
 
 
-def _layer(service: Supervised) -> int:
+def _layer(service: SupervisedProcess) -> int:
     return service.spec.layer

@@ -17,7 +17,7 @@ class DemoJob:
     is_event: bool = False
 
 
-def demo_jobs(run: str) -> list[DemoJob]:
+def make_demo_jobs(run: str) -> list[DemoJob]:
     """Make the jobs of one run; its name is in their ids."""
 
     def new(name: str, title: str, criteria: str, **fields: object) -> NewJob:

@@ -42,7 +42,7 @@ class TopicRecord:
         """Whether the record was published again by an operator."""
         return REPLAY_HEADER in self.headers
 
-    def field(self, name: str) -> str | None:
+    def get_field(self, name: str) -> str | None:
         """Return a field of the event, or of the log entry in it, as text; None if it is not set or no scalar."""
         if not isinstance(self.value, dict):
             return None
@@ -50,7 +50,7 @@ class TopicRecord:
         value = self.value.get(name) or (log.get(name) if isinstance(log, dict) else None)
         return None if value is None or isinstance(value, dict | list) else str(value)
 
-    def event_id(self, topic: Topic) -> str | None:
+    def find_event_id(self, topic: Topic) -> str | None:
         """Return the event id in the header, else the one that follows from the event; None if it has neither."""
         if "ce_id" in self.headers or topic.event is None:
             return self.headers.get("ce_id")
@@ -59,7 +59,7 @@ class TopicRecord:
         except ValidationError:
             return None
 
-    def document(self, topic: Topic, *, headers: bool) -> dict[str, Any]:
+    def to_document(self, topic: Topic, *, headers: bool) -> dict[str, Any]:
         """Return the record as JSON for programs; a value that is no JSON as base64."""
         record = self.record
         return {
@@ -68,9 +68,9 @@ class TopicRecord:
             "offset": record.offset,
             "time": self.at,
             "key": self.key,
-            "event_id": self.event_id(topic),
-            "job_id": self.field("job_id"),
-            "execution_id": self.field("execution_id"),
+            "event_id": self.find_event_id(topic),
+            "job_id": self.get_field("job_id"),
+            "execution_id": self.get_field("execution_id"),
             "value": self.value,
             **({} if self.is_json else {"value_base64": base64.b64encode(record.value or b"").decode()}),
             **({"headers": self.headers} if headers else {}),
@@ -116,9 +116,9 @@ class Selection:
         return (
             (self.since is None or record.at >= self.since)
             and (self.until is None or record.at < self.until)
-            and (self.job_id is None or self.job_id in {record.key, record.field("job_id")})
-            and (self.execution_id is None or record.field("execution_id") == self.execution_id)
-            and (self.event_id is None or record.event_id(self.topic) == self.event_id)
+            and (self.job_id is None or self.job_id in {record.key, record.get_field("job_id")})
+            and (self.execution_id is None or record.get_field("execution_id") == self.execution_id)
+            and (self.event_id is None or record.find_event_id(self.topic) == self.event_id)
         )
 
 

@@ -92,7 +92,7 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_problem(item) for item in error.errors()]
+    errors = [_make_field_problem(item) for item in error.errors()]
     detail = "; ".join(f"{field.pointer or field.parameter}: {field.message}" for field in errors[:3])
     return make_problem(request, 422, "invalid_request", detail, errors)
 
@@ -125,7 +125,7 @@ def make_problem(
 ) -> Response:
     """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself."""
     if status in {401, 404} and _is_for_people(request):
-        page: Response = request.app.state.page.index()
+        page: Response = request.app.state.page.show_index()
         page.status_code = status
         return page
     body = Problem(
@@ -145,7 +145,7 @@ def _is_for_people(request: Request) -> bool:
     return is_page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
-def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+def _make_field_problem(error: Mapping[str, Any]) -> FieldProblem:
     where, *path = error["loc"]
     if where != "body":
         return FieldProblem(parameter=str(path[0] if path else where), message=error["msg"])

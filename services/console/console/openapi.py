@@ -33,12 +33,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             if path not in _OPEN:
                 for method, operation in operations.items():
-                    operation["responses"] |= _problem_responses(path, method)
+                    operation["responses"] |= _make_problem_responses(path, method)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _problem_responses(path: str, method: str) -> dict[str, Any]:
+def _make_problem_responses(path: str, method: str) -> dict[str, Any]:
     causes = dict(_EVERYWHERE)
     if "{" in path:
         causes["404"] = "There is none of that id"

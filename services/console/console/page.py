@@ -60,15 +60,15 @@ class Page:
             str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
 
-    def index(self) -> Response:
+    def show_index(self) -> Response:
         """Return the page, with a new nonce."""
         return _respond(self._index, _POLICY)
 
-    def docs(self) -> Response:
+    def show_docs(self) -> Response:
         """Return the description of the API, to be read and tried out."""
         return _respond(self._docs, _DOCS_POLICY)
 
-    def file(self, request: Request, name: str) -> Response | None:
+    def find_file(self, request: Request, name: str) -> Response | None:
         """Return a file of the page, compressed if the browser accepts it; None if there is no such file."""
         path = self._files.get(name)
         if path is None or path.suffix in {".html", ".gz"}:

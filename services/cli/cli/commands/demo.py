@@ -11,7 +11,7 @@ import typer
 
 from cli.commands.up import show_message
 from cli.config import DATA_DIR, Target, read_endpoints
-from cli.demo_jobs import DemoJob, demo_jobs
+from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
 from cli.session import Session, command
@@ -42,7 +42,7 @@ async def demo(
     async with _open_target(cli, data_dir) as (target, is_own):
         async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
             await _register_agents(cli, jobstore, target)
-            jobs = demo_jobs(secrets.token_hex(3))
+            jobs = make_demo_jobs(secrets.token_hex(3))
             try:
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)

@@ -95,7 +95,7 @@ async def _show(cli: Session, selection: Selection, selected: AsyncIterator[Topi
             cli.out.print_line(_ROW.format(*_COLUMNS))
         count += 1
         if cli.out.as_json:
-            cli.out.print_json(record.document(selection.topic, headers=headers))
+            cli.out.print_json(record.to_document(selection.topic, headers=headers))
             continue
         cli.out.print_line(_ROW.format(*_make_row(record)))
         for name, value in record.headers.items() if headers else ():
@@ -108,13 +108,13 @@ _ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
 
 
 def _make_row(record: TopicRecord) -> tuple[object, ...]:
-    fields = {name: record.field(name) for name in ("version", "kind", "status", "answer", "code", "agent_id")}
+    fields = {name: record.get_field(name) for name in ("version", "kind", "status", "answer", "code", "agent_id")}
     words = [f"v{value}" if name == "version" else value for name, value in fields.items() if value]
     what = " ".join(words) if record.is_json else "no JSON"
     if record.is_replay:
         what = f"{what} (replayed)"
     at = record.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
-    job, execution = record.field("job_id") or record.key or "", record.field("execution_id") or ""
+    job, execution = record.get_field("job_id") or record.key or "", record.get_field("execution_id") or ""
     raw = record.record
     return raw.partition, raw.offset, at, job, execution, len(raw.value or b""), what.strip()
 

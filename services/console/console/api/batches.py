@@ -10,7 +10,7 @@ from console.api.auth import CallersJobStore
 from console.api.events import EventStream, open_stream
 from console.api.json_body import ManyJsonRoute
 from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
-from console.live.changes import frame
+from console.live.changes import make_frame
 from contracts.client import Batch, JobStoreClient
 from contracts.resources import Operation
 
@@ -84,10 +84,10 @@ async def watch_batch(request: Request, jobstore: CallersJobStore, batch_id: str
     """How a batch goes, as it goes."""
     await jobstore.get_operation(batch_id)
     live = request.app.state.live
-    return open_stream(live, lambda: live.follow(_frames(jobstore, batch_id)))
+    return open_stream(live, lambda: live.follow(_make_frames(jobstore, batch_id)))
 
 
-async def _frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
+async def _make_frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
     async with aclosing(jobstore.watch_operation(batch_id)) as operations:
         async for operation in operations:
-            yield frame("operation", operation.model_dump(mode="json"))
+            yield make_frame("operation", operation.model_dump(mode="json"))

@@ -58,7 +58,7 @@ async def _begin_session(request: Request, token: str, response: Response) -> Re
 
 async def show_page(request: Request) -> Response:
     """Return the page."""
-    page: Response = request.app.state.page.index()
+    page: Response = request.app.state.page.show_index()
     return page
 
 
@@ -69,7 +69,7 @@ for path in PAGES:
 @router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
 async def show_docs(request: Request) -> Response:
     """Return the page that describes the API."""
-    docs: Response = request.app.state.page.docs()
+    docs: Response = request.app.state.page.show_docs()
     return docs
 
 
@@ -77,7 +77,7 @@ async def show_docs(request: Request) -> Response:
 @router.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
 async def get_file(request: Request) -> Response:
     """Return a file of the page; its name changes with its content, so that browsers keep it for ever."""
-    file: Response | None = request.app.state.page.file(request, request.url.path[1:])
+    file: Response | None = request.app.state.page.find_file(request, request.url.path[1:])
     if file is None:
         raise ProblemError(404, "not_found", "The page has no such file.")
     return file

@@ -35,7 +35,7 @@ IdempotencyKey = Annotated[
 
 
 class PageQuery(Model):
-    """Which part of a list."""
+    """Query parameters that choose a page of a list."""
 
     limit: Annotated[int | None, Field(ge=1, le=500, description="items a page")] = None
     cursor: Annotated[str, Field(description="`next_cursor` of the page before")] = ""
@@ -48,7 +48,7 @@ class Fields(StrEnum):
 
 
 class JobsFilter(Model):
-    """Which jobs, whatever their status."""
+    """Query parameters that choose jobs, apart from their status."""
 
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
@@ -83,7 +83,7 @@ class JobsFilter(Model):
 
 
 class JobsQuery(JobsFilter, PageQuery):
-    """Which jobs, in what order."""
+    """Query parameters of a list of jobs: filter, order, page."""
 
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
     sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest first")
@@ -98,7 +98,7 @@ class LogOrder(StrEnum):
 
 
 class LogsQuery(PageQuery):
-    """Which entries of a log, from which end."""
+    """Query parameters of a job's log: filter, order, page."""
 
     order: LogOrder = LogOrder.OLDEST_FIRST
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
@@ -179,7 +179,7 @@ class Assignment(Model):
 
 
 class ExecutionName(Model):
-    """What to call an execution; asking twice with one id is one execution."""
+    """A body that may name the execution; repeated with one id, it is one execution."""
 
     execution_id: UUID | None = None
 

@@ -72,7 +72,7 @@ class JobChange(BaseModel):
         cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
         return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
 
-    def data(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields that are sent: none that are null or did not change."""
         return {
             "cursor": self.cursor,
@@ -94,10 +94,10 @@ class Change:
     @classmethod
     def of(cls, log: JobLog) -> "Change":
         """Return the event of an entry."""
-        return cls(log.cursor, log.job_id, frame("job-changed", JobChange.of(log).data(), log.cursor))
+        return cls(log.cursor, log.job_id, make_frame("job-changed", JobChange.of(log).to_dict(), log.cursor))
 
 
-def frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
+def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
     """Make the bytes of a server-sent event. With a cursor, a reader that comes back resumes after it."""
     place = b"" if cursor is None else b"id: %d\n" % cursor
     return b"%sevent: %s\ndata: %s\n\n" % (place, event.encode(), to_json(data))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import grpc
 
-from console.live.changes import Change, frame
+from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 
@@ -66,7 +66,7 @@ class LiveHub:
         cursor, viewer = self._admit(job_id)
         if after is None:
             viewer.go_live(cursor)
-            viewer.enqueue(frame("hello", {"cursor": cursor}, cursor))
+            viewer.enqueue(make_frame("hello", {"cursor": cursor}, cursor))
         else:
             viewer.feeder = asyncio.create_task(self._catch_up(viewer, after))
         return viewer
@@ -131,7 +131,7 @@ class LiveHub:
         """Make a viewer read everything again, and go on from now."""
         if self.cursor is not None:
             viewer.go_live(self.cursor)
-            viewer.enqueue(frame("reset", {"cursor": self.cursor}, self.cursor))
+            viewer.enqueue(make_frame("reset", {"cursor": self.cursor}, self.cursor))
 
     def _publish(self, event: WatchEvent) -> None:
         if event.log is None or self.cursor is None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from console.live.changes import OPENING, Change, frame
+from console.live.changes import OPENING, Change, make_frame
 
 
 class Viewer:
@@ -58,9 +58,9 @@ class Viewer:
     def ping(self, cursor: int, data: dict[str, Any]) -> None:
         """Show that the stream is alive. While catching up it ends only if nothing was read since the last ping."""
         if self.is_live:
-            self.enqueue(frame("ping", {"cursor": cursor, **data}, cursor))
+            self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
         elif len(self._frames) < self._frames_max:
-            self._put(frame("ping", data))
+            self._put(make_frame("ping", data))
         elif not self._has_taken:
             self.end()
         self._has_taken = False
