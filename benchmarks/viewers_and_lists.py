@@ -284,12 +284,8 @@ async def _measure_list(session: aiohttp.ClientSession, url: str, name: str) -> 
             assert answer.status == web.HTTPOk.status_code, body
         took.append((time.perf_counter() - begun) * 1_000)
         items = len(body["items"]) if "items" in body else None
-    return {
-        "p50": _compute_percentile(took, 50),
-        "p95": _compute_percentile(took, 95),
-        "first": round(took[0], 1),
-        "items": items,
-    }
+    p50, p95 = (_compute_percentile(took, percent) for percent in (50, 95))
+    return {"p50": p50, "p95": p95, "first": round(took[0], 1), "items": items}
 
 
 def _compute_percentile(values: list[float], percent: int) -> float:
