@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from contracts import convert
-from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
+from contracts.job_requests import edit_of, job_filter_of, order_of
 from contracts.resources import JobFilter, JobOrder, NewJob
 from contracts.views import batch_message
 from jobstore.api.requests import (
