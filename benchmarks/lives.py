@@ -1,4 +1,4 @@
-"""Lives through all three doors: how many a second, how long each takes, at what CPU; and whether every fact is told.
+"""Measure lives by all three doors: rate, durations, CPU; and check that every transition is published.
 
 A life is: asked for, the agent called, the result judged, the final status recorded. Prints a JSON line a round; ends
 with status 1 when a transition is missing, out of order, or a job ended otherwise than it must.
@@ -33,7 +33,7 @@ from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
 
-#: Of ten jobs so many end so: what the agent answers, the policy, the final status.
+#: Ten jobs: what the agent answers, the policy, the final status.
 MIX = [
     *[({"text": "the sky is blue"}, {}, "COMPLETED")] * 7,
     ({"text": "red"}, {}, "RESUBMISSION_REQUIRED"),
@@ -45,7 +45,7 @@ FINAL = {"COMPLETED", "RESUBMISSION_REQUIRED", "REJECTED", "FAILED"}
 
 
 class Agent:
-    """Answers at once, as the job's payload says, and notes when each job's call came."""
+    """Answer at once, as the job's payload says, and note when each job's call came."""
 
     def __init__(self) -> None:
         self.called: dict[str, float] = {}
@@ -61,8 +61,8 @@ class Agent:
 
 
 @asynccontextmanager
-async def running(data: Path) -> AsyncIterator[dict[str, Any]]:
-    """`signoff up`, until the end."""
+async def run_system(data: Path) -> AsyncIterator[dict[str, Any]]:
+    """Run `signoff up`, and yield its endpoints file once it is ready."""
     file = data / "endpoints.json"
     os.environ["SIGNOFF_VERDICT_REUSE_AGE_S"] = "0"  # every life is to be judged
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(file)]
@@ -79,7 +79,7 @@ async def running(data: Path) -> AsyncIterator[dict[str, Any]]:
 
 
 class Run:
-    """One round: `jobs` lives, each door in turn."""
+    """One round: `jobs` lives, each by the next door."""
 
     def __init__(self, endpoints: dict[str, Any], agent: Agent, client: JobStoreClient, jobs: int, rate: float) -> None:
         self.endpoints, self.agent, self.client, self.rate = endpoints, agent, client, rate
@@ -88,8 +88,8 @@ class Run:
         self.ended: dict[str, float] = {}
         self.facts: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
 
-    def new(self, number: int) -> NewJob:
-        """The job with this number."""
+    def make_job(self, number: int) -> NewJob:
+        """Make the job with this number."""
         answer, policy, _ = MIX[number % len(MIX)]
         return NewJob(
             id=self.ids[number],
@@ -101,11 +101,11 @@ class Run:
         )
 
     async def measure(self) -> dict[str, Any]:
-        """Live all lives, and say how it went."""
+        """Run all lives, and return the figures."""
         consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=self.endpoints["kafka"])
         await consumer.start()
         await consumer.seek_to_end()
-        await self._together(self._create(n) for n in range(len(self.ids)) if DOORS[n % 3] != "event")
+        await self._run_together(self._create(n) for n in range(len(self.ids)) if DOORS[n % 3] != "event")
         http = aiohttp.ClientSession(
             self.endpoints["http"], headers={"Authorization": f"Bearer {self.endpoints['token']}"}
         )
@@ -113,36 +113,36 @@ class Run:
         await producer.start()
         ask: dict[str, Callable[[int], Awaitable[Any]]] = {
             "grpc": lambda n: self.client.execute_job(self.ids[n]),
-            "rest": lambda n: self._rest(http, n),
-            "event": lambda n: self._event(producer, n),
+            "rest": lambda n: self._execute_by_rest(http, n),
+            "event": lambda n: self._publish_event(producer, n),
         }
-        cpu, started = self._cpu(), time.perf_counter()
+        cpu, started = self._measure_cpu(), time.perf_counter()
         watching = asyncio.create_task(self._watch(consumer))
-        await self._paced(lambda n: ask[DOORS[n % 3]](n))
+        await self._run_paced(lambda n: ask[DOORS[n % 3]](n))
         await asyncio.wait_for(watching, 120)
         took = max(self.ended.values()) - started
-        used = {name: spent - cpu[name] for name, spent in self._cpu().items()}
+        used = {name: spent - cpu[name] for name, spent in self._measure_cpu().items()}
         await asyncio.gather(consumer.stop(), http.close(), producer.stop())
-        return self._figures(took, used)
+        return self._make_figures(took, used)
 
     async def _create(self, number: int) -> None:
-        await self.client.create_job(self.new(number))
+        await self.client.create_job(self.make_job(number))
 
-    async def _rest(self, http: aiohttp.ClientSession, number: int) -> None:
+    async def _execute_by_rest(self, http: aiohttp.ClientSession, number: int) -> None:
         async with http.post(f"/api/jobs/{self.ids[number]}/execute", json={}) as answer:
             answer.raise_for_status()
 
-    async def _event(self, producer: AIOKafkaProducer, number: int) -> None:
-        event = ExecuteRequested(execution_id=new_execution_id(), job_id=self.ids[number], job=self.new(number))
+    async def _publish_event(self, producer: AIOKafkaProducer, number: int) -> None:
+        event = ExecuteRequested(execution_id=new_execution_id(), job_id=self.ids[number], job=self.make_job(number))
         await producer.send_and_wait(TOPIC_OF[ExecuteRequested], event.model_dump_json().encode())
 
-    async def _paced(self, ask: Callable[[int], Awaitable[Any]]) -> None:
+    async def _run_paced(self, ask: Callable[[int], Awaitable[Any]]) -> None:
         async def one(number: int) -> None:
             self.asked[self.ids[number]] = time.perf_counter()
             await ask(number)
 
         if not self.rate:
-            await self._together(one(number) for number in range(len(self.ids)))
+            await self._run_together(one(number) for number in range(len(self.ids)))
             return
         began, tasks = time.perf_counter(), []
         for number in range(len(self.ids)):
@@ -150,8 +150,8 @@ class Run:
             tasks.append(asyncio.create_task(one(number)))
         await asyncio.gather(*tasks)
 
-    async def _together(self, work: Iterable[Awaitable[Any]]) -> None:
-        """All of it, 100 at a time."""
+    async def _run_together(self, work: Iterable[Awaitable[Any]]) -> None:
+        """Await all of it, 100 at a time."""
         places = asyncio.Semaphore(100)
 
         async def one(item: Awaitable[Any]) -> None:
@@ -173,8 +173,8 @@ class Run:
                         left.discard(job_id)
                         self.ended[job_id] = time.perf_counter()
 
-    def _cpu(self) -> dict[str, float]:
-        """CPU seconds of each part of the system, its children included."""
+    def _measure_cpu(self) -> dict[str, float]:
+        """Measure the CPU seconds of each part of the system, its children included."""
         used = {}
         for name, pid in self.endpoints["processes"].items():
             process = psutil.Process(pid)
@@ -182,21 +182,21 @@ class Run:
             used[name] = sum(t.user + t.system for t in times)
         return used
 
-    def _figures(self, took: float, cpu: dict[str, float]) -> dict[str, Any]:
+    def _make_figures(self, took: float, cpu: dict[str, float]) -> dict[str, Any]:
         called = [self.agent.called[i] - self.asked[i] for i in self.ids]
         ended = [self.ended[i] - self.asked[i] for i in self.ids]
         per_life = {name: round(seconds * 1000 / len(self.ids), 2) for name, seconds in cpu.items()}
         return {
             "lives_a_second": round(len(self.ids) / took, 1),
-            "to_call_ms": (_percentile(called, 50), _percentile(called, 99)),
-            "to_final_ms": (_percentile(ended, 50), _percentile(ended, 99)),
+            "to_call_ms": (_compute_percentile(called, 50), _compute_percentile(called, 99)),
+            "to_final_ms": (_compute_percentile(ended, 50), _compute_percentile(ended, 99)),
             "cpu_ms_a_life": round(sum(v for k, v in per_life.items() if k not in {"agents", "judge"}), 2),
             "cpu_by_part": per_life,
-            "wrong": self._wrong(),
+            "wrong": self._find_wrong(),
         }
 
-    def _wrong(self) -> list[str]:
-        """What the facts say that they must not: a gap, a repeat, another end."""
+    def _find_wrong(self) -> list[str]:
+        """List what is wrong in the facts: a gap, a repeat, another end."""
         wrong = []
         for number, job_id in enumerate(self.ids):
             versions = [version for version, _ in self.facts[job_id]]
@@ -207,12 +207,12 @@ class Run:
         return wrong
 
 
-def _percentile(seconds: list[float], percent: int) -> float:
+def _compute_percentile(seconds: list[float], percent: int) -> float:
     return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
 
 
 async def main() -> int:
-    """Run the rounds; 0 when every fact is right."""
+    """Run the rounds; return 0 if every fact is right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0 asks for all at once")
@@ -226,15 +226,15 @@ async def main() -> int:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
     wrong = []
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
-        async with running(Path(data)) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+        async with run_system(Path(data)) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))
             for number in range(arguments.rounds + 1):
                 busy = psutil.cpu_percent()
                 figures = await Run(endpoints, agent, client, arguments.jobs, arguments.rate).measure()
                 wrong += figures["wrong"]
                 name = "warm-up" if number == 0 else f"round {number}"
-                about = {"jobs": arguments.jobs, "rate": arguments.rate, "busy_before_percent": busy}
-                print(f"{name}: {json.dumps({**figures, **about, 'wrong': len(figures['wrong'])})}")
+                setting = {"jobs": arguments.jobs, "rate": arguments.rate, "busy_before_percent": busy}
+                print(f"{name}: {json.dumps({**figures, **setting, 'wrong': len(figures['wrong'])})}")
     await runner.cleanup()
     print("every transition of every job is in job-changed, in order" if not wrong else f"WRONG: {wrong[:5]}")
     return 1 if wrong else 0

@@ -1,4 +1,4 @@
-"""The page in Chromium, against the whole system: how soon something is seen, and what has to be fetched for it.
+"""Measure the page in Chromium, against the whole system: how soon something is seen, and what is fetched for it.
 
 Starts `signoff up`, makes jobs, opens the list with an empty cache, several times, and prints one JSON object: medians
 and the worst in milliseconds from the navigation on, and sizes in bytes as they are sent (gzip). It ends with status 1
@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lives import running
+from lives import run_system
 from playwright.async_api import Browser, async_playwright
 
 from console.page import DIRECTORY
@@ -42,7 +42,7 @@ FIRST_ROW = """window.firstRowMs = new Promise((resolve) =>
 
 
 async def open_list(browser: Browser, endpoints: dict[str, Any], slowdown: float) -> dict[str, float]:
-    """Open the list as somebody does for the first time."""
+    """Open the list with an empty cache; return the times of first paint and first row, in milliseconds."""
     context = await browser.new_context(base_url=endpoints["http"], viewport={"width": 1280, "height": 800})
     await context.request.post("/login", headers={"Authorization": f"Bearer {endpoints['token']}"})
     await context.add_init_script(FIRST_ROW)
@@ -56,8 +56,8 @@ async def open_list(browser: Browser, endpoints: dict[str, Any], slowdown: float
     return times
 
 
-def sizes() -> dict[str, Any]:
-    """What the first page loads, and each part that is fetched later; in bytes as sent."""
+def measure_sizes() -> dict[str, Any]:
+    """Measure what the first page loads, and each part that is fetched later; in bytes as sent."""
     parts = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in (DIRECTORY / "assets").glob("*.[jc]s*")}
     parts = {name: size for name, size in parts.items() if not name.endswith(".gz")}
     first = set(re.findall(r"/assets/([\w.-]+)", (DIRECTORY / "index.html").read_text("utf-8")))
@@ -68,7 +68,7 @@ def sizes() -> dict[str, Any]:
 
 
 async def measure(endpoints: dict[str, Any], rounds: int, jobs: int, slowdown: float) -> dict[str, Any]:
-    """Open a list of so many jobs so often."""
+    """Open a list of `jobs` jobs `rounds` times."""
     async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
         for number in range(jobs):
             await client.create_job(NewJob(title=f"Job {number}", acceptance_criteria="Is not empty"))
@@ -77,30 +77,30 @@ async def measure(endpoints: dict[str, Any], rounds: int, jobs: int, slowdown: f
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=args)
         await open_list(browser, endpoints, slowdown)  # the browser's own first start
-        found = [await open_list(browser, endpoints, slowdown) for _ in range(rounds)]
+        measured = [await open_list(browser, endpoints, slowdown) for _ in range(rounds)]
         await browser.close()
-    times = {name: [each[name] for each in found] for name in found[0]}
-    said = {name: {"p50": round(statistics.median(all_)), "max": round(max(all_))} for name, all_ in times.items()}
-    return {"jobs": jobs, "rounds": rounds, "cpu_slowdown": slowdown, **said, "gzip_bytes": sizes()}
+    times = {name: [each[name] for each in measured] for name in measured[0]}
+    figures = {name: {"p50": round(statistics.median(all_)), "max": round(max(all_))} for name, all_ in times.items()}
+    return {"jobs": jobs, "rounds": rounds, "cpu_slowdown": slowdown, **figures, "gzip_bytes": measure_sizes()}
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure as the arguments say."""
     with tempfile.TemporaryDirectory(prefix="signoff-page-") as data:
-        async with running(Path(data)) as endpoints:
+        async with run_system(Path(data)) as endpoints:
             return await measure(endpoints, arguments.rounds, arguments.jobs, arguments.slowdown)
 
 
 def main() -> None:
-    """Measure, and judge by the budget."""
+    """Measure; exit with status 1 if the first load exceeds its budget."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--slowdown", type=float, default=1.0, help="of the processor, as DevTools throttles it")
-    found = asyncio.run(run(parser.parse_args()))
-    print(json.dumps(found, indent=2))
-    first = found["gzip_bytes"]["first_load"]
-    sys.exit(any(first[kind] > most for kind, most in BUDGET.items()))
+    figures = asyncio.run(run(parser.parse_args()))
+    print(json.dumps(figures, indent=2))
+    first = figures["gzip_bytes"]["first_load"]
+    sys.exit(any(first[kind] > limit for kind, limit in BUDGET.items()))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from uuid import uuid4
 import aiohttp
 import uvloop
 from aiokafka import AIOKafkaConsumer
-from lives import running
+from lives import run_system
 
 from contracts.events import JobChanged
 from contracts.topics import TOPIC_OF
@@ -43,7 +43,7 @@ Line = tuple[str, int]
 
 
 class Watcher:
-    """Asks for lives, and opens and closes the windows in which lines are noted."""
+    """Run lives, and open and close the windows in which lines are recorded."""
 
     def __init__(self, folder: Path, endpoints: dict[str, Any], consumer: AIOKafkaConsumer) -> None:
         self._endpoints, self._consumer = endpoints, consumer
@@ -52,14 +52,14 @@ class Watcher:
         )
         self._window = (folder / "window").open("r+b", buffering=0)
 
-    async def first(self) -> None:
-        """Make an agent known, and live a life that does not count."""
+    async def warm_up(self) -> None:
+        """Register an agent, and run a life that does not count."""
         agent = {"id": "path", "name": "path", "url": self._endpoints["agents"]["writer"]}
         await self._http.post("/api/agents", json=agent)
         await self._live()
 
     async def measure(self, number: int) -> float:
-        """Live a life, be idle for as long, and say how long that was."""
+        """Run a life, be idle for as long, and return how long that was, in seconds."""
         await asyncio.sleep(CALM_S)
         self._open(LIVING + number)
         started = time.perf_counter()
@@ -73,7 +73,7 @@ class Watcher:
         return took
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close the connections."""
         self._window.close()
         await self._http.close()
 
@@ -100,8 +100,8 @@ class Watcher:
         return fact["job"]["status"] if fact["job_id"] == job_id else None
 
 
-def own_lines(noted: dict[str, list[list[Any]]], lives: int) -> set[Line]:
-    """Give the lines of one process that ran in each life and in no idle stretch."""
+def find_own_lines(noted: dict[str, list[list[Any]]], lives: int) -> set[Line]:
+    """Return the lines of one process that ran in each life and in no idle stretch."""
 
     def ran(window: int) -> set[Line]:
         return {(str(Path(name).relative_to(ROOT)), line) for name, line in noted.get(str(window), [])}
@@ -111,17 +111,17 @@ def own_lines(noted: dict[str, list[list[Any]]], lives: int) -> set[Line]:
 
 
 def show(title: str, lines: Iterable[Line], *, numbers: bool) -> None:
-    """Print the files of some lines, with how many they are or with their numbers."""
+    """Print the files of some lines, each with the number of its lines or with their numbers."""
     by_file: dict[str, list[int]] = {}
     for name, line in sorted(lines):
         by_file.setdefault(name, []).append(line)
     print(f"\n{title}: {len(by_file)} files")
-    for name, found in by_file.items():
-        print(f"  {name}  {' '.join(map(str, found)) if numbers else len(found)}")
+    for name, line_numbers in by_file.items():
+        print(f"  {name}  {' '.join(map(str, line_numbers)) if numbers else len(line_numbers)}")
 
 
 async def main() -> int:
-    """Live, and say which files it took."""
+    """Run the lives, and print which files they took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lives", type=int, default=5, help="count what ran in each of so many lives")
     parser.add_argument("--lines", action="store_true", help="print the numbers of lines instead of how many they are")
@@ -137,18 +137,18 @@ async def main() -> int:
             "PATH_TRACE_ROOTS": os.pathsep.join(f"{ROOT / part}{os.sep}" for part in PARTS),
         }
         os.environ.pop("OPENAI_API_KEY", None)  # the local judge is to judge
-        async with running(folder) as endpoints:
+        async with run_system(folder) as endpoints:
             async with AIOKafkaConsumer(
                 TOPIC_OF[JobChanged], bootstrap_servers=endpoints["kafka"], auto_offset_reset="earliest"
             ) as consumer:
                 watcher = Watcher(folder, endpoints, consumer)
-                await watcher.first()
+                await watcher.warm_up()
                 took = [await watcher.measure(number) for number in range(arguments.lives)]
                 await watcher.close()
             processes = endpoints["processes"]
         noted = {name: json.loads((folder / f"{processes[name]}.json").read_text()) for name in SERVICES}
     print(f"{arguments.lives} lives of {' '.join(f'{seconds:.2f}' for seconds in took)} s, with each line noted")
-    own = {name: own_lines(noted[name], arguments.lives) for name in SERVICES}
+    own = {name: find_own_lines(noted[name], arguments.lives) for name in SERVICES}
     for name, lines in own.items():
         show(name, lines, numbers=arguments.lines)
     files = {service: {name for name, _ in lines} for service, lines in own.items()}

@@ -1,4 +1,4 @@
-"""The table as a queue: what a flood of one tenant costs the others, and what a million waiting rows cost a dispatch.
+"""Measure the queue: what one tenant's flood costs the others, and what a million waiting rows cost the dispatcher.
 
 Prints JSON lines: rounds with and without the flood, alternating, on the whole system; the time to accept a batch of
 10,000 jobs; then the time of dispatching from a short and from a long queue, alternating, on PostgreSQL alone, with the
@@ -25,7 +25,7 @@ import aiohttp
 import asyncpg
 import uvloop
 from aiohttp import web
-from lives import running
+from lives import run_system
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,7 +66,7 @@ SELECT md5($2::text || n)::uuid, $2::text || n, 'EXECUTING', 'QUEUED', 0, 0, 0, 
     '{"max_attempts": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', '{agent:slow}'
 FROM generate_series(1, $1::int) n
 """
-_TOLD = "SELECT published_seq >= (SELECT max(seq) FROM job_logs) - 1000 FROM relay"
+_IS_PUBLISHED = "SELECT published_seq >= (SELECT max(seq) FROM job_logs) - 1000 FROM relay"
 #: In the order in which they are due, as requests come in.
 _QUEUE = """
 INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, agent_id,
@@ -79,7 +79,7 @@ FROM generate_series(1, :rows) n
 
 
 class Agent:
-    """Answers each call after a while, and notes when each job's call came."""
+    """Answer each call after CALL_S, and note when each job's call came."""
 
     def __init__(self) -> None:
         self.called: dict[str, float] = {}
@@ -93,15 +93,15 @@ class Agent:
         await asyncio.sleep(CALL_S)
         return web.json_response({"text": body["job_id"]})
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for calls."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for calls until a condition holds."""
         while not condition():
             self.more.clear()
             await self.more.wait()
 
 
-async def small_tenants(client: JobStoreClient, agent: Agent) -> list[float]:
-    """How long each job of many small tenants waited for its call, all asked for at once; seconds."""
+async def measure_small_tenants(client: JobStoreClient, agent: Agent) -> list[float]:
+    """Execute the jobs of many small tenants at once; return how long each waited for its call, in seconds."""
     new = [
         NewJob(
             id=f"small-{uuid4().hex}",
@@ -114,12 +114,12 @@ async def small_tenants(client: JobStoreClient, agent: Agent) -> list[float]:
     ]
     asked = time.perf_counter()
     await client.execute_jobs(jobs=new)
-    await agent.until(lambda: all(job.id in agent.called for job in new))
+    await agent.wait_until(lambda: all(job.id in agent.called for job in new))
     return [agent.called[str(job.id)] - asked for job in new]
 
 
-async def flood(data: Path, jobs: int, rounds: int) -> None:
-    """Small tenants alone, and beside one that has very much waiting, in turn."""
+async def measure_flood(data: Path, jobs: int, rounds: int) -> None:
+    """Measure small tenants alone, and beside one with a flood of waiting jobs, in turn."""
     os.environ["SIGNOFF_CAPACITY"] = str(CAPACITY)
     agent, app = Agent(), web.Application()
     app.router.add_post("/agent", agent.on_call)
@@ -130,42 +130,42 @@ async def flood(data: Path, jobs: int, rounds: int) -> None:
     waits: dict[str, list[float]] = {"alone": [], "beside": []}
     meanwhile: list[int] = []
     async with (
-        running(data) as endpoints,
+        run_system(data) as endpoints,
         JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
     ):
         await client.create_agent(NewAgent(id="slow", name="slow", url=url))
         database = await asyncpg.connect(endpoints["postgres"])
-        await small_tenants(client, agent)
+        await measure_small_tenants(client, agent)
         for _ in range(rounds):
-            waits["alone"].append(p99(await small_tenants(client, agent)))
+            waits["alone"].append(compute_p99(await measure_small_tenants(client, agent)))
             await database.execute(_FLOOD, jobs, f"flood-{uuid4().hex}-")
             await database.execute("ANALYZE executions; ANALYZE jobs; ANALYZE job_logs")
             before = len(agent.called)
-            while not await database.fetchval(_TOLD):  # noqa: ASYNC110 - else the measurement would be of the relay
+            while not await database.fetchval(_IS_PUBLISHED):  # noqa: ASYNC110 - else the measurement would be of the relay
                 await asyncio.sleep(0.5)
-            await agent.until(lambda before=before: len(agent.called) >= before + CAPACITY)
+            await agent.wait_until(lambda before=before: len(agent.called) >= before + CAPACITY)
             before = len(agent.called)
-            waits["beside"].append(p99(await small_tenants(client, agent)))
+            waits["beside"].append(compute_p99(await measure_small_tenants(client, agent)))
             meanwhile.append(len(agent.called) - before - TENANTS * JOBS_EACH)
             await database.execute("DELETE FROM executions WHERE tenant = 'flood' AND state = 'QUEUED'")
         await database.close()
     await runner.cleanup()
     ratios = [beside / alone for alone, beside in zip(waits["alone"], waits["beside"], strict=True)]
     rounded = {name: [round(wait, 2) for wait in values] for name, values in waits.items()}
-    told: dict[str, object] = {
+    figures: dict[str, object] = {
         "flood": jobs,
         "small": f"{TENANTS} tenants, {JOBS_EACH} jobs each",
         "p99_wait_s": rounded,
     }
-    told["calls_for_the_flood_meanwhile"] = meanwhile
-    print(json.dumps({**told, "ratio_median": round(statistics.median(ratios), 3)}))
+    figures["calls_for_the_flood_meanwhile"] = meanwhile
+    print(json.dumps({**figures, "ratio_median": round(statistics.median(ratios), 3)}))
 
 
-async def accept(data: Path, rounds: int) -> None:
-    """A batch of 10,000 new jobs in one call, by gRPC and by REST; no executor takes them meanwhile."""
+async def measure_accepting(data: Path, rounds: int) -> None:
+    """Accept a batch of 10,000 new jobs in one call, by gRPC and by REST; no executor takes them meanwhile."""
     took: dict[str, list[float]] = {"grpc": [], "rest": []}
     async with (
-        running(data) as endpoints,
+        run_system(data) as endpoints,
         JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
     ):
         await client.create_agent(NewAgent(id="slow", name="slow", url="http://127.0.0.1:9/"))
@@ -188,8 +188,8 @@ async def accept(data: Path, rounds: int) -> None:
     print(json.dumps({"accepted_in_one_call": BATCH, "took_s": took}))
 
 
-async def dispatch(url: str, rows: int, rounds: int) -> None:
-    """Offer from a short and from a long queue, in turn."""
+async def measure_dispatching(url: str, rows: int, rounds: int) -> None:
+    """Measure offering from a short and from a long queue, in turn."""
     databases = {}
     for count in (1_000, rows):
         name = f"queue_{count}"
@@ -199,13 +199,13 @@ async def dispatch(url: str, rows: int, rounds: int) -> None:
         own = url.rsplit("/", 1)[0].replace("postgresql://", "postgresql+asyncpg://") + f"/{name}"
         databases[count] = Database(own, pool_size=2, bounded=False)
         await databases[count].migrate()
-        await fill(databases[count], count)
+        await fill_queue(databases[count], count)
     times: dict[int, list[float]] = {count: [] for count in databases}
     for _ in range(rounds):
         for count, database in databases.items():
-            times[count].append(await passes(database, count))
+            times[count].append(await measure_passes(database, count))
     async with databases[rows].transaction() as connection:
-        await told_plan(connection)
+        await print_plan(connection)
     per_s = {count: [round(ROOM * PASSES / took) for took in values] for count, values in times.items()}
     ratios = [short / long for short, long in zip(*times.values(), strict=True)]
     print(
@@ -215,24 +215,24 @@ async def dispatch(url: str, rows: int, rounds: int) -> None:
         await database.close()
 
 
-async def fill(database: Database, count: int) -> None:
-    """Queue so many, of ten tenants."""
+async def fill_queue(database: Database, count: int) -> None:
+    """Queue `count` executions of ten tenants."""
     async with database.transaction() as connection:
         await connection.execute(text(_QUEUE), {"rows": count})
     async with database.session() as session:
         await session.execute(text("VACUUM ANALYZE executions"))
 
 
-async def passes(database: Database, count: int) -> float:
-    """The time of offering alone; what was offered is taken at once, and what is taken is replaced; seconds."""
-    turns, took = FairQueue(), 0.0
+async def measure_passes(database: Database, count: int) -> float:
+    """Measure the time of offering alone, in seconds; what was offered is ended at once and replaced."""
+    queue, took = FairQueue(), 0.0
     for _ in range(PASSES):
         async with database.transaction() as connection:
-            await Repository(connection).seen(OWNER, ExecutionStage.EXECUTING, ROOM)
+            await Repository(connection).note_worker(OWNER, ExecutionStage.EXECUTING, ROOM)
         began, offered = time.perf_counter(), 0
         while offered < ROOM:
             async with database.transaction() as connection:
-                offered += len((await turns.offer(connection, ROOM, TERMS)).rows)
+                offered += len((await queue.offer(connection, ROOM, TERMS)).rows)
         took += time.perf_counter() - began
         async with database.transaction() as connection:
             await connection.execute(text("UPDATE executions SET state = 'DONE' WHERE state = 'OFFERED'"))
@@ -243,20 +243,20 @@ async def passes(database: Database, count: int) -> float:
     return took
 
 
-async def told_plan(connection: AsyncConnection) -> None:
-    """The plan of the statement that reads the queues."""
+async def print_plan(connection: AsyncConnection) -> None:
+    """Print the plan of the statement that reads the queues."""
     parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": ROOM, "depth": 2 * ROOM // 10, **asdict(TERMS)}
     plan = await connection.scalars(text(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS) {_HEADS.text}"), parameters)
     print("\n".join(plan))
 
 
-def p99(seconds: list[float]) -> float:
-    """The 99th percentile."""
+def compute_p99(seconds: list[float]) -> float:
+    """Return the 99th percentile."""
     return statistics.quantiles(seconds, n=100)[98]
 
 
 def main() -> int:
-    """Measure what was asked for."""
+    """Run the measurements that the arguments choose."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flood", type=int, default=100_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -265,13 +265,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.only in {None, "flood"}:
         with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
-            uvloop.run(flood(Path(data), arguments.flood, arguments.rounds))
+            uvloop.run(measure_flood(Path(data), arguments.flood, arguments.rounds))
     if arguments.only in {None, "accept"}:
         with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
-            uvloop.run(accept(Path(data), arguments.rounds))
+            uvloop.run(measure_accepting(Path(data), arguments.rounds))
     if arguments.only in {None, "dispatch"}:
         with infrastructure() as servers:
-            uvloop.run(dispatch(servers.postgres, arguments.rows, arguments.rounds))
+            uvloop.run(measure_dispatching(servers.postgres, arguments.rows, arguments.rounds))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Thousands of slow calls in flight in one executor: its memory, its CPU, and whether any is made twice.
+"""Measure thousands of slow calls in flight in one executor: its memory, its CPU, and whether any is made twice.
 
 Prints one JSON line; ends with status 1 when a call was made twice, a job ended otherwise than COMPLETED, the consumer
 group was rebalanced, or the executor held more than a GiB.
@@ -22,7 +22,7 @@ import psutil
 import uvloop
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from lives import FINAL, running
+from lives import FINAL, run_system
 
 from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
@@ -35,7 +35,7 @@ REBALANCED = re.compile(r"rebalance group signoff-executor", re.IGNORECASE)
 
 
 class Agent:
-    """Answers each call after so many seconds, and counts the calls of each job and those under way."""
+    """Answer each call after so many seconds, and count the calls of each job and those under way."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -55,8 +55,8 @@ class Agent:
         return web.json_response({"text": "the sky is blue"})
 
 
-async def ended(consumer: AIOKafkaConsumer, count: int) -> Counter[str]:
-    """How so many jobs ended, by the facts."""
+async def wait_for_ends(consumer: AIOKafkaConsumer, count: int) -> Counter[str]:
+    """Read the facts until `count` jobs have ended; return how many ended at each status."""
     ends: dict[str, str] = {}
     while len(ends) < count:
         for records in (await consumer.getmany(timeout_ms=500)).values():
@@ -66,7 +66,7 @@ async def ended(consumer: AIOKafkaConsumer, count: int) -> Counter[str]:
 
 
 async def measure(endpoints: dict[str, Any], data: Path, agent: Agent, calls: int) -> dict[str, Any]:
-    """All calls at once, from the first request to the last verdict."""
+    """Run all calls at once, from the first request to the last verdict; return the figures."""
     executor = psutil.Process(endpoints["processes"]["executor"])
     broker_log = data / "logs" / "kafka.log"
     consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=endpoints["kafka"])
@@ -78,7 +78,7 @@ async def measure(endpoints: dict[str, Any], data: Path, agent: Agent, calls: in
     assert before, "the broker's log tells of no group"
     rss_idle, cpu = executor.memory_info().rss, sum(executor.cpu_times()[:2])
     rss, began = rss_idle, time.perf_counter()
-    ending = asyncio.create_task(ended(consumer, calls))
+    ending = asyncio.create_task(wait_for_ends(consumer, calls))
     for number in range(calls):
         job = NewJob(title="A slow job", acceptance_criteria='Says "blue"', agent_id="slow", payload="p" * 500)
         event = ExecuteRequested(execution_id=new_execution_id(), job_id=f"slow-{number}", job=job)
@@ -99,20 +99,20 @@ async def measure(endpoints: dict[str, Any], data: Path, agent: Agent, calls: in
         "executor_cpu_s": round(used, 1),
         "called_twice": sum(count > 1 for count in agent.calls.values()),
         "rebalances": len(REBALANCED.findall(broker_log.read_text())) - before,
-        "same_executor": executor.is_running() and executor.pid == endpoints_now(data)["processes"]["executor"],
+        "same_executor": executor.is_running() and executor.pid == read_endpoints(data)["processes"]["executor"],
         "ended": dict(await ending),
         "within": rss <= RSS_MAX_BYTES,
     }
 
 
-def endpoints_now(data: Path) -> dict[str, Any]:
-    """What `signoff up` says of itself now."""
+def read_endpoints(data: Path) -> dict[str, Any]:
+    """Read the endpoints file as it is now."""
     parsed: dict[str, Any] = json.loads((data / "endpoints.json").read_text())
     return parsed
 
 
 async def main() -> int:
-    """Measure once; 0 when every bound was kept."""
+    """Measure once; return 0 if every bound was kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -127,7 +127,7 @@ async def main() -> int:
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as directory:
         data = Path(directory)
-        async with running(data) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+        async with run_system(data) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
             policy = Policy(attempt_timeout_s=arguments.seconds * 3, connect_timeout_s=60)
             await client.create_agent(NewAgent(id="slow", name="slow", url=url, policy=policy))
             figures = await measure(endpoints, data, agent, arguments.calls)

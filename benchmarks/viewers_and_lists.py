@@ -1,4 +1,4 @@
-"""The console: many who look at once, and lists of a million jobs.
+"""Measure the console: many viewers at once, and lists of a million jobs.
 
 Prints JSON lines: what `--viewers` event streams on one process cost, and how long a transition takes to reach them
 all; then, in a database that is filled with `--jobs` jobs and five entries of logs for each, how long each list, count
@@ -94,8 +94,8 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 @asynccontextmanager
-async def database(postgres: str) -> AsyncIterator[str]:
-    """An empty one, thrown away afterwards."""
+async def make_database(postgres: str) -> AsyncIterator[str]:
+    """Make an empty database, and drop it afterwards; yield its URL."""
     name = f"bench_{uuid4().hex}"
     server = await asyncpg.connect(postgres)
     await server.execute(f'CREATE DATABASE "{name}"')
@@ -104,8 +104,8 @@ async def database(postgres: str) -> AsyncIterator[str]:
     await server.close()
 
 
-def free_port() -> int:
-    """One that nobody listens at now."""
+def find_free_port() -> int:
+    """Find a port at which nothing listens now."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
@@ -113,9 +113,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
-    """A jobstore and a console: the addresses of both, and the console's process."""
-    grpc, http = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, psutil.Process]]:
+    """Run a jobstore and a console; yield the addresses of both, and the console's process."""
+    grpc, http = f"127.0.0.1:{find_free_port()}", f"127.0.0.1:{find_free_port()}"
     settings = {
         "SIGNOFF_KAFKA": kafka,
         "SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
@@ -152,12 +152,12 @@ async def _is_ready(session: aiohttp.ClientSession) -> bool:
 
 
 class Viewer(asyncio.Protocol):
-    """Notes when each event arrives, and parses nothing else."""
+    """A viewer that notes when each event arrives, and parses nothing else."""
 
     arrivals: list[tuple[float, bytes]] = []  # noqa: RUF012 - of all
 
     def data_received(self, data: bytes) -> None:
-        """Note it."""
+        """Note the time of each event in the data."""
         if b"job-changed" in data:
             now = time.time()
             for line in data.split(b"\n"):
@@ -165,19 +165,19 @@ class Viewer(asyncio.Protocol):
                     self.arrivals.append((now, line[6:]))
 
 
-async def viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, Any]:
-    """How long transitions take to reach everybody."""
-    async with services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
+async def measure_viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, Any]:
+    """Measure how long transitions take to reach all viewers."""
+    async with run_services(kafka, url) as (grpc, http, console), JobStoreClient(grpc, TOKEN) as jobstore:
         host, _, port = http.rpartition(":")
         for number in range(20):  # warm
             await jobstore.create_job(NewJob(title=f"warm {number}", acceptance_criteria="It is warm"))
         before = console.memory_info().rss
         loop = asyncio.get_running_loop()
-        asked = f"GET /api/events HTTP/1.1\r\nHost: {http}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        request = f"GET /api/events HTTP/1.1\r\nHost: {http}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
         transports = []
         for _ in range(count):
             transport, _ = await loop.create_connection(Viewer, host, int(port))
-            transport.write(asked)
+            transport.write(request)
             transports.append(transport)
             if len(transports) % 50 == 0:
                 await asyncio.sleep(0.1)
@@ -194,7 +194,7 @@ async def viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, An
                 break
             await asyncio.sleep(0.1)
         used = console.cpu_times()
-        took = [(at - _at(line)) * 1_000 for at, line in Viewer.arrivals]
+        took = [(at - _parse_time(line)) * 1_000 for at, line in Viewer.arrivals]
         for transport in transports:
             transport.close()
     busy = used.user + used.system - cpu.user - cpu.system
@@ -203,14 +203,14 @@ async def viewers(kafka: str, url: str, count: int, rate: float) -> dict[str, An
         "transitions_per_s": rate,
         "events": len(took),
         "lost": count * TRANSITIONS - len(took),
-        "ms_p50": _percentile(took, 50),
-        "ms_p99": _percentile(took, 99),
+        "ms_p50": _compute_percentile(took, 50),
+        "ms_p99": _compute_percentile(took, 99),
         "kb_a_viewer": round(memory / count / 1024, 1),
         "console_cpu_us_an_event": round(busy / max(1, len(took)) * 1e6, 1),
     }
 
 
-def _at(line: bytes) -> float:
+def _parse_time(line: bytes) -> float:
     at: str = json.loads(line)["log"]["created_at"]
     return datetime.fromisoformat(at).astimezone(UTC).timestamp()
 
@@ -248,18 +248,18 @@ async def seed(url: str, jobs: int) -> dict[str, Any]:
     return {"jobs": jobs, "logs": 5 * jobs, "seconds": seconds, "size": size, "indexes": {i[0]: i[1] for i in indexes}}
 
 
-async def lists(kafka: str, url: str, jobs: int) -> dict[str, Any]:
-    """How long every list takes."""
+async def measure_lists(kafka: str, url: str, jobs: int) -> dict[str, Any]:
+    """Measure how long every list takes."""
     print(json.dumps({"seeded": await seed(url, jobs)}), flush=True)
-    async with services(kafka, url) as (_, http, _):
-        counted = await _counted(url)
+    async with run_services(kafka, url) as (_, http, _):
+        counted = await _wait_for_rollups(url)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(f"http://{http}", headers=headers) as session:
-            return {"rollups": counted, "ms": {name: await _measured(session, url, name) for name in QUERIES}}
+            return {"rollups": counted, "ms": {name: await _measure_list(session, url, name) for name in QUERIES}}
 
 
-async def _counted(url: str) -> dict[str, Any]:
-    """How long the counting of everything took."""
+async def _wait_for_rollups(url: str) -> dict[str, Any]:
+    """Wait until the rollups have counted everything; return how long it took."""
     connection, begun = await asyncpg.connect(url), time.monotonic()
     while await connection.fetchval("SELECT coalesce((SELECT seq FROM rollup), 0) < published_seq FROM relay"):  # noqa: ASYNC110
         await asyncio.sleep(0.5)
@@ -267,7 +267,7 @@ async def _counted(url: str) -> dict[str, Any]:
     return {"seconds": round(time.monotonic() - begun, 1)}
 
 
-async def _measured(session: aiohttp.ClientSession, url: str, name: str) -> dict[str, Any]:
+async def _measure_list(session: aiohttp.ClientSession, url: str, name: str) -> dict[str, Any]:
     path, parameters = QUERIES[name]
     parameters = dict(parameters)
     if parameters.get("batch_id") == "BATCH":
@@ -284,15 +284,16 @@ async def _measured(session: aiohttp.ClientSession, url: str, name: str) -> dict
             assert answer.status == web.HTTPOk.status_code, body
         took.append((time.perf_counter() - begun) * 1_000)
         items = len(body["items"]) if "items" in body else None
-    return {"p50": _percentile(took, 50), "p95": _percentile(took, 95), "first": round(took[0], 1), "items": items}
+    p50, p95 = (_compute_percentile(took, percent) for percent in (50, 95))
+    return {"p50": p50, "p95": p95, "first": round(took[0], 1), "items": items}
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def _compute_percentile(values: list[float], percent: int) -> float:
     return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)
 
 
 async def main() -> None:
-    """Measure."""
+    """Run the measurements that the arguments choose."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--viewers", type=int, default=2_000)
     parser.add_argument("--rate", type=float, default=5.0)
@@ -301,11 +302,11 @@ async def main() -> None:
     chosen = parser.parse_args()
     with infrastructure() as servers:
         if chosen.only != "lists":
-            async with database(servers.postgres) as url:
-                print(json.dumps(await viewers(servers.kafka, url, chosen.viewers, chosen.rate)), flush=True)
+            async with make_database(servers.postgres) as url:
+                print(json.dumps(await measure_viewers(servers.kafka, url, chosen.viewers, chosen.rate)), flush=True)
         if chosen.only != "viewers":
-            async with database(servers.postgres) as url:
-                print(json.dumps(await lists(servers.kafka, url, chosen.jobs), indent=1), flush=True)
+            async with make_database(servers.postgres) as url:
+                print(json.dumps(await measure_lists(servers.kafka, url, chosen.jobs), indent=1), flush=True)
 
 
 if __name__ == "__main__":

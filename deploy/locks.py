@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - a script, called by file name
-"""Prints the part of a lock that some packages need, so that an image installs nothing else.
+"""Print the part of a lock that some packages need, so that an image installs nothing else.
 
     python deploy/locks.py requirements.lock signoff-contracts signoff-servicekit signoff-jobstore
 
-It goes by the lock's own `# via` comments and needs nothing but Python: an image calls it while it is built.
+It reads the lock's own `# via` comments and needs only Python: images run it while they are built.
 """
 
 import sys
@@ -14,15 +14,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Pin:
-    """One package of a lock: its version with all hashes, and who asked for it."""
+    """One package of a lock: its version with all hashes, and the packages that need it."""
 
     name: str
     text: str
     via: frozenset[str]
 
 
-def pins(lock: str) -> Iterator[Pin]:
-    """All packages of a lock, in its order."""
+def parse_pins(lock: str) -> Iterator[Pin]:
+    """Parse the packages of a lock, in its order."""
     blocks: list[list[str]] = []
     for line in lock.splitlines():
         if line.startswith("    "):
@@ -35,14 +35,14 @@ def pins(lock: str) -> Iterator[Pin]:
         yield Pin(block[0].split("==")[0], text, frozenset(words[0] for words in comments if words))
 
 
-def needed(lock: str, roots: Iterable[str]) -> list[Pin]:
-    """What `roots` need, and those of `roots` that are in the lock themselves."""
-    known = list(pins(lock))
-    wanted = set(roots)
-    while more := {pin.name for pin in known if pin.via & wanted} - wanted:
-        wanted |= more
-    return [pin for pin in known if pin.name in wanted]
+def select_needed(lock: str, roots: Iterable[str]) -> list[Pin]:
+    """Select what `roots` need, and those of `roots` that are in the lock themselves."""
+    pins = list(parse_pins(lock))
+    names = set(roots)
+    while more := {pin.name for pin in pins if pin.via & names} - names:
+        names |= more
+    return [pin for pin in pins if pin.name in names]
 
 
 if __name__ == "__main__":
-    sys.stdout.writelines(f"{pin.text}\n" for pin in needed(Path(sys.argv[1]).read_text(), sys.argv[2:]))
+    sys.stdout.writelines(f"{pin.text}\n" for pin in select_needed(Path(sys.argv[1]).read_text(), sys.argv[2:]))

@@ -1,6 +1,6 @@
-"""Notes each line of Signoff that runs, by windows of time; Python imports it first where PATH_TRACE names a folder.
+"""Record each line of Signoff that runs, by windows of time; Python imports this file first in traced processes.
 
-The folder's file `window` holds the number of the window that is open, one byte that whoever measures writes; what ran
+The file `window` in PATH_TRACE holds the number of the open window, one byte that the benchmark writes; what ran
 is written beside it when the process ends. Lines are seen in all threads, and in coroutines wherever they go on.
 """
 
@@ -24,19 +24,19 @@ ran: defaultdict[int, set[tuple[str, int]]] = defaultdict(set)
 
 
 def on_call(frame: FrameType, _event: str, _argument: Any) -> Any:
-    """Follow a call into what is Signoff's, and let all others run untraced."""
+    """Trace a call into Signoff's code, and let all others run untraced."""
     return on_line if frame.f_code.co_filename.startswith(ROOTS) else None
 
 
 def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
-    """Note a line."""
+    """Record a line."""
     if event == "line":
         ran[window[0]].add((frame.f_code.co_filename, frame.f_lineno))
     return on_line
 
 
 def write() -> None:
-    """Leave what ran to whoever measures."""
+    """Write what ran, for the benchmark."""
     sys.settrace(None)
     lines = {number: sorted(seen) for number, seen in dict(ran).items()}
     (FOLDER / f"{os.getpid()}.json").write_text(json.dumps(lines))

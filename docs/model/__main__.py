@@ -1,6 +1,6 @@
-"""Explores both models with all rules, and once without each: `python docs/model [NAME ...]`.
+"""Explore both models with all rules, and once without each: `python docs/model [NAME ...]`.
 
-It fails where a violation is found with all rules, or none without one of them.
+It fails where a violation is result with all rules, or none without one of them.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SCENARIOS = {
     "mixed": Scenario(("event", "none"), {"crash": 1, "freeze": 1, "empty": 1}),
 }
 
-#: Without each rule: a scenario that shows what goes wrong, and how that violation begins.
+#: By rule, a scenario that shows what goes wrong without it, and how that violation's text begins.
 WITHOUT = {
     "claim-begins": ("empty", "I1 never ends: the job is ASSIGNED"),
     "request-assigns": ("deadline", "I1 a live execution has no arrow"),
@@ -53,47 +53,47 @@ WITHOUT = {
     **dict.fromkeys(RELAY_RULES, ("relay", "I2")),
 }
 
-STATES_MAX = 3_000_000
+STATES_MAX = 3_000_000  # of each exploration
 
 
 def model_of(name: str, without: str | None = None) -> Model[Any]:
-    """Return the model of a scenario; without a rule where one is named."""
+    """Return the model of a scenario, without one of its rules if one is named."""
     return RelayModel(without) if name == "relay" else ExecutionModel(SCENARIOS[name], without)
 
 
-def holds(name: str, states_max: int) -> bool:
-    """Explore a scenario with all rules, and tell whether nothing is violated."""
-    found = Search(model_of(name), states_max).run()
-    extent = "" if found.is_complete else ", and there are more"
-    print(f"{name:14} {found.states:8} states {found.steps:8} steps {found.seconds:6.1f} s{extent}", flush=True)
-    for violation, story in found.violations.items():
+def has_no_violation(name: str, states_max: int) -> bool:
+    """Explore a scenario with all rules, and return whether nothing is violated."""
+    result = Search(model_of(name), states_max).run()
+    extent = "" if result.is_complete else ", and there are more"
+    print(f"{name:14} {result.states:8} states {result.steps:8} steps {result.seconds:6.1f} s{extent}", flush=True)
+    for violation, story in result.violations.items():
         print(f"  VIOLATED {violation}\n    {' > '.join(story)}")
-    return not found.violations
+    return not result.violations
 
 
 def is_needed(rule: str, states_max: int) -> bool:
-    """Explore without a rule, and tell whether the violation that it prevents is found."""
+    """Explore without a rule, and return whether the violation that it prevents is result."""
     name, expected = WITHOUT[rule]
-    found = Search(model_of(name, rule), states_max, until=expected).run()
-    stories = {violation: story for violation, story in found.violations.items() if violation.startswith(expected)}
-    print(f"without {rule} ({name}, {found.states} states, {found.seconds:.1f} s)")
+    result = Search(model_of(name, rule), states_max, until=expected).run()
+    stories = {violation: story for violation, story in result.violations.items() if violation.startswith(expected)}
+    print(f"without {rule} ({name}, {result.states} states, {result.seconds:.1f} s)")
     for violation, story in list(stories.items())[:1]:
         print(f"  {violation}\n    {' > '.join(story)}", flush=True)
     if not stories:
-        print(f"  NOT FOUND {expected} ..., but {list(found.violations)}")
+        print(f"  NOT FOUND {expected} ..., but {list(result.violations)}")
     return bool(stories)
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is asked for; 1 where anything is not as it must be."""
+    """Explore the named scenarios and rules; return 1 if anything is not as it must be."""
     parser = argparse.ArgumentParser(prog="make model ARGS=", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a scenario, or a rule to do without; all when none")
     parser.add_argument("--states-max", type=int, default=STATES_MAX, help="explore no more states of each")
-    chosen = parser.parse_args(arguments)
-    names = chosen.names or ["relay", *SCENARIOS, *WITHOUT]
+    options = parser.parse_args(arguments)
+    names = options.names or ["relay", *SCENARIOS, *WITHOUT]
     if unknown := set(names) - {"relay", *SCENARIOS, *WITHOUT}:
         parser.error(f"no scenario and no rule: {', '.join(sorted(unknown))}")
-    results = [(is_needed if name in WITHOUT else holds)(name, chosen.states_max) for name in names]
+    results = [(is_needed if name in WITHOUT else has_no_violation)(name, options.states_max) for name in names]
     print(f"{results.count(True)} of {len(results)} are as they must be")
     return int(not all(results))
 

@@ -1,4 +1,4 @@
-"""The execution protocol of docs/protocol.md: what the services do with one job, in every order, faults included."""
+"""The execution protocol of docs/protocol.md: every step that services, topics and faults can take with one job."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ from states import (
     Work,
 )
 
-#: The owner of a lease whose process is gone: nobody asks in its name any more.
+#: The owner of a lease whose process is gone: nobody claims or renews in its name any more.
 GONE = -1
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked for, by `rpc`, by `event` or not at all, and how often each fault may happen."""
+    """How each execution is requested (`rpc`, `event`, or `none`), and how often each fault may happen."""
 
     requests: tuple[str, str] = ("rpc", "none")
     faults: Mapping[str, int] = field(default_factory=dict)
@@ -65,10 +65,10 @@ class ExecutionModel(Jobstore):
         parts = (self._ask, self._offer, self._sweep, self._claim, self._execute, self._claim_results, self._judge)
         for part in (*parts, self._consume, self._lose_topics, self._replay):
             for label, is_system, following in part(state):
-                yield label, is_system, following if self._scenario.replays else _forgotten(following)
+                yield label, is_system, following if self._scenario.replays else _drop_read(following)
 
     def check(self, state: State) -> None:
-        """Append what a replay has changed."""
+        """Append what a replay has changed: nothing may be."""
         if state.before_replay is None:
             return
         job, recorded, calls = state.before_replay
@@ -78,10 +78,10 @@ class ExecutionModel(Jobstore):
             self.violations.append("I5 a replay changed the state")
 
     def is_at_rest(self, state: State) -> bool:
-        """Tell whether no execution is live."""
+        """Return whether no execution is live."""
         return not state.live
 
-    def stuck(self, state: State) -> str:
+    def describe_stuck(self, state: State) -> str:
         """Name the violation of a state in which something stays live for ever."""
         executions = ", ".join(execution.state for execution in state.executions)
         return f"I1 never ends: the job is {state.job}, its executions are {executions}"
@@ -95,9 +95,9 @@ class ExecutionModel(Jobstore):
             is_new = execution.state == UNKNOWN and not execution.is_published
             may_run = state.job in RESTS and not state.live and (number == 0 or state.executions[0].state == DONE)
             if is_new and how == "rpc" and may_run:
-                yield f"ExecuteJob {number}", False, self.requested(state, number)
+                yield f"ExecuteJob {number}", False, self.request(state, number)
             if is_new and how == "event":
-                published = state.row(number, is_published=True)
+                published = state.with_row(number, is_published=True)
                 requests = state.requests.with_record(number)
                 yield f"publish request {number}", False, published._replace(requests=requests)
             yield from self._cancel(state, number, execution)
@@ -105,29 +105,30 @@ class ExecutionModel(Jobstore):
     def _cancel(self, state: State, number: int, execution: Execution) -> Iterator[Step[State]]:
         on_its_way = execution.state == UNKNOWN and number in state.requests.unread()
         if state.has("cancel") and on_its_way and not execution.is_cancelled_early:
-            cancelled = state.spent("cancel").row(number, is_cancelled_early=True)
+            cancelled = state.use_fault("cancel").with_row(number, is_cancelled_early=True)
             kept = self.has("cancel-before-arrival")
-            cancelled = cancelled.row(number, state=DONE, answer="cancelled") if kept else cancelled
+            cancelled = cancelled.with_row(number, state=DONE, answer="cancelled") if kept else cancelled
             yield f"cancel {number} before it arrives", False, cancelled
         for fault, to in (("cancel", "ASSIGNED"), ("deadline", "FAILED")):
             if state.has(fault) and execution.state in LIVE:
-                ended = self.moved(state.spent(fault), number, to, fault)
+                ended = self.move(state.use_fault(fault), number, to, fault)
                 if ended is None:
                     self.violations.append(f"I1 a live execution has no arrow for its {fault}")
                 yield f"{fault} {number}", False, ended or state
 
     def _offer(self, state: State) -> Iterator[Step[State]]:
-        """The dispatcher: also what is offered, and in no topic any more, is published again."""
+        """Offer what is queued, and publish again what is offered but in no topic any more: the dispatcher's steps."""
         for number, execution in enumerate(state.executions):
             published = state._replace(requests=state.requests.with_record(number))
             if execution.state == QUEUED and state.marking is None:
                 # With the rule, publishing is a step of its own, which may never come, and then comes again.
-                marked = state.row(number, state=OFFERED)
+                marked = state.with_row(number, state=OFFERED)
                 following = marked if self.has("mark-before-publish") else published._replace(marking=number)
                 yield f"offer {number}", True, following
             if state.marking == number:
                 marked = state._replace(marking=None)
-                yield f"mark {number}", True, marked if execution.state == DONE else marked.row(number, state=OFFERED)
+                marked = marked if execution.state == DONE else marked.with_row(number, state=OFFERED)
+                yield f"mark {number}", True, marked
             if execution.state == OFFERED and number not in state.requests.unread():
                 yield f"publish {number}", True, published
             result = Report(number, execution.result, execution.lease, RESULT)
@@ -137,51 +138,52 @@ class ExecutionModel(Jobstore):
                 yield f"publish result {number} again", True, again
 
     def _sweep(self, state: State) -> Iterator[Step[State]]:
-        """Leases that lapse: those of nobody, and those whose worker is frozen."""
+        """Lapse leases that no worker holds, or whose worker is frozen: the sweeper's steps."""
         for number, execution in enumerate(state.executions):
             if execution.state == LEASED:
                 held = any(w and (w.execution, w.lease) == (number, execution.lease) for w in state.executors)
                 if held and state.has("freeze"):
-                    excused = state.spent("freeze").row(number, excuses=execution.excuses + 1)
-                    yield f"the lease of {number} lapses, its worker is frozen", False, self._lapsed(excused, number)
+                    excused = state.use_fault("freeze").with_row(number, excuses=execution.excuses + 1)
+                    yield f"the lease of {number} lapses, its worker is frozen", False, self._lapse(excused, number)
                 elif not held:
-                    yield f"the lease of {number} lapses", True, self._lapsed(state, number)
+                    yield f"the lease of {number} lapses", True, self._lapse(state, number)
             if execution.state == JUDGED:
                 held = any(w and (w.execution, w.lease) == (number, execution.judging) for w in state.validators)
                 if not held or state.has("freeze"):
-                    lapsed = (state.spent("freeze") if held else state).row(number, state=AWAITS, judge=None)
+                    lapsed = (state.use_fault("freeze") if held else state).with_row(number, state=AWAITS, judge=None)
                     yield f"the judging lease of {number} lapses", not held, lapsed
 
-    def _lapsed(self, state: State, number: int) -> State:
+    def _lapse(self, state: State, number: int) -> State:
         if not self._scenario.at_most_once:
-            return self.queued(state, number)
+            return self.requeue(state, number)
         if not state.executions[number].excuses:
             self.violations.append("I1 FAILED, although nobody called the agent and nothing crashed")
-        return self.moved(state, number, "FAILED", "lapsed") or state
+        return self.move(state, number, "FAILED", "lapsed") or state
 
     # What workers do.
 
-    def _claimers(self, workers: tuple[Work | None, ...], owner: int | None) -> list[int]:
-        """The workers that may claim: idle ones are alike, unless one of them owns the row."""
+    def _list_claimers(self, workers: tuple[Work | None, ...], owner: int | None) -> list[int]:
+        """List the workers that may claim: one idle worker stands for all, unless one of them owns the row."""
         idle = [w for w in range(self._scenario.workers) if workers[w] is None]
         return idle if owner in idle else idle[:1]
 
     def _claim(self, state: State) -> Iterator[Step[State]]:
-        """An executor reads a request and claims it, then commits its offset; either may fail."""
+        """Read and claim a request, then commit its offset: an executor's steps. Either may fail."""
         if not (unread := state.requests.unread()):
             return
         number = unread[0]
-        for worker in self._claimers(state.executors, state.executions[number].owner):
-            claimed, is_granted = self.granted(state, worker, number)
+        for worker in self._list_claimers(state.executors, state.executions[number].owner):
+            claimed, is_granted = self.grant(state, worker, number)
             committed = claimed._replace(requests=claimed.requests.with_next_read())
             yield f"executor {worker} claims {number}: {'granted' if is_granted else 'no'}", True, committed
             if state.has("rebalance"):
-                yield f"executor {worker} claims {number}, no commit", False, claimed.spent("rebalance")
+                yield f"executor {worker} claims {number}, no commit", False, claimed.use_fault("rebalance")
             if state.has("lost_answer") and is_granted:
-                lost = claimed.spent("lost_answer").executor(worker, None)
+                lost = claimed.use_fault("lost_answer").with_executor(worker, None)
                 if self.has("regrant-to-owner"):
                     work = claimed.executors[worker]
-                    lost = committed.spent("lost_answer").executor(worker, work and work._replace(phase=ASKS_AGAIN))
+                    asking = work and work._replace(phase=ASKS_AGAIN)
+                    lost = committed.use_fault("lost_answer").with_executor(worker, asking)
                 yield f"executor {worker} claims {number}, the answer is lost", False, lost
 
     def _execute(self, state: State) -> Iterator[Step[State]]:
@@ -191,19 +193,19 @@ class ExecutionModel(Jobstore):
             execution = state.executions[work.execution]
             runs = execution.state == LEASED and execution.lease == work.lease
             if work.phase == ASKS_AGAIN:
-                again = state.executor(worker, work._replace(phase=GRANTED) if runs else None)
+                again = state.with_executor(worker, work._replace(phase=GRANTED) if runs else None)
                 yield f"executor {worker} asks again", True, again
             elif work.phase == GRANTED:
-                yield f"executor {worker} calls", True, self._called(state, worker, work)
+                yield f"executor {worker} calls", True, self._call(state, worker, work)
             elif work.phase == CALLS:
-                yield from self._answers(state, worker, work)
+                yield from self._answer(state, worker, work)
             else:
                 yield from self._publish_outcome(state, worker, work)
             if not runs and not self._waits_to_be_recorded(state, work):
-                yield f"executor {worker} is told: recorded, or lost", True, state.executor(worker, None)
+                yield f"executor {worker} is told: recorded, or lost", True, state.with_executor(worker, None)
             yield from self._end_executor(state, worker, work, runs=runs)
 
-    def _called(self, state: State, worker: int, work: Work) -> State:
+    def _call(self, state: State, worker: int, work: Work) -> State:
         number, excuses = work.execution, state.executions[work.execution].excuses
         calls = state.executions[number].calls + 1
         if calls > 1 + excuses:
@@ -212,25 +214,25 @@ class ExecutionModel(Jobstore):
             self.violations.append("I4 an agent that may be called once was called twice")
         if state.executions[number].answer == "refused":
             self.violations.append("an execution that was refused called the agent")
-        called = state.row(number, calls=calls).executor(worker, work._replace(phase=CALLS))
+        called = state.with_row(number, calls=calls).with_executor(worker, work._replace(phase=CALLS))
         begun = Report(number, work.attempt, work.lease, BEGUN)
         if self.has("claim-begins") or begun in state.reports.unread():
             return called
         return called._replace(reports=called.reports.with_record(begun))
 
-    def _answers(self, state: State, worker: int, work: Work) -> Iterator[Step[State]]:
+    def _answer(self, state: State, worker: int, work: Work) -> Iterator[Step[State]]:
         for outcome in (RESULT, FAILURE):
-            yield f"executor {worker}: {outcome}", True, state.executor(worker, work._replace(phase=outcome))
+            yield f"executor {worker}: {outcome}", True, state.with_executor(worker, work._replace(phase=outcome))
         if not state.has("retry") or self._scenario.at_most_once:
             return
         excuses = state.executions[work.execution].excuses + 1
-        failed = state.spent("retry").row(work.execution, excuses=excuses)
+        failed = state.use_fault("retry").with_row(work.execution, excuses=excuses)
         if self._scenario.retries_in_worker:
             # Without the rule the worker counts its calls as attempts, and reports under a number of its own.
             attempt = work.attempt + (not self.has("calls-are-not-attempts"))
-            yield f"executor {worker} calls again", True, self._called(failed, worker, work._replace(attempt=attempt))
+            yield f"executor {worker} calls again", True, self._call(failed, worker, work._replace(attempt=attempt))
         else:
-            following = failed.executor(worker, work._replace(phase=ATTEMPT_FAILED))
+            following = failed.with_executor(worker, work._replace(phase=ATTEMPT_FAILED))
             yield f"executor {worker}: {ATTEMPT_FAILED}", True, following
 
     def _publish_outcome(self, state: State, worker: int, work: Work) -> Iterator[Step[State]]:
@@ -242,10 +244,10 @@ class ExecutionModel(Jobstore):
             yield label, True, state._replace(reports=state.reports.with_record(report))
 
     def _is_published(self, log: Log, report: Report) -> bool:
-        return report in log.records if self._scenario.replays else log.holds(report)
+        return report in log.records if self._scenario.replays else log.has_unread(report)
 
     def _waits_to_be_recorded(self, state: State, work: Work) -> bool:
-        """Tell whether an outcome still counts although its lease lapsed, and is not known to be recorded."""
+        """Return whether an outcome still counts although its lease lapsed, and is not known to be recorded."""
         execution = state.executions[work.execution]
         is_lapsed = execution.state in {QUEUED, OFFERED} and execution.lease == work.lease
         waits = work.phase in {RESULT, FAILURE} and (work.execution, work.attempt, work.phase) not in state.ids
@@ -253,71 +255,72 @@ class ExecutionModel(Jobstore):
 
     def _end_executor(self, state: State, worker: int, work: Work, *, runs: bool) -> Iterator[Step[State]]:
         number, execution = work.execution, state.executions[work.execution]
-        gone = state.executor(worker, None)
-        excused = gone.row(number, excuses=execution.excuses + 1)
+        gone = state.with_executor(worker, None)
+        excused = gone.with_row(number, excuses=execution.excuses + 1)
         if state.has("crash"):
-            crashed = (excused if execution.lease == work.lease else gone).spent("crash")
+            crashed = (excused if execution.lease == work.lease else gone).use_fault("crash")
             if execution.owner == worker and self.has("new-owner-at-start"):
-                crashed = crashed.row(number, owner=GONE)
+                crashed = crashed.with_row(number, owner=GONE)
             yield f"executor {worker} dies", False, crashed
         if state.has("stop") and runs and work.phase in {GRANTED, CALLS}:
             label, begun = f"executor {worker} is told to stop", work.phase == CALLS
             if begun and self._scenario.at_most_once and self.has("no-hand-back-once-begun"):
-                failed = self.moved(excused.spent("stop"), number, "FAILED", "worker_stopped")
+                failed = self.move(excused.use_fault("stop"), number, "FAILED", "worker_stopped")
                 yield label, False, failed or state
             elif begun:
-                yield label, False, self.queued(excused.spent("stop"), number)
+                yield label, False, self.requeue(excused.use_fault("stop"), number)
             else:
-                yield label, False, gone.spent("stop").row(number, state=QUEUED, owner=None)
+                yield label, False, gone.use_fault("stop").with_row(number, state=QUEUED, owner=None)
 
     def _claim_results(self, state: State) -> Iterator[Step[State]]:
         if not (unread := state.results.unread()):
             return
         result = unread[0]
-        for worker in self._claimers(state.validators, state.executions[result.execution].judge):
-            claimed, is_granted = self.judging_granted(state, worker, result)
+        for worker in self._list_claimers(state.validators, state.executions[result.execution].judge):
+            claimed, is_granted = self.grant_judging(state, worker, result)
             committed = claimed._replace(results=claimed.results.with_next_read())
             label = f"validator {worker} claims the result of {result.execution}"
             yield f"{label}: {'granted' if is_granted else 'no'}", True, committed
             if state.has("lost_answer") and is_granted:
-                unheard = claimed.spent("lost_answer").validator(worker, None)
+                unheard = claimed.use_fault("lost_answer").with_validator(worker, None)
                 yield f"{label}, the answer is lost", False, unheard
 
     def _judge(self, state: State) -> Iterator[Step[State]]:
         for worker, work in enumerate(state.validators):
             if work is None:
                 continue
-            execution, idle = state.executions[work.execution], state.validator(worker, None)
+            execution, idle = state.executions[work.execution], state.with_validator(worker, None)
             if work.phase == JUDGES:
                 for verdict in VERDICTS:
-                    yield f"validator {worker}: {verdict}", True, state.validator(worker, work._replace(phase=verdict))
+                    judged = state.with_validator(worker, work._replace(phase=verdict))
+                    yield f"validator {worker}: {verdict}", True, judged
             elif not self._is_published(state.reports, Report(*work)):
                 published = state._replace(reports=state.reports.with_record(Report(*work)))
                 yield f"validator {worker} publishes {work.phase} of {work.execution}", True, published
             if execution.state == DONE or execution.judging != work.lease:
                 yield f"validator {worker} is told: recorded, or lost", True, idle
             if state.has("crash"):
-                crashed = idle.spent("crash")
+                crashed = idle.use_fault("crash")
                 if execution.judge == worker and self.has("new-owner-at-start"):
-                    crashed = crashed.row(work.execution, judge=GONE)
+                    crashed = crashed.with_row(work.execution, judge=GONE)
                 yield f"validator {worker} dies", False, crashed
 
     # What the topics do.
 
     def _consume(self, state: State) -> Iterator[Step[State]]:
         if unread := state.reports.unread():
-            decided = self.decided(state, unread[0])
+            decided = self.decide(state, unread[0])
             label = f"the jobstore reads {unread[0].kind} of {unread[0].execution}"
             yield label, True, decided._replace(reports=decided.reports.with_next_read())
         if unread := state.results.unread(1):
-            decided = self.decided(state, unread[0])
+            decided = self.decide(state, unread[0])
             label = f"the jobstore reads the result of {unread[0].execution}"
             yield label, True, decided._replace(results=decided.results.with_next_read(1))
 
     def _lose_topics(self, state: State) -> Iterator[Step[State]]:
         if state.has("empty"):
-            emptied = {name: getattr(state, name).emptied() for name in _TOPICS}
-            yield "the broker comes back empty", False, state.spent("empty")._replace(**emptied)
+            emptied = {name: getattr(state, name).empty() for name in _TOPICS}
+            yield "the broker comes back empty", False, state.use_fault("empty")._replace(**emptied)
 
     def _replay(self, state: State) -> Iterator[Step[State]]:
         if not self._scenario.replays or state.before_replay is not None or not state.is_quiet:
@@ -325,19 +328,19 @@ class ExecutionModel(Jobstore):
         if self._scenario.purges and not self.has("keep-answers"):
             for number, execution in enumerate(state.executions):
                 if execution.state == DONE and execution.answer != "refused":
-                    state = state.row(number, **Execution()._asdict() | _ghosts(execution))
+                    state = state.with_row(number, **Execution()._asdict() | _model_fields(execution))
         recorded, calls = zip(*((e.recorded, e.calls) for e in state.executions), strict=True)
         for name in _TOPICS:
-            replayed = state._replace(**{name: getattr(state, name).replayed()})
+            replayed = state._replace(**{name: getattr(state, name).rewind()})
             yield f"replay of {name}", False, replayed._replace(before_replay=(state.job, recorded, calls))
 
 
 _TOPICS = ("requests", "results", "reports")
 
 
-def _ghosts(execution: Execution) -> dict[str, object]:
+def _model_fields(execution: Execution) -> dict[str, object]:
     return dict(zip(Execution._fields[8:], execution[8:], strict=True))
 
 
-def _forgotten(state: State) -> State:
-    return state._replace(**{name: getattr(state, name).forgotten() for name in _TOPICS})
+def _drop_read(state: State) -> State:
+    return state._replace(**{name: getattr(state, name).drop_read() for name in _TOPICS})

@@ -13,7 +13,7 @@ RELAYS = 2
 
 
 class Pass(NamedTuple):
-    """What a relay took from the table: versions still to send, and those acknowledged; None: they count no more."""
+    """A relay's pass over the table: versions left to send, and those acknowledged; None: it may mark none."""
 
     left: tuple[int, ...]
     acknowledged: tuple[int, ...] | None = ()
@@ -53,7 +53,7 @@ class RelayModel:
         for number, relayed in enumerate(state.passes):
             yield from self._take(state, number) if relayed is None else self._send(state, number, relayed)
         if state.losses and state.topic:
-            yield "the broker comes back empty", False, self._emptied(state)
+            yield "the broker comes back empty", False, self._empty_topic(state)
 
     def _take(self, state: State, number: int) -> Iterator[Step[State]]:
         unmarked = tuple(v for v in range(1, state.committed + 1) if v not in state.marked)
@@ -63,8 +63,8 @@ class RelayModel:
     def _send(self, state: State, number: int, relayed: Pass) -> Iterator[Step[State]]:
         left, acknowledged = relayed
         if left and len(state.topic) < RECORDS_MAX:
-            known = None if acknowledged is None else (*acknowledged, left[0])
-            sent = state.with_pass(number, Pass(left[1:], known))
+            acks = None if acknowledged is None else (*acknowledged, left[0])
+            sent = state.with_pass(number, Pass(left[1:], acks))
             yield f"relay {number} sends {left[0]}", True, sent._replace(topic=(*state.topic, left[0]))
             if state.failures:
                 rest = () if "publish-from-first-unacknowledged" in self._rules else left[1:]
@@ -76,7 +76,7 @@ class RelayModel:
         if state.crashes:
             yield f"relay {number} dies", False, state.with_pass(number, None)._replace(crashes=state.crashes - 1)
 
-    def _emptied(self, state: State) -> State:
+    def _empty_topic(self, state: State) -> State:
         emptied = state._replace(topic=(), losses=0)
         if "begin-again" not in self._rules:
             return emptied
@@ -84,7 +84,7 @@ class RelayModel:
         return emptied._replace(marked=frozenset(), passes=passes)
 
     def check(self, state: State) -> None:
-        """Append a violation where all is published and a reader of the topic has not each version once."""
+        """Append a violation if all is published and a reader of the topic has not each version once."""
         if self._is_published(state) and self._read(state.topic) != tuple(range(1, VERSIONS + 1)):
             self.violations.append("I2 a reader of the whole topic has not each version once and in order")
 
@@ -100,9 +100,9 @@ class RelayModel:
         return state.committed == len(state.marked) == VERSIONS and not any(state.passes)
 
     def is_at_rest(self, state: State) -> bool:
-        """Tell whether everything is published, or the topic holds as many records as the model lets it."""
+        """Return whether everything is published, or the topic holds as many records as the model allows."""
         return self._is_published(state) or len(state.topic) >= RECORDS_MAX
 
-    def stuck(self, state: State) -> str:
+    def describe_stuck(self, state: State) -> str:
         """Name the violation of a state from which not everything is ever published."""
         return f"I2 not all of {state.committed} versions are ever published"

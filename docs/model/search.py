@@ -1,4 +1,4 @@
-"""Explores every state that a model can reach, breadth first, and tells what it violates."""
+"""Explore every state that a model can reach, breadth first, and report what is violated."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ Step = tuple[str, bool, S]
 
 
 class Model(Protocol[S]):
-    """What is explored. What `steps` or `check` find violated, they append to `violations`; that step is not taken."""
+    """A model to explore. `steps` and `check` append what is violated to `violations`; that step is not taken."""
 
     violations: list[str]
 
@@ -27,15 +27,15 @@ class Model(Protocol[S]):
         """Append what a state violates."""
 
     def is_at_rest(self, state: S) -> bool:
-        """Tell whether nothing is left to be done; the system must be able to come here from everywhere."""
+        """Return whether nothing is left to be done; such a state must be reachable from everywhere."""
 
-    def stuck(self, state: S) -> str:
+    def describe_stuck(self, state: S) -> str:
         """Name the violation of a state from which the system alone never comes to rest."""
 
 
 @dataclass
-class Found:
-    """The outcome of a search: by violation, the shortest story that leads to it."""
+class SearchResult:
+    """The result of a search: its extent, and by violation the shortest story that leads to it."""
 
     states: int = 0
     steps: int = 0
@@ -45,7 +45,7 @@ class Found:
 
 
 class Search(Generic[S]):
-    """One exploration of one model."""
+    """Explore one model, once."""
 
     def __init__(self, model: Model[S], states_max: int, until: str | None = None) -> None:
         self._model = model
@@ -54,74 +54,75 @@ class Search(Generic[S]):
         self._states: list[S] = []
         self._index: dict[S, int] = {}
         self._story: list[tuple[int, str]] = []
-        self._led_here: list[list[int]] = []  # by steps that the system takes
+        self._predecessors: list[list[int]] = []  # of each state, by steps that the system takes by itself
         self._at_rest: list[int] = []
         self._queue: deque[int] = deque()
-        self.found = Found()
+        self.result = SearchResult()
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """Explore until nothing is new, there are more than `states_max` states, or a violation begins with `until`."""
         began = time.monotonic()
         self._reach(self._model.initial(), -1, "")
-        while self._queue and self.found.is_complete and not self._is_found():
+        while self._queue and self.result.is_complete and not self._is_found():
             self._explore(self._queue.popleft())
-        if self.found.is_complete and not self._is_found():
+        if self.result.is_complete and not self._is_found():
             self._find_stuck()
-        self.found.states, self.found.seconds = len(self._states), time.monotonic() - began
-        return self.found
+        self.result.states, self.result.seconds = len(self._states), time.monotonic() - began
+        return self.result
 
     def _is_found(self) -> bool:
-        return self._until is not None and any(v.startswith(self._until) for v in self.found.violations)
+        return self._until is not None and any(v.startswith(self._until) for v in self.result.violations)
 
-    def _explore(self, here: int) -> None:
-        model, state = self._model, self._states[here]
+    def _explore(self, number: int) -> None:
+        model, state = self._model, self._states[number]
         model.violations.clear()
         model.check(state)
-        told = self._note(here, 0)
-        for label, is_system, following in model.steps(state) if not told else ():
-            if len(model.violations) > told:
-                told = self._note(here, told, label)
+        noted = self._note(number, 0)
+        for label, is_system, following in model.steps(state) if not noted else ():
+            if len(model.violations) > noted:
+                noted = self._note(number, noted, label)
                 continue
-            self.found.steps += 1
-            there = self._reach(following, here, label)
+            self.result.steps += 1
+            successor = self._reach(following, number, label)
             if is_system:
-                self._led_here[there].append(here)
+                self._predecessors[successor].append(number)
         if model.violations or model.is_at_rest(state):
-            self._at_rest.append(here)
+            self._at_rest.append(number)
 
-    def _note(self, here: int, told: int, *step: str) -> int:
-        """Note the violations that were not noted yet, with the step that met them; return how many there are."""
-        for violation in self._model.violations[told:]:
-            self.found.violations.setdefault(violation, [*self._told(here), *step])
+    def _note(self, number: int, noted: int, *step: str) -> int:
+        """Note the violations after the first `noted`, with the step that met them; return how many there are."""
+        for violation in self._model.violations[noted:]:
+            self.result.violations.setdefault(violation, [*self._story_to(number), *step])
         return len(self._model.violations)
 
-    def _reach(self, state: S, since: int, label: str) -> int:
-        known = self._index.get(state)
-        if known is not None:
-            return known
+    def _reach(self, state: S, predecessor: int, label: str) -> int:
+        """Return the number of a state; a new one is queued, unless there are too many states."""
+        number = self._index.get(state)
+        if number is not None:
+            return number
         if len(self._states) >= self._states_max:
-            self.found.is_complete = False
-            return since
+            self.result.is_complete = False
+            return predecessor
         self._index[state] = number = len(self._states)
         self._states.append(state)
-        self._story.append((since, label))
-        self._led_here.append([])
+        self._story.append((predecessor, label))
+        self._predecessors.append([])
         self._queue.append(number)
         return number
 
     def _find_stuck(self) -> None:
-        """Invariant 1: from every state the system alone can bring every accepted execution to its end."""
+        """Check invariant 1: from every state the system alone can end every accepted execution."""
         ends, left = set(self._at_rest), list(self._at_rest)
         while left:
-            for earlier in self._led_here[left.pop()]:
+            for earlier in self._predecessors[left.pop()]:
                 if earlier not in ends:
                     ends.add(earlier)
                     left.append(earlier)
         for number, state in enumerate(self._states):
             if number not in ends:
-                self.found.violations.setdefault(self._model.stuck(state), self._told(number))
+                self.result.violations.setdefault(self._model.describe_stuck(state), self._story_to(number))
 
-    def _told(self, number: int) -> list[str]:
+    def _story_to(self, number: int) -> list[str]:
         story = []
         while number > 0:
             number, label = self._story[number]

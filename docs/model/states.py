@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-#: Where an execution stands: not known, QUEUED, OFFERED, LEASED, its result OFFERED or LEASED to be judged, DONE.
+#: States of an execution: not known, QUEUED, OFFERED, LEASED; stage JUDGING: OFFERED, LEASED; DONE.
 UNKNOWN, QUEUED, OFFERED, LEASED = "unknown", "queued", "offered", "leased"
 AWAITS, JUDGED, DONE = "awaits", "judged", "done"
 LIVE = frozenset({QUEUED, OFFERED, LEASED, AWAITS, JUDGED})
@@ -14,7 +14,7 @@ BEGUN, RESULT, ATTEMPT_FAILED, FAILURE = "begun", "result", "attempt failed", "f
 #: and of a validator: the statuses that a verdict leads to, and FAILED where the result cannot be judged.
 VERDICTS = ("COMPLETED", "RESUBMISSION_REQUIRED", "FAILED")
 
-#: Where a job may be executed from.
+#: Statuses at which a job may be executed.
 RESTS = frozenset({"ASSIGNED", "FAILED", "RESUBMISSION_REQUIRED"})
 
 FAULTS = ("crash", "freeze", "lost_answer", "empty", "cancel", "rebalance", "retry", "deadline", "stop")
@@ -42,7 +42,7 @@ class Execution(NamedTuple):
 
     @property
     def recorded(self) -> tuple[Any, ...]:
-        """The part that stands in the database."""
+        """The part that the database holds."""
         return self[:8]
 
 
@@ -56,7 +56,7 @@ class Report(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a worker holds: `phase` says what it does, or which outcome it reports until that is recorded."""
+    """Work that a worker holds: `phase` is what it does, or the outcome that it reports until that is recorded."""
 
     execution: int
     attempt: int
@@ -71,11 +71,11 @@ class Log(NamedTuple):
     read: tuple[int, ...] = (0,)
 
     def unread(self, group: int = 0) -> tuple[Any, ...]:
-        """Return what a group has not read."""
+        """Return the records that a group has not read."""
         return self.records[self.read[group] :]
 
-    def holds(self, record: Any) -> bool:
-        """Tell whether a record is there that some group has not read."""
+    def has_unread(self, record: Any) -> bool:
+        """Return whether the topic holds a record that some group has not read."""
         return record in self.records[min(self.read) :]
 
     def with_record(self, record: Any) -> "Log":
@@ -84,18 +84,18 @@ class Log(NamedTuple):
 
     def with_next_read(self, group: int = 0) -> "Log":
         """Return the topic after a group has read and committed one record."""
-        return Log(self.records, put(self.read, group, self.read[group] + 1))
+        return Log(self.records, replace_item(self.read, group, self.read[group] + 1))
 
-    def replayed(self) -> "Log":
+    def rewind(self) -> "Log":
         """Return the topic as if nobody had read any of it."""
         return Log(self.records, (0,) * len(self.read))
 
-    def emptied(self) -> "Log":
-        """Return the topic as a broker has it that lost its disk."""
+    def empty(self) -> "Log":
+        """Return the topic after its broker lost its disk."""
         return Log((), (0,) * len(self.read))
 
-    def forgotten(self) -> "Log":
-        """Return the topic without what every group has read, which nothing but a replay would bring back."""
+    def drop_read(self) -> "Log":
+        """Return the topic without what every group has read: only a replay would read that again."""
         done = min(self.read)
         return Log(self.records[done:], tuple(n - done for n in self.read)) if done else self
 
@@ -106,7 +106,7 @@ class Log(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything. The validators are the first group of `results`, the jobstore is the second.
+    """The whole state. The validators are the first group of `results`, the jobstore is the second.
 
     `ids`: event ids that are kept, without `repeats-by-the-row`; `marking`: what the dispatcher has published and not
     yet marked, without `mark-before-publish`; `before_replay`: what must not change any more.
@@ -125,25 +125,26 @@ class State(NamedTuple):
     before_replay: tuple[Any, ...] | None = None
 
     def has(self, fault: str) -> bool:
-        """Tell whether a fault may still happen; none does once a replay has begun."""
+        """Return whether a fault may still happen; none does once a replay has begun."""
         return self.before_replay is None and self.faults[FAULTS.index(fault)] > 0
 
-    def spent(self, fault: str) -> "State":
+    def use_fault(self, fault: str) -> "State":
         """Return the state after a fault has happened."""
         number = FAULTS.index(fault)
-        return self._replace(faults=put(self.faults, number, self.faults[number] - 1))
+        return self._replace(faults=replace_item(self.faults, number, self.faults[number] - 1))
 
-    def row(self, number: int, **columns: Any) -> "State":
+    def with_row(self, number: int, **columns: Any) -> "State":
         """Return the state with an execution changed."""
-        return self._replace(executions=put(self.executions, number, self.executions[number]._replace(**columns)))
+        row = self.executions[number]._replace(**columns)
+        return self._replace(executions=replace_item(self.executions, number, row))
 
-    def executor(self, number: int, work: Work | None) -> "State":
+    def with_executor(self, number: int, work: Work | None) -> "State":
         """Return the state in which an executor holds this."""
-        return self._replace(executors=put(self.executors, number, work))
+        return self._replace(executors=replace_item(self.executors, number, work))
 
-    def validator(self, number: int, work: Work | None) -> "State":
+    def with_validator(self, number: int, work: Work | None) -> "State":
         """Return the state in which a validator holds this."""
-        return self._replace(validators=put(self.validators, number, work))
+        return self._replace(validators=replace_item(self.validators, number, work))
 
     @property
     def live(self) -> int:
@@ -158,6 +159,6 @@ class State(NamedTuple):
         return not self.live and read and all(item is None for item in held)
 
 
-def put(items: tuple[Any, ...], number: int, item: Any) -> tuple[Any, ...]:
+def replace_item(items: tuple[Any, ...], number: int, item: Any) -> tuple[Any, ...]:
     """Return the items with one replaced."""
     return (*items[:number], item, *items[number + 1 :])

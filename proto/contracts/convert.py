@@ -1,4 +1,4 @@
-"""Between the resources and their gRPC messages."""
+"""Convert resources to their gRPC messages (`x_message`) and back (`x_of`)."""
 
 import contextlib
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ from contracts.resources import (
 from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
-#: Metadata of a caller who wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
+#: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
 JSON_AS_TEXT = ("signoff-json", "text")
 
-#: A Value of more levels passes the recursion limit of gRPC's readers, so it is sent as text.
+#: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
 _VALUE_LEVELS_MAX = 30
 
 
@@ -37,7 +37,7 @@ def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> No
     if text is None:
         return
     value: Any = None if as_text else parse_json(text)
-    if not as_text and _levels(value) <= _VALUE_LEVELS_MAX:
+    if not as_text and _count_levels(value) <= _VALUE_LEVELS_MAX:
         with contextlib.suppress(OverflowError):  # an integer beyond all doubles
             ParseDict(value, getattr(message, field))
             return
@@ -46,27 +46,27 @@ def put_json(message: Any, field: str, text: str | None, *, as_text: bool) -> No
 
 
 def get_json(message: Any, field: str) -> str | None:
-    """The JSON text of `field`, however it was sent; None where it was not. ValueError: it is no JSON."""
+    """Return the JSON text of `field`, sent as a Value or as text; None if not set; ValueError if it is no JSON."""
     if message.HasField(f"{field}_json"):
         return json_text(parse_json(getattr(message, f"{field}_json")))
     if message.HasField(field):
-        return json_text(_whole(MessageToDict(getattr(message, field))))
+        return json_text(_with_integers(MessageToDict(getattr(message, field))))
     return None
 
 
-def _levels(value: Any, level: int = 0) -> int:
+def _count_levels(value: Any, level: int = 0) -> int:
     if level > _VALUE_LEVELS_MAX:
         return level
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return max((_levels(child, level + 1) for child in children), default=level)
+    return max((_count_levels(child, level + 1) for child in children), default=level)
 
 
-def _whole(value: Any) -> Any:
-    """A Value's numbers are doubles: whole ones are written without a fraction, as whoever sent them wrote them."""
+def _with_integers(value: Any) -> Any:
+    """Turn whole doubles into integers: a Value holds every number as a double, also what was sent as an integer."""
     if isinstance(value, dict):
-        return {key: _whole(child) for key, child in value.items()}
+        return {key: _with_integers(child) for key, child in value.items()}
     if isinstance(value, list):
-        return [_whole(child) for child in value]
+        return [_with_integers(child) for child in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
@@ -83,23 +83,23 @@ def _time(stamp: Timestamp) -> datetime:
 
 
 def time_of(message: Any, field: str) -> datetime | None:
-    """The time in a field; None where it is not set."""
+    """Return the time in a field; None if it is not set."""
     return _time(getattr(message, field)) if message.HasField(field) else None
 
 
 def status_message(status: JobStatus) -> pb.JobStatus.ValueType:
-    """The enum value of a status."""
+    """Return the enum value of a status."""
     result: pb.JobStatus.ValueType = _enum(pb.JobStatus, "JOB_STATUS", status)
     return result
 
 
 def status_of(number: int) -> JobStatus:
-    """The status of an enum value; ValueError for UNSPECIFIED."""
+    """Return the status of an enum value; ValueError for UNSPECIFIED."""
     return JobStatus(_word(pb.JobStatus, "JOB_STATUS", number))
 
 
 def policy_message(policy: Policy) -> pb.Policy:
-    """A policy as sent."""
+    """Return a policy as it is sent."""
     fields = policy.model_dump(exclude_none=True, exclude={"delivery", "resubmit"})
     delivery = _enum(pb.Delivery, "DELIVERY", policy.delivery) if policy.delivery else pb.DELIVERY_UNSPECIFIED
     resubmit = _enum(pb.Resubmit, "RESUBMIT", policy.resubmit) if policy.resubmit else pb.RESUBMIT_UNSPECIFIED
@@ -107,7 +107,7 @@ def policy_message(policy: Policy) -> pb.Policy:
 
 
 def policy_of(message: pb.Policy) -> Policy:
-    """A policy as received. ValidationError: a value out of its bounds."""
+    """Return a policy as received. Raise ValidationError if a value is out of its bounds."""
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
     fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
     if message.delivery:
@@ -121,7 +121,7 @@ _NEW_JOB = {"id", "title", "description", "acceptance_criteria", "agent_id", "pr
 
 
 def new_job_message(job: NewJob) -> pb.NewJob:
-    """A new job as sent; its payload as text, exact."""
+    """Return a new job as it is sent; its payload as text, exact."""
     return pb.NewJob(
         **job.model_dump(include=_NEW_JOB | {"labels", "capabilities", "not_before"}),
         payload_json=json_text(job.payload),
@@ -130,7 +130,7 @@ def new_job_message(job: NewJob) -> pb.NewJob:
 
 
 def new_job_of(message: pb.NewJob) -> NewJob:
-    """A new job as received. ValidationError or ValueError: it is not well formed."""
+    """Return a new job as received. Raise ValidationError or ValueError if it is malformed."""
     text = get_json(message, "payload")
     return NewJob(
         **fields_of(message, _NEW_JOB),
@@ -143,12 +143,12 @@ def new_job_of(message: pb.NewJob) -> NewJob:
 
 
 def fields_of(message: Any, names: set[str]) -> dict[str, Any]:
-    """Those fields that are set."""
+    """Return those of the named fields that are set."""
     return {field.name: value for field, value in message.ListFields() if field.name in names}
 
 
 def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
-    """A job from a row of the jobstore: the fields of Job, with `payload` as JSON text and `policy` as a Policy."""
+    """Return a job as it is sent, from a row: the fields of Job, `payload` as JSON text, `policy` as a Policy."""
     message = pb.Job(
         id=job["id"],
         title=job["title"],
@@ -181,7 +181,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
 
 
 def job_of(message: pb.Job) -> Job:
-    """A job as received."""
+    """Return a job as received."""
     names = {
         "id",
         "title",
@@ -216,7 +216,7 @@ def job_of(message: pb.Job) -> Job:
 
 
 def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
-    """A job log from a row of the jobstore: the fields of JobLog, with payloads as JSON text."""
+    """Return an entry of a job's log as it is sent, from a row: the fields of JobLog, payloads as JSON text."""
     message = pb.JobLog(
         id=str(log["id"]),
         job_id=log["job_id"],
@@ -247,7 +247,7 @@ def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:
 
 
 def job_log_of(message: pb.JobLog) -> JobLog:
-    """A job log as received."""
+    """Return an entry of a job's log as received."""
     names = {"id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease", "submission"}
     names |= {"event_id", "cursor", "progress", "spent_usd", "spent_tokens", "kind", "calls", "spent_calls"}
     request, response = get_json(message, "request_payload"), get_json(message, "response_payload")
@@ -263,7 +263,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
 
 
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:
-    """An agent to register, as sent."""
+    """Return an agent to register as it is sent."""
     return pb.NewAgent(
         **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic"}),
         protocol=protocol_message(agent.protocol),
@@ -272,7 +272,7 @@ def new_agent_message(agent: NewAgent) -> pb.NewAgent:
 
 
 def new_agent_of(message: pb.NewAgent) -> NewAgent:
-    """An agent to register, as received. ValidationError: it is not well formed."""
+    """Return an agent to register as received. Raise ValidationError if it is malformed."""
     fields = fields_of(message, {"id", "name", "url", "enabled", "deterministic"})
     if message.protocol:
         fields["protocol"] = protocol_of(message.protocol)
@@ -280,7 +280,7 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
 
 
 def agent_message(agent: Agent) -> pb.Agent:
-    """An agent as sent."""
+    """Return an agent as it is sent."""
     return pb.Agent(
         **agent.model_dump(exclude={"protocol", "policy", "circuit"}),
         protocol=protocol_message(agent.protocol),
@@ -290,7 +290,7 @@ def agent_message(agent: Agent) -> pb.Agent:
 
 
 def agent_of(message: pb.Agent) -> Agent:
-    """An agent as received."""
+    """Return an agent as received."""
     return Agent(
         **fields_of(message, {"id", "name", "url"}),
         enabled=message.enabled,
@@ -307,7 +307,7 @@ def agent_of(message: pb.Agent) -> Agent:
 
 
 def operation_message(operation: Operation) -> pb.Operation:
-    """An operation as sent."""
+    """Return an operation as it is sent."""
     return pb.Operation(
         **operation.model_dump(include=Operation.model_fields.keys() - {"id", "state", "retry_of"}),
         id=str(operation.id),
@@ -317,7 +317,7 @@ def operation_message(operation: Operation) -> pb.Operation:
 
 
 def operation_of(message: pb.Operation) -> Operation:
-    """An operation as received."""
+    """Return an operation as received."""
     return Operation(
         **fields_of(message, {"id", "kind", "retry_of"}),
         state=OperationState(_word(pb.OperationState, "OPERATION_STATE", message.state)),
@@ -331,28 +331,28 @@ def operation_of(message: pb.Operation) -> Operation:
 
 
 def limit_message(name: str, limit: NewLimit) -> pb.Limit:
-    """A limit as sent, for a name."""
+    """Return the limit of a name as it is sent."""
     return pb.Limit(**{**limit.model_dump(), "name": name})
 
 
 def new_limit_of(message: pb.Limit) -> NewLimit:
-    """What a limit is to be, as received. ValidationError: a value out of its bounds."""
+    """Return a limit to set as received. Raise ValidationError if a value is out of its bounds."""
     return NewLimit(**fields_of(message, set(NewLimit.model_fields)))
 
 
 def limit_of(message: pb.Limit) -> Limit:
-    """A limit as received."""
+    """Return a limit as received."""
     return Limit(**dict(new_limit_of(message)), name=message.name, updated_at=_time(message.updated_at))
 
 
 def protocol_message(protocol: Protocol) -> pb.Protocol.ValueType:
-    """The enum value of a protocol."""
+    """Return the enum value of a protocol."""
     result: pb.Protocol.ValueType = _enum(pb.Protocol, "PROTOCOL", protocol)
     return result
 
 
 def protocol_of(number: int) -> Protocol:
-    """The protocol of an enum value; ValueError for UNSPECIFIED."""
+    """Return the protocol of an enum value; ValueError for UNSPECIFIED."""
     return Protocol(_word(pb.Protocol, "PROTOCOL", number).lower())
 
 

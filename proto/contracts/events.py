@@ -15,7 +15,7 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class Event(Model):
-    """What every event has: a type, a deterministic id and a partition key."""
+    """An event: it has a type, a deterministic id and a partition key."""
 
     type: ClassVar[str]
 
@@ -51,7 +51,7 @@ class ExecuteRequested(_ExecutionEvent):
         return event_id(self.execution_id, 0, "execute-requested")
 
     @model_validator(mode="after")
-    def _one_id(self) -> Self:
+    def _check_job_id(self) -> Self:
         if self.job is not None and self.job.id not in {None, self.job_id}:
             msg = "job.id differs from job_id"
             raise ValueError(msg)
@@ -103,7 +103,7 @@ class JobStatusReported(_ExecutionEvent):
         return event_id(self.execution_id, self.lease, f"{self.kind}/{self.seq}")
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_verdict(self) -> Self:
         if (self.kind is ReportKind.VERDICT) != (self.verdict is not None):
             msg = "a verdict goes with kind `verdict`, and only with it"
             raise ValueError(msg)

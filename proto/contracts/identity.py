@@ -1,4 +1,4 @@
-"""How things that cross a process are named: execution ids, event ids, keys."""
+"""Make the ids that cross processes: execution ids, event ids, ids from idempotency keys."""
 
 import secrets
 import time
@@ -8,23 +8,23 @@ _EVENTS = UUID("6b0f3d0e-4f0c-5a7e-9d57-1d5b1f0c5e11")
 
 
 def new_execution_id() -> UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time."""
+    """Make a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time."""
     value = (
         (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     )
     return UUID(int=value)
 
 
-def event_id(execution_id: UUID, lease: int, what: str) -> UUID:
-    """The same happening has the same id, however often it is reported."""
-    return uuid5(_EVENTS, f"{execution_id}/{lease}/{what}")
+def event_id(execution_id: UUID, lease: int, name: str) -> UUID:
+    """Derive an event's id: an event that is published again has the same id."""
+    return uuid5(_EVENTS, f"{execution_id}/{lease}/{name}")
 
 
 def execution_id_of_key(idempotency_key: str, job_id: str) -> UUID:
-    """The execution that an `Idempotency-Key` asks for: the same key for the same job is one execution."""
+    """Derive the execution id that an `Idempotency-Key` stands for: one key for one job is one execution."""
     return uuid5(_EVENTS, f"key/{job_id}/{idempotency_key}")
 
 
 def fact_id(subject: str, cursor: int) -> UUID:
-    """The event id of a fact about an agent or an execution, by its place in the order of publication."""
+    """Derive the event id of a fact about an agent or an execution from its place in the order of publication."""
     return uuid5(_EVENTS, f"fact/{subject}/{cursor}")

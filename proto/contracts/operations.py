@@ -1,4 +1,4 @@
-"""The doors of batches, other operations and limits."""
+"""The part of the jobstore's client for batches, other operations, limits and insights."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -6,8 +6,7 @@ from contextlib import aclosing
 from typing import Final, Self
 from uuid import UUID
 
-from contracts.asking import job_filter_message
-from contracts.calls import Calls, watch_backoffs_s
+from contracts.connection import Connection, watch_backoffs_s
 from contracts.convert import (
     limit_message,
     limit_of,
@@ -16,6 +15,7 @@ from contracts.convert import (
     status_message,
 )
 from contracts.identity import new_execution_id
+from contracts.job_requests import job_filter_message
 from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationState
 from contracts.status import JobStatus
 from contracts.views import (
@@ -33,13 +33,13 @@ from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
 
-#: What many jobs may take to be accepted, however short other calls are to be.
-ACCEPTING_TIMEOUT_S: Final = 120.0
+#: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.
+ACCEPT_TIMEOUT_S: Final = 120.0
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 
-class OperationsClient(Calls):
-    """Batches, operations and limits: a part of JobStoreClient."""
+class OperationsClient(Connection):
+    """Call the jobstore about batches, operations and limits; the base of JobStoreClient."""
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -55,115 +55,115 @@ class OperationsClient(Calls):
         filter: JobFilter | None = None,  # noqa: A002 - the word of the contract
         idempotency_key: str | None = None,
     ) -> Batch:
-        """Execute jobs that exist, by id or by what they are, and create and execute others. One key is one batch."""
+        """Execute jobs that exist, by id or by filter, or create jobs and execute them. One key is one batch."""
         request = jobs_pb.ExecuteJobsRequest(
             job_ids=job_ids,
             jobs=[new_job_message(job) for job in jobs],
             idempotency_key=idempotency_key or str(new_execution_id()),
             filter=job_filter_message(filter) if filter else None,
         )
-        answer = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accepting_s)
-        return batch_of(answer.batch)
+        response = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accept_timeout_s)
+        return batch_of(response.batch)
 
     async def get_batch(self, batch_id: UUID | str) -> Batch:
-        """The batch as it stands, with its items; NOT_FOUND."""
-        answer = await self._call(self._batches.GetBatch, jobs_pb.GetBatchRequest(batch_id=str(batch_id)))
-        return batch_of(answer.batch)
+        """Return a batch as it stands, with its items; NOT_FOUND."""
+        response = await self._call(self._batches.GetBatch, jobs_pb.GetBatchRequest(batch_id=str(batch_id)))
+        return batch_of(response.batch)
 
     async def get_operation(self, operation_id: UUID | str) -> Operation:
-        """An operation as it stands; NOT_FOUND."""
+        """Return an operation as it stands; NOT_FOUND."""
         request = pb.GetOperationRequest(operation_id=str(operation_id))
         return operation_of((await self._call(self._operations.GetOperation, request)).operation)
 
     async def list_operations(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Operation], str]:
-        """A page of operations, newest first (50 unless told otherwise), and the next page's token or ""."""
+        """Return a page of operations, newest first (50 unless `limit` is given), and the next page's token or ""."""
         request = pb.ListOperationsRequest(page_size=limit, page_token=page_token)
-        answer = await self._call(self._operations.ListOperations, request)
-        return [operation_of(operation) for operation in answer.operations], answer.next_page_token
+        response = await self._call(self._operations.ListOperations, request)
+        return [operation_of(operation) for operation in response.operations], response.next_page_token
 
     async def watch_operation(self, operation_id: UUID | str) -> AsyncGenerator[Operation]:
-        """The operation as it stands, and whenever it changed, until it has ended. Connects again by itself."""
+        """Yield an operation as it stands and after each change, until it has ended. A lost stream is opened again."""
         request, backoffs_s = pb.WatchOperationRequest(operation_id=str(operation_id)), watch_backoffs_s()
         while True:
-            async with aclosing(self._stream(self._operations.WatchOperation, request)) as answers:
-                async for answer in answers:
+            async with aclosing(self._stream(self._operations.WatchOperation, request)) as responses:
+                async for response in responses:
                     backoffs_s = watch_backoffs_s()
-                    operation = operation_of(answer.operation)
+                    operation = operation_of(response.operation)
                     yield operation
                     if operation.state in ENDED:
                         return
             await asyncio.sleep(next(backoffs_s))
 
     async def pause_operation(self, operation_id: UUID | str) -> Operation:
-        """Let nothing more of an operation begin."""
+        """Pause an operation: no more of its executions begin."""
         request = pb.PauseOperationRequest(operation_id=str(operation_id))
         return operation_of((await self._call(self._operations.PauseOperation, request)).operation)
 
     async def resume_operation(self, operation_id: UUID | str) -> Operation:
-        """Let a paused operation go on."""
+        """Resume a paused operation."""
         request = pb.ResumeOperationRequest(operation_id=str(operation_id))
         return operation_of((await self._call(self._operations.ResumeOperation, request)).operation)
 
     async def cancel_operation(
         self, operation_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
     ) -> Operation:
-        """Let nothing more of an operation begin, and cancel what is live of it."""
+        """Cancel an operation: none of its executions begin any more, and the live ones are cancelled."""
         request = pb.CancelOperationRequest(operation_id=str(operation_id), reason=reason, requested_by=requested_by)
         return operation_of((await self._call(self._operations.CancelOperation, request)).operation)
 
     async def retry_operation(
         self, operation_id: UUID | str, statuses: Sequence[JobStatus] = (), *, idempotency_key: str | None = None
     ) -> Operation:
-        """Do it again for its jobs that stand at FAILED, or at these statuses; `nothing_to_retry` where none does."""
+        """Repeat an operation for its jobs at FAILED, or at these statuses; `nothing_to_retry` if there are none."""
         request = pb.RetryOperationRequest(
             operation_id=str(operation_id),
             statuses=[status_message(status) for status in statuses],
             idempotency_key=idempotency_key or str(new_execution_id()),
         )
-        answer = await self._call(self._operations.RetryOperation, request, timeout_s=self._accepting_s)
-        return operation_of(answer.operation)
+        response = await self._call(self._operations.RetryOperation, request, timeout_s=self._accept_timeout_s)
+        return operation_of(response.operation)
 
     async def list_limits(self) -> list[Limit]:
-        """All limits, by name."""
-        answer = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
-        return [limit_of(limit) for limit in answer.limits]
+        """Return all limits, by name."""
+        response = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
+        return [limit_of(limit) for limit in response.limits]
 
     async def set_limit(self, name: str, limit: NewLimit) -> Limit:
-        """Set or replace what holds back the executions that a name applies to; at once, also what waits."""
-        answer = await self._call(self._operations.SetLimit, pb.SetLimitRequest(limit=limit_message(name, limit)))
-        return limit_of(answer.limit)
+        """Set or replace a limit; it applies at once, also to executions that wait."""
+        response = await self._call(self._operations.SetLimit, pb.SetLimitRequest(limit=limit_message(name, limit)))
+        return limit_of(response.limit)
 
     async def remove_limit(self, name: str) -> None:
-        """Remove a limit; `unknown_limit` where there is none."""
+        """Remove a limit; `unknown_limit` if there is none of this name."""
         await self._call(self._operations.RemoveLimit, pb.RemoveLimitRequest(name=name))
 
     async def pause(self, name: str) -> Limit:
-        """Let nothing begin that a name applies to, such as `agent:writer` or `tenant:a`."""
-        return await self._paused(name, paused=True)
+        """Pause the executions that a name applies to, such as `agent:writer` or `tenant:a`: none begin."""
+        return await self._set_paused(name, paused=True)
 
     async def resume(self, name: str) -> Limit:
-        """Let what a name applies to begin again, within the rest of its limit."""
-        return await self._paused(name, paused=False)
+        """Resume the executions that a name applies to, within the rest of its limit."""
+        return await self._set_paused(name, paused=False)
 
     async def get_overview(self, range_s: int = 3_600) -> Overview:
-        """How it went over the last so many seconds (a month at most), and how much is there now."""
-        answer = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))
-        return overview_of(answer)
+        """Return counts and times of the last `range_s` seconds (30 days at most), and what is live now."""
+        response = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))
+        return overview_of(response)
 
     async def get_agent_stats(self) -> list[AgentStats]:
-        """What each agent has to do now, and how it did over the last 24 hours; of those that had anything to do."""
-        answer = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
-        return [agent_stats_of(stats) for stats in answer.agents]
+        """Return each agent's work now and its results of the last 24 hours; agents without work are left out."""
+        response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
+        return [agent_stats_of(stats) for stats in response.agents]
 
     async def list_dead_letters(self, *, limit: int = 0) -> DeadLetters:
-        """How many dead letters there are, and the newest (50 unless told otherwise)."""
-        answer = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
-        return dead_letters_of(answer)
+        """Return how many dead letters there are, by topic, and the newest (50 unless `limit` is given)."""
+        response = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
+        return dead_letters_of(response)
 
-    async def _paused(self, name: str, *, paused: bool) -> Limit:
-        answer = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
-        return limit_of(answer.limit)
+    async def _set_paused(self, name: str, *, paused: bool) -> Limit:
+        response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
+        return limit_of(response.limit)
 
     @property
-    def _accepting_s(self) -> float:
-        return max(self._timeout_s, ACCEPTING_TIMEOUT_S)
+    def _accept_timeout_s(self) -> float:
+        return max(self._timeout_s, ACCEPT_TIMEOUT_S)

@@ -31,33 +31,33 @@ PAYLOAD_MAX_BYTES = 1 << 20
 _URL = TypeAdapter(AnyHttpUrl)
 
 
-def _no_nul(text: str) -> str:
+def _refuse_nul(text: str) -> str:
     if "\0" in text:
         msg = "must not contain the character U+0000"
         raise ValueError(msg)
     return text
 
 
-def _not_blank(text: str) -> str:
+def _refuse_blank(text: str) -> str:
     if not text.strip():
         msg = "must not be blank"
         raise ValueError(msg)
     return text
 
 
-def _limit_name(text: str) -> str:
+def _check_limit_name(text: str) -> str:
     if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
         msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
         raise ValueError(msg)
     return text
 
 
-def _http_url(text: str) -> str:
+def _check_http_url(text: str) -> str:
     _URL.validate_python(text)
     return text
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_refuse_nul)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 AgentId = JobId
 #: An error code of a call, or the HTTP status that the agent answered with.
@@ -68,7 +68,7 @@ Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Criteria = Annotated[
     Text,
-    AfterValidator(_not_blank),
+    AfterValidator(_refuse_blank),
     Field(description="one criterion a line; a line that begins with `optional:` is judged and does not decide"),
 ]
 Capabilities = Annotated[
@@ -78,11 +78,11 @@ Capabilities = Annotated[
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
-LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_limit_name)]
+LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 
 
 class Model(BaseModel):
-    """A contract grows: fields that a reader does not know are ignored."""
+    """A model of the contracts. Contracts grow: a reader ignores fields that it does not know."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
@@ -94,17 +94,17 @@ def _is_moment(value: Any) -> bool:
     return isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
 
 
-def _moment(value: Any) -> Any:
+def _check_moment(value: Any) -> Any:
     if not _is_moment(value):
         msg = "must be a time of RFC 3339"
         raise ValueError(msg)
     return value
 
 
-#: A time of RFC 3339, and no number that could be one.
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-#: What may stand for each type: JSON tells numbers, texts and truths apart, and times are texts of RFC 3339.
-_STANDS_FOR: dict[Any, Callable[[Any], bool]] = {
+#: A time of RFC 3339; a number is refused, since pydantic would take it for seconds since 1970.
+Moment = Annotated[AwareDatetime, BeforeValidator(_check_moment)]
+#: By type, whether a JSON value may stand for it: JSON tells numbers, texts and booleans apart.
+_MAY_STAND_FOR: dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: isinstance(value, bool),
     int: lambda value: not isinstance(value, bool | str),
     float: lambda value: not isinstance(value, bool | str),
@@ -112,21 +112,21 @@ _STANDS_FOR: dict[Any, Callable[[Any], bool]] = {
 }
 
 
-class Asked(Model):
-    """What somebody asks for: nothing in it is taken for what nobody meant."""
+class StrictModel(Model):
+    """A model of requests, which refuses values of another JSON type: "5" is no number, true is not 1."""
 
     @field_validator("*", mode="before")
     @classmethod
-    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_type(cls, value: Any, info: ValidationInfo) -> Any:
         annotation = cls.model_fields[info.field_name or ""].annotation
-        kinds = [kind for kind in get_args(annotation) or (annotation,) if kind in _STANDS_FOR]
-        if value is not None and kinds and not _STANDS_FOR[kinds[0]](value):
+        types = [type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR]
+        if value is not None and types and not _MAY_STAND_FOR[types[0]](value):
             msg = "is of another type"
             raise ValueError(msg)
         return value
 
 
-class Policy(Asked):
+class Policy(StrictModel):
     """How a job is run. What is not set is taken from the agent, and then from the service's settings."""
 
     max_submissions: int | None = Field(None, ge=1, le=100, description="not-met verdicts before the job is REJECTED")
@@ -155,11 +155,11 @@ class Policy(Asked):
     reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
 
     def over(self, other: "Policy") -> "Policy":
-        """This policy, with what it leaves open taken from another."""
+        """Return this policy, with the fields that are not set taken from another."""
         return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
 
 
-class NewJob(Asked):
+class NewJob(StrictModel):
     """What somebody asks for."""
 
     id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
@@ -176,7 +176,7 @@ class NewJob(Asked):
     policy: Policy = Field(default_factory=Policy)
 
 
-class JobEdit(Asked):
+class JobEdit(StrictModel):
     """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
 
     title: Title = Field(default_factory=str)
@@ -251,13 +251,13 @@ class JobLog(Model):
     created_at: datetime
 
 
-class NewAgent(Asked):
+class NewAgent(StrictModel):
     """An agent to register."""
 
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_http_url)]
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_check_http_url)]
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
@@ -275,7 +275,7 @@ class Agent(NewAgent):
     updated_at: datetime
 
 
-class NewLimit(Asked):
+class NewLimit(StrictModel):
     """What holds back the executions that a name applies to; what is not set holds back nothing."""
 
     concurrency: int | None = Field(None, ge=0, le=1_000_000, description="executions with executors at once")
@@ -293,7 +293,7 @@ class Limit(NewLimit):
     updated_at: datetime
 
 
-class JobFilter(Asked):
+class JobFilter(StrictModel):
     """Jobs by what they are; all that is given must hold."""
 
     statuses: list[JobStatus] = Field(default_factory=list)
@@ -362,7 +362,7 @@ class Usage(Model):
 
     @property
     def tokens(self) -> int:
-        """Read and written."""
+        """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
 
@@ -386,12 +386,12 @@ class Verdict(Model):
 
     @classmethod
     def of(cls, criteria: list[CriterionVerdict], reason: str, model: str | None = None) -> Self:
-        """Valid is a result of which every required criterion passed."""
+        """Make a verdict; the result is valid if every required criterion passed."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
         return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model)
 
     @model_validator(mode="after")
-    def _computed(self) -> Self:
+    def _check_is_valid(self) -> Self:
         if self.is_valid and any(c.outcome is not Outcome.PASS for c in self.criteria if c.required):
             msg = "is_valid although a required criterion did not pass"
             raise ValueError(msg)

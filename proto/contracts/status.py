@@ -30,7 +30,7 @@ class JobLogStatus(StrEnum):
     MATCHING_FAILED = "MATCHING_FAILED"
 
 
-#: Nothing happens to a job in one of these until somebody asks.
+#: A job at one of these stays there until somebody asks for more.
 RESTING = frozenset(
     {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED},
 )

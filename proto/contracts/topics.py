@@ -20,7 +20,7 @@ MESSAGE_MAX_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention` None is for ever; `dlq` is where its consumers put what they cannot process."""
+    """One topic. `retention` None is for ever; `dlq` is the dead-letter topic of its consumers."""
 
     name: str
     event: type[Event] | None
@@ -42,8 +42,8 @@ class Topic:
         }
 
 
-def _topic(event: type[Event], days: int | None, producers: set[str], consumers: set[str]) -> list[Topic]:
-    """A topic named after its event, and the dead-letter queue of its consumers."""
+def _topic_with_dlq(event: type[Event], days: int | None, producers: set[str], consumers: set[str]) -> list[Topic]:
+    """Make a topic named after its event, and the dead-letter queue of its consumers."""
     name = event.type.removeprefix("signoff.").removesuffix(".v1")
     retention = None if days is None else timedelta(days=days)
     services = consumers & {"jobstore", "executor", "validator"}
@@ -56,16 +56,16 @@ def _topic(event: type[Event], days: int | None, producers: set[str], consumers:
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in [
-        *_topic(ExecuteRequested, 7, {"jobstore", "upstream"}, {"executor"}),
-        *_topic(ResultProduced, 30, {"executor", "jobstore"}, {"validator", "jobstore"}),
-        *_topic(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}),
-        *_topic(CancelRequested, 7, {"upstream"}, {"jobstore"}),
-        *_topic(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
-        *_topic(AgentChanged, None, {"jobstore"}, {"upstream", "cli"}),
-        *_topic(ExecutionRefused, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topic_with_dlq(ExecuteRequested, 7, {"jobstore", "upstream"}, {"executor"}),
+        *_topic_with_dlq(ResultProduced, 30, {"executor", "jobstore"}, {"validator", "jobstore"}),
+        *_topic_with_dlq(JobStatusReported, 30, {"executor", "validator"}, {"jobstore"}),
+        *_topic_with_dlq(CancelRequested, 7, {"upstream"}, {"jobstore"}),
+        *_topic_with_dlq(JobChanged, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topic_with_dlq(AgentChanged, None, {"jobstore"}, {"upstream", "cli"}),
+        *_topic_with_dlq(ExecutionRefused, None, {"jobstore"}, {"upstream", "cli"}),
     ]
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
 
-#: A record with this header was published again by an operator: it admits nothing.
+#: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

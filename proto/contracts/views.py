@@ -1,4 +1,4 @@
-"""What operators see: batches, how it went of late, how agents do, and dead letters."""
+"""What operators see, and its gRPC messages: batches, the overview, agents' figures, dead letters."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ class Percentiles(Model):
 
 
 class OverviewCounts(Model):
-    """What happened within some time."""
+    """Counts and times of what happened within a span of time."""
 
     created: int = 0
     completed: int = 0
@@ -103,14 +103,14 @@ class DeadLetters(Model):
 
 
 def overview_of(message: pb.GetOverviewResponse) -> Overview:
-    """An overview as received."""
+    """Return an overview as received."""
     totals = OverviewTotals(**_counts_of(message.totals))
     judged = totals.completed + totals.rejected + totals.resubmission_required
     totals.acceptance_rate = totals.completed / judged if judged else None
     return Overview(
         points=[OverviewPoint(**_counts_of(point), at=time_of(point, "at")) for point in message.points],
         totals=totals,
-        now=OverviewNow(**_plain(message.now), dead_letters=dict(message.now.dead_letters)),
+        now=OverviewNow(**_scalar_fields(message.now), dead_letters=dict(message.now.dead_letters)),
     )
 
 
@@ -124,18 +124,20 @@ def overview_message(overview: Overview) -> pb.GetOverviewResponse:
 
 
 def agent_stats_of(message: pb.AgentStats) -> AgentStats:
-    """The same of an agent."""
-    return AgentStats(**_plain(message))
+    """Return an agent's figures as received."""
+    return AgentStats(**_scalar_fields(message))
 
 
 def agent_stats_message(stats: AgentStats) -> pb.AgentStats:
-    """Return what an agent has to do and how it did, as it is sent."""
+    """Return an agent's figures as they are sent."""
     return pb.AgentStats(**stats.model_dump(exclude_none=True))
 
 
 def dead_letters_of(message: pb.ListDeadLettersResponse) -> DeadLetters:
-    """The same of dead letters."""
-    items = [DeadLetter(**{"partition": 0, "offset": 0, **_plain(i)}, at=time_of(i, "at")) for i in message.items]
+    """Return dead letters as received."""
+    items = [
+        DeadLetter(**{"partition": 0, "offset": 0, **_scalar_fields(i)}, at=time_of(i, "at")) for i in message.items
+    ]
     return DeadLetters(counts=dict(message.counts), items=items)
 
 
@@ -150,14 +152,14 @@ def _counts_message(counts: OverviewCounts) -> pb.OverviewPoint:
 
 
 def _counts_of(message: pb.OverviewPoint) -> dict[str, Any]:
-    parts = {name: Percentiles(**_plain(getattr(message, name))) for name in ("wait", "duration")}
-    return _plain(message) | parts
+    parts = {name: Percentiles(**_scalar_fields(getattr(message, name))) for name in ("wait", "duration")}
+    return _scalar_fields(message) | parts
 
 
-def _plain(message: Any) -> dict[str, Any]:
-    """The fields that are neither messages nor maps."""
-    plain = {field.name for field in message.DESCRIPTOR.fields if field.message_type is None}
-    return fields_of(message, plain)
+def _scalar_fields(message: Any) -> dict[str, Any]:
+    """Return the set fields that are neither messages nor maps."""
+    names = {field.name for field in message.DESCRIPTOR.fields if field.message_type is None}
+    return fields_of(message, names)
 
 
 class BatchItem(Model):

@@ -1,4 +1,4 @@
-"""Builds the page into the wheel, so that whoever installs the console has it; `make setup` does it for a work tree."""
+"""Build the page into the wheel, so that an installed console has it; `make setup` builds it for a work tree."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class PageHook(BuildHookInterface[Any]):
-    """Runs before a wheel is packed."""
+    """Run npm before a wheel is packed."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page, unless the package is only linked to its sources."""

@@ -9,7 +9,7 @@ from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
 
 from console.app import Server, create_app
-from console.live.hub import Live
+from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 
 SETTINGS = {"ring_max": 4, "queued_max": 8, "ping_s": 60.0, "viewers_max": 3}
@@ -33,17 +33,17 @@ async def client(jobstore_server: JobStoreServer) -> AsyncIterator[JobStoreClien
 
 
 @pytest.fixture
-async def live(client: JobStoreClient, request: pytest.FixtureRequest) -> Live:
+async def live(client: JobStoreClient, request: pytest.FixtureRequest) -> LiveHub:
     """Small, so that tests reach its limits; a test may parametrize it."""
-    return Live(client, **SETTINGS | getattr(request, "param", {}))
+    return LiveHub(client, **SETTINGS | getattr(request, "param", {}))
 
 
 @pytest.fixture
-async def console(client: JobStoreClient, live: Live) -> AsyncIterator[str]:
+async def console(client: JobStoreClient, live: LiveHub) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
     server = Server(create_app(client, live, payload_max_bytes=1_000), live, "127.0.0.1:0")
     stop = asyncio.Event()
-    watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.stop_at(stop))
+    watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
     while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
         await asyncio.sleep(0)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -106,7 +106,7 @@ async def test_what_was_before_the_console_started_can_be_resumed(http, live, jo
     """The ring begins where the console does."""
     await changes(jobstore, 6)
     await until(lambda: live.cursor == 6)
-    live._begin(6)
+    live._start_at(6)
     async with stream(http, "/api/events?after=2") as events:
         assert [event.id for event in await events.take(4)] == [3, 4, 5, 6]
 
@@ -172,7 +172,7 @@ async def test_a_stream_says_that_the_jobstore_is_away(http, jobstore_server):
 
 
 async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
-    live._begin(0)
+    live._start_at(0)
     slow, quick = live.enter(None, None), live.enter(None, None)
     frames = quick.frames()
     await jobstore.add(POEM)
@@ -187,7 +187,7 @@ async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
 
 
 async def test_a_reader_that_reads_nothing_holds_nothing(live):
-    live._begin(0)
+    live._start_at(0)
     viewer = live.enter(None, None)
 
     async def never(*_):

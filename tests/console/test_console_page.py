@@ -119,8 +119,8 @@ async def test_nothing_else_is_ever_opened(http, name):
 
 def test_without_a_build_the_page_says_how_to_make_it(tmp_path):
     page = Page(tmp_path / "missing")
-    assert b"make setup" in page.index().body
-    assert page.file(Request({"type": "http", "headers": []}), "icon.svg") is None
+    assert b"make setup" in page.show_index().body
+    assert page.find_file(Request({"type": "http", "headers": []}), "icon.svg") is None
 
 
 async def test_long_answers_of_the_api_are_compressed(http):

@@ -14,7 +14,7 @@ async def test_a_jobstore_that_does_not_answer_is_an_error_of_the_clients_own():
         port = silent.sockets[0].getsockname()[1]
         async with JobStoreClient(f"127.0.0.1:{port}", timeout_s=0.3) as client:
             with pytest.raises(JobStoreError) as failed:
-                await client.latest_cursor()
+                await client.get_latest_cursor()
         for _, writer in held:
             writer.close()
     assert failed.value.grpc_status is grpc.StatusCode.DEADLINE_EXCEEDED

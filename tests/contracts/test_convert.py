@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.asking import job_filter_message, job_filter_of
 from contracts.convert import (
     agent_message,
     agent_of,
@@ -28,6 +27,7 @@ from contracts.convert import (
     put_json,
     status_of,
 )
+from contracts.job_requests import job_filter_message, job_filter_of
 from contracts.jsontext import json_text
 from contracts.resources import NewAgent, NewJob
 from signoff.v1 import resources_pb2 as pb

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.evidence import PLACES_MAX, Evidence, Folded, fold, result_text, wanted
+from contracts.evidence import PLACES_MAX, Evidence, FoldedText, fold, fold_quote, render_result
 
 CHARACTERS = "ab \n\"\\.'é\u0301\u0327\u00a0\ufb01ß\u2019\u201cⅫ😀İ"
 TEXTS = st.text(CHARACTERS, max_size=60)
@@ -14,23 +14,23 @@ TEXTS = st.text(CHARACTERS, max_size=60)
 
 @given(TEXTS, st.integers(0, 60), st.integers(0, 60))
 def test_what_stands_in_a_text_is_found_where_it_stands(text: str, start: int, end: int) -> None:
-    sought = wanted(text[start:end])
-    found = list(Folded(text).find(sought))
+    sought = fold_quote(text[start:end])
+    found = list(FoldedText(text).find(sought))
     assert bool(found) == (bool(sought) and sought in fold(text))
-    assert all(sought in fold(text[begin:behind]) for begin, behind in found)
+    assert all(sought in fold(text[begin:after]) for begin, after in found)
     assert all(one[1] <= other[0] for one, other in pairwise(found))
 
 
 def test_every_place_of_a_long_text_is_found_where_it_stands() -> None:
     text = "caf\u00e9 noir, cafe\u0301  Noir; " * 300
-    found = [text[start:end] for start, end in Folded(text).find(wanted("caf\u00e9 noir"))]
+    found = [text[start:end] for start, end in FoldedText(text).find(fold_quote("caf\u00e9 noir"))]
     assert found == ["caf\u00e9 noir", "cafe\u0301  Noir"] * 300
 
 
 @given(TEXTS)
 def test_a_long_text_is_folded_piece_by_piece_as_it_is_in_one(text: str) -> None:
     long = text * 100
-    assert Folded(long)._folded == fold(long)
+    assert FoldedText(long)._folded == fold(long)
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,19 @@ def test_a_long_text_is_folded_piece_by_piece_as_it_is_in_one(text: str) -> None
     ],
 )
 def test_the_spans_of_a_quotation_are_of_the_text_that_is_shown(result: object, quote: str, shown: list[str]) -> None:
-    text = result_text(result)
-    assert [text[start:end] for start, end in Evidence(result).spans(quote)] == shown
+    text = render_result(result)
+    assert [text[start:end] for start, end in Evidence(result).find_spans(quote)] == shown
 
 
 def test_all_places_are_told_up_to_a_number_and_none_twice() -> None:
-    assert Evidence("blue, and Blue").spans("blue") == [(0, 4), (10, 14)]
-    assert Evidence("aaaaa").spans("aa") == [(0, 2), (2, 4)]
-    assert Evidence("\u00df, s").spans("s") == [(0, 1), (3, 4)]
-    assert len(Evidence("blue " * 1_000).spans("blue")) == PLACES_MAX
+    assert Evidence("blue, and Blue").find_spans("blue") == [(0, 4), (10, 14)]
+    assert Evidence("aaaaa").find_spans("aa") == [(0, 2), (2, 4)]
+    assert Evidence("\u00df, s").find_spans("s") == [(0, 1), (3, 4)]
+    assert len(Evidence("blue " * 1_000).find_spans("blue")) == PLACES_MAX
 
 
 def test_all_places_over_several_strings_are_told_in_parts() -> None:
     result = [["the moon", "and June", ""], "moon", ["and", "June"]]
-    text = result_text(result)
-    shown = [text[start:end] for start, end in Evidence(result).spans("moon and June")]
+    text = render_result(result)
+    shown = [text[start:end] for start, end in Evidence(result).find_spans("moon and June")]
     assert shown == ["moon", "and June", "moon", "and", "June"]

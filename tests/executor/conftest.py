@@ -10,7 +10,7 @@ from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
 
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import networks
+from executor.agents.guard import parse_networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
@@ -27,7 +27,7 @@ async def agent():
 
 @pytest.fixture
 async def client():
-    async with HttpClient(allowed=networks("127.0.0.0/8"), result_max_bytes=RESULT_MAX_BYTES) as client:
+    async with HttpClient(allowed=parse_networks("127.0.0.0/8"), result_max_bytes=RESULT_MAX_BYTES) as client:
         yield client
 
 

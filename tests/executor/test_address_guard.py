@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.factories import grant
 
 from executor.agents.client import HttpClient
-from executor.agents.guard import ForbiddenAddressError, check, networks
+from executor.agents.guard import ForbiddenAddressError, check_address, parse_networks
 from executor.agents.http import HttpAgent
 from executor.errors import AgentError, AgentForbiddenError
 from executor.ports import Call
@@ -36,12 +36,12 @@ PUBLIC = words("""
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_an_address_that_is_not_public_is_refused(address):
     with pytest.raises(ForbiddenAddressError):
-        check(address, [])
+        check_address(address, [])
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_is_not(address):
-    check(address, [])
+    check_address(address, [])
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,21 @@ def test_a_public_address_is_not(address):
     ],
 )
 def test_an_allowed_network_is_open_and_no_other(address, allowed):
-    check(address, networks(allowed))
+    check_address(address, parse_networks(allowed))
     with pytest.raises(ForbiddenAddressError):
-        check("169.254.169.254", networks(allowed))
+        check_address("169.254.169.254", parse_networks(allowed))
 
 
 def test_an_allowed_network_written_wrongly_is_an_error_and_allows_nothing():
     with pytest.raises(ValueError, match="host bits"):
-        networks("10.0.0.1/8")
+        parse_networks("10.0.0.1/8")
 
 
 @given(st.ip_addresses(v=4))
 def test_an_address_within_another_is_judged_as_itself(address):
     def is_refused(text: str) -> bool:
         try:
-            check(text, [])
+            check_address(text, [])
         except ForbiddenAddressError:
             return True
         return False

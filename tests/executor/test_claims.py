@@ -10,10 +10,11 @@ from support.factories import lease
 from contracts.identity import new_execution_id
 from contracts.status import Delivery
 from executor.executions import GrpcExecutions
-from executor.ports import Claim, ClaimDenied, Grant
+from executor.ports import Claim, Grant
 from servicekit.errors import PermanentError, TransientError
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.client import CLAIMS_MAX, GrpcLeases
-from servicekit.leasing.worker import LeaseState
+from servicekit.leasing.worker import GivenBackLease, LeaseState
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -42,7 +43,7 @@ def claims(count: int, *, job_json: str | None = None) -> list[Claim]:
 async def test_a_grant_says_all_that_a_call_needs(work, executions):
     (claim,) = asked = claims(1)
     owner = uuid4()
-    (a_grant,) = await executions.begin(owner, 5, asked)
+    (a_grant,) = await executions.claim(owner, 5, asked)
     assert isinstance(a_grant, Grant)
     assert a_grant.lease == lease(claim.execution_id, 1)
     assert (a_grant.job_id, a_grant.attempt, a_grant.submission, a_grant.lease_s) == ("job-0", 2, 3, 15.0)
@@ -58,7 +59,7 @@ async def test_claims_that_are_not_granted_say_why(work, executions):
         pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_QUEUED, code="no_room"),
         pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_INVALID, code="unknown_job", message="no job"),
     ]
-    assert await executions.begin(uuid4(), 5, claims(2)) == [
+    assert await executions.claim(uuid4(), 5, claims(2)) == [
         ClaimDenied("QUEUED", "no_room", ""),
         ClaimDenied("INVALID", "unknown_job", "no job"),
     ]
@@ -66,20 +67,20 @@ async def test_claims_that_are_not_granted_say_why(work, executions):
 
 async def test_many_claims_are_asked_in_several_calls_each_with_the_room_that_is_left(work, executions):
     asked = claims(CLAIMS_MAX + 50)
-    answers = await executions.begin(uuid4(), CLAIMS_MAX + 20, asked)
+    answers = await executions.claim(uuid4(), CLAIMS_MAX + 20, asked)
     assert [answer.lease.execution_id for answer in answers] == [claim.execution_id for claim in asked]
     assert [request.room for request in work.begun] == [CLAIMS_MAX + 20, 20]
 
 
 async def test_room_is_never_less_than_none(work, executions):
-    await executions.begin(uuid4(), 0, claims(CLAIMS_MAX + 1))  # granted all the same: its own, again
+    await executions.claim(uuid4(), 0, claims(CLAIMS_MAX + 1))  # granted all the same: its own, again
     assert [request.room for request in work.begun] == [0, 0]
 
 
 async def test_grants_that_exceed_a_message_together_are_asked_for_in_parts(work, executions):
     work.request_bytes = 30_000
     asked = claims(10)
-    answers = await executions.begin(uuid4(), 100, asked)
+    answers = await executions.claim(uuid4(), 100, asked)
     assert [answer.lease.execution_id for answer in answers] == [claim.execution_id for claim in asked]
     assert [answer.lease.lease for answer in answers] == list(range(1, 11))
 
@@ -87,7 +88,7 @@ async def test_grants_that_exceed_a_message_together_are_asked_for_in_parts(work
 async def test_a_single_grant_that_exceeds_a_message_is_no_endless_division(work, executions):
     work.request_bytes = 200_000
     with pytest.raises(TransientError):
-        await executions.begin(uuid4(), 100, claims(2))
+        await executions.claim(uuid4(), 100, claims(2))
     assert len(work.begun) == 2
 
 
@@ -104,14 +105,14 @@ async def test_a_single_grant_that_exceeds_a_message_is_no_endless_division(work
 async def test_only_a_call_that_can_never_succeed_fails_for_good(work, executions, status, error):
     work.error = (status, "because")
     with pytest.raises(error, match="because") as failed:
-        await executions.begin(uuid4(), 1, claims(1))
+        await executions.claim(uuid4(), 1, claims(1))
     assert failed.value.code == status.name.lower()
 
 
 async def test_a_jobstore_that_is_not_there_is_out_of_reach():
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         with pytest.raises(TransientError):
-            await GrpcExecutions(WorkServiceStub(channel), ()).begin(uuid4(), 1, claims(1))
+            await GrpcExecutions(WorkServiceStub(channel), ()).claim(uuid4(), 1, claims(1))
 
 
 async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
@@ -119,7 +120,7 @@ async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
     held, outcome, back = [lease() for _ in range(3)], lease(), lease()
     states = [pb.LEASE_STATE_KEEP, pb.LEASE_STATE_LOST, pb.LEASE_STATE_CANCELLED, pb.LEASE_STATE_RECORDED]
     work.states = {lease.lease: state for lease, state in zip([*held, outcome], states, strict=True)}
-    renewal = await leases.renew(uuid4(), 4, held, [outcome], [(back, True)])
+    renewal = await leases.renew(uuid4(), 4, held, [outcome], [GivenBackLease(back, begun=True)])
     assert renewal.held == [LeaseState.KEEP, LeaseState.LOST, LeaseState.CANCELLED]
     assert renewal.outcomes == [LeaseState.RECORDED]
     assert renewal.lease_s == 12.0

@@ -14,10 +14,10 @@ from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentTimeoutError
 from executor.handlers import Handlers
-from executor.ports import ClaimDenied
-from executor.reporting import AttemptReports, storable
+from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import LeaseState
 
 
@@ -90,7 +90,7 @@ async def test_what_is_turned_away_is_done_with(handlers, agent, requested, capl
     turned = requested(ClaimDenied(outcome, "execution_live", "another is live"), job_id="job-9")
     assert await handlers.on_execute_requested([turned]) == [None]
     assert agent.called == []
-    refused = [(line.job_id, line.code) for line in caplog.records if line.message == "refused"]
+    refused = [(line.job_id, line.code) for line in caplog.records if line.message == "execution refused"]
     assert refused == ([("job-9", "execution_live")] if outcome == "REFUSED" else [])
 
 
@@ -183,13 +183,16 @@ async def test_a_bug_in_calling_an_agent_is_no_outcome(handlers, agent, publishe
     await handlers.on_execute_requested([requested()])
     await until(lambda: worker.room == 10)
     assert publisher.events == []
-    assert [line.job_id for line in caplog.records if line.message == "work failed unexpectedly"] == ["job-1"]
+    assert [line.job_id for line in caplog.records if line.message == "work failed by a bug, its lease will lapse"] == [
+        "job-1"
+    ]
 
 
 def test_reports_of_one_happening_have_one_id():
     a_grant = grant()
     reports = [
-        AttemptReports(a_grant).failed(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0) for _ in range(2)
+        AttemptReports(a_grant).describe_failure(1, AgentTimeoutError("late"), 1.0, here=False, duration_s=2.0)
+        for _ in range(2)
     ]
     assert reports[0].event_id == reports[1].event_id
 
@@ -204,4 +207,4 @@ def test_reports_of_one_happening_have_one_id():
     ],
 )
 def test_a_text_of_a_stranger_is_cut_and_made_harmless(text, stored):
-    assert storable(text) == stored
+    assert to_printable(text) == stored

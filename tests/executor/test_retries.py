@@ -141,7 +141,7 @@ async def test_whoever_waited_goes_on_before_newcomers_are_let_in(scripted, work
     await scripted.run(AgentBusyError("busy", retry_after_s=0.05), "blue")
     await until(lambda: worker.room == 1)
     hanging = lease()
-    worker.begin(hanging, "job-2", 1e12, lambda _: release.wait())
+    worker.start_work(hanging, "job-2", 1e12, lambda _: release.wait())
     await until(lambda: worker._slots._returning)
     assert (worker.room, len(scripted.agent.called)) == (0, 1)
     release.set()
@@ -190,7 +190,7 @@ async def fails_behind_its_lease(scripted, leases, worker):
 
     async def late():
         (held,) = worker._held.values()
-        await until(lambda: not held.runs())
+        await until(held.has_lapsed)
         raise BUSY
 
     await scripted.run(late, "blue", lease_s=0.05)

@@ -20,16 +20,16 @@ def test_a_directory_belongs_to_one_stack_at_a_time(tmp_path: Path) -> None:
 
 def test_ports_and_secrets_are_remembered(tmp_path: Path) -> None:
     first, second = DataDir(tmp_path), DataDir(tmp_path)
-    assert first.port("kafka") == second.port("kafka") == first.port("kafka")
-    assert first.port("http", wanted=18_123) == 18_123 == second.port("http")
-    assert first.secret("token") == second.secret("token")
-    assert first.secret("token") != first.secret("worker_token")
+    assert first.get_port("kafka") == second.get_port("kafka") == first.get_port("kafka")
+    assert first.get_port("http", wanted=18_123) == 18_123 == second.get_port("http")
+    assert first.get_secret("token") == second.get_secret("token")
+    assert first.get_secret("token") != first.get_secret("worker_token")
     assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
 
 
 def test_ports_differ(tmp_path: Path) -> None:
     directory = DataDir(tmp_path)
-    ports = [directory.port(str(number)) for number in range(20)]
+    ports = [directory.get_port(str(number)) for number in range(20)]
     assert len(set(ports)) == 20
 
 
@@ -39,21 +39,21 @@ def test_stacks_that_start_at_once_choose_among_different_ports(
     monkeypatch.setattr("localstack.datadir.LAST_PORT", 20_060)  # three blocks
     first, second = DataDir(tmp_path / "first"), DataDir(tmp_path / "second")
     with first.lock(), second.lock():
-        ports = [directory.port(str(number)) for directory in (first, second) for number in range(10)]
+        ports = [directory.get_port(str(number)) for directory in (first, second) for number in range(10)]
         assert len(set(ports)) == 20
     with second.lock():
-        assert DataDir(tmp_path / "second").port("0") == ports[10]
+        assert DataDir(tmp_path / "second").get_port("0") == ports[10]
 
 
 def test_a_remembered_port_that_somebody_took_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localstack.datadir.FREE_AGAIN_S", 0.0)
-    port = DataDir(tmp_path).port("kafka")
+    port = DataDir(tmp_path).get_port("kafka")
     with socket.create_server(("127.0.0.1", port)):
-        assert DataDir(tmp_path).port("kafka") != port
+        assert DataDir(tmp_path).get_port("kafka") != port
 
 
 def test_a_port_in_use_by_this_stack_stays_its_port(tmp_path: Path) -> None:
     directory = DataDir(tmp_path)
-    port = directory.port("kafka")
+    port = directory.get_port("kafka")
     with socket.create_server(("127.0.0.1", port)):
-        assert directory.port("kafka") == port
+        assert directory.get_port("kafka") == port

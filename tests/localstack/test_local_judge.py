@@ -10,7 +10,7 @@ from openai import AsyncOpenAI, BadRequestError
 from pydantic import BaseModel, ConfigDict
 
 from localstack.judge import create_app
-from localstack.rules import DISCLAIMER, judge_criterion, texts_of
+from localstack.rules import DISCLAIMER, judge_criterion, list_texts
 
 
 class Finding(BaseModel):
@@ -66,7 +66,7 @@ def document(result: Any, *criteria: str) -> str:
 def test_a_criterion_is_judged_by_the_fixed_rules(
     criterion: str, result: Any, outcome: str, evidence: str | None
 ) -> None:
-    finding = judge_criterion(criterion, texts_of(result))
+    finding = judge_criterion(criterion, list_texts(result))
     assert (finding.outcome, finding.evidence) == (outcome, evidence)
     assert DISCLAIMER in finding.comment
 
@@ -75,7 +75,7 @@ def test_a_deeply_nested_result_is_read_without_recursion() -> None:
     result: Any = "bottom"
     for _ in range(100_000):
         result = [result]
-    assert texts_of(result) == ["bottom"]
+    assert list_texts(result) == ["bottom"]
 
 
 async def test_responses_are_parsed_by_the_official_client(client: AsyncOpenAI) -> None:

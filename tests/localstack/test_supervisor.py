@@ -13,7 +13,7 @@ import pytest
 
 from localstack.errors import NotReadyError, StackError
 from localstack.process import ServiceSpec
-from localstack.supervisor import Supervisor, answers
+from localstack.supervisor import Supervisor, probe_http
 
 DUMMY = str(Path(__file__).parent / "dummy_service.py")
 
@@ -44,7 +44,7 @@ def dummy(name: str = "dummy", *options: str, grace_s: float = 10.0, layer: int 
         name=name,
         argv=[sys.executable, DUMMY, *options],
         env={"SIGNOFF_HEALTH_ADDRESS": address},
-        ready=answers(f"http://{address}/readyz"),
+        ready=probe_http(f"http://{address}/readyz"),
         grace_s=grace_s,
         layer=layer,
     )
@@ -52,9 +52,9 @@ def dummy(name: str = "dummy", *options: str, grace_s: float = 10.0, layer: int 
 
 async def test_what_dies_is_started_again(supervisor: Supervisor, told: list[str]) -> None:
     await supervisor.start([dummy()])
-    first = supervisor.pids()["dummy"]
+    first = supervisor.get_pids()["dummy"]
     await supervisor.kill("dummy")
-    assert supervisor.pids()["dummy"] != first
+    assert supervisor.get_pids()["dummy"] != first
     assert not psutil.pid_exists(first)
     assert "dummy was ended by signal 9; starting it again in 0.2 s" in told
 
@@ -68,7 +68,7 @@ async def test_backoff_doubles(supervisor: Supervisor, told: list[str]) -> None:
 
 async def test_a_change_of_processes_is_announced(tmp_path: Path) -> None:
     changes: list[int] = []
-    watched = Supervisor(tmp_path, changed=lambda: changes.append(watched.pids()["dummy"]))
+    watched = Supervisor(tmp_path, changed=lambda: changes.append(watched.get_pids()["dummy"]))
     await watched.start([dummy()])
     await watched.kill("dummy")
     await watched.stop()
@@ -107,7 +107,7 @@ async def test_a_failed_preparation_is_told_at_once(supervisor: Supervisor) -> N
 async def test_upper_layers_end_first_and_the_stubborn_are_killed(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path)
     await supervisor.start([dummy("below"), dummy("above", "--stubborn", grace_s=0.5, layer=1)])
-    below, above = (psutil.Process(supervisor.pids()[name]) for name in ("below", "above"))
+    below, above = (psutil.Process(supervisor.get_pids()[name]) for name in ("below", "above"))
     stopping = asyncio.create_task(supervisor.stop())
     await wait_until(lambda: not above.is_running())
     assert not stopping.done() or not below.is_running()
@@ -123,5 +123,5 @@ async def test_children_of_a_dead_process_end_with_it(supervisor: Supervisor, tm
     await supervisor.start([ServiceSpec("parent", [sys.executable, "-c", f"{parent}; time.sleep(600)"])])
     await wait_until(lambda: note.exists() and note.read_text() != "")
     child = psutil.Process(int(note.read_text()))
-    os.kill(supervisor.pids()["parent"], signal.SIGKILL)
+    os.kill(supervisor.get_pids()["parent"], signal.SIGKILL)
     await wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

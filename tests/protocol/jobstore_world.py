@@ -65,7 +65,7 @@ class JobstoreWorld:
     async def ask(self, command: Command) -> str:
         """How it is answered: `ok`, or the code of a refusal."""
         try:
-            await self.runner.submit.one(command)
+            await self.runner.submit.run_one(command)
         except PermanentError as error:
             return error.code
         return "ok"

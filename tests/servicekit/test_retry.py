@@ -144,8 +144,8 @@ async def test_nothing_is_settled_without_an_operation():
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 5), st.integers(1, 100))
-def test_chunks_keep_the_order_and_both_bounds_but_for_one_larger_item(sizes, most, bytes_max):
-    chunks = list(chunk_by_size(sizes, lambda size: size, most=most, bytes_max=bytes_max))
+def test_chunks_keep_the_order_and_both_bounds_but_for_one_larger_item(sizes, limit, bytes_max):
+    chunks = list(chunk_by_size(sizes, lambda size: size, limit=limit, bytes_max=bytes_max))
     assert [size for chunk in chunks for size in chunk] == sizes
-    assert all(chunk and len(chunk) <= most for chunk in chunks)
+    assert all(chunk and len(chunk) <= limit for chunk in chunks)
     assert all(len(chunk) == 1 or sum(chunk) <= bytes_max for chunk in chunks)

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import Event
-from executor.ports import Call, Claim, ClaimDenied, Grant
+from executor.ports import Call, Claim, Grant
 from servicekit.errors import TransientError
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease, LeaseState, Renewal
 
 
@@ -69,7 +70,7 @@ class FakeExecutions:
         self.asked: list[list[Claim]] = []
         self.rooms: list[int] = []
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         self.asked.append(list(claims))
         self.rooms.append(room)
         if self.outages:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 
 from console.app import Server, create_app
-from console.live.hub import Live
+from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
@@ -17,7 +17,7 @@ from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -62,7 +62,7 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
-        runner = CommandRunner(database, Terms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
+        runner = CommandRunner(database, ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, operator)
         dead_letters = DeadLetterTopics(kafka) if kafka else None
@@ -90,10 +90,10 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
             await put_agent(connection, "writer", writer, create=True)
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
-        live = Live(client)
+        live = LiveHub(client)
         server = Server(create_app(client, live, payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0")
         stop = asyncio.Event()
-        watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.stop_at(stop))
+        watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event
             await asyncio.sleep(0)
         yield RealConsole(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", database, runner, client)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.evidence import quotable, stands_in
+from validator.evidence import is_quoted_from, to_quotable
 
 RESULT = {
     "summary": "The bridge carries 40 tonnes.\nIt was tested in May.",
@@ -32,29 +32,29 @@ RESULT = {
     ],
 )
 def test_words_of_the_result_stand_in_it(quote: str) -> None:
-    assert stands_in(quote, quotable(RESULT))
+    assert is_quoted_from(quote, to_quotable(RESULT))
 
 
 @pytest.mark.parametrize("quote", ["The bridge carries 50 tonnes.", "tested in June", "", "  ", "...", "Deck May"])
 def test_invented_words_do_not(quote: str) -> None:
-    assert not stands_in(quote, quotable(RESULT))
+    assert not is_quoted_from(quote, to_quotable(RESULT))
 
 
 def test_a_quote_does_not_reach_from_the_json_text_into_the_strings() -> None:
-    assert not stands_in('}"The bridge', quotable({"a": "The bridge"}))
+    assert not is_quoted_from('}"The bridge', to_quotable({"a": "The bridge"}))
 
 
 @pytest.mark.parametrize("result", [None, "", {}, [], 0, False])
 def test_an_empty_result_can_be_quoted_and_invented(result: object) -> None:
-    assert not stands_in("something", quotable(result))
+    assert not is_quoted_from("something", to_quotable(result))
 
 
 @pytest.mark.parametrize(("quote", "result"), [("...", "..."), ("cafe", "caf\u00e9 noir"), ("caf\u00e9", "CAFE\u0301")])
 def test_marks_and_accents_are_compared_like_letters(quote: str, result: str) -> None:
-    assert stands_in(quote, quotable(result))
+    assert is_quoted_from(quote, to_quotable(result))
 
 
 @given(st.lists(st.from_regex(r"\w[\w ,;:!?()-]*\w", fullmatch=True), min_size=1), st.data())
 def test_every_text_of_a_result_stands_in_it(texts: list[str], data: st.DataObject) -> None:
     quote = data.draw(st.sampled_from(texts))
-    assert stands_in(f"  {quote.casefold()} ", quotable({"texts": texts}))
+    assert is_quoted_from(f"  {quote.casefold()} ", to_quotable({"texts": texts}))

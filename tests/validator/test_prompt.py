@@ -24,7 +24,7 @@ JSON = st.recursive(
 
 
 def user_and_rest(api: ApiName, document: str) -> tuple[str, dict[str, Any]]:
-    body = APIS[api].request("m", document)
+    body = APIS[api].write("m", document)
     messages = body["messages" if api == "chat" else "input"]
     last = messages.pop()
     assert last.pop("role") == "user"

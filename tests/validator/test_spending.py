@@ -15,11 +15,12 @@ from support.fakes import FakeLeases, FakePublisher, until
 from contracts.resources import Usage
 from contracts.spending import Budget
 from contracts.status import ReportKind
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
-from validator.ports import ClaimDenied, Grant
+from validator.ports import Grant
 from validator.prompt import PROMPT_VERSION
 
 MILLION = 1_000_000
@@ -35,7 +36,7 @@ class FakeJudgings:
         self.budget = Budget()
         self.turned: ClaimDenied | None = None
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
+    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
         del owner, room
         return [self.turned or Grant(7, 10.0, self.budget) for _ in results]
 
@@ -156,8 +157,8 @@ def test_a_judge_is_named_by_all_that_its_verdicts_depend_on() -> None:
         {"base_url": "http://judge:1/v1"},
         {"base_url": "http://judge:2/v1"},
     ]
-    names = {base.judge, *(base.model_copy(update=other).judge for other in others)}
+    names = {base.judge_name, *(base.model_copy(update=other).judge_name for other in others)}
     assert len(names) == 1 + len(others)
-    assert base.model_copy(update={"api_key": "sk-secret", "timeout_s": 5.0}).judge == base.judge
-    secret = base.model_copy(update={"base_url": "http://user:sk-secret@judge:1/v1?key=sk-secret"}).judge
+    assert base.model_copy(update={"api_key": "sk-secret", "timeout_s": 5.0}).judge_name == base.judge_name
+    secret = base.model_copy(update={"base_url": "http://user:sk-secret@judge:1/v1?key=sk-secret"}).judge_name
     assert "sk-secret" not in secret

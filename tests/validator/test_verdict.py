@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from contracts.resources import Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
-from validator.evidence import quotable
+from validator.evidence import to_quotable
 from validator.verdict import (
     ANSWER_SCHEMA,
     FALSE_QUOTE,
     TEXT_MAX,
     Answer,
     Criterion,
-    judged,
+    assess,
     read_answer,
     split_criteria,
 )
@@ -146,7 +146,7 @@ class TestVerdicts:
     @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans()), min_size=1))
     def test_valid_is_what_passed_every_required_criterion(self, pairs: list[tuple[Outcome, bool]]) -> None:
         criteria = [Criterion(f"criterion {i}", required=must) for i, (_, must) in enumerate(pairs)]
-        verdict, doubtful = judged(criteria, said(*(outcome for outcome, _ in pairs)), quotable("x"), "m")
+        verdict, doubtful = assess(criteria, said(*(outcome for outcome, _ in pairs)), to_quotable("x"), "m")
         assert verdict.is_valid == all(outcome is Outcome.PASS for outcome, must in pairs if must)
         assert [(c.text, c.outcome, c.required) for c in verdict.criteria] == [
             (c.text, outcome, c.required) for c, (outcome, _) in zip(criteria, pairs, strict=True)
@@ -154,11 +154,11 @@ class TestVerdicts:
         assert not doubtful
 
     def test_true_evidence_is_kept(self) -> None:
-        verdict, doubtful = judged(required(1), said(Outcome.PASS, evidence="Hello"), quotable("hello world"), "m")
+        verdict, doubtful = assess(required(1), said(Outcome.PASS, evidence="Hello"), to_quotable("hello world"), "m")
         assert (verdict.is_valid, verdict.criteria[0].evidence, doubtful) == (True, "Hello", False)
 
     def test_a_pass_on_an_invented_quote_is_not_assessed(self) -> None:
-        verdict, doubtful = judged(required(1), said(Outcome.PASS, evidence="goodbye"), quotable("hello"), "m")
+        verdict, doubtful = assess(required(1), said(Outcome.PASS, evidence="goodbye"), to_quotable("hello"), "m")
         assert doubtful
         assert not verdict.is_valid
         assert verdict.criteria[0].outcome is Outcome.CANNOT_ASSESS
@@ -167,7 +167,7 @@ class TestVerdicts:
         assert FALSE_QUOTE in verdict.reason
 
     def test_a_fail_on_an_invented_quote_is_still_one(self) -> None:
-        verdict, doubtful = judged(required(1), said(Outcome.FAIL, evidence="goodbye"), quotable("hello"), "m")
+        verdict, doubtful = assess(required(1), said(Outcome.FAIL, evidence="goodbye"), to_quotable("hello"), "m")
         assert not doubtful
         assert verdict.criteria[0].outcome is Outcome.FAIL
         assert verdict.criteria[0].evidence is None
@@ -175,14 +175,14 @@ class TestVerdicts:
 
     @pytest.mark.parametrize("blank", [None, "", "  \n"])
     def test_no_evidence_is_no_invented_one(self, blank: str | None) -> None:
-        verdict, doubtful = judged(required(1), said(Outcome.PASS, evidence=blank), quotable("hello"), "m")
+        verdict, doubtful = assess(required(1), said(Outcome.PASS, evidence=blank), to_quotable("hello"), "m")
         assert (verdict.is_valid, verdict.criteria[0].evidence, doubtful) == (True, None, False)
 
     @given(st.text(), st.text(), st.text(), st.text())
     def test_what_a_model_writes_can_be_stored(self, reason: str, comment: str, evidence: str, result: str) -> None:
         criterion = {"index": 1, "outcome": Outcome.FAIL, "evidence": evidence, "comment": comment}
         answered = Answer.model_validate({"criteria": [criterion], "reason": reason})
-        verdict, _ = judged(required(1), answered, quotable(result), reason)
+        verdict, _ = assess(required(1), answered, to_quotable(result), reason)
         assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
         assert "\\u0000" not in json.dumps(verdict.model_dump(mode="json"))
 
@@ -192,7 +192,7 @@ class TestVerdicts:
             criteria=said(Outcome.PASS).criteria,
             reason=noisy + "x" * 5_000,
         )
-        verdict, _ = judged(required(1), text, quotable(""), "m\x00")
+        verdict, _ = assess(required(1), text, to_quotable(""), "m\x00")
         assert verdict.reason.startswith("ab[31mcde\nfx")
         assert len(verdict.reason) <= TEXT_MAX
         assert verdict.model == "m"

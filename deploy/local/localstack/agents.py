@@ -1,6 +1,6 @@
-"""Three small agents: `/writer` does its job at once, `/drafter` only at its second submission.
+"""Serve three small agents: `/writer` does its job at once, `/drafter` only at its second submission.
 
-`/builder` is asynchronous: it takes the job, tells its progress at `/builder/<execution_id>`, and stops at a DELETE.
+`/builder` is asynchronous: it takes the job, shows its progress at `/builder/<execution_id>`, and stops at a DELETE.
 
 A job's payload steers them. `text` becomes part of the answer; `omit`, a list of words, is kept out of it, so that a
 criterion can never pass. `agent` says how to behave, and every field may be left out:
@@ -13,7 +13,7 @@ criterion can never pass. `agent` says how to behave, and every field may be lef
                "usage": {...},        with this in the header Signoff-Usage, or as a member beside the result
                "silent": true}}       (the builder) never end, nor show life
 
-`GET /calls` tells what was called (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
+`GET /calls` lists the calls (the last 10,000; `?execution_id=` or `?job_id=` narrows it down).
 """
 
 import asyncio
@@ -29,20 +29,20 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from localstack.rules import quoted_phrases
+from localstack.rules import find_quoted_phrases
 from localstack.server import serve
 
 NAMES = ("writer", "drafter", "builder")
-CALLS_MAX = 10_000
-WORKS_MAX = 1_000
-BUILDING_S = 2.0
+CALLS_MAX = 10_000  # calls that GET /calls remembers
+WORKS_MAX = 1_000  # works that the builder remembers
+BUILDING_S = 2.0  # how long the builder works, unless the payload gives `delay_s`
 BODY_MAX_BYTES = 32 * 1024 * 1024
 ATTEMPT_HEADER = re.compile(r".*-attempt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request that an agent got."""
+    """A call that an agent got."""
 
     agent: str
     execution_id: str | None
@@ -55,13 +55,13 @@ class Call:
 
 @dataclass
 class Calls:
-    """The latest calls, bounded; what is older is forgotten."""
+    """The latest calls; older ones are forgotten."""
 
     latest: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_MAX))
     counts: Counter[str | None] = field(default_factory=Counter)
 
     def add(self, call: Call) -> int:
-        """Remember it and tell how many this execution had."""
+        """Add a call, and return how many its execution had."""
         if len(self.latest) == CALLS_MAX:
             oldest = self.latest[0].execution_id
             self.counts[oldest] -= 1
@@ -74,7 +74,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Work:
-    """What the builder has taken, and what it will be in the end."""
+    """Work that the builder has accepted: its result, and how long it takes."""
 
     result: Any
     takes_s: float
@@ -83,7 +83,7 @@ class Work:
     began: float = field(default_factory=time.monotonic)
 
     def status(self) -> dict[str, Any]:
-        """How it stands."""
+        """Return the state of the work, as the builder answers it."""
         done = min(1.0, (time.monotonic() - self.began) / self.takes_s) if self.takes_s else 1.0
         if self.silent:
             return {"state": "running", "heartbeat": 0}
@@ -105,15 +105,15 @@ def create_app() -> web.Application:
     app = web.Application(client_max_size=BODY_MAX_BYTES)
     app[CALLS] = Calls()
     app[WORKS] = OrderedDict()
-    app.router.add_post(f"/{{agent:{'|'.join(NAMES)}}}", work)
+    app.router.add_post(f"/{{agent:{'|'.join(NAMES)}}}", do_job)
     app.router.add_get("/builder/{work}", show_work)
     app.router.add_delete("/builder/{work}", stop_work)
     app.router.add_get("/calls", list_calls)
     return app
 
 
-async def work(request: web.Request) -> web.Response:
-    """POST /writer, /drafter or /builder."""
+async def do_job(request: web.Request) -> web.Response:
+    """Answer POST /writer, /drafter or /builder."""
     try:
         job = json.loads(await request.read())
     except (ValueError, RecursionError):
@@ -121,45 +121,48 @@ async def work(request: web.Request) -> web.Response:
     if not isinstance(job, dict):
         return web.json_response({"error": "the body must be a JSON object"}, status=400)
     agent = request.match_info["agent"]
-    calls = request.app[CALLS].add(_call(agent, job, request))
-    how = _object(_object(job.get("payload")).get("agent"))
+    calls = request.app[CALLS].add(_make_call(agent, job, request))
+    behaviour = _as_object(_as_object(job.get("payload")).get("agent"))
     if agent != "builder":
-        await asyncio.sleep(float(how.get("delay_s", 0)))
-    headers = {"Signoff-Usage": json.dumps(how["usage"])} if "usage" in how else {}
-    if "status" in how and calls <= how.get("times", calls):
-        if "retry_after_s" in how:
-            headers["Retry-After"] = str(how["retry_after_s"])
-        return web.json_response({"error": "as the payload asked"}, status=int(how["status"]), headers=headers)
-    result = how["answer"] if "answer" in how else {"text": write(agent, job)}
-    return take(request, job, how, result) if agent == "builder" else web.json_response(result, headers=headers)
+        await asyncio.sleep(float(behaviour.get("delay_s", 0)))
+    headers = {"Signoff-Usage": json.dumps(behaviour["usage"])} if "usage" in behaviour else {}
+    if "status" in behaviour and calls <= behaviour.get("times", calls):
+        if "retry_after_s" in behaviour:
+            headers["Retry-After"] = str(behaviour["retry_after_s"])
+        return web.json_response({"error": "as the payload asked"}, status=int(behaviour["status"]), headers=headers)
+    result = behaviour["answer"] if "answer" in behaviour else {"text": write(agent, job)}
+    if agent == "builder":
+        return accept_work(request, job, behaviour, result)
+    return web.json_response(result, headers=headers)
 
 
-def take(request: web.Request, job: dict[str, Any], how: dict[str, Any], result: Any) -> web.Response:
-    """Begin the work, or go on with it where this execution has begun; the oldest of too many is forgotten."""
+def accept_work(request: web.Request, job: dict[str, Any], behaviour: dict[str, Any], result: Any) -> web.Response:
+    """Accept the work, unless this execution's has begun already; the oldest of too many is forgotten."""
     works, name = request.app[WORKS], str(job.get("execution_id"))
     if name not in works:
-        works[name] = Work(result, float(how.get("delay_s", BUILDING_S)), bool(how.get("silent")), how.get("usage"))
+        takes_s, silent = float(behaviour.get("delay_s", BUILDING_S)), bool(behaviour.get("silent"))
+        works[name] = Work(result, takes_s, silent, behaviour.get("usage"))
         if len(works) > WORKS_MAX:
             works.popitem(last=False)
     return web.Response(status=202, headers={"Location": f"/builder/{quote(name, safe='')}"})
 
 
 async def show_work(request: web.Request) -> web.Response:
-    """GET /builder/<execution_id>."""
-    found = request.app[WORKS].get(request.match_info["work"])
-    return web.Response(status=404) if found is None else web.json_response(found.status())
+    """Answer GET /builder/<execution_id>."""
+    work = request.app[WORKS].get(request.match_info["work"])
+    return web.Response(status=404) if work is None else web.json_response(work.status())
 
 
 async def stop_work(request: web.Request) -> web.Response:
-    """DELETE /builder/<execution_id>."""
+    """Answer DELETE /builder/<execution_id>."""
     request.app[WORKS].pop(request.match_info["work"], None)
     return web.Response(status=204)
 
 
 def write(agent: str, job: dict[str, Any]) -> str:
-    """Do the job: the title, the payload's text and the words that the criteria quote, less what is left out."""
-    payload, submission = _object(job.get("payload")), _submission(job)
-    quoted = quoted_phrases(str(job.get("acceptance_criteria") or ""))
+    """Write the text that does the job: title, payload's text, words quoted by the criteria; without omitted words."""
+    payload, submission = _as_object(job.get("payload")), _read_submission(job)
+    quoted = find_quoted_phrases(str(job.get("acceptance_criteria") or ""))
     omitted = [str(word) for word in payload.get("omit") or [] if word]
     if agent == "drafter" and submission == 1:
         if not quoted:
@@ -177,30 +180,30 @@ def write(agent: str, job: dict[str, Any]) -> str:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /calls."""
+    """Answer GET /calls."""
     calls = (asdict(call) for call in request.app[CALLS].latest)
-    wanted = request.query.items()
-    return web.json_response([call for call in calls if all(call.get(name) == value for name, value in wanted)])
+    filters = request.query.items()
+    return web.json_response([call for call in calls if all(call.get(name) == value for name, value in filters)])
 
 
-def _call(agent: str, job: dict[str, Any], request: web.Request) -> Call:
+def _make_call(agent: str, job: dict[str, Any], request: web.Request) -> Call:
     attempts = (value for name, value in request.headers.items() if ATTEMPT_HEADER.fullmatch(name))
     return Call(
         agent=agent,
         execution_id=job.get("execution_id"),
         job_id=job.get("job_id"),
-        submission=_submission(job),
+        submission=_read_submission(job),
         attempt=next(attempts, None),
         idempotency_key=request.headers.get("Idempotency-Key"),
         at=datetime.now(UTC).isoformat(),
     )
 
 
-def _submission(job: dict[str, Any]) -> int:
+def _read_submission(job: dict[str, Any]) -> int:
     return int(job.get("submission") or 1)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _as_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

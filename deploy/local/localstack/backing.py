@@ -1,4 +1,4 @@
-"""PostgreSQL and Kafka alone; for tests, kept alive from a thread of their own, whatever loop the tests run on."""
+"""Run PostgreSQL and Kafka alone, for tests: kept alive from a thread of their own, whatever loop the tests run on."""
 
 import asyncio
 import signal
@@ -12,11 +12,11 @@ from pathlib import Path
 from localstack.datadir import DataDir
 from localstack.kafka import Kafka
 from localstack.postgres import Postgres
-from localstack.supervisor import Progress, Supervisor, silent
+from localstack.supervisor import Progress, Supervisor, ignore_progress
 
 
 class Infrastructure:
-    """The two of them, running."""
+    """A running PostgreSQL and Kafka."""
 
     def __init__(
         self, postgres: Postgres, kafka: Kafka, supervisor: Supervisor, loop: asyncio.AbstractEventLoop
@@ -29,28 +29,28 @@ class Infrastructure:
     @property
     def processes(self) -> Mapping[str, int]:
         """`postgres` and `kafka`, each with the id of its latest process."""
-        return self._supervisor.pids()
+        return self._supervisor.get_pids()
 
     def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> Future[None]:
-        """Kill one; the future is done when its successor is ready (`asyncio.wrap_future` makes it awaitable)."""
+        """Kill a process; the future is done when its successor is ready (`asyncio.wrap_future` makes it awaitable)."""
         return asyncio.run_coroutine_threadsafe(self._supervisor.kill(name, signal_number), self._loop)
 
 
 @contextmanager
-def infrastructure(data_dir: Path | None = None, *, progress: Progress = silent) -> Iterator[Infrastructure]:
+def infrastructure(data_dir: Path | None = None, *, progress: Progress = ignore_progress) -> Iterator[Infrastructure]:
     """Run both, in a temporary directory unless one is given. Blocks until they are ready, and until they are gone."""
     with ExitStack() as cleanup:
         directory = DataDir(data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="signoff-"))))
         cleanup.enter_context(directory.lock())
-        loop = cleanup.enter_context(_loop_in_a_thread())
+        loop = cleanup.enter_context(_run_loop_in_thread())
         supervisor = Supervisor(directory.logs, progress=progress)
-        postgres, kafka = backing_parts(directory, progress=progress)
+        postgres, kafka = make_backing(directory, progress=progress)
         cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
-        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.spec(), kafka.spec()]), loop).result()
+        asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
         yield Infrastructure(postgres, kafka, supervisor, loop)
 
 
-def backing_parts(
+def make_backing(
     data_dir: DataDir,
     *,
     postgres_port: int = 0,
@@ -58,17 +58,17 @@ def backing_parts(
     kafka_advertised_port: int = 0,
     progress: Progress,
 ) -> tuple[Postgres, Kafka]:
-    """Both as one data directory has them, not yet started."""
-    password = data_dir.secret("postgres_password")
-    postgres = Postgres(data_dir.path / "postgres", data_dir.port("postgres", postgres_port), password)
-    controller_port = data_dir.port("kafka-controller")
-    port = data_dir.port("kafka", kafka_port)
+    """Make both for a data directory, without starting them; port 0 means the port of last time, or a free one."""
+    password = data_dir.get_secret("postgres_password")
+    postgres = Postgres(data_dir.path / "postgres", data_dir.get_port("postgres", postgres_port), password)
+    controller_port = data_dir.get_port("kafka-controller")
+    port = data_dir.get_port("kafka", kafka_port)
     kafka = Kafka(data_dir.path / "kafka", port, controller_port, progress, advertised_port=kafka_advertised_port)
     return postgres, kafka
 
 
 @contextmanager
-def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+def _run_loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
     """Run a loop in a daemon: should the process end in haste, its children end with the thread that started them."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="localstack", daemon=True)

@@ -1,4 +1,4 @@
-"""A stack's directory: its lock, its logs, and the ports and secrets that outlive a restart."""
+"""Keep a stack's directory: its lock, its logs, and the ports and secrets that outlive a restart."""
 
 import fcntl
 import json
@@ -20,17 +20,17 @@ from localstack.errors import DataDirInUseError
 # would connect to itself and keep the server from coming back. Each stack has a block of its own, and holds as its mark
 # a port behind all blocks: else two that start at once could find the same port free, before either listens.
 FIRST_PORT, LAST_PORT, PORTS_A_STACK = 20_000, 32_000, 20
-FREE_AGAIN_S = 5.0
+FREE_AGAIN_S = 5.0  # how long to wait for a port of last time, which a killed stack's server may hold
 
 
 class DataDir:
-    """Use it under `lock()`: what it remembers is kept in one file that only one stack may write."""
+    """The directory of one stack, to be used under `lock()`: its state is one file that one stack may write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self.logs = self.path / "logs"
         self._state = self.path / "state.json"
-        self._given: dict[str, int] = {}  # ports of this run: whoever got one may be listening by now
+        self._ports_given: dict[str, int] = {}  # ports of this run, which may be in use by now
         self._candidates = count(random.randrange(FIRST_PORT, LAST_PORT, PORTS_A_STACK))  # noqa: S311 - no secret
 
     @contextmanager
@@ -47,40 +47,40 @@ class DataDir:
                 self._candidates = count(self._mark_block(mark))
                 yield
 
-    def port(self, name: str, wanted: int = 0) -> int:
-        """Give the port asked for, or else the one of last time, or else a free one; remembered."""
-        if name in self._given:
-            return self._given[name]
+    def get_port(self, name: str, wanted: int = 0) -> int:
+        """Return the wanted port, else that of last time, else a free one; it is remembered."""
+        if name in self._ports_given:
+            return self._ports_given[name]
         ports = self._recall("ports")
         port = wanted or ports.get(name, 0)
-        if not port or (not wanted and not _gets_free(port)):
+        if not port or (not wanted and not _becomes_free(port)):
             taken = set(ports.values())
             port = next(port for port in self._candidates if port not in taken and _is_free(port))
         self._remember("ports", name, port)
-        self._given[name] = port
+        self._ports_given[name] = port
         return port
 
     def _mark_block(self, mark: socket.socket) -> int:
-        """Bind the mark of the block of last time, or else of one that is nobody's; give the block's first port."""
+        """Bind the mark of last time's block, or else of a free one; return the block's first port."""
         blocks = list(range(FIRST_PORT, LAST_PORT, PORTS_A_STACK))
         random.shuffle(blocks)
-        known = self._recall("ports").values()
-        blocks.sort(key=lambda first: not any(first <= port < first + PORTS_A_STACK for port in known))
+        ports = self._recall("ports").values()
+        blocks.sort(key=lambda first: not any(first <= port < first + PORTS_A_STACK for port in ports))
         for number, first in ((LAST_PORT + (first - FIRST_PORT) // PORTS_A_STACK, first) for first in blocks):
             with suppress(OSError):
                 mark.bind(("127.0.0.1", number))
                 return first
-        return blocks[0]  # 600 stacks, or somebody else's servers: the ports themselves are looked at in any case
+        return blocks[0]  # all marks are in use; each port is still checked before it is given
 
-    def secret(self, name: str) -> str:
-        """Give a random secret, made when first asked for and the same ever after."""
+    def get_secret(self, name: str) -> str:
+        """Return a random secret, made at the first call and remembered."""
         secret = self._recall("secrets").get(name) or secrets.token_urlsafe(24)
         self._remember("secrets", name, secret)
         return str(secret)
 
     def _recall(self, kind: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._read().get(kind, {})
-        return found
+        values: dict[str, Any] = self._read().get(kind, {})
+        return values
 
     def _remember(self, kind: str, name: str, value: str | int) -> None:
         state = self._read()
@@ -110,8 +110,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _gets_free(port: int) -> bool:
-    """Wait a little: a stack that was killed leaves its servers a moment to end."""
+def _becomes_free(port: int) -> bool:
+    """Wait until a port is free; return False if it is not soon. A killed stack's servers take a moment to end."""
     deadline = time.monotonic() + FREE_AGAIN_S
     while not _is_free(port):
         if time.monotonic() > deadline:

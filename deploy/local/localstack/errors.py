@@ -1,4 +1,4 @@
-"""What can go wrong with a local stack, in words meant for whoever started it."""
+"""Errors of a local stack; their messages are for the person who started it."""
 
 
 class StackError(Exception):

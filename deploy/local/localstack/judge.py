@@ -1,4 +1,4 @@
-"""The local judge: the OpenAI API, answered by fixed rules; it exists only in the local stack.
+"""Serve the local judge: the OpenAI API, answered by fixed rules. It exists only in the local stack.
 
 The last user message is one JSON document, `{"criteria": [{"index": 1, "text": ".."}], "result": ..}`; the answer's
 text is `{"criteria": [{"index", "outcome", "evidence", "comment"}], "reason": ".."}`.
@@ -12,16 +12,16 @@ from typing import Any
 
 from aiohttp import web
 
-from localstack.rules import DISCLAIMER, judge_criterion, texts_of
+from localstack.rules import DISCLAIMER, judge_criterion, list_texts
 from localstack.server import serve
 
 MODEL = "local-rules"
 BODY_MAX_BYTES = 32 * 1024 * 1024
-CHARS_A_TOKEN = 4
+CHARS_A_TOKEN = 4  # an estimate: the judge counts no tokens
 
 
 class BadRequestError(Exception):
-    """The request cannot be understood."""
+    """A request that is answered with 400; `param` names the wrong parameter."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -38,14 +38,14 @@ def create_app() -> web.Application:
 
 
 async def complete_chat(request: web.Request) -> web.Response:
-    """POST /v1/chat/completions."""
+    """Answer POST /v1/chat/completions."""
     try:
-        body = await _body(request)
-        asked = _last_user_text(body.get("messages"), "messages")
-        answer = judge_document(asked)
+        body = await _read_body(request)
+        document_text = _find_user_text(body.get("messages"), "messages")
+        answer = judge_document(document_text)
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _tokens(asked), _tokens(answer)
+    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
     message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
     return web.json_response(
         {
@@ -60,14 +60,14 @@ async def complete_chat(request: web.Request) -> web.Response:
 
 
 async def respond(request: web.Request) -> web.Response:
-    """POST /v1/responses."""
+    """Answer POST /v1/responses."""
     try:
-        body = await _body(request)
-        asked = _last_user_text(body.get("input"), "input")
-        answer = judge_document(asked)
+        body = await _read_body(request)
+        document_text = _find_user_text(body.get("input"), "input")
+        answer = judge_document(document_text)
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _tokens(asked), _tokens(answer)
+    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
     content: dict[str, Any] = {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
     message = {"type": "message", "role": "assistant", "status": "completed", "content": [content]}
     return web.json_response(
@@ -101,26 +101,28 @@ async def respond(request: web.Request) -> web.Response:
 
 
 async def list_models(_request: web.Request) -> web.Response:
-    """GET /v1/models."""
+    """Answer GET /v1/models."""
     model = {"id": MODEL, "object": "model", "created": 0, "owned_by": DISCLAIMER}
     return web.json_response({"object": "list", "data": [model]})
 
 
 def judge_document(text: str) -> str:
-    """Judge what the message's document asks, and answer with the verdict's JSON text."""
-    document = _parsed(text, "the last user message")
+    """Judge the document of a message, and return the verdict's JSON text."""
+    document = _parse_object(text, "the last user message")
     criteria = document.get("criteria")
     if not isinstance(criteria, list) or "result" not in document:
         message = 'the last user message must be {"criteria": [..], "result": ..}'
         raise BadRequestError(message)
-    texts = texts_of(document["result"])
-    findings = [{"index": index, **vars(judge_criterion(text, texts))} for index, text in map(_criterion, criteria)]
+    texts = list_texts(document["result"])
+    findings = [
+        {"index": index, **vars(judge_criterion(text, texts))} for index, text in map(_parse_criterion, criteria)
+    ]
     met = sum(finding["outcome"] == "pass" for finding in findings)
     reason = f"{met} of {len(findings)} criteria are met ({DISCLAIMER})"
     return json.dumps({"criteria": findings, "reason": reason}, ensure_ascii=False)
 
 
-def _criterion(item: Any) -> tuple[int, str]:
+def _parse_criterion(item: Any) -> tuple[int, str]:
     match item:
         case {"index": int(index), "text": str(text)}:
             return index, text
@@ -128,20 +130,20 @@ def _criterion(item: Any) -> tuple[int, str]:
     raise BadRequestError(message)
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def _read_body(request: web.Request) -> dict[str, Any]:
     try:
         raw = (await request.read()).decode()
     except UnicodeDecodeError as error:
         message = "the body is not UTF-8"
         raise BadRequestError(message) from error
-    body = _parsed(raw, "the body")
+    body = _parse_object(raw, "the body")
     if body.get("stream"):
         message = "the local judge does not stream"
         raise BadRequestError(message, "stream")
     return body
 
 
-def _parsed(text: str, what: str) -> dict[str, Any]:
+def _parse_object(text: str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -153,7 +155,7 @@ def _parsed(text: str, what: str) -> dict[str, Any]:
     return value
 
 
-def _last_user_text(messages: Any, param: str) -> str:
+def _find_user_text(messages: Any, param: str) -> str:
     if isinstance(messages, str):
         return messages
     for message in reversed(messages if isinstance(messages, list) else []):
@@ -170,7 +172,7 @@ def _is_text(part: dict[str, Any]) -> bool:
     return part.get("type") in {"text", "input_text"} and isinstance(part.get("text"), str)
 
 
-def _tokens(text: str) -> int:
+def _estimate_tokens(text: str) -> int:
     return len(text) // CHARS_A_TOKEN + 1
 
 

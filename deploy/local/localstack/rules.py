@@ -1,4 +1,4 @@
-"""The fixed rules by which the local judge decides; no model is asked."""
+"""Judge criteria by fixed rules, without a model."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _QUOTED = re.compile(r'"([^"]+)"|\u201c([^\u201d]+)\u201d')
 
 @dataclass(frozen=True)
 class Finding:
-    """What the rules say of one criterion; evidence is a verbatim quote from the result."""
+    """The judgement of one criterion; `evidence` is a verbatim quote from the result."""
 
     outcome: Literal["pass", "fail"]
     evidence: str | None
@@ -20,13 +20,13 @@ class Finding:
 
 
 def judge_criterion(criterion: str, texts: list[str]) -> Finding:
-    """Met when the result's texts contain all the quoted words, or, without any, when there is a text at all."""
-    phrases = quoted_phrases(criterion)
+    """Judge a criterion: met if the texts contain all words that it quotes, or, if it quotes none, any text at all."""
+    phrases = find_quoted_phrases(criterion)
     if not phrases:
         evidence = next((text[:EVIDENCE_MAX_CHARS] for text in texts), None)
         found = "the result is not empty" if texts else "the result is empty"
         return Finding("pass" if texts else "fail", evidence, f"{found} ({DISCLAIMER})")
-    quotes = {phrase: find(phrase, texts) for phrase in phrases}
+    quotes = {phrase: find_phrase(phrase, texts) for phrase in phrases}
     missing = [f'"{phrase}"' for phrase, quote in quotes.items() if quote is None]
     evidence = next((quote for quote in quotes.values() if quote is not None), None)
     if missing:
@@ -34,24 +34,24 @@ def judge_criterion(criterion: str, texts: list[str]) -> Finding:
     return Finding("pass", evidence, f"the result contains all the quoted words ({DISCLAIMER})")
 
 
-def quoted_phrases(text: str) -> list[str]:
+def find_quoted_phrases(text: str) -> list[str]:
     """Find what stands in double quotes, straight or curly."""
     found = (straight or curly for straight, curly in _QUOTED.findall(text))
     return [phrase for phrase in found if phrase.strip()]
 
 
-def find(phrase: str, texts: list[str]) -> str | None:
+def find_phrase(phrase: str, texts: list[str]) -> str | None:
     """Find the phrase, as the first text that has it spells it."""
     pattern = re.compile(re.escape(phrase), re.IGNORECASE)
     return next((match.group() for text in texts if (match := pattern.search(text))), None)
 
 
-def texts_of(value: Any) -> list[str]:
-    """List all that a JSON value says, in its order: strings that are not blank, numbers and booleans as in JSON."""
-    return list(_leaves(value))
+def list_texts(value: Any) -> list[str]:
+    """List the texts of a JSON value, in order: strings that are not blank, and numbers and booleans as in JSON."""
+    return list(_walk(value))
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def _walk(value: Any) -> Iterator[str]:
     waiting = [value]
     while waiting:  # not recursive: how deep a result is nested is a stranger's choice
         match waiting.pop():

@@ -1,4 +1,4 @@
-"""The whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
+"""Run the whole system on this machine: PostgreSQL, Kafka, a judge, three agents and the services, supervised."""
 
 import asyncio
 import json
@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localstack import agents
-from localstack.backing import Infrastructure, backing_parts, infrastructure
+from localstack.backing import Infrastructure, infrastructure, make_backing
 from localstack.datadir import DataDir, write_atomically
 from localstack.errors import StackError
 from localstack.kafka import Kafka
 from localstack.postgres import Postgres
 from localstack.process import ServiceSpec
-from localstack.services import Addresses, Fleet, Port, signoff_services
-from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, answers
+from localstack.services import Addresses, Fleet, Port, make_service_specs
+from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, probe_http
 
 __all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
 
 HELPER_LAYER = 2  # judge and agents: above Kafka and PostgreSQL, below the services
 
 
-def say(message: str) -> None:
-    """Tell whoever looks at the terminal."""
+def print_message(message: str) -> None:
+    """Print a message on standard output."""
     sys.stdout.write(f"{message}\n")
     sys.stdout.flush()
 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What `signoff up` can be told; port 0 means the port of last time, or a free one."""
+    """The settings of a stack; port 0 means the port of last time, or a free one."""
 
     data_dir: Path
     endpoints_file: Path | None = None  # None: endpoints.json in the data directory
@@ -44,12 +44,12 @@ class StackSettings:
     fleet: Fleet = field(default_factory=Fleet)
     local_judge: bool | None = None  # None: exactly when there is no OPENAI_API_KEY
     ready_timeout_s: float = READY_TIMEOUT_S
-    progress: Progress = say
-    services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = signoff_services
+    progress: Progress = print_message
+    services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = make_service_specs
 
 
 class Stack:
-    """One running stack; whoever makes it holds the data directory's lock."""
+    """One stack; to be started under the data directory's lock."""
 
     def __init__(self, settings: StackSettings, data_dir: DataDir) -> None:
         self._settings = settings
@@ -66,19 +66,19 @@ class Stack:
     async def start(self) -> None:
         """Start everything from the bottom up, and write the endpoints file when all is ready."""
         self._endpoints_file.unlink(missing_ok=True)  # of a stack that was killed
-        postgres, kafka = backing_parts(
+        postgres, kafka = make_backing(
             self._data_dir,
             postgres_port=self._settings.postgres_port,
             kafka_port=self._settings.kafka_port,
             kafka_advertised_port=self._settings.kafka_advertised_port,
             progress=self._settings.progress,
         )
-        helpers = [self._helper("agents")]
+        helpers = [self._make_helper_spec("agents")]
         if self._has_local_judge():
-            helpers.append(self._helper("judge"))
-        await self._supervisor.start([postgres.spec(), kafka.spec(), *helpers])
-        addresses = self._addresses(postgres, kafka)
-        services = self._settings.services(addresses, self._settings.fleet, self._data_dir.port)
+            helpers.append(self._make_helper_spec("judge"))
+        await self._supervisor.start([postgres.make_spec(), kafka.make_spec(), *helpers])
+        addresses = self._make_addresses(postgres, kafka)
+        services = self._settings.services(addresses, self._settings.fleet, self._data_dir.get_port)
         first = min((service.layer for service in services), default=0)
         await self._supervisor.start(service for service in services if service.layer == first)
         await self._supervisor.start(service for service in services if service.layer != first)
@@ -94,27 +94,27 @@ class Stack:
     @property
     def processes(self) -> Mapping[str, int]:
         """Each part with the id of its latest process."""
-        return self._supervisor.pids()
+        return self._supervisor.get_pids()
 
     async def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> None:
         """Kill a part's process, and wait until its successor is ready."""
         await self._supervisor.kill(name, signal_number)
 
     def _has_local_judge(self) -> bool:
-        wanted = self._settings.local_judge
-        return wanted if wanted is not None else not os.environ.get("OPENAI_API_KEY")
+        local_judge = self._settings.local_judge
+        return local_judge if local_judge is not None else not os.environ.get("OPENAI_API_KEY")
 
-    def _helper(self, name: str) -> ServiceSpec:
-        port = self._data_dir.port(name)
+    def _make_helper_spec(self, name: str) -> ServiceSpec:
+        port = self._data_dir.get_port(name)
         return ServiceSpec(
             name=name,
             argv=[sys.executable, "-m", f"localstack.{name}", str(port)],
             layer=HELPER_LAYER,
-            ready=answers(f"http://127.0.0.1:{port}/readyz"),
+            ready=probe_http(f"http://127.0.0.1:{port}/readyz"),
         )
 
-    def _addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
-        port = self._data_dir.port
+    def _make_addresses(self, postgres: Postgres, kafka: Kafka) -> Addresses:
+        port = self._data_dir.get_port
         agents_url = f"http://127.0.0.1:{port('agents')}"
         return Addresses(
             kafka=kafka.bootstrap,
@@ -123,8 +123,8 @@ class Stack:
             postgres=postgres.url,
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
-            token=self._data_dir.secret("token"),
-            worker_token=self._data_dir.secret("worker_token"),
+            token=self._data_dir.get_secret("token"),
+            worker_token=self._data_dir.get_secret("worker_token"),
         )
 
     def _write_endpoints(self) -> None:
@@ -146,22 +146,22 @@ class Stack:
 
 async def run_stack(settings: StackSettings) -> int:
     """Run a stack until SIGINT or SIGTERM; the exit status is 0 when it was ready and ended cleanly."""
-    told_to_stop = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, told_to_stop.set)
+        loop.add_signal_handler(signal_number, stop.set)
     data_dir = DataDir(settings.data_dir)
     try:
         with data_dir.lock():
-            return await _run_until(told_to_stop, Stack(settings, data_dir), settings.progress)
+            return await _run_until(stop, Stack(settings, data_dir), settings.progress)
     except StackError as error:
         settings.progress(f"error: {error}")
         return 1
 
 
-async def _run_until(told_to_stop: asyncio.Event, stack: Stack, progress: Progress) -> int:
+async def _run_until(stop: asyncio.Event, stack: Stack, progress: Progress) -> int:
     starting = asyncio.create_task(stack.start())
-    stopping = asyncio.create_task(told_to_stop.wait())
+    stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():

@@ -1,4 +1,4 @@
-"""Keeps processes alive: what dies is started again, and what should end ends in order."""
+"""Keep processes alive: start again what dies, and end all in order."""
 
 import asyncio
 import signal
@@ -13,20 +13,20 @@ from localstack.errors import NotReadyError, StackError
 from localstack.process import ServiceSpec, end, kill_session, spawn
 
 BACKOFF_MIN_S, BACKOFF_MAX_S, BACKOFF_FACTOR = 0.2, 10.0, 2.0
-STEADY_S = 30.0  # who lived that long begins again with the shortest backoff
-DEATHS_MAX = 5  # before it was ready for the first time
+STEADY_S = 30.0  # a process that lived so long is started again with the shortest backoff
+DEATHS_MAX = 5  # of a process that was never ready; then the start fails
 READY_POLL_S = 0.05
 READY_TIMEOUT_S = 60.0
 
 Progress = Callable[[str], None]
 
 
-def silent(_message: str) -> None:
-    """Tell nobody."""
+def ignore_progress(_message: str) -> None:
+    """Report progress to nobody."""
 
 
-def answers(url: str) -> Callable[[], Awaitable[bool]]:
-    """Make a probe that asks whether a URL answers 200."""
+def probe_http(url: str) -> Callable[[], Awaitable[bool]]:
+    """Make a probe that returns whether a URL probe_http 200."""
     timeout = aiohttp.ClientTimeout(total=5)
 
     async def probe() -> bool:
@@ -39,8 +39,8 @@ def answers(url: str) -> Callable[[], Awaitable[bool]]:
     return probe
 
 
-class Supervised:
-    """One process and its successors."""
+class SupervisedProcess:
+    """A process and its successors."""
 
     def __init__(self, spec: ServiceSpec, log: Path, changed: Callable[[], None], progress: Progress) -> None:
         self.spec = spec
@@ -53,20 +53,20 @@ class Supervised:
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self, timeout_s: float) -> None:
-        """Start it and wait until it is ready; raise a StackError when it cannot be."""
+        """Start the process and wait until it is ready. Raise NotReadyError if it is not in time, or keeps dying."""
         started = asyncio.get_running_loop().time()
         await self.spec.prepare()
         self._keeper = asyncio.create_task(self._keep_alive())
         try:
             async with asyncio.timeout(timeout_s):
-                await self._until_ready()
+                await self._wait_until_ready()
         except TimeoutError as error:
             message = f"{self.spec.name} did not get ready within {timeout_s:g} s; see {self._log}"
             raise NotReadyError(message) from error
         self._progress(f"{self.spec.name} is ready after {asyncio.get_running_loop().time() - started:.1f} s")
 
     async def stop(self) -> None:
-        """End it for good."""
+        """End the process for good."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -81,7 +81,7 @@ class Supervised:
         while self._process is victim or not (self._is_running() and await self.spec.ready()):  # noqa: ASYNC110
             await asyncio.sleep(READY_POLL_S)
 
-    async def _until_ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         while not (self._is_running() and await self.spec.ready()):
             if self._deaths >= DEATHS_MAX:
                 message = f"{self.spec.name} keeps dying at its start; see {self._log}"
@@ -125,18 +125,18 @@ class Supervisor:
         logs: Path,
         *,
         changed: Callable[[], None] = lambda: None,
-        progress: Progress = silent,
+        progress: Progress = ignore_progress,
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         self._logs = logs
         self._changed = changed
         self._progress = progress
         self._ready_timeout_s = ready_timeout_s
-        self._services: dict[str, Supervised] = {}
+        self._services: dict[str, SupervisedProcess] = {}
 
     async def start(self, specs: Iterable[ServiceSpec]) -> None:
-        """Start these side by side and wait until each is ready."""
-        starting = [Supervised(spec, self.log(spec.name), self._changed, self._progress) for spec in specs]
+        """Start processes side by side and wait until each is ready; raise the first error."""
+        starting = [SupervisedProcess(spec, self._log_path(spec.name), self._changed, self._progress) for spec in specs]
         self._services |= {service.spec.name: service for service in starting}
         try:
             async with asyncio.TaskGroup() as group:
@@ -153,17 +153,17 @@ class Supervisor:
         self._services.clear()
 
     async def kill(self, name: str, signal_number: signal.Signals = signal.SIGKILL) -> None:
-        """Kill one and wait until its successor is ready."""
+        """Kill a process and wait until its successor is ready."""
         await self._services[name].kill(signal_number)
 
-    def pids(self) -> Mapping[str, int]:
-        """Name to process id."""
+    def get_pids(self) -> Mapping[str, int]:
+        """Return the id of each one's latest process, by name."""
         return {name: service.pid for name, service in self._services.items() if service.pid is not None}
 
-    def log(self, name: str) -> Path:
-        """Where a process's output goes."""
+    def _log_path(self, name: str) -> Path:
+        """Return the file of a process's output."""
         return self._logs / f"{name}.log"
 
 
-def _layer(service: Supervised) -> int:
+def _layer(service: SupervisedProcess) -> int:
     return service.spec.layer

@@ -243,7 +243,7 @@ class ListJobsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     searched: _builtins.int
-    """So many jobs were searched for the text, and no more: a page that is not full may have a next one."""
+    """How many jobs were searched for the text, at most: a page that is not full may have a next one."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Job]: ...
     def __init__(
@@ -270,7 +270,7 @@ class CountJobsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def filter(self) -> _resources_pb2.JobFilter:
-        """All but the statuses count."""
+        """Its statuses are ignored."""
 
     def __init__(
         self,
@@ -315,7 +315,7 @@ class CountJobsResponse(_message.Message):
     capped_at: _builtins.int
     """A count that has reached it may be more."""
     searched: _builtins.int
-    """So many of the newest jobs were searched for the text, and no more."""
+    """How many of the newest jobs were searched for the text, at most."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """By the word of JobStatus; those that are 0 are left out."""
@@ -345,7 +345,7 @@ class GetResultRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     version: _builtins.int
-    """Of the entry of the log."""
+    """The version of the log's entry."""
     def __init__(
         self,
         *,
@@ -390,15 +390,15 @@ class UpdateJobRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     version: _builtins.int
-    """The job's, as the caller knows it."""
+    """The version of the job that the caller has; not set: any."""
     @_builtins.property
     def job(self) -> _resources_pb2.NewJob:
         """Holds the new values."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What of it is meant: title, description, acceptance_criteria, payload, priority, labels, policy, capabilities,
-        not_before.
+        """The fields of `job` to change, of: title, description, acceptance_criteria, payload, priority, labels, policy,
+        capabilities, not_before.
         """
 
     def __init__(
@@ -457,14 +457,14 @@ class ListJobLogsRequest(_message.Message):
     page_token: _builtins.str
     newest_first: _builtins.bool
     submission: _builtins.int
-    """Only what belongs to this submission."""
+    """Only entries of this submission."""
     without_payloads: _builtins.bool
     """Leaves out requests and responses."""
     from_version: _builtins.int
     """Begins with this version, in whatever order."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only what is of one of these kinds."""
+        """Only entries of these kinds."""
 
     def __init__(
         self,
@@ -943,13 +943,13 @@ class WatchJobsRequest(_message.Message):
     CHANGES_ONLY_FIELD_NUMBER: _builtins.int
     BATCHED_FIELD_NUMBER: _builtins.int
     after: _builtins.int
-    """Goes on behind this cursor; 0 is the beginning."""
+    """Begins after this cursor; 0 is the beginning."""
     without_payloads: _builtins.bool
     """Leaves out the payloads of the logs."""
     changes_only: _builtins.bool
-    """Begins with what changes from now on, without what is."""
+    """Begins with what changes from now on, without the jobs as they stand."""
     batched: _builtins.bool
-    """Tells transitions in `logs`, as many as there are at once, which is cheaper for both sides."""
+    """Sends transitions in `logs`, as many as there are at once, which is cheaper for both sides."""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All jobs when empty."""
@@ -982,7 +982,7 @@ class WatchJobsResponse(_message.Message):
     LOG_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
     cursor: _builtins.int
-    """Goes into `after` of the next watch. The first response holds nothing else."""
+    """The `after` of a watch that goes on from here. The first response holds nothing else."""
     @_builtins.property
     def job(self) -> _resources_pb2.Job:
         """The job as it stands when the watch begins; set instead of `log`."""

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class JobServiceStub:
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`.
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`.
     """
 
     def __init__(self, channel):
@@ -108,11 +108,11 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`.
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`.
     """
 
     def CreateJob(self, request, context):
-        """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`.
+        """An identical job with the same id is returned; a different one is ALREADY_EXISTS, `job_conflict`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +132,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CountJobs(self, request, context):
-        """How many jobs match, by status; no further than up to a limit.
+        """Counts the jobs that match, by status and up to `capped_at`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,15 +146,15 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetResult(self, request, context):
-        """The result that an entry of a log holds, as the text that it is.
+        """Returns the result that an entry of a log holds, as the text that is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateJob(self, request, context):
-        """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
-        the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+        """Changes fields of a job. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+        the job is COMPLETED, with `version_conflict` if the job has another version than the request's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +175,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExecuteJobs(self, request, context):
-        """Many jobs; the answer tells job by job what was accepted.
+        """Executes many jobs; the response says of each job whether it was accepted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -194,15 +194,15 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResubmitJob(self, request, context):
-        """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback.
+        """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJobs(self, request, context):
-        """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
-        what was ever published here.
+        """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
+        `after` lies beyond what was ever published here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,7 +290,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`.
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`.
     """
 
     @staticmethod

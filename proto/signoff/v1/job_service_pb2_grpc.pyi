@@ -27,79 +27,79 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JobServiceStub:
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`."""
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CreateJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]
-    """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`."""
+    """An identical job with the same id is returned; a different one is ALREADY_EXISTS, `job_conflict`."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]
     """Newest first, unless another order is asked for."""
     CountJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]
-    """How many jobs match, by status; no further than up to a limit."""
+    """Counts the jobs that match, by status and up to `capped_at`."""
     ListJobLogs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]
     """Oldest first, unless asked for otherwise."""
     GetResult: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]
-    """The result that an entry of a log holds, as the text that it is."""
+    """Returns the result that an entry of a log holds, as the text that is stored."""
     UpdateJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.UpdateJobRequest, _job_service_pb2.UpdateJobResponse]
-    """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
-    the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+    """Changes fields of a job. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+    the job is COMPLETED, with `version_conflict` if the job has another version than the request's.
     """
     AssignAgent: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.AssignAgentRequest, _job_service_pb2.AssignAgentResponse]
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]
     """Runs the payload of the latest ASSIGNED log. Asking twice with one execution_id is one execution."""
     ExecuteJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]
-    """Many jobs; the answer tells job by job what was accepted."""
+    """Executes many jobs; the response says of each job whether it was accepted."""
     GetBatch: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]
     ResubmitJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]
-    """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback."""
+    """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
-    """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
-    what was ever published here.
+    """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
+    `after` lies beyond what was ever published here.
     """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`."""
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]  # type: ignore[assignment]
-    """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`."""
+    """An identical job with the same id is returned; a different one is ALREADY_EXISTS, `job_conflict`."""
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Newest first, unless another order is asked for."""
     CountJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]  # type: ignore[assignment]
-    """How many jobs match, by status; no further than up to a limit."""
+    """Counts the jobs that match, by status and up to `capped_at`."""
     ListJobLogs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]  # type: ignore[assignment]
     """Oldest first, unless asked for otherwise."""
     GetResult: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetResultRequest, _job_service_pb2.GetResultResponse]  # type: ignore[assignment]
-    """The result that an entry of a log holds, as the text that it is."""
+    """Returns the result that an entry of a log holds, as the text that is stored."""
     UpdateJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.UpdateJobRequest, _job_service_pb2.UpdateJobResponse]  # type: ignore[assignment]
-    """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
-    the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+    """Changes fields of a job. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+    the job is COMPLETED, with `version_conflict` if the job has another version than the request's.
     """
     AssignAgent: _aio.UnaryUnaryMultiCallable[_job_service_pb2.AssignAgentRequest, _job_service_pb2.AssignAgentResponse]  # type: ignore[assignment]
     """Refused with `execution_live` while an execution of the job is live."""
     ExecuteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobRequest, _job_service_pb2.ExecuteJobResponse]  # type: ignore[assignment]
     """Runs the payload of the latest ASSIGNED log. Asking twice with one execution_id is one execution."""
     ExecuteJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExecuteJobsRequest, _job_service_pb2.ExecuteJobsResponse]  # type: ignore[assignment]
-    """Many jobs; the answer tells job by job what was accepted."""
+    """Executes many jobs; the response says of each job whether it was accepted."""
     GetBatch: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetBatchRequest, _job_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     ResubmitJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ResubmitJobRequest, _job_service_pb2.ResubmitJobResponse]  # type: ignore[assignment]
-    """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback."""
+    """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
-    """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
-    what was ever published here.
+    """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
+    `after` lies beyond what was ever published here.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Jobs, for everybody who asks for them. Errors carry a stable code in the trailing metadata `signoff-code`."""
+    """Creates, executes and shows jobs. Errors carry a stable code in the trailing metadata `signoff-code`."""
 
     @_abc_1.abstractmethod
     def CreateJob(
@@ -107,7 +107,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.CreateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.CreateJobResponse, _abc.Awaitable[_job_service_pb2.CreateJobResponse]]:
-        """With an id that is known: the job, when it is the same; else ALREADY_EXISTS, `job_conflict`."""
+        """An identical job with the same id is returned; a different one is ALREADY_EXISTS, `job_conflict`."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -130,7 +130,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.CountJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.CountJobsResponse, _abc.Awaitable[_job_service_pb2.CountJobsResponse]]:
-        """How many jobs match, by status; no further than up to a limit."""
+        """Counts the jobs that match, by status and up to `capped_at`."""
 
     @_abc_1.abstractmethod
     def ListJobLogs(
@@ -146,7 +146,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.GetResultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.GetResultResponse, _abc.Awaitable[_job_service_pb2.GetResultResponse]]:
-        """The result that an entry of a log holds, as the text that it is."""
+        """Returns the result that an entry of a log holds, as the text that is stored."""
 
     @_abc_1.abstractmethod
     def UpdateJob(
@@ -154,8 +154,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.UpdateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.UpdateJobResponse, _abc.Awaitable[_job_service_pb2.UpdateJobResponse]]:
-        """Changes what is asked for. Refused with `execution_live` while an execution is live, with `illegal_transition` once
-        the job is COMPLETED, with `version_conflict` where the job has another version than was said.
+        """Changes fields of a job. Refused with `execution_live` while an execution is live, with `illegal_transition` once
+        the job is COMPLETED, with `version_conflict` if the job has another version than the request's.
         """
 
     @_abc_1.abstractmethod
@@ -180,7 +180,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ExecuteJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ExecuteJobsResponse, _abc.Awaitable[_job_service_pb2.ExecuteJobsResponse]]:
-        """Many jobs; the answer tells job by job what was accepted."""
+        """Executes many jobs; the response says of each job whether it was accepted."""
 
     @_abc_1.abstractmethod
     def GetBatch(
@@ -202,7 +202,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ResubmitJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ResubmitJobResponse, _abc.Awaitable[_job_service_pb2.ResubmitJobResponse]]:
-        """The next submission of a job that stands at RESUBMISSION_REQUIRED, with the verdict's feedback."""
+        """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
 
     @_abc_1.abstractmethod
     def WatchJobs(
@@ -210,8 +210,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.WatchJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
-        """First what is (unless `after` is set), then what changes. OUT_OF_RANGE, `unknown_cursor`: `after` lies beyond
-        what was ever published here.
+        """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
+        `after` lies beyond what was ever published here.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

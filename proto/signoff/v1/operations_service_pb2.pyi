@@ -484,7 +484,7 @@ class GetOverviewRequest(_message.Message):
 
     RANGE_S_FIELD_NUMBER: _builtins.int
     range_s: _builtins.int
-    """Of the past, up to 30 days; an hour when not set."""
+    """How far back it looks: up to 30 days, an hour when not set."""
     def __init__(
         self,
         *,
@@ -792,7 +792,7 @@ class ListDeadLettersRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Of the newest; 50 when not set, 500 at most."""
+    """How many of the newest: 50 when not set, 500 at most."""
     def __init__(
         self,
         *,

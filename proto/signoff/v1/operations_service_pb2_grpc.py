@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub:
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
+    """For operators: operations on many jobs, limits, the overview, dead letters.
     """
 
     def __init__(self, channel):
@@ -108,7 +108,7 @@ class OperationsServiceStub:
 
 
 class OperationsServiceServicer:
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
+    """For operators: operations on many jobs, limits, the overview, dead letters.
     """
 
     def GetOperation(self, request, context):
@@ -125,14 +125,14 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchOperation(self, request, context):
-        """The operation whenever it changed, at most twice a second, until it has ended.
+        """Sends the operation as it stands and after each change, at most twice a second, until it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseOperation(self, request, context):
-        """Nothing more of it begins; what is with an executor goes on.
+        """Lets none of its executions begin; those that executors have go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,14 +145,14 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelOperation(self, request, context):
-        """Nothing more of it begins, and what is live is cancelled.
+        """Lets none of its executions begin, and cancels the live ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryOperation(self, request, context):
-        """A new operation on the jobs of this one that stand at FAILED, or at one of the statuses given.
+        """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,21 +186,21 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOverview(self, request, context):
-        """How it went of late, and how much is there now.
+        """Returns counts and times of a range, and what is live now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAgentStats(self, request, context):
-        """By agent; agents that have and had nothing to do are left out.
+        """Returns figures by agent; agents that have and had nothing to do are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadLetters(self, request, context):
-        """How many there are, by topic, and the newest.
+        """Returns how many dead letters there are, by topic, and the newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -288,7 +288,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService:
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters.
+    """For operators: operations on many jobs, limits, the overview, dead letters.
     """
 
     @staticmethod

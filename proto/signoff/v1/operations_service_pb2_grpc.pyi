@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
+    """For operators: operations on many jobs, limits, the overview, dead letters."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,14 +37,14 @@ class OperationsServiceStub:
     ListOperations: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]
     """Newest first."""
     WatchOperation: _grpc.UnaryStreamMultiCallable[_operations_service_pb2.WatchOperationRequest, _operations_service_pb2.WatchOperationResponse]
-    """The operation whenever it changed, at most twice a second, until it has ended."""
+    """Sends the operation as it stands and after each change, at most twice a second, until it has ended."""
     PauseOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PauseOperationRequest, _operations_service_pb2.PauseOperationResponse]
-    """Nothing more of it begins; what is with an executor goes on."""
+    """Lets none of its executions begin; those that executors have go on."""
     ResumeOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResumeOperationRequest, _operations_service_pb2.ResumeOperationResponse]
     CancelOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CancelOperationRequest, _operations_service_pb2.CancelOperationResponse]
-    """Nothing more of it begins, and what is live is cancelled."""
+    """Lets none of its executions begin, and cancels the live ones."""
     RetryOperation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RetryOperationRequest, _operations_service_pb2.RetryOperationResponse]
-    """A new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+    """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
     ListLimits: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]
     """By name."""
     SetLimit: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]
@@ -53,29 +53,29 @@ class OperationsServiceStub:
     Pause: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
     GetOverview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]
-    """How it went of late, and how much is there now."""
+    """Returns counts and times of a range, and what is live now."""
     GetAgentStats: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]
-    """By agent; agents that have and had nothing to do are left out."""
+    """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]
-    """How many there are, by topic, and the newest."""
+    """Returns how many dead letters there are, by topic, and the newest."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
+    """For operators: operations on many jobs, limits, the overview, dead letters."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOperationRequest, _operations_service_pb2.GetOperationResponse]  # type: ignore[assignment]
     ListOperations: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Newest first."""
     WatchOperation: _aio.UnaryStreamMultiCallable[_operations_service_pb2.WatchOperationRequest, _operations_service_pb2.WatchOperationResponse]  # type: ignore[assignment]
-    """The operation whenever it changed, at most twice a second, until it has ended."""
+    """Sends the operation as it stands and after each change, at most twice a second, until it has ended."""
     PauseOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseOperationRequest, _operations_service_pb2.PauseOperationResponse]  # type: ignore[assignment]
-    """Nothing more of it begins; what is with an executor goes on."""
+    """Lets none of its executions begin; those that executors have go on."""
     ResumeOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResumeOperationRequest, _operations_service_pb2.ResumeOperationResponse]  # type: ignore[assignment]
     CancelOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CancelOperationRequest, _operations_service_pb2.CancelOperationResponse]  # type: ignore[assignment]
-    """Nothing more of it begins, and what is live is cancelled."""
+    """Lets none of its executions begin, and cancels the live ones."""
     RetryOperation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RetryOperationRequest, _operations_service_pb2.RetryOperationResponse]  # type: ignore[assignment]
-    """A new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+    """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
     ListLimits: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListLimitsRequest, _operations_service_pb2.ListLimitsResponse]  # type: ignore[assignment]
     """By name."""
     SetLimit: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.SetLimitRequest, _operations_service_pb2.SetLimitResponse]  # type: ignore[assignment]
@@ -84,14 +84,14 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     Pause: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.PauseRequest, _operations_service_pb2.PauseResponse]  # type: ignore[assignment]
     """Pauses or resumes what a name applies to, and leaves the rest of its limit as it is."""
     GetOverview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetOverviewRequest, _operations_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
-    """How it went of late, and how much is there now."""
+    """Returns counts and times of a range, and what is live now."""
     GetAgentStats: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetAgentStatsRequest, _operations_service_pb2.GetAgentStatsResponse]  # type: ignore[assignment]
-    """By agent; agents that have and had nothing to do are left out."""
+    """Returns figures by agent; agents that have and had nothing to do are left out."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDeadLettersRequest, _operations_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
-    """How many there are, by topic, and the newest."""
+    """Returns how many dead letters there are, by topic, and the newest."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do and see: operations on many jobs, limits, how it went of late, dead letters."""
+    """For operators: operations on many jobs, limits, the overview, dead letters."""
 
     @_abc_1.abstractmethod
     def GetOperation(
@@ -114,7 +114,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.WatchOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operations_service_pb2.WatchOperationResponse], _abc.AsyncIterator[_operations_service_pb2.WatchOperationResponse]]:
-        """The operation whenever it changed, at most twice a second, until it has ended."""
+        """Sends the operation as it stands and after each change, at most twice a second, until it has ended."""
 
     @_abc_1.abstractmethod
     def PauseOperation(
@@ -122,7 +122,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.PauseOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.PauseOperationResponse, _abc.Awaitable[_operations_service_pb2.PauseOperationResponse]]:
-        """Nothing more of it begins; what is with an executor goes on."""
+        """Lets none of its executions begin; those that executors have go on."""
 
     @_abc_1.abstractmethod
     def ResumeOperation(
@@ -137,7 +137,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.CancelOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.CancelOperationResponse, _abc.Awaitable[_operations_service_pb2.CancelOperationResponse]]:
-        """Nothing more of it begins, and what is live is cancelled."""
+        """Lets none of its executions begin, and cancels the live ones."""
 
     @_abc_1.abstractmethod
     def RetryOperation(
@@ -145,7 +145,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.RetryOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.RetryOperationResponse, _abc.Awaitable[_operations_service_pb2.RetryOperationResponse]]:
-        """A new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
+        """Begins a new operation on the jobs of this one that stand at FAILED, or at one of the statuses given."""
 
     @_abc_1.abstractmethod
     def ListLimits(
@@ -184,7 +184,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.GetOverviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetOverviewResponse, _abc.Awaitable[_operations_service_pb2.GetOverviewResponse]]:
-        """How it went of late, and how much is there now."""
+        """Returns counts and times of a range, and what is live now."""
 
     @_abc_1.abstractmethod
     def GetAgentStats(
@@ -192,7 +192,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.GetAgentStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetAgentStatsResponse, _abc.Awaitable[_operations_service_pb2.GetAgentStatsResponse]]:
-        """By agent; agents that have and had nothing to do are left out."""
+        """Returns figures by agent; agents that have and had nothing to do are left out."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(
@@ -200,6 +200,6 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ListDeadLettersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_operations_service_pb2.ListDeadLettersResponse]]:
-        """How many there are, by topic, and the newest."""
+        """Returns how many dead letters there are, by topic, and the newest."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -228,7 +228,7 @@ class Policy(_message.Message):
     hand_over_after: _builtins.int
     """If automatic: not-met verdicts on one agent's work before another matching agent gets the job."""
     budget_usd: _builtins.float
-    """Of all calls of agents and judges."""
+    """What all calls of agents and judges may cost."""
     budget_tokens: _builtins.int
     reuse_verdict: _builtins.bool
     """Whether a verdict on the identical result may be reused."""
@@ -332,9 +332,9 @@ Global___Policy: _TypeAlias = Policy  # noqa: Y015
 class NewJob(_message.Message):
     """What somebody asks for.
 
-    JSON of any shape stands in `payload`; a Value holds every number as a double. Who needs more sends the text in
-    `payload_json`, which is taken instead. Answers hold one of the two: `payload`, or, for a caller whose metadata has
-    `signoff-json: text`, `payload_json`.
+    `payload` is JSON of any shape, but a Value holds every number as a double. Callers that need exact numbers send the
+    text in `payload_json` instead, which takes precedence. Responses hold one of the two: `payload`, or, for a caller
+    whose metadata has `signoff-json: text`, `payload_json`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -392,7 +392,7 @@ class NewJob(_message.Message):
     def policy(self) -> Global___Policy: ...
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """That an agent must have. Without an `agent_id`, one is matched."""
+        """Capabilities that the agent must have. Without an `agent_id`, an agent is matched."""
 
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
@@ -509,12 +509,12 @@ class Job(_message.Message):
     priority: _builtins.int
     tenant: _builtins.str
     progress: _builtins.float
-    """Of the last execution, 0 to 1, as its agent said last."""
+    """The progress of the last execution, 0 to 1, as its agent reported last."""
     progress_message: _builtins.str
     batch_id: _builtins.str
-    """The last that executed it; whoever executes or resubmits it alone leaves it as it is."""
+    """The last batch that executed the job; executing or resubmitting it alone leaves this as it is."""
     spent_usd: _builtins.float
-    """By all calls of agents and judges, as far as they said."""
+    """Spent by all calls of agents and judges, as far as they reported it."""
     spent_tokens: _builtins.int
     live: _builtins.bool
     """Whether an execution is asked for or under way."""
@@ -649,20 +649,20 @@ class JobLog(_message.Message):
     submission: _builtins.int
     event_id: _builtins.str
     cursor: _builtins.int
-    """The place in the order of publication; where a watch goes on."""
+    """The place in the order of publication, after which a watch can go on."""
     job_status: Global___JobStatus.ValueType
     """Where the job stood after it."""
     progress: _builtins.float
-    """Of the job, after it."""
+    """The job's progress after it."""
     spent_usd: _builtins.float
-    """By the job, after it; not set where nothing was spent."""
+    """What the job had spent after it; not set if nothing."""
     spent_tokens: _builtins.int
     kind: _builtins.str
     """What was reported, asked for or noticed: claimed, call_begun, progress, result, met ..."""
     calls: _builtins.int
     """How many calls of the agent the policy of the execution allows in all."""
     spent_calls: _builtins.int
-    """Of the execution, after it: calls of the agent that failed or were lost."""
+    """The execution's calls of the agent that failed or were lost, after it."""
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property

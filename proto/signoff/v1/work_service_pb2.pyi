@@ -36,7 +36,7 @@ class _ClaimOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClaimOut
     CLAIM_OUTCOME_REFUSED: _ClaimOutcome.ValueType  # 4
     """Cannot be executed; `code` says why."""
     CLAIM_OUTCOME_INVALID: _ClaimOutcome.ValueType  # 5
-    """Cannot be processed, now or later: to the dead-letter queue, with `code`."""
+    """Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
 
 class ClaimOutcome(_ClaimOutcome, metaclass=_ClaimOutcomeEnumTypeWrapper): ...
 
@@ -49,7 +49,7 @@ CLAIM_OUTCOME_DUPLICATE: ClaimOutcome.ValueType  # 3
 CLAIM_OUTCOME_REFUSED: ClaimOutcome.ValueType  # 4
 """Cannot be executed; `code` says why."""
 CLAIM_OUTCOME_INVALID: ClaimOutcome.ValueType  # 5
-"""Cannot be processed, now or later: to the dead-letter queue, with `code`."""
+"""Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
 Global___ClaimOutcome: _TypeAlias = ClaimOutcome  # noqa: Y015
 
 class _LeaseState:
@@ -61,9 +61,9 @@ class _LeaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LeaseState
     LEASE_STATE_UNSPECIFIED: _LeaseState.ValueType  # 0
     LEASE_STATE_KEEP: _LeaseState.ValueType  # 1
     LEASE_STATE_RECORDED: _LeaseState.ValueType  # 2
-    """The outcome stands in the database."""
+    """The outcome is in the database."""
     LEASE_STATE_LOST: _LeaseState.ValueType  # 3
-    """Another one has the execution, or will have it."""
+    """Another worker has the execution, or will have it."""
     LEASE_STATE_CANCELLED: _LeaseState.ValueType  # 4
     """The execution is over: it was cancelled, or its time passed. Nobody goes on with it."""
 
@@ -72,9 +72,9 @@ class LeaseState(_LeaseState, metaclass=_LeaseStateEnumTypeWrapper): ...
 LEASE_STATE_UNSPECIFIED: LeaseState.ValueType  # 0
 LEASE_STATE_KEEP: LeaseState.ValueType  # 1
 LEASE_STATE_RECORDED: LeaseState.ValueType  # 2
-"""The outcome stands in the database."""
+"""The outcome is in the database."""
 LEASE_STATE_LOST: LeaseState.ValueType  # 3
-"""Another one has the execution, or will have it."""
+"""Another worker has the execution, or will have it."""
 LEASE_STATE_CANCELLED: LeaseState.ValueType  # 4
 """The execution is over: it was cancelled, or its time passed. Nobody goes on with it."""
 Global___LeaseState: _TypeAlias = LeaseState  # noqa: Y015
@@ -227,7 +227,7 @@ class ExecutionGrant(_message.Message):
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     lease: _builtins.int
     lease_s: _builtins.float
-    """From before the claim was asked for."""
+    """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
     submission: _builtins.int
     request_json: _builtins.str
@@ -242,7 +242,7 @@ class ExecutionGrant(_message.Message):
     budget_left_tokens: _builtins.int
     @_builtins.property
     def policy(self) -> _resources_pb2.Policy:
-        """Whole: of what an executor needs nothing is left open."""
+        """The merged policy: every field that an executor needs is set."""
 
     def __init__(
         self,
@@ -286,7 +286,7 @@ class BeginJudgingsRequest(_message.Message):
     owner: _builtins.str
     room: _builtins.int
     judge: _builtins.str
-    """Which model and prompt would be asked: a verdict of theirs on the identical result may be reused."""
+    """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
     @_builtins.property
     def results(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Bodies of `result-produced`."""
@@ -349,7 +349,7 @@ class JudgingAnswer(_message.Message):
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
     budget_usd: _builtins.float
-    """The whole budget, likewise."""
+    """The job's whole budget; not set where it has none."""
     budget_tokens: _builtins.int
     def __init__(
         self,
@@ -416,7 +416,7 @@ class GivenBackLease(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
     begun: _builtins.bool
-    """Work has begun: an agent that must not be called twice is not called again."""
+    """Whether the work had begun: if so, an agent that must not be called twice is not called again."""
     @_builtins.property
     def lease(self) -> Global___Lease: ...
     def __init__(

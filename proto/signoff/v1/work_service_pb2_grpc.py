@@ -57,7 +57,7 @@ class WorkServiceServicer:
     """
 
     def BeginExecutions(self, request, context):
-        """Claims executions; one answer for each claim, in order. A claim of an execution that nobody knows admits it.
+        """Claims executions; one answer for each claim, in order. A claim of an unknown execution admits it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ class WorkServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewLeases(self, request, context):
-        """The one way back: what is to be kept, what was recorded, what is lost.
+        """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,11 +34,11 @@ class WorkServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkServiceAsyncStub: ...
     BeginExecutions: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.BeginExecutionsRequest, _work_service_pb2.BeginExecutionsResponse]
-    """Claims executions; one answer for each claim, in order. A claim of an execution that nobody knows admits it."""
+    """Claims executions; one answer for each claim, in order. A claim of an unknown execution admits it."""
     BeginJudgings: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.BeginJudgingsRequest, _work_service_pb2.BeginJudgingsResponse]
     """Claims results to judge, and records them."""
     RenewLeases: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]
-    """The one way back: what is to be kept, what was recorded, what is lost."""
+    """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
@@ -46,11 +46,11 @@ class WorkServiceAsyncStub(WorkServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginExecutions: _aio.UnaryUnaryMultiCallable[_work_service_pb2.BeginExecutionsRequest, _work_service_pb2.BeginExecutionsResponse]  # type: ignore[assignment]
-    """Claims executions; one answer for each claim, in order. A claim of an execution that nobody knows admits it."""
+    """Claims executions; one answer for each claim, in order. A claim of an unknown execution admits it."""
     BeginJudgings: _aio.UnaryUnaryMultiCallable[_work_service_pb2.BeginJudgingsRequest, _work_service_pb2.BeginJudgingsResponse]  # type: ignore[assignment]
     """Claims results to judge, and records them."""
     RenewLeases: _aio.UnaryUnaryMultiCallable[_work_service_pb2.RenewLeasesRequest, _work_service_pb2.RenewLeasesResponse]  # type: ignore[assignment]
-    """The one way back: what is to be kept, what was recorded, what is lost."""
+    """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases, for executors and validators only (the worker's token)."""
@@ -61,7 +61,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _work_service_pb2.BeginExecutionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.BeginExecutionsResponse, _abc.Awaitable[_work_service_pb2.BeginExecutionsResponse]]:
-        """Claims executions; one answer for each claim, in order. A claim of an execution that nobody knows admits it."""
+        """Claims executions; one answer for each claim, in order. A claim of an unknown execution admits it."""
 
     @_abc_1.abstractmethod
     def BeginJudgings(
@@ -77,6 +77,6 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _work_service_pb2.RenewLeasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.RenewLeasesResponse, _abc.Awaitable[_work_service_pb2.RenewLeasesResponse]]:
-        """The one way back: what is to be kept, what was recorded, what is lost."""
+        """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""The signoff command."""
+"""The `signoff` command: its groups and single commands."""
 
 import typer
 

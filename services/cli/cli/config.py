@@ -1,4 +1,4 @@
-"""Where the system is: options and environment first, then the file that `signoff up` writes."""
+"""Find where the system is: by options and environment, else by the file that `signoff up` writes."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ ENDPOINTS = DATA_DIR / "endpoints.json"
 
 @dataclass(frozen=True)
 class Target:
-    """One Signoff; what is not known is None or empty."""
+    """The addresses and secrets of one Signoff; what is not known is None or empty."""
 
     jobstore: str | None = None
     token: str | None = None
@@ -27,34 +27,35 @@ class Target:
 
     @property
     def login(self) -> str | None:
-        """A link that opens the console for whoever has it."""
+        """A link that signs in to the console; it holds the token."""
         return f"{self.http}/login?token={self.token}" if self.http and self.token else None
 
 
-def find(given: dict[str, str | None], endpoints: Path | None = None) -> Target:
-    """What is given, and for the rest what the endpoints file says.
+def find_target(options: dict[str, str | None], endpoints: Path | None = None) -> Target:
+    """Return the target of the options, with what they leave open taken from the endpoints file.
 
-    The default file may be missing, and is not read for another jobstore: its token is not for that one.
+    The default file may be missing. It is not read if an option names a jobstore: its token is not for that one.
+    Raise CommandError if the file cannot be read.
     """
     file = endpoints or ENDPOINTS
-    if endpoints is None and (given["jobstore"] or not file.exists()):
-        return Target(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
-    return _over(read(file), given)
+    if endpoints is None and (options["jobstore"] or not file.exists()):
+        return Target(**{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
+    return _override(read_endpoints(file), options)
 
 
-def read(file: Path) -> Target:
-    """An endpoints file."""
+def read_endpoints(file: Path) -> Target:
+    """Read an endpoints file. Raise CommandError if it cannot be read."""
     try:
-        found = json.loads(file.read_text())
+        fields = json.loads(file.read_text())
         return Target(
-            jobstore=found["grpc"],
-            token=found.get("token"),
-            kafka=found.get("kafka"),
-            http=found.get("http"),
-            judge=found.get("judge"),
-            postgres=found.get("postgres"),
-            agents=dict(found.get("agents") or {}),
-            processes=dict(found.get("processes") or {}),
+            jobstore=fields["grpc"],
+            token=fields.get("token"),
+            kafka=fields.get("kafka"),
+            http=fields.get("http"),
+            judge=fields.get("judge"),
+            postgres=fields.get("postgres"),
+            agents=dict(fields.get("agents") or {}),
+            processes=dict(fields.get("processes") or {}),
             file=file,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -62,6 +63,6 @@ def read(file: Path) -> Target:
         raise CommandError(message, code="endpoints_unreadable") from error
 
 
-def _over(target: Target, given: dict[str, str | None]) -> Target:
-    known: dict[str, Any] = vars(target) | {name: value for name, value in given.items() if value}
-    return Target(**known)
+def _override(target: Target, options: dict[str, str | None]) -> Target:
+    fields: dict[str, Any] = vars(target) | {name: value for name, value in options.items() if value}
+    return Target(**fields)

@@ -1,4 +1,4 @@
-"""The seven jobs of the demo, and how each must end."""
+"""Define the seven jobs of the demo, and how each must end."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from contracts.status import JobStatus
 
 @dataclass(frozen=True)
 class DemoJob:
-    """One job: what it shows, and where it must end."""
+    """A job of the demo: what it shows, and the status at which it must end."""
 
     name: str
     shows: str
@@ -17,12 +17,12 @@ class DemoJob:
     is_event: bool = False
 
 
-def demo_jobs(run: str) -> list[DemoJob]:
-    """New ones for each run."""
+def make_demo_jobs(run: str) -> list[DemoJob]:
+    """Make the jobs of one run; its name is in their ids."""
 
     def new(name: str, title: str, criteria: str, **fields: object) -> NewJob:
-        known = {"id": f"demo-{run}-{name}", "title": title, "acceptance_criteria": criteria, "agent_id": "writer"}
-        return NewJob.model_validate(known | {"labels": {"demo": run}} | fields)
+        common = {"id": f"demo-{run}-{name}", "title": title, "acceptance_criteria": criteria, "agent_id": "writer"}
+        return NewJob.model_validate(common | {"labels": {"demo": run}} | fields)
 
     return [
         DemoJob(

@@ -1,4 +1,4 @@
-"""Is each part there, and as it must be? A check never raises: what is wrong is its answer."""
+"""Check whether each part of the system is there and as it must be. A check reports what is wrong, and never raises."""
 
 import asyncio
 import os
@@ -13,12 +13,12 @@ from cli.config import Target
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.topics import TOPICS, Topic
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 5.0  # of each question to a part
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found about one part; `remedy` where it is not well."""
+    """What was found of one part, and if it is not well, the remedy."""
 
     part: str
     ok: bool
@@ -26,8 +26,8 @@ class Check:
     remedy: str = ""
 
 
-def endpoints(target: Target) -> Check:
-    """Whether it is known where the system is."""
+def check_endpoints(target: Target) -> Check:
+    """Check whether it is known where the system is."""
     if target.file is not None:
         return Check("endpoints", True, str(target.file))
     if target.jobstore:
@@ -35,8 +35,8 @@ def endpoints(target: Target) -> Check:
     return Check("endpoints", False, "there is no endpoints file", "run `signoff up`, or give --endpoints FILE")
 
 
-def processes(target: Target) -> list[Check]:
-    """Whether the processes of a local stack are alive."""
+def check_processes(target: Target) -> list[Check]:
+    """Check whether the processes of a local stack are alive."""
     remedy = "the supervisor starts it again; if it stays away, read its log in the data directory's logs/"
     return [
         Check(f"process {name}", alive, f"pid {pid}" + ("" if alive else " is gone"), "" if alive else remedy)
@@ -45,8 +45,8 @@ def processes(target: Target) -> list[Check]:
     ]
 
 
-async def http(target: Target) -> list[Check]:
-    """Whether the console answers, and reaches the jobstore."""
+async def check_http(target: Target) -> list[Check]:
+    """Check whether the console answers, and reaches the jobstore."""
     if target.http is None:
         return []
     part = "console"
@@ -54,15 +54,15 @@ async def http(target: Target) -> list[Check]:
         status, body = await _get(f"{target.http.rstrip('/')}/api/health")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return [
-            Check(part, False, f"{target.http}: {_words(error)}", "is the console running, and is this its address?")
+            Check(part, False, f"{target.http}: {_describe(error)}", "is the console running, and is this its address?")
         ]
     if status == 200:  # noqa: PLR2004 - OK
         return [Check(part, True, target.http)]
     return [Check(part, False, f"{target.http}: {body}", "the console runs; look at the jobstore")]
 
 
-async def grpc(target: Target) -> list[Check]:
-    """Whether the jobstore answers and takes the token, and whether its agents are there."""
+async def check_grpc(target: Target) -> list[Check]:
+    """Check whether the jobstore answers and accepts the token, and whether its agents can be reached."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
     async with JobStoreClient(target.jobstore, target.token, timeout_s=TIMEOUT_S) as jobstore:
@@ -76,11 +76,11 @@ async def grpc(target: Target) -> list[Check]:
             remedy = "give the right one with --token or SIGNOFF_TOKEN" if error.code == "unauthenticated" else ""
             return [served, Check("token", False, error.message, remedy)]
     urls = {agent.id: agent.url for agent in agents if agent.enabled}
-    return [served, Check("token", True, "accepted"), *await asyncio.gather(*map(_agent, urls, urls.values()))]
+    return [served, Check("token", True, "accepted"), *await asyncio.gather(*map(_check_agent, urls, urls.values()))]
 
 
-async def kafka(target: Target) -> list[Check]:
-    """Whether the broker is there, with every topic as the catalogue says."""
+async def check_kafka(target: Target) -> list[Check]:
+    """Check whether the broker answers, and has every topic with the catalogue's settings."""
     if target.kafka is None:
         return [Check("kafka", False, "no address is known", "give --kafka host:port")]
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - heavy, and only needed here
@@ -89,35 +89,38 @@ async def kafka(target: Target) -> list[Check]:
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
             await admin.start()
-            found = await _topics(admin)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+            topics = await _read_topics(admin)
+    except Exception as error:  # noqa: BLE001 - any error is what the check reports
         return [
-            Check("kafka", False, f"{target.kafka}: {_words(error)}", "is the broker running, and is this its address?")
+            Check(
+                "kafka", False, f"{target.kafka}: {_describe(error)}", "is the broker running, and is this its address?"
+            )
         ]
     finally:
         await admin.close()
-    return [Check("kafka", True, target.kafka), *(_topic(topic, found.get(name)) for name, topic in TOPICS.items())]
+    checks = (_check_topic(topic, topics.get(name)) for name, topic in TOPICS.items())
+    return [Check("kafka", True, target.kafka), *checks]
 
 
-async def judge(target: Target) -> list[Check]:
-    """Whether the local judge is there. One that is elsewhere is the validator's to reach."""
+async def check_judge(target: Target) -> list[Check]:
+    """Check whether the local judge can be reached. Any other judge is reached by the validators alone."""
     if target.judge is None:
         return []
-    return [await _tcp("judge", target.judge, "without a judge jobs stay IN_PROGRESS, and nothing is lost")]
+    return [await _check_listening("judge", target.judge, "without a judge jobs stay IN_PROGRESS, and nothing is lost")]
 
 
-async def all_checks(target: Target) -> list[Check]:
-    """All of them."""
-    parts: list[Callable[[Target], Awaitable[list[Check]]]] = [http, grpc, kafka, judge]
-    found = await asyncio.gather(*(part(target) for part in parts))
-    return [endpoints(target), *processes(target), *(check for checks in found for check in checks)]
+async def check_all(target: Target) -> list[Check]:
+    """Run all checks."""
+    parts: list[Callable[[Target], Awaitable[list[Check]]]] = [check_http, check_grpc, check_kafka, check_judge]
+    results = await asyncio.gather(*(part(target) for part in parts))
+    return [check_endpoints(target), *check_processes(target), *(check for checks in results for check in checks)]
 
 
-def _topic(topic: Topic, found: tuple[int, dict[str, str]] | None) -> Check:
+def _check_topic(topic: Topic, actual: tuple[int, dict[str, str]] | None) -> Check:
     part = f"topic {topic.name}"
-    if found is None:
+    if actual is None:
         return Check(part, False, "is missing", "restart the jobstore: it creates the topics of the catalogue")
-    partitions, settings = found
+    partitions, settings = actual
     wrong = [
         f"{name} is {settings.get(name)}, not {value}"
         for name, value in topic.settings.items()
@@ -130,8 +133,8 @@ def _topic(topic: Topic, found: tuple[int, dict[str, str]] | None) -> Check:
     return Check(part, True, f"{partitions} partitions")
 
 
-async def _topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
-    """Partitions and settings of the topics that are there."""
+async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
+    """Return partitions and settings of those topics of the catalogue that exist."""
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - see above
 
     names = sorted(set(await admin.list_topics()) & set(TOPICS))
@@ -145,13 +148,13 @@ async def _topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
     return {name: (partitions[name], settings.get(name, {})) for name in names}
 
 
-async def _agent(name: str, url: str) -> Check:
+async def _check_agent(name: str, url: str) -> Check:
     remedy = f"start it, or correct its address: signoff agents update {name} --url ..."
-    return await _tcp(f"agent {name}", url, remedy)
+    return await _check_listening(f"agent {name}", url, remedy)
 
 
-async def _tcp(part: str, url: str, remedy: str) -> Check:
-    """Whether anybody is there. No more is asked: an agent may take any request for work."""
+async def _check_listening(part: str, url: str, remedy: str) -> Check:
+    """Check whether anything listens at a URL. Nothing is sent: an agent may take any request for work."""
     address = urlsplit(url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
@@ -160,7 +163,7 @@ async def _tcp(part: str, url: str, remedy: str) -> Check:
         writer.close()
         await writer.wait_closed()
     except (OSError, TimeoutError) as error:
-        return Check(part, False, f"{url}: {_words(error)}", remedy)
+        return Check(part, False, f"{url}: {_describe(error)}", remedy)
     return Check(part, True, url)
 
 
@@ -180,5 +183,5 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__

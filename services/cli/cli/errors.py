@@ -1,8 +1,8 @@
-"""What ends a command with status 1."""
+"""The error that ends a command with status 1."""
 
 
 class CommandError(Exception):
-    """The command cannot do what it was asked; the message says why, and what to do."""
+    """A command failed; the message says why, and what to do."""
 
     def __init__(self, message: str, *, code: str = "failed") -> None:
         super().__init__(message)

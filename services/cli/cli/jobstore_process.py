@@ -1,4 +1,4 @@
-"""What only the jobstore may do to a database, run as a process of its own; the services import each other nowhere."""
+"""Run the jobstore's programs for databases as processes: services do not import each other."""
 
 import asyncio
 import os
@@ -10,11 +10,15 @@ from pydantic_core import from_json
 
 from cli.errors import CommandError
 
+#: Bytes of the longest line that is read from the program.
 LINE_MAX = 1 << 20
 
 
 async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-    """What a module of the jobstore says; last its result. CommandError: it has none, and why."""
+    """Run a module of jobstore.recovery and yield the JSON lines that it prints, the last with its result.
+
+    Raise CommandError with the program's error, or if it ended without a result.
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"jobstore.recovery.{module}"),
@@ -24,18 +28,18 @@ async def run(module: str, settings: Mapping[str, str]) -> AsyncGenerator[dict[s
         limit=LINE_MAX,
     )
     assert process.stdout is not None
-    said: dict[str, Any] = {}
+    last: dict[str, Any] = {}
     try:
         async for line in process.stdout:
-            said = from_json(line)
-            yield said
+            last = from_json(line)
+            yield last
     finally:
-        if process.returncode is None and "ok" not in said:
+        if process.returncode is None and "ok" not in last:
             process.terminate()
         await process.wait()
-    if error := said.get("error"):
+    if error := last.get("error"):
         raise CommandError(error["message"], code=error["code"])
-    if "ok" not in said:
+    if "ok" not in last:
         command = f"{sys.executable} -m jobstore.recovery.{module}"
         message = f"`{command}` said nothing of how it ended; is the jobstore installed here?"
         raise CommandError(message, code="no_result")

@@ -1,4 +1,4 @@
-"""Values that are given as text, as a file, or on standard input."""
+"""Read the values of options: JSON, pairs and times, as text, from a file or from standard input."""
 
 import re
 import sys
@@ -14,53 +14,53 @@ from contracts.jsontext import parse_json
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_IN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def json_value(text: str, option: str) -> Any:
-    """The value of JSON, of `@file`, or of standard input (`-`)."""
+def read_json(text: str, option: str) -> Any:
+    """Return the value of JSON, of the JSON in `@file`, or of that on standard input (`-`)."""
     try:
         return parse_json(_read(text[1:]) if text.startswith("@") else _read("-") if text == "-" else text)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"is no JSON: {error}", param_hint=option) from error
 
 
-def json_file(path: str, option: str) -> Any:
-    """The JSON in a file, or on standard input (`-`)."""
-    return json_value(path if path == "-" else f"@{path}", option)
+def read_json_file(path: str, option: str) -> Any:
+    """Return the value of the JSON in a file, or on standard input (`-`)."""
+    return read_json(path if path == "-" else f"@{path}", option)
 
 
 def _read(path: str) -> bytes:
     return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 
-def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """`name=value`, many times."""
-    found = {}
+def parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """Return a mapping of texts `name=value`."""
+    values = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
-def later(text: str | None, option: str) -> datetime | None:
-    """A point in time: ISO 8601, local where no zone is said, or in so long (`90s`, `15m`, `1h`, `2d`)."""
+def parse_future_time(text: str | None, option: str) -> datetime | None:
+    """Return a time of ISO 8601, local if it names no zone, or a time from now (`90s`, `15m`, `1h`, `2d`)."""
     if text is None:
         return None
     try:
-        if found := _IN.fullmatch(text):
-            return datetime.now(UTC) + timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+        if duration := _DURATION.fullmatch(text):
+            return datetime.now(UTC) + timedelta(seconds=float(duration[1]) * _SECONDS[duration[2]])
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         message = f"{text!r} is neither a time (2026-11-24T09:30:00Z) nor a while (90s, 15m, 1h, 2d)"
         raise typer.BadParameter(message, param_hint=option) from None
 
 
-def model(kind: type[Model], fields: Any, option: str) -> Model:
-    """A model; what is wrong with it is bad usage."""
+def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
+    """Return a model of the fields. Raise BadParameter with what is wrong with them."""
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

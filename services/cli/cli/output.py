@@ -1,4 +1,4 @@
-"""What a command says: tables and lines for people, or JSON. Text of strangers is shown, never obeyed."""
+"""Print what a command has to say: tables and lines for people, or JSON. No text steers the terminal."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -31,55 +31,60 @@ STYLES = {
     "PAUSED": "yellow",
     "CANCELLING": "magenta",
 }
+#: Longer messages and payloads are cut for people; JSON holds them whole.
 MESSAGE_MAX_CHARS = 300
-_LINE_AGAIN = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+_ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
-def plain(text: object) -> str:
-    """Without what would steer a terminal."""
+def replace_controls(text: object) -> str:
+    """Replace control characters, which could steer a terminal."""
     return "".join(
         char if char.isprintable() else " " if char in "\n\t\r" else "\N{REPLACEMENT CHARACTER}" for char in str(text)
     )
 
 
-def styled(status: object) -> Text:
-    """A status in its colour."""
+def style_status(status: object) -> Text:
+    """Return a status in its colour."""
     return Text(str(status), style=STYLES.get(str(status), ""))
 
 
-def clock(moment: datetime) -> str:
-    """The local time of day."""
+def format_clock(moment: datetime) -> str:
+    """Return the local time of day, in milliseconds."""
     return f"{moment.astimezone():%H:%M:%S.%f}"[:-3]
 
 
-def percent(progress: float | None) -> str:
-    """The part of the work that its agent has done; nothing where it said nothing."""
+def format_percent(progress: float | None) -> str:
+    """Return the progress of a job in format_percent; "" if its agent reported none."""
     return "" if progress is None else f"{progress:.0%}"
 
 
-def spent(usd: float | None, tokens: int | None) -> str:
-    """What a job has spent so far; nothing where nobody said that anything was."""
+def format_spent(usd: float | None, tokens: int | None) -> str:
+    """Return what a job has spent so far; "" if nothing is known to be spent."""
     words = [f"{usd:.6g} USD"] if usd else []
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
 
 
-def _code(job: Job) -> str | None:
-    """Why it stands where it stands."""
+def _last_code(job: Job) -> str | None:
+    """Return the code of the newest entry of a job's log."""
     return None if job.last_log is None else job.last_log.code
 
 
-def circuit(agent: Agent) -> Text:
-    """Whether an agent is given work, and until when not."""
+def format_circuit(agent: Agent) -> Text:
+    """Return the state of an agent's circuit, and until when an open one is open."""
     words = agent.circuit.replace("_", " ")
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
-        words += f" until {clock(agent.circuit_open_until)}"
+        words += f" until {format_clock(agent.circuit_open_until)}"
     return Text(words, style="" if agent.circuit is Circuit.CLOSED else "red")
 
 
-def how(operation: Operation) -> Text:
-    """How a batch goes: its counts, and, while it runs, how fast and until when."""
+def describe_operation(operation: Operation) -> Text:
+    """Return the counts of a batch and, while it runs, its rate and estimated end."""
     counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
-    parts: list[str | Text] = [f"{operation.id}  ", styled(operation.state), f"  {operation.total} jobs: {counts}"]
+    parts: list[str | Text] = [
+        f"{operation.id}  ",
+        style_status(operation.state),
+        f"  {operation.total} jobs: {counts}",
+    ]
     if operation.state is OperationState.RUNNING and operation.rate_per_s:
         parts.append(f" · {operation.rate_per_s:.1f}/s")
     if operation.ends_at is not None:
@@ -88,7 +93,7 @@ def how(operation: Operation) -> Text:
 
 
 class Output:
-    """One command's output."""
+    """The output of one command: JSON, or text for people."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -96,143 +101,158 @@ class Output:
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._in_progress = False
 
-    def json(self, document: Any) -> None:
-        """One JSON document on one line; nothing when people read."""
+    def print_json(self, document: Any) -> None:
+        """Print a JSON document on one line; nothing without --json."""
         if self.as_json:
             sys.stdout.write(to_json(document).decode() + "\n")
             sys.stdout.flush()
 
-    def line(self, *parts: str | Text) -> None:
-        """A line for people."""
+    def print_line(self, *parts: str | Text) -> None:
+        """Print a line; nothing with --json."""
         if not self.as_json:
-            self._console.print(Text.assemble(*(part if isinstance(part, Text) else plain(part) for part in parts)))
+            self._console.print(
+                Text.assemble(*(part if isinstance(part, Text) else replace_controls(part) for part in parts))
+            )
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table for people."""
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table; nothing with --json."""
         if self.as_json:
             return
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(
-                *(cell if isinstance(cell, Text) else Text(plain("" if cell is None else cell)) for cell in row)
+                *(
+                    cell if isinstance(cell, Text) else Text(replace_controls("" if cell is None else cell))
+                    for cell in row
+                )
             )
         self._console.print(table, soft_wrap=False)
 
-    def error(self, message: str, code: str) -> None:
-        """Why the command failed, on standard error."""
+    def print_error(self, message: str, code: str) -> None:
+        """Print why the command failed, on standard error."""
         if self.as_json:
             sys.stderr.write(to_json({"error": {"code": code, "message": message}}).decode() + "\n")
         else:
-            self._errors.print(Text(f"error: {plain(message)}", style="red"))
+            self._errors.print(Text(f"error: {replace_controls(message)}", style="red"))
 
-    def job(self, job: Job) -> None:
-        """One job."""
-        self.json(job)
+    def show_job(self, job: Job) -> None:
+        """Show a job."""
+        self.print_json(job)
         rows: list[tuple[str, object]] = [
             ("id", job.id),
             ("title", job.title),
-            ("status", styled(job.status)),
+            ("status", style_status(job.status)),
             ("version", job.version),
             ("agent", job.agent_id),
             ("submission", job.submission),
             ("execution", job.execution_id),
-            ("progress", percent(job.progress)),
+            ("progress", format_percent(job.progress)),
             ("it says", job.progress_message),
-            ("spent", spent(job.spent_usd, job.spent_tokens)),
-            ("code", _code(job)),
+            ("spent", format_spent(job.spent_usd, job.spent_tokens)),
+            ("code", _last_code(job)),
             ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
             *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
         ]
-        self.table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
+        self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
 
-    def jobs(self, jobs: Sequence[Job], next_cursor: str) -> None:
-        """A page of jobs."""
-        self.json({"items": jobs, "next_cursor": next_cursor or None})
+    def show_jobs(self, jobs: Sequence[Job], next_cursor: str) -> None:
+        """Show a page of jobs."""
+        self.print_json({"items": jobs, "next_cursor": next_cursor or None})
         rows = [
-            (job.id, styled(job.status), _code(job), percent(job.progress), job.agent_id, job.submission, job.title)
+            (
+                job.id,
+                style_status(job.status),
+                _last_code(job),
+                format_percent(job.progress),
+                job.agent_id,
+                job.submission,
+                job.title,
+            )
             for job in jobs
         ]
-        self.table(["id", "status", "code", "progress", "agent", "submission", "title"], rows)
-        self._more(next_cursor)
+        self.print_table(["id", "status", "code", "progress", "agent", "submission", "title"], rows)
+        self._print_next_cursor(next_cursor)
 
-    def log(self, log: JobLog, name: str = "") -> None:
-        """One transition: a line of a timeline."""
-        self.json(log)
+    def show_log(self, log: JobLog, name: str = "") -> None:
+        """Show a transition as a line of a timeline."""
+        self.print_json(log)
         message = (log.message or "")[:MESSAGE_MAX_CHARS]
         attempt = f"attempt {log.attempt}" if log.attempt and not message.startswith("attempt") else ""
-        progress = percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
+        progress = format_percent(log.progress) if log.status is JobLogStatus.IN_PROGRESS else ""
         what = " · ".join(part for part in (attempt, log.code or "", progress, message) if part)
-        if cost := spent(log.spent_usd, log.spent_tokens):
+        if cost := format_spent(log.spent_usd, log.spent_tokens):
             what += f" ({cost} so far)"
-        self.line(f"{clock(log.created_at)}  {name}v{log.version:<3} ", styled(f"{log.status:<22}"), what)
+        self.print_line(
+            f"{format_clock(log.created_at)}  {name}v{log.version:<3} ", style_status(f"{log.status:<22}"), what
+        )
 
-    def logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
-        """A page of transitions."""
+    def show_logs(self, logs: Sequence[JobLog], next_cursor: str) -> None:
+        """Show a page of a job's log."""
         if self.as_json:
-            self.json({"items": logs, "next_cursor": next_cursor or None})
+            self.print_json({"items": logs, "next_cursor": next_cursor or None})
             return
         for log in logs:
-            self.log(log)
-        self._more(next_cursor)
+            self.show_log(log)
+        self._print_next_cursor(next_cursor)
 
-    def agent(self, agent: Agent) -> None:
-        """One agent."""
-        self.json(agent)
-        self._agents([agent])
+    def show_agent(self, agent: Agent) -> None:
+        """Show an agent."""
+        self.print_json(agent)
+        self._print_agents([agent])
 
-    def agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
-        """A page of agents."""
-        self.json({"items": agents, "next_cursor": next_cursor or None})
-        self._agents(agents)
-        self._more(next_cursor)
+    def show_agents(self, agents: Sequence[Agent], next_cursor: str) -> None:
+        """Show a page of agents."""
+        self.print_json({"items": agents, "next_cursor": next_cursor or None})
+        self._print_agents(agents)
+        self._print_next_cursor(next_cursor)
 
-    def batch(self, batch: Batch) -> None:
-        """A batch, and the jobs of it that were refused."""
-        self.json(batch)
-        self.line(how(batch))
+    def show_batch(self, batch: Batch) -> None:
+        """Show a batch, and those of its jobs that were refused."""
+        self.print_json(batch)
+        self.print_line(describe_operation(batch))
         for item in batch.items:
             if item.code is not None:
-                self.line(f"  {item.job_id}  ", styled("REFUSED"), f"  {item.code}: {item.message}")
+                self.print_line(f"  {item.job_id}  ", style_status("REFUSED"), f"  {item.code}: {item.message}")
 
-    def operation(self, operation: Operation) -> None:
-        """A batch without its items."""
-        self.json(operation)
-        self.line(how(operation))
+    def show_operation(self, operation: Operation) -> None:
+        """Show a batch without its items."""
+        self.print_json(operation)
+        self.print_line(describe_operation(operation))
 
-    def operations(self, operations: Sequence[Operation], next_cursor: str) -> None:
-        """A page of batches."""
-        self.json({"items": operations, "next_cursor": next_cursor or None})
+    def show_operations(self, operations: Sequence[Operation], next_cursor: str) -> None:
+        """Show a page of batches."""
+        self.print_json({"items": operations, "next_cursor": next_cursor or None})
         for operation in operations:
-            self.line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", how(operation))
-        self._more(next_cursor)
+            self.print_line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", describe_operation(operation))
+        self._print_next_cursor(next_cursor)
 
-    def progress(self, operation: Operation) -> None:
-        """How a batch goes: one line that changes on a terminal, and a line each time elsewhere."""
+    def show_progress(self, operation: Operation) -> None:
+        """Show the state of a batch: on a terminal in one line that changes, elsewhere in a new line each time."""
         if self.as_json or not self._console.is_terminal:
-            self.operation(operation)
+            self.show_operation(operation)
             return
-        self._console.control(_LINE_AGAIN)
-        self._console.print(how(operation), end="", overflow="ellipsis", no_wrap=True, soft_wrap=False)
+        self._console.control(_ERASE_LINE)
+        self._console.print(describe_operation(operation), end="", overflow="ellipsis", no_wrap=True, soft_wrap=False)
         self._in_progress = True
 
     def end_progress(self) -> None:
-        """What follows stands on a line of its own."""
+        """End the line that shows progress."""
         if self._in_progress:
             self._console.print()
         self._in_progress = False
 
-    def limit(self, limit: Limit) -> None:
-        """One limit."""
-        self.json(limit)
-        self._limits([limit])
+    def show_limit(self, limit: Limit) -> None:
+        """Show a limit."""
+        self.print_json(limit)
+        self._print_limits([limit])
 
-    def dead_letters(self, letters: DeadLetters) -> None:
-        """How many there are, and the newest."""
-        self.json(letters)
+    def show_dead_letters(self, letters: DeadLetters) -> None:
+        """Show how many dead letters there are, and the newest."""
+        self.print_json(letters)
         for topic, count in sorted(letters.counts.items()):
-            self.line(f"{topic}: {count}")
+            self.print_line(f"{topic}: {count}")
         rows = [
             (
                 f"{letter.topic}/{letter.partition}/{letter.offset}",
@@ -244,14 +264,14 @@ class Output:
             for letter in letters.items
         ]
         if rows:
-            self.table(["letter", "at", "code", "from", "why"], rows)
+            self.print_table(["letter", "at", "code", "from", "why"], rows)
 
-    def limits(self, limits: Sequence[Limit]) -> None:
-        """All limits."""
-        self.json({"items": limits})
-        self._limits(limits)
+    def show_limits(self, limits: Sequence[Limit]) -> None:
+        """Show all limits."""
+        self.print_json({"items": limits})
+        self._print_limits(limits)
 
-    def _limits(self, limits: Sequence[Limit]) -> None:
+    def _print_limits(self, limits: Sequence[Limit]) -> None:
         rows = [
             (
                 limit.name,
@@ -263,9 +283,9 @@ class Output:
             )
             for limit in limits
         ]
-        self.table(["name", "at once", "rate", "may wait", "weight", ""], rows)
+        self.print_table(["name", "at once", "rate", "may wait", "weight", ""], rows)
 
-    def _agents(self, agents: Sequence[Agent]) -> None:
+    def _print_agents(self, agents: Sequence[Agent]) -> None:
         rows = [
             (
                 agent.id,
@@ -273,13 +293,13 @@ class Output:
                 agent.protocol,
                 agent.url,
                 "paused" if agent.paused else "yes" if agent.enabled else "no",
-                circuit(agent),
+                format_circuit(agent),
                 " ".join(agent.capabilities),
             )
             for agent in agents
         ]
-        self.table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
+        self.print_table(["id", "name", "protocol", "url", "enabled", "circuit", "capabilities"], rows)
 
-    def _more(self, next_cursor: str) -> None:
+    def _print_next_cursor(self, next_cursor: str) -> None:
         if next_cursor:
-            self.line(f"more: --cursor {next_cursor}")
+            self.print_line(f"more: --cursor {next_cursor}")

@@ -1,4 +1,4 @@
-"""What all commands share: their connection options, their session, their exit status."""
+"""Make commands of coroutine functions: connection options, session, exit status."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cli.config import Target, find
+from cli.config import Target, find_target
 from cli.errors import CommandError
 from cli.output import Output
 from contracts.client import JobStoreClient, JobStoreError
@@ -28,14 +28,14 @@ _PANEL = "Connection"
 
 @dataclass(frozen=True)
 class Session:
-    """What a command works with."""
+    """What a command works with: where the system is, and where its output goes."""
 
     target: Target
     out: Output
 
     @asynccontextmanager
     async def jobstore(self) -> AsyncIterator[JobStoreClient]:
-        """The jobstore; a CommandError where nobody said where it is."""
+        """Connect to the jobstore. Raise CommandError if its address is not known."""
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code="no_jobstore")
@@ -43,7 +43,7 @@ class Session:
             yield jobstore
 
 
-def _common(
+def _open_session(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,
     endpoints: Annotated[
         Path | None,
@@ -66,46 +66,50 @@ def _common(
         str | None, typer.Option(envvar="SIGNOFF_HTTP", rich_help_panel=_PANEL, help="The console's base URL.")
     ] = None,
 ) -> Session:
-    given = {"jobstore": jobstore, "token": token, "kafka": kafka, "http": http}
-    return Session(find(given, endpoints), Output(as_json=as_json))
+    options = {"jobstore": jobstore, "token": token, "kafka": kafka, "http": http}
+    return Session(find_target(options, endpoints), Output(as_json=as_json))
 
 
-_COMMON = inspect.signature(_common).parameters
+# Typer reads a command's options from its signature: these are added to the signature of each command.
+_CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
     """Make a command of a coroutine function: its first argument is the session, the others are its own options."""
 
     def register(function: Command) -> Command:
-        def run(**given: Any) -> None:
-            common = {name: given.pop(name) for name in _COMMON}
-            _run(common, function, given)
+        def run(**options: Any) -> None:
+            connection = {name: options.pop(name) for name in _CONNECTION_OPTIONS}
+            _run(function, connection, options)
 
         own = list(inspect.signature(function).parameters.values())[1:]
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *_COMMON.values())]
+        everything = (*own, *_CONNECTION_OPTIONS.values())
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, help=_unwrapped(inspect.getdoc(function) or ""))(run)
+        app.command(name, help=_unwrap(inspect.getdoc(function) or ""))(run)
         return function
 
     return register
 
 
-def _unwrapped(text: str) -> str:
-    """Paragraphs, for a terminal of any width."""
+def _unwrap(text: str) -> str:
+    """Join the lines of each paragraph, for a terminal of any width."""
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in text.split("\n\n"))
 
 
-def _run(common: dict[str, Any], function: Callable[..., Coroutine[Any, Any, None]], given: dict[str, Any]) -> None:
-    out = Output(as_json=common["as_json"])
+def _run(
+    function: Callable[..., Coroutine[Any, Any, None]], connection: dict[str, Any], options: dict[str, Any]
+) -> None:
+    out = Output(as_json=connection["as_json"])
     try:
-        asyncio.run(_terminable(function(_common(**common), **given)))
+        asyncio.run(_cancel_at_sigterm(function(_open_session(**connection), **options)))
     except CommandError as error:
-        out.error(str(error), error.code)
+        out.print_error(str(error), error.code)
     except JobStoreError as error:
-        out.error(_explain(error), error.code)
+        out.print_error(_explain(error), error.code)
     except SignoffError as error:
-        out.error(str(error), error.code)
+        out.print_error(str(error), error.code)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:
@@ -117,11 +121,11 @@ def _run(common: dict[str, Any], function: Callable[..., Coroutine[Any, Any, Non
     raise typer.Exit(1)
 
 
-async def _terminable(running: Coroutine[Any, Any, None]) -> None:
-    """Let SIGTERM end a command as tidily as Ctrl-C does: the demo's stack must not outlive it."""
+async def _cancel_at_sigterm(running: Coroutine[Any, Any, None]) -> None:
+    """Run a command, and cancel it at SIGTERM as Ctrl-C does: the demo's stack must not outlive it."""
     task = asyncio.current_task()
     assert task is not None
-    with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: then somebody else takes care
+    with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread, as in tests
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await running
 

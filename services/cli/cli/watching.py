@@ -1,4 +1,4 @@
-"""Following a job until nothing happens to it any more."""
+"""Follow a job until it rests."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,32 +12,32 @@ from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog
 from contracts.status import RESTING, JobLogStatus, JobStatus
 
-_LAST_WORDS = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+_FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 
 
-async def transitions(
+async def watch_transitions(
     jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, with_payloads: bool = False
 ) -> AsyncGenerator[JobLog]:
-    """The transitions of a job behind a version, until it rests or is cancelled."""
+    """Yield the watch_transitions of a job after a version, until it rests or is cancelled."""
     async with aclosing(jobstore.watch_jobs([job_id], 0, with_payloads=with_payloads)) as events:
         async for event in events:
             if event.log is None or event.log.version <= after_version:
                 continue
             yield event.log
-            if event.log.status in _LAST_WORDS and (await jobstore.get_job(job_id)).version == event.log.version:
+            if event.log.status in _FINAL_STATUSES and (await jobstore.get_job(job_id)).version == event.log.version:
                 return
 
 
 async def show_until_rest(
     cli: Session, jobstore: JobStoreClient, job_id: str, *, after_version: int = 0, timeout_s: float | None = None
 ) -> None:
-    """Show a timeline; the command succeeds only if the job ends COMPLETED."""
+    """Show the watch_transitions of a job until it rests; the command succeeds only if the job is COMPLETED then."""
     try:
         async with asyncio.timeout(timeout_s):
-            logs = transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
+            logs = watch_transitions(jobstore, job_id, after_version=after_version, with_payloads=cli.out.as_json)
             async with aclosing(logs):
                 async for log in logs:
-                    cli.out.log(log)
+                    cli.out.show_log(log)
     except TimeoutError:
         job = await jobstore.get_job(job_id)
         raise CommandError(f"{job_id} is still {job.status} after {timeout_s} s", code="timeout") from None
@@ -45,7 +45,7 @@ async def show_until_rest(
 
 
 def succeed_if_completed(cli: Session, job: Job) -> None:
-    """Exit status 1, unless it is."""
+    """End the command with status 1 unless the job is COMPLETED."""
     if job.status is not JobStatus.COMPLETED:
-        cli.out.error(f"{job.id} is {job.status}", job.status.lower())
+        cli.out.print_error(f"{job.id} is {job.status}", job.status.lower())
         raise typer.Exit(1)

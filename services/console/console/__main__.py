@@ -1,4 +1,4 @@
-"""python -m console."""
+"""Run the console: `python -m console`."""
 
 from console.app import main
 

@@ -1,4 +1,4 @@
-"""Wires the console."""
+"""Wire the console's parts together, and serve."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from console import errors, openapi
 from console.api import agents, batches, events, jobs, limits, logs, overview, pages
 from console.config import ConsoleSettings
 from console.evidence import EvidenceSpans
-from console.live.hub import Live
+from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
@@ -20,24 +20,27 @@ from contracts.resources import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
 from servicekit.process.settings import split_address
 
+#: How long open connections may take to end when the console is told to stop.
 CONNECTIONS_END_S = 5
+#: Smaller bodies are sent uncompressed.
 COMPRESSED_MIN_BYTES = 1_000
+#: zlib's 1 to 9.
 COMPRESSION_LEVEL = 5
 
 
-def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> FastAPI:
+def create_app(jobstore: JobStoreClient, live: LiveHub, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> FastAPI:
     """Make the application, without a server."""
     app = FastAPI(
         title="Signoff",
         version="1",
         description="Jobs for AI agents, judged against their acceptance criteria. Errors are RFC 9457 problems.",
         generate_unique_id_function=lambda route: route.name,
-        docs_url=None,  # of pages, which asks no other host for its parts
+        docs_url=None,  # api/pages.py serves /docs, with no parts from other hosts
         redoc_url=None,
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     app.state.page, app.state.evidence = Page(), EvidenceSpans()
-    # It leaves event streams alone.
+    # Event streams are not compressed: the middleware leaves text/event-stream as it is.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
     for part in (jobs, logs, batches, agents, limits, overview, events, pages):
@@ -49,9 +52,9 @@ def create_app(jobstore: JobStoreClient, live: Live, *, payload_max_bytes: int =
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to the runtime, and ends open streams before it waits for connections."""
+    """An HTTP server that leaves signals to the runtime, and ends open streams before it waits for connections."""
 
-    def __init__(self, app: FastAPI, live: Live, address: str) -> None:
+    def __init__(self, app: FastAPI, live: LiveHub, address: str) -> None:
         host, port = split_address(address)
         config = uvicorn.Config(
             RequestIds(app),  # outermost, so that even a bug is answered with one
@@ -70,11 +73,11 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals: the runtime does."""
         yield
 
-    async def stop_at(self, stop: asyncio.Event) -> None:
-        """Serve until the event is set."""
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set or the server ends; then end all streams and wait for requests under way."""
         serving = asyncio.create_task(self.serve())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,17 +88,18 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
-    """Serve until told to stop."""
+    """Run the console until `stop` is set."""
     async with JobStoreClient(settings.jobstore, settings.token.get_secret_value()) as jobstore:
-        live = Live(jobstore, viewers_max=settings.viewers_max)
+        live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         server = Server(
             create_app(jobstore, live, payload_max_bytes=settings.payload_max_bytes), live, settings.http_address
         )
         watching = asyncio.create_task(live.run())
-        watching.add_done_callback(lambda _: stop.set())  # it ends by a bug alone: then start anew
-        runner = await health.serve(settings.health_address, _checks(server, live)) if settings.health_address else None
+        watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
+        checks = _make_health_checks(server, live)
+        runner = await health.serve(settings.health_address, checks) if settings.health_address else None
         try:
-            await server.stop_at(stop)
+            await server.serve_until(stop)
             if watching.done():
                 await watching  # raises what ended it
         finally:
@@ -105,7 +109,7 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
                 await runner.cleanup()
 
 
-def _checks(server: Server, live: Live) -> dict[str, health.Check]:
+def _make_health_checks(server: Server, live: LiveHub) -> dict[str, health.Check]:
     return {
         "http": lambda: None if server.started else "does not listen yet",
         "jobstore": lambda: None if live.cursor is not None else "cannot be watched",

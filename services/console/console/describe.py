@@ -1,17 +1,17 @@
-"""python -m console.describe: print the OpenAPI document, from which the page's types are made."""
+"""Print the OpenAPI document, from which the page's types are made: `python -m console.describe`."""
 
 import asyncio
 import json
 
 from console.app import create_app
-from console.live.hub import Live
+from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 
 
 async def describe() -> str:
-    """The document of an application that is connected to nothing."""
+    """Return the OpenAPI document as JSON; no jobstore is needed."""
     async with JobStoreClient("localhost:1", "none") as jobstore:
-        return json.dumps(create_app(jobstore, Live(jobstore)).openapi(), indent=2, ensure_ascii=False)
+        return json.dumps(create_app(jobstore, LiveHub(jobstore)).openapi(), indent=2, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everything that goes wrong becomes a problem of RFC 9457, with a stable code."""
+"""Answer every error with a problem of RFC 9457 and a stable code."""
 
 import http
 import logging
@@ -35,7 +35,7 @@ _HTTP_OF_GRPC = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 503,
     grpc.StatusCode.CANCELLED: 503,
 }
-# A few codes say more than their gRPC status.
+# These codes say more than their gRPC status.
 _HTTP_OF_CODE = {"payload_too_large": 413, "version_conflict": 412}
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
@@ -66,7 +66,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(FastAPIHTTPException):
-    """Raised where a request cannot be answered otherwise."""
+    """A request that is answered with a problem; raised anywhere below an endpoint."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(status, detail)
@@ -75,40 +75,40 @@ class ProblemError(FastAPIHTTPException):
 
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
-    app.add_exception_handler(JobStoreError, _jobstore_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(JobStoreError, _on_jobstore_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
 
 
-async def _jobstore_error(request: Request, error: Exception) -> Response:
+async def _on_jobstore_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, JobStoreError)
     status = _HTTP_OF_CODE.get(error.code) or _HTTP_OF_GRPC.get(error.grpc_status, 502)
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # the words are of the network's insides
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message tells of addresses: it is for the log alone
         log.warning("the jobstore is out of reach", extra={"code": error.code, "reason": error.message})
-        return problem(request, status, error.code, "The jobstore cannot be reached now; try again.")
-    return problem(request, status, error.code, error.message)
+        return make_problem(request, status, error.code, "The jobstore cannot be reached now; try again.")
+    return make_problem(request, status, error.code, error.message)
 
 
-async def _invalid_request(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_problem(item) for item in error.errors()]
+    errors = [_make_field_problem(item) for item in error.errors()]
     detail = "; ".join(f"{field.pointer or field.parameter}: {field.message}" for field in errors[:3])
-    return problem(request, 422, "invalid_request", detail, errors)
+    return make_problem(request, 422, "invalid_request", detail, errors)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = error.code if isinstance(error, ProblemError) else http.HTTPStatus(error.status_code).name.lower()
-    response = problem(request, error.status_code, code, error.detail)
+    response = make_problem(request, error.status_code, code, error.detail)
     response.headers.update(error.headers or {})
-    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of the first route alone
-        response.headers["Allow"] = ", ".join(_allowed(request))
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names one route's methods only
+        response.headers["Allow"] = ", ".join(_list_methods(request))
     return response
 
 
-def _allowed(request: Request) -> list[str]:
-    """What a resource can be asked; a name of its own comes before a name that any may have."""
+def _list_methods(request: Request) -> list[str]:
+    """List the methods of a path; those of a route for this very path come before those of a route with parameters."""
     routes, methods = request.app.router.routes, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
     scopes = [{**request.scope, "method": method} for method in methods]
     allowed = [s["method"] for s in scopes if any(route.matches(s)[0] is Match.FULL for route in routes)]
@@ -116,16 +116,16 @@ def _allowed(request: Request) -> list[str]:
     return allowed if own is None else [method for method in allowed if method.lower() in own]
 
 
-async def _bug(request: Request, _: Exception) -> Response:
-    return problem(request, 500, "internal", "The console failed; its log says more under this request id.")
+async def _on_bug(request: Request, _: Exception) -> Response:
+    return make_problem(request, 500, "internal", "The console failed; its log says more under this request id.")
 
 
-def problem(
+def make_problem(
     request: Request, status: int, code: str, detail: str, errors: Sequence[FieldProblem] | None = None
 ) -> Response:
-    """Make the answer: to a browser outside of the API it is the page, which knows what to say."""
+    """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself."""
     if status in {401, 404} and _is_for_people(request):
-        page: Response = request.app.state.page.index()
+        page: Response = request.app.state.page.show_index()
         page.status_code = status
         return page
     body = Problem(
@@ -145,7 +145,7 @@ def _is_for_people(request: Request) -> bool:
     return is_page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
-def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+def _make_field_problem(error: Mapping[str, Any]) -> FieldProblem:
     where, *path = error["loc"]
     if where != "body":
         return FieldProblem(parameter=str(path[0] if path else where), message=error["msg"])

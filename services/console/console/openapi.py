@@ -1,4 +1,4 @@
-"""The description of the API: FastAPI's, with the errors as they really are."""
+"""Describe the API: FastAPI's document, with the errors as they really are."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _OPEN = {"/api/health"}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document; made once."""
+    """Return the OpenAPI 3.1 document of the application; it is made once."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schemas = document["components"]["schemas"]
@@ -33,12 +33,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             if path not in _OPEN:
                 for method, operation in operations.items():
-                    operation["responses"] |= _problems(path, method)
+                    operation["responses"] |= _make_problem_responses(path, method)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _problems(path: str, method: str) -> dict[str, Any]:
+def _make_problem_responses(path: str, method: str) -> dict[str, Any]:
     causes = dict(_EVERYWHERE)
     if "{" in path:
         causes["404"] = "There is none of that id"

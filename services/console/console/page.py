@@ -1,4 +1,4 @@
-"""The page for people, as `web/` was built into `static/`, and the headers under which it is safe."""
+"""Serve the page, as `web/` was built into `static/`, with the headers that make it safe."""
 
 import mimetypes
 import secrets
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 DIRECTORY = Path(__file__).with_name("static")
-#: What the build leaves where each answer's own nonce goes.
+#: The word in the built page that is replaced by each response's own nonce.
 NONCE = "NONCE"
 
 # Scripts only from here; styles from here, or by the answer's nonce (a dialog locks the scrolling with one).
@@ -52,7 +52,7 @@ The API is described in <a href="/openapi.json">/openapi.json</a>.</p></body>
 
 
 class Page:
-    """The built files; they are listed once, and nothing else is ever opened."""
+    """The built files of the page. They are listed once, so that no request can open any other file."""
 
     def __init__(self, directory: Path = DIRECTORY) -> None:
         self._index, self._docs = (_read(directory / name) for name in ("index.html", "docs.html"))
@@ -60,16 +60,16 @@ class Page:
             str(path.relative_to(directory)): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
 
-    def index(self) -> Response:
-        """The page itself, with a nonce of its own."""
-        return _answer(self._index, _POLICY)
+    def show_index(self) -> Response:
+        """Return the page, with a new nonce."""
+        return _respond(self._index, _POLICY)
 
-    def docs(self) -> Response:
-        """Answer with the description of the API, to be read and tried out."""
-        return _answer(self._docs, _DOCS_POLICY)
+    def show_docs(self) -> Response:
+        """Return the description of the API, to be read and tried out."""
+        return _respond(self._docs, _DOCS_POLICY)
 
-    def file(self, request: Request, name: str) -> Response | None:
-        """One of its files, compressed where the browser can have it so; None where there is none."""
+    def find_file(self, request: Request, name: str) -> Response | None:
+        """Return a file of the page, compressed if the browser accepts it; None if there is no such file."""
         path = self._files.get(name)
         if path is None or path.suffix in {".html", ".gz"}:
             return None
@@ -81,7 +81,7 @@ class Page:
         compressed = self._files.get(f"{name}.gz")
         if compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
             path = compressed
-            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}  # the middleware adds it to the others
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}  # GZipMiddleware adds Vary to the others
         return FileResponse(path, headers=headers, media_type=media_type)
 
 
@@ -89,7 +89,7 @@ def _read(path: Path) -> str:
     return path.read_text("utf-8") if path.is_file() else _NOT_BUILT
 
 
-def _answer(text: str, policy: str) -> Response:
+def _respond(text: str, policy: str) -> Response:
     nonce = secrets.token_urlsafe(16)
     headers = _HEADERS | {"Content-Security-Policy": policy.replace(NONCE, nonce)}
     return HTMLResponse(text.replace(NONCE, nonce), headers=headers)

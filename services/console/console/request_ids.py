@@ -1,4 +1,4 @@
-"""Every answer carries a request id, the caller's or a new one, and the time here."""
+"""Give every response a request id, the caller's or a new one, and the console's time."""
 
 import re
 import time
@@ -14,18 +14,18 @@ _USABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class RequestIds:
-    """Middleware; the id also stands in `request.state.request_id`."""
+    """ASGI middleware; the id is also kept in `request.state.request_id`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the id."""
+        """Handle a request, and add the headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _USABLE.fullmatch(given) else uuid4().hex
+        callers_id = Headers(scope=scope).get(HEADER, "")
+        request_id = callers_id if _USABLE.fullmatch(callers_id) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Runs the executor: `python -m executor`."""
+"""Run the executor: `python -m executor`."""
 
 from functools import partial
 

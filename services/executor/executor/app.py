@@ -1,4 +1,4 @@
-"""Wires the executor: the sole reader of its settings."""
+"""Wire the executor: the sole reader of its settings."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import networks
+from executor.agents.guard import parse_networks
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
@@ -17,34 +17,34 @@ from servicekit.kafka.subscription import Subscription
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
-#: What an event has beside the job inline.
+#: Bytes that an event may have beside the job inline.
 ENVELOPE_BYTES = 4096
 
 
-def agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
+def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Agent]:
     """Return the adapter of each protocol that can be called: those of contracts' CALLABLE_PROTOCOLS."""
     return {Protocol.HTTP: HttpAgent(client), Protocol.HTTP_ASYNC: HttpAsyncAgent(client, settings.poll_max_s)}
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
-    """Run the executor until it is told to stop."""
+    """Run the executor until `stop` is set."""
 
     async def subscribe(context: WorkerContext) -> Subscription[ExecuteRequested]:
         client = HttpClient(
-            allowed=networks(settings.agent_networks),
+            allowed=parse_networks(settings.agent_networks),
             result_max_bytes=settings.result_max_bytes,
         )
         await context.stack.enter_async_context(client)
         handlers = Handlers(
             context.worker,
             GrpcExecutions(context.stub, context.metadata),
-            agents(client, settings),
+            make_agents(client, settings),
             context.publisher,
             settings.progress_interval_s,
         )
-        most = settings.payload_max_bytes + ENVELOPE_BYTES
+        event_max_bytes = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(
-            context.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, most
+            context.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, event_max_bytes
         )
 
     await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, subscribe)

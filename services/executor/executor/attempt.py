@@ -1,4 +1,4 @@
-"""One attempt at an execution: calls of its agent, until one succeeds or none may follow here and now."""
+"""Make one attempt at an execution: call its agent until a call succeeds or no other may follow here and now."""
 
 import asyncio
 import logging
@@ -14,16 +14,16 @@ from executor import retries
 from executor.errors import AgentError, AgentTimeoutError
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
-from executor.reporting import AttemptReports, produced
+from executor.reporting import AttemptReports, to_result_event
 from servicekit.kafka.publisher import Publisher
-from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
 
 class Attempt:
-    """What is done under one grant."""
+    """Do the work of one grant."""
 
     def __init__(
         self,
@@ -40,62 +40,66 @@ class Attempt:
         self._agents = agents
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
-        self._told = AttemptReports(grant)
+        self._reports = AttemptReports(grant)
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
 
-    async def run(self) -> Report:
-        """How the outcome is reported."""
-        self._publisher.publish_soon(self._told.begun())
+    async def run(self) -> PublishOutcome:
+        """Make calls until there is an outcome, and return what publishes it."""
+        self._publisher.publish_soon(self._reports.describe_begin())
         number, outcome = self._grant.spent, None
         while outcome is None:
             number += 1
-            outcome = await self._outcome(number)
+            outcome = await self._make_call(number)
         return lambda: self._publisher.publish(outcome)
 
-    async def _outcome(self, number: int) -> Event | None:
-        """What a call comes to; None where another one follows now."""
+    async def _make_call(self, number: int) -> Event | None:
+        """Make a call, and return the outcome to publish, or None where another call follows now."""
         started, self._usage = time.monotonic(), None
         self._held.begun = True
         try:
-            result = await self._answer(number)
+            result = await self._call_agent(number)
         except AgentError as error:
-            return await self._failed(number, error, time.monotonic() - started)
-        return produced(self._grant, result, time.monotonic() - started, self._usage)
+            return await self._handle_failure(number, error, time.monotonic() - started)
+        return to_result_event(self._grant, result, time.monotonic() - started, self._usage)
 
-    async def _answer(self, number: int) -> object:
+    async def _call_agent(self, number: int) -> object:
         agent = self._agents.get(self._grant.protocol)
         if agent is None:
-            raise AgentError(f"no way to call an agent of protocol {self._grant.protocol}", code="unknown_protocol")
+            raise AgentError(
+                f"this executor cannot call agents of protocol {self._grant.protocol}", code="unknown_protocol"
+            )
         timeout_s = self._grant.policy.attempt_timeout_s
-        tell = Throttle(self._progress_interval_s, lambda p: self._publisher.publish_soon(self._told.progress(p)))
+        progress = Throttle(
+            self._progress_interval_s, lambda p: self._publisher.publish_soon(self._reports.describe_progress(p))
+        )
         try:
             async with asyncio.timeout(timeout_s) as timeout:
-                given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
-                return await agent.call(Call(self._grant, number, tell, given_up, self._spend))
+                is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
+                return await agent.call(Call(self._grant, number, progress, is_given_up, self._spend))
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
         finally:
-            tell.close()
+            progress.close()
 
     def _spend(self, usage: Usage) -> None:
         self._usage = with_cost(usage)
         self._budget.spend(self._usage)
 
-    async def _failed(self, number: int, error: AgentError, duration_s: float) -> Event | None:
-        about = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
-        log.warning("agent failed", extra=about)
-        told: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
+    async def _handle_failure(self, number: int, error: AgentError, duration_s: float) -> Event | None:
+        extra = {"job_id": self._grant.job_id, "code": error.code, "call": number, "reason": str(error)[:500]}
+        log.warning("agent failed", extra=extra)
+        fields: dict[str, object] = {"duration_s": duration_s, "usage": self._usage}
         wait_s = retries.wait_s(self._grant, number, error)
         if wait_s is not None and (used_up := self._budget.used_up):
-            return self._told.stopped(number, error, used_up, **told)
+            return self._reports.describe_exhaustion(number, error, used_up, **fields)
         here = wait_s is not None and wait_s <= retries.WAIT_HERE_MAX_S and self._worker.may_wait
-        report = self._told.failed(number, error, wait_s, here=here, **told)
+        report = self._reports.describe_failure(number, error, wait_s, here=here, **fields)
         if not here:
             return report
         assert wait_s is not None
         self._held.begun = False  # nothing is lost by giving it back now
         async with self._worker.without_slot(self._held):
-            telling = retry_transient(lambda: self._publisher.publish(report), on="kafka")
-            await asyncio.gather(asyncio.sleep(wait_s), telling)
+            reporting = retry_transient(lambda: self._publisher.publish(report), on="kafka")
+            await asyncio.gather(asyncio.sleep(wait_s), reporting)
         return None

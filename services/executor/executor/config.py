@@ -1,4 +1,4 @@
-"""What the executor can be set to."""
+"""Declare the executor's settings."""
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ class Settings(WorkerSettings):
     """Settings of the executor, each SIGNOFF_<NAME> in the environment.
 
     `agent_networks` are the only ones besides the public internet in which agents may live: CIDR, comma-separated.
-    `poll_max_s` is the longest time between two looks at an asynchronous agent's work, unless it asks for another.
+    `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
     """
 
     agent_networks: str = ""

@@ -1,12 +1,12 @@
-"""How a call of an agent fails."""
+"""Declare the ways in which a call of an agent fails, with a stable code each."""
 
 from servicekit.errors import SignoffError
 
 
 class AgentError(SignoffError):
-    """The agent's answer is a failure. `retryable`: another call may succeed.
+    """A call failed. `retryable` says that another call may succeed.
 
-    `status`: of HTTP, or the agent's own code, where it has one.
+    `status` is the HTTP status, or the agent's own code where it has one; `retry_after_s` is the wait it asked for.
     """
 
     code = "agent_error"
@@ -26,14 +26,14 @@ class AgentError(SignoffError):
 
 
 class AgentUnreachableError(AgentError):
-    """No connection: not one byte of the request has left."""
+    """No connection was made: not one byte of the request has left."""
 
     code = "agent_unreachable"
     retryable = True
 
 
 class AgentConnectTimeoutError(AgentUnreachableError):
-    """No connection within its timeout."""
+    """No connection was made within its timeout."""
 
     code = "agent_connect_timeout"
 
@@ -77,14 +77,14 @@ class AgentFailedError(AgentError):
 
 
 class AgentBusyError(AgentError):
-    """A status that says: later (408, 425, 429, 5xx)."""
+    """The agent answered with a status that asks to come again later (408, 425, 429, 5xx)."""
 
     code = "agent_status"
     retryable = True
 
 
 class AgentStatusError(AgentError):
-    """Any other status that is not 2xx."""
+    """The agent answered with any other status that is not 2xx."""
 
     code = "agent_status"
 
@@ -102,6 +102,6 @@ class AgentDeclinedError(AgentError):
 
 
 class AgentAnswerError(AgentError):
-    """The answer is 2xx, and no result: no JSON, or too large."""
+    """The agent answered 2xx with what is no result: no JSON, or too large."""
 
     code = "agent_invalid_json"

@@ -1,4 +1,4 @@
-"""The jobstore's grants of executions, over gRPC."""
+"""Claim executions at the jobstore over gRPC."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,8 +6,9 @@ from uuid import UUID
 
 from contracts.convert import policy_of, protocol_of
 from contracts.spending import Budget
-from executor.ports import Claim, ClaimDenied, Grant
+from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
+from servicekit.leasing.claims import ClaimDenied, read_denial
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
 from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
@@ -16,41 +17,47 @@ from signoff.v1 import work_service_pb2 as pb
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
-
-#: gRPC's own code: the requests that were granted exceed a message together.
+#: gRPC's own code when the requests that were granted are together larger than a message may be.
 ANSWER_TOO_LARGE = "resource_exhausted"
 
 
 class GrpcExecutions:
-    """Claims executions at the jobstore."""
+    """Claim executions over gRPC."""
 
     def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
         self._stub = stub
         self._metadata = metadata
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
-        """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
+        """Claim executions, and return one answer each, in order. New grants are at most `room`.
+
+        Raise TransientError if the jobstore is out of reach.
+        """
         answers: list[Grant | ClaimDenied] = []
-        size = chunk_by_size(claims, lambda c: len(c.job_json or ""), most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
-        for chunk in size:
+        chunks = chunk_by_size(claims, lambda c: len(c.job_json or ""), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
+        for chunk in chunks:
             free = room - sum(isinstance(answer, Grant) for answer in answers)
-            answers += await self._begin(owner, max(0, free), chunk)
+            answers += await self._claim_chunk(owner, max(0, free), chunk)
         return answers
 
-    async def _begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
-        request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_message(c) for c in claims])
+    async def _claim_chunk(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
+        request = pb.BeginExecutionsRequest(owner=str(owner), room=room, claims=[_to_message(c) for c in claims])
         try:
             with translate_errors():
                 answer = await self._stub.BeginExecutions(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
         except TransientError as error:
             if error.code != ANSWER_TOO_LARGE or len(claims) == 1:
                 raise
-            half = len(claims) // 2  # whose leases are granted by now: their owner is answered the same again
-            return [*await self._begin(owner, room, claims[:half]), *await self._begin(owner, room, claims[half:])]
-        return [_answer(claim, a) for claim, a in zip(claims, answer.answers, strict=True)]
+            # The leases are granted by now; the jobstore gives their owner the same answers again.
+            half = len(claims) // 2
+            return [
+                *await self._claim_chunk(owner, room, claims[:half]),
+                *await self._claim_chunk(owner, room, claims[half:]),
+            ]
+        return [_read_answer(claim, a) for claim, a in zip(claims, answer.answers, strict=True)]
 
 
-def _message(claim: Claim) -> pb.ExecutionClaim:
+def _to_message(claim: Claim) -> pb.ExecutionClaim:
     return pb.ExecutionClaim(
         execution_id=str(claim.execution_id),
         job_id=claim.job_id,
@@ -60,10 +67,9 @@ def _message(claim: Claim) -> pb.ExecutionClaim:
     )
 
 
-def _answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
+def _read_answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
-        outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
-        return ClaimDenied(outcome, answer.code, answer.message)
+        return read_denial(answer)
     grant, policy = answer.grant, policy_of(answer.grant.policy)
     left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
     left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None

@@ -1,4 +1,4 @@
-"""From an event to a call: claim, start what was granted, commit; then call, and tell what came of it."""
+"""Handle requests: claim them, start what was granted, commit; then call the agents and publish the outcomes."""
 
 import logging
 import time
@@ -8,19 +8,20 @@ from contracts.events import ExecuteRequested
 from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
-from executor.ports import Agent, Claim, ClaimDenied, Executions, Grant
+from executor.ports import Agent, Claim, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
-from servicekit.leasing.worker import HeldLease, Report, Worker
+from servicekit.leasing.claims import ClaimDenied
+from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
 
 class Handlers:
-    """The executor's story."""
+    """Handle batches of `execute-requested`: the executor's story from top to bottom."""
 
     def __init__(
         self,
@@ -37,18 +38,21 @@ class Handlers:
         self._progress_interval_s = progress_interval_s
 
     async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
-        """Claim a batch in one call and start what was granted; the offsets are committed before any agent answers."""
-        claims = [_claim(request) for request in requests]
-        asked_at, answers = await retry_transient(lambda: self._claimed(claims), on="jobstore")
-        return [self._begun(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
+        """Claim a batch in one call and start what was granted. The offsets are committed before any agent answers.
 
-    async def _claimed(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
-        """Also when it was asked: a lease runs from this try, not from one before an outage."""
-        return time.monotonic(), await self._executions.begin(self._worker.owner, self._worker.room, claims)
+        Return one result a record: a PermanentError makes it a dead letter.
+        """
+        claims = [_to_claim(request) for request in requests]
+        asked_at, answers = await retry_transient(lambda: self._claim(claims), on="jobstore")
+        return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 
-    def _begun(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
+    async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
+        """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
+        return time.monotonic(), await self._executions.claim(self._worker.owner, self._worker.room, claims)
+
+    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
         if isinstance(answer, Grant):
-            self._worker.begin(
+            self._worker.start_work(
                 answer.lease,
                 answer.job_id,
                 asked_at + answer.lease_s,
@@ -56,20 +60,22 @@ class Handlers:
             )
             return None
         if claim.replay:
-            told = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
-            log.info("a replayed record changes nothing", extra=told)
+            extra = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
+            log.info("a replayed record changes nothing", extra=extra)
             return None
         if answer.outcome == "INVALID":
             return PermanentError(answer.message, code=answer.code)
         if answer.outcome == "REFUSED":
-            log.warning("refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message})
+            log.warning(
+                "execution refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message}
+            )
         return None
 
-    async def _execute(self, grant: Grant, held: HeldLease) -> Report:
+    async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
 
 
-def _claim(request: Incoming[ExecuteRequested]) -> Claim:
+def _to_claim(request: Incoming[ExecuteRequested]) -> Claim:
     event = request.event
     inline = None if event.job is None else json_text(event.job.model_copy(update={"id": event.job_id}))
     return Claim(event.execution_id, event.job_id, inline, request.replay, event.not_before)

@@ -1,4 +1,4 @@
-"""What the executor needs of the outside."""
+"""Declare what the executor needs of the outside: the jobstore's grants, and agents."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,13 @@ from uuid import UUID
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
+from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One attempt at one execution.
+    """One attempt at one execution, under a lease of `lease_s` seconds.
 
     `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
     """
@@ -34,7 +35,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What an agent says of work that goes on: the part that is done, from 0 to 1, and what it has so far."""
+    """An agent's word on work that goes on: the part that is done, from 0 to 1, and what it has so far."""
 
     fraction: float | None = None
     message: str | None = None
@@ -45,21 +46,21 @@ class Progress:
 class Call:
     """One call of the agent; `number` counts those of the execution, from 1.
 
-    `tell` may be told progress as often as there is any, and `spend` what the call consumed, once. `given_up` says of
-    an aborted call that nobody goes on with it: an agent that still works may be told to stop. Otherwise the work is
-    another attempt's.
+    An adapter calls `report_progress` as often as there is any, and `spend` once, with what the call consumed. When the
+    call is aborted, `is_given_up` says whether nobody goes on with the work: then an agent that still works may be told
+    to stop. Otherwise the work is another attempt's.
     """
 
     grant: Grant
     number: int = 1
-    tell: Callable[[Progress], None] = lambda _: None
-    given_up: Callable[[], bool] = lambda: False
+    report_progress: Callable[[Progress], None] = lambda _: None
+    is_given_up: Callable[[], bool] = lambda: False
     spend: Callable[[Usage], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim of an execution; with the whole job where its event had it."""
+    """A claim of an execution, with the whole job if its event had it inline."""
 
     execution_id: UUID
     job_id: str
@@ -68,24 +69,15 @@ class Claim:
     not_before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimDenied:
-    """A claim that was not granted: why."""
-
-    outcome: str
-    code: str
-    message: str
-
-
 class Executions(Protocol):
-    """The jobstore's grants."""
+    """The jobstore, where executions are claimed."""
 
-    async def begin(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
-        """Claim executions, one answer each. TransientError: the jobstore is out of reach."""
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
+        """Claim executions, and return one answer each. Raise TransientError if the jobstore is out of reach."""
 
 
 class Agent(Protocol):
     """One way of calling agents."""
 
     async def call(self, call: Call) -> Any:
-        """The agent's result, a JSON value. AgentError: there is none. The caller bounds the time of the whole call."""
+        """Return the agent's result, a JSON value, or raise AgentError. The caller bounds the time of the call."""

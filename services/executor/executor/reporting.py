@@ -1,4 +1,4 @@
-"""What an agent is told with a call, and what is told of an attempt."""
+"""Build the events of an attempt: its result, and its reports in order."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,33 +10,19 @@ from contracts.jsontext import json_text
 from contracts.resources import Usage
 from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError
-from executor.ports import Call, Grant, Progress
+from executor.ports import Grant, Progress
 
-#: Headers of every call of an agent, beside `Idempotency-Key`.
-ATTEMPT_HEADER = "Signoff-Attempt"
-CALL_HEADER = "Signoff-Call"
-DECLINED_HEADER = "Signoff-Declined"
-USAGE_HEADER = "Signoff-Usage"
+#: The error code of a job whose budget is used up.
 BUDGET_EXHAUSTED = "budget_exhausted"
+#: Characters of an agent's words in a report; what is longer is cut.
 MESSAGE_MAX = 2_000
-#: Progress stays in the log for ever; of what is larger only the result does.
+#: Characters and bytes of progress. It stays in the job's log for ever, so what is larger is cut or left out.
 PROGRESS_MESSAGE_MAX = 500
 PARTIAL_MAX_BYTES = 16 << 10
 
 
-def headers(call: Call) -> dict[str, str]:
-    """The same key for every call of one execution, so that an agent that knows it does the work once."""
-    return {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "Idempotency-Key": str(call.grant.lease.execution_id),
-        ATTEMPT_HEADER: str(call.grant.attempt),
-        CALL_HEADER: str(call.number),
-    }
-
-
-def produced(grant: Grant, result: object, duration_s: float, usage: Usage | None = None) -> ResultProduced:
-    """The agent's result, with what is needed to judge it."""
+def to_result_event(grant: Grant, result: object, duration_s: float, usage: Usage | None = None) -> ResultProduced:
+    """Return the event of an agent's result, with what is needed to judge it."""
     request = from_json(grant.request)
     return ResultProduced(
         execution_id=grant.lease.execution_id,
@@ -53,79 +39,79 @@ def produced(grant: Grant, result: object, duration_s: float, usage: Usage | Non
     )
 
 
-def result_size(result: object) -> int:
-    """Bytes of a result as it is stored."""
+def measure(result: object) -> int:
+    """Return the bytes of a result as it is stored."""
     return len(json_text(result).encode())
 
 
-def storable(text: str) -> str:
-    """A stranger's text, cut, and without what no database or terminal wants."""
+def to_printable(text: str) -> str:
+    """Cut a stranger's text, and replace what databases refuse or what steers terminals."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:MESSAGE_MAX])
 
 
-def progress_of(fraction: float | None, message: str | None, partial: Any) -> Progress:
-    """What a stranger says of its progress, made harmless; what is too large is left out, and that is said."""
-    words = [] if message is None else [storable(message[:PROGRESS_MESSAGE_MAX])]
+def read_progress(fraction: float | None, message: str | None, partial: Any) -> Progress:
+    """Return what an agent says of its progress, made harmless; the message says so where something was left out."""
+    words = [] if message is None else [to_printable(message[:PROGRESS_MESSAGE_MAX])]
     if message is not None and len(message) > PROGRESS_MESSAGE_MAX:
         words.append(f"(cut, of {len(message)} characters)")
-    if (size := result_size(partial)) > PARTIAL_MAX_BYTES:
+    if (size := measure(partial)) > PARTIAL_MAX_BYTES:
         partial = None
         words.append(f"(a partial result of {size} bytes, more than {PARTIAL_MAX_BYTES}, is left out)")
     return Progress(fraction, " ".join(words) or None, partial)
 
 
 class AttemptReports:
-    """What is told under one grant, in order."""
+    """Build the reports under one grant, numbered in order."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
         self._seq = 0
 
-    def begun(self) -> JobStatusReported:
-        """The agent is being called."""
+    def describe_begin(self) -> JobStatusReported:
+        """Return the report that the agent is being called."""
         return self._report(ReportKind.CALL_BEGUN, f"attempt {self._grant.attempt}: the agent is being called")
 
-    def progress(self, progress: Progress) -> JobStatusReported:
-        """The agent works, and has come so far."""
+    def describe_progress(self, progress: Progress) -> JobStatusReported:
+        """Return the report of how far the agent has come."""
         return self._report(ReportKind.PROGRESS, progress.message, progress=progress.fraction, partial=progress.partial)
 
-    def failed(
-        self, number: int, error: AgentError, wait_s: float | None, *, here: bool, **about: Any
+    def describe_failure(
+        self, number: int, error: AgentError, wait_s: float | None, *, here: bool, **fields: Any
     ) -> JobStatusReported:
-        """A call failed: for good, or another one follows after `wait_s`, `here` or under the next grant."""
+        """Return the report of a failed call: for good, or another follows in `wait_s`, here or under a new grant."""
         kind = ReportKind.CALL_FAILED if here else ReportKind.ATTEMPT_FAILED
         if wait_s is None:
             kind = ReportKind.DECLINED if isinstance(error, AgentDeclinedError) else ReportKind.FAILED
         return self._report(
             kind,
-            f"{storable(str(error))}{self._what_follows(number, error, wait_s)}",
+            f"{to_printable(str(error))}{self._describe_next(number, error, wait_s)}",
             code=error.code,
             call=number,
             retryable=error.retryable,
             retry_after_s=wait_s,
-            **about,
+            **fields,
         )
 
-    def stopped(self, number: int, error: AgentError, used_up: str, **about: Any) -> JobStatusReported:
-        """A call failed, and another one might have followed, but the budget is used up."""
+    def describe_exhaustion(self, number: int, error: AgentError, used_up: str, **fields: Any) -> JobStatusReported:
+        """Return the report of a call that failed, which no other follows only because the budget is used up."""
         return self._report(
             ReportKind.FAILED,
-            f"{used_up}, and the agent is not called again; call {number} failed: {storable(str(error))}",
+            f"{used_up}, and the agent is not called again; call {number} failed: {to_printable(str(error))}",
             code=BUDGET_EXHAUSTED,
             call=number,
             retryable=error.retryable,
-            **about,
+            **fields,
         )
 
-    def _what_follows(self, number: int, error: AgentError, wait_s: float | None) -> str:
-        most = self._grant.policy.max_attempts
+    def _describe_next(self, number: int, error: AgentError, wait_s: float | None) -> str:
+        limit = self._grant.policy.max_attempts
         if wait_s is not None:
-            return f"; call {number + 1} of {most} follows in {wait_s:.3g} s"
-        return f"; it was call {number} of {most}" if error.retryable else ""
+            return f"; call {number + 1} of {limit} follows in {wait_s:.3g} s"
+        return f"; it was call {number} of {limit}" if error.retryable else ""
 
     def _report(self, kind: ReportKind, message: str | None, **fields: object) -> JobStatusReported:
         self._seq += 1
-        whole = {
+        common = {
             "execution_id": self._grant.lease.execution_id,
             "job_id": self._grant.job_id,
             "kind": kind,
@@ -135,4 +121,4 @@ class AttemptReports:
             "message": message,
             "reported_at": datetime.now(UTC),
         }
-        return JobStatusReported.model_validate(whole | fields)
+        return JobStatusReported.model_validate(common | fields)

@@ -1,4 +1,4 @@
-"""Runs the jobstore: `python -m jobstore`."""
+"""Run the jobstore: `python -m jobstore`."""
 
 from functools import partial
 

@@ -15,7 +15,7 @@ from jobstore.api.server import create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.handlers import EventHandlers
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
@@ -30,10 +30,10 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, lag, stop_consuming
+from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
-from servicekit.process.runtime import first_of, tune_gc
+from servicekit.process.runtime import run_until_first, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -54,7 +54,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await database.migrate()
 
-        terms = Terms(settings.policy, settings.lease_s, settings.offer_again_s, settings.breaker, settings.reuse)
+        terms = ExecutionTerms(
+            policy=settings.policy,
+            lease_s=settings.lease_s,
+            offer_again_s=settings.offer_again_s,
+            breaker=settings.breaker,
+            reuse=settings.reuse,
+        )
         runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
         subscriptions = _make_subscriptions(publisher, runner)
@@ -88,7 +94,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
             stack.push_async_callback(served.cleanup)
         tune_gc()
-        await first_of(
+        await run_until_first(
             stop.wait(),
             database.listen(wake, watches.set_published),
             sweeper.run(),
@@ -111,12 +117,12 @@ async def _run_on_kafka(
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
     await make_topics()
     await publisher.start()
-    broker = kafka_broker(kafka, "jobstore")
+    broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
         await broker.start()
-        await first_of(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
+        await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker)
         await publisher.stop()
@@ -161,5 +167,5 @@ async def _serve_grpc(
 
 
 def _has_caught_up(subscriptions: list[Subscription[Any]]) -> bool:
-    lags = [lag(subscription.consumer()) for subscription in subscriptions]
+    lags = [count_unread(subscription.consumer()) for subscription in subscriptions]
     return all(records is not None and records <= CAUGHT_UP_LAG for records in lags)

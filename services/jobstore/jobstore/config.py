@@ -1,4 +1,4 @@
-"""What the jobstore can be set to."""
+"""Settings of the jobstore and of its tools, from the environment."""
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
@@ -8,18 +8,21 @@ from servicekit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Settings of the jobstore, each SIGNOFF_<NAME> in the environment."""
+    """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
     database_url: str = "postgresql+asyncpg://signoff:signoff@localhost:5432/signoff"
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
+    #: The administrator's bearer token, and the one of workers.
     token: str
     worker_token: str
+    #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     create_topics: bool = True
     topic_replication: int = 1
+    #: The default policy (contracts.resources.Policy).
     max_submissions: int = 3
     max_attempts: int = 3
     attempt_timeout_s: float = 300.0
@@ -36,21 +39,26 @@ class Settings(ServiceSettings):
     circuit_open_max_s: float = 300.0
     verdict_reuse_age_s: float = 86_400.0
     result_reuse_age_s: float = 86_400.0
+    #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
 
     @property
     def breaker(self) -> BreakerTerms:
-        """When the circuit of an agent opens, and for how long."""
-        return BreakerTerms(self.circuit_failures, self.circuit_open_first_s, self.circuit_open_max_s)
+        """When an agent's circuit opens, and for how long."""
+        return BreakerTerms(
+            failures=self.circuit_failures, open_first_s=self.circuit_open_first_s, open_max_s=self.circuit_open_max_s
+        )
 
     @property
     def reuse(self) -> ReuseTerms:
-        """What may be reused, and for how long."""
-        return ReuseTerms(self.verdict_reuse_age_s, self.result_reuse_age_s, self.reuse_max)
+        """For how long results and verdicts may be reused."""
+        return ReuseTerms(
+            verdict_age_s=self.verdict_reuse_age_s, result_age_s=self.result_reuse_age_s, entries_max=self.reuse_max
+        )
 
     @property
     def policy(self) -> Policy:
-        """What neither a job nor its agent says."""
+        """The policy that applies where neither a job nor its agent sets a field."""
         return Policy(
             max_submissions=self.max_submissions,
             max_attempts=self.max_attempts,
@@ -68,7 +76,7 @@ class Settings(ServiceSettings):
 
 
 class RebuildSettings(ServiceSettings):
-    """Settings of a rebuild, in the environment likewise: a URL with a password is not for the command line."""
+    """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: str
     create_database: bool = False
@@ -76,7 +84,7 @@ class RebuildSettings(ServiceSettings):
 
 
 class VerifySettings(ServiceSettings):
-    """Settings of a comparison: the URLs of a rebuilt database, and of the live one."""
+    """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
 
     rebuilt_url: str
     live_url: str

@@ -1,28 +1,28 @@
-"""Why a call is answered with an error: stable codes, in the families that the doors translate."""
+"""Errors that a call is answered with. Each has a stable code; gRPC translates each class to a status."""
 
 from servicekit.errors import PermanentError
 
 
 class NotFoundError(PermanentError):
-    """Nothing of that name is known."""
+    """Nothing has the id or name that was given."""
 
     code = "not_found"
 
 
 class ConflictError(PermanentError):
-    """Something else of that name is known."""
+    """Something else has the id that was given."""
 
     code = "conflict"
 
 
 class RefusedError(PermanentError):
-    """What is there does not allow it."""
+    """The state of the job, batch or limit does not allow it."""
 
     code = "refused"
 
 
 class UnknownCursorError(PermanentError):
-    """A watch cannot go on behind its cursor."""
+    """A watch cannot be resumed after its cursor; the caller begins a new one."""
 
     code = "unknown_cursor"
 
@@ -34,12 +34,12 @@ class InvalidError(PermanentError):
 
 
 class UnauthenticatedError(PermanentError):
-    """No token, or one that nobody knows."""
+    """The call has no token, or an unknown one."""
 
     code = "unauthenticated"
 
 
 class ForbiddenError(PermanentError):
-    """The token does not allow it."""
+    """The token does not allow the call."""
 
     code = "forbidden"

@@ -1,4 +1,4 @@
-"""The Kafka edge: each handler turns a batch of events into commands, and has them carried out in one transaction."""
+"""The Kafka edge: turn batches of events into commands, and carry them out."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ E = TypeVar("E", bound=Event)
 
 
 class EventHandlers:
-    """Handle the events that the jobstore consumes. A record that was published again by a replay changes nothing."""
+    """Handle the events that the jobstore consumes. Replayed records are passed over (rule `replays-admit-nothing`)."""
 
     def __init__(self, runner: CommandRunner) -> None:
         self._runner = runner
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
-        """Record a batch of reports. A repeat meets an execution that has moved on, and is refused."""
+        """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
         return await self._record(reports, lambda report: RecordReport(report.event))
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:

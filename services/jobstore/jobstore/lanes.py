@@ -1,30 +1,44 @@
-"""Lane: concurrent calls share a commit, without waiting for one another."""
+"""Group commit: concurrent calls of one kind share a transaction."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from jobstore.storage.database import RaceError, log
+from jobstore.storage.database import RaceError
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import chunk_by_size, isolate_failures
 
+log = logging.getLogger(__name__)
+
 C = TypeVar("C")
+
+#: How often a batch is tried that meets another writer's rows each time; then its callers get the RaceError.
+TRIES_MAX = 6
 
 
 @dataclass(slots=True)
 class Lane(Generic[C]):
-    """One kind of write: while a transaction is under way the next batch gathers, so that calls share a commit."""
+    """Carry out items of one kind in batches: while one batch is under way, the next one gathers.
+
+    `handle` carries out a batch in one transaction, and returns a result for each item, in order. `size` is an item's
+    weight in bytes.
+    """
 
     handle: Callable[[Sequence[C]], Awaitable[Sequence[Any]]]
     size: Callable[[C], int] = lambda _: 0
+    #: Bounds of one batch.
     items_max: int = 200
     bytes_max: int = 16 << 20
     _waiting: list[tuple[C, asyncio.Future[Any]]] = field(default_factory=list)
     _running: asyncio.Task[None] | None = None
 
     async def run(self, items: Sequence[C]) -> list[Any]:
-        """The result of each item, in order, a PermanentError among them; TransientError: nothing is known of any."""
+        """Return the result of each item, in order; a PermanentError is the result of an item that failed for good.
+
+        TransientError: it is not known whether any item was carried out.
+        """
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in items]
         self._waiting.extend(zip(items, futures, strict=True))
@@ -32,8 +46,8 @@ class Lane(Generic[C]):
             self._running = asyncio.create_task(self._run())
         return await asyncio.gather(*futures)
 
-    async def one(self, item: C) -> Any:
-        """The result of one item; its PermanentError is raised."""
+    async def run_one(self, item: C) -> Any:
+        """Return the result of one item, or raise its PermanentError."""
         (result,) = await self.run([item])
         if isinstance(result, PermanentError):
             raise result
@@ -43,15 +57,17 @@ class Lane(Generic[C]):
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
-                sized = chunk_by_size(waiting, lambda w: self.size(w[0]), most=self.items_max, bytes_max=self.bytes_max)
+                sized = chunk_by_size(
+                    waiting, lambda w: self.size(w[0]), limit=self.items_max, bytes_max=self.bytes_max
+                )
                 for batch in sized:
-                    await self._settle(batch)
+                    await self._run_batch(batch)
         finally:
             self._running = None
 
-    async def _settle(self, batch: Sequence[tuple[C, asyncio.Future[Any]]]) -> None:
+    async def _run_batch(self, batch: Sequence[tuple[C, asyncio.Future[Any]]]) -> None:
         try:
-            results: Sequence[Any] = await isolate_failures([item for item, _ in batch], self._without_races)
+            results: Sequence[Any] = await isolate_failures([item for item, _ in batch], self._retry_races)
         except TransientError as error:
             for _, future in batch:
                 if not future.done():
@@ -61,10 +77,10 @@ class Lane(Generic[C]):
             if not future.done():
                 future.set_result(result)
 
-    async def _without_races(self, items: Sequence[C]) -> Sequence[Any]:
-        for _ in range(5):
+    async def _retry_races(self, items: Sequence[C]) -> Sequence[Any]:
+        for _ in range(TRIES_MAX - 1):
             try:
                 return await self.handle(items)
             except RaceError as error:
-                log.info("raced with another writer", extra={"reason": str(error)})
+                log.info("raced with another writer; the batch is tried again", extra={"reason": str(error)})
         return await self.handle(items)

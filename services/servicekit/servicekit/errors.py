@@ -1,8 +1,8 @@
-"""Errors, by what may be done about them."""
+"""Divide errors by what may be done about them: wait, or give up."""
 
 
 class SignoffError(Exception):
-    """Carries a stable code beside its message."""
+    """An error with a stable code beside its message."""
 
     code = "internal"
 
@@ -13,7 +13,10 @@ class SignoffError(Exception):
 
 
 class TransientError(SignoffError):
-    """May go by itself: whoever meets it waits and tries again."""
+    """An error that may pass by itself: wait, and try again.
+
+    `retry_after_s` is the least to wait, in seconds, where the other side says so.
+    """
 
     code = "unavailable"
 
@@ -23,6 +26,6 @@ class TransientError(SignoffError):
 
 
 class PermanentError(SignoffError):
-    """Can never succeed, however often it is tried."""
+    """An error that no repetition mends."""
 
     code = "permanent"

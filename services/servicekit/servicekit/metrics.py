@@ -1,4 +1,4 @@
-"""Metrics that every service has; each service adds its own beside what it measures."""
+"""Declare the metrics that every service has; each service adds its own beside what it measures."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

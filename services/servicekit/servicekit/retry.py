@@ -1,4 +1,4 @@
-"""Waiting for what comes back by itself, and finding the one item that never will."""
+"""Wait for what comes back by itself, and find the one item that never will."""
 
 import asyncio
 import logging
@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: The first wait between two tries; each is twice the one before, up to BACKOFF_MAX_S.
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 5.0
 
 
 def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -> Iterator[float]:
-    """Growing waits in seconds, with jitter so that many waiters do not come back at once."""
+    """Yield waits in seconds that double up to `longest`, with jitter so that many waiters do not come back at once."""
     wait = first
     while True:
         yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -27,7 +28,10 @@ def backoffs_s(first: float = BACKOFF_FIRST_S, longest: float = BACKOFF_MAX_S) -
 
 
 async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, longest_s: float = BACKOFF_MAX_S) -> R:
-    """Try until it is done. Waits out every TransientError, for ever; everything else is raised."""
+    """Try until the operation succeeds; wait out every TransientError, for ever, and raise everything else.
+
+    `on` names what is waited for, in the log and in the metric `signoff_waiting`.
+    """
     waiting = False
     try:
         for wait_s in backoffs_s(longest=longest_s):
@@ -49,9 +53,9 @@ async def isolate_failures(
     items: Sequence[T],
     operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError]]],
 ) -> list[R | PermanentError]:
-    """The result of each item, in order; a batch that fails for good is halved until the bad item stands alone.
+    """Return the result of each item, in order; halve a batch that fails for good until the bad item stands alone.
 
-    TransientError is raised: nothing is known of any item then, and the whole batch may be tried again.
+    Raise TransientError as it is: nothing is known of any item then, and the whole batch may be tried again.
     """
     if not items:
         return []
@@ -61,26 +65,26 @@ async def isolate_failures(
         raise
     except Exception as error:  # noqa: BLE001 - a bug met by one record must not stop the others
         if len(items) == 1:
-            return [_permanent(error)]
+            return [_to_permanent(error)]
     half = len(items) // 2
     return [*await isolate_failures(items[:half], operation), *await isolate_failures(items[half:], operation)]
 
 
-def _permanent(error: Exception) -> PermanentError:
+def _to_permanent(error: Exception) -> PermanentError:
     if isinstance(error, PermanentError):
         return error
     code = error.code if isinstance(error, SignoffError) else "internal"
-    log.error("cannot be processed", exc_info=error, extra={"code": code})
+    log.error("one item failed for good, the rest of its batch goes on", exc_info=error, extra={"code": code})
     return PermanentError(f"{type(error).__name__}: {error}", code=code)
 
 
-def chunk_by_size(items: Iterable[T], size: Callable[[T], int], *, most: int, bytes_max: int) -> Iterator[list[T]]:
-    """Chunks of at most `most` items and, but for a single larger one, `bytes_max` bytes."""
+def chunk_by_size(items: Iterable[T], size: Callable[[T], int], *, limit: int, bytes_max: int) -> Iterator[list[T]]:
+    """Yield chunks of at most `limit` items and `bytes_max` bytes; an item that is larger stands alone."""
     chunk: list[T] = []
     total = 0
     for item in items:
         n = size(item)
-        if chunk and (len(chunk) == most or total + n > bytes_max):
+        if chunk and (len(chunk) == limit or total + n > bytes_max):
             yield chunk
             chunk, total = [], 0
         chunk.append(item)

@@ -1,4 +1,4 @@
-"""Runs the validator: `python -m validator`."""
+"""Run the validator: `python -m validator`."""
 
 from functools import partial
 

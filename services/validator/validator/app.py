@@ -1,4 +1,4 @@
-"""Wires the validator: the sole reader of its settings."""
+"""Wire the validator: the sole reader of its settings."""
 
 import asyncio
 import logging
@@ -14,13 +14,14 @@ from validator.judgings import GrpcJudgings
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
-    """Run the validator until it is told to stop."""
+    """Run the validator until `stop` is set."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else a line a request
 
     async def subscribe(context: WorkerContext) -> Subscription[ResultProduced]:
-        judge = await context.stack.enter_async_context(OpenAIJudge(settings.judge))
-        judgings = GrpcJudgings(context.stub, context.metadata, settings.judge.judge)
-        handlers = Handlers(context.worker, judgings, judge, settings.judge, context.publisher)
+        config = settings.judge_config
+        judge = await context.stack.enter_async_context(OpenAIJudge(config))
+        judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
+        handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
         return Subscription(context.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
 
     await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, subscribe)

@@ -1,4 +1,4 @@
-"""What the validator can be set to."""
+"""Declare the validator's settings."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,7 +8,7 @@ from validator.judge_config import ApiName, JudgeConfig
 
 
 class _OpenAI(BaseSettings):
-    """What the openai SDK reads too, under the names that it has there."""
+    """Settings that the openai SDK reads too, under its own names."""
 
     model_config = SettingsConfigDict(env_prefix="OPENAI_", extra="ignore")
 
@@ -26,8 +26,8 @@ class Settings(WorkerSettings):
     judge_max_asks: int = 3
 
     @property
-    def judge(self) -> JudgeConfig:
-        """How to reach the judge."""
+    def judge_config(self) -> JudgeConfig:
+        """How to reach the judge, and the limits of one judgement."""
         openai = _OpenAI()
         return JudgeConfig(
             api_key=openai.api_key,

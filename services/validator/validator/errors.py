@@ -1,4 +1,4 @@
-"""Why a result has no verdict. Every error carries a stable `code`."""
+"""Declare why a result has no verdict. Every error carries a stable `code`."""
 
 from contracts.resources import Usage
 from servicekit.errors import PermanentError, SignoffError, TransientError
@@ -7,8 +7,8 @@ from servicekit.errors import PermanentError, SignoffError, TransientError
 class JudgeUnavailableError(TransientError):
     """The judge did not answer: the judgement waits, and nothing is decided.
 
-    Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and what only an operator can
-    mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured.
+    Codes: judge_unreachable, judge_timeout, judge_rate_limited, judge_unavailable (5xx), and those that only an
+    operator can mend: judge_unauthorized, judge_not_found, judge_quota_exceeded, judge_not_configured.
     """
 
     code = "judge_unavailable"
@@ -18,7 +18,7 @@ class JudgeAnswerError(SignoffError):
     """The judge answered nonsense: it is asked again, a bounded number of times.
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
-    judge_criteria_mismatch, judge_failed.
+    judge_criteria_mismatch, judge_failed. `usage` is what the answer consumed all the same.
     """
 
     code = "judge_wrong_shape"

@@ -1,4 +1,4 @@
-"""JudgeConfig: how to reach a judge, and the bounds of one judgement."""
+"""Declare how to reach a judge, and the limits of one judgement."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -30,10 +30,11 @@ class JudgeConfig(BaseModel):
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
 
     @property
-    def judge(self) -> str:
-        """Who judges, and by which prompt: verdicts under one name on the identical question are as good as each other.
+    def judge_name(self) -> str:
+        """The name under which verdicts may be reused: model, host, API and prompt.
 
-        With the host, where it is not OpenAI's: others give their models the same names.
+        Verdicts under one name on the identical question are as good as each other. The host stands there if it is not
+        OpenAI's, since others give their models the same names.
         """
         host = f" at {urlsplit(self.base_url).netloc.rpartition('@')[2]}" if self.base_url else ""
         return f"{self.model}{host} ({self.api}, prompt {PROMPT_VERSION})"

@@ -1,46 +1,50 @@
-"""The jobstore's grants of judgings, over gRPC."""
+"""Claim judgings at the jobstore over gRPC."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts.spending import Budget
+from servicekit.leasing.claims import ClaimDenied, read_denial
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
-from validator.ports import ClaimDenied, Grant
+from validator.ports import Grant
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
 
 class GrpcJudgings:
-    """Claims results at the jobstore, in the name of a judge: one whose verdicts may be reused by its name."""
+    """Claim results over gRPC. `judge` is the name of who would judge: earlier verdicts by it may be reused."""
 
     def __init__(self, stub: "WorkServiceAsyncStub", metadata: tuple[tuple[str, str], ...], judge: str) -> None:
         self._stub = stub
         self._metadata = metadata
         self._judge = judge
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
-        """Claim results, one answer each. TransientError: the jobstore is out of reach."""
+    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
+        """Claim results, and return one answer each, in order. New grants are at most `room`.
+
+        Raise TransientError if the jobstore is out of reach.
+        """
         answers: list[Grant | ClaimDenied] = []
-        for chunk in chunk_by_size(results, len, most=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
+        for chunk in chunk_by_size(results, len, limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             request = pb.BeginJudgingsRequest(owner=str(owner), room=free, results=chunk, judge=self._judge)
             with translate_errors():
                 answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
-            answers += [_answer(a) for a in answer.answers]
+            answers += [_read_answer(a) for a in answer.answers]
         return answers
 
 
-def _answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
+def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
     if answer.outcome == pb.CLAIM_OUTCOME_GRANTED:
-        return Grant(answer.lease, answer.lease_s, _budget(answer))
-    return ClaimDenied(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
+        return Grant(answer.lease, answer.lease_s, _read_budget(answer))
+    return read_denial(answer)
 
 
-def _budget(answer: pb.JudgingAnswer) -> Budget:
+def _read_budget(answer: pb.JudgingAnswer) -> Budget:
     return Budget.with_left(
         answer.budget_usd if answer.HasField("budget_usd") else None,
         answer.budget_left_usd if answer.HasField("budget_left_usd") else None,

@@ -1,4 +1,4 @@
-"""What the validator needs of a judge."""
+"""Declare what the validator needs of the outside: a judge, and the jobstore's grants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from uuid import UUID
 
 from contracts.resources import Usage
 from contracts.spending import Budget
+from servicekit.leasing.claims import ClaimDenied
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the judge wrote, as yet unread, the model that it says it is, and what it consumed."""
+    """A judge's text as yet unread, the model that it says it is, and what it consumed."""
 
     text: str
     model: str | None = None
@@ -19,37 +20,28 @@ class Reply:
 
 
 class Judge(Protocol):
-    """Answers by the rules of `prompt.RULES`, in the shape of `verdict.ANSWER_SCHEMA`."""
+    """Answer by the rules of `prompt.RULES`, in the shape of `verdict.ANSWER_SCHEMA`."""
 
     async def ask(self, document: str) -> Reply:
-        """One call. Raises JudgeUnavailableError, JudgeAnswerError, or JudgmentError where asking again is no use."""
+        """Ask once. Raise JudgeUnavailableError, JudgeAnswerError, or JudgmentError where asking again is no use."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A result to be judged, under this lease for so long, and within what is left of its job's budget."""
+    """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget."""
 
     lease: int
     lease_s: float
     budget: Budget
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimDenied:
-    """A claim that was not granted: why."""
-
-    outcome: str
-    code: str
-    message: str
-
-
 class Judgings(Protocol):
-    """The jobstore's grants."""
+    """The jobstore, where judgings are claimed."""
 
-    async def begin(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Grant | ClaimDenied]:
-        """Claim results by the bodies of their events: a lease, or why not.
+    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Grant | ClaimDenied]:
+        """Claim results by the bodies of their events, and return one answer each.
 
-        TransientError: the jobstore is out of reach.
+        Raise TransientError if the jobstore is out of reach.
         """
         ...

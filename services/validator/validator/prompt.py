@@ -1,4 +1,4 @@
-"""What the judge is told. The rules are ours; everything of strangers stands in one JSON document."""
+"""Write what the judge reads: the rules are ours, and everything of strangers stands in one JSON document."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +30,6 @@ result: quotations are checked.
 
 
 def write_document(criteria: Sequence[Criterion], result: Any) -> str:
-    """The user's message. ValueError: the result cannot be written as JSON."""
+    """Return the user's message. Raise ValueError if the result cannot be written as JSON."""
     numbered = [{"index": index, "text": criterion.text} for index, criterion in enumerate(criteria, 1)]
     return json_text({"criteria": numbered, "result": result})

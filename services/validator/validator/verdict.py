@@ -1,4 +1,4 @@
-"""From a job's criteria and a judge's answer to a verdict: pure, and the only place where an outcome is decided."""
+"""Make a verdict of a job's criteria and a judge's answer. Pure, and the only place where an outcome is decided."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
-from validator.evidence import stands_in
+from validator.evidence import is_quoted_from
 
-#: The most characters of a reason, a comment or a piece of evidence; what is longer is cut.
+#: Characters of a reason, a comment or a piece of evidence; what is longer is cut.
 TEXT_MAX = 2_000
 
 FALSE_QUOTE = "the quoted evidence does not stand in the result"
@@ -34,6 +34,7 @@ class Criterion:
     required: bool = True
 
 
+# The judge is sent the docstrings of this model and the next, within the schema: a change raises PROMPT_VERSION.
 class CriterionAnswer(BaseModel):
     """What the judge says of the criterion `index`, counted from 1."""
 
@@ -58,27 +59,30 @@ class Answer(BaseModel):
 ANSWER_SCHEMA = Answer.model_json_schema()
 
 
-class Judged(NamedTuple):
-    """A verdict. `doubtful`: at least one pass rested on an invented quote, and stands there as cannot_assess."""
+class Assessment(NamedTuple):
+    """A verdict. It is doubtful if at least one pass rested on an invented quote, and so became cannot_assess."""
 
     verdict: Verdict
-    doubtful: bool
+    is_doubtful: bool
 
 
 def split_criteria(text: str) -> list[Criterion]:
-    """One criterion a line, without its bullet or number; a line that begins with `optional:` is not required."""
+    """Return a criterion a line, without its bullet or number; one that begins with `optional:` is not required."""
     criteria = []
     for line in text.splitlines():
         stripped = line.strip()
-        bare = stripped[_end(_BULLET, stripped) :]
-        prefix = _end(_OPTIONAL, bare)
+        bare = stripped[_match_end(_BULLET, stripped) :]
+        prefix = _match_end(_OPTIONAL, bare)
         if words := bare[prefix:].strip():
             criteria.append(Criterion(words, required=not prefix))
     return criteria
 
 
 def read_json(model: type[M], text: str | bytes) -> M:
-    """A judge's JSON as a model. JudgeAnswerError: judge_incomplete, judge_invalid_json or judge_wrong_shape."""
+    """Parse a judge's JSON as a model.
+
+    Raise JudgeAnswerError: judge_incomplete, judge_invalid_json or judge_wrong_shape.
+    """
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
@@ -91,10 +95,10 @@ def read_json(model: type[M], text: str | bytes) -> M:
 
 
 def read_answer(text: str, count: int) -> Answer:
-    """The answer on `count` criteria, each exactly once, in order. JudgeAnswerError: it is none."""
+    """Return the answer on `count` criteria, each exactly once, in order. Raise JudgeAnswerError if it is none."""
     answer = read_json(Answer, text)
-    answer.criteria.sort(key=lambda said: said.index)
-    if [said.index for said in answer.criteria] != list(range(1, count + 1)):
+    answer.criteria.sort(key=lambda one: one.index)
+    if [one.index for one in answer.criteria] != list(range(1, count + 1)):
         raise JudgeAnswerError(
             f"the judge answered {len(answer.criteria)} criteria, not each of {count} once",
             code="judge_criteria_mismatch",
@@ -102,39 +106,43 @@ def read_answer(text: str, count: int) -> Answer:
     return answer
 
 
-def judged(criteria: Sequence[Criterion], answer: Answer, text: str, model: str | None) -> Judged:
-    """The verdict on the result whose `quotable` text this is; a pass on an invented quote is none."""
-    verdicts = [_assess(criterion, said, text) for criterion, said in zip(criteria, answer.criteria, strict=True)]
-    doubtful = any(v.outcome is not said.outcome for v, said in zip(verdicts, answer.criteria, strict=True))
+def assess(criteria: Sequence[Criterion], answer: Answer, quotable: str, model: str | None) -> Assessment:
+    """Return the verdict on the result with this `quotable` text; a pass on an invented quote does not count."""
+    verdicts = [
+        _assess_criterion(criterion, one, quotable) for criterion, one in zip(criteria, answer.criteria, strict=True)
+    ]
+    is_doubtful = any(v.outcome is not one.outcome for v, one in zip(verdicts, answer.criteria, strict=True))
     reason = answer.reason.strip() or "the judge gave no reason"
-    if doubtful:
-        reason = _noted(f"a pass does not count, for {FALSE_QUOTE}", reason)
-    return Judged(Verdict.of(verdicts, storable(reason), None if model is None else storable(model)), doubtful)
+    if is_doubtful:
+        reason = _prepend_note(f"a pass does not count, for {FALSE_QUOTE}", reason)
+    return Assessment(
+        Verdict.of(verdicts, to_storable(reason), None if model is None else to_storable(model)), is_doubtful
+    )
 
 
-def storable(text: str) -> str:
-    """What of a model's words may be stored and shown: at most TEXT_MAX characters, none that databases refuse."""
+def to_storable(text: str) -> str:
+    """Return the part of a model's words that may be stored and shown, TEXT_MAX characters at most."""
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
-def _assess(criterion: Criterion, said: CriterionAnswer, text: str) -> CriterionVerdict:
-    quote, comment, outcome = (said.evidence or "").strip(), said.comment.strip(), said.outcome
-    if quote and not stands_in(quote, text):
-        quote, comment = "", _noted(FALSE_QUOTE, comment)
+def _assess_criterion(criterion: Criterion, answer: CriterionAnswer, quotable: str) -> CriterionVerdict:
+    quote, comment, outcome = (answer.evidence or "").strip(), answer.comment.strip(), answer.outcome
+    if quote and not is_quoted_from(quote, quotable):
+        quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
         outcome = Outcome.CANNOT_ASSESS if outcome is Outcome.PASS else outcome
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
         outcome=outcome,
-        evidence=storable(quote) or None,
-        comment=storable(comment),
+        evidence=to_storable(quote) or None,
+        comment=to_storable(comment),
     )
 
 
-def _noted(note: str, words: str) -> str:
+def _prepend_note(note: str, words: str) -> str:
     return f"{note}; the judge said: {words}" if words else note
 
 
-def _end(pattern: re.Pattern[str], text: str) -> int:
-    found = pattern.match(text)
-    return found.end() if found else 0
+def _match_end(pattern: re.Pattern[str], text: str) -> int:
+    match = pattern.match(text)
+    return match.end() if match else 0

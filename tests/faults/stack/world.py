@@ -20,9 +20,9 @@ from faults.stack.strangers import Agents, Judge, serve
 from faults.stack.versions import of_version
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
-from localstack.services import Addresses, Fleet, Port, signoff_services
+from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
-from localstack.supervisor import answers
+from localstack.supervisor import probe_http
 
 LINKS = ("postgres", "kafka", "grpc", "agent", "judge")
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
@@ -109,7 +109,7 @@ class World:
             return None
         env = {**spec.env, "SIGNOFF_HEALTH_ADDRESS": health}
         self.extras[name] = await spawn(replace(spec, name=name, env=env), self.log(name))
-        ready = answers(f"http://{health}/readyz")
+        ready = probe_http(f"http://{health}/readyz")
         with suppress(TimeoutError):
             async with asyncio.timeout(EXTRA_READY_S):
                 while not await ready():  # noqa: ASYNC110 - nobody tells
@@ -188,7 +188,7 @@ def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[st
     links["postgres"].upstream_port = int(re.search(r":(\d+)/", addresses.postgres)[1])  # type: ignore[index]
     database = re.sub(r":\d+/", f":{links['postgres'].port}/", addresses.postgres)
     far = replace(addresses, grpc=links["grpc"].address, kafka=links["kafka"].address, postgres=database)
-    specs = signoff_services(far, fleet, port)
+    specs = make_service_specs(far, fleet, port)
     near = {"SIGNOFF_GRPC_ADDRESS": addresses.grpc}
     return [replace(spec, env={**spec.env, **near}) if spec.name == "jobstore" else spec for spec in specs]
 

@@ -6,7 +6,7 @@ import pytest
 from support.jobstore.builders import TIMES, job, report
 
 from contracts.status import JobStatus
-from jobstore.commands.resubmission import history_of
+from jobstore.commands.resubmission import build_history
 from jobstore.commands.unit_of_work import AgentHistory
 from jobstore.domain.model import Decision, TransitionKind
 from jobstore.domain.transitions import decide
@@ -34,7 +34,7 @@ def test_verdicts_count_for_the_agent_that_has_the_job_since_it_was_assigned(
     told: list[tuple[object, ...]], past: AgentHistory
 ) -> None:
     names = ("kind", "agent_id", "result_hash")
-    assert history_of([SimpleNamespace(**dict(zip(names, (*row, None)[:3], strict=True))) for row in told]) == past
+    assert build_history([SimpleNamespace(**dict(zip(names, (*row, None)[:3], strict=True))) for row in told]) == past
 
 
 def test_a_job_that_is_handed_on_keeps_what_was_judged() -> None:

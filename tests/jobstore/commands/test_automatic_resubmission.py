@@ -16,7 +16,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.resubmission import next_id
+from jobstore.commands.resubmission import next_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits, locks
 from jobstore.storage.agents import put_agent
@@ -38,7 +38,7 @@ class Life(Steps):
         assert claimed.execution is not None, claimed
         await self.result(claimed.execution.lease, answer)
         produced = result(self.execution_id, self.job_id, claimed.execution.lease, answer)
-        judging = await self.runner.claim.one(ClaimJudging(produced, self.validator, 10))
+        judging = await self.runner.claim.run_one(ClaimJudging(produced, self.validator, 10))
         lease: int = judging.execution.lease
         return lease
 
@@ -49,7 +49,7 @@ class Life(Steps):
     async def rejected(self, answer: Any) -> None:
         """As judged, and go on with the execution that must have been requested."""
         await self.judged(answer)
-        self.execution_id = next_id(self.execution_id)
+        self.execution_id = next_execution_id(self.execution_id)
         assert (await self.row()).state == "QUEUED"
 
     async def last(self, count: int) -> list[tuple[str, str, str | None, str | None]]:
@@ -88,15 +88,15 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
 ) -> None:
     await life.created(policy=AUTOMATIC, priority=8)
     batch_id = uuid4()
-    asked = ExecutionRequest(batch_id=batch_id)
-    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, asked=asked))
+    parameters = ExecutionRequest(batch_id=batch_id)
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, parameters=parameters))
     first = life.execution_id
     await life.judged("red")
     assert await life.last(2) == [
         ("RESUBMISSION_REQUIRED", "not_met", None, "a reason"),
         ("ASSIGNED", "requested", None, "submission 2 was requested by policy"),
     ]
-    life.execution_id = next_id(first)
+    life.execution_id = next_execution_id(first)
     row = await life.row()
     assert (row.submission, row.batch_id, row.priority, row.state) == (2, batch_id, 8, "QUEUED")
     request = (await life.logs())[-1].request_payload
@@ -150,7 +150,7 @@ async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, r
     assert (job.status, job.live, job.not_met) == ("RESUBMISSION_REQUIRED", False, 2)
 
     life.execution_id = new_execution_id()
-    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True, resubmission=True))
     await life.rejected({"text": "pink"})
     assert (await life.row()).submission == 4
 
@@ -170,7 +170,7 @@ async def test_another_answer_or_another_outcome_is_progress(
 ) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.judged("red", of(Outcome.FAIL, Outcome.PASS))
-    life.execution_id = next_id(life.execution_id)
+    life.execution_id = next_execution_id(life.execution_id)
     await life.judged(answer, told)
     assert (await life.job()).live is progress
 
@@ -182,7 +182,7 @@ async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life:
     assert claimed.execution is not None
     await life.report(claimed.execution.lease, ReportKind.FAILED, code="agent_status")
     life.execution_id = new_execution_id()
-    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
     await life.judged("red")
     assert (await life.last(1))[0][2] == "no_progress"
 
@@ -190,10 +190,10 @@ async def test_an_attempt_that_failed_in_between_hides_no_lack_of_progress(life:
 async def test_what_was_judged_before_it_was_assigned_by_hand_counts_no_more(life: Life, runner: CommandRunner) -> None:
     await life.requested(policy=AUTOMATIC)
     await life.rejected("red")
-    await runner.submit.one(CancelJob(life.job_id))
-    await runner.submit.one(AssignAgent(life.job_id, "writer"))
+    await runner.submit.run_one(CancelJob(life.job_id))
+    await runner.submit.run_one(AssignAgent(life.job_id, "writer"))
     life.execution_id = new_execution_id()
-    await runner.submit.one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
+    await runner.submit.run_one(ExecuteJob(life.job_id, life.execution_id, chosen=True))
     await life.rejected("red")
     assert (await life.row()).submission == 2
 
@@ -267,7 +267,7 @@ async def test_a_next_execution_that_was_cancelled_before_it_came_does_not_come(
     life: Life, runner: CommandRunner
 ) -> None:
     await life.requested(policy=AUTOMATIC)
-    await runner.submit.one(CancelJob(None, next_id(life.execution_id)))
+    await runner.submit.run_one(CancelJob(None, next_execution_id(life.execution_id)))
     await life.judged("red")
     assert [(row[0], row[2]) for row in await life.last(1)] == [("RESUBMISSION_REQUIRED", "execution_conflict")]
 
@@ -285,7 +285,7 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     asked = ExecuteJob(other.job_id, other.execution_id)
     refused, recorded = await life.runner.carry_out([asked, RecordReport(told)])
     assert (refused.code, recorded) == ("queue_full", None)
-    life.execution_id = next_id(life.execution_id)
+    life.execution_id = next_execution_id(life.execution_id)
     assert (await life.row()).flow == ["agent:writer", f"label:team={tenant}"]
 
 

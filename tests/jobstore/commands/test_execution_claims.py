@@ -71,7 +71,7 @@ async def test_many_claims_of_one_new_event_at_once_admit_it_once(steps: Steps, 
     """Concurrent transactions, not lanes: as if each were another jobstore's."""
     claims = [ClaimExecution(steps.execution_id, steps.job_id, uuid4(), 1, new_job()) for _ in range(5)]
     lanes = [CommandRunner(steps.database, runner.terms) for _ in claims]
-    answers = await asyncio.gather(*(lane.claim.one(claim) for lane, claim in zip(lanes, claims, strict=True)))
+    answers = await asyncio.gather(*(lane.claim.run_one(claim) for lane, claim in zip(lanes, claims, strict=True)))
     assert sorted(answer.outcome for answer in answers) == [ClaimOutcome.DUPLICATE] * 4 + [ClaimOutcome.GRANTED]
     assert len(await steps.logs()) == 3
 
@@ -91,12 +91,12 @@ async def test_an_execution_id_is_answered_once_refusals_included(steps: Steps, 
     refused = new_execution_id()
     for _ in range(2):
         with pytest.raises(RefusedError) as error:
-            await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
         assert error.value.code == "execution_live"
-    await runner.submit.one(CancelJob(steps.job_id))
+    await runner.submit.run_one(CancelJob(steps.job_id))
     with pytest.raises(RefusedError):
-        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
-    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, steps.executor, 1))
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
 
 
@@ -104,7 +104,7 @@ async def test_an_execution_id_of_another_job_is_a_conflict(steps: Steps, runner
     await steps.requested()
     other = await Steps(steps.database, runner).created()
     with pytest.raises(ConflictError) as error:
-        await runner.submit.one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
+        await runner.submit.run_one(ExecuteJob(other.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "execution_conflict"
 
 
@@ -112,8 +112,8 @@ async def test_what_was_cancelled_before_it_arrived_is_never_executed(steps: Ste
     """Rule `cancel-before-arrival`."""
     await steps.created()
     for _ in range(2):
-        await runner.submit.one(CancelJob(None, steps.execution_id))
+        await runner.submit.run_one(CancelJob(None, steps.execution_id))
     assert (await steps.claim()).outcome == ClaimOutcome.DUPLICATE
     with pytest.raises(RefusedError) as error:
-        await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert error.value.code == "cancelled"

@@ -65,7 +65,7 @@ async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps,
         for _ in range(2):  # and always so
             command = ExecuteJob(steps.job_id, execution_id, chosen=True, resubmission=resubmission)
             with pytest.raises(RefusedError) as refused:
-                await runner.submit.one(command)
+                await runner.submit.run_one(command)
             assert refused.value.code == BUDGET_EXHAUSTED
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
 
@@ -73,7 +73,7 @@ async def test_a_job_whose_budget_is_used_up_is_not_executed_again(steps: Steps,
 async def test_one_that_has_something_left_is(steps: Steps, runner: CommandRunner) -> None:
     await rejected(steps, HALF, Usage(cost_usd=0.49), **USD)
     steps.execution_id = new_execution_id()
-    await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
     claimed = await steps.claim()
     assert (claimed.outcome, claimed.budget.left_usd) == (ClaimOutcome.GRANTED, 0.01)
 

@@ -60,7 +60,7 @@ async def test_an_edit_is_a_transition_that_says_what_changed_and_what_was(steps
 async def test_an_execution_runs_what_was_edited(steps: Steps) -> None:
     await steps.created(payload={"n": 1})
     await edited(steps, payload={"n": 2}, acceptance_criteria="Says more", policy={"max_attempts": 7})
-    await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     requested = (await steps.logs())[-1].request_payload
     assert (requested["payload"], requested["acceptance_criteria"]) == ({"n": 2}, "Says more")
     assert (await steps.row()).policy["max_attempts"] == 7
@@ -86,7 +86,7 @@ async def test_a_job_that_was_not_accepted_is_edited_where_it_stands_and_submitt
     view = await edited(steps, acceptance_criteria="Says less")
     assert (view["status"], view["submission"]) == ("RESUBMISSION_REQUIRED", 1)
     request = ExecuteJob(steps.job_id, new_execution_id(), chosen=True, resubmission=True)
-    again = await steps.runner.submit.one(request)
+    again = await steps.runner.submit.run_one(request)
     assert again["submission"] == 2
 
 

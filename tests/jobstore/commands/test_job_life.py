@@ -120,7 +120,7 @@ async def test_a_verdict_and_its_result_in_one_batch(steps: Steps, runner: Comma
 
 async def test_a_cancelled_call_keeps_its_late_result_and_changes_nothing(steps: Steps, runner: CommandRunner) -> None:
     lease = await steps.running()
-    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed"))
     assert (await steps.job()).status == "ASSIGNED"
     for _ in range(2):
         await steps.result(lease)
@@ -150,7 +150,7 @@ async def test_a_lapsed_lease_is_another_attempt_unless_its_outcome_comes_first(
 ) -> None:
     lease = await steps.running()
     await steps.due(-1)
-    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).state == "QUEUED"
     await steps.result(lease)  # late, and still counted: nobody was granted the next attempt
     assert (await steps.row()).stage == "JUDGING"
@@ -162,7 +162,7 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runn
             lease = await steps.judging()
         else:
             steps.execution_id = new_execution_id()
-            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
             claimed = await steps.claim()
             assert claimed.execution is not None
             assert f'"submission":{submission}' in claimed.grant.request
@@ -173,31 +173,31 @@ async def test_no_not_met_verdict_is_lost_between_submissions(steps: Steps, runn
         await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     assert (await steps.job()).status == "REJECTED"
     with pytest.raises(RefusedError):
-        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
-    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
-    view = await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":1}'))
+    view = await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
     assert (view["submission"], view["payload"]) == (1, '{"other":1}')
 
 
 async def test_creating_the_same_job_twice_is_one_job(steps: Steps, runner: CommandRunner) -> None:
     new = new_job(payload={"b": 1, "a": 2})
-    first = await runner.submit.one(CreateJob(new, steps.job_id))
-    again = await runner.submit.one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
+    first = await runner.submit.run_one(CreateJob(new, steps.job_id))
+    again = await runner.submit.run_one(CreateJob(new_job(payload={"a": 2, "b": 1}), steps.job_id))
     assert first["version"] == again["version"] == 1
     with pytest.raises(ConflictError):
-        await runner.submit.one(CreateJob(new_job(title="Another"), steps.job_id))
+        await runner.submit.run_one(CreateJob(new_job(title="Another"), steps.job_id))
 
 
 async def test_what_cannot_be_done_is_told_by_a_code(steps: Steps, runner: CommandRunner) -> None:
     with pytest.raises(NotFoundError) as unknown:
-        await runner.submit.one(ExecuteJob("no-such-job", new_execution_id()))
+        await runner.submit.run_one(ExecuteJob("no-such-job", new_execution_id()))
     assert unknown.value.code == "unknown_job"
     with pytest.raises(InvalidError) as agent:
-        await runner.submit.one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
+        await runner.submit.run_one(CreateJob(new_job(agent_id="nobody"), "no-agent"))
     assert agent.value.code == "unknown_agent"
     await steps.created(agent_id=None)
     with pytest.raises(RefusedError) as pending:
-        await runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
     assert pending.value.code == "illegal_transition"
     assert (await steps.job()).status == "PENDING"
 

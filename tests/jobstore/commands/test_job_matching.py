@@ -40,7 +40,7 @@ async def test_a_job_is_matched_as_it_is_created_and_can_be_executed_at_once(
     last = (await steps.logs())[-1]
     assert (last.kind, last.code, last.agent_id) == ("matched", "matched", able)
     assert last.request_payload == {"payload": None}
-    await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id))
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id))
     row = await steps.row()
     assert (row.agent_id, row.policy["max_attempts"]) == (able, 7)
 
@@ -70,12 +70,12 @@ async def test_without_a_matching_agent_the_log_says_what_is_missing_and_nothing
     missing = f'no enabled agent has "other-{skill}"'
     assert await wanting(steps, skill, f"other-{skill}") == [("PENDING", "created"), ("MATCHING_FAILED", missing)]
     with pytest.raises(RefusedError) as refused:
-        await steps.runner.submit.one(ExecuteJob(steps.job_id, new_execution_id()))
+        await steps.runner.submit.run_one(ExecuteJob(steps.job_id, new_execution_id()))
     assert refused.value.code == "no_agent_matches"
 
     inline = new_job(agent_id=None, capabilities=[f"other-{skill}"])
     claim = ClaimExecution(new_execution_id(), f"{steps.job_id}-inline", uuid4(), 1, inline)
-    answer = await steps.runner.claim.one(claim)
+    answer = await steps.runner.claim.run_one(claim)
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "no_agent_matches")
 
 

@@ -64,13 +64,13 @@ async def test_what_was_refused_is_decided_anew_when_it_is_said_again(steps: Ste
     told = RecordReport(
         reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict()),
     )
-    assert isinstance(await steps.runner.record.one(told), Refusal)
+    assert isinstance(await steps.runner.record.run_one(told), Refusal)
     await steps.due(-1)
     await steps.lapsed()
     judged = await steps.claim_judging(lease - 1, owner=uuid4())
     assert judged.execution is not None
     assert judged.execution.lease == lease + 1
-    assert await steps.runner.record.one(told) is None
+    assert await steps.runner.record.run_one(told) is None
     assert (await steps.job()).status == "COMPLETED"
 
 
@@ -79,7 +79,7 @@ async def test_a_resubmission_that_is_refused_is_refused_for_good(steps: Steps, 
     await steps.created()
     for resubmission in (True, False):
         with pytest.raises(RefusedError) as error:
-            await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission))
+            await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, True, resubmission))
         assert error.value.code == "illegal_transition"
 
 
@@ -88,7 +88,7 @@ async def test_a_result_under_another_jobs_name_is_not_judged(steps: Steps, runn
     await steps.result(lease)
     other = await Steps(steps.database, runner).created()
     claim = ClaimJudging(result(steps.execution_id, other.job_id, lease), uuid4(), 10)
-    assert (await runner.claim.one(claim)).outcome == ClaimOutcome.DUPLICATE
+    assert (await runner.claim.run_one(claim)).outcome == ClaimOutcome.DUPLICATE
     assert (await steps.row()).state == "OFFERED"
 
 
@@ -97,7 +97,7 @@ async def test_a_cancel_in_the_name_of_a_job_that_nobody_knows_is_answered_howev
 ) -> None:
     """Rule `cancel-before-arrival`."""
     for _ in range(2):
-        assert await runner.submit.one(CancelJob(steps.job_id, steps.execution_id)) is None
+        assert await runner.submit.run_one(CancelJob(steps.job_id, steps.execution_id)) is None
     assert (await steps.claim(inline=new_job())).outcome == ClaimOutcome.DUPLICATE
 
 
@@ -142,9 +142,10 @@ async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps
     """Rule `keep-answers`: also when the job could be executed by now."""
     await steps.requested()
     refused = new_execution_id()
-    answer = await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
     assert (answer.outcome, answer.code) == (ClaimOutcome.REFUSED, "execution_live")
-    await runner.submit.one(CancelJob(steps.job_id))
-    assert (await runner.claim.one(ClaimExecution(refused, steps.job_id, uuid4(), 1))).outcome == ClaimOutcome.REFUSED
+    await runner.submit.run_one(CancelJob(steps.job_id))
+    answer = await runner.claim.run_one(ClaimExecution(refused, steps.job_id, uuid4(), 1))
+    assert answer.outcome == ClaimOutcome.REFUSED
     with pytest.raises(RefusedError):
-        await runner.submit.one(ExecuteJob(steps.job_id, refused, chosen=True))
+        await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))

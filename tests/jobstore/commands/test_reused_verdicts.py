@@ -122,7 +122,7 @@ async def test_nothing_is_reused_for_what_is_over_or_with_another(life: Any, run
     await life().judged()
     cancelled = life()
     lease = await cancelled.running()
-    await runner.submit.one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id))
     assert (await cancelled.claim_judging(lease)).outcome == ClaimOutcome.DUPLICATE
     assert (await cancelled.job()).status == "ASSIGNED"
 

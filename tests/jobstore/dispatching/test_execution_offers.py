@@ -54,7 +54,7 @@ class Queue:
         """The executions of new jobs, in the order in which they are due."""
         ids = [uuid4() for _ in range(count)]
         creations: list[Command] = [CreateJob(new_job(**fields), str(i)) for i in ids]
-        requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, asked=asked) for i in ids]
+        requests: list[Command] = [ExecuteJob(str(i), i, chosen=True, parameters=asked) for i in ids]
         results = [*await self.runner.submit.run(creations), *await self.runner.submit.run(requests)]
         assert not [r for r in results if isinstance(r, PermanentError)]
         order = {str(i): n for n, i in enumerate(ids)}
@@ -264,7 +264,7 @@ async def test_a_tenants_queue_is_capped_and_a_refusal_says_so(queue: Queue) -> 
     await queue.ask(5, tenant="free")
     steps = await Steps(queue.database, queue.runner).created(tenant="capped")
     with pytest.raises(PermanentError, match="tenant capped") as refused:
-        await queue.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
+        await queue.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True))
     assert refused.value.code == "queue_full"
     await queue.offered()
     many: list[Command] = [CreateJob(new_job(tenant="capped"), str(uuid4())) for _ in range(5)]
@@ -286,7 +286,7 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        await limits.shared(connection)
+        await limits.share_lock(connection)
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobstore.domain.matching import Candidate, best, missing
+from jobstore.domain.matching import Candidate, describe_missing, find_best
 
 SKILLS = st.frozensets(st.sampled_from("abcd"), max_size=4)
 CANDIDATES = st.lists(
@@ -26,19 +26,19 @@ def test_the_best_has_all_and_no_other_is_better(
     needs: frozenset[str], candidates: list[Candidate], without: frozenset[str]
 ) -> None:
     able = [c for c in candidates if needs <= c.capabilities and c.agent_id not in without]
-    found = best("job", needs, candidates, without)
+    found = find_best("job", needs, candidates, without)
     if not able:
         assert found is None
         return
     assert found in able
-    assert (not found.closed, found.load) == min((not c.closed, c.load) for c in able)
-    assert best("job", needs, list(reversed(candidates)), without) == found
+    assert (not found.circuit_closed, found.load) == min((not c.circuit_closed, c.load) for c in able)
+    assert find_best("job", needs, list(reversed(candidates)), without) == found
 
 
 @given(SKILLS.filter(bool), CANDIDATES)
 def test_what_is_missing_is_missing(needs: frozenset[str], candidates: list[Candidate]) -> None:
     others = [c for c in candidates if not needs <= c.capabilities]
-    words = missing(needs, others)
+    words = describe_missing(needs, others)
     had = frozenset[str]().union(*(c.capabilities for c in others))
     if nobodys := sorted(needs - had):
         assert words == "no enabled agent has " + ", ".join(f'"{name}"' for name in nobodys)
@@ -55,25 +55,25 @@ def test_agents_that_change_nothing_change_no_word(
     """Else each change of any agent would add to the log of each job that waits."""
     others = [c for c in candidates if not needs <= c.capabilities]
     useless = [c for c in more if any(c.capabilities & needs <= o.capabilities for o in others)]
-    assert missing(needs, [*others, *useless]) == missing(needs, others)
+    assert describe_missing(needs, [*others, *useless]) == describe_missing(needs, others)
 
 
 def test_an_agent_in_trouble_comes_last_however_idle_it_is() -> None:
     candidates = [agent("broken", closed=False), agent("busy", load=999)]
-    assert best("job", "ab", candidates) == candidates[1]
-    assert best("job", "ab", candidates, without={"busy"}) == candidates[0]
+    assert find_best("job", "ab", candidates) == candidates[1]
+    assert find_best("job", "ab", candidates, without={"busy"}) == candidates[0]
 
 
 def test_jobs_are_spread_over_agents_with_the_same_load() -> None:
     candidates = [agent(f"agent-{n}") for n in range(4)]
-    found = [best(f"job-{n}", "ab", candidates) for n in range(400)]
+    found = [find_best(f"job-{n}", "ab", candidates) for n in range(400)]
     counts = Counter(c.agent_id for c in found if c is not None)
     assert len(counts) == 4
     assert min(counts.values()) > 60
 
 
 def test_the_words() -> None:
-    assert missing("ba", []) == 'no enabled agent has "a", "b"'
-    assert missing("abc", [agent("x", "a")]) == 'no enabled agent has "b", "c"'
+    assert describe_missing("ba", []) == 'no enabled agent has "a", "b"'
+    assert describe_missing("abc", [agent("x", "a")]) == 'no enabled agent has "b", "c"'
     agents = [agent("x", "a"), agent("y", "bc"), agent("z", "ab")]
-    assert missing("abc", agents) == 'no enabled agent has all of "a", "b", "c": the nearest lacks "a"'
+    assert describe_missing("abc", agents) == 'no enabled agent has all of "a", "b", "c": the nearest lacks "a"'

@@ -44,8 +44,8 @@ STANDS = {
 )
 def test_whom_it_admits(stands: str, circuit: Circuit, *, admits_probe: bool, admits_other: bool) -> None:
     breaker = STANDS[stands]
-    assert breaker.circuit(NOW) is circuit
-    assert [breaker.admits(execution, NOW) for execution in (PROBE, OTHER)] == [admits_probe, admits_other]
+    assert breaker.circuit_at(NOW) is circuit
+    assert [breaker.may_call(execution, NOW) for execution in (PROBE, OTHER)] == [admits_probe, admits_other]
 
 
 #: Where it stands after a failure of the probe's call, and of another one; None: as before.
@@ -67,17 +67,17 @@ FAILED: dict[str, tuple[Breaker | None, Breaker | None]] = {
 def test_what_a_failure_makes_of_it(stands: str) -> None:
     before = STANDS[stands]
     of_probe, of_other = FAILED[stands]
-    assert before.failed(PROBE, NOW, TERMS) == (of_probe or before)
-    assert before.failed(OTHER, NOW, TERMS) == (of_other or before)
+    assert before.note_failure(PROBE, NOW, TERMS) == (of_probe or before)
+    assert before.note_failure(OTHER, NOW, TERMS) == (of_other or before)
 
 
 @pytest.mark.parametrize("stands", STANDS)
 def test_only_a_grant_while_half_open_takes_the_place_of_the_probe(stands: str) -> None:
     before = STANDS[stands]
-    after = before.granted(OTHER, NOW)
-    if before.circuit(NOW) is Circuit.HALF_OPEN:
+    after = before.note_grant(OTHER, NOW)
+    if before.circuit_at(NOW) is Circuit.HALF_OPEN:
         assert after == Breaker(before.failures, before.opened, before.open_until, OTHER, probing=True)
-        assert not after.admits(PROBE, NOW)
+        assert not after.may_call(PROBE, NOW)
     else:
         assert after == before
 
@@ -85,10 +85,10 @@ def test_only_a_grant_while_half_open_takes_the_place_of_the_probe(stands: str) 
 def test_the_time_doubles_with_each_opening_up_to_the_longest() -> None:
     breaker, now, seconds = Breaker(failures=2), NOW, []
     for _ in range(7):
-        breaker = breaker.failed(PROBE, now, TERMS)
+        breaker = breaker.note_failure(PROBE, now, TERMS)
         assert breaker.open_until is not None
         seconds.append((breaker.open_until - now).total_seconds())
         now = breaker.open_until
-        breaker = breaker.granted(PROBE, now)
+        breaker = breaker.note_grant(PROBE, now)
     assert seconds == [5, 10, 20, 40, 60, 60, 60]
     assert TERMS.open_until(NOW, 10_000) == NOW + timedelta(seconds=60)

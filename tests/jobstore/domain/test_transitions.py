@@ -293,7 +293,7 @@ def test_a_verdict_that_is_not_met(submission: int, status: JobStatus) -> None:
     assert decision.job.status is status
     assert (decision.job.not_met, decision.job.feedback) == (submission, '{"reason":"too short"}')
     assert decision.entry is not None
-    assert decision.entry.with_result_of == 5
+    assert decision.entry.result_version == 5
 
 
 def test_assigning_by_hand_begins_at_the_first_submission() -> None:

@@ -8,7 +8,7 @@ from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
 from jobstore.insights.dead_letters import DeadLetterTopics
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import dead_letter
+from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import ensure_topics
 
@@ -21,7 +21,7 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> No
     event = CancelRequested(execution_id=new_execution_id(), job_id="a-job")
     for offset in (7, 8):
         body = record(event.model_dump_json().encode(), topic="cancel-requested", offset=offset, key=b"a-job")
-        letter = dead_letter("cancel-requested-dlq", body, PermanentError("it says nothing", code="malformed"))
+        letter = to_dead_letter("cancel-requested-dlq", body, PermanentError("it says nothing", code="malformed"))
         (sent,) = await publisher.send([letter])
         assert not isinstance(sent, Exception)
     dead._counted_at = -1_000

@@ -65,7 +65,7 @@ async def test_what_happened_is_counted_once(database: Database, runner: Command
     failing, cancelled = life(database, runner), life(database, runner)
     await failing.report(await failing.running(), ReportKind.FAILED, code="agent_status")
     lease = await cancelled.running()
-    await runner.submit.one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id))
     await cancelled.result(lease)
     await life(database, runner).requested()
 
@@ -143,7 +143,7 @@ async def test_agents_show_what_they_have_to_do_and_how_they_did(
         await ended(life(database, runner), outcome)
     cancelled = life(database, runner)
     await cancelled.requested()
-    await runner.submit.one(CancelJob(cancelled.job_id))
+    await runner.submit.run_one(CancelJob(cancelled.job_id))
     await life(database, runner).requested()
     await life(database, runner).running()
     await shown(database, counting)

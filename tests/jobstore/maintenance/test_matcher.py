@@ -78,11 +78,11 @@ async def test_a_try_that_comes_too_late_changes_nothing(
 ) -> None:
     await wanting(steps, skill)
     await put(database, f"able-{skill}", skill)
-    await runner.submit.one(CancelJob(steps.job_id))
-    await runner.match.one(MatchJob(steps.job_id, 2))
+    await runner.submit.run_one(CancelJob(steps.job_id))
+    await runner.match.run_one(MatchJob(steps.job_id, 2))
     assert (await steps.job()).version == 3
-    await runner.submit.one(AssignAgent(steps.job_id, "writer"))
-    await runner.match.one(MatchJob(steps.job_id, 4))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer"))
+    await runner.match.run_one(MatchJob(steps.job_id, 4))
     assert (await steps.job()).agent_id == "writer"
 
 

@@ -90,7 +90,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     execution = ExecuteJob(late_id, repository.derive_execution_id(batch_id, late_id), chosen=True)
     late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
     with pytest.raises(RefusedError) as refused:
-        await world.runner.submit.one(late)
+        await world.runner.submit.run_one(late)
     assert refused.value.code == "cancelled"
 
 
@@ -156,4 +156,4 @@ async def test_the_limit_of_a_batch_is_no_door_for_people(world: World) -> None:
     with pytest.raises(InvalidError):
         await world.doors.Pause(pb.PauseRequest(name=name, paused=False), NOBODY)
     async with world.database.session() as session:
-        assert await limits.one(session, name)
+        assert await limits.find(session, name)

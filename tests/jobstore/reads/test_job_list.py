@@ -152,7 +152,7 @@ async def test_a_page_of_large_jobs_ends_before_it_is_too_large(
     large = new_job(title="enormous", tenant=f"large-{uuid4().hex}", description="x" * 900_000)
     ids = [f"large-{uuid4().hex}" for _ in range(5)]
     for job_id in ids:
-        await runner.submit.one(CreateJob(large, job_id))
+        await runner.submit.run_one(CreateJob(large, job_id))
     chosen: dict[str, Any] = {"tenant": large.tenant, **wanted}
     async with database.transaction() as connection:
         page = await job_list.list_jobs(connection, limit=100, chosen=JobFilter(**chosen), order=JobOrder.CREATED)

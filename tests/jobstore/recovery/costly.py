@@ -26,10 +26,10 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
     first, second = life("deterministic"), life("result and verdict reused")
     lease = await first.running(**asked)
     claim = ClaimJudging(result(first.execution_id, first.job_id, lease), first.validator, 1, judge="a judge")
-    judged = await runner.claim.one(claim)
+    judged = await runner.claim.run_one(claim)
     await first.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL), judge="a judge")
     await second.requested(**asked)
     assert (await second.claim()).code == RESULT_REUSED
     lease = (await second.row()).result_lease
     again = ClaimJudging(result(second.execution_id, second.job_id, lease), second.validator, 1, judge="a judge")
-    assert (await runner.claim.one(again)).code == VERDICT_REUSED
+    assert (await runner.claim.run_one(again)).code == VERDICT_REUSED

@@ -13,7 +13,7 @@ from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
-from jobstore.commands.resubmission import next_id
+from jobstore.commands.resubmission import next_execution_id
 from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -44,7 +44,7 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     steps = life("resubmitted")
     await _judged(steps, Outcome.FAIL, policy={"deadline_s": 3600.25}, priority=9, tenant="other", description="d")
     steps.execution_id = new_execution_id()
-    await runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
+    await runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, resubmission=True))
     await claimed_and_judged(steps, Outcome.PASS)
 
     steps = life("retried, lapsed and failed")
@@ -55,26 +55,26 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await steps.report(lease, ReportKind.ATTEMPT_FAILED, seq=4, code="agent_status", message="503")
     lease = await _claimed(steps)
     await steps.due(-1)
-    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     await steps.report(await _claimed(steps), ReportKind.FAILED, code="agent_status", message="\N{SNOWMAN} \\ \"'")
 
     await life("declined").report(await life("declined").running(), ReportKind.DECLINED, message="not mine")
     steps = life("cancelled, with a late result")
     lease = await steps.running()
-    await runner.submit.one(CancelJob(steps.job_id, reason="not needed"))
+    await runner.submit.run_one(CancelJob(steps.job_id, reason="not needed"))
     await steps.result(lease, {"late": True})
     steps = life("assigned again")
     await _judged(steps, Outcome.FAIL)
-    await runner.submit.one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
+    await runner.submit.run_one(AssignAgent(steps.job_id, "writer", '{"other":[1.50,"\\u00e9"]}'))
     await costly_and_reused(life, runner)
     await life("pending").created(agent_id=None)
     await life("pending, cancelled").created(agent_id=None)
-    await runner.submit.one(CancelJob(life("pending, cancelled").job_id))
+    await runner.submit.run_one(CancelJob(life("pending, cancelled").job_id))
     refused = life("refused")
     await refused.created(agent_id=None)
     with pytest.raises(RefusedError):
-        await runner.submit.one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
-    await runner.submit.one(CancelJob(None, life("cancelled before it came").execution_id))
+        await runner.submit.run_one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
+    await runner.submit.run_one(CancelJob(None, life("cancelled before it came").execution_id))
 
 
 async def _live(life: Callable[[str], Steps]) -> None:
@@ -92,11 +92,11 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     """Jobs that are matched, handed on and submitted again by nobody's hand."""
     missed = await life("no agent matches").created(agent_id=None, capabilities=["able", 'a "b"'])
     await able_agents(database)
-    await missed.runner.match.one(MatchJob(missed.job_id, 2))
+    await missed.runner.match.run_one(MatchJob(missed.job_id, 2))
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
     steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
     await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
-    steps.execution_id = next_id(steps.execution_id)
+    steps.execution_id = next_execution_id(steps.execution_id)
     await claimed_and_judged(steps, Outcome.FAIL)
     assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on", "no_progress"]
     await _judged(life("queued by policy"), Outcome.FAIL, policy={"resubmit": "automatic"})

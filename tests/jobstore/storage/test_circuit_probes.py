@@ -60,7 +60,7 @@ async def test_a_probe_that_is_tried_again_here_keeps_its_place(world: Breakers)
 
 async def _cancelled(world: Breakers, probe: Steps, lease: int) -> None:
     del lease
-    await world.one.submit.one(CancelJob(probe.job_id))
+    await world.one.submit.run_one(CancelJob(probe.job_id))
 
 
 async def _lapsed(world: Breakers, probe: Steps, lease: int) -> None:
@@ -77,7 +77,7 @@ async def _out_of_time(world: Breakers, probe: Steps, lease: int) -> None:
 
 
 async def _given_back(world: Breakers, probe: Steps, lease: int) -> None:
-    await world.two.notice(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)])
+    await world.two.end_leases(TransitionKind.GIVEN_BACK, [(probe.execution_id, lease, True)])
     await probe.due(1_000)
 
 
@@ -112,7 +112,7 @@ async def test_another_execution_finds_out_where_the_probe_is_lost(
 
 
 async def _cancelled_in_the_queue(world: Breakers, probe: Steps) -> None:
-    await world.two.submit.one(CancelJob(probe.job_id))
+    await world.two.submit.run_one(CancelJob(probe.job_id))
 
 
 async def _never_taken(world: Breakers, probe: Steps) -> None:
@@ -169,5 +169,5 @@ async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_i
         await world.queued()
     upstream = ClaimExecution(new_execution_id(), f"job-{uuid4().hex}", uuid4(), 10, new_job())
     dispatchers = [Dispatcher(h._database, world.published, h.terms) for h in (world.one, world.two)]  # type: ignore[arg-type]
-    answer, *_ = await asyncio.gather(world.two.claim.one(upstream), *(d.offer() for d in dispatchers))
+    answer, *_ = await asyncio.gather(world.two.claim.run_one(upstream), *(d.offer() for d in dispatchers))
     assert len(world.published.events) + (answer.outcome == "GRANTED") == 1

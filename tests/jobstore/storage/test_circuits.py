@@ -84,7 +84,7 @@ async def test_failures_recorded_by_two_jobstores_at_once_all_count(world: Break
     told = {"kind": ReportKind.ATTEMPT_FAILED, "retryable": True}
     calls = [await world.running() for _ in range(2)]
     one, two = (RecordReport(reported(s.execution_id, s.job_id, lease, **told)) for s, lease in calls)
-    await asyncio.gather(world.one.record.one(one), world.two.record.one(two))
+    await asyncio.gather(world.one.record.run_one(one), world.two.record.run_one(two))
     assert (await world.row()).failures == 2
 
 

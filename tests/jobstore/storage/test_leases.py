@@ -48,7 +48,7 @@ async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await work.RenewLeases(renewal(steps, held=lease + 1), None)).held == [pb.LEASE_STATE_LOST]  # type: ignore[arg-type]
-    await runner.submit.one(CancelJob(steps.job_id))
+    await runner.submit.run_one(CancelJob(steps.job_id))
     assert (await work.RenewLeases(renewal(steps, held=lease), None)).held == [pb.LEASE_STATE_CANCELLED]  # type: ignore[arg-type]
 
 
@@ -58,7 +58,7 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     """Its agent may be told to stop: nobody goes on with the work."""
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
-    await runner.notice(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
+    await runner.end_leases(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
     answer = await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
@@ -67,7 +67,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
     work = WorkService(database, runner)
     lease = await steps.running()
     await steps.due(-1)
-    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(kept.held) == [pb.LEASE_STATE_KEEP]
     assert (await steps.row()).state == "LEASED"
@@ -142,7 +142,7 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
 ) -> None:
     lease = await steps.running(policy={"queue_timeout_s": 0.001})
     await steps.due(-1)
-    await runner.notice(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
+    await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
     await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)

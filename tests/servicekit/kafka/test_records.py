@@ -11,8 +11,8 @@ from support.factories import execute_requested, record, result_produced
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, dead_letter
-from servicekit.kafka.publisher import outgoing
+from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, to_dead_letter
+from servicekit.kafka.publisher import to_record
 from servicekit.kafka.subscription import decode
 
 BODY = execute_requested().model_dump_json().encode()
@@ -82,7 +82,7 @@ def test_no_bytes_raise_anything_else(body):
 
 def test_a_dead_letter_has_the_original_bytes_and_headers_and_says_what_went_wrong_where():
     bad = record(b"\xff{", headers=[("ce_id", b"\xfe"), ("same", b"1"), ("same", b"2"), ("none", None)])
-    letter = dead_letter("execute-requested-dlq", bad, PermanentError("no JSON", code="malformed_json"))
+    letter = to_dead_letter("execute-requested-dlq", bad, PermanentError("no JSON", code="malformed_json"))
     assert (letter.topic, letter.key, letter.value) == ("execute-requested-dlq", b"job-1", b"\xff{")
     assert list(letter.headers)[:4] == [("ce_id", b"\xfe"), ("same", b"1"), ("same", b"2"), ("none", None)]
     about = dict(list(letter.headers)[4:])
@@ -98,14 +98,16 @@ def test_a_dead_letter_has_the_original_bytes_and_headers_and_says_what_went_wro
 
 
 def test_a_dead_letter_that_dies_again_says_where_it_died_last():
-    first = dead_letter("q", record(b"1"), PermanentError("first", code="first"))
-    second = dead_letter("q", record(b"1", headers=first.headers, offset=43), PermanentError("second", code="second"))
+    first = to_dead_letter("q", record(b"1"), PermanentError("first", code="first"))
+    second = to_dead_letter(
+        "q", record(b"1", headers=first.headers, offset=43), PermanentError("second", code="second")
+    )
     assert [value for name, value in second.headers if name == "dlq-error-code"] == [b"second"]
     assert [value for name, value in second.headers if name == "dlq-offset"] == [b"43"]
 
 
 def test_an_error_in_words_that_are_not_unicode_is_buried_all_the_same():
-    assert dead_letter("q", record(b"1"), PermanentError("half a pair: \ud800"))
+    assert to_dead_letter("q", record(b"1"), PermanentError("half a pair: \ud800"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_an_error_in_words_that_are_not_unicode_is_buried_all_the_same():
     ids=["fits", "large body", "huge body", "large header", "large key"],
 )
 def test_a_dead_letter_always_fits_its_topic(bad, omitted):
-    letter = dead_letter("q", bad, PermanentError("x" * 5_000, code="payload_too_large"))
+    letter = to_dead_letter("q", bad, PermanentError("x" * 5_000, code="payload_too_large"))
     headers = list(letter.headers)
     size = len(letter.value) + len(letter.key or b"") + sum(len(n) + len(v or b"") + 16 for n, v in headers)
     assert size <= MESSAGE_MAX_BYTES
@@ -130,7 +132,7 @@ def test_a_dead_letter_always_fits_its_topic(bad, omitted):
 
 def test_an_event_goes_out_as_a_cloud_event_in_binary_mode():
     event = result_produced()
-    out = outgoing(event, "executor")
+    out = to_record(event, "executor")
     headers = dict(out.headers)
     assert (out.topic, out.key) == ("result-produced", b"job-1")
     assert UUID(headers["ce_id"].decode()) == event.event_id
@@ -144,10 +146,10 @@ def test_an_event_goes_out_as_a_cloud_event_in_binary_mode():
 
 def test_an_event_said_twice_has_one_id():
     event = result_produced()
-    assert dict(outgoing(event, "executor").headers)["ce_id"] == dict(outgoing(event, "jobstore").headers)["ce_id"]
+    assert dict(to_record(event, "executor").headers)["ce_id"] == dict(to_record(event, "jobstore").headers)["ce_id"]
 
 
 def test_an_event_can_go_out_without_a_key_and_with_more_headers():
-    out = outgoing(execute_requested(), "jobstore", keyed=False, headers=[("traceparent", b"00-1-2-01")])
+    out = to_record(execute_requested(), "jobstore", keyed=False, headers=[("traceparent", b"00-1-2-01")])
     assert out.key is None
     assert dict(out.headers)["traceparent"] == b"00-1-2-01"

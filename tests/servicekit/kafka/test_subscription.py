@@ -20,8 +20,8 @@ from servicekit.kafka.subscription import (
     STOP_TIMEOUT_S,
     ConsumerDeadError,
     Subscription,
-    kafka_broker,
-    lag,
+    count_unread,
+    make_broker,
     stop_consuming,
 )
 from servicekit.kafka.topics import Topics, ensure_topics, wait_for_topics
@@ -78,7 +78,7 @@ async def subscribed(
     publisher = Publisher(place.kafka, "test")
     await publisher.start()
     subscription = Subscription(publisher, ExecuteRequested, place.group, handler, 100_000, **fields)
-    broker = kafka_broker(place.kafka, "test", batch_grace_s)
+    broker = make_broker(place.kafka, "test", batch_grace_s)
     subscription.attach(broker, max_records=200)
     await broker.start()
     try:
@@ -200,7 +200,7 @@ async def test_a_batch_that_does_not_end_is_left_to_the_next_process(place, hand
 
 
 async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away(place, handler, servers):
-    broker = kafka_broker(place.kafka, "test")
+    broker = make_broker(place.kafka, "test")
     subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
     subscription.attach(broker, max_records=10)
     await broker.start()
@@ -267,14 +267,14 @@ async def test_a_batch_that_breaks_its_subscription_is_not_committed(place, hand
 async def test_not_started_is_said_so(place, handler):
     subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
     assert subscription.check() == "not started"
-    assert lag(subscription.consumer()) is None
+    assert count_unread(subscription.consumer()) is None
 
 
 async def test_lag_is_what_was_not_read_yet(place, handler):
     async with subscribed(place, handler) as subscription:
         await place.put(body("a"), body("b"))
         await until(lambda: len(handler.seen) == 2)
-        assert lag(subscription.consumer()) == 0
+        assert count_unread(subscription.consumer()) == 0
 
 
 async def test_topics_say_how_far_they_reach(place):

@@ -63,7 +63,7 @@ def work() -> Work:
 
 
 def begin(worker: Worker, work: Work, a_lease=None, *, runs_for_s: float = 60.0) -> bool:
-    return worker.begin(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work)
+    return worker.start_work(a_lease or lease(), "job-1", time.monotonic() + runs_for_s, work)
 
 
 async def begun(worker: Worker, work: Work, a_lease=None) -> HeldLease:
@@ -197,10 +197,10 @@ async def test_work_that_fails_unexpectedly_lets_its_lease_lapse(worker, leases,
     async def buggy(_: HeldLease):
         raise ZeroDivisionError
 
-    worker.begin(lease(), "job-7", time.monotonic() + 60, buggy)
+    worker.start_work(lease(), "job-7", time.monotonic() + 60, buggy)
     await until(lambda: worker.room == 10)
     await until(lambda: leases.calls and leases.held == [])
-    assert [r.job_id for r in caplog.records if r.message == "work failed unexpectedly"] == ["job-7"]
+    assert [r.job_id for r in caplog.records if r.message == "work failed by a bug, its lease will lapse"] == ["job-7"]
 
 
 async def test_room_is_what_neither_work_nor_outcomes_take(leases):
@@ -225,7 +225,7 @@ async def test_a_full_worker_tells_of_its_room_before_the_next_renewal(work):
     worker = Worker("test", leases, capacity=1, outcomes_max=20)
     running = asyncio.create_task(worker.run())
     await until(lambda: leases.rooms == [1])
-    worker.begin(lease(), "job-1", time.monotonic() + 60, work)
+    worker.start_work(lease(), "job-1", time.monotonic() + 60, work)
     await until(lambda: work.begun and worker.room == 0)
     work.finish.set()
     await until(lambda: leases.rooms == [1, 1])
@@ -291,7 +291,7 @@ async def test_stopped_while_the_jobstore_is_away_it_ends_within_the_grace_time(
     started = time.monotonic()
     await worker.stop(0.2)
     assert time.monotonic() - started < 2.0
-    assert "stopped with work that lapses" in caplog.text
+    assert "the grace time is over" in caplog.text
     assert work.aborted == 1  # else its agent's connection would be closed under it, as if the agent had failed
 
 

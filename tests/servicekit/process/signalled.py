@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from servicekit.process.runtime import first_of, run
+from servicekit.process.runtime import run, run_until_first
 
 
 def say(word: str) -> None:
@@ -21,7 +21,7 @@ async def main(stop: asyncio.Event) -> None:
         waiting = asyncio.create_task(stop.wait())
         await asyncio.sleep(0)
         say("started")
-        await first_of(waiting, asyncio.Event().wait())
+        await run_until_first(waiting, asyncio.Event().wait())
         say("stopping")
         await asyncio.sleep(0)
         say("stopped")

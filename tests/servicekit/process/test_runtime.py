@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.errors import TransientError
-from servicekit.process.runtime import allow_connections, first_of, run_forever, wait_for_wake
+from servicekit.process.runtime import allow_connections, run_forever, run_until_first, wait_for_wake
 
 SERVICE = Path(__file__).parent / "signalled.py"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -64,7 +64,7 @@ async def test_the_first_that_ends_ends_the_others():
     other = asyncio.create_task(asyncio.Event().wait())
     ended = asyncio.Event()
     ended.set()
-    await first_of(ended.wait(), other)
+    await run_until_first(ended.wait(), other)
     assert other.cancelled()
 
 
@@ -74,7 +74,7 @@ async def test_what_the_first_raised_is_raised():
 
     other = asyncio.create_task(asyncio.Event().wait())
     with pytest.raises(ZeroDivisionError):
-        await first_of(other, fails())
+        await run_until_first(other, fails())
     assert other.cancelled()
 
 

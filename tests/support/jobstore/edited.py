@@ -14,7 +14,7 @@ from support.jobstore.steps import Steps, verdict
 
 
 async def edited(steps: Steps, version: int | None = None, **fields: Any) -> dict[str, Any]:
-    view: dict[str, Any] = await steps.runner.submit.one(EditJob(steps.job_id, JobEdit(**fields), version))
+    view: dict[str, Any] = await steps.runner.submit.run_one(EditJob(steps.job_id, JobEdit(**fields), version))
     return view
 
 
@@ -34,8 +34,8 @@ async def edited_lives(life: Callable[[str], Steps]) -> None:
     await edited(pending, title="Another", capabilities=["none has this"])
 
 
-async def _not_met(steps: Steps, asked: ExecutionRequest = PLAIN_REQUEST) -> None:
-    await steps.runner.submit.one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, asked=asked))
+async def _not_met(steps: Steps, parameters: ExecutionRequest = PLAIN_REQUEST) -> None:
+    await steps.runner.submit.run_one(ExecuteJob(steps.job_id, steps.execution_id, chosen=True, parameters=parameters))
     claimed = await steps.claim()
     assert claimed.execution is not None
     judged = await steps.claim_judging(claimed.execution.lease)

@@ -23,7 +23,7 @@ class Life(Steps):
     async def claim_judging(self, lease: int, owner: Any = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease, **fields)
         command = ClaimJudging(event, owner or self.validator, room, judge=self.judge)
-        answer: ClaimAnswer = await self.runner.claim.one(command)
+        answer: ClaimAnswer = await self.runner.claim.run_one(command)
         return answer
 
     async def judged(self, outcome: Outcome = Outcome.PASS, value: Any = "blue", **fields: Any) -> "Life":

@@ -64,17 +64,17 @@ class Steps:
         self.executor, self.validator = uuid4(), uuid4()
 
     async def created(self, **fields: Any) -> "Steps":
-        await self.runner.submit.one(CreateJob(new_job(**fields), self.job_id))
+        await self.runner.submit.run_one(CreateJob(new_job(**fields), self.job_id))
         return self
 
     async def requested(self, **fields: Any) -> "Steps":
         await self.created(**fields)
-        await self.runner.submit.one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
+        await self.runner.submit.run_one(ExecuteJob(self.job_id, self.execution_id, chosen=True))
         return self
 
     async def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
         command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
-        answer: ClaimAnswer = await self.runner.claim.one(command)
+        answer: ClaimAnswer = await self.runner.claim.run_one(command)
         return answer
 
     async def running(self, **fields: Any) -> int:
@@ -91,16 +91,16 @@ class Steps:
 
     async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
         event = result(self.execution_id, self.job_id, lease)
-        answer: ClaimAnswer = await self.runner.claim.one(ClaimJudging(event, owner or self.validator, room))
+        answer: ClaimAnswer = await self.runner.claim.run_one(ClaimJudging(event, owner or self.validator, room))
         return answer
 
     async def report(self, lease: int, kind: ReportKind, **fields: Any) -> Any:
         event = reported(self.execution_id, self.job_id, lease, kind, **fields)
-        return await self.runner.record.one(RecordReport(event))
+        return await self.runner.record.run_one(RecordReport(event))
 
     async def result(self, lease: int, value: Any = "blue", **fields: Any) -> Any:
         event = result(self.execution_id, self.job_id, lease, value, **fields)
-        return await self.runner.record.one(RecordResult(event))
+        return await self.runner.record.run_one(RecordResult(event))
 
     async def row(self) -> Any:
         async with self.database.session() as session:
@@ -131,7 +131,7 @@ class Steps:
 
     async def lapsed(self) -> None:
         """Have the lease lapse, which is due."""
-        await self.runner.notice(TransitionKind.LAPSED, [(self.execution_id, 0, False)])
+        await self.runner.end_leases(TransitionKind.LAPSED, [(self.execution_id, 0, False)])
 
     async def deadline_passed(self) -> None:
         """Move the execution's deadline, as if time had passed."""
@@ -158,7 +158,7 @@ class Published:
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
     """A worker has told its room."""
     async with database.transaction() as connection:
-        await Repository(connection).seen(uuid4(), stage, room)
+        await Repository(connection).note_worker(uuid4(), stage, room)
 
 
 async def swept(database: Database, runner: CommandRunner) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
@@ -62,4 +62,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 def runner(database: Database) -> CommandRunner:
-    return CommandRunner(database, Terms(POLICY, LEASE_S, offer_again_s=5.0))
+    return CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0))

@@ -1,11 +1,11 @@
-"""signoff agents ..."""
+"""The group `signoff agents`."""
 
 from typing import Annotated
 
 import typer
 
 from cli.commands.jobs import Cursor, Limit
-from cli.options import model
+from cli.options import validate_model
 from cli.session import Session, command
 from contracts.resources import NewAgent
 from contracts.status import Protocol
@@ -32,9 +32,9 @@ async def create(  # noqa: PLR0917 - each is an option
 ) -> None:
     """Register an agent."""
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    agent = model(NewAgent, {**fields, "deterministic": bool(deterministic)}, "the agent")
+    agent = validate_model(NewAgent, {**fields, "deterministic": bool(deterministic)}, "the agent")
     async with cli.jobstore() as jobstore:
-        cli.out.agent(await jobstore.create_agent(agent))
+        cli.out.show_agent(await jobstore.create_agent(agent))
 
 
 @command(app, "list")
@@ -42,14 +42,14 @@ async def list_(cli: Session, limit: Limit = 100, cursor: Cursor = "") -> None:
     """List agents by name."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_agents(limit=limit, page_token=cursor)
-    cli.out.agents(*page)
+    cli.out.show_agents(*page)
 
 
 @command(app, "get")
 async def get(cli: Session, agent_id: AgentId) -> None:
     """Show one agent."""
     async with cli.jobstore() as jobstore:
-        cli.out.agent(await jobstore.get_agent(agent_id))
+        cli.out.show_agent(await jobstore.get_agent(agent_id))
 
 
 @command(app, "update")
@@ -64,19 +64,19 @@ async def update(  # noqa: PLR0917 - each is an option
     deterministic: Deterministic = None,
 ) -> None:
     """Change what is given of an agent, and leave the rest."""
-    given = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
-    given |= {"deterministic": deterministic}
+    changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
+    changes |= {"deterministic": deterministic}
     async with cli.jobstore() as jobstore:
         agent = (await jobstore.get_agent(agent_id)).model_dump()
-        agent |= {field: value for field, value in given.items() if value is not None}
-        cli.out.agent(await jobstore.update_agent(agent_id, model(NewAgent, agent, "the agent")))
+        agent |= {field: value for field, value in changes.items() if value is not None}
+        cli.out.show_agent(await jobstore.update_agent(agent_id, validate_model(NewAgent, agent, "the agent")))
 
 
 @command(app, "disable")
 async def disable(cli: Session, agent_id: AgentId) -> None:
     """Let an agent get no more work."""
     async with cli.jobstore() as jobstore:
-        cli.out.agent(await jobstore.disable_agent(agent_id))
+        cli.out.show_agent(await jobstore.disable_agent(agent_id))
 
 
 @command(app, "pause")
@@ -85,7 +85,7 @@ async def pause(cli: Session, agent_id: AgentId) -> None:
     async with cli.jobstore() as jobstore:
         await jobstore.get_agent(agent_id)
         await jobstore.pause(f"agent:{agent_id}")
-        cli.out.agent(await jobstore.get_agent(agent_id))
+        cli.out.show_agent(await jobstore.get_agent(agent_id))
 
 
 @command(app, "resume")
@@ -94,4 +94,4 @@ async def resume(cli: Session, agent_id: AgentId) -> None:
     async with cli.jobstore() as jobstore:
         await jobstore.get_agent(agent_id)
         await jobstore.resume(f"agent:{agent_id}")
-        cli.out.agent(await jobstore.get_agent(agent_id))
+        cli.out.show_agent(await jobstore.get_agent(agent_id))

@@ -1,4 +1,4 @@
-"""signoff batches ..."""
+"""The group `signoff batches`."""
 
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from cli.commands.jobs import Cursor, Limit
-from cli.options import json_file, model, pairs
+from cli.options import parse_pairs, read_json_file, validate_model
 from cli.session import Session, command
 from contracts.client import JobStoreClient
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
@@ -35,20 +35,20 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     wait: Wait = False,
 ) -> None:
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
-    labels = pairs(label, "--label") if label else None
-    given = {"statuses": status, "agent_id": agent, "tenant": tenant, "labels": labels, "batch_id": batch}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if [bool(job_ids), bool(file), bool(chosen)].count(True) != 1:
+    labels = parse_pairs(label, "--label") if label else None
+    conditions = {"statuses": status, "agent_id": agent, "tenant": tenant, "labels": labels, "batch_id": batch}
+    conditions = {name: value for name, value in conditions.items() if value is not None}
+    if [bool(job_ids), bool(file), bool(conditions)].count(True) != 1:
         raise typer.BadParameter("give either jobs, --file, or what the jobs must be", param_hint="JOB")
-    matching = model(JobFilter, chosen, "what the jobs must be") if chosen else None
-    jobs = _new_jobs(json_file(file, "--file")) if file else []
+    job_filter = validate_model(JobFilter, conditions, "what the jobs must be") if conditions else None
+    jobs = _validate_new_jobs(read_json_file(file, "--file")) if file else []
     async with cli.jobstore() as jobstore:
-        made = await jobstore.execute_jobs(job_ids or [], jobs, filter=matching, idempotency_key=key)
+        created = await jobstore.execute_jobs(job_ids or [], jobs, filter=job_filter, idempotency_key=key)
         if wait:
-            await _watch(cli, jobstore, str(made.id), as_json=False)
-            made = await jobstore.get_batch(made.id)
-    cli.out.batch(made)
-    _succeed(all_completed(made) if wait else all(item.accepted for item in made.items))
+            await _watch(cli, jobstore, str(created.id), as_json=False)
+            created = await jobstore.get_batch(created.id)
+    cli.out.show_batch(created)
+    _exit_unless(has_completed(created) if wait else all(item.accepted for item in created.items))
 
 
 @command(app, "list")
@@ -56,35 +56,35 @@ async def list_(cli: Session, limit: Limit = 50, cursor: Cursor = "") -> None:
     """List batches, newest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_operations(limit=limit, page_token=cursor)
-    cli.out.operations(*page)
+    cli.out.show_operations(*page)
 
 
 @command(app, "get")
 async def get(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch stands."""
     async with cli.jobstore() as jobstore:
-        cli.out.batch(await jobstore.get_batch(batch_id))
+        cli.out.show_batch(await jobstore.get_batch(batch_id))
 
 
 @command(app, "watch")
 async def watch(cli: Session, batch_id: BatchId) -> None:
     """Show how a batch goes to its end; succeed if all its jobs COMPLETED."""
     async with cli.jobstore() as jobstore:
-        _succeed(all_completed(await _watch(cli, jobstore, batch_id)))
+        _exit_unless(has_completed(await _watch(cli, jobstore, batch_id)))
 
 
 @command(app, "pause")
 async def pause(cli: Session, batch_id: BatchId) -> None:
     """Let nothing more of a batch begin; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.operation(await jobstore.pause_operation(batch_id))
+        cli.out.show_operation(await jobstore.pause_operation(batch_id))
 
 
 @command(app, "resume")
 async def resume(cli: Session, batch_id: BatchId) -> None:
     """Let a paused batch go on."""
     async with cli.jobstore() as jobstore:
-        cli.out.operation(await jobstore.resume_operation(batch_id))
+        cli.out.show_operation(await jobstore.resume_operation(batch_id))
 
 
 @command(app, "cancel")
@@ -98,43 +98,43 @@ async def cancel(
 ) -> None:
     """Let nothing more of a batch begin, and cancel what is live of it; it ends as CANCELLED soon afterwards."""
     async with cli.jobstore() as jobstore:
-        cli.out.operation(await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by))
+        cli.out.show_operation(await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by))
 
 
 @command(app, "retry")
 async def retry(cli: Session, batch_id: BatchId, status: Statuses = None, key: Key = None, wait: Wait = False) -> None:
     """Execute the jobs of a batch that FAILED, or stand at --status, as a new batch; succeed if all were accepted."""
     async with cli.jobstore() as jobstore:
-        made = await jobstore.retry_operation(batch_id, status or [], idempotency_key=key)
+        created = await jobstore.retry_operation(batch_id, status or [], idempotency_key=key)
         if wait:
-            made = await _watch(cli, jobstore, str(made.id), as_json=False)
-    cli.out.operation(made)
-    _succeed(all_completed(made) if wait else "REFUSED" not in made.counts)
+            created = await _watch(cli, jobstore, str(created.id), as_json=False)
+    cli.out.show_operation(created)
+    _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
-def all_completed(operation: Operation) -> bool:
-    """Whether it came out as whoever asked for it hoped."""
+def has_completed(operation: Operation) -> bool:
+    """Return whether an operation is done and all its jobs are COMPLETED."""
     is_done = operation.state is OperationState.DONE
     return is_done and 0 < operation.total == operation.counts.get(JobStatus.COMPLETED, 0)
 
 
 async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> Operation:
-    """Show how it goes, in JSON only where that is what was asked for; how it ended."""
+    """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(batch_id)
     async with aclosing(jobstore.watch_operation(batch_id)) as operations:
         async for last in operations:
             if as_json or not cli.out.as_json:
-                cli.out.progress(last)
+                cli.out.show_progress(last)
     cli.out.end_progress()
     return last
 
 
-def _succeed(is_good: bool) -> None:
+def _exit_unless(is_good: bool) -> None:
     if not is_good:
         raise typer.Exit(1)
 
 
-def _new_jobs(value: Any) -> list[NewJob]:
+def _validate_new_jobs(value: Any) -> list[NewJob]:
     try:
         return TypeAdapter(list[NewJob]).validate_python(value)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""signoff demo."""
+"""The command `signoff demo`."""
 
 import asyncio
 import secrets
@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.up import tell
-from cli.config import DATA_DIR, Target, read
-from cli.demo_jobs import DemoJob, demo_jobs
+from cli.commands.up import show_message
+from cli.config import DATA_DIR, Target, read_endpoints
+from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
-from cli.output import styled
+from cli.output import style_status
 from cli.session import Session, command
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
@@ -21,7 +21,9 @@ from contracts.identity import new_execution_id
 from contracts.resources import Job, JobLog, NewAgent, Verdict
 from contracts.status import JobLogStatus, Protocol
 
+#: The comment with which jobs are resubmitted.
 COMMENT = "Please mention what the criterion asks for."
+FINAL_STATUSES = frozenset({JobLogStatus.COMPLETED, JobLogStatus.REJECTED, JobLogStatus.FAILED})
 
 
 def add(app: typer.Typer) -> None:
@@ -37,33 +39,35 @@ async def demo(
     ] = 120.0,
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
-    async with _target(cli, data_dir) as (target, is_own):
-        async with JobStoreClient(_known(target.jobstore, "jobstore"), target.token) as jobstore:
+    async with _open_target(cli, data_dir) as (target, is_own):
+        async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
             await _register_agents(cli, jobstore, target)
-            jobs = demo_jobs(secrets.token_hex(3))
+            jobs = make_demo_jobs(secrets.token_hex(3))
             try:
                 async with asyncio.timeout(timeout_s):
                     submissions = await _run(cli, jobstore, target, jobs)
             except TimeoutError:
                 raise CommandError(f"not all jobs ended within {timeout_s:g} s; `signoff doctor` may say why") from None
             ended = [await jobstore.get_job(str(job.job.id)) for job in jobs]
-        _summarize(cli, jobs, ended, submissions)
-        _what_next(cli, target, data_dir, jobs, is_own=is_own)
+        _show_summary(cli, jobs, ended, submissions)
+        _show_next_steps(cli, target, data_dir, jobs, is_own=is_own)
     if any(job.status is not demo.ends for job, demo in zip(ended, jobs, strict=True)):
         raise typer.Exit(1)
 
 
 @asynccontextmanager
-async def _target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, bool]]:
-    """The stack that is known or runs on the data directory, or one for the time of the demo."""
-    known = cli.target
-    if known.jobstore is None and (data_dir / "endpoints.json").exists():
-        known = read(data_dir / "endpoints.json")
-    if known.jobstore is not None and await _is_serving(known):
-        yield known, False
+async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, bool]]:
+    """Find the stack that runs, or run one for the time of the demo; yield it, and whether it is the demo's own."""
+    target = cli.target
+    if target.jobstore is None and (data_dir / "endpoints.json").exists():
+        target = read_endpoints(data_dir / "endpoints.json")
+    if target.jobstore is not None and await _is_serving(target):
+        yield target, False
         return
-    cli.out.line("No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,")
-    cli.out.line(
+    cli.out.print_line(
+        "No stack is running, so one is started for the time of the demo: PostgreSQL, Kafka, the services,"
+    )
+    cli.out.print_line(
         f"three agents and, without OPENAI_API_KEY, a local judge. Kafka is fetched the first time. Data: {data_dir}"
     )
     from localstack.datadir import DataDir  # noqa: PLC0415 - heavy, and only needed here
@@ -73,71 +77,66 @@ async def _target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Target, b
     place = DataDir(data_dir)
     try:
         with place.lock():
-            stack = Stack(StackSettings(data_dir, progress=lambda message: tell(cli, message)), place)
+            stack = Stack(StackSettings(data_dir, progress=lambda message: show_message(cli, message)), place)
             try:
                 await stack.start()
-                yield read(place.path / "endpoints.json"), True
+                yield read_endpoints(place.path / "endpoints.json"), True
             finally:
-                cli.out.line("stopping the stack")
+                cli.out.print_line("stopping the stack")
                 await stack.stop()
     except StackError as error:
         raise CommandError(str(error), code="stack") from error
 
 
 async def _is_serving(target: Target) -> bool:
-    async with JobStoreClient(_known(target.jobstore, "jobstore"), target.token) as jobstore:
+    async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
         return await jobstore.is_serving()
 
 
 async def _register_agents(cli: Session, jobstore: JobStoreClient, target: Target) -> None:
     for name in ("writer", "drafter", "builder"):
-        url = _known(target.agents.get(name), f"agent {name}")
+        url = _require(target.agents.get(name), f"agent {name}")
         protocol = Protocol.HTTP_ASYNC if name == "builder" else Protocol.HTTP
         agent = NewAgent(id=name, name=name.capitalize(), url=url, protocol=protocol)
         try:
             await jobstore.update_agent(name, agent)
         except JobStoreError:
             await jobstore.create_agent(agent)
-        cli.out.line(f"agent {name}: {url}")
+        cli.out.print_line(f"agent {name}: {url}")
 
 
 async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: list[DemoJob]) -> dict[str, int]:
-    """Start all jobs, show what happens, resubmit what asks for it, until all have ended; their submissions."""
-    begin = await jobstore.latest_cursor()
+    """Run all jobs to their end, and show how they go; return by job how many submissions it took."""
+    begin = await jobstore.get_latest_cursor()
     await asyncio.gather(*(jobstore.create_job(demo.job) for demo in jobs if not demo.is_event))
     batch = await jobstore.execute_jobs([str(demo.job.id) for demo in jobs if not demo.is_event])
-    cli.out.line(f"batch {batch.id}: {batch.total} jobs asked for by gRPC, one more by an event on Kafka")
-    cli.out.line()
+    cli.out.print_line(f"batch {batch.id}: {batch.total} jobs asked for by gRPC, one more by an event on Kafka")
+    cli.out.print_line()
     await _publish(target, jobs)
     by_id = {str(demo.job.id): demo for demo in jobs}
     submissions = dict.fromkeys(by_id, 1)
-    waited_for = set(by_id)
+    unfinished = set(by_id)
     async with aclosing(jobstore.watch_jobs(list(by_id), begin)) as events:
         async for event in events:
             if event.log is None:
                 continue
             demo = by_id[event.log.job_id]
-            _show(cli, demo, event.log)
+            _show_log(cli, demo, event.log)
             submissions[event.log.job_id] = event.log.submission or 1
-            if await _has_ended(jobstore, event.log):
-                waited_for.discard(event.log.job_id)
-            if not waited_for:
+            if event.log.status is JobLogStatus.RESUBMISSION_REQUIRED:
+                await jobstore.resubmit_job(event.log.job_id, comment=COMMENT)
+            elif event.log.status in FINAL_STATUSES:
+                unfinished.discard(event.log.job_id)
+            if not unfinished:
                 break
     return submissions
 
 
-async def _has_ended(jobstore: JobStoreClient, log: JobLog) -> bool:
-    if log.status is JobLogStatus.RESUBMISSION_REQUIRED:
-        await jobstore.resubmit_job(log.job_id, comment=COMMENT)
-        return False
-    return log.status in {JobLogStatus.COMPLETED, JobLogStatus.REJECTED, JobLogStatus.FAILED}
-
-
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
-    """As an upstream service would: no call, one event."""
+    """Publish the jobs that are events, as an upstream service would."""
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
-    publisher = Publisher(_known(target.kafka, "Kafka"), "demo")
+    publisher = Publisher(_require(target.kafka, "Kafka"), "demo")
     await publisher.start()
     try:
         for demo in jobs:
@@ -148,48 +147,48 @@ async def _publish(target: Target, jobs: list[DemoJob]) -> None:
         await publisher.stop()
 
 
-def _show(cli: Session, demo: DemoJob, log: JobLog) -> None:
-    cli.out.log(log, f"{demo.name:<9} ")
+def _show_log(cli: Session, demo: DemoJob, log: JobLog) -> None:
+    cli.out.show_log(log, f"{demo.name:<9} ")
     verdict = log.response_payload.get("verdict") if isinstance(log.response_payload, dict) else None
     for criterion in Verdict.model_validate(verdict).criteria if verdict else []:
         optional = "" if criterion.required else " (optional)"
         evidence = f"  <- {criterion.evidence!r}" if criterion.evidence else ""
-        cli.out.line(f"{'':<31}{criterion.outcome:<13} {criterion.text}{optional}{evidence}")
+        cli.out.print_line(f"{'':<31}{criterion.outcome:<13} {criterion.text}{optional}{evidence}")
 
 
-def _summarize(cli: Session, jobs: list[DemoJob], ended: list[Job], submissions: dict[str, int]) -> None:
+def _show_summary(cli: Session, jobs: list[DemoJob], ended: list[Job], submissions: dict[str, int]) -> None:
     is_right = {job.id: job.status is demo.ends for job, demo in zip(ended, jobs, strict=True)}
-    cli.out.json({"ok": all(is_right.values()), "jobs": ended})
+    cli.out.print_json({"ok": all(is_right.values()), "jobs": ended})
     rows = [
         (
             demo.name,
             demo.shows,
-            styled(job.status),
+            style_status(job.status),
             submissions[job.id],
             f"{(job.updated_at - job.created_at).total_seconds():.2f} s",
             "" if is_right[job.id] else f"must be {demo.ends}",
         )
         for job, demo in zip(ended, jobs, strict=True)
     ]
-    cli.out.line()
-    cli.out.table(["job", "shows", "ended", "submissions", "took", ""], rows)
+    cli.out.print_line()
+    cli.out.print_table(["job", "shows", "ended", "submissions", "took", ""], rows)
 
 
-def _what_next(cli: Session, target: Target, data_dir: Path, jobs: list[DemoJob], *, is_own: bool) -> None:
+def _show_next_steps(cli: Session, target: Target, data_dir: Path, jobs: list[DemoJob], *, is_own: bool) -> None:
     where = "" if target.file is None or data_dir == DATA_DIR else f" --endpoints {target.file}"
-    cli.out.line()
-    cli.out.line("What to try next:")
+    cli.out.print_line()
+    cli.out.print_line("What to try next:")
     if is_own:
         again = "" if data_dir == DATA_DIR else f" --data-dir {data_dir}"
-        cli.out.line(f"  signoff up{again}    the same stack, with these jobs in it, until Ctrl-C; then:")
+        cli.out.print_line(f"  signoff up{again}    the same stack, with these jobs in it, until Ctrl-C; then:")
     elif target.login:
-        cli.out.line(f"  {target.login}    the page and the API")
-    cli.out.line(f"  signoff jobs logs {jobs[2].job.id}{where}    what was recorded, verdicts included (--json)")
-    cli.out.line(f"  signoff watch{where}    all that happens, as it happens")
-    cli.out.line(f"  signoff doctor{where}    is every part as it must be?")
+        cli.out.print_line(f"  {target.login}    the page and the API")
+    cli.out.print_line(f"  signoff jobs logs {jobs[2].job.id}{where}    what was recorded, verdicts included (--json)")
+    cli.out.print_line(f"  signoff watch{where}    all that happens, as it happens")
+    cli.out.print_line(f"  signoff doctor{where}    is every part as it must be?")
 
 
-def _known(value: str | None, what: str) -> str:
+def _require(value: str | None, what: str) -> str:
     if value is None:
         raise CommandError(f"where is the {what}? Give --endpoints FILE of a local stack", code="unknown_address")
     return value

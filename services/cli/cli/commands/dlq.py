@@ -1,4 +1,4 @@
-"""signoff dlq ..."""
+"""The group `signoff dlq`."""
 
 from typing import Annotated
 
@@ -11,11 +11,11 @@ app = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be pr
 
 @app.callback()
 def callback() -> None:
-    """A group, also while it has one command."""
+    """Keep this a group: Typer would make one of a single command."""
 
 
 @command(app, "list")
 async def list_(cli: Session, limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 50) -> None:
     """Count them by topic, and show the newest."""
     async with cli.jobstore() as jobstore:
-        cli.out.dead_letters(await jobstore.list_dead_letters(limit=limit))
+        cli.out.show_dead_letters(await jobstore.list_dead_letters(limit=limit))

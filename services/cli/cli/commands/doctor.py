@@ -1,4 +1,4 @@
-"""signoff doctor."""
+"""The command `signoff doctor`."""
 
 import typer
 from rich.text import Text
@@ -14,14 +14,16 @@ def add(app: typer.Typer) -> None:
 
 async def doctor(cli: Session) -> None:
     """Look at every part, and say what is wrong and what to do; succeed if nothing is."""
-    found = await doctor_checks.all_checks(cli.target)
-    is_well = all(check.ok for check in found)
-    cli.out.json({"ok": is_well, "checks": [vars(check) for check in found]})
-    for check in found:
+    checks = await doctor_checks.check_all(cli.target)
+    is_well = all(check.ok for check in checks)
+    cli.out.print_json({"ok": is_well, "checks": [vars(check) for check in checks]})
+    for check in checks:
         mark = Text("ok     ", style="green") if check.ok else Text("WRONG  ", style="red")
-        cli.out.line(mark, f"{check.part}: {check.found}")
+        cli.out.print_line(mark, f"{check.part}: {check.found}")
         if check.remedy:
-            cli.out.line(f"         {check.remedy}")
-    cli.out.line("all is well" if is_well else f"{sum(not check.ok for check in found)} of {len(found)} checks failed")
+            cli.out.print_line(f"         {check.remedy}")
+    cli.out.print_line(
+        "all is well" if is_well else f"{sum(not check.ok for check in checks)} of {len(checks)} checks failed"
+    )
     if not is_well:
         raise typer.Exit(1)

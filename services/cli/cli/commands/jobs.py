@@ -1,10 +1,10 @@
-"""signoff jobs ..."""
+"""The group `signoff jobs`."""
 
 from typing import Annotated, Any
 
 import typer
 
-from cli.options import json_file, json_value, later, model, pairs
+from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
 from cli.session import Session, command
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
@@ -48,35 +48,35 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     """Create a job."""
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "title": title,
         "acceptance_criteria": "\n".join(criteria) if criteria else None,
         "agent_id": agent,
         "id": job_id,
         "priority": priority,
-        "labels": pairs(label, "--label") if label else None,
+        "labels": parse_pairs(label, "--label") if label else None,
         "capabilities": capability,
-        "not_before": later(not_before, "--not-before"),
+        "not_before": parse_future_time(not_before, "--not-before"),
     }
-    fields = _object(json_file(file, "--file")) if file else {}
-    fields |= {name: value for name, value in given.items() if value is not None}
+    fields = _require_object(read_json_file(file, "--file")) if file else {}
+    fields |= {name: value for name, value in options.items() if value is not None}
     if payload is not None:
-        fields["payload"] = json_value(payload, "--payload")
-    new = model(NewJob, fields, "--file" if file else "the job")
+        fields["payload"] = read_json(payload, "--payload")
+    new = validate_model(NewJob, fields, "--file" if file else "the job")
     async with cli.jobstore() as jobstore:
         job = await jobstore.create_job(new)
         if execute:
             executed = await jobstore.execute_job(job.id)
             await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)
         else:
-            cli.out.job(job)
+            cli.out.show_job(job)
 
 
 @command(app, "get")
 async def get(cli: Session, job_id: JobId) -> None:
     """Show one job."""
     async with cli.jobstore() as jobstore:
-        cli.out.job(await jobstore.get_job(job_id, with_last_log=True))
+        cli.out.show_job(await jobstore.get_job(job_id, with_last_log=True))
 
 
 @command(app, "list")
@@ -95,20 +95,20 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
     cursor: Cursor = "",
 ) -> None:
     """List jobs, newest first unless sorted otherwise."""
-    given = {
+    conditions = {
         "statuses": status or [],
         "agent_id": agent,
         "tenant": tenant,
-        "labels": pairs(label or [], "--label"),
+        "labels": parse_pairs(label or [], "--label"),
         "batch_id": batch,
         "text": text,
         "created_after": created_after,
         "created_before": created_before,
     }
-    chosen = model(JobFilter, given, "the filter")
+    job_filter = validate_model(JobFilter, conditions, "the filter")
     async with cli.jobstore() as jobstore:
-        page = await jobstore.list_matching(chosen, limit=limit, page_token=cursor, order=sort, with_last_log=True)
-    cli.out.jobs(page.jobs, page.next_page_token)
+        page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
+    cli.out.show_jobs(page.jobs, page.next_page_token)
 
 
 @command(app, "logs")
@@ -116,7 +116,7 @@ async def logs(cli: Session, job_id: JobId, limit: Limit = 100, cursor: Cursor =
     """Show what was recorded about a job, oldest first."""
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_job_logs(job_id, limit=limit, page_token=cursor)
-    cli.out.logs(*page)
+    cli.out.show_logs(*page)
 
 
 @command(app, "execute")
@@ -129,7 +129,7 @@ async def execute(
     timeout_s: Timeout = None,
 ) -> None:
     """Execute a job with its assigned agent."""
-    begins = later(not_before, "--not-before")
+    begins = parse_future_time(not_before, "--not-before")
     async with cli.jobstore() as jobstore:
         before = (await jobstore.get_job(job_id)).version
         job = await jobstore.execute_job(job_id, execution_id, not_before=begins)
@@ -171,7 +171,7 @@ async def cancel(
 ) -> None:
     """Cancel what is asked for or under way."""
     async with cli.jobstore() as jobstore:
-        cli.out.job(await jobstore.cancel_job(job_id, reason, requested_by=requested_by))
+        cli.out.show_job(await jobstore.cancel_job(job_id, reason, requested_by=requested_by))
 
 
 @command(app, "assign")
@@ -179,24 +179,24 @@ async def assign(
     cli: Session, job_id: JobId, agent: Annotated[str, typer.Argument(metavar="AGENT")], payload: Payload = None
 ) -> None:
     """Assign an agent, and a new payload if one is given."""
-    value = UNCHANGED if payload is None else json_value(payload, "--payload")
+    value = UNCHANGED if payload is None else read_json(payload, "--payload")
     async with cli.jobstore() as jobstore:
-        cli.out.job(await jobstore.assign_agent(job_id, agent, value))
+        cli.out.show_job(await jobstore.assign_agent(job_id, agent, value))
 
 
 async def _show(
     cli: Session, jobstore: JobStoreClient, job: Job, before: int, *, wait: bool, timeout_s: float | None
 ) -> None:
     if not wait:
-        cli.out.job(job)
-    elif job.version == before and job.status in RESTING:  # an execution that was asked for before, and is over
-        cli.out.job(job)
+        cli.out.show_job(job)
+    elif job.version == before and job.status in RESTING:  # that execution was requested before, and is over
+        cli.out.show_job(job)
         succeed_if_completed(cli, job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _require_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter("must be a JSON object", param_hint="--file")
     return value

@@ -1,10 +1,10 @@
-"""signoff limits ..."""
+"""The group `signoff limits`."""
 
 from typing import Annotated
 
 import typer
 
-from cli.options import model
+from cli.options import validate_model
 from cli.session import Session, command
 from contracts.resources import NewLimit
 
@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="agent:<id>, tenant:<n
 async def list_(cli: Session) -> None:
     """List limits by name."""
     async with cli.jobstore() as jobstore:
-        cli.out.limits(await jobstore.list_limits())
+        cli.out.show_limits(await jobstore.list_limits())
 
 
 @command(app, "set")
@@ -35,11 +35,17 @@ async def set_(  # noqa: PLR0917 - each is an option
     paused: Annotated[bool, typer.Option("--paused/--no-paused")] = False,
 ) -> None:
     """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
-    given = {"concurrency": concurrency, "rate": rate, "rate_period_s": per_s, "queue_max": queue_max, "weight": weight}
-    fields = {field: value for field, value in given.items() if value is not None}
-    limit = model(NewLimit, {**fields, "paused": paused}, "the limit")
+    options = {
+        "concurrency": concurrency,
+        "rate": rate,
+        "rate_period_s": per_s,
+        "queue_max": queue_max,
+        "weight": weight,
+    }
+    fields = {field: value for field, value in options.items() if value is not None}
+    limit = validate_model(NewLimit, {**fields, "paused": paused}, "the limit")
     async with cli.jobstore() as jobstore:
-        cli.out.limit(await jobstore.set_limit(name, limit))
+        cli.out.show_limit(await jobstore.set_limit(name, limit))
 
 
 @command(app, "remove")
@@ -47,19 +53,19 @@ async def remove(cli: Session, name: Name) -> None:
     """Remove a limit."""
     async with cli.jobstore() as jobstore:
         await jobstore.remove_limit(name)
-    cli.out.json({"removed": name})
-    cli.out.line(f"{name}: no limit")
+    cli.out.print_json({"removed": name})
+    cli.out.print_line(f"{name}: no limit")
 
 
 @command(app, "pause")
 async def pause(cli: Session, name: Name) -> None:
     """Let nothing begin that a name applies to; what is with an agent goes on."""
     async with cli.jobstore() as jobstore:
-        cli.out.limit(await jobstore.pause(name))
+        cli.out.show_limit(await jobstore.pause(name))
 
 
 @command(app, "resume")
 async def resume(cli: Session, name: Name) -> None:
     """Let it begin again, within the rest of its limit."""
     async with cli.jobstore() as jobstore:
-        cli.out.limit(await jobstore.resume(name))
+        cli.out.show_limit(await jobstore.resume(name))

@@ -1,4 +1,4 @@
-"""signoff rebuild."""
+"""The command `signoff rebuild`."""
 
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -37,14 +37,14 @@ async def rebuild(
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
     }
-    async with aclosing(jobstore_process.run("rebuild", settings)) as said:
-        async for line in said:
+    async with aclosing(jobstore_process.run("rebuild", settings)) as lines:
+        async for line in lines:
             if "error" not in line:
-                cli.out.json(line)
-                cli.out.line(_words(line))
+                cli.out.print_json(line)
+                cli.out.print_line(_describe(line))
 
 
-def _words(line: dict[str, Any]) -> str:
+def _describe(line: dict[str, Any]) -> str:
     if "counts" not in line:
         return f"{line['records']} records read"
     counts = ", ".join(f"{count} {table}" for table, count in line["counts"].items())

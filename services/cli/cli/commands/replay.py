@@ -1,4 +1,4 @@
-"""signoff replay."""
+"""The command `signoff replay`."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from servicekit.kafka.history import History
     from servicekit.kafka.publisher import Outgoing, Publisher
 
-#: Published at once, and then acknowledged.
+#: Records that are published together, before their acknowledgements are waited for.
 BATCH = 500
 
 
@@ -52,108 +52,106 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
         raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
     if from_offset is not None and to_offset is not None and to_offset < from_offset:
         raise typer.BadParameter("lies before --from-offset", param_hint="--to-offset")
-    chosen = Selection(
-        topic=topic_records.topic(topic_name),
+    selection = Selection(
+        topic=topic_records.get_topic(topic_name),
         partition=partition,
         first=from_offset,
         last=to_offset,
-        since=topic_records.moment(since, "--since"),
-        until=topic_records.moment(until, "--until"),
+        since=topic_records.parse_past_time(since, "--since"),
+        until=topic_records.parse_past_time(until, "--until"),
         job_id=job,
         event_id=event_id,
-        execution_id=_execution_id(execution),
+        execution_id=_parse_execution_id(execution),
     )
-    if chosen.since and chosen.until and chosen.until <= chosen.since:
+    if selection.since and selection.until and selection.until <= selection.since:
         raise typer.BadParameter("is not after --since", param_hint="--until")
-    if publish and chosen.topic.dlq is None:
+    if publish and selection.topic.dlq is None:
         raise CommandError(f"{topic_name} is never published again: no service consumes it", code="not_replayable")
-    await _replay(cli, chosen, headers=headers, publish=publish, asks=not yes)
+    await _replay(cli, selection, headers=headers, publish=publish, asks=not yes)
 
 
-async def _replay(cli: Session, chosen: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
+async def _replay(cli: Session, selection: Selection, *, headers: bool, publish: bool, asks: bool) -> None:
     from servicekit.kafka.history import History  # noqa: PLC0415 - heavy, and only needed here
 
-    async with History(_kafka(cli), chosen.topic.name) as history:
-        offsets = chosen.offsets(await history.offsets(chosen.since))
+    async with History(_require_kafka(cli), selection.topic.name) as history:
+        offsets = selection.limit_offsets(await history.offsets(selection.since))
         if not publish:
-            await _show(cli, chosen, _selected(history, chosen, offsets), headers=headers)
-        elif not asks or await _is_wanted(cli, chosen, _selected(history, chosen, offsets)):
-            await _publish(cli, _selected(history, chosen, offsets))
+            await _show(cli, selection, _select(history, selection, offsets), headers=headers)
+        elif not asks or await _is_confirmed(cli, selection, _select(history, selection, offsets)):
+            await _publish(cli, _select(history, selection, offsets))
 
 
-async def _selected(history: "History", chosen: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
+async def _select(history: "History", selection: Selection, offsets: Mapping[int, range]) -> AsyncIterator[TopicRecord]:
     async for records in history.read(offsets):
-        for record in map(topic_records.told, records):
-            if chosen.holds(record):
+        for record in map(topic_records.parse_record, records):
+            if selection.has(record):
                 yield record
 
 
-async def _show(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord], *, headers: bool) -> None:
+async def _show(cli: Session, selection: Selection, selected: AsyncIterator[TopicRecord], *, headers: bool) -> None:
     count = 0
     async for record in selected:
         if count == 0:
-            cli.out.line(_ROW.format(*_COLUMNS))
+            cli.out.print_line(_ROW.format(*_COLUMNS))
         count += 1
         if cli.out.as_json:
-            cli.out.json(record.document(chosen.topic, headers=headers))
+            cli.out.print_json(record.to_document(selection.topic, headers=headers))
             continue
-        cli.out.line(_ROW.format(*_cells(record)))
+        cli.out.print_line(_ROW.format(*_make_row(record)))
         for name, value in record.headers.items() if headers else ():
-            cli.out.line(f"{'':>11} {name}: {value}")
-    cli.out.line("1 record" if count == 1 else f"{count} records")
+            cli.out.print_line(f"{'':>11} {name}: {value}")
+    cli.out.print_line("1 record" if count == 1 else f"{count} records")
 
 
 _COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
 _ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
 
 
-def _cells(told: TopicRecord) -> tuple[object, ...]:
-    record = told.record
-    words = ("version", "kind", "status", "answer", "code", "agent_id")
-    found = [f"v{told.field(name)}" if name == "version" else told.field(name) for name in words if told.field(name)]
-    what = " ".join(word for word in found if word) if told.is_json else "no JSON"
-    if told.is_replay:
+def _make_row(record: TopicRecord) -> tuple[object, ...]:
+    fields = {name: record.get_field(name) for name in ("version", "kind", "status", "answer", "code", "agent_id")}
+    words = [f"v{value}" if name == "version" else value for name, value in fields.items() if value]
+    what = " ".join(words) if record.is_json else "no JSON"
+    if record.is_replay:
         what = f"{what} (replayed)"
-    at = told.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
-    job = told.field("job_id") or told.key or ""
-    size = len(record.value or b"")
-    return record.partition, record.offset, at, job, told.field("execution_id") or "", size, what.strip()
+    at = record.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+    job, execution = record.get_field("job_id") or record.key or "", record.get_field("execution_id") or ""
+    raw = record.record
+    return raw.partition, raw.offset, at, job, execution, len(raw.value or b""), what.strip()
 
 
-async def _is_wanted(cli: Session, chosen: Selection, selected: AsyncIterator[TopicRecord]) -> bool:
+async def _is_confirmed(cli: Session, selection: Selection, selected: AsyncIterator[TopicRecord]) -> bool:
     count = 0
     async for record in selected:
         count += not record.is_replay
-    if count and not typer.confirm(f"Publish {count} records again to {chosen.topic.name}?", err=True):
+    if count and not typer.confirm(f"Publish {count} records again to {selection.topic.name}?", err=True):
         raise CommandError("nothing was published", code="not_confirmed")
     if not count:
-        _report(cli, 0, 0)
+        _show_counts(cli, 0, 0)
     return bool(count)
 
 
 async def _publish(cli: Session, selected: AsyncIterator[TopicRecord]) -> None:
-    """Publish the records again, but for those that are replays themselves: they would double each time."""
+    """Publish the records again, without those that are replays themselves: they would double each time."""
     from servicekit.kafka.publisher import Outgoing  # noqa: PLC0415 - heavy, and only needed here
 
     at = datetime.now(UTC).isoformat().encode()
     published, skipped = 0, 0
     async with AsyncExitStack() as stack:
-        publisher = await _publisher(stack, _kafka(cli))
+        publisher = await _start_publisher(stack, _require_kafka(cli))
         batch: list[Outgoing] = []
-        async for told in selected:
-            record = told.record
-            if told.is_replay or (record.key is None and record.value is None):
+        async for record in selected:
+            raw = record.record
+            if record.is_replay or (raw.key is None and raw.value is None):
                 skipped += 1
                 continue
-            again = [*record.headers, (REPLAY_HEADER, at)]
-            batch.append(Outgoing(record.topic, record.value, record.key, again))
+            batch.append(Outgoing(raw.topic, raw.value, raw.key, [*raw.headers, (REPLAY_HEADER, at)]))
             if len(batch) >= BATCH:
-                published = await _sent(publisher, batch, published)
-        published = await _sent(publisher, batch, published)
-    _report(cli, published, skipped)
+                published = await _send(publisher, batch, published)
+        published = await _send(publisher, batch, published)
+    _show_counts(cli, published, skipped)
 
 
-async def _publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
+async def _start_publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
     from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
 
     publisher = Publisher(kafka, "cli")
@@ -162,8 +160,8 @@ async def _publisher(stack: AsyncExitStack, kafka: str) -> "Publisher":
     return publisher
 
 
-async def _sent(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
-    """How many are published now; the batch is empty afterwards."""
+async def _send(publisher: "Publisher", batch: "list[Outgoing]", published: int) -> int:
+    """Send a batch, empty it, and return how many are published in all. Raise CommandError if one is not."""
     for result in await publisher.send(batch):
         if isinstance(result, Exception):
             raise CommandError(f"{published} were published, and then: {result}", code="kafka_unavailable")
@@ -172,18 +170,18 @@ async def _sent(publisher: "Publisher", batch: "list[Outgoing]", published: int)
     return published
 
 
-def _report(cli: Session, published: int, skipped: int) -> None:
-    cli.out.json({"published": published, "skipped": skipped})
-    cli.out.line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
+def _show_counts(cli: Session, published: int, skipped: int) -> None:
+    cli.out.print_json({"published": published, "skipped": skipped})
+    cli.out.print_line(f"{published} published again" + (f"; {skipped} skipped, replays themselves" if skipped else ""))
 
 
-def _kafka(cli: Session) -> str:
+def _require_kafka(cli: Session) -> str:
     if cli.target.kafka is None:
         raise CommandError("no Kafka is known: start one with `signoff up`, or give --kafka", code="no_kafka")
     return cli.target.kafka
 
 
-def _execution_id(text: str | None) -> str | None:
+def _parse_execution_id(text: str | None) -> str | None:
     try:
         return None if text is None else str(UUID(text))
     except ValueError:

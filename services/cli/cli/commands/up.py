@@ -1,4 +1,4 @@
-"""signoff up."""
+"""The command `signoff up`."""
 
 import asyncio
 import time
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cli.config import DATA_DIR, read
+from cli.config import DATA_DIR, read_endpoints
 from cli.session import Session, command
 
-POLL_S = 0.1
+POLL_S = 0.1  # how often the endpoints file is looked for
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or a free one.")]
 
@@ -45,7 +45,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         kafka_port=kafka_port,
         postgres_port=postgres_port,
         fleet=Fleet(executors=executors, validators=validators),
-        progress=lambda message: tell(cli, message),
+        progress=lambda message: show_message(cli, message),
     )
     welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json"))
     try:
@@ -56,26 +56,26 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         raise typer.Exit(status)
 
 
-def tell(cli: Session, message: str) -> None:
-    """Pass on what the stack says."""
-    cli.out.json({"message": message})
-    cli.out.line(message)
+def show_message(cli: Session, message: str) -> None:
+    """Show a message of the stack."""
+    cli.out.print_json({"message": message})
+    cli.out.print_line(message)
 
 
 async def _welcome(cli: Session, file: Path) -> None:
-    """When the stack has written its addresses, say what to do with them."""
+    """Wait until the stack has written its addresses, and show them."""
     began = time.time()
     while not _is_written(file, began):  # noqa: ASYNC110 - a file wakes nobody
         await asyncio.sleep(POLL_S)
-    target = read(file)
-    cli.out.json({"message": "ready", "endpoints": str(file)})
-    cli.out.line("ready")
-    cli.out.line(f"  page and API   {target.login}")
-    cli.out.line(f"  addresses      {file}")
-    cli.out.line("  try            signoff demo    (in another terminal)")
-    cli.out.line("  stop           Ctrl-C")
+    target = read_endpoints(file)
+    cli.out.print_json({"message": "ready", "endpoints": str(file)})
+    cli.out.print_line("ready")
+    cli.out.print_line(f"  page and API   {target.login}")
+    cli.out.print_line(f"  addresses      {file}")
+    cli.out.print_line("  try            signoff demo    (in another terminal)")
+    cli.out.print_line("  stop           Ctrl-C")
 
 
 def _is_written(file: Path, began: float) -> bool:
-    """Whether it is this stack's, and not what a killed one left."""
+    """Return whether this stack has written the file: a stack that was killed may have left one."""
     return file.exists() and file.stat().st_mtime >= began

@@ -1,4 +1,4 @@
-"""signoff verify."""
+"""The command `signoff verify`."""
 
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -32,28 +32,29 @@ async def verify(
     live_url = live or cli.target.postgres
     if live_url is None:
         raise CommandError("no live database is known: give --live, or --endpoints", code="no_database")
-    async with aclosing(jobstore_process.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as said:
-        result = [line async for line in said if "error" not in line]
+    async with aclosing(jobstore_process.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as lines:
+        result = [line async for line in lines if "error" not in line]
     if not result:
         return
-    cli.out.json(result[-1])
-    _show(cli, result[-1])
+    cli.out.print_json(result[-1])
+    _show_result(cli, result[-1])
     if not result[-1]["ok"]:
         raise typer.Exit(1)
 
 
-def _show(cli: Session, result: dict[str, Any]) -> None:
+def _show_result(cli: Session, result: dict[str, Any]) -> None:
     if result["ok"]:
-        cli.out.line("ok: " + ", ".join(f"{count} {table}" for table, count in result["counts"].items()))
+        cli.out.print_line("ok: " + ", ".join(f"{count} {table}" for table, count in result["counts"].items()))
     else:
-        found = result["difference"]
-        where = f"{found['table']} {found['key']}" + (f", column {found['column']}" if found["column"] else "")
-        cli.out.line(f"the first difference: {where}")
-        cli.out.line(f"  rebuilt  {found['rebuilt']}")
-        cli.out.line(f"  live     {found['live']}")
+        difference = result["difference"]
+        where = f"{difference['table']} {difference['key']}"
+        where += f", column {difference['column']}" if difference["column"] else ""
+        cli.out.print_line(f"the first difference: {where}")
+        cli.out.print_line(f"  rebuilt  {difference['rebuilt']}")
+        cli.out.print_line(f"  live     {difference['live']}")
     if result["ended"]:
-        cli.out.line(
+        cli.out.print_line(
             f"{result['ended']} live executions were ended by the rebuild: their agents are called at most once"
         )
     if result["behind"]:
-        cli.out.line(f"the live relay is behind: {result['behind']} facts are not published yet")
+        cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")

@@ -1,4 +1,4 @@
-"""signoff watch."""
+"""The command `signoff watch`."""
 
 from contextlib import aclosing
 from typing import Annotated
@@ -19,8 +19,8 @@ async def watch(
 ) -> None:
     """Show everything that happens to all jobs, until interrupted."""
     async with cli.jobstore() as jobstore:
-        begin = await jobstore.latest_cursor() if after is None else after
+        begin = await jobstore.get_latest_cursor() if after is None else after
         async with aclosing(jobstore.watch_jobs(after=begin, with_payloads=cli.out.as_json)) as events:
             async for event in events:
                 if event.log is not None:
-                    cli.out.log(event.log, f"{event.log.job_id}  ")
+                    cli.out.show_log(event.log, f"{event.log.job_id}  ")

@@ -1,1 +1,1 @@
-"""The doors for browsers and programs: REST and server-sent events."""
+"""The HTTP API for browsers and programs: REST and server-sent events."""

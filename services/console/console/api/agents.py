@@ -1,4 +1,4 @@
-"""Agents."""
+"""REST endpoints of agents."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Batches: many executions asked for at once, and how they go."""
+"""REST endpoints of batches, and their event streams."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from console.api.auth import CallersJobStore
-from console.api.events import EventStream, entered
+from console.api.events import EventStream, open_stream
 from console.api.json_body import ManyJsonRoute
 from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
-from console.live.changes import frame
+from console.live.changes import make_frame
 from contracts.client import Batch, JobStoreClient
 from contracts.resources import Operation
 
@@ -63,8 +63,9 @@ async def resume_batch(jobstore: CallersJobStore, batch_id: str) -> Operation:
 @router.post("/{batch_id}/cancel")
 async def cancel_batch(jobstore: CallersJobStore, batch_id: str, cancellation: Cancellation | None = None) -> Operation:
     """Let nothing more of it begin, and cancel what is live of it."""
-    said = cancellation or Cancellation()
-    return await jobstore.cancel_operation(batch_id, said.reason, requested_by=said.requested_by)
+    cancellation = cancellation or Cancellation()
+    reason, requested_by = cancellation.reason, cancellation.requested_by
+    return await jobstore.cancel_operation(batch_id, reason, requested_by=requested_by)
 
 
 @router.post("/{batch_id}/retry", status_code=201)
@@ -73,9 +74,9 @@ async def retry_batch(
 ) -> Batch:
     """Execute its jobs that failed, as a new batch. The same key is the same new batch."""
     statuses = retry.statuses if retry else []
-    made = await jobstore.retry_operation(batch_id, statuses, idempotency_key=key)
-    response.headers["Location"] = f"/api/batches/{made.id}"
-    return await jobstore.get_batch(made.id)
+    created = await jobstore.retry_operation(batch_id, statuses, idempotency_key=key)
+    response.headers["Location"] = f"/api/batches/{created.id}"
+    return await jobstore.get_batch(created.id)
 
 
 @router.get("/{batch_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
@@ -83,10 +84,10 @@ async def watch_batch(request: Request, jobstore: CallersJobStore, batch_id: str
     """How a batch goes, as it goes."""
     await jobstore.get_operation(batch_id)
     live = request.app.state.live
-    return entered(live, lambda: live.follow(_frames(jobstore, batch_id)))
+    return open_stream(live, lambda: live.follow(_make_frames(jobstore, batch_id)))
 
 
-async def _frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
+async def _make_frames(jobstore: JobStoreClient, batch_id: str) -> AsyncGenerator[bytes]:
     async with aclosing(jobstore.watch_operation(batch_id)) as operations:
         async for operation in operations:
-            yield frame("operation", operation.model_dump(mode="json"))
+            yield make_frame("operation", operation.model_dump(mode="json"))

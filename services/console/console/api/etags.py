@@ -1,4 +1,4 @@
-"""Versions of jobs as entity tags (RFC 9110): what a caller knows already, and what it means to change."""
+"""Versions of jobs as entity tags (RFC 9110): which one a caller has, and which one it means to change."""
 
 import re
 from typing import Annotated, Any, Final
@@ -23,22 +23,22 @@ _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def etag(version: int) -> str:
-    """The entity tag of a version."""
+    """Return the entity tag of a version."""
     return f'"{version}"'
 
 
 def is_among(version: int, if_none_match: str | None) -> bool:
-    """Whether the caller has this version."""
+    """Return whether `If-None-Match` names this version."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or str(version) in {found[2] for found in _TAG.finditer(if_none_match)}
+    return if_none_match.strip() == "*" or str(version) in {tag[2] for tag in _TAG.finditer(if_none_match)}
 
 
 def version_of(if_match: str | None, version: int | None) -> int | None:
-    """The version that is meant, by header or body; a problem where it can be none that a job has."""
+    """Return the version meant by `If-Match` or the body. Raise ProblemError if no job can have it."""
     if if_match is None or if_match.strip() == "*":
         return version
-    found = _TAG.fullmatch(if_match.strip())
-    if found is None or found[1] or not _VERSION.fullmatch(found[2]) or version not in {None, int(found[2])}:
+    tag = _TAG.fullmatch(if_match.strip())  # [1]: weak, which If-Match never matches; [2]: the version
+    if tag is None or tag[1] or not _VERSION.fullmatch(tag[2]) or version not in {None, int(tag[2])}:
         raise ProblemError(412, "version_conflict", "If-Match: no version of a job has this entity tag.")
-    return int(found[2])
+    return int(tag[2])

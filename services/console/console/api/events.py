@@ -1,4 +1,4 @@
-"""Server-sent events: what changes, as it changes, without bodies."""
+"""Stream changes of jobs as server-sent events."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,11 +10,12 @@ from starlette.types import Receive, Scope, Send
 
 from console.api.auth import CallersJobStore
 from console.errors import ProblemError
-from console.live.hub import Live, LiveError
+from console.live.hub import LiveHub, StreamRefusedError
 from console.live.viewer import Viewer
 
 router = APIRouter(prefix="/api", tags=["events"])
 
+#: How long a viewer that was cut off may take to read the frames that are on their way to it.
 LAST_FRAMES_S = 2.0
 
 After = Annotated[int | None, Query(ge=0, description="a cursor; the stream goes on behind it")]
@@ -36,7 +37,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live, viewer: Viewer, *, last_frames_s: float = LAST_FRAMES_S) -> None:
+    def __init__(self, live: LiveHub, viewer: Viewer, *, last_frames_s: float = LAST_FRAMES_S) -> None:
         super().__init__(viewer.frames(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._live, self._viewer, self._last_frames_s = live, viewer, last_frames_s
 
@@ -60,7 +61,7 @@ async def watch_jobs(
 ) -> EventStream:
     """All changes of all jobs."""
     await jobstore.list_jobs(limit=1)  # whoever may not read jobs may not watch them
-    return _stream(request.app.state.live, None, after, last_event_id)
+    return _open_job_stream(request.app.state.live, None, after, last_event_id)
 
 
 @router.get("/jobs/{job_id}/events", status_code=200, response_class=EventStream, responses={200: _STREAM})
@@ -69,20 +70,20 @@ async def watch_job(
 ) -> EventStream:
     """All changes of one job."""
     await jobstore.get_job(job_id)
-    return _stream(request.app.state.live, job_id, after, last_event_id)
+    return _open_job_stream(request.app.state.live, job_id, after, last_event_id)
 
 
-def _stream(live: Live, job_id: str | None, after: int | None, last_event_id: str | None) -> EventStream:
+def _open_job_stream(live: LiveHub, job_id: str | None, after: int | None, last_event_id: str | None) -> EventStream:
     if last_event_id is not None:
         if not (last_event_id.isascii() and last_event_id.isdigit()):
             raise ProblemError(422, "invalid_request", "Last-Event-ID: must be an id of this stream")
         after = int(last_event_id)
-    return entered(live, lambda: live.enter(job_id, after))
+    return open_stream(live, lambda: live.enter(job_id, after))
 
 
-def entered(live: Live, enter: Callable[[], Viewer]) -> EventStream:
-    """The stream of a viewer that enters now; a problem where none may."""
+def open_stream(live: LiveHub, enter: Callable[[], Viewer]) -> EventStream:
+    """Open the stream of a viewer that the hub admits. Raise ProblemError if it admits none."""
     try:
         return EventStream(live, enter())
-    except LiveError as error:
+    except StreamRefusedError as error:
         raise ProblemError(503, error.code, str(error)) from None

@@ -1,4 +1,4 @@
-"""Jobs."""
+"""REST endpoints of jobs."""
 
 from typing import Annotated, Any
 
@@ -12,12 +12,12 @@ from console.api.schemas import (
     Cancellation,
     Edit,
     Execution,
+    ExecutionName,
     Fields,
     IdempotencyKey,
     JobsFilter,
     JobsPage,
     JobsQuery,
-    Named,
     Resubmission,
 )
 from contracts.client import UNCHANGED
@@ -43,7 +43,7 @@ async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response,
 async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query()]) -> JobsPage:
     """Jobs, newest first unless sorted otherwise, each with the newest entry of its log."""
     page = await jobstore.list_matching(
-        query.chosen(query.status),
+        query.to_job_filter(query.status),
         limit=query.limit or 0,
         page_token=query.cursor,
         order=query.sort,
@@ -56,7 +56,7 @@ async def list_jobs(jobstore: CallersJobStore, query: Annotated[JobsQuery, Query
 @counts_router.get("")
 async def count_jobs(jobstore: CallersJobStore, query: Annotated[JobsFilter, Query()]) -> JobCounts:
     """How many jobs match, by status, each counted up to `capped_at`."""
-    return await jobstore.count_jobs(query.chosen())
+    return await jobstore.count_jobs(query.to_job_filter())
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def edit_job(
     jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
 ) -> Job:
     """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
-    job = await jobstore.edit_job(job_id, edit.asked(), version=version_of(if_match, edit.version))
+    job = await jobstore.edit_job(job_id, edit.to_job_edit(), version=version_of(if_match, edit.version))
     response.headers["ETag"] = etag(job.version)
     return job
 
@@ -103,8 +103,8 @@ async def execute_job(
 @router.post("/{job_id}/cancel")
 async def cancel_job(jobstore: CallersJobStore, job_id: str, cancellation: Cancellation | None = None) -> Job:
     """Cancel what is asked for or under way."""
-    said = cancellation or Cancellation()
-    return await jobstore.cancel_job(job_id, said.reason, requested_by=said.requested_by)
+    cancellation = cancellation or Cancellation()
+    return await jobstore.cancel_job(job_id, cancellation.reason, requested_by=cancellation.requested_by)
 
 
 @router.post("/{job_id}/resubmit")
@@ -116,7 +116,7 @@ async def resubmit_job(
     return await jobstore.resubmit_job(job_id, _execution_id(resubmission, key, job_id), comment=comment)
 
 
-def _execution_id(execution: Named | None, key: str | None, job_id: str) -> str | None:
+def _execution_id(execution: ExecutionName | None, key: str | None, job_id: str) -> str | None:
     if execution is not None and execution.execution_id is not None:
         return str(execution.execution_id)
     return None if key is None else str(execution_id_of_key(key, job_id))

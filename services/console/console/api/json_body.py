@@ -1,4 +1,4 @@
-"""Request bodies: bounded, and JSON as every part of Signoff reads it."""
+"""Read request bodies: bounded, and parsed as JSON like in every part of Signoff."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,13 +14,13 @@ from contracts.jsontext import parse_json
 class JsonRequest(Request):
     """A request whose body is read only for callers with a token, and up to a limit."""
 
-    body_factor = 1
+    body_factor = 1  # times payload_max_bytes
 
     async def body(self) -> bytes:
-        """The body, once it is known to be JSON and not too long."""
+        """Return the body. Raise ProblemError if the caller has no token, it is too long, or not sent as JSON."""
         if not hasattr(self, "_body"):
-            token_of(self)
-            body = await self._bounded(self.app.state.payload_max_bytes * self.body_factor)
+            token_of(self)  # before the body, so that strangers send none
+            body = await self._read_body(self.app.state.payload_max_bytes * self.body_factor)
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
             if body and not (media_type == "application/json" or media_type.endswith("+json")):
                 raise ProblemError(415, "unsupported_media_type", "The body must be application/json.")
@@ -28,23 +28,23 @@ class JsonRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """The body's value."""
+        """Return the value of the body. Raise ProblemError if it is no JSON."""
         try:
             return parse_json(await self.body())
         except ValueError as error:
             raise ProblemError(400, "malformed_json", str(error)) from None
 
-    async def _bounded(self, most: int) -> bytes:
+    async def _read_body(self, max_bytes: int) -> bytes:
         body = bytearray()
         async for chunk in self.stream():
             body += chunk
-            if len(body) > most:
-                raise ProblemError(413, "payload_too_large", f"The body has more than {most} bytes.")
+            if len(body) > max_bytes:
+                raise ProblemError(413, "payload_too_large", f"The body has more than {max_bytes} bytes.")
         return bytes(body)
 
 
 class ManyJsonRequest(JsonRequest):
-    """A body that holds many jobs."""
+    """A request whose body holds many jobs."""
 
     body_factor = 8
 
@@ -55,7 +55,7 @@ class JsonRoute(APIRoute):
     request_class = JsonRequest
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the request."""
+        """Return a handler that reads the body by `request_class`."""
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Limits, and what is paused by name."""
+"""REST endpoints of limits, and of pausing tenants."""
 
 from fastapi import APIRouter
 

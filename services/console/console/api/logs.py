@@ -1,4 +1,4 @@
-"""The log of a job, and the results in it as they are."""
+"""REST endpoints of a job's log, and of the results in it as they are stored."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"], route_class=
 
 Version = Annotated[int, Path(ge=1, le=2**63 - 1, description="of the entry")]
 
-# Whatever a stranger wrote is shown as if it came from nowhere, and reaches nothing.
+# What agents wrote is shown in a sandbox: no scripts, no requests, no origin.
 _SANDBOX: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'",
     "Referrer-Policy": "no-referrer",
@@ -65,7 +65,7 @@ async def get_result(jobstore: CallersJobStore, job_id: str, version: Version, d
     name = f"{job_id}-{version}.{'txt' if is_string else 'json'}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'} if download else {}
     media_type = "text/plain; charset=utf-8" if is_string else "application/json"
-    return _sent(parse_json(text) if is_string else text, media_type, headers | _SANDBOX)
+    return _respond(parse_json(text) if is_string else text, media_type, headers | _SANDBOX)
 
 
 @router.get("/{version}/html", response_class=Response, responses={200: _HTML, 404: _NO_RESULT})
@@ -74,8 +74,8 @@ async def get_result_as_html(jobstore: CallersJobStore, job_id: str, version: Ve
     text = await jobstore.get_result(job_id, version)
     shown = parse_json(text) if text.startswith('"') else text
     media_type = "text/html; charset=utf-8" if text.startswith('"') else "text/plain; charset=utf-8"
-    return _sent(shown, media_type, _SANDBOX)
+    return _respond(shown, media_type, _SANDBOX)
 
 
-def _sent(text: str, media_type: str, headers: Mapping[str, str]) -> Response:
+def _respond(text: str, media_type: str, headers: Mapping[str, str]) -> Response:
     return Response(text.encode(errors="replace"), media_type=media_type, headers=dict(headers))

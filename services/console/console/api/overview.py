@@ -1,4 +1,4 @@
-"""How it goes: the overview, and dead letters."""
+"""REST endpoints of the overview and of dead letters."""
 
 from typing import Annotated
 

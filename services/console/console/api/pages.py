@@ -1,15 +1,15 @@
-"""What is not the API itself: health, the session, and the page for people."""
+"""Endpoints beside the API: health, the session, and the page."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api.auth import is_token, session_cookie, token_of
+from console.api.auth import is_token, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
 
 router = APIRouter()
 
-#: Where the page has something to show; it finds out itself what.
+#: Paths that are answered with the page, whose router shows what belongs there.
 PAGES = (
     "/", "/jobs", "/jobs/{_}", "/new", "/batches", "/batches/{_}", "/agents", "/agents/{_}", "/overview",
     "/dead-letters", "/limits",
@@ -27,7 +27,7 @@ async def get_health(request: Request, response: Response) -> Health:
 
 @router.get("/login", include_in_schema=False)
 async def login(request: Request, token: str = "") -> Response:
-    """Keep a token that the jobstore knows in a session cookie, and lead to the page."""
+    """Keep a token that the jobstore accepts in a session cookie, and redirect to the page."""
     if not is_token(token):
         raise ProblemError(401, "unauthenticated", "Open /login?token=<token>.")
     return await _begin_session(request, token, RedirectResponse("/", status_code=303))
@@ -35,30 +35,30 @@ async def login(request: Request, token: str = "") -> Response:
 
 @router.post("/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
-    """Keep the token of the Authorization header in a session cookie: what the page's form asks for."""
+    """Keep the token of the Authorization header in a session cookie; called by the page's form."""
     return await _begin_session(request, token_of(request), Response(status_code=204))
 
 
 @router.post("/logout", include_in_schema=False)
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    token_of(request)  # another site cannot
+    token_of(request)  # raises for requests of other sites, which must not end a session
     response = Response(status_code=204)
-    response.delete_cookie(session_cookie(request), httponly=True, samesite="strict")
+    response.delete_cookie(session_cookie_name(request), httponly=True, samesite="strict")
     return response
 
 
 async def _begin_session(request: Request, token: str, response: Response) -> Response:
     await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
     is_https = request.url.scheme == "https"
-    response.set_cookie(session_cookie(request), token, httponly=True, samesite="strict", secure=is_https)
+    response.set_cookie(session_cookie_name(request), token, httponly=True, samesite="strict", secure=is_https)
     response.headers["Referrer-Policy"] = "no-referrer"  # the address may hold the token
     return response
 
 
 async def show_page(request: Request) -> Response:
-    """The page for people."""
-    page: Response = request.app.state.page.index()
+    """Return the page."""
+    page: Response = request.app.state.page.show_index()
     return page
 
 
@@ -68,16 +68,16 @@ for path in PAGES:
 
 @router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
 async def show_docs(request: Request) -> Response:
-    """The description of the API, for people."""
-    docs: Response = request.app.state.page.docs()
+    """Return the page that describes the API."""
+    docs: Response = request.app.state.page.show_docs()
     return docs
 
 
 @router.api_route("/icon.svg", methods=["GET", "HEAD"], include_in_schema=False)
 @router.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
 async def get_file(request: Request) -> Response:
-    """A part of the page: its name tells its content, so that it may be kept for ever."""
-    file: Response | None = request.app.state.page.file(request, request.url.path[1:])
+    """Return a file of the page; its name changes with its content, so that browsers keep it for ever."""
+    file: Response | None = request.app.state.page.find_file(request, request.url.path[1:])
     if file is None:
         raise ProblemError(404, "not_found", "The page has no such file.")
     return file

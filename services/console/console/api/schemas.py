@@ -1,4 +1,4 @@
-"""What the API takes and gives beside the contracts' own resources."""
+"""Models of the API's requests and responses, beside the resources of the contracts."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from contracts.jsontext import Json
 from contracts.resources import (
     AgentId,
-    Asked,
     Job,
     JobEdit,
     JobFilter,
@@ -20,6 +19,7 @@ from contracts.resources import (
     Model,
     Moment,
     NewJob,
+    StrictModel,
     Tenant,
     Text,
 )
@@ -35,7 +35,7 @@ IdempotencyKey = Annotated[
 
 
 class PageQuery(Model):
-    """Which part of a list."""
+    """Query parameters that choose a page of a list."""
 
     limit: Annotated[int | None, Field(ge=1, le=500, description="items a page")] = None
     cursor: Annotated[str, Field(description="`next_cursor` of the page before")] = ""
@@ -48,7 +48,7 @@ class Fields(StrEnum):
 
 
 class JobsFilter(Model):
-    """Which jobs, whatever their status."""
+    """Query parameters that choose jobs, apart from their status."""
 
     agent_id: AgentId | None = None
     tenant: Tenant | None = None
@@ -64,12 +64,12 @@ class JobsFilter(Model):
 
     @field_validator("label", mode="before")
     @classmethod
-    def _none(cls, value: object) -> object:
-        """`label=` says nothing of labels."""
+    def _drop_empty(cls, value: object) -> object:
+        """Drop empty values: `label=` filters by nothing."""
         return [label for label in value if label] if isinstance(value, list) else value
 
-    def chosen(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
-        """The filter as the jobstore takes it."""
+    def to_job_filter(self, statuses: Sequence[JobStatus] = ()) -> JobFilter:
+        """Return the filter as the jobstore's client takes it."""
         return JobFilter(
             statuses=list(statuses),
             agent_id=self.agent_id,
@@ -83,7 +83,7 @@ class JobsFilter(Model):
 
 
 class JobsQuery(JobsFilter, PageQuery):
-    """Which jobs, in what order."""
+    """Query parameters of a list of jobs: filter, order, page."""
 
     status: list[JobStatus] = Field(default_factory=list, description="any of them")
     sort: JobOrder = Field(JobOrder.CREATED_DESC, description="with `-` the newest first")
@@ -98,7 +98,7 @@ class LogOrder(StrEnum):
 
 
 class LogsQuery(PageQuery):
-    """Which entries of a log, from which end."""
+    """Query parameters of a job's log: filter, order, page."""
 
     order: LogOrder = LogOrder.OLDEST_FIRST
     submission: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="only what belongs to it")
@@ -121,7 +121,7 @@ class Range(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """Its length."""
+        """The length of the range."""
         return {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}[self.value]
 
 
@@ -133,7 +133,7 @@ class Page(Model, Generic[Item]):
 
     @classmethod
     def of(cls, page: tuple[list[Item], str]) -> Self:
-        """A page as the jobstore's client answers it."""
+        """Make a page of the items and token that the jobstore's client returned."""
         return cls(items=page[0], next_cursor=page[1] or None)
 
 
@@ -158,8 +158,8 @@ class Edit(JobEdit):
         None, description="the job's, as the caller knows it; as `If-Match`"
     )
 
-    def asked(self) -> JobEdit:
-        """The edit itself."""
+    def to_job_edit(self) -> JobEdit:
+        """Return the edit without the version."""
         return JobEdit.model_construct(
             self.model_fields_set - {"version"}, **{n: getattr(self, n) for n in JobEdit.model_fields}
         )
@@ -178,19 +178,19 @@ class Assignment(Model):
     payload: Json = Field(None, description="replaces the job's payload, where it is given")
 
 
-class Named(Model):
-    """What to call an execution; asking twice with one id is one execution."""
+class ExecutionName(Model):
+    """A body that may name the execution; repeated with one id, it is one execution."""
 
     execution_id: UUID | None = None
 
 
-class Execution(Named, Asked):
+class Execution(ExecutionName, StrictModel):
     """One execution."""
 
     not_before: AwareDatetime | None = Field(None, description="it begins no earlier")
 
 
-class Resubmission(Named):
+class Resubmission(ExecutionName):
     """The next submission."""
 
     comment: Text | None = Field(None, description="told to the agent beside the verdict's feedback")
@@ -212,7 +212,7 @@ class NewBatch(Model):
     filter: JobFilter | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _check_exactly_one(self) -> Self:
         if [bool(self.job_ids), bool(self.jobs), self.filter is not None].count(True) != 1:
             msg = "give either job_ids, jobs or a filter"
             raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""A transition as viewers see it: what changed, without bodies, ready to be sent."""
+"""Turn transitions into server-sent events: what changed of a job, without bodies."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,9 @@ from pydantic_core import to_json
 from contracts.resources import JobLog
 from contracts.status import JobLogStatus, JobStatus
 
+#: A longer message of a log's entry is cut in events.
 MESSAGE_MAX_CHARS = 500
+#: How long a browser waits before it opens a lost stream again.
 RETRY_MS = 1_000
 _LEFT_OUT = {"request_payload", "response_payload", "event_id", "lease"}
 
@@ -34,13 +36,13 @@ class JobNow(BaseModel):
 
     @classmethod
     def of(cls, log: JobLog) -> "JobNow":
-        """The job behind an entry of its log."""
-        is_asked_for = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
-        known: dict[str, Any] = {}
+        """Return the job as an entry of its log left it."""
+        is_requested = log.status is JobLogStatus.ASSIGNED and log.execution_id is not None
+        changed: dict[str, Any] = {}
         if log.execution_id is not None:
-            known = {"execution_id": log.execution_id, "submission": log.submission}
+            changed = {"execution_id": log.execution_id, "submission": log.submission}
         if log.kind == "progress" or log.progress is None:
-            known["progress_message"] = log.message if log.kind == "progress" else None
+            changed["progress_message"] = log.message if log.kind == "progress" else None
         return cls(
             id=log.job_id,
             status=log.job_status,
@@ -49,9 +51,9 @@ class JobNow(BaseModel):
             progress=log.progress,
             spent_usd=log.spent_usd or 0.0,
             spent_tokens=log.spent_tokens or 0,
-            live=log.job_status is JobStatus.IN_PROGRESS or is_asked_for,
+            live=log.job_status is JobStatus.IN_PROGRESS or is_requested,
             updated_at=log.created_at,
-            **known,
+            **changed,
         )
 
 
@@ -66,12 +68,12 @@ class JobChange(BaseModel):
 
     @classmethod
     def of(cls, log: JobLog) -> "JobChange":
-        """What an entry tells viewers."""
+        """Return what viewers are sent of an entry."""
         cut = log.model_copy(update={"message": log.message and log.message[:MESSAGE_MAX_CHARS]})
         return cls(cursor=log.cursor, job_id=log.job_id, version=log.version, job=JobNow.of(log), log=cut)
 
-    def data(self) -> dict[str, Any]:
-        """As it is sent."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are sent: none that are null or did not change."""
         return {
             "cursor": self.cursor,
             "job_id": self.job_id,
@@ -91,12 +93,12 @@ class Change:
 
     @classmethod
     def of(cls, log: JobLog) -> "Change":
-        """The event that an entry becomes."""
-        return cls(log.cursor, log.job_id, frame("job-changed", JobChange.of(log).data(), log.cursor))
+        """Return the event of an entry."""
+        return cls(log.cursor, log.job_id, make_frame("job-changed", JobChange.of(log).to_dict(), log.cursor))
 
 
-def frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
-    """One server-sent event; with a cursor, a reader that comes back resumes behind it."""
+def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:
+    """Make the bytes of a server-sent event. With a cursor, a reader that comes back resumes after it."""
     place = b"" if cursor is None else b"id: %d\n" % cursor
     return b"%sevent: %s\ndata: %s\n\n" % (place, event.encode(), to_json(data))
 

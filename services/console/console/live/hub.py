@@ -1,4 +1,4 @@
-"""One watch of the jobstore, fanned out to everybody who looks."""
+"""Fan one watch of the jobstore out to all open event streams."""
 
 import asyncio
 import logging
@@ -9,30 +9,34 @@ from datetime import UTC, datetime
 
 import grpc
 
-from console.live.changes import Change, frame
+from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
 
 log = logging.getLogger(__name__)
 
+#: The wait before a watch that failed is begun again.
 RETRY_S = 1.0
+#: The longest time in which a stream sends nothing.
 PING_S = 15.0
-#: How often the jobstore is asked whether it is there: a stream that hears nothing of it looks like one that is quiet.
-ASKED_EVERY_S = 3.0
+#: How often the jobstore's health is checked: a watch that lost its jobstore looks like one that is quiet.
+HEALTH_CHECK_S = 3.0
+#: Changes kept in memory, for viewers that come back.
 RING_MAX = 10_000
+#: Events queued for one viewer; a viewer with more is cut off.
 QUEUED_MAX = 1_000
 
 
-class LiveError(Exception):
-    """There can be no stream now; `code` says why."""
+class StreamRefusedError(Exception):
+    """A stream cannot be opened now; `code` says why."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
 
 
-class Live:
-    """Remembers the latest changes, so that whoever comes back soon is served from memory."""
+class LiveHub:
+    """Send changes to viewers, and keep the latest, so that a viewer that comes back soon is served from memory."""
 
     def __init__(
         self,
@@ -43,8 +47,8 @@ class Live:
         queued_max: int = QUEUED_MAX,
         ping_s: float = PING_S,
     ) -> None:
-        self.cursor: int | None = None
-        self._base = 0  # the ring holds everything behind it
+        self.cursor: int | None = None  # of the latest change; None while the jobstore cannot be watched
+        self._base = 0  # the cursor after which the ring holds every change
         self._ring: deque[Change] = deque(maxlen=ring_max)
         self._jobstore = jobstore
         self._viewers: set[Viewer] = set()
@@ -52,44 +56,44 @@ class Live:
         self._is_closed = False
 
     async def run(self) -> None:
-        """Watch for ever, and ping whoever looks."""
+        """Watch the jobstore and ping the viewers, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             tasks.create_task(self._ping())
 
     def enter(self, job_id: str | None, after: int | None) -> Viewer:
-        """Open a stream of all jobs or of one; behind the cursor `after`, or from now on."""
-        cursor, viewer = self._entered(job_id)
+        """Open a stream of all jobs or of one, after a cursor or from now on. Raise StreamRefusedError."""
+        cursor, viewer = self._admit(job_id)
         if after is None:
             viewer.go_live(cursor)
-            viewer.offer(frame("hello", {"cursor": cursor}, cursor))
+            viewer.enqueue(make_frame("hello", {"cursor": cursor}, cursor))
         else:
-            viewer.feeding = asyncio.create_task(self._catch_up(viewer, after))
+            viewer.feeder = asyncio.create_task(self._catch_up(viewer, after))
         return viewer
 
     def follow(self, frames: AsyncGenerator[bytes]) -> Viewer:
-        """Open a stream that is told these frames, and ends with them; it is told of no job."""
-        _, viewer = self._entered(None)
-        viewer.feeding = asyncio.create_task(_told(viewer, frames))
+        """Open a stream of these frames alone, which ends with them. Raise StreamRefusedError."""
+        _, viewer = self._admit(None)
+        viewer.feeder = asyncio.create_task(_forward(viewer, frames))
         return viewer
 
-    def _entered(self, job_id: str | None) -> tuple[int, Viewer]:
+    def _admit(self, job_id: str | None) -> tuple[int, Viewer]:
         if self.cursor is None or self._is_closed:
-            raise LiveError("unavailable", "The jobstore cannot be watched now.")
+            raise StreamRefusedError("unavailable", "The jobstore cannot be watched now.")
         if len(self._viewers) >= self._viewers_max:
-            raise LiveError("too_many_viewers", f"{self._viewers_max} streams are open already.")
+            raise StreamRefusedError("too_many_viewers", f"{self._viewers_max} streams are open already.")
         viewer = Viewer(job_id, self._queued_max)
         self._viewers.add(viewer)
         return self.cursor, viewer
 
     def leave(self, viewer: Viewer) -> None:
-        """The stream is over."""
+        """Forget a viewer whose stream is over."""
         self._viewers.discard(viewer)
-        if viewer.feeding is not None:
-            viewer.feeding.cancel()
+        if viewer.feeder is not None:
+            viewer.feeder.cancel()
 
     def close(self) -> None:
-        """End all streams; open no more."""
+        """End all streams, and open no more."""
         self._is_closed = True
         for viewer in self._viewers:
             viewer.end()
@@ -97,22 +101,24 @@ class Live:
     async def _watch(self) -> None:
         while True:
             try:
-                await self._watch_on()
+                await self._watch_once()
             except JobStoreError as error:
-                log.warning("cannot watch the jobstore", extra={"code": error.code, "reason": error.message})
-                if error.grpc_status is grpc.StatusCode.OUT_OF_RANGE:
+                log.warning(
+                    "cannot watch the jobstore; will retry", extra={"code": error.code, "reason": error.message}
+                )
+                if error.grpc_status is grpc.StatusCode.OUT_OF_RANGE:  # our cursor was never published there
                     self.cursor = None
             await asyncio.sleep(RETRY_S)
 
-    async def _watch_on(self) -> None:
+    async def _watch_once(self) -> None:
         if self.cursor is None:
-            self._begin(await self._jobstore.latest_cursor())
+            self._start_at(await self._jobstore.get_latest_cursor())
         async with aclosing(self._jobstore.watch_jobs(after=self.cursor, with_payloads=False)) as events:
             async for event in events:
                 self._publish(event)
 
-    def _begin(self, cursor: int) -> None:
-        """Nothing connects what comes now with what was told before."""
+    def _start_at(self, cursor: int) -> None:
+        """Start anew at a cursor: earlier changes are dropped, and viewers must read everything again."""
         self.cursor = self._base = cursor
         self._ring.clear()
         for viewer in self._viewers:
@@ -122,33 +128,33 @@ class Live:
                 viewer.end()
 
     def _reset(self, viewer: Viewer) -> None:
-        """Tell a viewer to look at everything anew; it goes on from now."""
+        """Make a viewer read everything again, and go on from now."""
         if self.cursor is not None:
             viewer.go_live(self.cursor)
-            viewer.offer(frame("reset", {"cursor": self.cursor}, self.cursor))
+            viewer.enqueue(make_frame("reset", {"cursor": self.cursor}, self.cursor))
 
     def _publish(self, event: WatchEvent) -> None:
         if event.log is None or self.cursor is None:
             return
-        if event.cursor <= self.cursor:  # the broker came back empty, and counts anew
-            self._begin(event.cursor - 1)
+        if event.cursor <= self.cursor:  # the broker came back empty, and the relay counts anew
+            self._start_at(event.cursor - 1)
         change = Change.of(event.log)
         if len(self._ring) == self._ring.maxlen:
             self._base = self._ring[0].cursor
         self._ring.append(change)
         self.cursor = change.cursor
         for viewer in self._viewers:
-            viewer.tell(change)
+            viewer.push(change)
 
     async def _ping(self) -> None:
         loop = asyncio.get_running_loop()
-        pinged_at, is_heard = loop.time(), True
+        pinged_at, is_serving = loop.time(), True
         while True:
-            await asyncio.sleep(min(ASKED_EVERY_S, self._ping_s))
-            was_heard, is_heard = is_heard, await self._jobstore.is_serving()
-            if was_heard != is_heard or loop.time() - pinged_at >= self._ping_s:
+            await asyncio.sleep(min(HEALTH_CHECK_S, self._ping_s))
+            was_serving, is_serving = is_serving, await self._jobstore.is_serving()
+            if was_serving != is_serving or loop.time() - pinged_at >= self._ping_s:
                 pinged_at = loop.time()
-                data = {"at": datetime.now(UTC), "jobstore": is_heard}
+                data = {"at": datetime.now(UTC), "jobstore": is_serving}
                 for viewer in self._viewers:
                     viewer.ping(self.cursor or 0, data)
 
@@ -164,7 +170,7 @@ class Live:
 
     async def _feed(self, viewer: Viewer, after: int) -> None:
         assert self.cursor is not None
-        if after > self.cursor and after > await self._jobstore.latest_cursor():
+        if after > self.cursor and after > await self._jobstore.get_latest_cursor():
             self._reset(viewer)
             return
         while self.cursor is not None and after < self.cursor:
@@ -177,7 +183,7 @@ class Live:
         viewer.go_live(after)
 
     async def _feed_stored(self, viewer: Viewer, after: int) -> int:
-        """Tell what is no longer remembered here, until it meets what is; the cursor reached."""
+        """Feed changes that the ring no longer holds, from the jobstore; return the cursor reached."""
         async with aclosing(self._jobstore.watch_jobs(after=after, with_payloads=False)) as events:
             async for event in events:
                 if event.log is not None:
@@ -187,13 +193,13 @@ class Live:
         raise AssertionError
 
 
-async def _told(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
-    """Pass on what comes, until nothing more does; a viewer that is cut off for an error comes back."""
+async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:
+    """Forward frames until they end. On an error the stream ends too, and the browser opens it again."""
     try:
         async with aclosing(frames):
             async for data in frames:
-                viewer.offer(data)
+                viewer.enqueue(data)
     except JobStoreError as error:
-        log.warning("cannot go on with a stream", extra={"code": error.code, "reason": error.message})
+        log.warning("the jobstore failed; an event stream ends", extra={"code": error.code, "reason": error.message})
     finally:
         viewer.end()

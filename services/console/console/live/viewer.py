@@ -1,20 +1,20 @@
-"""One open stream: a bounded queue between what happens and whoever watches."""
+"""One open event stream: a bounded queue between the hub and a viewer's connection."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from console.live.changes import OPENING, Change, frame
+from console.live.changes import OPENING, Change, make_frame
 
 
 class Viewer:
-    """Who cannot keep up is cut off, and resumes by the last id it saw."""
+    """The queue of one stream. A viewer that cannot keep up is cut off, and resumes by the last id it saw."""
 
     def __init__(self, job_id: str | None, frames_max: int) -> None:
         self.ended = asyncio.Event()
         self.position: int | None = None
-        self.feeding: asyncio.Task[None] | None = None
+        self.feeder: asyncio.Task[None] | None = None
         self._job_id = job_id
         self._frames = deque([OPENING])
         self._frames_max = frames_max
@@ -23,32 +23,32 @@ class Viewer:
 
     @property
     def is_live(self) -> bool:
-        """It has what was before, and is told what happens."""
+        """Whether it has caught up, and is sent changes as they happen."""
         return self.position is not None
 
     def go_live(self, position: int) -> None:
-        """From now on it is told what lies behind this cursor, as it happens."""
+        """Send changes after this cursor from now on, as they happen."""
         self.position = position
 
-    def is_told(self, change: Change) -> bool:
-        """Whether it watches this job."""
+    def is_watching(self, change: Change) -> bool:
+        """Return whether the viewer watches the job of a change."""
         return self._job_id in {None, change.job_id}
 
-    def tell(self, change: Change) -> None:
-        """Pass on what happened now."""
-        if self.position is not None and change.cursor > self.position and self.is_told(change):
-            self.offer(change.frame)
+    def push(self, change: Change) -> None:
+        """Send a change that happened now, unless the viewer is still catching up, or has it."""
+        if self.position is not None and change.cursor > self.position and self.is_watching(change):
+            self.enqueue(change.frame)
 
-    def offer(self, data: bytes) -> None:
-        """Send it, or end the stream: nobody waits for a slow viewer."""
+    def enqueue(self, data: bytes) -> None:
+        """Queue a frame, or end the stream if the queue is full: nobody waits for a slow viewer."""
         if len(self._frames) >= self._frames_max:
             self.end()
         else:
             self._put(data)
 
     async def feed(self, change: Change) -> None:
-        """Send what was before, at the viewer's own pace."""
-        if not self.is_told(change):
+        """Send a change of the past, at the viewer's own pace."""
+        if not self.is_watching(change):
             return
         while len(self._frames) >= self._frames_max:
             self._emptied.clear()
@@ -56,22 +56,22 @@ class Viewer:
         self._put(change.frame)
 
     def ping(self, cursor: int, data: dict[str, Any]) -> None:
-        """Show that the stream lives. One that catches up ends only when nothing was taken since the last ping."""
+        """Show that the stream is alive. While catching up it ends only if nothing was read since the last ping."""
         if self.is_live:
-            self.offer(frame("ping", {"cursor": cursor, **data}, cursor))
+            self.enqueue(make_frame("ping", {"cursor": cursor, **data}, cursor))
         elif len(self._frames) < self._frames_max:
-            self._put(frame("ping", data))
+            self._put(make_frame("ping", data))
         elif not self._has_taken:
             self.end()
         self._has_taken = False
 
     def end(self) -> None:
-        """Finish the stream with what is queued."""
+        """End the stream after what is queued."""
         self.ended.set()
         self._filled.set()
 
     async def frames(self) -> AsyncGenerator[bytes]:
-        """What to send, in as few pieces as possible."""
+        """Yield the bytes to send, in as few pieces as possible, until the stream ends."""
         while True:
             while not self._frames:
                 if self.ended.is_set():

@@ -1,1 +1,1 @@
-"""Ways of calling agents, one module a protocol."""
+"""Call agents, one module a protocol."""

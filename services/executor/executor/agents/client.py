@@ -1,4 +1,4 @@
-"""HTTP as agents are called by it: guarded, bounded, and with every failure told as what it is."""
+"""Call agents over HTTP: guarded, bounded, and with an error for each way to fail."""
 
 import logging
 import re
@@ -13,8 +13,8 @@ import aiohttp
 
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
-from executor import reporting
-from executor.agents.guard import ForbiddenAddressError, Network, guarded_socket
+from executor.agents.guard import ForbiddenAddressError, Network, make_socket_factory
+from executor.agents.headers import DECLINED_HEADER, USAGE_HEADER, build_headers
 from executor.errors import (
     AgentAnswerError,
     AgentBrokenOffError,
@@ -27,18 +27,22 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
+from executor.reporting import measure
 
 log = logging.getLogger(__name__)
 
+#: Statuses that ask to come again later, beside 5xx.
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
+#: Bytes of a failed response's body that its error shows.
 _EXCERPT_BYTES = 500
+#: The longest wait that an agent may ask for.
 RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an agent answered. `body` is whole where the status is 2xx."""
+class AgentResponse:
+    """An agent's HTTP response. `body` is whole if the status is 2xx."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,19 +55,19 @@ class Answer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """How long to wait, as the header says."""
-        return _seconds(self.headers.get("Retry-After"))
+        """Seconds to wait, from the header Retry-After."""
+        return _parse_retry_after(self.headers.get("Retry-After"))
 
     @property
     def usage(self) -> Usage | None:
-        """What the call consumed, as the header says."""
-        said = self.headers.get(reporting.USAGE_HEADER)
-        return None if said is None else usage_of(said)
+        """What the call consumed, from the header Signoff-Usage."""
+        text = self.headers.get(USAGE_HEADER)
+        return None if text is None else parse_usage(text)
 
-    def value(self) -> Any:
-        """The JSON value of a 2xx. AgentError: it is another status, or no JSON."""
+    def read_value(self) -> Any:
+        """Return the JSON value of a 2xx. Raise AgentError for another status, or what is no JSON."""
         if not self.is_success:
-            raise _refusal(self)
+            raise _to_error(self)
         try:
             return parse_json(self.body)
         except ValueError as error:
@@ -71,13 +75,13 @@ class Answer:
 
 
 class HttpClient:
-    """Calls agents over HTTP; redirects and proxies are not followed, and what is read is bounded."""
+    """Call agents over HTTP. Follow no redirect and no proxy, and read no more than a bound."""
 
     def __init__(self, *, allowed: list[Network], result_max_bytes: int) -> None:
         self._result_max_bytes = result_max_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, ttl_dns_cache=30, socket_factory=guarded_socket(allowed), enable_cleanup_closed=True
+                limit=0, ttl_dns_cache=30, socket_factory=make_socket_factory(allowed), enable_cleanup_closed=True
             ),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -91,16 +95,19 @@ class HttpClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def post(self, call: Call) -> Answer:
-        """The answer to a call's request."""
+    async def post(self, call: Call) -> AgentResponse:
+        """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
         grant = call.grant
-        data, headers = grant.request.encode(), reporting.headers(call)
+        data, headers = grant.request.encode(), build_headers(call)
         return await self.request("POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(
         self, method: str, url: str, connect_s: float | None, *, envelope_bytes: int = 0, **fields: Any
-    ) -> Answer:
-        """An answer, in which there may be so much beside a result. AgentError: there is none, or one too large."""
+    ) -> AgentResponse:
+        """Return the response to a request. Raise AgentError if there is none, or one too large.
+
+        `connect_s` bounds connecting; `envelope_bytes` are allowed beside the largest result.
+        """
         try:
             async with self._session.request(
                 method,
@@ -108,9 +115,9 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
                 **fields,
-            ) as response:
-                most = self._result_max_bytes + envelope_bytes
-                answer = Answer(response.status, response.headers, await _read(response, most))
+            ) as opened:
+                limit = self._result_max_bytes + envelope_bytes
+                response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit))
         except aiohttp.ServerTimeoutError as error:
             raise AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -123,60 +130,60 @@ class HttpClient:
             raise AgentStatusError(f"the agent's URL cannot be called: {error!r}", code="agent_invalid_url") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
-        if answer.is_success and len(answer.body) > most:
-            raise AgentAnswerError(f"the answer has more than {most} bytes", code="result_too_large")
-        return answer
+        if response.is_success and len(response.body) > limit:
+            raise AgentAnswerError(f"the answer has more than {limit} bytes", code="result_too_large")
+        return response
 
-    def checked(self, result: Any) -> Any:
-        """A result that is not too large to be stored."""
-        if (size := reporting.result_size(result)) > self._result_max_bytes:
+    def check_size(self, result: Any) -> Any:
+        """Return a result. Raise AgentAnswerError if it is too large to be stored."""
+        if (size := measure(result)) > self._result_max_bytes:
             message = f"the result has {size} bytes, more than {self._result_max_bytes}"
             raise AgentAnswerError(message, code="result_too_large")
         return result
 
 
-def usage_of(said: Any) -> Usage | None:
-    """What an agent says that a call consumed, as a JSON value or its text; what is malformed is ignored."""
+def parse_usage(value: Any) -> Usage | None:
+    """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is only logged."""
     try:
-        return Usage.model_validate_json(said) if isinstance(said, str) else Usage.model_validate(said)
+        return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
     except ValueError as error:
         log.warning("an agent's usage is ignored", extra={"reason": str(error)[:500]})
         return None
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The decoded body, up to a little over the limit."""
+async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the decoded body, up to a little over the limit."""
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(64 * 1024):
         chunks.append(chunk)
         size += len(chunk)
-        if size > most:
+        if size > limit:
             response.close()
             break
     return b"".join(chunks)
 
 
-def _refusal(answer: Answer) -> AgentError:
-    status = answer.status
-    why = answer.headers.get(reporting.DECLINED_HEADER)
+def _to_error(response: AgentResponse) -> AgentError:
+    status = response.status
+    why = response.headers.get(DECLINED_HEADER)
     if why is not None and status < _SERVER_ERROR:
         return AgentDeclinedError(why or "the agent declined", status=status)
-    excerpt = answer.body[:_EXCERPT_BYTES].decode(errors="replace")
+    excerpt = response.body[:_EXCERPT_BYTES].decode(errors="replace")
     message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
     if status in _BUSY or status >= _SERVER_ERROR:
-        return AgentBusyError(message, status=status, retry_after_s=answer.retry_after_s)
+        return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
     code = "agent_redirect" if status < 400 else None  # noqa: PLR2004 - what 3xx is
     return AgentStatusError(message, code=code, status=status)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds, or the time of a date (RFC 9110), at most a day; None for anything else."""
-    if retry_after is None:
+def _parse_retry_after(value: str | None) -> float | None:
+    """Return the seconds from now that a number or an HTTP date means (RFC 9110), at most a day; None for all else."""
+    if value is None:
         return None
-    if re.fullmatch(r"[0-9]{1,9}", retry_after):
-        return min(float(retry_after), RETRY_AFTER_MAX_S)
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return min(float(value), RETRY_AFTER_MAX_S)
     try:
-        at = parsedate_to_datetime(retry_after)
+        at = parsedate_to_datetime(value)
     except ValueError:
         return None
     wait_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()

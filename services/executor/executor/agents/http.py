@@ -1,4 +1,4 @@
-"""Agents of protocol `http`: POST the request, and 2xx with any JSON is the result."""
+"""Call agents of protocol `http`: POST the request; 2xx with any JSON is the result."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from executor.ports import Call
 
 
 class HttpAgent:
-    """Its answer is the result."""
+    """Adapter of agents whose response is the result."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     async def call(self, call: Call) -> Any:
-        """The agent's result."""
-        answer = await self._client.post(call)
-        if (usage := answer.usage) is not None:
+        """Return the agent's result. Raise AgentError if there is none."""
+        response = await self._client.post(call)
+        if (usage := response.usage) is not None:
             call.spend(usage)
-        return self._client.checked(answer.value())
+        return self._client.check_size(response.read_value())

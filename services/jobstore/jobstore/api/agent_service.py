@@ -9,7 +9,7 @@ from jobstore.api.requests import (
     parse_page_size,
     parse_page_token,
 )
-from jobstore.commands.unit_of_work import new_id
+from jobstore.commands.unit_of_work import generate_id
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.reads.agents import get_agent, list_agents
 from jobstore.storage.agents import disable_agent, put_agent
@@ -28,7 +28,7 @@ class AgentService(AgentServiceServicer):
         del context
         new = convert.new_agent_of(request.agent)
         _check_callable(new.protocol)
-        agent_id = new.id or new_id()
+        agent_id = new.id or generate_id()
         async with self._database.transaction() as connection:
             created = await put_agent(connection, agent_id, new, create=True)
             agent = await get_agent(connection, agent_id)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from contracts import convert
-from contracts.asking import edit_of, job_filter_of, order_of
 from contracts.identity import new_execution_id
+from contracts.job_requests import edit_of, job_filter_of, order_of
 from contracts.resources import JobFilter, JobOrder, NewJob
 from contracts.views import batch_message
 from jobstore.api.requests import (
@@ -27,7 +27,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import new_id
+from jobstore.commands.unit_of_work import generate_id
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches
@@ -60,7 +60,7 @@ class JobService(JobServiceServicer):
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         new = convert.new_job_of(request.job)
         check_job_size(new, self._payload_max_bytes)
-        view = await self._runner.submit.one(CreateJob(new, new.id or new_id()))
+        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
         return pb.CreateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
@@ -132,29 +132,29 @@ class JobService(JobServiceServicer):
         edit = edit_of(request.job, request.update_mask)
         check_edit_size(edit, self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
-        view = await self._runner.submit.one(EditJob(request.job_id, edit, version))
+        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
         return pb.UpdateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
         check_size(len(payload or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(AssignAgent(request.job_id, request.agent_id, payload))
+        view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
         execution_request = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
-        view = await self._runner.submit.one(_make_command(request, execution_request))
+        view = await self._runner.submit.run_one(_make_command(request, execution_request))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._runner.submit.one(_make_command(request, ExecutionRequest(reject_nul(comment))))
+        view = await self._runner.submit.run_one(_make_command(request, ExecutionRequest(reject_nul(comment))))
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
-        view = await self._runner.submit.one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
@@ -190,7 +190,7 @@ class JobService(JobServiceServicer):
         async for page in self._watches.read_changes(cursor, job_ids, payloads=not request.without_payloads):
             logs = [convert.job_log_message(entry, as_text=as_text) for entry in page]
             limit = len(logs) if request.batched else 1
-            for part in chunk_by_size(logs, lambda log: log.ByteSize(), most=limit, bytes_max=PAGE_MAX_BYTES):
+            for part in chunk_by_size(logs, lambda log: log.ByteSize(), limit=limit, bytes_max=PAGE_MAX_BYTES):
                 fields = {"logs": part} if request.batched else {"log": part[0]}
                 yield pb.WatchJobsResponse(cursor=part[-1].cursor, **fields)
 

@@ -106,7 +106,7 @@ class OperationsService(OperationsServiceServicer):
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
         del request, context
         async with self._database.session() as session:
-            rows = await limits.list_(session)
+            rows = await limits.list_all(session)
         return pb.ListLimitsResponse(limits=[convert.limit_message(limit.name, limit) for limit in rows])
 
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
@@ -119,7 +119,7 @@ class OperationsService(OperationsServiceServicer):
             raise InvalidError(f"{misplaced[0]}: only the limit of a tenant has one, and {name[:100]} is no tenant")
         async with self._database.transaction() as connection:
             await limits.put(connection, name, new)
-            limit = await limits.one(connection, name)
+            limit = await limits.find(connection, name)
         return pb.SetLimitResponse(limit=_make_limit_message(limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
@@ -133,7 +133,7 @@ class OperationsService(OperationsServiceServicer):
         name = _parse_limit_name(request.name)
         async with self._database.transaction() as connection:
             await limits.pause(connection, name, paused=request.paused)
-            limit = await limits.one(connection, name)
+            limit = await limits.find(connection, name)
         return pb.PauseResponse(limit=_make_limit_message(limit))
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
@@ -168,11 +168,11 @@ class OperationsService(OperationsServiceServicer):
         """
         key = (await self._batches.get_operation(operation_id)).id
         async with self._database.transaction() as connection:
-            await limits.hold(connection)
+            await limits.hold_locks(connection)
             state = await repository.lock(connection, key)
             if state in allowed:
                 if to is OperationState.RUNNING:
-                    await limits.drop(connection, batch_limit(key))
+                    await limits.discard(connection, batch_limit(key))
                 else:
                     await limits.pause(connection, batch_limit(key), paused=True)
                 await repository.change_state(connection, key, to, extra)

@@ -103,13 +103,14 @@ class WorkService(WorkServiceServicer):
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
             given_back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._runner.notice(TransitionKind.GIVEN_BACK, given_back)
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
-            lost_ids = [lease[0] for lease in held if lease not in kept]
-            standing = await leases.standing(connection, [*lost_ids, *(execution_id for execution_id, _ in outcomes)])
-            await Repository(connection).seen(owner, stage, request.room)
+            ids = [execution_id for execution_id, lease in held if (execution_id, lease) not in kept]
+            ids += [execution_id for execution_id, _ in outcomes]
+            standing = await leases.load_states(connection, ids)
+            await Repository(connection).note_worker(owner, stage, request.room)
         return pb.RenewLeasesResponse(
             held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease[0])) for lease in held],
             outcomes=[_get_outcome_state(standing.get(e), lease) for e, lease in outcomes],

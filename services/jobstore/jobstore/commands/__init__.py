@@ -1,1 +1,1 @@
-"""What may be asked of the jobstore and reported to it, decided on locked rows: pure, without I/O."""
+"""Commands: each request to the jobstore, and each report, as a value that decides on locked rows. Pure."""

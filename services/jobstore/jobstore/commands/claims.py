@@ -1,4 +1,4 @@
-"""Claims: a worker asks for the lease of an execution, or of a result to be judged."""
+"""Commands that claim: a worker asks for the lease of an execution, or of a result to be judged. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,20 +11,24 @@ from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job
 from jobstore.commands.base import REFUSED, Command
-from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, granted
+from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, try_grant
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
-from jobstore.commands.resubmission import capabilities_to_seek, job_to_resubmit, next_id
+from jobstore.commands.resubmission import find_jobs_to_resubmit, find_needed_capabilities, next_execution_id
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.limits import held_back, tenant_limit
+from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
-from jobstore.domain.spec import spec_hash, text_hash
+from jobstore.domain.spec import hash_spec, hash_text
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimExecution(Command):
-    """An executor claims an execution; one that nobody knows is admitted first."""
+    """Claim an execution for an executor with room for `room` more leases.
+
+    An unknown execution id is requested first, and its job created from `inline` if that is new, too. A `replay`
+    changes nothing.
+    """
 
     needs_circuit = True
     needs_limits = True
@@ -45,51 +49,52 @@ class ClaimExecution(Command):
         return self.execution_id
 
     @property
-    def brings(self) -> NewJob | None:
+    def new_job(self) -> NewJob | None:
         return self.inline
 
-    def _admits(self, uow: UnitOfWork) -> bool:
+    def _is_new(self, uow: UnitOfWork) -> bool:
         return self.execution_id not in uow.executions
 
     def specs(self, uow: UnitOfWork) -> Iterable[str]:
-        needed = self.job_id in uow.jobs and (self._admits(uow) or self.inline is not None)
-        return (self.job_id,) if needed else ()
+        is_needed = self.job_id in uow.jobs and (self._is_new(uow) or self.inline is not None)
+        return (self.job_id,) if is_needed else ()
 
     def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        if not self._admits(uow):
+        if not self._is_new(uow):
             return ()
         job = uow.jobs.get(self.job_id)
         agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
         return (agent_id,) if agent_id else ()
 
     def circuits(self, uow: UnitOfWork) -> Iterable[str]:
-        """Also of those agents that a new job may be matched to."""
-        matched = self._admits(uow) and any(self.needs(uow))
-        return uow.candidates if matched else Command.circuits(self, uow)
+        """Return the ids of the agents, which for a new job that is matched are all candidates."""
+        is_matched = self._is_new(uow) and any(self.capabilities(uow))
+        return uow.candidates if is_matched else Command.circuits(self, uow)
 
     def apply(self, uow: UnitOfWork) -> ClaimAnswer:
-        known = uow.executions.get(self.execution_id)
-        if known is not None and known.job_id not in {self.job_id, ""}:
+        execution = uow.executions.get(self.execution_id)
+        if execution is not None and execution.job_id not in {self.job_id, ""}:
             return ClaimAnswer(ClaimOutcome.REFUSED, "execution_conflict", "the execution id is another job's")
         if self.replay:
-            return self._replayed(known)
-        other = self.inline is not None and self.job_id in uow.jobs
-        if other and uow.specs[self.job_id].spec_hash != spec_hash(self.inline):  # type: ignore[arg-type]
-            return self._refused(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
-        if known is None:
-            return self._admitted(uow)
-        return self._claimed(uow, known)
+            return self._answer_replay(execution)
+        spec = uow.specs.get(self.job_id)
+        if self.inline is not None and spec is not None and spec.spec_hash != hash_spec(self.inline):
+            return self._refuse(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
+        if execution is None:
+            return self._admit(uow)
+        return self._claim(uow, execution)
 
-    def _replayed(self, known: Execution | None) -> ClaimAnswer:
-        """What the record would have been answered, had it not been published again; nothing changes."""
-        if known is None:
+    def _answer_replay(self, execution: Execution | None) -> ClaimAnswer:
+        """Answer a replayed record by the row, and change nothing (rule `replays-admit-nothing`)."""
+        if execution is None:
             return ClaimAnswer(ClaimOutcome.REFUSED, "replayed", "a replayed record admits nothing")
-        if known.state is ExecutionState.DONE:
-            return _concluded(known)
-        waiting = known.stage is ExecutionStage.EXECUTING and known.state is not ExecutionState.LEASED
-        return ClaimAnswer(ClaimOutcome.QUEUED if waiting else ClaimOutcome.DUPLICATE, "replayed")
+        if execution.state is ExecutionState.DONE:
+            return _answer_concluded(execution)
+        is_waiting = execution.stage is ExecutionStage.EXECUTING and execution.state is not ExecutionState.LEASED
+        return ClaimAnswer(ClaimOutcome.QUEUED if is_waiting else ClaimOutcome.DUPLICATE, "replayed")
 
-    def _admitted(self, uow: UnitOfWork) -> ClaimAnswer:
+    def _admit(self, uow: UnitOfWork) -> ClaimAnswer:
+        """Request an execution that is not known yet, and claim it."""
         if self.job_id not in uow.jobs:
             if self.inline is None:
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
@@ -98,55 +103,56 @@ class ClaimExecution(Command):
             create_job(uow, self.inline, self.job_id)
         decision = request_execution(uow, self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
         if isinstance(decision, Refusal):
-            return self._refused(uow, decision)
+            return self._refuse(uow, decision)
         admitted = uow.executions[self.execution_id]
         if admitted.reuse_key is not None:
-            return ClaimAnswer(
-                ClaimOutcome.QUEUED, "reusable"
-            )  # what it may reuse was not looked up; it is when it is offered
-        return self._claimed(uow, admitted)
+            # Reusable results are looked up for stored executions. The next claim, after an offer, finds this one's.
+            return ClaimAnswer(ClaimOutcome.QUEUED, "reusable")
+        return self._claim(uow, admitted)
 
-    def _refused(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
+    def _refuse(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
         if self.execution_id not in uow.executions:
-            uow.refuse(self.job_id, self.execution_id, REFUSED + refusal.code)
+            uow.keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code)
         return ClaimAnswer(ClaimOutcome.REFUSED, refusal.code, refusal.message)
 
-    def _claimed(self, uow: UnitOfWork, known: Execution) -> ClaimAnswer:
-        if known.state is ExecutionState.DONE:
-            return _concluded(known)
-        if known.stage is ExecutionStage.JUDGING:
+    def _claim(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer:
+        if execution.state is ExecutionState.DONE:
+            return _answer_concluded(execution)
+        if execution.stage is ExecutionStage.JUDGING:
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
-        due = known.due_at is None or known.due_at <= uow.clock.now
-        if known.state is ExecutionState.QUEUED and not due:
+        is_queued = execution.state is ExecutionState.QUEUED
+        if is_queued and execution.due_at is not None and execution.due_at > uow.clock.now:
             return ClaimAnswer(ClaimOutcome.QUEUED, "not_due")
-        if known.state is ExecutionState.QUEUED and held_back([tenant_limit(known.tenant), *known.flow], uow.limits):
-            return ClaimAnswer(ClaimOutcome.QUEUED, "limited")  # limits are counted at one place: where it is offered
-        if known.state is not ExecutionState.LEASED and (reused := uow.results.get(known.execution_id)) is not None:
-            return self._with_result(uow, known, reused)
-        return granted(uow, known, TransitionKind.CLAIMED, self.owner, self.room)
+        if is_queued and is_held_back([tenant_limit(execution.tenant), *execution.flow], uow.limit_names):
+            # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
+            return ClaimAnswer(ClaimOutcome.QUEUED, "limited")
+        reused = uow.reusable_results.get(execution.execution_id)
+        if reused is not None and execution.state is not ExecutionState.LEASED:
+            return self._reuse_result(uow, execution, reused)
+        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room)
 
-    def _with_result(self, uow: UnitOfWork, known: Execution, reused: Reusable) -> ClaimAnswer:
-        """Taken, and at once done with another call's result; no agent is called."""
-        uow.rooms.setdefault(self.owner, self.room)
-        told = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
-        taken = uow.record(known.job_id, known, told)
-        if isinstance(taken, Refusal):
-            return ClaimAnswer(ClaimOutcome.DUPLICATE, taken.code, taken.message)
-        assert taken.execution is not None
+    def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
+        """Record the claim and, as its result, that of another call; no agent is called."""
+        uow.room_left.setdefault(self.owner, self.room)
+        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
+        claimed = uow.record(execution.job_id, execution, claim)
+        if isinstance(claimed, Refusal):
+            return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
+        assert claimed.execution is not None
         result = Report(
             TransitionKind.RESULT,
-            lease=taken.execution.lease,
+            lease=claimed.execution.lease,
             code=RESULT_REUSED,
             message=f"result reused of {reused}",
             result_hash=reused.result_hash,
             reused=reused,
         )
-        uow.record(known.job_id, taken.execution, result)
+        uow.record(execution.job_id, claimed.execution, result)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
 
 
-def _concluded(known: Execution) -> ClaimAnswer:
-    answer = known.answer or ""
+def _answer_concluded(execution: Execution) -> ClaimAnswer:
+    answer = execution.answer or ""
     if answer.startswith(REFUSED):
         return ClaimAnswer(ClaimOutcome.REFUSED, answer.removeprefix(REFUSED), "the execution id was refused before")
     return ClaimAnswer(ClaimOutcome.DUPLICATE, answer)
@@ -154,7 +160,10 @@ def _concluded(known: Execution) -> ClaimAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ClaimJudging(Command):
-    """A validator claims a result: it is recorded, unless it is already, and leased."""
+    """Claim a result for a validator: record it, unless it is recorded already, and lease it.
+
+    `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
+    """
 
     needs_circuit = True
     event: ResultProduced
@@ -171,69 +180,70 @@ class ClaimJudging(Command):
     def execution(self) -> UUID:
         return self.event.execution_id
 
-    def key(self, uow: UnitOfWork) -> bytes | None:
-        """By which a verdict that may be reused is known; None: none may be."""
-        known = uow.executions.get(self.event.execution_id)
-        if not self.judge or known is None or known.state is ExecutionState.DONE:
+    def verdict_key(self, uow: UnitOfWork) -> bytes | None:
+        """Return the key of the verdicts that may be reused for this result, or None if none may."""
+        execution = uow.executions.get(self.event.execution_id)
+        if not self.judge or execution is None or execution.state is ExecutionState.DONE:
             return None
-        if (known.policy or {}).get("reuse_verdict") is False:
+        if (execution.policy or {}).get("reuse_verdict") is False:
             return None
-        recorded = known.stage is ExecutionStage.JUDGING and known.result_hash is not None
-        result_hash = known.result_hash if recorded else text_hash(json_text(self.event.result))
+        is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
+        result_hash = execution.result_hash if is_recorded else hash_text(json_text(self.event.result))
         return verdict_key(result_hash or b"", self.event.acceptance_criteria, self.judge)
 
-    def reused(self, uow: UnitOfWork) -> Reusable | None:
-        """The verdict that was found for it."""
-        return uow.verdicts.get(self.key(uow) or b"") if uow.verdicts else None
+    def find_reusable(self, uow: UnitOfWork) -> Reusable | None:
+        """Return the loaded verdict that may be reused for this result."""
+        return uow.reusable_verdicts.get(self.verdict_key(uow) or b"") if uow.reusable_verdicts else None
 
     def _is_not_met(self, uow: UnitOfWork) -> bool:
-        reused = self.reused(uow)
+        reused = self.find_reusable(uow)
         return reused is not None and reused.verdict is not None and not reused.verdict.is_valid
 
     @property
     def next_execution(self) -> UUID | None:
-        return next_id(self.event.execution_id) if self.judge else None
+        return next_execution_id(self.event.execution_id) if self.judge else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return job_to_resubmit(uow, self.event.execution_id) if self._is_not_met(uow) else ()
+        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met(uow) else ()
 
-    def needs(self, uow: UnitOfWork) -> Iterable[str]:
-        return capabilities_to_seek(uow, self.event.execution_id) if self._is_not_met(uow) else ()
+    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
+        return find_needed_capabilities(uow, self.event.execution_id) if self._is_not_met(uow) else ()
 
     def apply(self, uow: UnitOfWork) -> ClaimAnswer:
         refusal = RecordResult(self.event).apply(uow)
         execution = uow.executions.get(self.event.execution_id)
-        if execution is None or not self._judgeable(execution):
+        if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else "concluded"
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
-        reused = self.reused(uow)
+        reused = self.find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
-            return self._with_verdict(uow, execution, reused)
-        return granted(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
+            return self._reuse_verdict(uow, execution, reused)
+        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
 
-    def _with_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
-        """Taken, and at once judged as the identical result was before; no judge is asked."""
-        uow.rooms.setdefault(self.owner, self.room)
-        taken = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
-        if isinstance(taken, Refusal):
-            return ClaimAnswer(ClaimOutcome.DUPLICATE, taken.code, taken.message)
-        assert taken.execution is not None
+    def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
+        """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
+        uow.room_left.setdefault(self.owner, self.room)
+        claimed = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
+        if isinstance(claimed, Refusal):
+            return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
+        assert claimed.execution is not None
         assert reused.verdict is not None
-        said = JobStatusReported(
+        report = JobStatusReported(
             execution_id=execution.execution_id,
             job_id=execution.job_id,
             kind=ReportKind.VERDICT,
             attempt=max(1, execution.attempt),
-            lease=taken.execution.lease,
+            lease=claimed.execution.lease,
             seq=1,
             code=VERDICT_REUSED,
             message=f"verdict reused of {reused}: {reused.verdict.reason}",
             verdict=reused.verdict,
             reported_at=uow.clock.now,
         )
-        RecordReport(said).apply(uow)
+        RecordReport(report).apply(uow)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
-    def _judgeable(self, execution: Execution) -> bool:
-        this = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
-        return this and execution.stage is ExecutionStage.JUDGING and execution.state is not ExecutionState.DONE
+    def _can_be_judged(self, execution: Execution) -> bool:
+        is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
+        is_live = execution.state is not ExecutionState.DONE
+        return is_its_result and is_live and execution.stage is ExecutionStage.JUDGING

@@ -1,4 +1,4 @@
-"""Edits: a job that rests, or waits to be executed, asks for something else from now on."""
+"""Edit jobs that no execution is live of: change what they ask for. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,18 +8,18 @@ from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands.assigning import match_agent
-from jobstore.commands.base import Command
+from jobstore.commands.base import Command, raise_refusal, require_job
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.model import Refusal, Report, TransitionKind
+from jobstore.domain.model import Report, TransitionKind
 from jobstore.domain.spec import Spec
-from jobstore.errors import NotFoundError, RefusedError
+from jobstore.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
 class EditJob(Command):
-    """Change what a job asks for; whoever says which version is meant, changes no other.
+    """Change fields of a job's spec. An edit that changes nothing is accepted, so that it may be repeated.
 
-    What is as it was already is no change, so that whoever asks again is answered again.
+    With a `version`, RefusedError (`version_conflict`) if the job is at another one.
     """
 
     needs_spec = True
@@ -31,51 +31,46 @@ class EditJob(Command):
     def job(self) -> str:
         return self.job_id
 
-    def needs(self, uow: UnitOfWork) -> Iterable[str]:
-        return self.edit.capabilities if self._waits_for_an_agent(uow) else ()
+    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
+        return self.edit.capabilities if self._may_be_matched(uow) else ()
 
-    def _waits_for_an_agent(self, uow: UnitOfWork) -> bool:
+    def _may_be_matched(self, uow: UnitOfWork) -> bool:
         job = uow.jobs.get(self.job_id)
         return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.edit.model_fields_set
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
-        job = uow.jobs.get(self.job_id)
-        if job is None:
-            raise NotFoundError(f"no job has the id {self.job_id}", code="unknown_job")
+        job = require_job(uow, self.job_id)
         before = uow.specs[self.job_id]
-        after = replace(before, **_values(self.edit))
-        names = [name for name in sorted(self.edit.model_fields_set) if _text(before, name) != _text(after, name)]
-        if not names:
-            return uow.view(self.job_id)
+        after = replace(before, **_spec_fields(self.edit))
+        changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
+        if not changed:
+            return uow.show_job(self.job_id)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
-        request = _edit(before, after, names)
-        report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(names)}", request=request)
-        decision = uow.record(self.job_id, None, report)
-        if isinstance(decision, Refusal):
-            raise RefusedError(decision.message, code=decision.code)
+        request = _request_payload(before, after, changed)
+        report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(changed)}", request=request)
+        raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
-        uow.edited.add(self.job_id)
-        if after.capabilities and "capabilities" in names and self._waits_for_an_agent(uow):
+        uow.edited_jobs.add(self.job_id)
+        if after.capabilities and "capabilities" in changed and self._may_be_matched(uow):
             match_agent(uow, self.job_id)
-        return uow.view(self.job_id)
+        return uow.show_job(self.job_id)
 
 
-def _values(edit: JobEdit) -> Mapping[str, Any]:
+def _spec_fields(edit: JobEdit) -> Mapping[str, Any]:
     values = {name: getattr(edit, name) for name in edit.model_fields_set}
     return values | ({"payload": json_text(edit.payload)} if "payload" in values else {})
 
 
-def _text(spec: Spec, name: str) -> str:
-    """A part of it as JSON."""
+def _field_json(spec: Spec, name: str) -> str:
+    """Return a field of a spec as JSON text."""
     value = getattr(spec, name)
     if name == "payload":
         return str(value)
     return json_text(value.model_dump(mode="json", exclude_none=True) if name == "policy" else value)
 
 
-def _edit(before: Spec, after: Spec, names: Iterable[str]) -> str:
-    """The request payload of an edit: the payload as it is then, as in an assignment; what changed, and what was."""
-    parts = (",".join(f'"{name}":{_text(spec, name)}' for name in names) for spec in (after, before))
-    changed, was = parts
-    return f'{{"payload":{after.payload},"changed":{{{changed}}},"before":{{{was}}}}}'
+def _request_payload(before: Spec, after: Spec, names: Iterable[str]) -> str:
+    """Return the request payload of an edit's entry: the payload, as in an assignment, and what changed."""
+    new, old = (",".join(f'"{name}":{_field_json(spec, name)}' for name in names) for spec in (after, before))
+    return f'{{"payload":{after.payload},"changed":{{{new}}},"before":{{{old}}}}}'

@@ -1,4 +1,4 @@
-"""Executions: request one, or cancel one."""
+"""Commands on executions: request one, or cancel one. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.resources import NewJob
-from jobstore.commands.base import REFUSED, Command, _known_job, _raise
+from jobstore.commands.base import REFUSED, Command, raise_refusal, require_job
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -16,7 +16,10 @@ from jobstore.errors import ConflictError, RefusedError
 
 @dataclass(frozen=True, slots=True)
 class ExecuteJob(Command):
-    """Request an execution. An id chosen by the caller is answered once, and then always so."""
+    """Request an execution. If the caller chose the id, a refusal is kept as the id's answer, too.
+
+    `resubmission`: only where a not-met verdict left feedback. RefusedError, ConflictError (`execution_conflict`).
+    """
 
     needs_spec = True
     needs_limits = True
@@ -24,7 +27,7 @@ class ExecuteJob(Command):
     execution_id: UUID
     chosen: bool = False
     resubmission: bool = False
-    asked: ExecutionRequest = PLAIN_REQUEST
+    parameters: ExecutionRequest = PLAIN_REQUEST
 
     @property
     def job(self) -> str:
@@ -35,35 +38,34 @@ class ExecuteJob(Command):
         return self.execution_id
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
-        known = uow.executions.get(self.execution_id)
-        if known is not None:
-            return self._again(uow, known)
-        job = _known_job(uow, self.job_id)
+        execution = uow.executions.get(self.execution_id)
+        if execution is not None:
+            return self._repeat_answer(uow, execution)
+        job = require_job(uow, self.job_id)
         decision: object
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = request_execution(uow, self.job_id, self.execution_id, self.asked)
+            decision = request_execution(uow, self.job_id, self.execution_id, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
-            uow.refuse(self.job_id, self.execution_id, REFUSED + decision.code)
-        if isinstance(decision, Refusal):
-            # A value, since raising would end nothing else but this command, and the refusal is kept all the same.
-            raise RefusedError(decision.message, code=decision.code)
-        return uow.view(self.job_id)
+            # Written even though this command fails: the error ends neither the transaction nor its other commands.
+            uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code)
+        raise_refusal(decision)
+        return uow.show_job(self.job_id)
 
-    def _again(self, uow: UnitOfWork, known: Execution) -> dict[str, Any]:
-        if known.job_id not in {self.job_id, ""}:
+    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> dict[str, Any]:
+        if execution.job_id not in {self.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
-        if known.answer is not None and known.answer.startswith(REFUSED):
-            raise RefusedError("the execution id was refused before", code=known.answer.removeprefix(REFUSED))
-        if known.request_version is None:
+        if execution.answer is not None and execution.answer.startswith(REFUSED):
+            raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
+        if execution.request_version is None:
             raise RefusedError("the execution was cancelled before it was requested", code="cancelled")
-        return uow.view(self.job_id)
+        return uow.show_job(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
 class CreateAndExecute(Command):
-    """Create a job, unless it is there, and request an execution of it: one transaction, and one answer."""
+    """Create a job unless it exists, and request an execution of it, in one transaction."""
 
     needs_spec = True
     needs_limits = True
@@ -79,7 +81,7 @@ class CreateAndExecute(Command):
         return self.request.execution_id
 
     @property
-    def brings(self) -> NewJob:
+    def new_job(self) -> NewJob:
         return self.creation.new
 
     def agents(self, uow: UnitOfWork) -> Iterable[str]:
@@ -93,7 +95,10 @@ class CreateAndExecute(Command):
 
 @dataclass(frozen=True, slots=True)
 class CancelJob(Command):
-    """Cancel a job's live execution, or, by id, one that may not even have arrived yet."""
+    """Cancel a job's live execution; or one by its id, which may not have been requested yet.
+
+    A cancel by id returns None, and is no error where there is nothing left to cancel.
+    """
 
     needs_spec = True
     job_id: str | None
@@ -103,7 +108,7 @@ class CancelJob(Command):
 
     @property
     def job(self) -> str | None:
-        """An execution is cancelled in its own job's name, whatever the caller takes that for."""
+        """The job of a cancel without an execution id; else the execution's own job is locked, whatever was said."""
         return self.job_id if self.execution_id is None else None
 
     @property
@@ -111,21 +116,21 @@ class CancelJob(Command):
         return self.execution_id
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any] | None:
-        why = f": {self.reason}" if self.reason else ""
-        message = f"cancelled by {self.requested_by or 'the administrator'}{why}"
+        reason = f": {self.reason}" if self.reason else ""
+        message = f"cancelled by {self.requested_by or 'the administrator'}{reason}"
         report = Report(TransitionKind.CANCELLED, message=message, code="cancelled")
         if self.execution_id is not None:
-            self._by_execution(uow, self.execution_id, report)
+            self._cancel_execution(uow, self.execution_id, report)
             return None
-        job = _known_job(uow, self.job_id or "")
+        job = require_job(uow, self.job_id or "")
         live = uow.executions.get(job.execution_id) if job.live and job.execution_id else None
-        _raise(uow.record(job.id, live, report))
-        return uow.view(job.id)
+        raise_refusal(uow.record(job.id, live, report))
+        return uow.show_job(job.id)
 
-    def _by_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
+    def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
         execution = uow.executions.get(execution_id)
-        if execution is None:
-            uow.refuse(self.job_id, execution_id, "cancelled")
+        if execution is None:  # rule `cancel-before-arrival`
+            uow.keep_answer(self.job_id, execution_id, "cancelled")
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         elif execution.state is not ExecutionState.DONE:

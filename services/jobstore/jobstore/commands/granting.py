@@ -1,4 +1,4 @@
-"""Grant a lease, or say why there is none. Pure."""
+"""Answer claims: grant a lease, or say why none is granted. Pure."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,18 +11,18 @@ from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Ref
 
 
 class ClaimOutcome(StrEnum):
-    """Say what becomes of a claim (docs/protocol.md)."""
+    """The answers to a claim (docs/protocol.md#claims)."""
 
     GRANTED = "GRANTED"  # the worker has the lease
-    QUEUED = "QUEUED"  # not now: it is offered again when it can be taken
-    DUPLICATE = "DUPLICATE"  # it is over, or with somebody else
-    REFUSED = "REFUSED"  # it cannot be executed, and never will be
-    INVALID = "INVALID"  # the record itself is wrong: it belongs among the dead letters
+    QUEUED = "QUEUED"  # not now: the execution is offered again when it can be taken
+    DUPLICATE = "DUPLICATE"  # the execution is over, or leased to another worker
+    REFUSED = "REFUSED"  # the execution will never run under this id
+    INVALID = "INVALID"  # the record itself is wrong: it goes to the dead-letter queue
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Hold what an executor needs to call the agent. `request` is the JSON text of the call's body."""
+    """The body, protocol and URL of an agent's call. `request` is the body as JSON text."""
 
     request: str
     protocol: str
@@ -31,7 +31,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ClaimAnswer:
-    """Answer a claim. `execution` is set where a lease is granted, `grant` where its agent is to be called."""
+    """The answer to a claim. `execution` is set if GRANTED; `grant`, too, if the lease is for executing."""
 
     outcome: ClaimOutcome
     code: str = ""
@@ -41,54 +41,56 @@ class ClaimAnswer:
     budget: Budget = field(default_factory=Budget)
 
 
+#: Codes that the jobstore records, beside those of workers.
 RESULT_REUSED, VERDICT_REUSED, BUDGET_EXHAUSTED = "result_reused", "verdict_reused", "budget_exhausted"
 
 
-def why_waiting(uow: UnitOfWork, execution: Execution) -> str | None:
-    """What holds an execution up besides the workers."""
-    circuit = uow.breaker(execution).circuit(uow.clock.now)
+def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
+    """Return why an execution waits for its agent's circuit, or None if the circuit is closed."""
+    circuit = uow.breaker_of(execution).circuit_at(uow.clock.now)
     if circuit is Circuit.CLOSED:
         return None
     return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
 
 
-def granted(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int) -> ClaimAnswer:
-    """Grant what may be granted: to its owner again, to another only what is free, and not beyond the room."""
+def try_grant(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int) -> ClaimAnswer:
+    """Grant a lease to a worker with `room` for so many more, or answer why not.
+
+    A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
+    """
     budget = budget_of(uow.jobs[execution.job_id], execution.policy)
-    if (
-        execution.state is ExecutionState.LEASED and execution.owner == owner
-    ):  # its answer was lost; the lease runs anew
-        uow.put(replace(execution, due_at=uow.clock.after(uow.clock.lease_s, execution)))
+    if execution.state is ExecutionState.LEASED and execution.owner == owner:
+        uow.put_execution(replace(execution, due_at=uow.clock.after(uow.clock.lease_s, execution)))
         return ClaimAnswer(ClaimOutcome.GRANTED, execution=execution, budget=budget)
     if execution.state is ExecutionState.LEASED:
         return ClaimAnswer(ClaimOutcome.DUPLICATE)
     if used_up := budget.used_up:
-        return _stopped(uow, execution, used_up)
-    if (find_obstacle := _hindered(uow, execution, kind, owner, room)) is not None:
-        return find_obstacle
+        return _stop_over_budget(uow, execution, used_up)
+    if (waiting := _find_reason_to_wait(uow, execution, kind, owner, room)) is not None:
+        return waiting
     decision = uow.record(execution.job_id, execution, Report(kind, owner=owner))
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
-    uow.rooms[owner] -= 1
+    uow.room_left[owner] -= 1
     return ClaimAnswer(ClaimOutcome.GRANTED, execution=decision.execution, budget=budget)
 
 
-def _hindered(
+def _find_reason_to_wait(
     uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int
 ) -> ClaimAnswer | None:
-    """Why it waits."""
-    if uow.rooms.setdefault(owner, room) <= 0:
-        return _queued(uow, execution, "no_room")
-    admitted = uow.breaker(execution).admits(execution.execution_id, uow.clock.now)
-    if kind is TransitionKind.CLAIMED and not admitted:
-        return _queued(uow, execution, "circuit_open", why_waiting(uow, execution))
+    """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None."""
+    if uow.room_left.setdefault(owner, room) <= 0:
+        return _answer_queued(uow, execution, "no_room")
+    may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
+    if kind is TransitionKind.CLAIMED and not may_call:
+        return _answer_queued(uow, execution, "circuit_open", describe_open_circuit(uow, execution))
     return None
 
 
-def _stopped(uow: UnitOfWork, execution: Execution, used_up: str) -> ClaimAnswer:
-    """The job's budget is used up: it ends here, instead of another call."""
-    whom = "agent" if execution.stage is ExecutionStage.EXECUTING else "judge"
-    message = f"{used_up}, and the {whom} was not called any more"
+def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> ClaimAnswer:
+    """End an execution whose job's budget is used up, instead of another call."""
+    callee = "agent" if execution.stage is ExecutionStage.EXECUTING else "judge"
+    message = f"{used_up}, and the {callee} was not called any more"
     report = Report(TransitionKind.OVER_BUDGET, lease=execution.lease, code=BUDGET_EXHAUSTED, message=message)
     decision = uow.record(execution.job_id, execution, report)
     if isinstance(decision, Refusal):
@@ -96,8 +98,8 @@ def _stopped(uow: UnitOfWork, execution: Execution, used_up: str) -> ClaimAnswer
     return ClaimAnswer(ClaimOutcome.REFUSED, BUDGET_EXHAUSTED, message)
 
 
-def _queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:
-    """It is offered again when it can be taken."""
+def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:
+    """Queue the execution again if it was offered, and answer QUEUED."""
     if execution.state is ExecutionState.OFFERED:
         uow.queue_again(execution)
     return ClaimAnswer(ClaimOutcome.QUEUED, code, message or "")

@@ -1,4 +1,4 @@
-"""What people and programs ask of the jobstore, as values that apply themselves to a unit of work, without I/O."""
+"""Commands on jobs: create one, assign an agent, match one to a job. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,15 +7,18 @@ from typing import Any
 from contracts.resources import NewJob
 from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, create_job, match_agent
-from jobstore.commands.base import Command, _known_agent, _known_job, _raise
+from jobstore.commands.base import Command, raise_refusal, require_agent, require_job
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.spec import spec_hash
+from jobstore.domain.spec import hash_spec
 from jobstore.errors import ConflictError
 
 
 @dataclass(frozen=True, slots=True)
 class CreateJob(Command):
-    """A new job; the same one again is answered with what is there."""
+    """Create a job, or return the one of this id.
+
+    ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`).
+    """
 
     needs_spec = True
     new: NewJob
@@ -26,7 +29,7 @@ class CreateJob(Command):
         return self.job_id
 
     @property
-    def brings(self) -> NewJob | None:
+    def new_job(self) -> NewJob | None:
         return self.new
 
     def agents(self, uow: UnitOfWork) -> Iterable[str]:
@@ -35,17 +38,17 @@ class CreateJob(Command):
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         if self.job_id in uow.jobs:
-            if uow.specs[self.job_id].spec_hash != spec_hash(self.new):
+            if uow.specs[self.job_id].spec_hash != hash_spec(self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
-            return uow.view(self.job_id)
-        _known_agent(uow, self.new.agent_id)
+            return uow.show_job(self.job_id)
+        require_agent(uow, self.new.agent_id)
         create_job(uow, self.new, self.job_id)
-        return uow.view(self.job_id)
+        return uow.show_job(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
 class AssignAgent(Command):
-    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text."""
+    """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's."""
 
     needs_spec = True
     job_id: str
@@ -61,15 +64,15 @@ class AssignAgent(Command):
         return (self.agent_id,)
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
-        _known_job(uow, self.job_id)
-        _known_agent(uow, self.agent_id)
-        _raise(assign_agent(uow, self.job_id, self.agent_id, self.payload))
-        return uow.view(self.job_id)
+        require_job(uow, self.job_id)
+        require_agent(uow, self.agent_id)
+        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload))
+        return uow.show_job(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
 class MatchJob(Command):
-    """Find an agent for a job that waited for one at this version; whatever happened since, another try decides."""
+    """Match an agent to a job that waits for one. If the job has moved on from this version, do nothing."""
 
     needs_spec = True
     job_id: str
@@ -79,13 +82,13 @@ class MatchJob(Command):
     def job(self) -> str:
         return self.job_id
 
-    def needs(self, uow: UnitOfWork) -> Iterable[str]:
-        return uow.specs[self.job_id].capabilities if self._waits(uow) else ()
+    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
+        return uow.specs[self.job_id].capabilities if self._is_waiting(uow) else ()
 
-    def _waits(self, uow: UnitOfWork) -> bool:
+    def _is_waiting(self, uow: UnitOfWork) -> bool:
         job = uow.jobs.get(self.job_id)
         return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
 
     def apply(self, uow: UnitOfWork) -> None:
-        if self._waits(uow):
+        if self._is_waiting(uow):
             match_agent(uow, self.job_id)

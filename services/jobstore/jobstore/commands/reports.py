@@ -1,4 +1,4 @@
-"""What workers report, and what is noticed of their leases."""
+"""Commands of workers: record a result or a report, or end a lease. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,19 +8,22 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.status import ReportKind
 from jobstore.commands.base import Command
-from jobstore.commands.granting import (
-    why_waiting,
+from jobstore.commands.granting import describe_open_circuit
+from jobstore.commands.resubmission import (
+    find_jobs_to_resubmit,
+    find_needed_capabilities,
+    next_execution_id,
+    record_not_met,
 )
-from jobstore.commands.resubmission import capabilities_to_seek, job_to_resubmit, next_id, record_not_met
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.model import Decision, Execution, Refusal, Report, TransitionKind
-from jobstore.domain.spec import text_hash
+from jobstore.domain.spec import hash_text
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult(Command):
-    """An agent's result; said again, it changes nothing."""
+    """Record an agent's result. A repeat is refused and changes nothing. `size` is the record's, in bytes."""
 
     needs_circuit = True
     event: ResultProduced
@@ -44,18 +47,18 @@ class RecordResult(Command):
             message="the agent answered",
             event_id=event.event_id,
             answered=True,
-            result_hash=text_hash(result),
-            **reports.spent(event.usage),
+            result_hash=hash_text(result),
+            **reports.read_usage(event.usage),
         )
-        return _reported(uow, event.job_id, event.execution_id, report)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def unstorable(self) -> Command:
-        return NoticeLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
+    def if_unstorable(self) -> Command:
+        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command):
-    """What a worker says happened."""
+    """Record what a worker says happened under its lease."""
 
     needs_circuit = True
     event: JobStatusReported
@@ -70,7 +73,7 @@ class RecordReport(Command):
 
     @property
     def is_verdict(self) -> bool:
-        """Whether the result's row must stand in the database before this one is written."""
+        """Whether the entry quotes the result, whose row must be written before."""
         return self.event.verdict is not None
 
     @property
@@ -79,18 +82,18 @@ class RecordReport(Command):
 
     @property
     def next_execution(self) -> UUID | None:
-        return next_id(self.event.execution_id) if self._is_not_met else None
+        return next_execution_id(self.event.execution_id) if self._is_not_met else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return job_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()
+        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()
 
-    def needs(self, uow: UnitOfWork) -> Iterable[str]:
-        return capabilities_to_seek(uow, self.event.execution_id) if self._is_not_met else ()
+    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
+        return find_needed_capabilities(uow, self.event.execution_id) if self._is_not_met else ()
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict = event.verdict
-        kind = reports.KINDS.get(event.kind) or (
+        kind = reports.TRANSITION_KINDS.get(event.kind) or (
             TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
         )
         report = Report(
@@ -99,30 +102,34 @@ class RecordReport(Command):
             seq=event.seq,
             code=event.code,
             message=event.message or (verdict.reason if verdict else None),
-            response=reports.response(event),
-            feedback=reports.feedback_of(verdict) if verdict else None,
+            response=reports.format_response(event),
+            feedback=reports.format_feedback(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
             call=event.call or 0,
             progress=event.progress,
-            answered=reports.answered(event),
+            answered=reports.has_answered(event),
             judge=event.judge,
-            **reports.spent(event.usage),
+            **reports.read_usage(event.usage),
         )
-        return _reported(uow, event.job_id, event.execution_id, report)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def unstorable(self) -> Command | None:
+    def if_unstorable(self) -> Command | None:
         if self.event.kind not in _OUTCOMES:
             return None
-        return NoticeLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
+        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
 
 
+#: The reports that end a lease.
 _OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
 
 
 @dataclass(frozen=True, slots=True)
-class NoticeLease(Command):
-    """A lease of which something is noticed: given back, lapsed, out of time, or ended by what cannot be stored."""
+class EndLease(Command):
+    """End a lease that its worker gave back, that lapsed, or whose outcome cannot be stored; or a timed-out execution.
+
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `begun`: the agent may have been called under a lease given back.
+    """
 
     needs_circuit = True
     execution_id: UUID
@@ -136,21 +143,19 @@ class NoticeLease(Command):
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         execution = uow.executions.get(self.execution_id)
-        lease = (
-            execution.lease
-            if execution and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}
-            else self.lease
-        )
+        lease = self.lease
+        if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
+            lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
         code, message = "begun" if self.begun else None, None
         if self.kind is TransitionKind.FAILED:
             code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
         if execution is not None and self.kind is TransitionKind.DEADLINE:
-            message = why_waiting(uow, execution)
+            message = describe_open_circuit(uow, execution)
         report = Report(self.kind, lease=lease, code=code, message=message)
-        return _reported(uow, execution.job_id if execution else "", self.execution_id, report)
+        return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 
-def _reported(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
+def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:
     execution = uow.executions.get(execution_id)
     if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
         refusal = Refusal("unknown_execution", "no such execution of this job is known")

@@ -1,9 +1,9 @@
-"""What one transaction has locked, and what it will write: decisions are made on it, without I/O."""
+"""The unit of work: what one transaction has locked, and what it will write. Pure: commands decide on it."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.resources import Agent, Policy
@@ -26,14 +26,15 @@ from jobstore.domain.reuse import Reusable, ReuseTerms
 from jobstore.domain.spec import Spec
 from jobstore.domain.transitions import decide
 
+#: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class AgentHistory:
-    """Which agents had a job since it was assigned by hand, or matched; of the one that has it, the not-met verdicts.
+    """The agents that a job has had since it was assigned by hand or matched.
 
-    `result_hash`: of the answer that was judged last.
+    `not_met` counts verdicts on the present agent; `result_hash` is of the result that was judged last.
     """
 
     agents: frozenset[str] = frozenset()
@@ -41,129 +42,145 @@ class AgentHistory:
     result_hash: bytes | None = None
 
 
+class JudgedResult(NamedTuple):
+    """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
+
+    entry: Reusable
+    result_hash: bytes
+    judge: str
+
+
 @dataclass(slots=True)
 class UnitOfWork:
-    """The locked rows by id, and the changes to them. `specs` and `agents` hold only what was asked for.
+    """The rows that a transaction has locked or loaded, by id, and the changes that it will write.
 
-    `candidates`: the agents that jobs may be matched to, where any are; `histories`: of jobs submitted again by policy.
-    `limits`: the names of all that hold executions back; `may_wait`: how many more executions of a tenant may wait,
-    where `capped` says that any queue is, and its is.
-    `verdicts` and `results`: what may be reused, by key and by execution; `kept_...`: what may be from now on.
-    `troubled`: whether any agent has a circuit that is open, or a failure against it; else no circuit need be locked.
+    First the terms, then what was read (`jobs`, `executions` and `circuits` hold changed rows, too), then the changes.
+    Rows that no command of the transaction needs are not loaded.
     """
 
     clock: Clock
-    defaults: Policy
+    default_policy: Policy
     breaker_terms: BreakerTerms
-    troubled: bool = False
-    limits: Collection[str] = frozenset()
-    capped: bool = False
-    may_wait: dict[str, int] = field(default_factory=dict)
-    reuse: ReuseTerms = field(default_factory=ReuseTerms)
-    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
-    results: dict[UUID, Reusable] = field(default_factory=dict)
-    kept_results: dict[bytes, tuple[str, int]] = field(default_factory=dict)
-    kept_verdicts: list[tuple[str, int, bytes, str]] = field(default_factory=list)
+    reuse_terms: ReuseTerms = field(default_factory=ReuseTerms)
+
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    #: The agents that a job of this transaction may be matched to.
     candidates: dict[str, Candidate] = field(default_factory=dict)
+    #: Of jobs that may be submitted again by policy.
     histories: dict[str, AgentHistory] = field(default_factory=dict)
+    #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
+    has_circuits: bool = False
     circuits: dict[str, Breaker] = field(default_factory=dict)
     stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
-    moved_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
-    rooms: dict[UUID, int] = field(default_factory=dict)
-    entries: list[LogEntry] = field(default_factory=list)
-    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+    #: The names of all limits that hold executions back.
+    limit_names: Collection[str] = frozenset()
+    #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
+    has_queue_caps: bool = False
+    queue_room: dict[str, int] = field(default_factory=dict)
+    #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
+    reusable_verdicts: dict[bytes, Reusable] = field(default_factory=dict)
+    reusable_results: dict[UUID, Reusable] = field(default_factory=dict)
+
     new_jobs: set[str] = field(default_factory=set)
     changed_jobs: set[str] = field(default_factory=set)
-    payloads: dict[str, str] = field(default_factory=dict)
-    edited: set[str] = field(default_factory=set)
+    #: Payloads replaced by an assignment, as JSON text.
+    new_payloads: dict[str, str] = field(default_factory=dict)
+    edited_jobs: set[str] = field(default_factory=set)
     new_executions: set[UUID] = field(default_factory=set)
     changed_executions: set[UUID] = field(default_factory=set)
-    recorded: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
+    log_entries: list[LogEntry] = field(default_factory=list)
+    #: What may be reused from now on: results by `result_key`.
+    results_to_keep: dict[bytes, Reusable] = field(default_factory=dict)
+    verdicts_to_keep: list[JudgedResult] = field(default_factory=list)
+    #: How many more leases each worker of this transaction takes.
+    room_left: dict[UUID, int] = field(default_factory=dict)
+    #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
+    recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
+    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+    circuit_changes: list[tuple[str, Breaker]] = field(default_factory=list)
 
     def record(self, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
-        """Decide, and take over what was decided."""
+        """Decide on a report, and apply the decision to the rows; keep a refusal for the log."""
         decision = decide(self.jobs[job_id], execution, report, self.clock)
         if isinstance(decision, Refusal):
             self.refusals.append((job_id, report, decision))
             return decision
-        self.recorded[report.kind] += 1
+        self.recorded_counts[report.kind] += 1
         if decision.job is not self.jobs[job_id]:
             self.jobs[job_id] = decision.job
             self.changed_jobs.add(job_id)
         if decision.execution is not None:
-            self.put(decision.execution)
+            self.put_execution(decision.execution)
         if decision.entry is not None:
-            self.entries.append(decision.entry)
+            self.log_entries.append(decision.entry)
         if execution is not None:
-            self._keep(decision, execution, report)
+            self._keep_reusable(decision, execution, report)
         if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
-            self._learn(execution, report)
+            self._update_circuit(execution, report)
         return decision
 
-    def _keep(self, decision: Decision, execution: Execution, report: Report) -> None:
-        """What may be reused: a result that came for a request to a deterministic agent, a judge's own verdict."""
-        at, after = (decision.job.id, decision.job.version), decision.execution
-        is_new = (
+    def _keep_reusable(self, decision: Decision, execution: Execution, report: Report) -> None:
+        """Keep a deterministic agent's own result, or a judge's own verdict, for reuse."""
+        entry, after = Reusable(decision.job.id, decision.job.version), decision.execution
+        is_own_result = (
             report.kind is TransitionKind.RESULT
             and report.reused is None
             and after is not None
             and after.state is not ExecutionState.DONE
         )
-        if is_new and execution.reuse_key is not None:
-            self.kept_results[execution.reuse_key] = at
-        if report.judge and execution.result_hash is not None and self.reuse.verdict_age_s:
-            self.kept_verdicts.append((*at, execution.result_hash, report.judge))
+        if is_own_result and execution.reuse_key is not None:
+            self.results_to_keep[execution.reuse_key] = entry
+        if report.judge and execution.result_hash is not None and self.reuse_terms.verdict_age_s:
+            self.verdicts_to_keep.append(JudgedResult(entry, execution.result_hash, report.judge))
 
-    def breaker(self, execution: Execution) -> Breaker:
-        """The breaker of the agent that is called for an execution."""
+    def breaker_of(self, execution: Execution) -> Breaker:
+        """Return the breaker of the agent that is called for an execution."""
         return self.circuits.get(execution.agent_id or "", CLOSED)
 
-    def _learn(self, execution: Execution, report: Report) -> None:
-        """What a call tells of its agent."""
-        before = self.breaker(execution)
+    def _update_circuit(self, execution: Execution, report: Report) -> None:
+        """Open or close the agent's circuit by what a report says of its calls."""
+        before = self.breaker_of(execution)
         after, now = before, self.clock.now
         if report.kind is TransitionKind.CLAIMED:
-            after = before.granted(execution.execution_id, now)
+            after = before.note_grant(execution.execution_id, now)
         elif report.answered is not None:
-            after = CLOSED if report.answered else before.failed(execution.execution_id, now, self.breaker_terms)
+            after = CLOSED if report.answered else before.note_failure(execution.execution_id, now, self.breaker_terms)
         if after is before or execution.agent_id is None:
             return
         self.circuits[execution.agent_id] = after
         if after.open_until != before.open_until:
-            self.moved_circuits.append((execution.agent_id, after))
+            self.circuit_changes.append((execution.agent_id, after))
 
-    def put(self, execution: Execution) -> None:
-        """Take over an execution as it stands now."""
-        known = execution.execution_id in self.executions
-        if not known:
+    def put_execution(self, execution: Execution) -> None:
+        """Replace or add an execution, and mark it to be written."""
+        if execution.execution_id not in self.executions:
             self.new_executions.add(execution.execution_id)
         elif execution.execution_id not in self.new_executions:
             self.changed_executions.add(execution.execution_id)
         self.executions[execution.execution_id] = execution
 
-    def refuse(self, job_id: str | None, execution_id: UUID, code: str) -> None:
-        """Keep the answer that an execution id was given, so that it is never another one."""
-        self.put(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=code))
+    def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
+        """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
+        self.put_execution(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer))
 
-    def written(self) -> None:
-        """Forget the changes: they stand in the database now."""
-        self.entries.clear()
-        self.payloads.clear()
-        self.edited.clear()
+    def clear_written(self) -> None:
+        """Clear the changes that were written. What may be reused is written later, and stays."""
+        self.log_entries.clear()
+        self.new_payloads.clear()
+        self.edited_jobs.clear()
         for changes in (self.new_jobs, self.changed_jobs, self.new_executions, self.changed_executions):
             changes.clear()
         self.stored_circuits = {i: breaker for i, breaker in self.circuits.items() if breaker != CLOSED}
 
     def queue_again(self, execution: Execution) -> None:
-        """What was offered and cannot be taken goes back, to be offered where there is room."""
-        self.put(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
+        """Queue an execution that was offered and cannot be taken now."""
+        self.put_execution(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
 
-    def view(self, job_id: str) -> dict[str, Any]:
-        """The job as its doors show it: the fields of contracts' Job, with the payload as JSON text."""
+    def show_job(self, job_id: str) -> dict[str, Any]:
+        """Return a job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text."""
         job, spec = self.jobs[job_id], self.specs[job_id]
         changed = job_id in self.changed_jobs
         return {
@@ -194,6 +211,6 @@ class UnitOfWork:
         }
 
 
-def new_id() -> str:
-    """An id for a job or an agent whose creator chose none."""
+def generate_id() -> str:
+    """Return an id for a job or an agent whose creator chose none."""
     return str(uuid4())

@@ -9,7 +9,7 @@ from contracts.events import Event, ExecuteRequested, ResultProduced
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue, Offers
 from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.domain.terms import Terms
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
@@ -29,7 +29,7 @@ ALIVE_LEASES = 1.5
 class Dispatcher:
     """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
-    def __init__(self, database: Database, publisher: Publisher, terms: Terms) -> None:
+    def __init__(self, database: Database, publisher: Publisher, terms: ExecutionTerms) -> None:
         self._database = database
         self._publisher = publisher
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)

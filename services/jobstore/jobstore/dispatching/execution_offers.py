@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
-from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_of, tenant_limit, wildcard, window_of
+from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
@@ -214,7 +214,7 @@ async def _count_started(
 ) -> Mapping[str, int]:
     if not rates:
         return {}
-    since = [window_of(now, period_s) for _, period_s in rates.values()]
+    since = [window_start(now, period_s) for _, period_s in rates.values()]
     rows = await connection.execute(_STARTED, {"names": list(rates), "since": since})
     return {row.name: row.started for row in rows}
 
@@ -234,6 +234,6 @@ async def _record_starts(
             counts[name] += starts
     names = sorted(name for name in rates if counts[name])
     if names:
-        began_at = [part_of(now, rates[name][1]) for name in names]
+        began_at = [part_start(now, rates[name][1]) for name in names]
         parameters = {"names": names, "began": began_at, "counts": [counts[name] for name in names]}
         await connection.execute(_START, parameters)

@@ -1,1 +1,1 @@
-"""The values and rules of jobs and executions: pure, without I/O."""
+"""Values and rules of jobs and executions. Pure: nothing here does I/O."""

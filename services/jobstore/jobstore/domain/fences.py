@@ -1,22 +1,11 @@
-"""Whether a token still counts, and which time is over; pure."""
+"""Fencing and timeouts: whether a lease still counts, and which time limit has passed. Pure."""
 
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, Refusal, Report
 
-
-def expired_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
-    """Which time is over: how long it waited for what."""
-    policy = execution.policy or {}
-    if execution.deadline_at is not None and execution.deadline_at <= clock.now:
-        where = _WAITING_FOR[execution.stage, execution.state]
-        return "deadline_exceeded", f"not done within {policy.get('deadline_s', 0):g} s; it was waiting for {where}"
-    if execution.stage is ExecutionStage.JUDGING:
-        return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
-    return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
-
-
+#: What a deadline cut short, by stage and state.
 _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
     (ExecutionStage.EXECUTING, ExecutionState.QUEUED): "an executor, or for the time of its next call",
     (ExecutionStage.EXECUTING, ExecutionState.OFFERED): "an executor",
@@ -27,8 +16,20 @@ _WAITING_FOR: Final[Mapping[tuple[ExecutionStage, ExecutionState], str]] = {
 }
 
 
-def is_open(execution: Execution | None, stage: ExecutionStage, clock: Clock) -> TypeGuard[Execution]:
-    """Whether somebody may be granted it now."""
+def describe_timeout(execution: Execution, clock: Clock) -> tuple[str, str]:
+    """Return the code and message of the timeout that has expired."""
+    policy = execution.policy or {}
+    if execution.deadline_at is not None and execution.deadline_at <= clock.now:
+        waiting_for = _WAITING_FOR[execution.stage, execution.state]
+        message = f"not done within {policy.get('deadline_s', 0):g} s; it was waiting for {waiting_for}"
+        return "deadline_exceeded", message
+    if execution.stage is ExecutionStage.JUDGING:
+        return "judging_timeout", f"the result was not judged within {policy.get('judging_timeout_s', 0):g} s"
+    return "queue_timeout", f"no executor took it within {policy.get('queue_timeout_s', 0):g} s"
+
+
+def is_claimable(execution: Execution | None, stage: ExecutionStage, clock: Clock) -> TypeGuard[Execution]:
+    """Return whether a lease of an execution may be granted at this stage, now."""
     return (
         execution is not None
         and execution.stage is stage
@@ -38,16 +39,17 @@ def is_open(execution: Execution | None, stage: ExecutionStage, clock: Clock) ->
 
 
 def is_current(execution: Execution | None, report: Report, stage: ExecutionStage) -> TypeGuard[Execution]:
-    """Whether the token still counts: until the next grant, also that of a lapsed lease."""
+    """Return whether a report's lease still counts at this stage. A lapsed lease does until the next grant."""
     return (
         execution is not None
         and execution.state is not ExecutionState.DONE
         and execution.stage is stage
         and execution.lease == report.lease
+        # Rule `judging-lease`: the lease under which the result came was for executing, and gives no verdict.
         and report.lease > (execution.result_lease or 0 if stage is ExecutionStage.JUDGING else 0)
     )
 
 
 def refuse_fenced() -> Refusal:
-    """It counts no more."""
+    """Return the refusal of a report whose lease no longer counts."""
     return Refusal("fenced", "the lease is not the current one, or the execution has moved on")

@@ -1,6 +1,7 @@
-"""What holds executions back, by name: agents, tenants, values of labels and batches; pure.
+"""Names of limits, the flows they make, and the windows in which rates are counted. Pure.
 
-A name ends in a value, or in `*`, which stands for each value that has no limit of its own.
+A limit applies to an agent, a tenant, the value of a label, or a batch. Its name ends in that value, or in `*`, which
+stands for each value that has no limit of its own: `agent:writer`, `tenant:*`, `label:team=red`, `label:team=*`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -8,57 +9,57 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-#: A period is counted in so many parts, so that no window as long as the period ever holds more than the rate.
+#: Starts are counted by whole parts of a period, this many to a period. No window as long as the period then holds more
+#: than the rate; a start may wait for up to one part longer than it must.
 PERIOD_PARTS: Final = 20
+#: All processes count the parts from here.
+_EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
 def agent_limit(agent_id: str) -> str:
-    """The name of what applies to an agent."""
+    """Return the name of an agent's limit."""
     return f"agent:{agent_id}"
 
 
 def tenant_limit(tenant: str) -> str:
-    """The name of what applies to a tenant."""
+    """Return the name of a tenant's limit."""
     return f"tenant:{tenant}"
 
 
 def batch_limit(batch_id: UUID) -> str:
-    """The name of what applies to a batch."""
+    """Return the name of a batch's limit."""
     return f"batch:{batch_id}"
 
 
 def wildcard(name: str) -> str:
-    """The name of what applies to each value of this kind."""
+    """Return the name of the limit that applies to each value of the same kind."""
     kind, _, value = name.partition(":")
     return f"label:{value.partition('=')[0]}=*" if kind == "label" else f"{kind}:*"
 
 
 def is_limited(name: str, limits: Collection[str]) -> bool:
-    """Whether one of the limits applies to it."""
+    """Return whether a limit applies to a name."""
     return name in limits or wildcard(name) in limits
 
 
 def flow_of(agent_id: str, labels: Mapping[str, str], batch_id: UUID | None, limits: Collection[str]) -> list[str]:
-    """What executions of a tenant must have in common to wait in one queue: the agent, and what else limits them."""
+    """Return the flow of an execution: the sorted names of its agent and of its limited labels and batch."""
     others = [f"label:{key}={value}" for key, value in labels.items()]
     others += [batch_limit(batch_id)] if batch_id else []
     return sorted([agent_limit(agent_id), *(name for name in others if is_limited(name, limits))])
 
 
-def part_of(now: datetime, period_s: float) -> datetime:
-    """When the part of the period began that `now` is in."""
+def part_start(now: datetime, period_s: float) -> datetime:
+    """Return when the part of a period began that `now` is in."""
     length = timedelta(seconds=period_s / PERIOD_PARTS)
     return now - (now - _EPOCH) % length
 
 
-def window_of(now: datetime, period_s: float) -> datetime:
-    """Parts that began after this may hold what began less than a period ago."""
+def window_start(now: datetime, period_s: float) -> datetime:
+    """Return the time after which those parts began that may hold starts of the last period."""
     return now - timedelta(seconds=period_s * (1 + 1 / PERIOD_PARTS))
 
 
-def held_back(names: Iterable[str], limits: Collection[str]) -> bool:
-    """Whether any limit applies to what has these names."""
+def is_held_back(names: Iterable[str], limits: Collection[str]) -> bool:
+    """Return whether a limit applies to any of the names."""
     return bool(limits) and any(is_limited(name, limits) for name in names)
-
-
-_EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")

@@ -1,45 +1,54 @@
-"""Which agent a job goes to that names none: the least loaded of those that can do it; pure."""
+"""Matching: which agent does a job that names capabilities and no agent. Pure."""
 
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-#: Executions of an agent are counted up to here: with a million queued, one agent is as good as the next.
+#: Live executions of an agent are counted up to here, which bounds the query; beyond it agents compare as equal.
 LOAD_MAX = 1_000
 
 
 @dataclass(slots=True)
 class Candidate:
-    """An agent that is enabled and not paused. `load`: its live executions; it grows with each job it is matched to."""
+    """An agent that is enabled and not paused.
+
+    `load`: its live executions, up to LOAD_MAX; each match within a transaction adds one.
+    """
 
     agent_id: str
     capabilities: frozenset[str]
-    closed: bool = True
+    circuit_closed: bool = True
     load: int = 0
 
 
-def best(
-    job_id: str, needs: Collection[str], candidates: Iterable[Candidate], without: Collection[str] = ()
+def find_best(
+    job_id: str, needed: Collection[str], candidates: Iterable[Candidate], without: Collection[str] = ()
 ) -> Candidate | None:
-    """Of those that have all that is needed, agents with an open circuit last, the least loaded; ties are spread."""
-    able = (c for c in candidates if c.capabilities.issuperset(needs) and c.agent_id not in without)
-    return min(able, key=lambda c: (not c.closed, c.load, _spread(job_id, c.agent_id)), default=None)
+    """Return the least loaded agent that has all capabilities needed, or None; ties are spread over the agents.
+
+    Agents whose circuit is not closed come last; those in `without` are left out.
+    """
+    capable = (c for c in candidates if c.capabilities.issuperset(needed) and c.agent_id not in without)
+    return min(capable, key=lambda c: (not c.circuit_closed, c.load, _tie_break(job_id, c.agent_id)), default=None)
 
 
-def missing(needs: Collection[str], candidates: Iterable[Candidate]) -> str:
-    """Why none has all that is needed: the same words for as long as the same is missing, whoever comes and goes."""
-    wanted = frozenset(needs)
-    lacks = [wanted - c.capabilities for c in candidates]
-    nobodys = wanted.intersection(*lacks)
-    if nobodys:
-        return f"no enabled agent has {_listed(nobodys)}"
-    nearest = min((sorted(lack) for lack in lacks), key=lambda lack: (len(lack), lack))
-    return f"no enabled agent has all of {_listed(wanted)}: the nearest lacks {_listed(nearest)}"
+def describe_missing(needed: Collection[str], candidates: Iterable[Candidate]) -> str:
+    """Return why no agent has all capabilities needed.
+
+    The text changes only with what is missing, so that comparing it tells whether a new log entry is due.
+    """
+    all_needed = frozenset(needed)
+    lacking = [all_needed - c.capabilities for c in candidates]
+    nobody_has = all_needed.intersection(*lacking)
+    if nobody_has:
+        return f"no enabled agent has {_quote_all(nobody_has)}"
+    nearest = min((sorted(names) for names in lacking), key=lambda names: (len(names), names))
+    return f"no enabled agent has all of {_quote_all(all_needed)}: the nearest lacks {_quote_all(nearest)}"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _quote_all(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in sorted(names))
 
 
-def _spread(job_id: str, agent_id: str) -> bytes:
+def _tie_break(job_id: str, agent_id: str) -> bytes:
     return hashlib.blake2b(f"{job_id}\0{agent_id}".encode(), digest_size=8).digest()

@@ -1,6 +1,6 @@
-"""The words of deciding: jobs, executions, reports and decisions.
+"""The values that `decide` takes and returns: jobs, executions, reports, decisions.
 
-They are values, and nothing changes one; they are not frozen, since a frozen one takes 2.5 times as long to make.
+Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from jobstore.domain.reuse import Reusable
 
 
 class ExecutionStage(StrEnum):
-    """What an execution is about now: its life is twice the same thing."""
+    """The two stages of an execution, each with the same states (docs/protocol.md#executions)."""
 
     EXECUTING = "EXECUTING"
     JUDGING = "JUDGING"
 
 
 class ExecutionState(StrEnum):
-    """Where an execution stands within its stage: OFFERED is dispatched or awaiting a judge, LEASED is being done."""
+    """The states of an execution within its stage; DONE ends both stages (docs/protocol.md#executions)."""
 
     QUEUED = "QUEUED"
     OFFERED = "OFFERED"
@@ -32,7 +32,7 @@ class ExecutionState(StrEnum):
 
 
 class TransitionKind(StrEnum):
-    """What is reported, asked for, or noticed."""
+    """Transitions of the table of states (docs/protocol.md#states-of-a-job); the values are stored and published."""
 
     CREATED = "created"
     ASSIGNED = "assigned"
@@ -62,7 +62,11 @@ class TransitionKind(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """What deciding needs of a job."""
+    """The columns of a job that decisions read or change.
+
+    `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
+    `feedback` is JSON text; `spent_usd` and `spent_tokens` cover all executions.
+    """
 
     id: str
     status: JobStatus
@@ -80,14 +84,17 @@ class Job:
 
 
 def budget_of(job: Job, policy: Mapping[str, Any] | None) -> Budget:
-    """What a job may cost under a policy, over all its executions, and what it has."""
+    """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
     return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
 
 
 @dataclass(slots=True)
 class Execution:
-    """One request to run a job, live or answered."""
+    """One request to run a job. The fields are columns of its row; storage.tables documents each.
+
+    `policy` is whole and frozen at the request. `spent` counts calls that failed or were lost with their worker.
+    """
 
     execution_id: UUID
     job_id: str
@@ -118,32 +125,34 @@ class Execution:
     result_hash: bytes | None = None
 
     @property
-    def at_most_once(self) -> bool:
-        """Whether the agent must not be called twice."""
+    def is_at_most_once(self) -> bool:
+        """Whether the agent must not be called again once a call has begun."""
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
 
     def may_call_after(self, spent: int) -> bool:
-        """Whether the agent may be called again after so many calls."""
+        """Return whether `max_attempts` allows another call after `spent` calls."""
         return spent < int((self.policy or {}).get("max_attempts", 1))
 
     def fails_after(self, timeout: str, since: datetime) -> datetime | None:
-        """When the time that the policy allows under this name is over, or the deadline, whichever is first."""
+        """Return when a timeout of the policy, in seconds from `since`, ends; or the deadline, if that is earlier."""
         seconds = (self.policy or {}).get(timeout)
-        ends = [since + timedelta(seconds=seconds)] if seconds else []
-        return min([*ends, *([self.deadline_at] if self.deadline_at else [])], default=None)
+        timeout_at = since + timedelta(seconds=seconds) if seconds else None
+        return min((at for at in (timeout_at, self.deadline_at) if at), default=None)
 
     @property
-    def submissions_left(self) -> bool:
-        """Whether a not-met verdict leads to another submission."""
+    def has_submissions_left(self) -> bool:
+        """Whether a not-met verdict leaves the job RESUBMISSION_REQUIRED; otherwise it is REJECTED."""
         return self.submission < int((self.policy or {}).get("max_submissions", 1))
 
 
 @dataclass(slots=True)
 class Report:
-    """What happened. `request` and `response` are JSON texts; `lease` and `seq` are the worker's token.
+    """A transition to decide on: something that happened to a job or an execution, or is asked of it.
 
-    `answered`: whether the agent did, or failed in a way that may pass; None where nothing is said of it.
-    `judge`: who gave a verdict, where it may be reused. `reused`: the result of another call, instead of one.
+    `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token.
+    `call` is the number of the call within the execution, 0 if the report is not about one.
+    `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
+    `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     """
 
     kind: TransitionKind
@@ -170,20 +179,23 @@ class Report:
 
 @dataclass(slots=True)
 class LogEntry:
-    """A row to add to the job's log, and the job as it stands after it."""
+    """An entry to add to a job's log, with the job as it is after it.
+
+    `result_version`, and `result_job_id` if it is another job's, name the entry whose result this one quotes.
+    """
 
     job: Job
     status: JobLogStatus
     report: Report
     execution: Execution | None
-    with_result_of: int | None = None
+    result_version: int | None = None
     result_job_id: str | None = None
     next_attempt_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class Refusal:
-    """Why nothing is recorded."""
+    """A decision to record nothing: a stable code, and a message for people."""
 
     code: str
     message: str
@@ -191,7 +203,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Decision:
-    """What is recorded: the job and the execution as they stand then, and an entry of the log where the job moves."""
+    """The changes to record: the job and the execution as they become, and a log entry if the job's version rises."""
 
     job: Job
     execution: Execution | None
@@ -200,13 +212,13 @@ class Decision:
 
 @dataclass(slots=True)
 class Clock:
-    """The database's clock, and the terms counted from it, in seconds."""
+    """The database's time of a transaction, and how long leases and offers last, in seconds."""
 
     now: datetime
     lease_s: float
     offer_again_s: float
 
     def after(self, seconds: float, execution: Execution) -> datetime:
-        """So many seconds from now, but not beyond the execution's deadline."""
+        """Return the time `seconds` from now, but not beyond the execution's deadline."""
         due = self.now + timedelta(seconds=seconds)
         return min(due, execution.deadline_at) if execution.deadline_at else due

@@ -1,4 +1,4 @@
-"""What a worker's events say, in the words of deciding; pure."""
+"""Translate the events of workers into the fields of a Report. Pure."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from contracts.resources import Usage, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.domain.model import TransitionKind
 
-KINDS = {
+#: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
+TRANSITION_KINDS = {
     ReportKind.CALL_BEGUN: TransitionKind.CALL_BEGUN,
     ReportKind.PROGRESS: TransitionKind.PROGRESS,
     ReportKind.CALL_FAILED: TransitionKind.CALL_FAILED,
@@ -18,30 +19,30 @@ KINDS = {
 }
 
 
-def spent(usage: Usage | None) -> dict[str, Any]:
-    """What a call consumed, as fields of a Report."""
+def read_usage(usage: Usage | None) -> dict[str, Any]:
+    """Return the cost of a call as fields of a Report: `cost_usd` and `tokens`, or none."""
     return {} if usage is None else {"cost_usd": usage.cost_usd or 0.0, "tokens": usage.tokens}
 
 
-def answered(event: JobStatusReported) -> bool | None:
-    """What is said of the agent, see Report."""
+def has_answered(event: JobStatusReported) -> bool | None:
+    """Return whether the agent answered, as in `Report.answered`."""
     if event.kind is ReportKind.DECLINED:
         return True
     return None if event.retryable is None else not event.retryable
 
 
-def response(event: JobStatusReported) -> str | None:
-    """The response of the entry, as JSON text."""
+def format_response(event: JobStatusReported) -> str | None:
+    """Return the response payload of the log entry as JSON text: a verdict, or the progress of a call."""
     if event.verdict is not None:
         return event.verdict.model_dump_json()
     if event.kind is not ReportKind.PROGRESS:
         return None
-    said = event.model_dump(include={"progress", "partial"}, exclude_none=True)
-    return json_text(said) if said else None
+    progress = event.model_dump(include={"progress", "partial"}, exclude_none=True)
+    return json_text(progress) if progress else None
 
 
-def feedback_of(verdict: Verdict) -> str:
-    """What the agent is told of a not-met verdict."""
-    lacking = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
-    criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in lacking]
+def format_feedback(verdict: Verdict) -> str:
+    """Return the JSON text that the agent is sent of a not-met verdict: its reason and the criteria not passed."""
+    not_passed = [c for c in verdict.criteria if c.outcome is not Outcome.PASS]
+    criteria = [{"text": c.text, "outcome": c.outcome, "comment": c.comment} for c in not_passed]
     return json_text({"reason": verdict.reason, "criteria": criteria})

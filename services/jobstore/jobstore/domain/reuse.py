@@ -1,4 +1,4 @@
-"""What may be reused instead of asking for it again: which verdicts and results are as good as each other; pure."""
+"""Reuse: the keys under which results and verdicts are found again instead of a call. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from contracts.resources import Verdict
 
 @dataclass(frozen=True, slots=True)
 class ReuseTerms:
-    """For how long a verdict and a result may be reused, in seconds; 0: never. And how many are remembered."""
+    """Settings of reuse: for how long, in seconds (0: never), and how many entries are kept."""
 
     verdict_age_s: float = 86_400.0
     result_age_s: float = 86_400.0
@@ -19,7 +19,7 @@ class ReuseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Reusable:
-    """The entry of a job's log that holds what may be reused: a verdict, or the result with this hash."""
+    """The log entry that holds what may be reused, with its verdict, or the hash of its result."""
 
     job_id: str
     version: int
@@ -31,18 +31,18 @@ class Reusable:
 
 
 def verdict_key(result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
-    """The same for the identical result, criteria and judge; space around a criterion and empty lines are nothing."""
+    """Return the key of a verdict. Space around a criterion and empty lines do not change it."""
     lines = (line.strip() for line in acceptance_criteria.splitlines())
     return _hash(("verdict", result_hash.hex(), "\n".join(line for line in lines if line), judge))
 
 
 def result_key(agent_id: str, changed_at: datetime, request: str) -> bytes:
-    """The same for the identical request to an agent that was not changed in between."""
+    """Return the key of a result: a request to an agent, as the agent is since it was last changed."""
     return _hash(("result", agent_id, changed_at.isoformat(), request))
 
 
 def _hash(parts: Iterable[str]) -> bytes:
-    """Of parts and where each ends, so that no two sequences of them are one."""
+    """Hash each part after its length, so that no two sequences of parts have the same input."""
     digest = hashlib.sha256()
     for part in parts:
         text = part.encode()

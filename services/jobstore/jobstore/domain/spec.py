@@ -1,4 +1,4 @@
-"""What a job asks for, and what an agent is sent of it."""
+"""The content of a job, and the body that its agent is sent. Pure."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from contracts.resources import NewJob, Policy
 from jobstore.domain.model import Execution, Job
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What a job asks for: everything of it that does not move with its status. `payload` is JSON text."""
+    """The content of a job: the fields that only an edit or an assignment changes. `payload` is JSON text."""
 
     title: str
     description: str
@@ -30,30 +30,33 @@ class Spec:
     updated_at: datetime
 
 
-def spec_hash(new: NewJob) -> bytes:
-    """The same for the same new job, in whatever order its JSON came, and whatever fields are added to the contract."""
+def hash_spec(new: NewJob) -> bytes:
+    """Hash a new job, to tell whether one of the same id is the same job.
+
+    The order of its JSON does not change the hash, nor does a field that is added to the contract with a default.
+    """
     fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def text_hash(text: str) -> bytes:
-    """The same for the same text."""
+def hash_text(text: str) -> bytes:
+    """Hash a text."""
     return hashlib.sha256(text.encode()).digest()
 
 
-def assignment(payload: str) -> str:
-    """The request payload of an assignment."""
+def format_assignment(payload: str) -> str:
+    """Return the request payload of an assignment, as JSON text."""
     return f'{{"payload":{payload}}}'
 
 
-def request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
-    """The JSON body of every call of one execution (docs/protocol.md#doors)."""
+def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
+    """Return the JSON body of every call of one execution (docs/protocol.md#doors)."""
     ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}
-    return f"{json_text(ids)[:-1]},{what_is_asked(job, spec, comment)[1:]}"
+    return f"{json_text(ids)[:-1]},{format_request_content(job, spec, comment)[1:]}"
 
 
-def what_is_asked(job: Job, spec: Spec, comment: str | None) -> str:
-    """All of the body that is the same where the identical thing is asked for once more."""
+def format_request_content(job: Job, spec: Spec, comment: str | None) -> str:
+    """Return the part of the body without ids, which is the same for an identical request."""
     head = json_text({name: getattr(spec, name) for name in ("title", "description", "acceptance_criteria")})
     feedback = job.feedback or "null"
     if comment is not None:

@@ -1,4 +1,4 @@
-"""The terms under which executions run, unless a job or an agent says otherwise."""
+"""The settings that decisions are made by."""
 
 from dataclasses import dataclass, field
 
@@ -8,8 +8,11 @@ from jobstore.domain.reuse import ReuseTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What executions are run under, unless a job or an agent says otherwise."""
+class ExecutionTerms:
+    """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
+
+    `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
+    """
 
     policy: Policy
     lease_s: float

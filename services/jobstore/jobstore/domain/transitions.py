@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from contracts.status import JobLogStatus, JobStatus
-from jobstore.domain.decisions import conclude, fail, go_on, queue, record
-from jobstore.domain.fences import expired_timeout, is_current, is_open, refuse_fenced
+from jobstore.domain.decisions import conclude, fail, keep_in_progress, queue, record
+from jobstore.domain.fences import describe_timeout, is_claimable, is_current, refuse_fenced
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -29,14 +29,15 @@ _ANY: Final = frozenset(JobStatus)
 _ASSIGNABLE: Final = frozenset({_S.PENDING, _S.ASSIGNED, _S.FAILED, _S.REJECTED, _S.RESUBMISSION_REQUIRED})
 _UNDER_WAY: Final = frozenset({_S.IN_PROGRESS})
 
-_ASKED: Final[Mapping[TransitionKind, str]] = {
+#: How a refusal names what was asked for.
+_REQUEST_WORDS: Final[Mapping[TransitionKind, str]] = {
     TransitionKind.ASSIGNED: "be assigned",
     TransitionKind.REQUESTED: "be executed",
     TransitionKind.CANCELLED: "be cancelled",
     TransitionKind.EDITED: "be edited",
 }
 
-#: From which statuses each report leads on, whatever the execution says.
+#: The statuses from which each transition may happen. The rules below look at the execution besides.
 SOURCES: Final[Mapping[TransitionKind, frozenset[JobStatus]]] = {
     TransitionKind.CREATED: frozenset(),
     TransitionKind.ASSIGNED: _ASSIGNABLE,
@@ -64,24 +65,25 @@ SOURCES: Final[Mapping[TransitionKind, frozenset[JobStatus]]] = {
     TransitionKind.EDITED: _ANY - {_S.COMPLETED},
 }
 
-#: Leases that may have been granted, and of which a rebuilt database knows nothing: it never grants those again.
+#: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact tells of, and a
+#: number is never granted twice.
 LEASES_UNKNOWN: Final = 1_000
 
 
 def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """What to record of a report; a Refusal is a value, never an error."""
+    """Return what to record of a report, or why nothing is. A refusal is a value, never an exception."""
     if _is_late_result(execution, report):
         assert execution is not None
         kept = replace(execution, result_lease=report.lease, result_hash=report.result_hash)
         return record(job, kept, report, JobLogStatus.CANCELLED, job.status)
     if job.status not in SOURCES[report.kind]:
-        asked = _ASKED.get(report.kind, f"take the report `{report.kind}`")
-        return Refusal("illegal_transition", f"the job is {job.status} and cannot {asked}")
+        request = _REQUEST_WORDS.get(report.kind, f"take the report `{report.kind}`")
+        return Refusal("illegal_transition", f"the job is {job.status} and cannot {request}")
     return _RULES[report.kind](job, execution, report, clock)
 
 
 def _is_late_result(execution: Execution | None, report: Report) -> bool:
-    """The result of a cancelled execution is kept in the log, once."""
+    """Return whether the report is the result of a cancelled execution, which is kept in the log, once."""
     return (
         execution is not None
         and report.kind is TransitionKind.RESULT
@@ -93,6 +95,7 @@ def _is_late_result(execution: Execution | None, report: Report) -> bool:
 
 
 def _assign(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Assign an agent by hand: submissions count from 1 again, and old feedback is dropped."""
     del clock
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
@@ -100,8 +103,8 @@ def _assign(job: Job, execution: Execution | None, report: Report, clock: Clock)
     return record(job, execution, report, JobLogStatus.ASSIGNED, JobStatus.ASSIGNED, **fields)
 
 
-def _hand_over(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Matched, or handed on by policy: what was judged so far stays with the job."""
+def _change_agent(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Change the agent by matching or policy: unlike an assignment by hand, this keeps feedback and count."""
     del clock
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
@@ -109,12 +112,13 @@ def _hand_over(job: Job, execution: Execution | None, report: Report, clock: Clo
 
 
 def _note_no_match(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Record which capabilities no agent has; the job stays PENDING."""
     del clock
     return record(job, execution, report, JobLogStatus.MATCHING_FAILED, job.status)
 
 
 def _edit(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """The job stands where it stood, and asks for something else."""
+    """Record an edit; the status stays."""
     del execution, clock
     if job.live or job.status is JobStatus.IN_PROGRESS:
         return Refusal("execution_live", "an execution of the job is live")
@@ -122,6 +126,7 @@ def _edit(job: Job, execution: Execution | None, report: Report, clock: Clock) -
 
 
 def _request(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution, and make the job ASSIGNED and live (rule `request-assigns`)."""
     if job.live:
         return Refusal("execution_live", "an execution of the job is live")
     if execution is None or execution.state is not ExecutionState.QUEUED or execution.attempt:
@@ -138,17 +143,18 @@ def _request(job: Job, execution: Execution | None, report: Report, clock: Clock
 
 
 def _claim(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    if not is_open(execution, ExecutionStage.EXECUTING, clock):
+    """Grant a lease for executing: the next attempt begins (rules `claim-begins`, `attempt-at-grant`)."""
+    if not is_claimable(execution, ExecutionStage.EXECUTING, clock):
         return refuse_fenced()
     attempt = execution.attempt + 1
-    told = replace(report, message=f"attempt {attempt} was taken by an executor")
-    return go_on(
-        job, execution, told, **_lease_fields(execution, report, clock), attempt=attempt, fails_at=execution.deadline_at
-    )
+    report = replace(report, message=f"attempt {attempt} was taken by an executor")
+    changes = {**_lease_fields(execution, report, clock), "attempt": attempt, "fails_at": execution.deadline_at}
+    return keep_in_progress(job, execution, report, **changes)
 
 
 def _claim_judging(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    if not is_open(execution, ExecutionStage.JUDGING, clock):
+    """Grant a lease for judging; the job's log gets no entry."""
+    if not is_claimable(execution, ExecutionStage.JUDGING, clock):
         return refuse_fenced()
     return Decision(job, replace(execution, **_lease_fields(execution, report, clock)))
 
@@ -165,41 +171,42 @@ def _lease_fields(execution: Execution, report: Report, clock: Clock) -> dict[st
 
 
 def _note_progress(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """The call began, failed and will be tried again, or progress: told once, and only of the lease that runs."""
+    """Record that a call began, failed and will be tried again, or progressed: once, and only while the lease runs."""
     if not is_current(execution, report, ExecutionStage.EXECUTING) or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
     if report.seq <= execution.seq:
         return Refusal("repeat", "recorded already")
     if report.kind is TransitionKind.PROGRESS:
-        # What is said without a fraction leaves the last one; a job with a message of progress has a progress.
+        # A message without a fraction keeps the last fraction; a job with a message always has a fraction.
         fraction = report.progress if report.progress is not None else job.progress or 0.0
         job = replace(job, progress=fraction, progress_message=report.message)
-    told = go_on(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
-    return (
-        _with_next_attempt(told, clock.after(report.retry_after_s, execution))
-        if report.kind is TransitionKind.CALL_FAILED
-        else told
-    )
+    decision = keep_in_progress(job, execution, report, seq=report.seq, spent=max(execution.spent, report.call))
+    if report.kind is TransitionKind.CALL_FAILED:
+        return _with_next_attempt(decision, clock.after(report.retry_after_s, execution))
+    return decision
 
 
 def _with_next_attempt(decision: Decision, at: datetime | None) -> Decision:
-    """What is recorded of a failure says when the agent is called again."""
+    """Add to the entry of a failure when the agent is called again."""
     assert decision.entry is not None
     return replace(decision, entry=replace(decision.entry, next_attempt_at=at))
 
 
 def _fail_attempt(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue a failed attempt again, or fail the job if no call is left. The lease's number is spent."""
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
-    runs = execution.state is ExecutionState.LEASED  # else it lapsed, and is spent
-    spent = max(execution.spent + runs, report.call)
+    # A lapsed lease was counted as spent when it lapsed.
+    spent = max(execution.spent + (execution.state is ExecutionState.LEASED), report.call)
     if not execution.may_call_after(spent):
         return fail(job, replace(execution, spent=spent), report)
     queued = queue(execution, clock.after(report.retry_after_s, execution))
-    return _with_next_attempt(go_on(job, queued, report, lease=execution.lease + 1, spent=spent), queued.due_at)
+    decision = keep_in_progress(job, queued, report, lease=execution.lease + 1, spent=spent)
+    return _with_next_attempt(decision, queued.due_at)
 
 
 def _take_result(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Move an execution on to be judged."""
     if execution is not None and execution.result_lease == report.lease and execution.stage is ExecutionStage.JUDGING:
         return Refusal("repeat", "recorded already")
     if not is_current(execution, report, ExecutionStage.EXECUTING):
@@ -214,12 +221,13 @@ def _take_result(job: Job, execution: Execution | None, report: Report, clock: C
         "due_at": clock.after(clock.offer_again_s, execution),
         "fails_at": execution.fails_after("judging_timeout_s", clock.now),
     }
-    if report.reused is not None:  # nobody else tells the validators of it
+    if report.reused is not None:  # no worker published it: the dispatcher must offer it to the validators
         awaiting |= {"state": ExecutionState.QUEUED, "due_at": clock.now}
-    return go_on(job, execution, report, **awaiting)
+    return keep_in_progress(job, execution, report, **awaiting)
 
 
 def _accept(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Complete the job after a verdict that every required criterion is met."""
     del clock
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
@@ -227,17 +235,19 @@ def _accept(job: Job, execution: Execution | None, report: Report, clock: Clock)
 
 
 def _send_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Count a not-met verdict: RESUBMISSION_REQUIRED, or REJECTED if no submission is left."""
     del clock
     if not is_current(execution, report, ExecutionStage.JUDGING):
         return refuse_fenced()
     fields = {"not_met": job.not_met + 1, "feedback": report.feedback}
-    if execution.submissions_left:
-        again = JobLogStatus.RESUBMISSION_REQUIRED
-        return conclude(job, execution, report, again, JobStatus.RESUBMISSION_REQUIRED, **fields)
+    if execution.has_submissions_left:
+        log = JobLogStatus.RESUBMISSION_REQUIRED
+        return conclude(job, execution, report, log, JobStatus.RESUBMISSION_REQUIRED, **fields)
     return conclude(job, execution, report, JobLogStatus.REJECTED, JobStatus.REJECTED, **fields)
 
 
 def _decline(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Reject the job, since the agent will not do it."""
     del clock
     if not is_current(execution, report, ExecutionStage.EXECUTING):
         return refuse_fenced()
@@ -245,6 +255,7 @@ def _decline(job: Job, execution: Execution | None, report: Report, clock: Clock
 
 
 def _give_up(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Fail the job after a failure that is not tried again, in either stage."""
     del clock
     if execution is None or not is_current(execution, report, execution.stage):
         return refuse_fenced()
@@ -252,36 +263,40 @@ def _give_up(job: Job, execution: Execution | None, report: Report, clock: Clock
 
 
 def _stop_over_budget(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """Instead of a grant."""
-    if execution is None or not is_open(execution, execution.stage, clock):
+    """End an execution that would have been granted, since its job's budget is used up."""
+    if execution is None or not is_claimable(execution, execution.stage, clock):
         return refuse_fenced()
     return fail(job, execution, report)
 
 
 def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """A stopping worker's lease: its number is spent. `code` says `begun` where the agent may have been called."""
+    """Queue an execution whose lease a stopping worker gave back; the lease's number is spent.
+
+    `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
+    """
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
     queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
     if execution.stage is ExecutionStage.JUDGING:
         return Decision(job, queued)
-    if report.code == "begun" and execution.at_most_once:
+    if report.code == "begun" and execution.is_at_most_once:
         stopped = replace(report, code="worker_stopped", message="the worker stopped while the agent was being called")
         return fail(job, replace(execution, spent=execution.spent + 1), stopped)
     handed = replace(report, code="handed_over", message="the worker stopped; another one goes on")
-    return go_on(job, queued, handed)
+    return keep_in_progress(job, queued, handed)
 
 
 def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Queue an execution whose lease was not renewed in time, unless the call it may have made must be the last."""
     if execution is None or execution.state is not ExecutionState.LEASED or execution.due_at is None:
         return refuse_fenced()
     if execution.due_at > clock.now:
         return Refusal("lease_runs", "the lease was renewed")
     queued = queue(execution, clock.now)
-    if execution.stage is ExecutionStage.JUDGING:  # never an attempt
+    if execution.stage is ExecutionStage.JUDGING:  # judging never counts against max_attempts
         return Decision(job, queued)
     spent = execution.spent + 1
-    if execution.at_most_once:
+    if execution.is_at_most_once:
         lost = replace(report, code="lease_lapsed", message="the worker was lost, and the agent is called at most once")
         return fail(job, replace(execution, spent=spent), lost)
     if not execution.may_call_after(spent):
@@ -289,21 +304,23 @@ def _lapse(job: Job, execution: Execution | None, report: Report, clock: Clock) 
         exhausted = replace(report, code="attempts_exhausted", message=message)
         return fail(job, replace(execution, spent=spent), exhausted)
     again = replace(report, code="lease_lapsed", message=f"attempt {execution.attempt} lost its worker")
-    return _with_next_attempt(go_on(job, queued, again, spent=spent), queued.due_at)
+    return _with_next_attempt(keep_in_progress(job, queued, again, spent=spent), queued.due_at)
 
 
 def _expire(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Fail the job after its deadline or a timeout of the stage."""
     if execution is None or execution.state is ExecutionState.DONE or execution.fails_at is None:
         return refuse_fenced()
     if execution.fails_at > clock.now:
         return Refusal("deadline_ahead", "there is time left")
-    code, message = expired_timeout(execution, clock)
+    code, message = describe_timeout(execution, clock)
     if code == "queue_timeout" and report.message:
         message = f"{message}: {report.message}"
     return fail(job, execution, replace(report, code=code, message=message))
 
 
 def _cancel(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """End the live execution, if any. The job goes back to ASSIGNED, or stays PENDING."""
     del clock
     target = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.ASSIGNED
     if execution is None or not job.live:
@@ -314,10 +331,10 @@ def _cancel(job: Job, execution: Execution | None, report: Report, clock: Clock)
 
 
 def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
-    """What was live when the database was lost: nobody knows whether the agent has been called since."""
+    """Queue what was live when the database was lost: the agent may have been called since the last fact."""
     if execution is None or execution.state is ExecutionState.DONE or not job.live:
         return refuse_fenced()
-    if execution.at_most_once and execution.stage is ExecutionStage.EXECUTING:
+    if execution.is_at_most_once and execution.stage is ExecutionStage.EXECUTING:
         message = "the agent may have been called before the database was lost, and is called at most once"
         return fail(job, execution, replace(report, code="rebuilt", message=message))
     timeout = "queue_timeout_s" if execution.stage is ExecutionStage.EXECUTING else "judging_timeout_s"
@@ -326,11 +343,12 @@ def _requeue_after_rebuild(job: Job, execution: Execution | None, report: Report
     return Decision(job, queued)
 
 
+#: The rule of each transition; CREATED has none, since a new job is no change of one.
 _RULES: Final[Mapping[TransitionKind, Callable[[Job, Execution | None, Report, Clock], Decision | Refusal]]] = {
     TransitionKind.ASSIGNED: _assign,
-    TransitionKind.MATCHED: _hand_over,
+    TransitionKind.MATCHED: _change_agent,
     TransitionKind.MATCHING_FAILED: _note_no_match,
-    TransitionKind.HANDED_ON: _hand_over,
+    TransitionKind.HANDED_ON: _change_agent,
     TransitionKind.REQUESTED: _request,
     TransitionKind.CLAIMED: _claim,
     TransitionKind.CALL_BEGUN: _note_progress,

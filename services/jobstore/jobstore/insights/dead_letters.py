@@ -39,7 +39,7 @@ class DeadLetterTopics:
         loop = asyncio.get_running_loop()
         async with self._counting:
             if loop.time() - self._counted_at >= CACHE_S:
-                self._counts = {topic: await self._topics.held(topic) for topic in DEAD}
+                self._counts = {topic: await self._topics.count_records(topic) for topic in DEAD}
                 self._counted_at = loop.time()
         return self._counts
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from jobstore.commands.base import Command
 from jobstore.commands.jobs import MatchJob
-from jobstore.domain.matching import best, missing
+from jobstore.domain.matching import describe_missing, find_best
 from jobstore.runner import CommandRunner
 from jobstore.storage import candidates
 from jobstore.storage.database import Database
@@ -42,12 +42,12 @@ class Matcher:
         Also return the id after which to go on, None at the end.
         """
         async with self._database.session() as session:
-            rows = await candidates.waiting(session, after, CHUNK)
+            rows = await candidates.find_waiting_jobs(session, after, CHUNK)
             needs = {name for row in rows for name in row.capabilities}
-            agents = [agent for _, agent in await candidates.with_any(session, needs)] if needs else []
+            agents = [agent for _, agent in await candidates.find_with_any(session, needs)] if needs else []
         commands: list[Command] = [
             MatchJob(row.id, row.version)
             for row in rows
-            if best(row.id, row.capabilities, agents) or missing(row.capabilities, agents) != row.missing
+            if find_best(row.id, row.capabilities, agents) or describe_missing(row.capabilities, agents) != row.missing
         ]
         return commands, rows[-1].id if len(rows) == CHUNK else None

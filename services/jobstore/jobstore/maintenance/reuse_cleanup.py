@@ -22,7 +22,7 @@ class ReuseCleanup:
         await run_forever(self._forget_some, name="reuse cleanup", every_s=PERIOD_S)
 
     async def _forget_some(self) -> bool:
-        return await self.forget() == reusable.FORGOTTEN_AT_ONCE
+        return await self.forget() == reusable.FORGET_BATCH
 
     async def forget(self) -> int:
         """Forget some entries, and return how many."""

@@ -38,13 +38,13 @@ class Sweeper:
     async def sweep(self) -> None:
         """Notice once what has lapsed or is out of time, unless this service had a gap of late."""
         async with self._database.transaction() as connection:
-            late = await leases.overdue(connection, BATCH_MAX)
-            lapsed = [row for stage in ExecutionStage for row in await leases.lapsed(connection, stage, BATCH_MAX)]
+            late = await leases.find_overdue(connection, BATCH_MAX)
+            lapsed = [row for stage in ExecutionStage for row in await leases.find_lapsed(connection, stage, BATCH_MAX)]
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
         if not (late or lapsed) or now < self._lapse_from or not self._has_caught_up():
             return
-        await self._runner.notice(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        await self._runner.notice(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+        await self._runner.end_leases(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
+        await self._runner.end_leases(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])

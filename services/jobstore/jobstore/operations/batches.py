@@ -12,7 +12,7 @@ from contracts.jsontext import json_text
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
 from contracts.views import Batch, BatchItem
-from jobstore.domain.spec import spec_hash
+from jobstore.domain.spec import hash_spec
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
@@ -41,7 +41,7 @@ class Batches:
         """
         check_batch_size(len(job_ids) + len(new))
         batch_id = uuid5(_BATCHES, idempotency_key) if idempotency_key else uuid4()
-        contents = [*job_ids, *(f"{job.id}:{spec_hash(job).hex()}" for job in new)]
+        contents = [*job_ids, *(f"{job.id}:{hash_spec(job).hex()}" for job in new)]
         request_hash = _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
         async with self._database.transaction() as connection:
             if await _add_operation(connection, batch_id, request_hash):

@@ -46,7 +46,7 @@ class ClaimedOperation:
 
 def _make_command(operation: ClaimedOperation, item: Item) -> Command:
     execution_id = derive_execution_id(operation.id, item.job_id)
-    execution = ExecuteJob(item.job_id, execution_id, chosen=True, asked=ExecutionRequest(batch_id=operation.id))
+    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
     return CreateAndExecute(CreateJob(NewJob.model_validate_json(item.spec), item.job_id), execution)
@@ -127,7 +127,7 @@ class OperationWorker:
         await self._answer(operation, answers)
         if not targets:
             async with self._database.transaction() as connection:
-                await limits.drop(connection, batch_limit(operation.id))
+                await limits.discard(connection, batch_limit(operation.id))
                 await repository.finish_cancelled(connection, operation.id)
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:

@@ -1,9 +1,7 @@
 """Make the records of facts; JSON of users and agents is passed on as the text that it is."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
@@ -12,8 +10,9 @@ from contracts.identity import fact_id
 from contracts.jsontext import members
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
-from servicekit.kafka.publisher import Headers, Outgoing
+from servicekit.kafka.publisher import Outgoing, build_event_headers
 
+_SOURCE: Final = b"/signoff/jobstore"
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
 
 
@@ -21,7 +20,7 @@ def make_fact(row: Any) -> Outgoing:
     """Return the record of a stored fact: an AgentChanged or an ExecutionRefused."""
     body = row.body.encode()
     subject = row.execution_id or row.key
-    headers = _make_headers(fact_id(subject, row.seq), _TYPES[row.topic], row.happened_at)
+    headers = build_event_headers(fact_id(subject, row.seq), _TYPES[row.topic], _SOURCE, row.happened_at)
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
@@ -87,7 +86,7 @@ def make_job_changed(row: Any) -> Outgoing:
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
     )
-    headers = _make_headers(row.id, JobChanged.type, row.created_at)
+    headers = build_event_headers(row.id, JobChanged.type, _SOURCE, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
@@ -114,14 +113,3 @@ def _join_json(fields: Mapping[str, Any], **texts: str | None) -> str:
     head = to_json({name: value for name, value in fields.items() if value is not None}).decode()
     tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)
     return f"{head[:-1]}{tail}}}"
-
-
-def _make_headers(event_id: UUID, event_type: str, at: datetime) -> Headers:
-    return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(event_id).encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_source", b"/signoff/jobstore"),
-        ("ce_time", at.isoformat().encode()),
-        ("content-type", b"application/json"),
-    ]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
 from contracts.status import Circuit
-from jobstore.storage.row_mapping import agent
+from jobstore.storage.row_mapping import to_agent
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 
@@ -48,4 +48,4 @@ async def list_agents(
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))
     if agent_id is not None:
         query = query.where(agents.c.id == agent_id)
-    return [agent(row) for row in await connection.execute(query)]
+    return [to_agent(row) for row in await connection.execute(query)]

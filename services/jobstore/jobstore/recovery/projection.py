@@ -14,8 +14,8 @@ from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
-from jobstore.domain.reports import feedback_of
-from jobstore.domain.spec import text_hash
+from jobstore.domain.reports import format_feedback
+from jobstore.domain.spec import hash_text
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import AGENTS, REFUSALS
 
@@ -245,7 +245,7 @@ def _make_job_change(fact: Fact) -> _Row:
         change |= _get_specification(fact)
     if event.kind == TransitionKind.NOT_MET:
         verdict = Verdict.model_validate(log.response_payload["verdict"])
-        change |= {"not_met": log.submission, "feedback": feedback_of(verdict)}
+        change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
     if log.spent_usd is not None or log.spent_tokens is not None:
         change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
     if event.requested is not None:
@@ -287,7 +287,7 @@ def _make_execution_change(fact: Fact) -> _Row:
     change: _Row = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
     if event.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
-        change["result_hash"] = text_hash(members(fact.log["response_payload"])["result"])
+        change["result_hash"] = hash_text(members(fact.log["response_payload"])["result"])
         change["stage"] = ExecutionStage.JUDGING.value if log.status is JobLogStatus.IN_PROGRESS else None
     if _is_conclusion(event):
         change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}

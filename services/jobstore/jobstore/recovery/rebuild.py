@@ -17,8 +17,8 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
-from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.storage.database import Database
@@ -127,7 +127,7 @@ class Rebuild:
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         jobs = Projection(connection)
         async for records in history.read(offsets):
-            for batch in chunk_by_size(records, lambda r: len(r.value or b""), most=BATCH, bytes_max=BATCH_BYTES):
+            for batch in chunk_by_size(records, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
                 if len(jobs.ahead) > GAPS_MAX:
                     raise _make_gaps_error(jobs)
@@ -164,7 +164,7 @@ class Rebuild:
         parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
-            uow = await repository.lock({row.job_id for row in rows}, ids, (0.0, 0.0), Policy(), BreakerTerms())
+            uow = await repository.lock({row.job_id for row in rows}, ids, ExecutionTerms(Policy(), 0.0, 0.0))
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))

@@ -1,1 +1,1 @@
-"""The tables, and all SQL that changes them. Nothing here commits: `Database.transaction` does."""
+"""The tables, and all SQL of commands. Nothing here commits: `Database.transaction` does."""

@@ -1,4 +1,4 @@
-"""Agents as they are written: each change is a fact, and closes the agent's circuit."""
+"""Write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
 
 from sqlalchemy import func, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,7 +9,10 @@ from jobstore.storage.tables import agents
 
 
 async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *, create: bool) -> bool:
-    """Insert an agent, or replace one, whose circuit is closed then; False where one is there, or none."""
+    """Insert an agent, or replace one and close its circuit.
+
+    Return False if nothing was written: with `create`, the id is taken; else, there is no such agent.
+    """
     row = {
         **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic"}),
         "protocol": new.protocol.value,
@@ -28,12 +31,12 @@ async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *
         written = await connection.execute(update)
         await circuits.close(connection, agent_id)
     if written.rowcount:
-        await facts.tell_agent(connection, agent_id)
+        await facts.add_agent_fact(connection, agent_id)
     return bool(written.rowcount)
 
 
 async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
-    """No further execution is requested of an agent."""
+    """Disable an agent: no further execution is requested of it."""
     values = {"enabled": False, "updated_at": func.clock_timestamp()}
     await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
-    await facts.tell_agent(connection, agent_id)
+    await facts.add_agent_fact(connection, agent_id)

@@ -1,4 +1,4 @@
-"""Agents as rows that jobs are matched to, jobs that wait for one, and who had a job so far."""
+"""Read what matching needs: agents by capability with their load, jobs that wait for one, and agents' histories."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
@@ -7,23 +7,23 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
-from jobstore.commands.resubmission import TELLING, history_of
+from jobstore.commands.resubmission import HISTORY_KINDS, build_history
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.storage import row_mapping
 
-#: Who has nothing of what is needed need not be read. Executions are counted along their index, in its order: by the
-#: agent's id alone the planner would first collect all of them, and a million that are queued would cost what they do.
+#: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
+#: would collect all live executions of an agent first, however many are queued.
 _CANDIDATES: Final = text(
     """
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
         a.created_at, a.updated_at,
-        NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS closed,
+        NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
         (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
-            ORDER BY agent_id LIMIT :most) AS live) AS load
+            ORDER BY agent_id LIMIT :load_max) AS live) AS load
     FROM agents a
-    WHERE a.enabled AND a.capabilities && CAST(:needs AS text[]) AND NOT coalesce(
+    WHERE a.enabled AND a.capabilities && CAST(:capabilities AS text[]) AND NOT coalesce(
         (SELECT paused FROM limits WHERE name = 'agent:' || a.id),
         (SELECT paused FROM limits WHERE name = 'agent:*'), false)
     """,
@@ -33,7 +33,7 @@ _WAITING: Final = text(
     SELECT j.id, j.version, j.capabilities, (
         SELECT l.message FROM job_logs l WHERE l.job_id = j.id AND l.kind = 'matching_failed'
         ORDER BY l.version DESC LIMIT 1) AS missing
-    FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :most
+    FROM jobs j WHERE j.status = 'PENDING' AND j.capabilities <> '{}' AND j.id > :after ORDER BY j.id LIMIT :limit
     """,
 )
 _HISTORIES: Final = text(
@@ -45,32 +45,37 @@ _HISTORIES: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, uow: UnitOfWork, needs: Collection[str]) -> None:
-    """Add the agents that have any of these capabilities."""
-    for agent, candidate in await with_any(connection, needs, LOAD_MAX):
+async def load(connection: AsyncConnection, uow: UnitOfWork, capabilities: Collection[str]) -> None:
+    """Load the agents that have any of these capabilities into the unit of work."""
+    for agent, candidate in await find_with_any(connection, capabilities, LOAD_MAX):
         uow.agents[agent.id] = agent
         uow.candidates[agent.id] = candidate
 
 
-async def with_any(
-    connection: AsyncConnection, needs: Collection[str], load_max: int = 0
+async def find_with_any(
+    connection: AsyncConnection, capabilities: Collection[str], load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
-    """The agents that may be given work and have any of these capabilities, with their loads up to so much."""
-    rows = await connection.execute(_CANDIDATES, {"needs": sorted(needs), "most": load_max})
-    return [
-        (row_mapping.agent(row), Candidate(row.id, frozenset(row.capabilities), row.closed, row.load)) for row in rows
-    ]
+    """Return the enabled agents, not paused, that have any of these capabilities, with their load up to `load_max`."""
+    rows = await connection.execute(_CANDIDATES, {"capabilities": sorted(capabilities), "load_max": load_max})
+    return [(row_mapping.to_agent(row), _to_candidate(row)) for row in rows]
 
 
-async def waiting(connection: AsyncConnection, after: str, most: int) -> Sequence[Row[Any]]:
-    """The next jobs that wait for an agent, in the order of their ids, each with what was missing last."""
-    return (await connection.execute(_WAITING, {"after": after, "most": most})).all()
+def _to_candidate(row: Row[Any]) -> Candidate:
+    return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
+
+
+async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
+    """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
+
+    `missing` is the message of the last entry MATCHING_FAILED.
+    """
+    return (await connection.execute(_WAITING, {"after": after, "limit": limit})).all()
 
 
 async def load_histories(connection: AsyncConnection, uow: UnitOfWork, job_ids: Iterable[str]) -> None:
-    """Add what the logs say of these jobs' agents and verdicts."""
-    told: dict[str, list[Any]] = {job_id: [] for job_id in job_ids}
-    about = {"ids": sorted(told), "kinds": [kind.value for kind in TELLING]}
-    for row in await connection.execute(_HISTORIES, about):
-        told[row.job_id].append(row)
-    uow.histories.update({job_id: history_of(rows) for job_id, rows in told.items()})
+    """Load the histories of these jobs' agents into the unit of work."""
+    rows_of: dict[str, list[Any]] = {job_id: [] for job_id in job_ids}
+    parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}
+    for row in await connection.execute(_HISTORIES, parameters):
+        rows_of[row.job_id].append(row)
+    uow.histories.update({job_id: build_history(rows) for job_id, rows in rows_of.items()})

@@ -1,10 +1,9 @@
-"""The database: its connections, its migrations, and the one place that commits."""
+"""The database: its connections, its migrations, and the only place that commits."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import asyncpg
 from alembic import command
@@ -22,12 +21,15 @@ from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
 
-#: Bounds of one transaction.
+#: Milliseconds that a statement may take, and that a transaction may be idle.
 STATEMENT_TIMEOUT_MS = 30_000
 
 
 class Database:
-    """The connections to PostgreSQL. What comes of them is a TransientError or a PermanentError."""
+    """Connect to PostgreSQL. Every error is a TransientError or a PermanentError.
+
+    `bounded`: whether statements time out; a rebuild's do not.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
         timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
@@ -48,20 +50,20 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on an error."""
+        """Open a transaction: commit it at the end, roll it back on an error."""
         with translate_errors():
             async with self.engine.begin() as connection:
                 yield connection
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to keep, each statement a transaction of its own."""
+        """Open a connection on which each statement is a transaction of its own."""
         with translate_errors():
             async with self.engine.connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def migrate(self) -> None:
-        """Bring the tables up to date; of several processes that start at once, one does it."""
+        """Bring the tables up to date. Processes that start at the same time take turns."""
         await retry_transient(self._migrate, on="postgres")
 
     async def _migrate(self) -> None:
@@ -70,12 +72,12 @@ class Database:
             await connection.run_sync(_upgrade)
 
     async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
-        """Call `wake` with what each commit leaves to do, or `published` with a cursor, for ever.
+        """Listen for notifications for ever: call `wake` with what there is to do, or `published` with a cursor.
 
-        After the connection was lost, `wake` is called with everything that may have been missed.
+        After a connection was lost, call `wake` with everything that may have been missed.
         """
 
-        def hear(payload: str) -> None:
+        def dispatch(payload: str) -> None:
             cursor = published_cursor(payload)
             if cursor is None:
                 wake(Wake.of_payload(payload))
@@ -88,7 +90,7 @@ class Database:
                 connection = await asyncpg.connect(url, timeout=5)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, lambda *message: hear(message[-1]))
+                await connection.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
                 wake(EVERYTHING)
                 await lost.wait()
             await asyncio.sleep(0.5)
@@ -106,44 +108,44 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def translate_errors() -> Any:
-    """Tell errors that pass by themselves from those that never will."""
+def translate_errors() -> Iterator[None]:
+    """Translate the driver's errors into TransientError, which passes by itself, and PermanentError, which does not."""
     try:
         yield
     except (PermanentError, TransientError):
         raise
     except DataError as error:
-        raise _invalid(error) from error
+        raise _refuse_value(error) from error
     except IntegrityError as error:  # another transaction was first; the next try sees its rows
         raise RaceError(_first_line(error)) from error
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
         raise TransientError(_first_line(error), code="database_unavailable") from error
     except DBAPIError as error:
-        if _passes(error):
+        if _is_transient(error):
             raise TransientError(_first_line(error), code="database_unavailable") from error
         if str(getattr(error.orig, "sqlstate", "")).startswith("22"):
-            raise _invalid(error) from error
+            raise _refuse_value(error) from error
         raise PermanentError(_first_line(error), code="database_error") from error
 
 
-def _invalid(error: DBAPIError) -> PermanentError:
-    log.warning("a value was not taken", extra={"reason": _first_line(error)})
-    return PermanentError("the database does not take a value, such as a text with U+0000", code="invalid_data")
+def _refuse_value(error: DBAPIError) -> PermanentError:
+    log.warning("the database refused a value; what held it fails for good", extra={"reason": _first_line(error)})
+    return PermanentError("a value cannot be stored, such as a text with U+0000", code="invalid_data")
 
 
 class RaceError(TransientError):
-    """Another transaction wrote first: trying again at once meets what it wrote."""
+    """Another transaction wrote first; a retry at once sees what it wrote."""
 
     code = "raced"
 
 
-#: SQLSTATE classes that pass: connection, rollback, resources, operator intervention, system.
-_PASSING = ("08", "40", "53", "55", "57", "58")
+#: SQLSTATE classes of errors that pass: connection, rollback, resources, locks, operator intervention, system.
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58")
 
 
-def _passes(error: DBAPIError) -> bool:
+def _is_transient(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or str(state).startswith(_PASSING)
+    return error.connection_invalidated or state is None or str(state).startswith(_TRANSIENT_CLASSES)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""Facts that no job's log holds: how agents are, and how execution ids were answered of which nothing was requested.
+"""Add the facts that are not in job logs: agents as they are now, and execution ids answered without a request.
 
-They take their numbers from the sequence of the logs, after the row that they tell of was written in the same
-transaction, so that the relay's horizon covers them (docs/adr/0002).
+A fact takes its number from the sequence of the logs, after the row that it tells of was written in the same
+transaction, so that the relay's horizon covers it (docs/adr/0002).
 """
 
 from collections.abc import Collection
@@ -17,9 +17,9 @@ from jobstore.storage.notifications import Wake, notify
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
 
-_TELL_AGENT: Final = text(
+_ADD_AGENT: Final = text(
     f"""
-    WITH told AS (
+    WITH added AS (
         INSERT INTO facts (seq, topic, key, body)
         SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent', json_build_object(
             'id', id, 'name', name, 'protocol', protocol, 'url', url, 'capabilities', capabilities, 'policy', policy,
@@ -29,9 +29,9 @@ _TELL_AGENT: Final = text(
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
     """,  # noqa: S608 - names of our own
 )
-_TELL_REFUSALS: Final = text(
+_ADD_REFUSALS: Final = text(
     f"""
-    WITH told AS (
+    WITH added AS (
         INSERT INTO facts (seq, topic, key, body)
         SELECT number, '{REFUSALS}', coalesce(nullif(job_id, ''), CAST(execution_id AS text)),
             json_strip_nulls(json_build_object(
@@ -48,12 +48,12 @@ _TELL_REFUSALS: Final = text(
 )
 
 
-async def tell_agent(connection: AsyncConnection, agent_id: str) -> None:
-    """An agent is new or another than before."""
-    await connection.execute(_TELL_AGENT, {"id": agent_id})
+async def add_agent_fact(connection: AsyncConnection, agent_id: str) -> None:
+    """Add a fact of an agent as its row is now."""
+    await connection.execute(_ADD_AGENT, {"id": agent_id})
 
 
-async def tell_refusals(connection: AsyncConnection, execution_ids: Collection[UUID]) -> None:
-    """Execution ids were answered, and nothing was requested."""
+async def add_refusal_facts(connection: AsyncConnection, execution_ids: Collection[UUID]) -> None:
+    """Add a fact of each execution id that was answered without a request."""
     if execution_ids:
-        await connection.execute(_TELL_REFUSALS, {"ids": list(execution_ids)})
+        await connection.execute(_ADD_REFUSALS, {"ids": list(execution_ids)})

@@ -1,4 +1,4 @@
-"""The table of executions as a queue and a set of leases: what is due, offered, renewed."""
+"""Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.model import ExecutionStage
 
+#: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
+#: domain.transitions counted as spent, is not counted.
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
@@ -20,6 +22,17 @@ _RENEW: Final = text(
     RETURNING e.execution_id, e.lease
     """,
 )
+_STATES: Final = text(
+    "SELECT execution_id, state, lease, result_lease, answer FROM executions "
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
+)
+_LAPSED: Final = text(
+    "SELECT execution_id, lease FROM executions "
+    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :limit",
+)
+_OVERDUE: Final = text(
+    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :limit",
+)
 
 
 async def renew(
@@ -29,7 +42,10 @@ async def renew(
     leases: Sequence[tuple[UUID, int]],
     lease_s: float,
 ) -> set[tuple[UUID, int]]:
-    """Renew leases, also lapsed ones that nobody else was granted, which are no attempts spent; those that run."""
+    """Renew leases (execution_id, lease) for `lease_s` from now, and return those that are now held.
+
+    A lapsed lease that nobody else was granted is revived, and its attempt is not counted.
+    """
     if not leases:
         return set()
     ids, numbers = zip(*sorted(leases), strict=True)
@@ -37,32 +53,17 @@ async def renew(
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 
-_STANDING: Final = text(
-    "SELECT execution_id, state, lease, result_lease, answer FROM executions "
-    "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
-)
-
-
-async def standing(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
-    """Where executions stand: state, lease, result_lease, answer."""
-    rows = await connection.execute(_STANDING, {"ids": list(execution_ids)})
+async def load_states(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+    """Return the rows (state, lease, result_lease, answer) of executions, by id."""
+    rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
 
 
-_LAPSED: Final = text(
-    "SELECT execution_id, lease FROM executions "
-    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :most",
-)
-_OVERDUE: Final = text(
-    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :most",
-)
+async def find_lapsed(connection: AsyncConnection, stage: ExecutionStage, limit: int) -> Sequence[Row[Any]]:
+    """Return rows (execution_id, lease) of leases that were not renewed in time."""
+    return (await connection.execute(_LAPSED, {"stage": stage.value, "limit": limit})).all()
 
 
-async def lapsed(connection: AsyncConnection, stage: ExecutionStage, most: int) -> Sequence[Row[Any]]:
-    """Leases that were not renewed in time."""
-    return (await connection.execute(_LAPSED, {"stage": stage.value, "most": most})).all()
-
-
-async def overdue(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
-    """Executions whose time is over: to be taken, to be judged, or all of it."""
-    return (await connection.execute(_OVERDUE, {"most": most})).all()
+async def find_overdue(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+    """Return rows (execution_id, lease) of executions whose queue timeout, judging timeout or deadline has passed."""
+    return (await connection.execute(_OVERDUE, {"limit": limit})).all()

@@ -1,4 +1,8 @@
-"""Limits as rows. Whoever requests executions holds `shared` to the commit, so that a new limit finds all of them."""
+"""Limits as rows: set, pause and remove them, and read what they leave room for.
+
+A transaction that requests executions shares the LIMITS lock to its commit, so that a new limit, which holds that lock
+alone, finds all of them.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -15,21 +19,23 @@ from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.tables import limits
 
 _NOTIFY: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
-#: The names of limits that hold executions back, and whether any caps a queue.
+#: SQL columns: `limits`, the names of limits that hold executions back, and `capped`, whether any limit caps a queue.
 NAMES: Final = """
     (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
 """
 _NAMES: Final = text(f"SELECT {NAMES}")
+#: FOR UPDATE: requests of a capped tenant count its queue one after another, else together they exceed the cap.
 _CAPS: Final = text(
     "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
 )
-_WAITING: Final = text(
+#: LIMIT: nothing is counted beyond the cap, so that a long queue costs no more than a full one.
+_QUEUE_ROOM: Final = text(
     """
-    SELECT asked.tenant, asked.most - (SELECT count(*) FROM (
-        SELECT FROM executions e WHERE e.tenant = asked.tenant AND stage = 'EXECUTING' AND state = 'QUEUED'
-        LIMIT asked.most) AS waiting) AS left
-    FROM unnest(CAST(:tenants AS text[]), CAST(:most AS int[])) AS asked(tenant, most)
+    SELECT t.tenant, t.cap - (SELECT count(*) FROM (
+        SELECT FROM executions e WHERE e.tenant = t.tenant AND stage = 'EXECUTING' AND state = 'QUEUED'
+        LIMIT t.cap) AS waiting) AS room
+    FROM unnest(CAST(:tenants AS text[]), CAST(:caps AS int[])) AS t(tenant, cap)
     """,
 )
 _PUT: Final = text(
@@ -41,8 +47,9 @@ _PUT: Final = text(
         paused = excluded.paused, updated_at = clock_timestamp()
     """,
 )
-#: What waits under a name that was no limit before gets a queue of its own; `*` is each value that its jobs have.
-_SPLIT: Final = text(
+#: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
+#: A limit of `label:key=*` adds to each the value that its job has.
+_ADD_TO_FLOWS: Final = text(
     """
     UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name))
     FROM (
@@ -55,7 +62,8 @@ _SPLIT: Final = text(
     WHERE e.execution_id = named.execution_id AND NOT e.flow @> ARRAY[named.name]
     """,
 )
-#: What was offered and not taken waits again; under `*`, whatever it is: it is offered anew where nothing holds it.
+#: Take back offers that a paused limit applies to. Under a name with `*` all offers are taken back, since what has a
+#: limit of its own cannot be told apart here; the dispatcher offers that again.
 _TAKE_BACK: Final = text(
     """
     UPDATE executions SET state = 'QUEUED', offers = 0, due_at = clock_timestamp()
@@ -65,82 +73,83 @@ _TAKE_BACK: Final = text(
 )
 
 
-async def shared(connection: AsyncConnection) -> None:
-    """Before anything else is locked: until the commit no limit changes."""
+async def share_lock(connection: AsyncConnection) -> None:
+    """Wait until no limit is being changed, and let none change until the commit. Call before anything is locked."""
     await locks.share(connection, Lock.LIMITS)
 
 
-async def shared_late(connection: AsyncConnection) -> Row[Any] | None:
-    """The same where rows are locked already: None where limits are being changed, since who does may wait for those.
+async def try_share_lock(connection: AsyncConnection) -> Row[Any] | None:
+    """Try to take the shared limits lock after rows are locked, and return the columns of NAMES.
 
-    Else what they say now (NAMES).
+    Return None if limits are being changed: waiting here could deadlock.
     """
     if not await locks.try_share(connection, Lock.LIMITS):
         return None
     return (await connection.execute(_NAMES)).one()
 
 
-async def may_wait(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
-    """How many more executions of these tenants may wait, of those whose queue is capped; held to the commit."""
-    own = {tenant: tenant_limit(tenant) for tenant in tenants}
-    names = {*own.values(), *map(wildcard, own.values())}
-    caps = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(names)})}
-    capped = {t: cap for t, n in own.items() if (cap := caps.get(n if n in caps else wildcard(n))) is not None}
-    asked = {"tenants": list(capped), "most": list(capped.values())}
-    return {row.tenant: row.left for row in await connection.execute(_WAITING, asked)}
+async def load_queue_room(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
+    """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
+    names = {tenant: tenant_limit(tenant) for tenant in tenants}
+    own_and_general = {*names.values(), *map(wildcard, names.values())}
+    cap_of = {row.name: row.queue_max for row in await connection.execute(_CAPS, {"names": sorted(own_and_general)})}
+    # A tenant's own limit replaces that of all tenants, even where it sets no cap.
+    caps = {t: cap for t, n in names.items() if (cap := cap_of.get(n if n in cap_of else wildcard(n))) is not None}
+    rows = await connection.execute(_QUEUE_ROOM, {"tenants": list(caps), "caps": list(caps.values())})
+    return {row.tenant: row.room for row in rows}
 
 
-async def list_(connection: AsyncConnection) -> Sequence[Limit]:
-    """All limits, by name."""
+async def list_all(connection: AsyncConnection) -> Sequence[Limit]:
+    """Return all limits, by name."""
     rows = await connection.execute(limits.select().order_by(limits.c.name))
     return [Limit.model_validate(dict(row)) for row in rows.mappings()]
 
 
-async def one(connection: AsyncConnection, name: str) -> Limit | None:
-    """The limit of a name."""
+async def find(connection: AsyncConnection, name: str) -> Limit | None:
+    """Return the limit of a name."""
     row = (await connection.execute(limits.select().where(limits.c.name == name))).mappings().one_or_none()
     return None if row is None else Limit.model_validate(dict(row))
 
 
 async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
-    """Set a limit, also for what waits already. Once this has committed, nothing is offered under the one before."""
-    await hold(connection)
+    """Set a limit, also for executions that wait already. After the commit nothing is offered under the old one."""
+    await hold_locks(connection)
     await connection.execute(_PUT, {**limit.model_dump(include=set(NewLimit.model_fields)), "name": name})
     kind, _, rest = name.partition(":")
     if kind in {"label", "batch"}:
         key, _, value = rest.partition("=")
-        await connection.execute(_SPLIT, {"batch": kind == "batch", "name": name, "key": key, "value": value})
+        await connection.execute(_ADD_TO_FLOWS, {"batch": kind == "batch", "name": name, "key": key, "value": value})
     if limit.paused:
         await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
-    await _told(connection)
+    await _notify(connection)
 
 
 async def pause(connection: AsyncConnection, name: str, *, paused: bool) -> None:
-    """Pause or resume what a name applies to, and leave the rest of its limit as it is; without a limit it has none."""
-    await hold(connection)
-    known = await one(connection, name) or NewLimit()
-    await put(connection, name, known.model_copy(update={"paused": paused}))
+    """Pause or resume what a name applies to. The rest of its limit stays; without one, a limit is added."""
+    await hold_locks(connection)
+    limit = await find(connection, name) or NewLimit()
+    await put(connection, name, limit.model_copy(update={"paused": paused}))
 
 
 async def remove(connection: AsyncConnection, name: str) -> None:
-    """Remove a limit. NotFoundError: there is none."""
-    if not await drop(connection, name):
+    """Remove a limit. Raise NotFoundError (`unknown_limit`) if there is none."""
+    if not await discard(connection, name):
         raise NotFoundError(f"there is no limit {name}", code="unknown_limit")
 
 
-async def drop(connection: AsyncConnection, name: str) -> bool:
-    """Remove a limit; False where there is none."""
-    await hold(connection)
+async def discard(connection: AsyncConnection, name: str) -> bool:
+    """Remove a limit. Return False if there is none."""
+    await hold_locks(connection)
     removed = await connection.execute(limits.delete().where(limits.c.name == name))
-    await _told(connection)
+    await _notify(connection)
     return bool(removed.rowcount)
 
 
-async def hold(connection: AsyncConnection) -> None:
-    """Let nobody request or offer an execution until the commit; before anything else is locked."""
+async def hold_locks(connection: AsyncConnection) -> None:
+    """Let no transaction request or offer an execution until the commit. Call before anything else is locked."""
     await locks.hold(connection, Lock.LIMITS)
     await locks.hold(connection, Lock.OFFERS)
 
 
-async def _told(connection: AsyncConnection) -> None:
+async def _notify(connection: AsyncConnection) -> None:
     await connection.execute(_NOTIFY)

@@ -1,10 +1,10 @@
 """All locks of the jobstore, and the one order in which every transaction takes them.
 
-Whoever takes two of them in another order can deadlock with whoever keeps to it. The order:
+A transaction that takes two of them in another order can deadlock with one that keeps to it. The order:
 
-1. LIMITS, shared by whoever requests or claims executions, exclusive for whoever changes limits or moves an operation.
-2. OFFERS, exclusive: whoever changes limits, and the dispatcher that counts them. The dispatcher takes no other lock
-   that it would have to wait for.
+1. LIMITS: shared to request or claim executions, exclusive to change limits or to move an operation.
+2. OFFERS, exclusive: to change limits, and for the dispatcher, which counts them. The dispatcher waits for no other
+   lock.
 3. Rows of `jobs`, in the order of their ids.
 4. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
 5. Rows of `limits` whose queues are capped, in the order of their names.
@@ -15,7 +15,7 @@ Whoever takes two of them in another order can deadlock with whoever keeps to it
 Whoever pauses, resumes or cancels an operation locks its row after OFFERS and before all other rows; an operation's
 worker takes a row that nobody holds (SKIP LOCKED).
 
-Once rows are locked (3 and below) nobody may wait for LIMITS: whoever changes limits waits for those rows.
+Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 
 RELAY, ROLLUPS and MIGRATION stand alone: their holders take no other lock that anybody waits for. RELAY is held by a
 session, and is free as soon as its process is gone; all others end with their transaction.

@@ -1,7 +1,7 @@
-"""What a commit leaves to do, told by PostgreSQL's NOTIFY to the loops that do it, in every process.
+"""Notify the loops of every process, by PostgreSQL's NOTIFY, of what a commit leaves for them to do.
 
-A payload is one letter for each thing to do, or `p` and the cursor up to which everything is published. Processes of
-two versions talk to each other during an upgrade: a letter keeps its meaning, and one that is unknown is ignored.
+A payload is one letter for each thing to do, or `p` and the cursor up to which all facts are published. During an
+upgrade processes of two versions notify each other: a letter keeps its meaning, and an unknown one is ignored.
 """
 
 from enum import Flag, auto
@@ -11,7 +11,7 @@ PUBLISHED = "p"
 
 
 class Wake(Flag):
-    """Name what there is to do now. A loop that misses a notification finds it at its next poll."""
+    """Kinds of work that a commit leaves to do. A loop that misses a notification finds the work at its next poll."""
 
     NOTHING = 0
     RECORDED = auto()  # an entry of a log, or another fact: the relay publishes it
@@ -22,7 +22,7 @@ class Wake(Flag):
 
     @property
     def payload(self) -> str:
-        """The letters of what there is to do."""
+        """The letters of what there is to do, as `of_payload` reads them."""
         return "".join(letter for wake, letter in _LETTERS.items() if wake in self)
 
     @classmethod
@@ -36,7 +36,7 @@ class Wake(Flag):
 
 
 _LETTERS = {Wake.RECORDED: "l", Wake.QUEUED: "q", Wake.FREED: "f", Wake.AGENTS: "a", Wake.OPERATIONS: "o"}
-#: All of it: what a process assumes that it has missed when its connection was lost.
+#: What a process assumes that it missed while its connection was lost. The others wake all loops that FREED wakes.
 EVERYTHING = Wake.RECORDED | Wake.QUEUED | Wake.AGENTS | Wake.OPERATIONS
 
 
@@ -46,5 +46,5 @@ def notify(wake: Wake) -> str:
 
 
 def published_cursor(payload: str) -> int | None:
-    """Return the cursor up to which everything is published, where that is what a payload says."""
+    """Return the cursor up to which all facts are published, if a payload is one, else None."""
     return int(payload.removeprefix(PUBLISHED)) if payload.startswith(PUBLISHED) else None

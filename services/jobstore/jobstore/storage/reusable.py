@@ -1,4 +1,4 @@
-"""The table of what may be reused: pointers to entries of jobs' logs, by what was asked for."""
+"""Reusable results and verdicts as rows: a key of what was asked for, and the log entry that holds the answer."""
 
 from collections.abc import Collection
 from typing import Final
@@ -12,7 +12,8 @@ from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
 
-FORGOTTEN_AT_ONCE: Final = 10_000
+#: Rows deleted by one `forget`.
+FORGET_BATCH: Final = 10_000
 
 _VERDICTS: Final = text(
     """
@@ -22,7 +23,7 @@ _VERDICTS: Final = text(
     JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
     """,
 )
-#: Nothing from before the agent was changed last, and nothing for who asked before that.
+#: A result from before the agent was last changed is not reused, nor is any for an execution requested before that.
 _RESULTS: Final = text(
     """
     SELECT e.execution_id, r.job_id, r.version, s.result_hash
@@ -35,7 +36,7 @@ _RESULTS: Final = text(
     """,
 )
 _CRITERIA: Final = text("SELECT id, acceptance_criteria FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
-#: In the order of the keys, as every writer locks them.
+#: ORDER BY: all writers lock the rows in the order of their keys, so that none deadlock.
 _KEEP: Final = text(
     """
     INSERT INTO reusable (key, job_id, version)
@@ -47,13 +48,14 @@ _KEEP: Final = text(
         SET job_id = excluded.job_id, version = excluded.version, created_at = excluded.created_at
     """,
 )
+#: SKIP LOCKED: rows that a command is renewing are not forgotten.
 _FORGET: Final = text(
     """
     DELETE FROM reusable WHERE key = ANY(ARRAY(
         SELECT key FROM reusable WHERE created_at <= greatest(
             clock_timestamp() - make_interval(secs => :age_s),
             (SELECT created_at FROM reusable ORDER BY created_at DESC OFFSET :entries_max LIMIT 1))
-        ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED))
+        ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,
 )
 
@@ -61,34 +63,38 @@ _FORGET: Final = text(
 async def load(
     connection: AsyncConnection, uow: UnitOfWork, keys: Collection[bytes], execution_ids: Collection[UUID]
 ) -> None:
-    """Add the verdicts that are known by these keys, and the results that these executions may reuse."""
+    """Load the verdicts with these keys, and the results that these executions may reuse, into the unit of work."""
     if keys:
-        rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": uow.reuse.verdict_age_s})
-        uow.verdicts = {
+        rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": uow.reuse_terms.verdict_age_s})
+        uow.reusable_verdicts = {
             row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
             for row in rows
             if (verdict := members(row.response or "{}").get("verdict")) is not None
         }
     if execution_ids:
-        rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": uow.reuse.result_age_s})
-        uow.results = {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
+        rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": uow.reuse_terms.result_age_s})
+        uow.reusable_results = {r.execution_id: Reusable(r.job_id, r.version, result_hash=r.result_hash) for r in rows}
 
 
 async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
-    """Remember what may be reused from now on; once all else is written, so that every writer locks in one order."""
-    known = dict(uow.kept_results)
-    if uow.kept_verdicts:
-        ids = sorted({job_id for job_id, *_ in uow.kept_verdicts})
+    """Store what may be reused from now on. Called after all else is written, as the order of locks wants it."""
+    entries = dict(uow.results_to_keep)
+    if uow.verdicts_to_keep:
+        ids = sorted({judged.entry.job_id for judged in uow.verdicts_to_keep})
         criteria = {row.id: row.acceptance_criteria for row in await connection.execute(_CRITERIA, {"ids": ids})}
-        for job_id, version, result_hash, judge in uow.kept_verdicts:
-            known[verdict_key(result_hash, criteria[job_id], judge)] = job_id, version
-    if known:
-        job_ids, versions = zip(*known.values(), strict=True)
-        await connection.execute(_KEEP, {"keys": list(known), "job_ids": list(job_ids), "versions": list(versions)})
+        for entry, result_hash, judge in uow.verdicts_to_keep:
+            entries[verdict_key(result_hash, criteria[entry.job_id], judge)] = entry
+    if entries:
+        parameters = {
+            "keys": list(entries),
+            "job_ids": [entry.job_id for entry in entries.values()],
+            "versions": [entry.version for entry in entries.values()],
+        }
+        await connection.execute(_KEEP, parameters)
 
 
 async def forget(connection: AsyncConnection, terms: ReuseTerms) -> int:
-    """Forget what is too old, and the oldest of too many, some at a time; how many."""
+    """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
     age_s = max(terms.verdict_age_s, terms.result_age_s)
-    about = {"age_s": age_s, "entries_max": terms.entries_max, "most": FORGOTTEN_AT_ONCE}
-    return (await connection.execute(_FORGET, about)).rowcount
+    parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_BATCH}
+    return (await connection.execute(_FORGET, parameters)).rowcount

@@ -1,4 +1,4 @@
-"""Jobs, executions and entries of logs as rows: their columns, and what stands in them."""
+"""Map jobs, executions and log entries to rows and back."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,93 +14,95 @@ from jobstore.domain.spec import Spec
 from jobstore.storage import sql
 from jobstore.storage.tables import executions, job_logs, jobs
 
-#: All columns of an execution that a decision reads or writes; `created_at` is the database's own.
-EXECUTION: Final = sql.columns(executions, without={"created_at"})
-#: What a request freezes: no decision changes it afterwards.
-FROZEN: Final = {
+#: The columns of an execution that decisions read or write; `created_at` is the database's own.
+EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at"})
+#: Columns that a request freezes: no decision changes them afterwards.
+FROZEN_COLUMNS: Final = {
     *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
     *("tenant", "flow", "batch_id", "not_before", "reuse_key"),
 }
-#: What a decision changes of an execution after it was inserted.
-MOVING: Final = sql.columns(executions, without={*FROZEN, "created_at"})
-#: What a decision changes of a job, its payload included, which an assignment may replace.
-JOB: Final = sql.columns(
+#: Columns of an execution that decisions change after it was inserted.
+CHANGING_COLUMNS: Final = sql.columns(executions, without={*FROZEN_COLUMNS, "created_at"})
+#: Columns of a job that decisions change; the payload, which an assignment may replace, is one.
+JOB_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "status", "version", "agent_id", "execution_id", "live", "not_met", "feedback", "progress"),
         *("progress_message", "batch_id", "spent_usd", "spent_tokens", "payload"),
     },
 )
-#: A new job; what is not among these has the table's default.
-NEW_JOB: Final = sql.columns(jobs, without={"feedback", "progress", "progress_message", "spent_usd", "spent_tokens"})
-#: What an edit may change.
-EDITED: Final = sql.columns(
+#: Columns of a new job; all others have the table's default.
+NEW_JOB_COLUMNS: Final = sql.columns(
+    jobs, without={"feedback", "progress", "progress_message", "spent_usd", "spent_tokens"}
+)
+#: Columns that an edit may change, and the id.
+EDITED_COLUMNS: Final = sql.columns(
     jobs,
     only={
         *("id", "title", "description", "acceptance_criteria", "payload", "priority", "labels", "policy"),
         *("capabilities", "not_before"),
     },
 )
-#: An entry of a log, and beside it where the result stands that a verdict is put with.
-LOG: Final = sql.columns(job_logs, without={"seq", "id", "created_at"}) | {
+#: Columns of a log entry, and where the result is recorded that it quotes.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"}) | {
     "result_version": "bigint",
     "result_job_id": "text",
 }
 
 
-def job(row: Any) -> Job:
-    """A job, locked."""
+def to_job(row: Any) -> Job:
+    """Return a job from its locked row."""
     return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
 
 
-def execution(row: Any) -> Execution:
+def to_execution(row: Any) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
     columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
-    fields = {name: columns[name] for name in EXECUTION}
+    fields = {name: columns[name] for name in EXECUTION_COLUMNS}
     policy = from_json(row.policy) if row.policy else None
     return Execution(
         **{**fields, "stage": ExecutionStage(row.stage), "state": ExecutionState(row.state), "policy": policy}
     )
 
 
-def spec(row: Any) -> Spec:
-    """What a job asks for."""
+def to_spec(row: Any) -> Spec:
+    """Return a spec from its job's row, in which payload, labels and policy are JSON text."""
     return Spec(
-        row.title,
-        row.description,
-        row.acceptance_criteria,
-        row.payload,
-        row.priority,
-        row.tenant,
-        from_json(row.labels),
-        Policy.model_validate_json(row.policy),
-        row.capabilities,
-        row.not_before,
-        row.spec_hash,
-        row.created_at,
-        row.updated_at,
+        title=row.title,
+        description=row.description,
+        acceptance_criteria=row.acceptance_criteria,
+        payload=row.payload,
+        priority=row.priority,
+        tenant=row.tenant,
+        labels=from_json(row.labels),
+        policy=Policy.model_validate_json(row.policy),
+        capabilities=row.capabilities,
+        not_before=row.not_before,
+        spec_hash=row.spec_hash,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )
 
 
-def agent(row: Any) -> Agent:
-    """An agent from its row, whose policy is JSON text."""
+def to_agent(row: Any) -> Agent:
+    """Return an agent from its row, in which the policy is JSON text."""
     return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
 
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
-    """Return the columns of NEW_JOB, and others that it leaves out."""
+    """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
     times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
     return _spec_columns(spec) | _job_columns(uow.jobs[job_id]) | times
 
 
 def job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
-    """Return the columns of JOB; without a payload where that stays."""
-    return _job_columns(uow.jobs[job_id]) | {"payload": uow.payloads.get(job_id)}
+    """Return the row of a changed job, with JOB_COLUMNS; a payload of None keeps the stored one."""
+    return _job_columns(uow.jobs[job_id]) | {"payload": uow.new_payloads.get(job_id)}
 
 
 def edited_row(uow: UnitOfWork, job_id: str) -> sql.Row:
-    """Return the columns of EDITED, and others that it leaves out."""
+    """Return the row of an edited job, with EDITED_COLUMNS and more."""
     return _spec_columns(uow.specs[job_id]) | {"id": job_id}
 
 
@@ -139,7 +141,7 @@ def _spec_columns(spec: Spec) -> dict[str, Any]:
 
 
 def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
-    """Return these columns of an execution."""
+    """Return the row of an execution, with these columns."""
     row = {name: getattr(execution, name) for name in columns}
     if row.get("policy") is not None:
         row["policy"] = json_text(execution.policy)
@@ -147,7 +149,7 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
 
 
 def log_row(entry: LogEntry) -> sql.Row:
-    """Return the columns of LOG."""
+    """Return the row of a log entry, with LOG_COLUMNS."""
     job, execution, report = entry.job, entry.execution, entry.report
     return {
         "job_id": job.id,
@@ -169,7 +171,7 @@ def log_row(entry: LogEntry) -> sql.Row:
         "progress": job.progress,
         "spent_usd": job.spent_usd or None,
         "spent_tokens": job.spent_tokens or None,
-        "result_version": entry.with_result_of,
+        "result_version": entry.result_version,
         "result_job_id": entry.result_job_id,
         "next_attempt_at": entry.next_attempt_at,
     }

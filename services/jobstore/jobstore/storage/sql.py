@@ -1,4 +1,4 @@
-"""How rows go to PostgreSQL and come back: one statement a batch, over `unnest` of arrays."""
+"""Build SQL that writes a batch of rows by one statement: `unnest` over one array parameter a column."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 
-#: Columns that are arrays of a type in `unnest`, and cast to another in the row: it would take arrays of arrays apart.
+#: Types that are passed as another and cast in the row. `unnest` would flatten arrays of arrays.
 _CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
@@ -25,23 +25,23 @@ def columns(table: Table, *, only: Collection[str] = (), without: Collection[str
 
 
 def unnest(alias: str, columns: Mapping[str, str], prefix: str) -> str:
-    """`unnest(...)` of one array a column, with its ordinal number `n`; parameters are named prefix_column."""
+    """Return `unnest(...)` of one array a column, with the row's number `n`. Parameters are named prefix_column."""
     arrays = ", ".join(f"CAST(:{prefix}_{name} AS {_CAST.get(kind, kind)}[])" for name, kind in columns.items())
     return f"unnest({arrays}) WITH ORDINALITY AS {alias}({', '.join(columns)}, n)"
 
 
 def value(alias: str, name: str, kind: str) -> str:
-    """A column of such an `unnest`, cast to what it is in the table."""
+    """Return a column of such an `unnest`, cast to its type in the table."""
     return f"{alias}.{name}::{kind}" if kind in _CAST else f"{alias}.{name}"
 
 
 def values(alias: str, columns: Mapping[str, str]) -> str:
-    """All its columns."""
+    """Return all columns of such an `unnest`, cast to their types in the table."""
     return ", ".join(value(alias, name, kind) for name, kind in columns.items())
 
 
 def named_values(alias: str, columns: Mapping[str, str]) -> str:
-    """The same, each under its name."""
+    """Return all columns of such an `unnest`, cast, and each under its own name."""
     return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
 
 
@@ -54,7 +54,7 @@ def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Row]) -> dict
 
 
 def _literal(texts: Sequence[str] | None) -> str | None:
-    """An array as PostgreSQL writes it."""
+    """Return an array as a literal of PostgreSQL."""
     if texts is None:
         return None
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
@@ -62,7 +62,7 @@ def _literal(texts: Sequence[str] | None) -> str | None:
 
 
 def insert(table: str, columns: Mapping[str, str], *, order: str = "n", prefix: str = "u") -> TextClause:
-    """Insert rows in the order given."""
+    """Return an INSERT of the rows of an `unnest`, in an order: `n` is that of the rows."""
     names = ", ".join(columns)
     return text(
         f"INSERT INTO {table} ({names}) SELECT {values('u', columns)} "  # noqa: S608 - names of our own

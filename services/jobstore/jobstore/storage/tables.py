@@ -1,4 +1,4 @@
-"""The tables. Migrations make them; a test holds the two against each other."""
+"""The tables, as SQLAlchemy knows them. Migrations create them; a test compares the two."""
 
 from sqlalchemy import (
     ARRAY,
@@ -139,9 +139,9 @@ executions = Table(
     Column("lease", Integer, nullable=False, doc="grants of any kind; with the id, the fencing token"),
     Column("seq", Integer, nullable=False, doc="reports recorded under the lease"),
     Column("owner", Uuid),
-    Column("due_at", _TIME, doc="when anything must be done: offer, offer again, lapse, deadline"),
+    Column("due_at", _TIME, doc="when anything must be done next: offer, offer again, lapse"),
     Column("deadline_at", _TIME),
-    Column("fails_at", _TIME, doc="the deadline, or before it when the time to be taken, or to be judged, is over"),
+    Column("fails_at", _TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
     Column("offers", Integer, nullable=False),
     Column("submission", Integer, nullable=False),
     Column("agent_id", Text),
@@ -192,10 +192,10 @@ circuits = Table(
     "circuits",
     metadata,
     Column("agent_id", Text, ForeignKey("agents.id"), primary_key=True),
-    Column("failures", Integer, nullable=False, doc="in a row, and such as may pass"),
+    Column("failures", Integer, nullable=False, doc="in a row, of the kind that may pass"),
     Column("opened", Integer, nullable=False, doc="times in a row"),
     Column("open_until", _TIME, doc="none while it is closed; in the past while it is half open"),
-    Column("probe_id", Uuid, doc="the execution that finds out, while it is half open"),
+    Column("probe_id", Uuid, doc="the execution that probes the agent, while it is half open"),
 )
 
 workers = Table(
@@ -255,11 +255,17 @@ operations = Table(
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
     Column("kind", Text, nullable=False, server_default="execute"),
     Column("state", Text, nullable=False, server_default="RUNNING"),
-    Column("about", JSON, nullable=False, server_default="{}", doc="who asked for what becomes of it, and why"),
+    Column(
+        "about",
+        JSON,
+        nullable=False,
+        server_default="{}",
+        doc="who paused, resumed or cancelled it, and why",
+    ),
     Column("request_hash", LargeBinary, doc="the same for the same request"),
     Column("retry_of", Uuid),
     Column("finished_at", _TIME),
-    Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="taken by nobody before"),
+    Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="no worker takes it before"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),
@@ -279,8 +285,8 @@ operation_items = Table(
     Index("operation_items_unanswered_idx", "operation_id", "item", postgresql_where=text("NOT answered")),
 )
 
-#: What happened, counted as it is published, and how much there was at most: a row for each minute of the last days,
-#: and one for each hour of a month.
+#: Counts of what happened, as it is published, and the highest samples of gauges: a row for each minute of the last
+#: days, and for each hour of a month.
 rollups = Table(
     "rollups",
     metadata,
@@ -292,7 +298,7 @@ rollups = Table(
     ),
     Column("cost_usd", DOUBLE_PRECISION, nullable=False),
     Column("waits", ARRAY(BigInteger), nullable=False, doc="from the request to the first claim, by their length"),
-    Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, likewise"),
+    Column("durations", ARRAY(BigInteger), nullable=False, doc="from the request to the end, by their length"),
     *(Column(name, BigInteger, doc="none without a sample") for name in ("queued_max", "running_max", "judging_max")),
 )
 

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed, as it was, and why."""
+"""Make dead letters: records that can never be processed, with their bytes and why."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,17 +9,18 @@ from contracts.topics import MESSAGE_MAX_BYTES
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 
-#: What a dead letter has beside the record's own body, key and headers.
+#: Bytes kept free for what a dead letter has beside the record's own body, key and headers.
 DEAD_LETTER_BYTES = 4_096
+#: Characters of an error's message; what is longer is cut.
 REASON_MAX = 1_000
 
 
-def dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError) -> Outgoing:
-    """The original bytes and headers, and what went wrong where.
+def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError) -> Outgoing:
+    """Return the dead letter of a record: its bytes and headers, and what went wrong where.
 
     A record that would not fit, once unpacked (batches are compressed), leaves its body where it lies.
     """
-    about = {
+    fields = {
         "dlq-error-code": error.code,
         "dlq-error-message": str(error)[:REASON_MAX],
         "dlq-topic": record.topic,
@@ -29,10 +30,10 @@ def dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentErro
         "dlq-attempts": "1",
     }
     key, value = record.key, record.value if record.value is not None else b""
-    kept = [(name, content) for name, content in record.headers if name not in about]
+    kept = [(name, content) for name, content in record.headers if name not in fields]
     size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
     if size + len(value) > MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES:
-        about["dlq-body"], value = "omitted", b""
+        fields["dlq-body"], value = "omitted", b""
     if size > MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES:
-        about["dlq-headers"], kept, key = "omitted", [], None
-    return Outgoing(dlq, value, key, [*kept, *((name, text.encode(errors="replace")) for name, text in about.items())])
+        fields["dlq-headers"], kept, key = "omitted", [], None
+    return Outgoing(dlq, value, key, [*kept, *((name, text.encode(errors="replace")) for name, text in fields.items())])

@@ -1,4 +1,4 @@
-"""Reading what a topic holds as of now: by offsets or from a time, in batches, without a consumer group."""
+"""Read what a topic holds as of now: by offsets or from a time, in batches, without a consumer group."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,14 @@ from servicekit.errors import PermanentError, TransientError
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
+#: Records in one batch that is read.
 RECORDS_MAX = 500
-#: Nothing arrives for so long although there is more: the broker is out of reach.
+#: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
 
 
 class History:
-    """One topic. TransientError: the broker is out of reach. PermanentError: it has no such topic."""
+    """Read one topic. Its methods raise TransientError while the broker is out of reach."""
 
     def __init__(self, kafka: str, topic: str, silence_s: float = SILENCE_S) -> None:
         self.topic = topic
@@ -34,7 +35,7 @@ class History:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._within(self._consumer.start())
+            await self._await_broker(self._consumer.start())
         except TransientError:
             await self._consumer.stop()
             raise
@@ -44,21 +45,24 @@ class History:
         await self._consumer.stop()
 
     async def offsets(self, since: datetime | None = None) -> dict[int, range]:
-        """The offsets that each partition holds now, from the first record that is not older than `since`."""
-        known = await self._within(self._consumer._client.fetch_all_metadata())  # noqa: SLF001 - no public way to have it anew
-        partitions = [TopicPartition(self.topic, n) for n in sorted(known.partitions_for_topic(self.topic) or ())]
+        """Return the offsets that each partition holds now, from the first record that is not older than `since`.
+
+        Raise PermanentError (`unknown_topic`) if the broker has no such topic.
+        """
+        metadata = await self._await_broker(self._consumer._client.fetch_all_metadata())  # noqa: SLF001 - no public way to have it anew
+        partitions = [TopicPartition(self.topic, n) for n in sorted(metadata.partitions_for_topic(self.topic) or ())]
         if not partitions:
             raise PermanentError(f"the broker has no topic {self.topic}", code="unknown_topic")
-        begins = await self._within(self._consumer.beginning_offsets(partitions))
-        ends = await self._within(self._consumer.end_offsets(partitions))
+        begins = await self._await_broker(self._consumer.beginning_offsets(partitions))
+        ends = await self._await_broker(self._consumer.end_offsets(partitions))
         if since is not None:
             times = dict.fromkeys(partitions, int(since.timestamp() * 1000))
-            found = await self._within(self._consumer.offsets_for_times(times))
-            begins = {place: at.offset if (at := found[place]) else ends[place] for place in partitions}
+            starts = await self._await_broker(self._consumer.offsets_for_times(times))
+            begins = {place: at.offset if (at := starts[place]) else ends[place] for place in partitions}
         return {place.partition: range(begins[place], ends[place]) for place in partitions}
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncIterator[list[Record]]:
-        """The records at these offsets, those of each partition in order."""
+        """Yield batches of the records at these offsets, those of each partition in order."""
         ends = {TopicPartition(self.topic, number): span.stop for number, span in offsets.items() if span}
         if not ends:
             return
@@ -66,28 +70,29 @@ class History:
         for place in ends:
             self._consumer.seek(place, offsets[place.partition].start)
         while ends:
-            fetched = await self._fetched(list(ends))
+            fetched = await self._fetch(list(ends))
             for place, records in fetched.items():
                 yield [record for record in records if record.offset < ends[place]]
             for place in [place for place in ends if await self._consumer.position(place) >= ends[place]]:
                 self._consumer.pause(place)
                 del ends[place]
 
-    async def _fetched(self, places: list[TopicPartition]) -> Mapping[TopicPartition, list[Record]]:
-        """The next records; none where only markers were left, which are no records."""
+    async def _fetch(self, places: list[TopicPartition]) -> Mapping[TopicPartition, list[Record]]:
+        """Return the next records; none where only transaction markers were left, which move the position alone."""
         before = [await self._consumer.position(place) for place in places]
-        async with self._patience():
+        async with self._limit_silence():
             while True:
-                found = await self._consumer.getmany(*places, timeout_ms=200, max_records=RECORDS_MAX)
-                if found or before != [await self._consumer.position(place) for place in places]:
-                    return found  # type: ignore[no-any-return]
+                batches = await self._consumer.getmany(*places, timeout_ms=200, max_records=RECORDS_MAX)
+                if batches or before != [await self._consumer.position(place) for place in places]:
+                    return batches  # type: ignore[no-any-return]
 
-    async def _within(self, asked: Any) -> Any:
-        async with self._patience():
-            return await asked
+    async def _await_broker(self, question: Any) -> Any:
+        async with self._limit_silence():
+            return await question
 
     @contextlib.asynccontextmanager
-    async def _patience(self) -> AsyncIterator[None]:
+    async def _limit_silence(self) -> AsyncIterator[None]:
+        """Raise TransientError if what stands inside fails, or takes longer than the broker may be silent."""
         try:
             async with asyncio.timeout(self._silence_s):
                 yield

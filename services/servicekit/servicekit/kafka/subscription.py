@@ -1,4 +1,4 @@
-"""Consuming batches of events from Kafka without losing one."""
+"""Consume batches of events from Kafka without losing one."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from contracts.events import Event
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import PermanentError, SignoffError
-from servicekit.kafka.dead_letters import REASON_MAX, dead_letter
+from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
 from servicekit.retry import isolate_failures, retry_transient
@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
+#: A commit that takes longer is given up; the records are then read again.
 COMMIT_TIMEOUT_S = 10.0
-#: What a batch under way is given to end in when the service stops: its claims are answered, and so not lost.
+#: How long a batch under way may take to end when the service stops: its claims are answered, and so not lost.
 BATCH_GRACE_S = 5.0
-#: All in all; a group is left in a moment, unless the broker is away, which notices by itself that a member is gone.
+#: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
 STOP_TIMEOUT_S = BATCH_GRACE_S + 1.0
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
@@ -39,14 +40,14 @@ METADATA_MAX_AGE_MS = 5_000
 
 
 class ConsumerDeadError(SignoffError):
-    """A consumer that will not come back by itself."""
+    """A consumer will not come back by itself: the process must start again."""
 
     code = "consumer_dead"
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, and the record that brought it."""
+    """An event that arrived, the record that brought it, and whether that was a replay."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
@@ -60,9 +61,9 @@ class Incoming(Generic[E]):
 
 @dataclass(slots=True)
 class Subscription(Generic[E]):
-    """One topic read by one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
+    """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
 
-    `handle` answers one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
+    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
     are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
     one record stands alone, which goes to the dead-letter queue.
     """
@@ -79,7 +80,7 @@ class Subscription(Generic[E]):
 
     @property
     def topic(self) -> Topic:
-        """The topic's entry in the catalogue."""
+        """The topic's entry in the catalogue (contracts.topics)."""
         return TOPICS[TOPIC_OF[self.event]]
 
     def attach(self, broker: KafkaBroker, *, max_records: int) -> None:
@@ -104,15 +105,15 @@ class Subscription(Generic[E]):
         self.consumer = lambda: subscriber.consumer
 
     def check(self) -> str | None:
-        """Why nothing is consumed, or None."""
+        """Return why nothing is consumed, or None."""
         if self._handling_since is not None:
             waiting_s = time.monotonic() - self._handling_since
             if waiting_s > self.dead_after_s:
                 return f"one batch has waited for {waiting_s:.0f} s"
-        return self._dead()
+        return self._diagnose()
 
-    def _dead(self) -> str | None:
-        """Why nothing will be consumed until the process is started again, or None. aiokafka tells of neither task."""
+    def _diagnose(self) -> str | None:
+        """Return why nothing will be consumed until the process starts again, or None. aiokafka raises nothing."""
         consumer = self.consumer()
         if self._broken is not None:
             return f"failed: {self._broken!r}"
@@ -120,17 +121,20 @@ class Subscription(Generic[E]):
             return "not started"
         refreshing = consumer._client._sync_task  # noqa: SLF001 - its coordinator waits for it for ever
         if refreshing is not None and refreshing.done():
-            return "its metadata is refreshed no more"
+            return "aiokafka no longer refreshes its metadata"
         if self._handling_since is not None:
             return None
         idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
     async def watch(self) -> None:
-        """Raise when the consumer is dead for good, so that the process ends; a batch that waits is none."""
+        """Raise ConsumerDeadError once the consumer is dead for good, so that the process ends.
+
+        A consumer whose batch waits for an outage to end is not dead.
+        """
         while True:
             await asyncio.sleep(min(1.0, self.dead_after_s / 4))
-            if (reason := self._dead()) is not None:
+            if (reason := self._diagnose()) is not None:
                 raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
@@ -138,14 +142,14 @@ class Subscription(Generic[E]):
             return
         self._handling_since = time.monotonic()
         try:
-            await self._handled(records)
+            await self._handle_batch(records)
         except Exception as error:
-            log.exception("a batch could not be handled", extra={"topic": self.topic.name})
+            log.exception("a batch failed, nothing more is consumed", extra={"topic": self.topic.name})
             self._broken = error
         finally:
             self._handling_since = None
 
-    async def _handled(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+    async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         good: list[Incoming[E]] = []
         bad: list[tuple[ConsumerRecord[Any, Any], PermanentError]] = []
@@ -159,14 +163,18 @@ class Subscription(Generic[E]):
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
             )
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
-        bad = [(record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)]  # buried before
+        bad = [
+            (record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)
+        ]  # they are in the queue
         if bad:
-            await retry_transient(lambda: self._bury(bad), on="kafka")
+            await retry_transient(lambda: self._publish_dead(bad), on="kafka")
         await self._commit(records)
 
-    async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+    async def _publish_dead(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
         assert self.topic.dlq is not None
-        for result in await self.publisher.send([dead_letter(self.topic.dlq, record, error) for record, error in bad]):
+        for result in await self.publisher.send(
+            [to_dead_letter(self.topic.dlq, record, error) for record, error in bad]
+        ):
             if isinstance(result, Exception):
                 raise result
         for record, error in bad:
@@ -176,7 +184,7 @@ class Subscription(Generic[E]):
             log.error("dead letter", extra={**where, "job_id": key, "code": error.code, "reason": str(error)})
 
     async def _commit(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Commit what was handled. A commit that fails is only a repeat later, which changes nothing."""
+        """Commit the records' offsets. A commit that fails only repeats them later, which changes nothing."""
         consumer = self.consumer()
         if consumer is None:
             return
@@ -187,7 +195,10 @@ class Subscription(Generic[E]):
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
-            log.warning("offsets not committed", extra={"topic": self.topic.name, "reason": repr(error)})
+            log.warning(
+                "offsets not committed, these records may come again",
+                extra={"topic": self.topic.name, "reason": repr(error)},
+            )
 
 
 async def _records(records: Any) -> KafkaMessage:
@@ -200,7 +211,7 @@ async def _as_they_are(message: KafkaMessage) -> Any:
 
 
 def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[E]:
-    """The event of a record. PermanentError: it holds none."""
+    """Return the event of a record. Raise PermanentError, with a code that says why, if it holds none."""
     body = record.value
     if body is None:
         raise PermanentError("the record has no body", code="empty_body")
@@ -221,8 +232,8 @@ def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: 
         raise PermanentError(f"{where[:REASON_MAX]}: {first['msg']}"[:REASON_MAX], code=code) from None
 
 
-def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
-    """FastStream's broker, for subscribing. Stopped, it lets a batch that is being handled end, if that is soon."""
+def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:
+    """Return FastStream's broker, for subscribing; stopping it lets a batch under way end within `batch_grace_s`."""
     return KafkaBroker(
         kafka,
         client_id=f"signoff-{service}",
@@ -236,22 +247,22 @@ def kafka_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S)
 
 
 async def stop_consuming(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
-    """Stop consuming. aiokafka waits for a broker that is away for as long as it takes: this does not."""
+    """Stop consuming, and wait at most so long: aiokafka itself would wait for a broker that is away for ever."""
     stopping = asyncio.ensure_future(broker.stop())
     done, _ = await asyncio.wait([stopping], timeout=timeout_s)
     for task in done:
         task.result()
 
 
-def lag(consumer: AIOKafkaConsumer | None) -> int | None:
-    """Records of the assigned partitions that were not read yet; None where that is not known."""
+def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
+    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
     if consumer is None:
         return None
-    behind = 0
+    unread = 0
     for partition in consumer.assignment():
         high = consumer.highwater(partition)
         state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
         if high is None or state is None or not state.has_valid_position:
             return None
-        behind += max(0, high - state.position)
-    return behind
+        unread += max(0, high - state.position)
+    return unread

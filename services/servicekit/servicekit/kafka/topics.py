@@ -1,4 +1,4 @@
-"""The catalogue's topics on a broker: made, waited for, and asked how far they reach."""
+"""Create the catalogue's topics on a broker, wait for them, and ask how far they reach."""
 
 from collections.abc import Mapping
 
@@ -12,16 +12,16 @@ from servicekit.retry import retry_transient
 
 
 async def ensure_topics(kafka: str, replication: int) -> None:
-    """Create the catalogue's topics that are missing; waits for the broker."""
-    await retry_transient(lambda: _ensure_topics(kafka, replication), on="kafka")
+    """Create the catalogue's topics that are missing; wait until the broker is there."""
+    await retry_transient(lambda: _create_missing(kafka, replication), on="kafka")
 
 
 async def wait_for_topics(kafka: str) -> None:
     """Wait until the catalogue's topics are there."""
-    await retry_transient(lambda: _look(kafka), on="kafka topics")
+    await retry_transient(lambda: _check_topics(kafka), on="kafka topics")
 
 
-async def _look(kafka: str) -> None:
+async def _check_topics(kafka: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
     try:
         await admin.start()
@@ -34,15 +34,15 @@ async def _look(kafka: str) -> None:
         raise TransientError(f"missing: {', '.join(sorted(missing))}", code="topics_missing")
 
 
-async def _ensure_topics(kafka: str, replication: int) -> None:
+async def _create_missing(kafka: str, replication: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, client_id="signoff-topics")
     try:
         await admin.start()
-        known = set(await admin.list_topics())
+        existing = set(await admin.list_topics())
         new = [
             NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, topic_configs=t.settings)
             for t in TOPICS.values()
-            if t.name not in known
+            if t.name not in existing
         ]
         answer = await admin.create_topics(new) if new else None
         for name, code, *_ in answer.topic_errors if answer else ():
@@ -56,14 +56,14 @@ async def _ensure_topics(kafka: str, replication: int) -> None:
 
 
 class Topics:
-    """Asks the broker how far its topics reach."""
+    """Ask the broker how far its topics reach. Methods raise TransientError while it is out of reach."""
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
         self._consumer: AIOKafkaConsumer | None = None
 
     async def end_offsets(self, topic: str) -> Mapping[int, int]:
-        """The next offset of each partition. TransientError: the broker is out of reach."""
+        """Return the next offset of each partition."""
         try:
             if self._consumer is None:
                 self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, client_id="signoff-topics")
@@ -75,8 +75,8 @@ class Topics:
             raise TransientError(str(error), code="kafka_unavailable") from error
         return {partition.partition: offset for partition, offset in ends.items()}
 
-    async def held(self, topic: str) -> int:
-        """How many records it holds, as far as offsets tell. TransientError: the broker is out of reach."""
+    async def count_records(self, topic: str) -> int:
+        """Return how many records a topic holds, by the distance of its offsets."""
         ends = await self.end_offsets(topic)
         assert self._consumer is not None
         try:

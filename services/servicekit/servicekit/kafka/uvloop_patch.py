@@ -1,8 +1,8 @@
-"""What aiokafka does not know of uvloop.
+"""Patch aiokafka so that it survives lost connections under uvloop.
 
-Where a connection has just been lost, a write to it raises RuntimeError in uvloop, and nothing in asyncio. aiokafka
-expects an OSError alone: the task that refreshes its metadata ended there for good, and with it the consumer's
-membership in its group, while it went on reading.
+A write to a connection that has just been lost raises RuntimeError in uvloop, and nothing in asyncio. aiokafka
+expects only OSError: its task that refreshes metadata ended there for good, and with it the consumer's membership in
+its group, while the consumer went on reading.
 """
 
 from typing import Any, Final
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 _send: Final = AIOKafkaConnection.send
 
 
-def _sent(self: AIOKafkaConnection, *args: Any, **named: Any) -> Any:
+def _send_or_close(self: AIOKafkaConnection, *args: Any, **named: Any) -> Any:
     try:
         return _send(self, *args, **named)
     except RuntimeError as error:
@@ -22,5 +22,5 @@ def _sent(self: AIOKafkaConnection, *args: Any, **named: Any) -> Any:
 
 
 def survive_lost_connections() -> None:
-    """Have aiokafka take a connection that was lost for what it is."""
-    AIOKafkaConnection.send = _sent
+    """Make aiokafka treat uvloop's RuntimeError as the lost connection that it is; call once per process."""
+    AIOKafkaConnection.send = _send_or_close

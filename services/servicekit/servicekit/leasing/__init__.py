@@ -1,1 +1,1 @@
-"""Work under leases: what an executor and a validator do alike."""
+"""Work under leases, the way an executor and a validator share."""

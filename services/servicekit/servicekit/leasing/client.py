@@ -1,4 +1,4 @@
-"""The jobstore's WorkService, as workers reach it."""
+"""Reach the jobstore's WorkService from a worker."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,17 @@ from uuid import UUID
 import grpc
 
 from servicekit.errors import PermanentError, TransientError
-from servicekit.leasing.worker import Lease, LeaseState, Renewal
+from servicekit.leasing.worker import GivenBackLease, Lease, LeaseState, Renewal
 from signoff.v1 import work_service_pb2 as pb
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
+#: The largest gRPC message, either way.
 MESSAGE_MAX_BYTES = 64 << 20
+#: A call that takes longer fails with a TransientError.
 CALL_TIMEOUT_S = 30.0
-#: A batch of claims in one call.
+#: Claims in one call, and bytes of them.
 CLAIMS_MAX = 200
 CLAIMS_MAX_BYTES = 16 << 20
 _STATES = {
@@ -25,11 +27,12 @@ _STATES = {
     pb.LEASE_STATE_LOST: LeaseState.LOST,
     pb.LEASE_STATE_CANCELLED: LeaseState.CANCELLED,
 }
+#: Statuses of a call that can never succeed; all others are waited out.
 _PERMANENT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION})
 
 
-def channel(address: str) -> grpc.aio.Channel:
-    """A channel to the jobstore that comes back by itself."""
+def open_channel(address: str) -> grpc.aio.Channel:
+    """Open a channel to the jobstore that reconnects by itself."""
     return grpc.aio.insecure_channel(
         address,
         options=[
@@ -44,7 +47,7 @@ def channel(address: str) -> grpc.aio.Channel:
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Tell a jobstore out of reach from a call that can never succeed."""
+    """Raise gRPC's errors as PermanentError if the call can never succeed, else as TransientError."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
@@ -56,7 +59,7 @@ def translate_errors() -> Iterator[None]:
 
 
 class GrpcLeases:
-    """Renews leases of one kind."""
+    """Renew leases of one kind over gRPC. `metadata` carries the worker's token."""
 
     def __init__(self, stub: "WorkServiceAsyncStub", kind: "pb.WorkKind.ValueType", token: str) -> None:
         self._stub = stub
@@ -69,21 +72,21 @@ class GrpcLeases:
         room: int,
         held: Sequence[Lease],
         outcomes: Sequence[Lease],
-        given_back: Sequence[tuple[Lease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew what is held, ask for outcomes, give back. TransientError: out of reach."""
+        """Renew leases, ask for outcomes, give back. Raise TransientError if the jobstore is out of reach."""
         request = pb.RenewLeasesRequest(
             owner=str(owner),
             kind=self._kind,
             room=room,
-            held=[_message(lease) for lease in held],
-            outcomes=[_message(lease) for lease in outcomes],
-            given_back=[pb.GivenBackLease(lease=_message(lease), begun=begun) for lease, begun in given_back],
+            held=[_to_message(lease) for lease in held],
+            outcomes=[_to_message(lease) for lease in outcomes],
+            given_back=[pb.GivenBackLease(lease=_to_message(one.lease), begun=one.begun) for one in given_back],
         )
         with translate_errors():
             answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
         return Renewal([_STATES[s] for s in answer.held], [_STATES[s] for s in answer.outcomes], answer.lease_s)
 
 
-def _message(lease: Lease) -> pb.Lease:
+def _to_message(lease: Lease) -> pb.Lease:
     return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease)

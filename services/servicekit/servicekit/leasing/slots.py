@@ -1,4 +1,4 @@
-"""Room for so many at once, of whom some step aside for a while and come back before others are let in."""
+"""Count slots for work under way; work that waits leaves its slot, and returns before newcomers are let in."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Slots:
-    """Counts places; more may be taken than there are, since work that was granted must be begun."""
+    """Count slots. More may be taken than there are, since work that was granted must be started."""
 
     count: int
     _taken: int = 0
@@ -16,15 +16,15 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """Places for newcomers."""
+        """Slots for newcomers: those that nobody has or waits to return to."""
         return max(0, self.count - self._taken - len(self._returning))
 
     def take(self) -> None:
-        """Take a place, though there be none."""
+        """Take a slot, even if none is free."""
         self._taken += 1
 
     def leave(self) -> None:
-        """Give a place up, to whoever waits longest to come back."""
+        """Give up a slot; the work that has waited longest to return gets it."""
         self._taken -= 1
         while self._returning and self._taken < self.count:
             waiting = self._returning.popleft()
@@ -32,8 +32,8 @@ class Slots:
                 waiting.set_result(None)
                 self._taken += 1
 
-    async def come_back(self) -> None:
-        """Take a place once there is one."""
+    async def retake(self) -> None:
+        """Wait for a free slot and take it, in the order of asking."""
         if self._taken < self.count and not self._returning:
             self._taken += 1
             return
@@ -44,6 +44,6 @@ class Slots:
         except asyncio.CancelledError:
             with contextlib.suppress(ValueError):
                 self._returning.remove(turn)
-            if not turn.cancelled():  # its turn had come at the same moment
+            if not turn.cancelled():  # it was given a slot at the same moment
                 self.leave()
             raise

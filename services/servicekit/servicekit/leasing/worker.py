@@ -1,6 +1,6 @@
-"""Work under leases: what an executor and a validator do alike, whatever the work is.
+"""Do work under leases, whatever the work is: the part that an executor and a validator share.
 
-A lease is claimed at the jobstore, work runs while it is renewed, and the outcome is held, and reported again, until
+A lease is claimed at the jobstore, work runs while it is renewed, and the outcome is kept, and reported again, until
 the jobstore says that it is recorded (docs/protocol.md#leases-and-fencing).
 """
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 from servicekit.errors import TransientError
@@ -23,19 +23,19 @@ log = logging.getLogger(__name__)
 
 #: Renewals in one call, so that its message stays small.
 RENEWALS_MAX = 5_000
-#: An outcome that is not known to be recorded is reported again, at growing intervals.
+#: An outcome that is not known to be recorded is reported again after so long, doubling up to REPORT_AGAIN_MAX_S.
 REPORT_AGAIN_S = 15.0
-#: A worker tells that it has more room no more often than this.
-ROOM_AGAIN_S = 0.05
 REPORT_AGAIN_MAX_S = 60.0
-#: Of the grace time, what is left for handing back and for outcomes to be recorded.
+#: The shortest time between two reports that a worker has more room.
+ROOM_AGAIN_S = 0.05
+#: The share of the grace time that is kept for handing back and for outcomes to be recorded.
 HAND_BACK_SHARE = 0.25
-#: How often work looks whether its lease runs again.
-RUNS_POLL_S = 0.05
+#: How often work whose lease has lapsed looks whether a renewal has revived it.
+REVIVED_POLL_S = 0.05
 
 
 class LeaseState(Enum):
-    """What the jobstore says of a lease."""
+    """The jobstore's answer on a lease: renew it, its outcome is recorded, it is lost, its execution was cancelled."""
 
     KEEP = "keep"
     RECORDED = "recorded"
@@ -51,9 +51,16 @@ class Lease:
     lease: int
 
 
+class GivenBackLease(NamedTuple):
+    """A lease that is given back, and whether its work has begun."""
+
+    lease: Lease
+    begun: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer to a renewal: a state for each lease held and each outcome, in order."""
+    """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`."""
 
     held: Sequence[LeaseState]
     outcomes: Sequence[LeaseState]
@@ -61,7 +68,7 @@ class Renewal:
 
 
 class Leases(Protocol):
-    """The jobstore, as seen by a worker. TransientError: out of reach."""
+    """The jobstore, as a worker sees it."""
 
     async def renew(
         self,
@@ -69,35 +76,42 @@ class Leases(Protocol):
         room: int,
         held: Sequence[Lease],
         outcomes: Sequence[Lease],
-        given_back: Sequence[tuple[Lease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> Renewal:
-        """Renew what is held, ask for outcomes, and give back (each with: has the work begun?)."""
+        """Renew leases held, ask for outcomes, and give leases back.
+
+        Raise TransientError if the jobstore is out of reach.
+        """
 
 
-#: Publishes an outcome. TransientError: it may not have arrived.
-Report = Callable[[], Awaitable[None]]
+#: Publishes an outcome once. Raises TransientError if it may not have arrived.
+PublishOutcome = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
 class HeldLease:
-    """Work under a lease of this process. `cancelled`: it was aborted, and nobody goes on with it."""
+    """Work under a lease of this process.
+
+    `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is
+    given back. `cancelled` says of aborted work that nobody goes on with it.
+    """
 
     lease: Lease
     job_id: str
     expires_at: float
     begun: bool = False
     cancelled: bool = False
-    placed: bool = True
+    has_slot: bool = True
     task: "asyncio.Task[None] | None" = None
 
-    def runs(self) -> bool:
-        """Whether the lease, by this process's own clock, still runs."""
-        return time.monotonic() < self.expires_at
+    def has_lapsed(self) -> bool:
+        """Whether the lease has ended, by this process's own clock."""
+        return time.monotonic() >= self.expires_at
 
 
 @dataclass(slots=True)
 class Worker:
-    """Holds the leases of one process. `owner` is new at each start."""
+    """Hold the leases of one process, and run the work under them. `owner` is new at each start."""
 
     kind: str
     leases: Leases
@@ -110,10 +124,10 @@ class Worker:
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _freed: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_more_room: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: Slots = field(init=False)
-    _aside: int = 0
-    _told_room: int = 0
+    _without_slot: int = 0
+    _reported_room: int = 0
 
     def __post_init__(self) -> None:
         self._slots = Slots(self.capacity)
@@ -127,118 +141,122 @@ class Worker:
 
     @property
     def may_wait(self) -> bool:
-        """Whether work may step aside rather than be given back."""
-        return not self._stopping and self._aside < self.capacity
+        """Whether work may wait here without a slot rather than be given back."""
+        return not self._stopping and self._without_slot < self.capacity
 
-    def begin(
-        self, lease: Lease, job_id: str, expires_at: float, work: Callable[[HeldLease], Awaitable[Report]]
+    def start_work(
+        self, lease: Lease, job_id: str, expires_at: float, work: Callable[[HeldLease], Awaitable[PublishOutcome]]
     ) -> bool:
-        """Start work that was granted, unless it is held already. `work` answers how its outcome is reported."""
-        known = self._held.get(lease.execution_id)
-        if (known is not None and known.lease.lease >= lease.lease) or lease in self._awaited:
+        """Start work that was granted; return False if this grant, or a later one, is held already.
+
+        `work` returns what publishes its outcome.
+        """
+        older = self._held.get(lease.execution_id)
+        if (older is not None and older.lease.lease >= lease.lease) or lease in self._awaited:
             return False
-        if known is not None:
-            self._drop(known)
+        if older is not None:
+            self._abort(older)
         held = HeldLease(lease, job_id, expires_at)
         self._held[lease.execution_id] = held
         self._slots.take()
-        self._told_room = self.room  # it was told with the claim
+        self._reported_room = self.room  # the jobstore knows it: it granted this
         held.task = asyncio.create_task(self._run(held, work))
         IN_FLIGHT.labels(self.kind).set(len(self._held))
         return True
 
-    async def _run(self, held: HeldLease, work: Callable[[HeldLease], Awaitable[Report]]) -> None:
-        if not held.runs():
+    async def _run(self, held: HeldLease, work: Callable[[HeldLease], Awaitable[PublishOutcome]]) -> None:
+        if held.has_lapsed():
             self._forget(held)
             return
         try:
-            report = await work(held)
+            publish = await work(held)
         except asyncio.CancelledError:
             raise
         except Exception:
-            # A bug: the lease lapses, and another attempt, or the sweeper, ends the execution.
-            log.exception("work failed unexpectedly", extra={"job_id": held.job_id})
+            # A bug: the lease lapses, and another attempt or the sweeper ends the execution.
+            log.exception("work failed by a bug, its lease will lapse", extra={"job_id": held.job_id})
         else:
-            self._awaited[held.lease] = asyncio.create_task(self._report(held, report))
+            self._awaited[held.lease] = asyncio.create_task(self._report(held, publish))
         self._forget(held)
 
-    async def _report(self, held: HeldLease, report: Report) -> None:
-        """Report an outcome, again and again; cancelled once it is known to be recorded. Renewals never wait for it."""
+    async def _report(self, held: HeldLease, publish: PublishOutcome) -> None:
+        """Report an outcome again and again, until a renewal learns that it is recorded and cancels this task."""
         try:
             for wait_s in backoffs_s(self.report_again_s, REPORT_AGAIN_MAX_S):
-                await retry_transient(report, on="kafka")
+                await retry_transient(publish, on="kafka")
                 await asyncio.sleep(wait_s)
         except Exception:
-            log.exception("an outcome cannot be reported", extra={"job_id": held.job_id})
+            log.exception("an outcome cannot be reported, its lease will lapse", extra={"job_id": held.job_id})
             self._awaited.pop(held.lease, None)
 
     @contextlib.asynccontextmanager
     async def without_slot(self, held: HeldLease) -> AsyncIterator[None]:
-        """Wait under the lease without taking a place; afterwards go on once there is one, and the lease runs.
+        """Give up the slot within; afterwards wait until there is a slot again and the lease has not lapsed.
 
-        A process that was frozen meanwhile learns first what became of its lease.
+        A process that was frozen meanwhile so learns first what became of its lease.
         """
-        held.placed = False
+        held.has_slot = False
         self._slots.leave()
-        self._aside += 1
-        self._tell_of_room()
+        self._without_slot += 1
+        self._signal_room()
         try:
             yield
-            await self._slots.come_back()
+            await self._slots.retake()
         finally:
-            self._aside -= 1
-        held.placed = True
-        while not held.runs():  # noqa: ASYNC110 - renewals tell, or end this
-            await asyncio.sleep(RUNS_POLL_S)
+            self._without_slot -= 1
+        held.has_slot = True
+        while held.has_lapsed():  # noqa: ASYNC110 - a renewal revives the lease, or cancels this task
+            await asyncio.sleep(REVIVED_POLL_S)
 
     def _forget(self, held: HeldLease) -> None:
         if self._held.get(held.lease.execution_id) is held:
             del self._held[held.lease.execution_id]
-            if held.placed:
+            if held.has_slot:
                 self._slots.leave()
-        self._tell_of_room()
+        self._signal_room()
         IN_FLIGHT.labels(self.kind).set(len(self._held))
 
-    def _tell_of_room(self) -> None:
-        """Soon, once there is twice the room that the jobstore knows of."""
-        if self.room > 2 * self._told_room:
-            self._freed.set()
+    def _signal_room(self) -> None:
+        """Have the room reported soon, once it is more than twice what the jobstore knows of."""
+        if self.room > 2 * self._reported_room:
+            self._has_more_room.set()
 
-    def _drop(self, held: HeldLease) -> None:
-        """Abort work whose lease is lost or whose execution was cancelled."""
+    def _abort(self, held: HeldLease) -> None:
+        """Cancel work and forget its lease."""
         if held.task is not None:
             held.task.cancel()
         self._forget(held)
 
     async def run(self) -> None:
-        """Renew, for ever. Outages are waited out: nothing is aborted unless the jobstore says so."""
+        """Renew leases for ever, and wait out outages: nothing is aborted unless the jobstore says so."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew_on())
-            tasks.create_task(self._tell_room())
+            tasks.create_task(self._renew_regularly())
+            tasks.create_task(self._report_room())
 
-    async def _tell_room(self) -> None:
-        """Say soon that there is more room: what waits in the queue need not wait for the next renewal."""
+    async def _report_room(self) -> None:
+        """Report more room soon, so that what is queued need not wait for the next renewal."""
         while True:
-            await self._freed.wait()
+            await self._has_more_room.wait()
             await asyncio.sleep(ROOM_AGAIN_S)
-            self._freed.clear()
+            self._has_more_room.clear()
             async with self._renewing:
-                with contextlib.suppress(TransientError):
-                    self._told_room = self.room
-                    await self.leases.renew(self.owner, self._told_room, [], [], [])
+                with contextlib.suppress(TransientError):  # the next renewal says it too
+                    self._reported_room = self.room
+                    await self.leases.renew(self.owner, self._reported_room, [], [], [])
 
-    async def _renew_on(self) -> None:
+    async def _renew_regularly(self) -> None:
+        """Renew five times within a lease, so that a few renewals that fail let none lapse."""
         while True:
             try:
                 await self.renew()
                 WAITING.labels("jobstore leases").set(0)
             except TransientError as error:
                 WAITING.labels("jobstore leases").set(1)
-                log.warning("leases not renewed", extra={"code": error.code, "reason": str(error)})
+                log.warning("leases not renewed, trying again", extra={"code": error.code, "reason": str(error)})
             await asyncio.sleep(self._lease_s / 5)
 
-    async def renew(self, given_back: Sequence[tuple[HeldLease, bool]] = ()) -> None:
-        """Renew all leases once, and learn of outcomes."""
+    async def renew(self, given_back: Sequence[GivenBackLease] = ()) -> None:
+        """Renew all leases once, learn of outcomes, and give leases back."""
         async with self._renewing:  # a renewal that is under way could undo a giving back
             held, awaited = list(self._held.values()), list(self._awaited)
             size = max(len(held), len(awaited), len(given_back), 1)
@@ -251,18 +269,17 @@ class Worker:
         self,
         held: Sequence[HeldLease],
         awaited: Sequence[Lease],
-        given_back: Sequence[tuple[HeldLease, bool]],
+        given_back: Sequence[GivenBackLease],
     ) -> None:
-        asked_at = time.monotonic()
-        back = [(h.lease, begun) for h, begun in given_back]
-        self._told_room = self.room
-        answer = await self.leases.renew(self.owner, self._told_room, [h.lease for h in held], awaited, back)
+        asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
+        self._reported_room = self.room
+        answer = await self.leases.renew(self.owner, self._reported_room, [h.lease for h in held], awaited, given_back)
         self._lease_s = answer.lease_s
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
                 log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})
                 item.cancelled = state is LeaseState.CANCELLED
-                self._drop(item)
+                self._abort(item)
             else:
                 item.expires_at = asked_at + answer.lease_s
         for lease, state in zip(awaited, answer.outcomes, strict=True):
@@ -270,26 +287,27 @@ class Worker:
                 reporting.cancel()
 
     def take_no_more(self) -> None:
-        """Have no room from now on, and so be granted nothing."""
+        """Have no room from now on, so that the jobstore grants nothing more."""
         self._stopping = True
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more; give back what has not begun, finish what can be finished in time, hand the rest back."""
+        """Take nothing more; give back what has not begun, finish what can be within `grace_s`, hand back the rest."""
         self.take_no_more()
         renewing = asyncio.create_task(self.run())
         try:
             async with asyncio.timeout(grace_s):
-                await self._give_back([(held, False) for held in self._held.values() if not held.begun])
+                await self._give_back([held for held in self._held.values() if not held.begun], begun=False)
                 tasks = [held.task for held in self._held.values() if held.task is not None]
                 if tasks:
                     await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
-                await self._give_back([(held, True) for held in self._held.values()])
+                await self._give_back(list(self._held.values()), begun=True)
                 while self._awaited:
                     await retry_transient(self.renew, on="jobstore")
                     await asyncio.sleep(0.05)
         except TimeoutError:
             log.warning(
-                "stopped with work that lapses", extra={"held": len(self._held), "outcomes": len(self._awaited)}
+                "the grace time is over, what is left will lapse",
+                extra={"held": len(self._held), "outcomes": len(self._awaited)},
             )
         finally:
             left = [renewing, *self._awaited.values(), *(held.task for held in self._held.values() if held.task)]
@@ -297,8 +315,8 @@ class Worker:
                 task.cancel()  # before what they use is closed: that is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _give_back(self, leases: Sequence[tuple[HeldLease, bool]]) -> None:
-        for held, _ in leases:
-            self._drop(held)
-        if leases:
-            await retry_transient(lambda: self.renew(leases), on="jobstore")
+    async def _give_back(self, work: Sequence[HeldLease], *, begun: bool) -> None:
+        for held in work:
+            self._abort(held)
+        if given_back := [GivenBackLease(held.lease, begun) for held in work]:
+            await retry_transient(lambda: self.renew(given_back), on="jobstore")

@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics over HTTP."""
+"""Serve liveness, readiness and metrics over HTTP."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,12 +7,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from servicekit.process.settings import split_address
 
-#: Says why not, or None.
+#: Returns why a service is not ready, or None.
 Check = Callable[[], str | None]
 
 
 async def serve(address: str, checks: Mapping[str, Check]) -> web.AppRunner:
-    """Serve /livez, /readyz (503 with the reasons while a check says why not) and /metrics at host:port."""
+    """Serve /livez, /readyz (503 with the reasons while a check returns one) and /metrics at host:port."""
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, on standard error."""
+"""Log one JSON object a line, on standard error."""
 
 import json
 import logging
@@ -6,18 +6,19 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+#: Attributes of every record; all others were passed as `extra`.
 _RECORD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Shows what was passed as `extra` beside the message: job_id, code and their like."""
+    """Format a record as JSON, with what was passed as `extra` beside the message: job_id, code and their like."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Make one line."""
+        """Return the record as one line."""
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

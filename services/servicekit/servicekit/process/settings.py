@@ -1,10 +1,10 @@
-"""What every service can be set to, through environment variables that begin with SIGNOFF_."""
+"""Declare the settings that services share, environment variables that begin with SIGNOFF_."""
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServiceSettings(BaseSettings):
-    """Settings that all services share. Addresses are host:port."""
+    """Settings that all services share. Addresses are host:port; `grace_s` is how long stopping may take."""
 
     model_config = SettingsConfigDict(env_prefix="SIGNOFF_", extra="ignore")
 
@@ -15,16 +15,16 @@ class ServiceSettings(BaseSettings):
 
 
 class WorkerSettings(ServiceSettings):
-    """Settings of a service that works under leases of the jobstore."""
+    """Settings of a service that works under leases of the jobstore. `capacity` is how many it holds at once."""
 
     jobstore: str = "localhost:50051"
     worker_token: str
     capacity: int = 1_000
-    #: Outcomes held until they are known to be recorded; beyond it nothing more is taken.
+    #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """The host and port of `host:port`."""
+    """Split `host:port`; an empty host is 127.0.0.1, and brackets around IPv6 are left out."""
     host, _, port = address.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)

@@ -1,4 +1,4 @@
-"""How a service that works under leases is put together and stopped, whatever its work is."""
+"""Put together, run and stop a service that works under leases, whatever its work is."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, kafka_broker, stop_consuming
+from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import wait_for_topics
-from servicekit.leasing.client import GrpcLeases, channel
+from servicekit.leasing.client import GrpcLeases, open_channel
 from servicekit.leasing.worker import Worker
 from servicekit.process import health
-from servicekit.process.runtime import first_of, tune_gc
+from servicekit.process.runtime import run_until_first, tune_gc
 from servicekit.process.settings import WorkerSettings
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
@@ -21,18 +21,19 @@ from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
+#: Records in one batch that is consumed.
 RECORDS_MAX = 200
-#: Of the grace time, what work may use; the rest is for closing what it used.
+#: The share of the grace time that work may use; the rest is for closing what it used.
 GRACE_SHARE = 0.8
-#: Of the grace time, what it may take to stop consuming: it must leave time to finish and to hand over.
+#: The share of the grace time that stopping to consume may take: it leaves time to finish and to hand over.
 STOP_SHARE = 0.3
-#: What was not closed by then is left to the end of the process.
+#: How long closing the broker may take; what is not closed by then is left to the end of the process.
 CLOSE_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What the handlers of such a service are made of. `stack` closes what they open."""
+    """What a service's handlers are built from. `stack` closes what they open; `metadata` carries the token."""
 
     stack: contextlib.AsyncExitStack
     publisher: Publisher
@@ -48,17 +49,17 @@ async def run_worker(
     kind: "pb.WorkKind.ValueType",
     subscribe: Callable[[WorkerContext], Awaitable[Subscription[Any]]],
 ) -> None:
-    """Run until told to stop: then take nothing new, finish or hand over, and end."""
+    """Run a worker until `stop` is set: then take nothing new, finish or hand over, and end."""
     async with contextlib.AsyncExitStack() as stack:
         await wait_for_topics(settings.kafka)
         publisher = Publisher(settings.kafka, name)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        stub = WorkServiceStub(await stack.enter_async_context(channel(settings.jobstore)))
+        stub = WorkServiceStub(await stack.enter_async_context(open_channel(settings.jobstore)))
         leases = GrpcLeases(stub, kind, settings.worker_token)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, stub, leases.metadata, worker))
-        broker = kafka_broker(settings.kafka, name)
+        broker = make_broker(settings.kafka, name)
         subscription.attach(broker, max_records=RECORDS_MAX)
         if settings.health_address:
             runner = await health.serve(settings.health_address, {"consuming": subscription.check})
@@ -67,9 +68,9 @@ async def run_worker(
         stack.push_async_callback(stop_consuming, broker, CLOSE_TIMEOUT_S)
         try:
             await broker.start()
-            await first_of(stop.wait(), worker.run(), subscription.watch())
+            await run_until_first(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
             worker.take_no_more()
-            await first_of(stop_consuming(broker, settings.grace_s * STOP_SHARE), worker.run())
+            await run_until_first(stop_consuming(broker, settings.grace_s * STOP_SHARE), worker.run())
             await worker.stop(ends_at - time.monotonic())

@@ -1,7 +1,7 @@
-"""A judge behind OpenAI's API, or whatever speaks it.
+"""Ask a judge behind OpenAI's API, or whatever speaks it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, stays unused: `shapes` writes the request as plain JSON and reads the answer.
+everything else, is not used: `shapes` writes the request as plain JSON and reads the answer.
 """
 
 import asyncio
@@ -27,9 +27,12 @@ from validator.ports import Reply
 
 log = logging.getLogger(__name__)
 
+#: The longest wait that a judge may ask for.
 _RETRY_AFTER_MAX_S = 3_600.0
+#: A code of the judge's that may be shown.
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
+#: Statuses that say of the request itself that it is wrong: asking again is no use.
 _REJECTED = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY},
 )
@@ -42,7 +45,7 @@ _UNAVAILABLE_CODES: dict[int, str] = {
 
 
 class OpenAIJudge:
-    """Keeps one client, and so its connections; to be closed by whoever made it."""
+    """Ask a judge through one client, which keeps its connections; close it when done."""
 
     def __init__(self, config: JudgeConfig) -> None:
         self._config = config
@@ -58,7 +61,7 @@ class OpenAIJudge:
                 http_client=DefaultAioHttpClient(
                     timeout=timeout,
                     follow_redirects=False,
-                    event_hooks={"response": [_cap(config.answer_max_bytes)]},
+                    event_hooks={"response": [_make_cap(config.answer_max_bytes)]},
                 ),
             )
         except OpenAIError as error:
@@ -75,8 +78,8 @@ class OpenAIJudge:
         await self._client.close()
 
     async def ask(self, document: str) -> Reply:
-        """See the port."""
-        body = self._api.request(self._config.model, document)
+        """Ask once, as the port says."""
+        body = self._api.write(self._config.model, document)
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 response = await self._client.post(self._api.path, body=body, cast_to=httpx2.Response)
@@ -85,20 +88,20 @@ class OpenAIJudge:
                 f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
             ) from error
         except APIStatusError as error:
-            raise _status_error(error) from error
+            raise _to_error(error) from error
         except (OpenAIError, aiohttp.ClientError) as error:
             cause = type(error.__cause__ or error).__name__
             raise JudgeUnavailableError(f"the judge cannot be reached: {cause}", code="judge_unreachable") from error
-        usage = self._usage(response.content)
+        usage = self._read_usage(response.content)
         try:
             return replace(self._api.read(response.content), usage=usage)
         except JudgeAnswerError as error:
             error.usage = usage
             raise
 
-    def _usage(self, body: bytes) -> Usage | None:
+    def _read_usage(self, body: bytes) -> Usage | None:
         try:
-            return self._api.usage(body)
+            return self._api.read_usage(body)
         except ValueError as error:
             log.warning("the judge's usage is ignored", extra={"reason": str(error)[:500]})
             return None
@@ -120,18 +123,18 @@ class _CappedStream(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-def _cap(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+def _make_cap(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
     async def cap(response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _CappedStream(response.stream, bytes_max)
-        # None was asked for, and unpacked a small body could be a huge one.
+        # No encoding was asked for, and a small body that is decoded could be a huge one.
         response.headers.pop("Content-Encoding", None)
 
     return cap
 
 
-def _status_error(error: APIStatusError) -> JudgeUnavailableError | JudgmentError:
-    """Only the code of the judge's own words is shown: its messages may repeat the key."""
+def _to_error(error: APIStatusError) -> JudgeUnavailableError | JudgmentError:
+    """Return the error of a status. Of the judge's words it shows the code alone: its messages may repeat the key."""
     named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
     message = f"the judge's API answered {error.status_code}{named}"
     if error.status_code in _REJECTED:
@@ -139,12 +142,12 @@ def _status_error(error: APIStatusError) -> JudgeUnavailableError | JudgmentErro
     code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
     if error.code == "insufficient_quota":
         code = "judge_quota_exceeded"
-    retry_after_s = _retry_after_s(error.response.headers.get("Retry-After", ""))
+    retry_after_s = _parse_retry_after(error.response.headers.get("Retry-After", ""))
     return JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
 
 
-def _retry_after_s(value: str) -> float | None:
-    """Seconds from now, of a number or an HTTP date (RFC 9110)."""
+def _parse_retry_after(value: str) -> float | None:
+    """Return the seconds from now that a number or an HTTP date means (RFC 9110); None for anything else."""
     try:
         wait = float(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The two shapes of OpenAI's API, chat completions and responses: what is asked, and what the answer says. Pure."""
+"""Write requests and read answers in the two shapes of OpenAI's API, chat completions and responses. Pure."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class _ChatCompletion(BaseModel):
     model: str | None = None
 
 
-def _chat_request(model: str, document: str) -> dict[str, Any]:
+def _write_chat(model: str, document: str) -> dict[str, Any]:
     return {
         "model": model,
         "messages": [{"role": "system", "content": RULES}, {"role": "user", "content": document}],
@@ -42,7 +42,7 @@ def _read_chat(body: bytes) -> Reply:
     completion = read_json(_ChatCompletion, body)
     choice = completion.choices[0]
     _require_whole(choice.finish_reason)
-    return _reply(choice.message.content, choice.message.refusal, completion.model)
+    return _to_reply(choice.message.content, choice.message.refusal, completion.model)
 
 
 class _Part(BaseModel):
@@ -67,7 +67,7 @@ class _Response(BaseModel):
     model: str | None = None
 
 
-def _responses_request(model: str, document: str) -> dict[str, Any]:
+def _write_responses(model: str, document: str) -> dict[str, Any]:
     return {
         "model": model,
         "instructions": RULES,
@@ -77,7 +77,7 @@ def _responses_request(model: str, document: str) -> dict[str, Any]:
     }
 
 
-def _read_response(body: bytes) -> Reply:
+def _read_responses(body: bytes) -> Reply:
     response = read_json(_Response, body)
     if response.status == "incomplete":
         _require_whole((response.incomplete_details and response.incomplete_details.reason) or "length")
@@ -86,7 +86,7 @@ def _read_response(body: bytes) -> Reply:
     parts = [part for item in response.output if item.type == "message" for part in item.content or []]
     text = "".join(part.text or "" for part in parts if part.type == "output_text")
     refusal = "".join(part.refusal or "" for part in parts if part.type == "refusal")
-    return _reply(text, refusal, response.model)
+    return _to_reply(text, refusal, response.model)
 
 
 def _require_whole(finish_reason: str | None) -> None:
@@ -96,7 +96,7 @@ def _require_whole(finish_reason: str | None) -> None:
         raise JudgeAnswerError("the judge's answer was cut off", code="judge_incomplete")
 
 
-def _reply(text: str | None, refusal: str | None, model: str | None) -> Reply:
+def _to_reply(text: str | None, refusal: str | None, model: str | None) -> Reply:
     if refusal:
         raise JudgeAnswerError("the judge refused to answer", code="judge_refused")
     if not text:
@@ -109,35 +109,39 @@ class _Consumed(BaseModel):
     usage: Any = None
 
 
-def _usage(read: str, written: str) -> Callable[[bytes], Usage | None]:
-    def usage(body: bytes) -> Usage | None:
+def _make_usage_reader(input_name: str, output_name: str) -> Callable[[bytes], Usage | None]:
+    def read_usage(body: bytes) -> Usage | None:
         try:
-            said = read_json(_Consumed, body)
+            consumed = read_json(_Consumed, body)
         except JudgeAnswerError:
             return None
-        if said.usage is None:
+        if consumed.usage is None:
             return None
-        if not isinstance(said.usage, dict):
-            raise ValueError("usage is no object")  # noqa: TRY004 - of a stranger's value, not of our types
-        tokens = {"input_tokens": said.usage.get(read, 0), "output_tokens": said.usage.get(written, 0)}
-        return Usage.model_validate({**tokens, "model": said.model})
+        if not isinstance(consumed.usage, dict):
+            raise ValueError("usage is no object")  # noqa: TRY004 - a stranger's value, not one of our types
+        usage = consumed.usage
+        tokens = {"input_tokens": usage.get(input_name, 0), "output_tokens": usage.get(output_name, 0)}
+        return Usage.model_validate({**tokens, "model": consumed.model})
 
-    return usage
+    return read_usage
 
 
 class Api(NamedTuple):
-    """Where to post, what (of model and document), and how to read the body; JudgeAnswerError: nothing to read.
+    """One shape of the API: the path to post to, and how to write a request and read the body that is answered.
 
-    `usage` is what the body says of tokens, whatever else is in it; ValueError: nothing that can be understood.
+    `write` takes model and document. `read` raises JudgeAnswerError if there is nothing to read. `read_usage` returns
+    what the body says of tokens, whatever else is in it, and raises ValueError if that cannot be understood.
     """
 
     path: str
-    request: Callable[[str, str], dict[str, Any]]
+    write: Callable[[str, str], dict[str, Any]]
     read: Callable[[bytes], Reply]
-    usage: Callable[[bytes], Usage | None]
+    read_usage: Callable[[bytes], Usage | None]
 
 
 APIS: dict[ApiName, Api] = {
-    "chat": Api("/chat/completions", _chat_request, _read_chat, _usage("prompt_tokens", "completion_tokens")),
-    "responses": Api("/responses", _responses_request, _read_response, _usage("input_tokens", "output_tokens")),
+    "chat": Api("/chat/completions", _write_chat, _read_chat, _make_usage_reader("prompt_tokens", "completion_tokens")),
+    "responses": Api(
+        "/responses", _write_responses, _read_responses, _make_usage_reader("input_tokens", "output_tokens")
+    ),
 }

@@ -1,18 +1,18 @@
-"""A judge that is paid for: what one judgement consumes, and may."""
+"""Count what one judgement consumes, and stop at its budget."""
 
 from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
 
-#: As contracts bounds it.
+#: The most tokens of a usage, as contracts bounds them.
 TOKENS_MAX = 2**53
 
 
 class SpendingJudge:
-    """A judge for one judgement, which is asked no more once the budget is used up.
+    """Ask a judge for one judgement, but no more once the budget is used up.
 
-    `usage` is what all asks consumed, also those that were answered with nonsense; None where nobody said.
+    `usage` is what all asks consumed, also those that were answered with nonsense; None if the judge never said.
     """
 
     def __init__(self, judge: Judge, budget: Budget) -> None:
@@ -21,7 +21,7 @@ class SpendingJudge:
         self.usage: Usage | None = None
 
     async def ask(self, document: str) -> Reply:
-        """See the port. BudgetExhaustedError: it was not asked."""
+        """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up."""
         if used_up := self._budget.used_up:
             raise BudgetExhaustedError(f"{used_up}, and the judge is not asked again")
         try:
@@ -37,10 +37,10 @@ class SpendingJudge:
             return
         usage = with_cost(usage)
         self._budget.spend(usage)
-        self.usage = usage if self.usage is None else _sum(self.usage, usage)
+        self.usage = usage if self.usage is None else _add(self.usage, usage)
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
+def _add(one: Usage, other: Usage) -> Usage:
     costs = [usage.cost_usd for usage in (one, other) if usage.cost_usd is not None]
     return Usage(
         input_tokens=min(one.input_tokens + other.input_tokens, TOKENS_MAX),

@@ -1,4 +1,4 @@
-"""How much there was at most, by minute and hour."""
+"""Highest samples of gauges, by minute and hour."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Calls of the jobstore over one gRPC channel, and the one error that they end with."""
+"""Connect to the jobstore by one gRPC channel: retries, time limits, the caller's token, and one error type."""
 
 import copy
 import json
@@ -11,18 +11,20 @@ from grpc import ChannelCredentials as Credentials
 
 from contracts.convert import JSON_AS_TEXT
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
+#: A larger gRPC message is neither sent nor received.
 MESSAGE_MAX_BYTES = 16 << 20
+#: A watch that lost its stream waits about so long before it connects again, twice as long each time.
 WATCH_BACKOFF_FIRST_S = 0.1
 WATCH_BACKOFF_MAX_S = 5.0
 
-_SERVICES = ("JobService", "AgentService", "OperationsService")
+_RETRIED_SERVICES = ("JobService", "AgentService", "OperationsService")
 # Every call may be sent again: this client names what it asks for (job and execution ids) before it asks.
 _RETRIES = {
     "methodConfig": [
         {
-            "name": [{"service": f"signoff.v1.{name}"} for name in _SERVICES],
+            "name": [{"service": f"signoff.v1.{name}"} for name in _RETRIED_SERVICES],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
@@ -43,12 +45,12 @@ _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.min_reconnect_backoff_ms", 1_000),  # also what one attempt to connect may last
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
-# A server that stops cancels its streams.
-_WATCH_AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+# After these a watch connects again. A server that stops cancels its streams.
+_RECONNECT_STATUSES: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
 class JobStoreError(Exception):
-    """The jobstore said no, or nothing. `code` is stable; `grpc_status` says of what kind the error is."""
+    """The jobstore refused a call, or did not answer. `code` is stable; `grpc_status` gives the class of error."""
 
     def __init__(self, code: str, message: str, grpc_status: grpc.StatusCode) -> None:
         super().__init__(message)
@@ -58,14 +60,14 @@ class JobStoreError(Exception):
 
     @classmethod
     def of(cls, error: grpc.aio.AioRpcError) -> Self:
-        """The error that a call ended with."""
+        """Return the error with which a gRPC call ended."""
         status = error.code()
         code = dict(error.trailing_metadata() or ()).get("signoff-code")
         return cls(str(code or status.name.lower()), error.details() or status.name, status)
 
 
-class Calls:
-    """A channel, and who calls through it."""
+class Connection:
+    """A gRPC channel to a jobstore, and the metadata of one caller."""
 
     def __init__(
         self, address: str, token: str | None = None, *, timeout_s: float = 10.0, credentials: Credentials | None = None
@@ -74,7 +76,7 @@ class Calls:
         self._address = address
         self._credentials = credentials
         self._timeout_s = timeout_s
-        self._metadata = _metadata(token)
+        self._metadata = _make_metadata(token)
 
     async def __aenter__(self) -> Self:
         if self._credentials is None:
@@ -87,39 +89,39 @@ class Calls:
         await self._channel.close()
 
     def with_token(self, token: str | None) -> Self:
-        """The same connection for another caller. It lives as long as this client."""
-        other = copy.copy(self)
-        other._metadata = _metadata(token)  # noqa: SLF001 - its own
-        return other
+        """Return a client on this connection for another caller. It works as long as this one is open."""
+        client = copy.copy(self)
+        client._metadata = _make_metadata(token)  # noqa: SLF001 - its own
+        return client
 
     async def _call(
-        self, method: Callable[..., Awaitable[Answer]], request: Any, *, timeout_s: float | None = None
-    ) -> Answer:
+        self, method: Callable[..., Awaitable[Response]], request: Any, *, timeout_s: float | None = None
+    ) -> Response:
         try:
             return await method(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise JobStoreError.of(error) from None
 
     async def _stream(self, method: Callable[..., Any], request: Any) -> AsyncGenerator[Any]:
-        """One stream; it ends where a new one may go on."""
+        """Yield the responses of one stream. Return where connecting again may help, else raise JobStoreError."""
         stream = method(request, metadata=self._metadata)
         try:
-            async for answer in stream:
-                yield answer
+            async for response in stream:
+                yield response
         except grpc.aio.AioRpcError as error:
-            if error.code() not in _WATCH_AGAIN:
+            if error.code() not in _RECONNECT_STATUSES:
                 raise JobStoreError.of(error) from None
         finally:
             stream.cancel()
 
 
 def watch_backoffs_s() -> Iterator[float]:
-    """How long a watch waits before it connects again, in seconds."""
+    """Yield how long a watch waits before it connects again, in seconds: growing, with jitter."""
     backoff_s = WATCH_BACKOFF_FIRST_S
     while True:
         yield backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
 
 
-def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
     return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))

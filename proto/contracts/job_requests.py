@@ -1,4 +1,4 @@
-"""Between what is asked of jobs (filters, orders, edits) and its gRPC messages."""
+"""Convert filters, orders and edits of jobs to and from their gRPC messages."""
 
 from typing import Any, Final
 
@@ -10,28 +10,28 @@ from contracts.resources import JobEdit, JobFilter, JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
-_FILTER: Final = {"agent_id", "tenant", "batch_id", "text"}
+_FILTER_FIELDS: Final = {"agent_id", "tenant", "batch_id", "text"}
 
 
-def job_filter_message(chosen: JobFilter) -> pb.JobFilter:
-    """A filter as sent."""
-    return pb.JobFilter(**filter_fields(chosen))
+def job_filter_message(job_filter: JobFilter) -> pb.JobFilter:
+    """Return a filter as it is sent."""
+    return pb.JobFilter(**filter_fields(job_filter))
 
 
-def filter_fields(chosen: JobFilter) -> dict[str, Any]:
-    """A filter as sent, or as part of a request of the same fields."""
-    fields = chosen.model_dump(exclude={"statuses", "batch_id"})
+def filter_fields(job_filter: JobFilter) -> dict[str, Any]:
+    """Return the fields of a filter as they are sent, for a JobFilter or a request that has them too."""
+    fields = job_filter.model_dump(exclude={"statuses", "batch_id"})
     return {
         **fields,
-        "statuses": [status_message(s) for s in chosen.statuses],
-        "batch_id": chosen.batch_id and str(chosen.batch_id),
+        "statuses": [status_message(s) for s in job_filter.statuses],
+        "batch_id": job_filter.batch_id and str(job_filter.batch_id),
     }
 
 
 def job_filter_of(message: Any) -> JobFilter:
-    """A filter as received, by itself or in a request of the same fields. ValidationError: it is not well formed."""
+    """Return a filter as received, from a JobFilter or a request that has its fields; ValidationError if malformed."""
     return JobFilter(
-        **fields_of(message, _FILTER),
+        **fields_of(message, _FILTER_FIELDS),
         statuses=[status_of(status) for status in message.statuses],
         labels=dict(message.labels),
         created_after=time_of(message, "created_after"),
@@ -48,28 +48,28 @@ _ORDERS: Final = {
 
 
 def order_message(order: JobOrder) -> jobs_pb.JobOrder.ValueType:
-    """The enum value of an order."""
+    """Return the enum value of an order."""
     return _ORDERS[order]
 
 
 def order_of(number: int) -> JobOrder:
-    """The order of an enum value; the newest first where none is said."""
+    """Return the order of an enum value; newest first for UNSPECIFIED."""
     return next((order for order, value in _ORDERS.items() if value == number), JobOrder.CREATED_DESC)
 
 
 def edit_message(edit: JobEdit) -> tuple[pb.NewJob, FieldMask]:
-    """An edit as sent: the values, and which of them are meant."""
-    names = edit.model_fields_set
-    message = pb.NewJob(**edit.model_dump(include=names - {"payload", "policy"}))
-    if "payload" in names:
+    """Return an edit as it is sent: the values, and a mask of the fields that change."""
+    changed = edit.model_fields_set
+    message = pb.NewJob(**edit.model_dump(include=changed - {"payload", "policy"}))
+    if "payload" in changed:
         message.payload_json = json_text(edit.payload)
-    if "policy" in names:
+    if "policy" in changed:
         message.policy.CopyFrom(policy_message(edit.policy))
-    return message, FieldMask(paths=sorted(names))
+    return message, FieldMask(paths=sorted(changed))
 
 
 def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
-    """An edit as received. ValidationError or ValueError: it is not well formed."""
+    """Return an edit as received. Raise ValidationError or ValueError if it is malformed."""
     if unknown := sorted(set(mask.paths) - JobEdit.model_fields.keys()):
         msg = f"cannot be edited: {', '.join(unknown)[:200]}"
         raise ValueError(msg)
