@@ -41,9 +41,10 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-# Whoever starts a real server without saying so (`real` in tests/conftest.py) runs out of time here.
+# Four workers, since these tests wait more than they compute. One that starts a real server without saying so (`real` in
+# tests/conftest.py) runs out of time here.
 test-fast: $(READY) ## Run the tests that need no Kafka, PostgreSQL or browser: most of them, in less than a minute
-	$(BIN)/pytest -n 2 -m 'not real' --timeout=20 $(ARGS)
+	$(BIN)/pytest -n 4 -m 'not real' --timeout=20 $(ARGS)
 
 coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines of the services ran, in all processes
 	rm -f .coverage .coverage.*
