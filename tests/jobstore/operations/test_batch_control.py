@@ -79,7 +79,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     cancelled = await world.stands(batch_id)
     assert (cancelled.state, cancelled.counts) == ("CANCELLED", {"ASSIGNED": 2, "REFUSED": 3})
     assert cancelled.finished_at is not None
-    message = await world.batches.get_batch(batch_id)
+    message = await world.batches.get_batch(str(batch_id))
     assert [item.code for item in message.items] == [None, None, "cancelled", "cancelled", "cancelled"]
     assert await world.sql("SELECT 1 FROM executions WHERE state <> 'DONE'") == []
     assert await world.sql("SELECT 1 FROM limits") == []

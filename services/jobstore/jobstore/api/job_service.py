@@ -176,8 +176,7 @@ class JobService(JobServiceServicer):
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
         del context
-        operation = await self._batches.get_operation(request.batch_id)
-        return pb.GetBatchResponse(batch=batch_message(await self._batches.get_batch(operation.id)))
+        return pb.GetBatchResponse(batch=batch_message(await self._batches.get_batch(request.batch_id)))
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         as_text = wants_text(context)

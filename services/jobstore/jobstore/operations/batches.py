@@ -50,7 +50,7 @@ class Batches:
                 if chosen is not None:
                     await _add_matching(connection, batch_id, chosen, len(items))
         await self._worker.run_until_answered(batch_id)
-        return await self.get_batch(batch_id)
+        return await self.get_batch(str(batch_id))
 
     async def retry(self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str) -> Operation:
         """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
@@ -77,11 +77,11 @@ class Batches:
             raise _make_unknown_error(operation_id)
         return operation
 
-    async def get_batch(self, batch_id: UUID) -> Batch:
+    async def get_batch(self, batch_id: str) -> Batch:
         """Return a batch as it stands, with all its items. NotFoundError: there is none of that id."""
-        operation = await self.get_operation(str(batch_id))
+        operation = await self.get_operation(batch_id)
         async with self._database.session() as session:
-            rows = await repository.list_items(session, batch_id)
+            rows = await repository.list_items(session, operation.id)
         return Batch(**dict(operation), items=[_make_item(row) for row in rows])
 
 
