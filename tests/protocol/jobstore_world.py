@@ -149,11 +149,9 @@ class JobstoreWorld:
                 assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):
-            handle = (
-                EventHandlers(self.runner).on_result_produced
-                if kind is ResultProduced
-                else EventHandlers(self.runner).on_job_status_reported
-            )
+            handlers = EventHandlers(self.runner)
+            is_result = kind is ResultProduced
+            handle = handlers.on_result_produced if is_result else handlers.on_job_status_reported
             await handle(records)
 
     @contextlib.asynccontextmanager

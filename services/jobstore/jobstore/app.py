@@ -134,10 +134,11 @@ async def _make_topics(settings: Settings) -> None:
 
 
 def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
+    handlers = EventHandlers(runner)
     return [
-        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", EventHandlers(runner).on_job_status_reported),
-        Subscription(publisher, ResultProduced, f"{GROUP}-results", EventHandlers(runner).on_result_produced),
-        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", EventHandlers(runner).on_cancel_requested),
+        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_job_status_reported),
+        Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_result_produced),
+        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
     ]
 
 

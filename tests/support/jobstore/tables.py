@@ -24,7 +24,7 @@ LEASE_S = 10.0
 
 @pytest.fixture(scope="session")
 async def template(postgres: str) -> str:
-    """Make one database with all migrations and an agent. Others are copies of it: a copy takes a tenth of the time."""
+    """Make one database with all migrations and an agent. Others are copies of it, which is faster."""
     name = f"test_{uuid4().hex}"
     await _execute(postgres, f'CREATE DATABASE "{name}"')
     made = Database(_url(postgres, name).replace("postgresql://", "postgresql+asyncpg://"))
