@@ -46,12 +46,15 @@ class Attempt:
 
     async def run(self) -> PublishOutcome:
         """Make calls until there is an outcome, and return what publishes it."""
-        self._publisher.publish_soon(self._reports.describe_begin())
+        self._report_soon(self._reports.describe_begin())
         number, outcome = self._grant.spent, None
         while outcome is None:
             number += 1
             outcome = await self._make_call(number)
-        return lambda: self._publisher.publish(outcome)
+        return lambda: self._publisher.publish_report(outcome, self._held.lease)
+
+    def _report_soon(self, report: Event) -> None:
+        self._publisher.publish_report_soon(report, self._held.lease)
 
     async def _make_call(self, number: int) -> Event | None:
         """Make a call, and return the outcome to publish, or None where another call follows now."""
@@ -70,9 +73,7 @@ class Attempt:
                 f"this executor cannot call agents of protocol {self._grant.protocol}", code="unknown_protocol"
             )
         timeout_s = self._grant.policy.attempt_timeout_s
-        progress = Throttle(
-            self._progress_interval_s, lambda p: self._publisher.publish_soon(self._reports.describe_progress(p))
-        )
+        progress = Throttle(self._progress_interval_s, lambda p: self._report_soon(self._reports.describe_progress(p)))
         try:
             async with asyncio.timeout(timeout_s) as timeout:
                 is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
@@ -100,6 +101,6 @@ class Attempt:
         assert wait_s is not None
         self._held.begun = False  # nothing is lost by giving it back now
         async with self._worker.without_slot(self._held):
-            reporting = retry_transient(lambda: self._publisher.publish(report), on="kafka")
+            reporting = retry_transient(lambda: self._publisher.publish_report(report, self._held.lease), on="kafka")
             await asyncio.gather(asyncio.sleep(wait_s), reporting)
         return None

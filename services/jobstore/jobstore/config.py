@@ -1,5 +1,7 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
+from pydantic import SecretStr
+
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
@@ -16,6 +18,8 @@ class Settings(ServiceSettings):
     #: The administrator's bearer token, and the one of workers.
     token: str
     worker_token: str
+    #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
+    secrets: SecretStr
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0

@@ -1,5 +1,6 @@
 """The steps of a life, as workers take them, against the real runner and tables."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -22,6 +24,8 @@ from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing
+from support.factories import SECRETS
 
 CRITERIA = 'Says "blue"'
 
@@ -153,6 +157,16 @@ class Published:
             raise TransientError("away")
         self.events += events
         self.keyed += [keyed] * len(events)
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        """Of results alone, each signed by the lease that it names."""
+        for record in records:
+            event = ResultProduced.model_validate_json(record.value)
+            signature = Signature.parse(dict(record.headers)[SIGNATURE_HEADER])
+            assert signature is not None
+            assert SECRETS.verify(KeyUse.EXECUTING, signature, record.value)
+            assert (signature.execution_id, signature.lease) == (event.execution_id, event.lease)
+            await self.publish(event)
 
 
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contracts.spending import Budget
 from contracts.status import Circuit
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 
 
@@ -31,13 +31,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ClaimAnswer:
-    """The answer to a claim. `execution` is set if GRANTED; `grant`, too, if the lease is for executing."""
+    """The answer to a claim.
+
+    If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging.
+    """
 
     outcome: ClaimOutcome
     code: str = ""
     message: str = ""
     execution: Execution | None = None
     grant: Grant | None = None
+    question: Question | None = None
     budget: Budget = field(default_factory=Budget)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.granting import Grant
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Clock, ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
@@ -37,6 +37,7 @@ _LOCK_EXECUTIONS: Final = text(
     ) AS e ON true
     """,  # noqa: S608 - names of our own
 )
+_QUESTIONS: Final = text("SELECT id, title, acceptance_criteria, tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 _SPECS: Final = text(
     "SELECT id, title, description, acceptance_criteria, payload::text AS payload, priority, tenant, "
     "labels::text AS labels, policy::text AS policy, capabilities, not_before, spec_hash, created_at, updated_at "
@@ -166,6 +167,11 @@ class Repository:
     async def find_job_ids(self, execution_ids: Iterable[UUID]) -> list[str]:
         """Return the ids of the jobs of these executions."""
         return list(await self._connection.scalars(_JOB_IDS, {"ids": list(execution_ids)}))
+
+    async def load_questions(self, uow: UnitOfWork, job_ids: Collection[str]) -> None:
+        """Load by what the results of these jobs are judged."""
+        for row in await self._connection.execute(_QUESTIONS, {"ids": list(job_ids)}):
+            uow.questions[row.id] = Question(row.title, row.acceptance_criteria, row.tenant)
 
     async def load(self, uow: UnitOfWork, job_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
         """Load the specs of jobs, and agents."""

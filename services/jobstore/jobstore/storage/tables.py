@@ -159,6 +159,14 @@ executions = Table(
     Column("not_before", _TIME),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
     Column("result_hash", LargeBinary),
+    Column(
+        "misjudged",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        doc="judging leases that ended in no sound verdict",
+    ),
+    Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(
