@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -50,7 +50,7 @@ CAUGHT_UP_LAG = 1_000
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url, pool_size=settings.database_pool)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         await database.migrate()
 
@@ -152,7 +152,12 @@ async def _serve_grpc(
     dead_letters: DeadLetterTopics,
 ) -> AsyncIterator[None]:
     batches = Batches(database, operation_worker)
-    server, servicer = create_server(Tokens(settings.token, settings.worker_token))
+    tokens = {
+        Role.ADMINISTRATOR: settings.token.values,
+        Role.EXECUTOR: settings.executor_token.values,
+        Role.VALIDATOR: settings.validator_token.values,
+    }
+    server, servicer = create_server(Tokens(tokens))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)
     add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)

@@ -1,21 +1,24 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
+from pydantic import SecretStr
+
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
-from servicekit.process.settings import ServiceSettings
+from servicekit.process.settings import Secret, ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
-    database_url: str = "postgresql+asyncpg://signoff:signoff@localhost:5432/signoff"
+    database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
-    #: The administrator's bearer token, and the one of workers.
-    token: str
-    worker_token: str
+    #: The bearer tokens of administrators, of executors and of validators.
+    token: Secret
+    executor_token: Secret
+    validator_token: Secret
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
@@ -78,7 +81,7 @@ class Settings(ServiceSettings):
 class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
-    database_url: str
+    database_url: SecretStr
     create_database: bool = False
     accept_gaps: bool = False
 
@@ -86,5 +89,5 @@ class RebuildSettings(ServiceSettings):
 class VerifySettings(ServiceSettings):
     """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
 
-    rebuilt_url: str
-    live_url: str
+    rebuilt_url: SecretStr
+    live_url: SecretStr
