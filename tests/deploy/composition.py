@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import yaml
@@ -19,6 +20,17 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "executor": ExecutorSettings,
     "validator": ValidatorSettings,
     "console": ConsoleSettings,
+}
+#: A value for each variable that the file requires.
+SECRETS = {
+    name: sha256(name.encode()).hexdigest()
+    for name in (
+        "POSTGRES_PASSWORD",
+        "SIGNOFF_TOKEN",
+        "SIGNOFF_EXECUTOR_TOKEN",
+        "SIGNOFF_VALIDATOR_TOKEN",
+        "OPENAI_API_KEY",
+    )
 }
 #: Read by the OpenAI SDK under these names.
 OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}

@@ -12,7 +12,7 @@ from grpc_health.v1 import health as grpc_health
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -54,7 +54,7 @@ CAUGHT_UP_LAG = 1_000
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url, pool_size=settings.database_pool)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         await database.migrate()
 
@@ -82,8 +82,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
         batches = Batches(database, operation_worker)
-        tokens = Tokens(settings.token, settings.worker_token)
-        server, servicer = create_server(tokens)
+        tokens = {
+            Role.ADMINISTRATOR: settings.token.values,
+            Role.EXECUTOR: settings.executor_token.values,
+            Role.VALIDATOR: settings.validator_token.values,
+        }
+        server, servicer = create_server(Tokens(tokens))
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
         add_AgentServiceServicer_to_server(AgentService(database), server)

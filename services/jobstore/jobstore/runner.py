@@ -48,9 +48,8 @@ class CommandRunner:
 
     async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
-        await self.record.run(
-            [EndLease(execution_id, kind, lease, begun=begun) for execution_id, lease, begun in leases]
-        )
+        commands = [EndLease(execution_id, kind, lease, begun=begun) for execution_id, lease, begun in leases]
+        await self.record.run(commands)
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.

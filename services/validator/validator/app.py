@@ -30,4 +30,4 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             choose_dead=bury_none,  # the jobstore reads the same topic, and knows which records are signed
         )
 
-    await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, subscribe)
+    await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, settings.validator_token.first, subscribe)
