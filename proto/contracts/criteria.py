@@ -43,7 +43,7 @@ class CriteriaError(ValueError):
 
 
 def parse_criteria(text: str) -> list[Criterion]:
-    """Return the criteria in a text form: one a line, after a bullet, `optional:` and `never:`, where they are, in order.
+    """Return the criteria in a text form: one a line, after its bullet, `optional:` and `never:`, in this order.
 
     Raise CriteriaError if a job cannot have them.
     """
