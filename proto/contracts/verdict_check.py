@@ -1,4 +1,4 @@
-"""Check that a verdict is one on these criteria: the validator before it publishes one, the jobstore before it counts."""
+"""Check that a verdict judges these criteria: the validator before it publishes it, the jobstore before it counts."""
 
 from collections.abc import Sequence
 
