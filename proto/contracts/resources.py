@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from contracts.jsontext import Json
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
 
 #: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
 PAYLOAD_MAX_BYTES = 1 << 20
@@ -153,6 +153,9 @@ class Policy(StrictModel):
     budget_usd: float | None = Field(None, ge=0, le=1_000_000, description="of all calls of agents and judges")
     budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")
     reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
+    empty_result: EmptyResult | None = Field(
+        None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
+    )
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
@@ -372,6 +375,7 @@ class CriterionVerdict(Model):
     text: str
     outcome: Outcome
     required: bool = True
+    kind: str = Field("meets", description="the criterion's: `meets` or `never`")
     evidence: str | None = Field(None, description="words quoted from the result; None where none stand there")
     comment: str = ""
 
@@ -383,12 +387,21 @@ class Verdict(Model):
     reason: str
     criteria: list[CriterionVerdict]
     model: str | None = None
+    judge_error: str | None = Field(
+        None, description="the code of what the judge did instead of judging this result; it is not submitted again"
+    )
 
     @classmethod
-    def of(cls, criteria: list[CriterionVerdict], reason: str, model: str | None = None) -> Self:
+    def of(
+        cls,
+        criteria: list[CriterionVerdict],
+        reason: str,
+        model: str | None = None,
+        judge_error: str | None = None,
+    ) -> Self:
         """Make a verdict; the result is valid if every required criterion passed."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
-        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model)
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error)
 
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:

@@ -1,6 +1,7 @@
 """Reads docker-compose.yml and the variables that it is given."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -31,7 +32,7 @@ SECRETS = {
         "SIGNOFF_VALIDATOR_TOKEN",
         "OPENAI_API_KEY",
     )
-}
+} | {"SIGNOFF_SECRETS": f"test:{b64encode(sha256(b'secrets').digest()).decode()}"}
 #: Read by the OpenAI SDK under these names.
 OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")

@@ -11,7 +11,7 @@ from contracts import convert
 from contracts.events import ResultProduced
 from contracts.resources import NewJob, Policy
 from contracts.signing import KeyUse, Secrets, Signature
-from contracts.status import Protocol
+from contracts.status import EmptyResult, Protocol
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
@@ -95,6 +95,7 @@ class WorkService(WorkServiceServicer):
         message.lease_s = self._lease_s
         message.title, message.acceptance_criteria = question.title, question.acceptance_criteria
         message.result_hash = execution.result_hash or b""
+        message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
         _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
         return message

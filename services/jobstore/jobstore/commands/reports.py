@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
+from contracts.resources import Verdict
 from contracts.status import ReportKind
+from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import Command
 from jobstore.commands.granting import describe_open_circuit
 from jobstore.commands.resubmission import (
@@ -90,6 +93,8 @@ class RecordReport(Command):
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict = event.verdict
+        if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
+            return self._judge_again(uow, mismatch)
         kind = reports.TRANSITION_KINDS.get(event.kind) or (
             TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
         )
@@ -111,7 +116,20 @@ class RecordReport(Command):
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
+    def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
+        """Return why a verdict is none on the job's criteria, which were frozen with the execution."""
+        question = uow.questions.get(self.event.job_id)
+        return None if question is None else find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
 
+    def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
+        event = self.event
+        cost = reports.read_usage(event.usage)
+        report = Report(TransitionKind.MISJUDGED, event.lease, code=VERDICT_MISMATCH, message=mismatch, **cost)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+
+#: The code of a verdict that is none on the job's criteria.
+VERDICT_MISMATCH = "verdict_mismatch"
 #: The reports that end a lease.
 OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
 

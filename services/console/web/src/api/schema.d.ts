@@ -945,6 +945,12 @@ export interface components {
             version?: number | null;
         };
         /**
+         * EmptyResult
+         * @description What becomes of a result without any number, truth value, letter or digit.
+         * @enum {string}
+         */
+        EmptyResult: "not_met" | "judge";
+        /**
          * Execution
          * @description One execution.
          */
@@ -1789,6 +1795,8 @@ export interface components {
              * @description whether a verdict on the identical result may be reused
              */
             reuse_verdict?: boolean | null;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: components["schemas"]["EmptyResult"] | null;
         };
         /**
          * Protocol
