@@ -49,7 +49,7 @@ def result(
 
 
 def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
-    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason")
+    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome, evidence="blue")], "a reason")
 
 
 def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
@@ -93,8 +93,8 @@ class Steps:
         assert answer.execution is not None
         return answer.execution.lease
 
-    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
-        event = result(self.execution_id, self.job_id, lease)
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
+        event = result(self.execution_id, self.job_id, lease, **fields)
         answer: ClaimAnswer = await self.runner.claim.run_one(ClaimJudging(event, owner or self.validator, room))
         return answer
 

@@ -15,4 +15,6 @@ UPDATE executions SET reuse_key = NULL WHERE reuse_key IS NOT NULL AND state <> 
 
 def upgrade() -> None:
     """Add the counts, and forget verdicts that were not checked and keys that were not of one tenant."""
-    op.execute(STEPS)
+    for step in STEPS.split(";"):
+        if step.strip():
+            op.execute(step)
