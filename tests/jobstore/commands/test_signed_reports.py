@@ -19,6 +19,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Refused, decode
+from servicekit.retry import isolate_failures
 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))
 
@@ -43,7 +44,8 @@ async def consume(handlers: EventHandlers, event: type[Any], *records: Any) -> S
         except PermanentError as error:
             bad.append((one, error))
     is_result = event is ResultProduced
-    results = await (handlers.on_result_produced(good) if is_result else handlers.on_job_status_reported(good))
+    handle = handlers.on_result_produced if is_result else handlers.on_job_status_reported
+    results = await isolate_failures(good, handle)
     bad += [(i.record, error) for i, error in zip(good, results, strict=True) if isinstance(error, PermanentError)]
     return await handlers.choose_dead(event, bad)
 
@@ -153,6 +155,22 @@ async def test_a_signed_outcome_that_cannot_be_read_is_judged_again_and_at_last_
     assert ((await steps.job()).status, (await steps.logs())[-1].code) == ("FAILED", "malformed_json")
 
 
+async def test_a_verdict_that_cannot_be_stored_is_judged_again_and_at_last_failed(
+    steps: Steps, handlers: EventHandlers
+) -> None:
+    """PostgreSQL takes U+0000 in JSON, but not in the message."""
+    lease = await steps.judging()
+    for _ in range(3):
+        told = verdict(reason="a reason with \0")
+        event = reported(steps.execution_id, steps.job_id, lease, ReportKind.VERDICT, verdict=told)
+        assert codes(await consume(handlers, JobStatusReported, of(event, signature(event)))) == ["invalid_data"]
+        if (await steps.job()).status == "IN_PROGRESS":
+            answer = await steps.claim_judging((await steps.row()).result_lease)
+            assert answer.execution is not None
+            lease = answer.execution.lease
+    assert ((await steps.job()).status, (await steps.logs())[-1].code) == ("FAILED", "unstorable")
+
+
 async def test_a_signed_record_that_was_copied_to_the_other_topic_ends_no_lease(
     steps: Steps, handlers: EventHandlers
 ) -> None:
@@ -205,7 +223,9 @@ async def test_a_verdict_on_other_criteria_is_judged_again_and_never_counts(
             lease = answer.execution.lease
     assert ((await steps.job()).status, (await steps.logs())[-1].code) == ("FAILED", "verdict_mismatch")
     async with steps.database.session() as session:
-        assert not (await session.execute(text("SELECT FROM reusable WHERE job_id = :id"), {"id": steps.job_id})).all()
+        assert not (
+            await session.execute(text("SELECT key FROM reusable WHERE job_id = :id"), {"id": steps.job_id})
+        ).all()
 
 
 async def test_what_a_claim_says_of_criteria_is_not_used(steps: Steps) -> None:

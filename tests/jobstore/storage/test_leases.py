@@ -162,7 +162,7 @@ async def test_a_lease_is_given_back_by_its_own_kind_of_worker_alone(
         lease = claimed.execution.lease
     kinds = [pb.WORK_KIND_EXECUTING, pb.WORK_KIND_JUDGING]
     for kind, state in ((kinds[not judging], "LEASED"), (kinds[judging], "QUEUED")):
-        back = pb.GivenBackLease(lease=proven(steps, lease, steps.executor, kind))
+        back = pb.GivenBackLease(lease=proven(steps, lease, steps.executor, kinds[judging]))
         request = renewal(steps, kind=kind, given_back=[back])
         await WorkService(database, runner, SECRETS).RenewLeases(request, None)  # type: ignore[arg-type]
         assert (await steps.row()).state == state

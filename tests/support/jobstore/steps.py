@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from contracts.criteria import parse_criteria
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
@@ -48,8 +50,13 @@ def result(
     )
 
 
-def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
-    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome, evidence="blue")], "a reason")
+def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:
+    """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
+    judged = [
+        CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
+        for one, outcome in zip_longest(parse_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1])
+    ]
+    return Verdict.of(judged, **{"reason": "a reason", **fields})
 
 
 def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:

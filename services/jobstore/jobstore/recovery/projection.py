@@ -265,7 +265,7 @@ def _make_execution(fact: Fact) -> _Row:
         "job_id": event.job_id,
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
-        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent"), 0),
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged"), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,
