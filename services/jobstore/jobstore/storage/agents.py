@@ -21,9 +21,9 @@ async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *
     }
     if create:
         insert = text(
-            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, headers) VALUES "
-            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled, :deterministic, "
-            "CAST(:headers AS jsonb)) "
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, headers, enabled, deterministic) "
+            "VALUES (:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), CAST(:headers AS jsonb), "
+            ":enabled, :deterministic) "
             "ON CONFLICT DO NOTHING",
         )
         policy = new.policy.model_dump_json(exclude_none=True)
