@@ -73,10 +73,11 @@ class Attempt:
         progress = Throttle(
             self._progress_interval_s, lambda p: self._publisher.publish_soon(self._reports.describe_progress(p))
         )
-        is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
+        timeout = asyncio.timeout(timeout_s)
+        is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this call alone
         call = Call(self._grant, number, progress, is_given_up, self._spend)
         try:
-            async with asyncio.timeout(timeout_s) as timeout:
+            async with timeout:
                 return await agent.call(call)
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None

@@ -42,8 +42,8 @@ async def create(  # noqa: PLR0917 - each is an option
 ) -> None:
     """Register an agent."""
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    fields |= {"deterministic": bool(deterministic), "headers": _parse_headers(header)}
-    agent = validate_model(NewAgent, fields, "the agent")
+    more = {"deterministic": bool(deterministic), "headers": _parse_headers(header)}
+    agent = validate_model(NewAgent, fields | more, "the agent")
     async with cli.jobstore() as jobstore:
         cli.out.show_agent(await jobstore.create_agent(agent))
 
@@ -85,12 +85,11 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Change what is given of an agent, and leave the rest; headers replace all that it had."""
     changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
-    changes |= {"deterministic": deterministic}
-    if header or no_headers:
-        changes["headers"] = _parse_headers(header)
+    headers = _parse_headers(header) if header or no_headers else None
+    more = {"deterministic": deterministic, "headers": headers}
     async with cli.jobstore() as jobstore:
         agent = (await jobstore.get_agent(agent_id)).model_dump()
-        agent |= {field: value for field, value in changes.items() if value is not None}
+        agent |= {field: value for field, value in (changes | more).items() if value is not None}
         cli.out.show_agent(await jobstore.update_agent(agent_id, validate_model(NewAgent, agent, "the agent")))
 
 
