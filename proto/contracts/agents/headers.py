@@ -29,8 +29,8 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise ValueError(msg)
         if not _REFERENCE.fullmatch(reference):
             msg = (
-                f"the value of {name} itself is not taken: put it into an environment variable of the executors and "
-                f"write env:{ENV_PREFIX}<NAME>, or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
+                f"the value of {name} itself is not taken: put it into a variable of the executors and write "
+                f"env:{ENV_PREFIX}<NAME>, or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
             )
             raise ValueError(msg)
     if len({name.lower() for name in headers}) < len(headers):
