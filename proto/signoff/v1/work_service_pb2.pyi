@@ -244,6 +244,26 @@ Global___LeaseKey: _TypeAlias = LeaseKey  # noqa: Y015
 class ExecutionGrant(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
@@ -256,6 +276,7 @@ class ExecutionGrant(_message.Message):
     SPENT_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -276,6 +297,10 @@ class ExecutionGrant(_message.Message):
     def policy(self) -> _resources_pb2.Policy:
         """The merged policy: every field that an executor needs is set."""
 
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """References to the values of the agent's headers, by name; the executor reads the values when it calls."""
+
     def __init__(
         self,
         *,
@@ -291,10 +316,11 @@ class ExecutionGrant(_message.Message):
         spent: _builtins.int = ...,
         budget_left_usd: _builtins.float | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015

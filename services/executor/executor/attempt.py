@@ -74,12 +74,17 @@ class Attempt:
             )
         timeout_s = self._grant.policy.attempt_timeout_s
         progress = Throttle(self._progress_interval_s, lambda p: self._report_soon(self._reports.describe_progress(p)))
+        timeout = asyncio.timeout(timeout_s)
+        is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this call alone
+        call = Call(self._grant, number, progress, is_given_up, self._spend)
         try:
-            async with asyncio.timeout(timeout_s) as timeout:
-                is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
-                return await agent.call(Call(self._grant, number, progress, is_given_up, self._spend))
+            async with timeout:
+                return await agent.call(call)
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+        except AgentError as error:
+            error.args = (call.hide(str(error)),)
+            raise
         finally:
             progress.close()
 

@@ -83,5 +83,6 @@ def _read_answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenie
         url=grant.url,
         policy=policy,
         spent=grant.spent,
+        headers=dict(grant.headers),
         budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

@@ -79,6 +79,7 @@ class WorkService(WorkServiceServicer):
             message.grant.agent_id = execution.agent_id or ""
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
             message.grant.url = grant.url
+            message.grant.headers.update(grant.headers)
             policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
             message.grant.policy.CopyFrom(convert.policy_message(policy))
             _set_given(

@@ -1,5 +1,6 @@
 """Answer claims: grant a lease, or say why none is granted. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
@@ -22,11 +23,12 @@ class ClaimOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The body, protocol and URL of an agent's call. `request` is the body as JSON text."""
+    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
 
     request: str
     protocol: str
     url: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

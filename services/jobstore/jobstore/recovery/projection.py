@@ -63,9 +63,10 @@ _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS t
 _KEEP_FACTS: Final = text(f"{sql.insert('facts', _FACT).text} ON CONFLICT DO NOTHING")
 _PROJECT_AGENTS: Final = text(
     f"""
-    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at)
+    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
+        headers)
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, coalesce(a.deterministic, false),
-        a.created_at, a.updated_at
+        a.created_at, a.updated_at, coalesce(a.headers, '{{}}')
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """,  # noqa: S608 - names of our own

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,7 +46,7 @@ _SPECS: Final = text(
 )
 _AGENTS: Final = text(
     "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
-    "created_at, updated_at "
+    "headers::text AS headers, created_at, updated_at "
     "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _INSERT_JOBS: Final = sql.insert("jobs", NEW_JOB_COLUMNS, order="id")
@@ -91,7 +92,7 @@ _EDIT: Final = text(
     """,  # noqa: S608 - names of our own
 )
 _GRANTS: Final = text(
-    "SELECT e.execution_id, l.request_payload::text AS request, a.protocol, a.url "
+    "SELECT e.execution_id, l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers "
     "FROM executions e JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
     "JOIN agents a ON a.id = e.agent_id WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
 )
@@ -216,7 +217,7 @@ class Repository:
     async def load_grants(self, execution_ids: Iterable[UUID]) -> dict[UUID, Grant]:
         """Return what an executor needs to call the agent, by execution."""
         rows = await self._connection.execute(_GRANTS, {"ids": list(execution_ids)})
-        return {row.execution_id: Grant(row.request, row.protocol, row.url) for row in rows}
+        return {row.execution_id: Grant(row.request, row.protocol, row.url, from_json(row.headers)) for row in rows}
 
     async def note_worker(self, owner: UUID, stage: ExecutionStage, room: int) -> None:
         """Record that a worker is alive, and for how many more leases it has room."""

@@ -85,8 +85,9 @@ def to_spec(row: Any) -> Spec:
 
 
 def to_agent(row: Any) -> Agent:
-    """Return an agent from its row, in which the policy is JSON text."""
-    return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
+    """Return an agent from its row, in which policy and headers are JSON text."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:

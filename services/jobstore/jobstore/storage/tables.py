@@ -45,6 +45,7 @@ agents = Table(
     Column("deterministic", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
 )
 
 jobs = Table(
