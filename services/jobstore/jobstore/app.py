@@ -157,7 +157,7 @@ async def _serve_grpc(
         Role.EXECUTOR: settings.executor_token.values,
         Role.VALIDATOR: settings.validator_token.values,
     }
-    server, servicer = create_server(Tokens(tokens))
+    server, servicer = create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)
     add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)

@@ -19,6 +19,9 @@ class Settings(ServiceSettings):
     token: Secret
     executor_token: Secret
     validator_token: Secret
+    #: Calls, and watches, that each role may have under way at once; more are refused.
+    calls_max: int = 1_000
+    watches_max: int = 10_000
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
