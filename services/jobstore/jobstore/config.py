@@ -6,7 +6,7 @@ from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
-from servicekit.process.settings import Secret, ServiceSettings
+from servicekit.process.settings import SecretSetting, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -16,9 +16,9 @@ class Settings(ServiceSettings):
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
     #: The bearer tokens of administrators, of executors and of validators.
-    token: Secret
-    executor_token: Secret
-    validator_token: Secret
+    token: SecretSetting
+    executor_token: SecretSetting
+    validator_token: SecretSetting
     #: Calls, and watches, that each role may have under way at once; more are refused.
     calls_max: int = 1_000
     watches_max: int = 10_000
