@@ -1,6 +1,7 @@
 """Reads docker-compose.yml and the variables that it is given."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -23,12 +24,13 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 #: A value for each variable that the file requires.
 SECRETS = {
-    name: sha256(name.encode()).hexdigest()
+    name: b64encode(sha256(name.encode()).digest()).decode()
     for name in (
         "POSTGRES_PASSWORD",
         "SIGNOFF_TOKEN",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_SESSION_SECRET",
         "OPENAI_API_KEY",
     )
 }

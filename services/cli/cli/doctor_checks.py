@@ -73,7 +73,11 @@ async def check_grpc(target: Target) -> list[Check]:
         try:
             agents, _ = await jobstore.list_agents()
         except JobStoreError as error:
-            remedy = "give the right one with --token or SIGNOFF_TOKEN" if error.code == "unauthenticated" else ""
+            remedy = (
+                "give the right one with --token, --token-file or SIGNOFF_TOKEN"
+                if error.code == "unauthenticated"
+                else ""
+            )
             return [served, Check("token", False, error.message, remedy)]
     urls = {agent.id: agent.url for agent in agents if agent.enabled}
     return [served, Check("token", True, "accepted"), *await asyncio.gather(*map(_check_agent, urls, urls.values()))]
