@@ -76,7 +76,11 @@ async def check_grpc(target: Target) -> list[Check]:
         try:
             agents = await _list_agents(jobstore)
         except JobStoreError as error:
-            remedy = "give the right one with --token or SIGNOFF_TOKEN" if error.code == "unauthenticated" else ""
+            remedy = (
+                "give the right one with --token, --token-file or SIGNOFF_TOKEN"
+                if error.code == "unauthenticated"
+                else ""
+            )
             return [served, Check("token", False, error.message, remedy)]
     found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
     warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from contracts.resources import PAYLOAD_MAX_BYTES
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.process.settings import Secret, WorkerSettings
+from servicekit.process.settings import SecretSetting, WorkerSettings
 
 
 class Settings(WorkerSettings):
@@ -17,7 +17,7 @@ class Settings(WorkerSettings):
     `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
     """
 
-    executor_token: Secret
+    executor_token: SecretSetting
     agent_networks: str = ""
     agent_header_dir: Path | None = None
     payload_max_bytes: int = PAYLOAD_MAX_BYTES

@@ -87,7 +87,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             Role.EXECUTOR: settings.executor_token.values,
             Role.VALIDATOR: settings.validator_token.values,
         }
-        server, servicer = create_server(Tokens(tokens))
+        limits = {"calls_max": settings.calls_max, "watches_max": settings.watches_max}
+        server, servicer = create_server(Tokens(tokens), **limits)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
         add_AgentServiceServicer_to_server(AgentService(database), server)
