@@ -199,8 +199,8 @@ class Subscription(Generic[E]):
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
         # Replayed records that are bad are in the queue already.
         if bad := [(record, error) for record, error in bad if not is_replay(record)]:
-            for record, error in bad:
-                REFUSED_RECORDS.labels(record.topic, error.code).inc()
+            for record, reason in bad:
+                REFUSED_RECORDS.labels(record.topic, reason.code).inc()
             dead = await retry_transient(lambda: self.choose_dead(bad), on=f"{self.topic.name} handler")
             await retry_transient(lambda: self._publish_dead(dead), on="kafka")
         await self._commit(records)
