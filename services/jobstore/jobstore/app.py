@@ -11,7 +11,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -52,8 +52,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url, pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
-        await database.migrate()
-
         terms = ExecutionTerms(
             policy=settings.policy,
             lease_s=settings.lease_s,
@@ -61,7 +59,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             breaker=settings.breaker,
             reuse=settings.reuse,
         )
-        runner = CommandRunner(database, terms)
+        runner = CommandRunner(database, terms, settings.database_patience_s)
         publisher = Publisher(settings.kafka, "jobstore")
         subscriptions = _make_subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
@@ -76,7 +74,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
-        await stack.enter_async_context(
+        if settings.health_address:
+            checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
+            served = await health.serve(settings.health_address, checks)
+            stack.push_async_callback(served.cleanup)
+        await run_until_first(database.migrate(), database.availability.run())
+        servicer = await stack.enter_async_context(
             _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters)
         )
 
@@ -90,12 +93,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             if reasons & (Wake.OPERATIONS | Wake.FREED):
                 operation_worker.wake.set()
 
-        if settings.health_address:
-            served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
-            stack.push_async_callback(served.cleanup)
+        async def tell_health(outage: str | None) -> None:
+            await set_serving(servicer, ready=outage is None, outage=outage)
+
         tune_gc()
         await run_until_first(
             stop.wait(),
+            database.availability.run(tell_health),
             database.listen(wake, watches.set_published),
             sweeper.run(),
             ReuseCleanup(database, terms.reuse).run(),
@@ -150,7 +154,7 @@ async def _serve_grpc(
     watches: Watches,
     operation_worker: OperationWorker,
     dead_letters: DeadLetterTopics,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[HealthService]:
     batches = Batches(database, operation_worker)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
@@ -158,10 +162,10 @@ async def _serve_grpc(
     add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
     add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
+    await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
-    await set_serving(servicer, ready=True)
     try:
-        yield
+        yield servicer
     finally:
         await set_serving(servicer, ready=False)
         await server.stop(grace=min(settings.grace_s, 2.0))

@@ -6,6 +6,7 @@ from fastapi.responses import RedirectResponse
 from console.api.auth import is_token, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
+from contracts.outages import DATABASE_OUTAGES
 
 router = APIRouter()
 
@@ -19,10 +20,16 @@ PAGES = (
 @router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
 async def get_health(request: Request, response: Response) -> Health:
     """Whether the console can do its work; needs no token."""
-    jobstore = await request.app.state.jobstore.is_serving()
-    response.status_code = 200 if jobstore else 503
-    live = request.app.state.live.cursor is not None
-    return Health(status="ok" if jobstore else "unavailable", jobstore=jobstore, live=live)
+    code = await request.app.state.jobstore.find_outage()
+    outage = DATABASE_OUTAGES.get(code)
+    response.status_code = 200 if code is None else 503
+    return Health(
+        status="ok" if code is None else "unavailable",
+        jobstore=code is None or outage is not None,
+        live=request.app.state.live.cursor is not None,
+        database=outage and str(outage),
+        remedy=outage and outage.remedy,
+    )
 
 
 @router.get("/login", include_in_schema=False)

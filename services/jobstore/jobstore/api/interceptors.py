@@ -1,5 +1,6 @@
 """Check each call's token, and answer its errors as gRPC statuses."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from jobstore.api.auth import Tokens
 from jobstore.errors import (
     ConflictError,
+    DatabaseFaultError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
@@ -16,7 +18,9 @@ from jobstore.errors import (
     UnauthenticatedError,
     UnknownCursorError,
 )
-from servicekit.errors import PermanentError, SignoffError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+
+log = logging.getLogger(__name__)
 
 #: The first class that an error is an instance of decides: families come after their members.
 _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
@@ -27,9 +31,15 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
+    DatabaseFaultError: grpc.StatusCode.INTERNAL,
+    DoubtfulError: grpc.StatusCode.INTERNAL,
     TransientError: grpc.StatusCode.UNAVAILABLE,
     PermanentError: grpc.StatusCode.INVALID_ARGUMENT,
 }
+#: Failures of ours, and not of the caller.
+_OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
+#: Characters of an id in a log line: a stranger's may have any length.
+ID_MAX = 200
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -67,8 +77,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._tokens.check(method, metadata)
                 return await call(request, context)
-            except (SignoffError, ValidationError, ValueError) as error:
-                await abort_with(context, error)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
+                await abort_with(context, error, method, request)
 
         return handle
 
@@ -78,18 +90,42 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._tokens.check(method, metadata)
                 async for response in call(request, context):
                     yield response
-            except (SignoffError, ValidationError, ValueError) as error:
-                await abort_with(context, error)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
+                await abort_with(context, error, method, request)
 
         return handle
 
 
-async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
-    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`."""
+async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: Exception, method: str, request: Any) -> None:
+    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`, and log it."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         error = InvalidError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    elif not isinstance(error, SignoffError):
+    elif isinstance(error, ValueError):
         error = InvalidError(str(error))
-    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    await context.abort(status, str(error), (("signoff-code", error.code),))
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+    code = error.code if isinstance(error, SignoffError) else "internal"
+    is_ours = status in _OURS
+    log.log(
+        logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if is_ours else logging.INFO,
+        "a call failed",
+        exc_info=None if isinstance(error, SignoffError) else error,
+        extra={"method": method, "status": status.name, "code": code, "reason": str(error), **_name_request(request)},
+    )
+    # What PostgreSQL and Python say is for the log alone.
+    message = (
+        "the jobstore failed at this call; its log says more" if status is grpc.StatusCode.INTERNAL else str(error)
+    )
+    await context.abort(status, message, (("signoff-code", code),))
+
+
+def _name_request(request: Any) -> dict[str, str]:
+    """Return the ids that a request names, and nothing else of it."""
+    job = getattr(request, "job", None)
+    ids = {
+        "job_id": getattr(request, "job_id", "") or getattr(job, "id", ""),
+        "execution_id": getattr(request, "execution_id", ""),
+    }
+    return {name: value[:ID_MAX] for name, value in ids.items() if value}

@@ -48,8 +48,12 @@ class Command:
         """The job that this command may create."""
         return None
 
-    def if_unstorable(self) -> "Command | None":
-        """Return a command to carry out instead if the database refuses a value of this one, so that its lease ends."""
+    def if_unstorable(self, *, is_doubtful: bool) -> "Command | None":
+        """Return a command to carry out instead if the database refuses a value of this one, so that its lease ends.
+
+        `is_doubtful`: it failed at this command for too long, and nobody knows why.
+        """
+        del is_doubtful
         return None
 
     def specs(self, uow: UnitOfWork) -> Iterable[str]:

@@ -52,8 +52,8 @@ class RecordResult(Command):
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def if_unstorable(self) -> Command:
-        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
+    def if_unstorable(self, *, is_doubtful: bool) -> Command:
+        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease, is_doubtful=is_doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ class RecordReport(Command):
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def if_unstorable(self) -> Command | None:
+    def if_unstorable(self, *, is_doubtful: bool) -> Command | None:
         if self.event.kind not in _OUTCOMES:
             return None
-        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
+        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease, is_doubtful=is_doubtful)
 
 
 #: The reports that end a lease.
@@ -129,6 +129,7 @@ class EndLease(Command):
     """End a lease that its worker gave back, that lapsed, or whose outcome cannot be stored; or a timed-out execution.
 
     `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `begun`: the agent may have been called under a lease given back.
+    `is_doubtful`: nobody knows why it cannot be stored.
     """
 
     needs_circuit = True
@@ -136,6 +137,7 @@ class EndLease(Command):
     kind: TransitionKind
     lease: int
     begun: bool = False
+    is_doubtful: bool = False
 
     @property
     def execution(self) -> UUID:
@@ -146,9 +148,11 @@ class EndLease(Command):
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
             lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
-        code, message = "begun" if self.begun else None, None
+        code: str | None = "begun" if self.begun else None
+        message: str | None = None
         if self.kind is TransitionKind.FAILED:
-            code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
+            code = "database_error" if self.is_doubtful else "unstorable"
+            message = "what was reported cannot be stored; it is among the dead letters"
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
         report = Report(self.kind, lease=lease, code=code, message=message)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from contracts.events import Event
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit.errors import PermanentError, SignoffError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
@@ -63,9 +63,10 @@ class Incoming(Generic[E]):
 class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
 
-    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
-    are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
-    one record stands alone, which goes to the dead-letter queue.
+    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; one with a
+    DoubtfulError is tried again without the others. TransientErrors are waited out, in it or here; the partitions wait
+    meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
+    dead-letter queue.
     """
 
     publisher: Publisher
@@ -159,9 +160,7 @@ class Subscription(Generic[E]):
             except PermanentError as error:
                 bad.append((record, error))
         if good:
-            results = await retry_transient(
-                lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
-            )
+            results = await self._handle_until_answered(good)
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
         bad = [
             (record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)
@@ -169,6 +168,21 @@ class Subscription(Generic[E]):
         if bad:
             await retry_transient(lambda: self._publish_dead(bad), on="kafka")
         await self._commit(records)
+
+    async def _handle_until_answered(self, incoming: Sequence[Incoming[E]]) -> Sequence[Any]:
+        """Return the results in order. What fails doubtfully is tried again, without the others, until answered."""
+        results: list[Any] = [DoubtfulError()] * len(incoming)
+
+        async def handle_rest() -> None:
+            rest = [n for n, result in enumerate(results) if isinstance(result, DoubtfulError)]
+            for n, result in zip(rest, await isolate_failures([incoming[n] for n in rest], self.handle), strict=True):
+                results[n] = result
+            for result in results:
+                if isinstance(result, DoubtfulError):
+                    raise result
+
+        await retry_transient(handle_rest, on=f"{self.topic.name} handler")
+        return results
 
     async def _publish_dead(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
         assert self.topic.dlq is not None
