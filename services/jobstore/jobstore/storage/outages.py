@@ -97,8 +97,7 @@ class Availability:
     def check(self) -> str | None:
         """Return why the database cannot be written, in words, or None."""
         code = self.find_outage()
-        outage = None if code is None else DATABASE_OUTAGES[code]
-        return outage and f"{outage}. To do: {outage.remedy}"
+        return None if code is None else f"{DATABASE_OUTAGES[code]}. To do: {DATABASE_OUTAGES[code].remedy}"
 
     async def run(self, on_change: Callable[[str | None], Awaitable[None]] | None = None) -> None:
         """Probe for ever. Call `on_change` with the code of an outage that begins, and with None at its end."""
