@@ -292,7 +292,7 @@ class JobStoreClient(OperationsClient):
         return await self.find_outage() is None
 
     async def find_outage(self) -> str | None:
-        """Return why the jobstore does not serve, or None: a code of `contracts.outages`, or UNREACHABLE.
+        """Return why the jobstore does not serve, or None: such as `database_read_only`, or UNREACHABLE.
 
         Needs no token, and never raises JobStoreError. While the database cannot be written, reads may still be served.
         """

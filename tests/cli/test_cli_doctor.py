@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from contracts.outages import DATABASE_OUTAGES
 from contracts.resources import NewAgent
+from servicekit.outages import DATABASE_OUTAGES
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ import aiohttp
 
 from cli.config import Target
 from contracts.client import JobStoreClient, JobStoreError
-from contracts.outages import DATABASE_OUTAGES
 from contracts.topics import TOPICS, Topic
+from servicekit.outages import DATABASE_OUTAGES
 
 TIMEOUT_S = 5.0  # of each question to a part
 

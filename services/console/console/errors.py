@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
-from contracts.outages import DATABASE_OUTAGES
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.outages import RaceError
 from jobstore.storage.repository import Repository
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,7 @@ class CommandRunner:
         fault, and then tries that again, until it is given up.
         """
         try:
-            return await self._run_transaction(commands, share_limits=any(c.needs_limits for c in commands))
-        except LimitsChangingError:
-            return await self._run_transaction(commands, share_limits=True)
+            return await self._run_with_locks(commands)
         except DoubtfulError as error:
             await self._probe()
             if len(commands) > 1 or not self._doubts.is_over(commands[0]):
@@ -79,12 +78,19 @@ class CommandRunner:
                 raise
             return await self._end_instead(commands[0], error)
 
+    async def _run_with_locks(self, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return await self._run_transaction(commands, share_limits=any(c.needs_limits for c in commands))
+        except LimitsChangingError:
+            return await self._run_transaction(commands, share_limits=True)
+
     async def _probe(self) -> None:
         """Find out whether the database can be written at all. What failed during an outage did not fail alone."""
         try:
             await self._database.availability.probe()
-        except TransientError:
-            self._doubts.forget()
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._doubts.forget()
             raise
 
     async def _end_instead(self, command: Command, error: PermanentError) -> list[Any]:

@@ -26,11 +26,11 @@ from support.system import Agent
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
-from contracts.outages import DATABASE_OUTAGES
 from contracts.resources import NewAgent, NewJob
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from localstack.process import find_unprivileged_account
+from servicekit.outages import DATABASE_OUTAGES
 
 pytestmark = pytest.mark.real
 

@@ -6,7 +6,7 @@ from fastapi.responses import RedirectResponse
 from console.api.auth import is_token, session_cookie_name, token_of
 from console.api.schemas import Health
 from console.errors import ProblemError
-from contracts.outages import DATABASE_OUTAGES
+from servicekit.outages import DATABASE_OUTAGES
 
 router = APIRouter()
 

@@ -12,7 +12,7 @@ import grpc
 from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
-from contracts.outages import DATABASE_OUTAGES
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 

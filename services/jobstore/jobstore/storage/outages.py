@@ -11,18 +11,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import asyncpg
+from prometheus_client import Gauge
 from sqlalchemy import event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.outages import DATABASE_OUTAGES
 from jobstore.storage.tables import metadata
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.outages import DATABASE_OUTAGES
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
+
+OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be written, by why", ["code"])
 
 #: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
 PROBE_EVERY_S: Final = 2.0
@@ -89,7 +92,7 @@ class Availability:
         self._met, self._met_at = "", 0.0
 
     def find_outage(self) -> str | None:
-        """Return the code of the outage that lasts (contracts.outages), or None."""
+        """Return the code of the outage that lasts (servicekit.outages), or None."""
         if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
             return self._met
         return self._probed
@@ -108,6 +111,8 @@ class Availability:
                 await self.probe()
             outage = self.find_outage()
             if [outage] != told:
+                for code in DATABASE_OUTAGES:
+                    OUTAGE.labels(code).set(code == outage)
                 told[:] = [outage]
                 log.log(logging.WARNING if outage else logging.INFO, self.check() or "the database can be written")
                 if on_change is not None:

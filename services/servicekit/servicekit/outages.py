@@ -35,7 +35,7 @@ DATABASE_OUTAGES: Final[Mapping[str, Outage]] = {
     "database_out_of_connections": Outage(
         "it takes no more connections",
         "end connections that nobody needs, or raise max_connections or the limit of the role or database; "
-        "each jobstore needs SIGNOFF_DATABASE_POOL and three more",
+        "each jobstore needs SIGNOFF_DATABASE_POOL and two more",
     ),
     "database_forbidden": Outage(
         "the jobstore's role lacks a privilege",
