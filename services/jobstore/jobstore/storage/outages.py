@@ -124,8 +124,7 @@ class Availability:
         """Write once. TransientError: the database cannot be written; the code says why."""
         try:
             with translate_errors():
-                async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    await self._write()
+                await self._write_in_time()
         except DoubtfulError as error:
             self._probed = "database_unavailable"
             raise TransientError(str(error), code=self._probed) from error
@@ -134,6 +133,19 @@ class Availability:
                 self._probed = error.code
             raise
         self._probed = None
+
+    async def _write_in_time(self) -> None:
+        """Write, or raise TimeoutError. What hangs in a server that stands still is left behind with its connection."""
+        writing = asyncio.ensure_future(self._write())
+        writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            done, _ = await asyncio.wait({writing}, timeout=PROBE_TIMEOUT_S)
+        finally:
+            writing.cancel()
+        if not done:
+            await self._engine.dispose(close=False)
+            raise TimeoutError(f"no answer within {PROBE_TIMEOUT_S:g} s")
+        await writing
 
     async def _write(self) -> None:
         names = [table.name for table in metadata.sorted_tables]
