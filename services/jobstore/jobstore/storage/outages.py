@@ -107,14 +107,18 @@ class Availability:
         told: list[str | None] = []
 
         async def look() -> None:
-            with contextlib.suppress(TransientError):
+            reason = None
+            try:
                 await self.probe()
+            except TransientError as error:
+                reason = str(error)
             outage = self.find_outage()
             if [outage] != told:
                 for code in DATABASE_OUTAGES:
                     OUTAGE.labels(code).set(code == outage)
                 told[:] = [outage]
-                log.log(logging.WARNING if outage else logging.INFO, self.check() or "the database can be written")
+                level = logging.WARNING if outage else logging.INFO
+                log.log(level, self.check() or "the database can be written", extra={"reason": reason})
                 if on_change is not None:
                     await on_change(outage)
 
