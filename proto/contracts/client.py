@@ -39,6 +39,9 @@ UNCHANGED: Final = object()
 # gRPC's health protocol as bytes: grpcio-health-checking is no dependency of the contracts.
 _HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 
+#: The jobstore does not answer, or does not say why it does not serve.
+UNREACHABLE: Final = "jobstore_unreachable"
+
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
@@ -286,11 +289,22 @@ class JobStoreClient(OperationsClient):
 
     async def is_serving(self) -> bool:
         """Return whether the jobstore answers that it serves. Needs no token, and never raises JobStoreError."""
+        return await self.find_outage() is None
+
+    async def find_outage(self) -> str | None:
+        """Return why the jobstore does not serve, or None: such as `database_read_only`, or UNREACHABLE.
+
+        Needs no token, and never raises JobStoreError. While the database cannot be written, reads may still be served.
+        """
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_HEALTH_CHECK)
+        call = check(b"", timeout=self._timeout_s)
         try:
-            return await check(b"", timeout=self._timeout_s) == _SERVING
+            if await call == _SERVING:
+                return None
+            code = dict(await call.trailing_metadata() or ()).get("signoff-code")
         except grpc.aio.AioRpcError:
-            return False
+            return UNREACHABLE
+        return str(code or UNREACHABLE)
 
     async def _watch_once(self, request: jobs_pb.WatchJobsRequest) -> AsyncGenerator[WatchEvent]:
         """Yield the events of one stream. Return where connecting again may help."""

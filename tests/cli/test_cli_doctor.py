@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from contracts.resources import NewAgent
+from servicekit.outages import DATABASE_OUTAGES
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         file.write_text(json.dumps(endpoints | {"processes": {"jobstore": os.getpid()}}))
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
-        "endpoints", "process jobstore", "console", "jobstore", "token", "agent writer", "judge",
+        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
 
@@ -94,6 +95,16 @@ async def test_a_console_that_cannot_reach_the_jobstore_is_wrong(signoff):
     async with serving(503) as url:
         found = checks(await signoff("doctor", "--json", "--http", url))
     assert "jobstore" in found["console"]["remedy"]
+
+
+@pytest.mark.parametrize("code", list(DATABASE_OUTAGES))
+async def test_a_database_that_cannot_be_written_is_named_with_what_to_do(signoff, jobstore, code):
+    jobstore.outage = code
+    ran = await signoff("doctor", "--json")
+    found = checks(ran)
+    assert (ran.status, found["jobstore"]["ok"], found["token"]["ok"]) == (1, True, True)
+    assert DATABASE_OUTAGES[code].what in found["database"]["found"]
+    assert found["database"]["remedy"] == DATABASE_OUTAGES[code].remedy
 
 
 async def test_a_wrong_token_is_found(signoff):

@@ -18,7 +18,7 @@ UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_ex
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"empty_body", "payload_too_large", "malformed_header", "malformed_json", "schema_mismatch", "unstorable"}
-NAMED |= {"verdict_mismatch"}
+NAMED |= {"verdict_mismatch", "database_error"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

@@ -48,6 +48,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
         self.watches = 0
+        self.outage: str | None = None  # why health checks are not answered SERVING
         self._executions: set[str] = set()
         self.changed = asyncio.Condition()
 
@@ -279,12 +280,20 @@ def _text(value: Any) -> str | None:
 
 
 class Health(grpc.GenericRpcHandler):
+    """Serving, unless the store says why not."""
+
+    def __init__(self, store: FakeJobStore) -> None:
+        self._store = store
+
     def service(self, details):
         if details.method != "/grpc.health.v1.Health/Check":
             return None
 
         async def check(request: bytes, context: Any) -> bytes:
-            return b"\x08\x01"
+            if self._store.outage is None:
+                return b"\x08\x01"
+            context.set_trailing_metadata((("signoff-code", self._store.outage),))
+            return b"\x08\x02"
 
         return grpc.unary_unary_rpc_method_handler(check)
 
@@ -305,7 +314,7 @@ class Server:
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
-        self._server.add_generic_rpc_handlers((Health(),))
+        self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()
 

@@ -37,6 +37,10 @@ class _ClaimOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClaimOut
     """Cannot be executed; `code` says why."""
     CLAIM_OUTCOME_INVALID: _ClaimOutcome.ValueType  # 5
     """Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
+    CLAIM_OUTCOME_DOUBTFUL: _ClaimOutcome.ValueType  # 6
+    """The database fails at this claim alone: the worker makes it again, without the others. After ten minutes it is
+    INVALID (`database_error`).
+    """
 
 class ClaimOutcome(_ClaimOutcome, metaclass=_ClaimOutcomeEnumTypeWrapper): ...
 
@@ -50,6 +54,10 @@ CLAIM_OUTCOME_REFUSED: ClaimOutcome.ValueType  # 4
 """Cannot be executed; `code` says why."""
 CLAIM_OUTCOME_INVALID: ClaimOutcome.ValueType  # 5
 """Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
+CLAIM_OUTCOME_DOUBTFUL: ClaimOutcome.ValueType  # 6
+"""The database fails at this claim alone: the worker makes it again, without the others. After ten minutes it is
+INVALID (`database_error`).
+"""
 Global___ClaimOutcome: _TypeAlias = ClaimOutcome  # noqa: Y015
 
 class _LeaseState:

@@ -10,7 +10,7 @@ from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.errors import PermanentError
+from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
@@ -37,10 +37,10 @@ class Handlers:
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
 
-    async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
+    async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[SignoffError | None]:
         """Claim a batch in one call and start what was granted. The offsets are committed before any agent answers.
 
-        Return one result a record: a PermanentError makes it a dead letter.
+        Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [_to_claim(request) for request in requests]
         asked_at, answers = await retry_transient(lambda: self._claim(claims), on="jobstore")
@@ -50,7 +50,7 @@ class Handlers:
         """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
         return time.monotonic(), await self._executions.claim(self._worker.owner, self._worker.room, claims)
 
-    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
+    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> SignoffError | None:
         if isinstance(answer, Grant):
             self._worker.start_work(
                 answer.lease,
@@ -63,13 +63,11 @@ class Handlers:
             extra = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
             log.info("a replayed record changes nothing", extra=extra)
             return None
-        if answer.outcome == "INVALID":
-            return PermanentError(answer.message, code=answer.code)
         if answer.outcome == "REFUSED":
             log.warning(
                 "execution refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message}
             )
-        return None
+        return answer.to_error()
 
     async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()

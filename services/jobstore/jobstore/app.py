@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health as grpc_health
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.signing import Secrets
@@ -15,7 +14,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -56,8 +55,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
-        await database.migrate()
-
         terms = ExecutionTerms(
             policy=settings.policy,
             lease_s=settings.lease_s,
@@ -65,7 +62,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             breaker=settings.breaker,
             reuse=settings.reuse,
         )
-        runner = CommandRunner(database, terms)
+        runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets))
@@ -81,6 +78,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
+        if settings.health_address:
+            checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
+            served = await health.serve(settings.health_address, checks)
+            stack.push_async_callback(served.cleanup)
+        await run_until_first(database.migrate(), database.availability.run())
         batches = Batches(database, operation_worker)
         tokens = {
             Role.ADMINISTRATOR: settings.token.values,
@@ -106,12 +108,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             if reasons & (Wake.OPERATIONS | Wake.FREED):
                 operation_worker.wake.set()
 
-        if settings.health_address:
-            served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
-            stack.push_async_callback(served.cleanup)
+        async def tell_health(outage: str | None) -> None:
+            await set_serving(servicer, ready=outage is None, outage=outage)
+
         tune_gc()
         await run_until_first(
             stop.wait(),
+            database.availability.run(tell_health),
             database.listen(wake, watches.set_published),
             sweeper.run(),
             ReuseCleanup(database, terms.reuse).run(),
@@ -166,12 +169,10 @@ def _make_reports(
 
 
 @contextlib.asynccontextmanager
-async def _serve(
-    server: grpc.aio.Server, servicer: grpc_health.aio.HealthServicer, settings: Settings
-) -> AsyncIterator[None]:
+async def _serve(server: grpc.aio.Server, servicer: HealthService, settings: Settings) -> AsyncIterator[None]:
     server.add_insecure_port(settings.grpc_address)
+    await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
-    await set_serving(servicer, ready=True)
     try:
         yield
     finally:

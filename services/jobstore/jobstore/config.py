@@ -9,6 +9,7 @@ from contracts.signing import Secrets
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
+from jobstore.doubts import PATIENCE_S
 from servicekit.process.settings import SecretSetting, ServiceSettings
 
 
@@ -22,6 +23,8 @@ class Settings(ServiceSettings):
 
     database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
+    #: How long a record may fail alone, while the database can be written, until it goes to the dead-letter queue.
+    database_patience_s: float = PATIENCE_S
     grpc_address: str = "127.0.0.1:50051"
     #: The bearer tokens of administrators, of executors and of validators.
     token: SecretSetting

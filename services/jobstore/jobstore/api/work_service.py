@@ -21,7 +21,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
-from servicekit.errors import PermanentError
+from servicekit.errors import DoubtfulError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
@@ -62,9 +62,7 @@ class WorkService(WorkServiceServicer):
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
-        return [
-            ClaimAnswer(ClaimOutcome.INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers
-        ]
+        return [_read_error(answer) if isinstance(answer, SignoffError) else answer for answer in answers]
 
     def _make_execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
@@ -158,6 +156,11 @@ class WorkService(WorkServiceServicer):
 
 def _token(lease: pb.Lease) -> tuple[UUID, int]:
     return UUID(lease.execution_id), lease.lease
+
+
+def _read_error(error: SignoffError) -> ClaimAnswer:
+    outcome = ClaimOutcome.DOUBTFUL if isinstance(error, DoubtfulError) else ClaimOutcome.INVALID
+    return ClaimAnswer(outcome, error.code, str(error))
 
 
 def _set_given(message: Any, **fields: float | None) -> None:

@@ -22,7 +22,7 @@ from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError
+from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 
 #: Items requested in one go, so that other requests have their turn in between.
@@ -108,7 +108,11 @@ class OperationWorker:
             return
         commands = [COMMANDS[operation.kind](operation, item) for item in items]
         results = await self._runner.submit.run(commands)
-        await self._answer(operation, [_make_answer(operation, *pair) for pair in zip(items, results, strict=True)])
+        answered = [(i, r) for i, r in zip(items, results, strict=True) if not isinstance(r, DoubtfulError)]
+        await self._answer(operation, [_make_answer(operation, *pair) for pair in answered])
+        for result in results:
+            if isinstance(result, DoubtfulError):  # this item comes again
+                raise result
 
     async def _cancel(self, operation: ClaimedOperation, items: Sequence[Item]) -> None:
         """Cancel an operation by one chunk: first items without an answer, then live executions, then the operation.
