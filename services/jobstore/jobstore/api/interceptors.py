@@ -9,7 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from jobstore.api.auth import Role, Tokens, check_kind
+from jobstore.api.auth import Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
@@ -62,13 +62,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
 
-        async def handle(requests: Any, context: Context) -> Any:
+        async def handle(request: Any, context: Context) -> Any:
             try:
                 role = self._tokens.check_method(method, context.invocation_metadata())
                 if handler is None:
                     await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
                 with self._slots.hold(role, lasting=handler.response_streaming):
-                    return await _carry_out(handler, role, requests, context)
+                    if not handler.request_streaming:
+                        request = await _read_request(context)
+                        check_kind(role, request)
+                    return await _carry_out(handler, request, context)
             except (SignoffError, ValidationError, ValueError) as error:
                 await abort_with(context, error)
 
@@ -79,24 +82,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_unary_rpc_method_handler(tell_health, None, handler.response_serializer)
         if handler is None:
             return grpc.stream_unary_rpc_method_handler(handle)
-        kind = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
+        is_stream = handler.response_streaming
+        kind = grpc.stream_stream_rpc_method_handler if is_stream else grpc.stream_unary_rpc_method_handler
         return kind(handle, handler.request_deserializer, handler.response_serializer)
 
 
-async def _carry_out(handler: Any, role: Role, requests: Any, context: Context) -> Any:
-    """Carry out an admitted call: return its response, or write its stream of responses."""
-    if not handler.request_streaming:
-        requests = await context.read()
-        if requests is grpc.aio.EOF:
-            raise InvalidError("the call has no request")
-        check_kind(role, requests)
+async def _read_request(context: Context) -> Any:
+    """Read the one request of a call. InvalidError: there is none."""
+    request = await context.read()
+    if request is grpc.aio.EOF:
+        raise InvalidError("the call has no request")
+    return request
+
+
+async def _carry_out(handler: Any, request: Any, context: Context) -> Any:
+    """Return the response to a request, or write the stream of responses."""
     if handler.unary_unary:
-        return await handler.unary_unary(requests, context)
-    responses = (handler.unary_stream or handler.stream_stream)(requests, context)
+        return await handler.unary_unary(request, context)
+    responses = (handler.unary_stream or handler.stream_stream)(request, context)
     if inspect.isawaitable(responses):  # health's Watch, which writes by itself
         return await responses
     async with aclosing(responses):
