@@ -47,6 +47,7 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         file = tmp_path / "endpoints.json"
         endpoints = {"http": url, "grpc": jobstore_server.address, "token": env["SIGNOFF_TOKEN"], "judge": url}
         file.write_text(json.dumps(endpoints | {"processes": {"jobstore": os.getpid()}}))
+        file.chmod(0o600)
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
         "endpoints", "process jobstore", "console", "jobstore", "database", "token", "agent writer", "judge",
@@ -61,10 +62,11 @@ async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_
     jobstore.add_agent(NewAgent(id="retired", name="Retired", url=f"{url}/retired", enabled=False))
     file = tmp_path / "endpoints.json"
     file.write_text(json.dumps({"grpc": env["SIGNOFF_JOBSTORE"], "processes": {"executor": gone_pid}, "http": url}))
+    file.chmod(0o640)
     ran = await signoff("doctor", "--json", "--endpoints", str(file), "--kafka", url.removeprefix("http://"))
     assert (ran.status, ran.json["ok"]) == (1, False)
     wrong = {part: check for part, check in checks(ran).items() if not check["ok"]}
-    assert set(wrong) == {"process executor", "console", "agent writer", "kafka"}
+    assert set(wrong) == {"endpoints", "process executor", "console", "agent writer", "kafka"}
     assert all(check["remedy"] for check in wrong.values())
     text = await signoff("doctor", "--endpoints", str(file))
     assert (text.status, "WRONG" in text.out) == (1, True)

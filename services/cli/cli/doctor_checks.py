@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ class Check:
 def check_endpoints(target: Target) -> Check:
     """Check whether it is known where the system is."""
     if target.file is not None:
+        if target.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            return Check("endpoints", False, f"others may read {target.file}, which holds a token", "chmod 600 it")
         return Check("endpoints", True, str(target.file))
     if target.jobstore:
         return Check("endpoints", True, "from options and environment")

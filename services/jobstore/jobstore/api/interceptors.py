@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from jobstore.api.auth import Role, Tokens, check_kind
+from jobstore.api.auth import Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
@@ -93,11 +93,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_unary_rpc_method_handler(tell_health, None, handler.response_serializer)
         if handler is None:
             return grpc.stream_unary_rpc_method_handler(handle)
-        kind = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
+        is_stream = handler.response_streaming
+        kind = grpc.stream_stream_rpc_method_handler if is_stream else grpc.stream_unary_rpc_method_handler
         return kind(handle, handler.request_deserializer, handler.response_serializer)
 
 
