@@ -121,6 +121,7 @@ async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, ps
         "SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
         "SIGNOFF_TOKEN": TOKEN,
         "SIGNOFF_WORKER_TOKEN": "another",
+        "SIGNOFF_ID_KEY": "0" * 44,
         "SIGNOFF_GRPC_ADDRESS": grpc,
         "SIGNOFF_JOBSTORE": grpc,
         "SIGNOFF_HTTP_ADDRESS": http,

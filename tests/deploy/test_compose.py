@@ -12,7 +12,9 @@ from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
 from servicekit.process.settings import split_address
 
-SECRETS = dict.fromkeys(("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "OPENAI_API_KEY"), "5ec7e7")
+SECRETS = dict.fromkeys(
+    ("POSTGRES_PASSWORD", "SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_ID_KEY", "OPENAI_API_KEY"), "5ec7e7" * 8
+)
 OWN = [*SERVICES, "judge", "agents"]
 
 

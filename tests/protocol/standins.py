@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
+from contracts.topics import TOPIC_OF
+from servicekit.kafka.publisher import Outgoing
 from signoff.v1 import work_service_pb2 as pb
 
 CAPACITY = 3
@@ -30,6 +32,10 @@ class Topics:
         del keyed
         for event in sorted(events, key=lambda event: str(event.event_id)):
             self.logs[type(event)].append(event)
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        kinds = {TOPIC_OF[kind]: kind for kind in self.logs}
+        await self.publish(*(kinds[record.topic].model_validate_json(record.value) for record in records))
 
     def read(self, kind: type, reader: str, most: int, *, commit: bool = True) -> list[Any]:
         start = self.read_up_to.get((kind, reader), 0)

@@ -85,3 +85,14 @@ def record(value: bytes | None, **fields: Any) -> ConsumerRecord[bytes | None, b
 
 def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
     return Incoming(event, record(event.model_dump_json().encode()), replay)
+
+
+def request_body(event: ExecuteRequested) -> bytes:
+    """A request as it stands in its record."""
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def incoming_request(event: ExecuteRequested, **fields: Any) -> Incoming[bytes]:
+    """A request as an executor takes it, unread; `fields` are the record's."""
+    body = request_body(event)
+    return Incoming(body, record(body, **fields))

@@ -12,7 +12,9 @@ AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
 # Services inherit the environment of `signoff up` without these secrets: each is given those that it needs.
-NOT_INHERITED = {"SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_DATABASE_URL"}
+NOT_INHERITED = {
+    *("SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_DATABASE_URL", "SIGNOFF_ID_KEY", "SIGNOFF_UPSTREAM_SECRETS"),
+}
 STOP_GRACE_S = 25.0  # beyond the services' own
 
 Port = Callable[[str], int]
@@ -30,6 +32,7 @@ class Addresses:
     judge: str | None
     token: str
     worker_token: str
+    id_key: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     if kind == "jobstore":
         database = addresses.postgres.replace("postgresql://", "postgresql+asyncpg://", 1)
         listen = {"SIGNOFF_DATABASE_URL": database, "SIGNOFF_GRPC_ADDRESS": addresses.grpc}
-        return common | listen | token | worker_token
+        upstreams = {name: value for name, value in os.environ.items() if name == "SIGNOFF_UPSTREAM_SECRETS"}
+        return common | listen | token | worker_token | {"SIGNOFF_ID_KEY": addresses.id_key} | upstreams
     if kind == "console":
         return dial | token | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
     if kind == "executor":

@@ -125,6 +125,7 @@ class Stack:
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
             token=self._data_dir.get_secret("token"),
             worker_token=self._data_dir.get_secret("worker_token"),
+            id_key=self._data_dir.get_secret("id_key"),
         )
 
     def _write_endpoints(self) -> None:

@@ -14,6 +14,8 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.topics import TOPICS, Topic
 
 TIMEOUT_S = 5.0  # of each question to a part
+SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
+OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,14 @@ async def check_grpc(target: Target) -> list[Check]:
         served = Check("jobstore", True, target.jobstore)
         try:
             agents, _ = await jobstore.list_agents()
+            overview = await jobstore.get_overview()
         except JobStoreError as error:
             remedy = "give the right one with --token or SIGNOFF_TOKEN" if error.code == "unauthenticated" else ""
             return [served, Check("token", False, error.message, remedy)]
     urls = {agent.id: agent.url for agent in agents if agent.enabled}
-    return [served, Check("token", True, "accepted"), *await asyncio.gather(*map(_check_agent, urls, urls.values()))]
+    upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
+    checks = await asyncio.gather(*map(_check_agent, urls, urls.values()))
+    return [served, Check("token", True, "accepted"), upstreams, *checks]
 
 
 async def check_kafka(target: Target) -> list[Check]:

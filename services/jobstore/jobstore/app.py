@@ -16,19 +16,22 @@ from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.terms import ExecutionTerms
-from jobstore.handlers import EventHandlers
+from jobstore.domain.upstreams import Upstreams
+from jobstore.handlers import EventHandlers, check_cancel
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
+from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
+from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
@@ -60,15 +63,17 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             offer_again_s=settings.offer_again_s,
             breaker=settings.breaker,
             reuse=settings.reuse,
+            ids=settings.ids,
         )
         runner = CommandRunner(database, terms)
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _make_subscriptions(publisher, runner)
+        upstreams = Upstreams(settings.upstreams)
+        subscriptions = _make_subscriptions(publisher, runner, upstreams)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, runner.terms)
+        dispatcher = Dispatcher(database, publisher, runner.terms, upstreams=upstreams)
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
@@ -77,7 +82,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
         await stack.enter_async_context(
-            _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters)
+            _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters, upstreams=upstreams)
         )
 
         def wake(reasons: Wake) -> None:
@@ -98,7 +103,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.listen(wake, watches.set_published),
             sweeper.run(),
-            ReuseCleanup(database, terms.reuse).run(),
+            Cleanup(
+                database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
+            ).run(),
+            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -133,12 +141,19 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
+def _make_subscriptions(publisher: Publisher, runner: CommandRunner, upstreams: Upstreams) -> list[Subscription[Any]]:
     handlers = EventHandlers(runner)
     return [
         Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_job_status_reported),
         Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_result_produced),
-        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
+        Subscription(
+            publisher,
+            CancelRequested,
+            f"{GROUP}-cancels",
+            handlers.on_cancel_requested,
+            check_record=partial(check_cancel, upstreams),
+            choose_dead=Forgeries().choose_dead,
+        ),
     ]
 
 
@@ -150,13 +165,17 @@ async def _serve_grpc(
     watches: Watches,
     operation_worker: OperationWorker,
     dead_letters: DeadLetterTopics,
+    *,
+    upstreams: Upstreams,
 ) -> AsyncIterator[None]:
     batches = Batches(database, operation_worker)
     server, servicer = create_server(Tokens(settings.token, settings.worker_token))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
-    add_AgentServiceServicer_to_server(AgentService(database), server)
-    add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
-    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
+    add_AgentServiceServicer_to_server(AgentService(database, runner.terms.ids), server)
+    add_OperationsServiceServicer_to_server(
+        OperationsService(database, watches, batches, dead_letters, upstreams=upstreams), server
+    )
+    add_WorkServiceServicer_to_server(WorkService(database, runner, upstreams=upstreams), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
     await set_serving(servicer, ready=True)

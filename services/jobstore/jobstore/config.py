@@ -1,8 +1,12 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
+from pydantic import SecretStr, field_validator
+
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
+from contracts.signing import Secrets
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
 from servicekit.process.settings import ServiceSettings
 
@@ -16,6 +20,10 @@ class Settings(ServiceSettings):
     #: The administrator's bearer token, and the one of workers.
     token: str
     worker_token: str
+    #: Under this key ids are made that nobody may foretell: base64 of 32 bytes. It never changes.
+    id_key: SecretStr
+    #: Pairs `id:base64`. Once there are any, requests and cancels that come by topics must be signed under one.
+    upstream_secrets: SecretStr | None = None
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
@@ -41,6 +49,29 @@ class Settings(ServiceSettings):
     result_reuse_age_s: float = 86_400.0
     #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
+
+    @field_validator("id_key")
+    @classmethod
+    def _check_id_key(cls, key: SecretStr) -> SecretStr:
+        IdKey.parse(key.get_secret_value())
+        return key
+
+    @field_validator("upstream_secrets")
+    @classmethod
+    def _check_upstream_secrets(cls, secrets: SecretStr | None) -> SecretStr | None:
+        if secrets is not None:
+            Secrets.parse(secrets.get_secret_value())
+        return secrets
+
+    @property
+    def ids(self) -> IdKey:
+        """The key of ids that nobody may foretell."""
+        return IdKey.parse(self.id_key.get_secret_value())
+
+    @property
+    def upstreams(self) -> Secrets | None:
+        """The secrets of upstreams, None where requests by topics are open."""
+        return Secrets.parse(self.upstream_secrets.get_secret_value()) if self.upstream_secrets is not None else None
 
     @property
     def breaker(self) -> BreakerTerms:

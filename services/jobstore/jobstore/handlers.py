@@ -3,10 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from aiokafka import ConsumerRecord
+
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
+from contracts.signing import SIGNATURE_HEADER, KeyUse
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
 from servicekit.kafka.subscription import Incoming
 
@@ -37,6 +41,11 @@ class EventHandlers:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
+
+
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
+    """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
+    upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def _cancel(event: CancelRequested) -> Command:

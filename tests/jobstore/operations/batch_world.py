@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from support.jobstore.steps import CRITERIA, Published, Steps
+from support.jobstore.tables import IDS
 
 from contracts.convert import operation_of
 from contracts.resources import Operation
@@ -58,7 +59,7 @@ class World:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
-            job.execution_id = repository.derive_execution_id(UUID(batch.id), job.job_id)
+            job.execution_id = repository.derive_execution_id(IDS, UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
@@ -89,7 +90,7 @@ class Dying:
 
     def __init__(self, runner: CommandRunner) -> None:
         self.submit = self
-        self._runner = runner
+        self._runner, self.terms = runner, runner.terms
 
     async def run(self, commands: Any) -> Any:
         await self._runner.submit.run(commands)

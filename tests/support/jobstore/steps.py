@@ -1,12 +1,13 @@
 """The steps of a life, as workers take them, against the real runner and tables."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.status import Outcome, ReportKind
@@ -22,6 +23,7 @@ from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing
 
 CRITERIA = 'Says "blue"'
 
@@ -146,6 +148,7 @@ class Published:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.keyed: list[bool] = []
+        self.records: list[Outgoing] = []
         self.away = False
 
     async def publish(self, *events: Any, keyed: bool = True) -> None:
@@ -153,6 +156,12 @@ class Published:
             raise TransientError("away")
         self.events += events
         self.keyed += [keyed] * len(events)
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        """Offers, which may be signed."""
+        self.records += records
+        events = [ExecuteRequested.model_validate_json(record.value) for record in records]
+        await self.publish(*events, keyed=any(record.key for record in records))
 
 
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:

@@ -10,9 +10,10 @@ from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue, Offers
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
+from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.process.runtime import run_forever
 
 #: Executions that one transaction marks as offered at most.
@@ -29,9 +30,12 @@ ALIVE_LEASES = 1.5
 class Dispatcher:
     """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
-    def __init__(self, database: Database, publisher: Publisher, terms: ExecutionTerms) -> None:
+    def __init__(
+        self, database: Database, publisher: Publisher, terms: ExecutionTerms, *, upstreams: Upstreams = OPEN
+    ) -> None:
         self._database = database
         self._publisher = publisher
+        self._upstreams = upstreams
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._queue = FairQueue()
@@ -84,12 +88,17 @@ class Dispatcher:
 
     async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
         if stage is ExecutionStage.EXECUTING:
-            events: list[Event] = [ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id) for row in rows]
-            await self._publisher.publish(*events, keyed=False)
+            await self._publisher.publish_records([self._make_offer(row) for row in rows])
             return
         async with self._database.transaction() as connection:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
         await self._publisher.publish(*(_make_result(row, results[row.execution_id]) for row in rows))
+
+    def _make_offer(self, row: Any) -> Outgoing:
+        """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
+        event = ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id)
+        key = self._upstreams.find_key(event.execution_id)
+        return to_record(event, "jobstore", keyed=False, signed_by=key)
 
 
 def _make_result(row: Any, result: offers.ResultToJudge) -> Event:

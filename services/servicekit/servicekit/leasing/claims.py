@@ -12,8 +12,10 @@ class ClaimDenied:
     outcome: str
     code: str
     message: str
+    job_id: str = ""
 
 
-def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer) -> ClaimDenied:
+def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
     """Return why a claim was not granted."""
-    return ClaimDenied(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
+    outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
+    return ClaimDenied(outcome, answer.code, answer.message, job_id)
