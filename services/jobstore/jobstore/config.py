@@ -1,6 +1,8 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
-from pydantic import SecretStr, field_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr, field_validator
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.signing import Secrets
@@ -8,22 +10,33 @@ from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
-from servicekit.process.settings import ServiceSettings
+from servicekit.process.settings import SecretSetting, ServiceSettings
+
+
+def _check_pairs(text: SecretStr) -> SecretStr:
+    Secrets.parse(text.get_secret_value())
+    return text
 
 
 class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
-    database_url: str = "postgresql+asyncpg://signoff:signoff@localhost:5432/signoff"
+    database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
-    #: The administrator's bearer token, and the one of workers.
-    token: str
-    worker_token: str
+    #: The bearer tokens of administrators, of executors and of validators.
+    token: SecretSetting
+    executor_token: SecretSetting
+    validator_token: SecretSetting
+    #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
+    secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
     #: Under this key ids are made that nobody may foretell: base64 of 32 bytes. It never changes.
     id_key: SecretStr
     #: Pairs `id:base64`. Once there are any, requests and cancels that come by topics must be signed under one.
-    upstream_secrets: SecretStr | None = None
+    upstream_secrets: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
+    #: Calls, and watches, that each role may have under way at once; more are refused.
+    calls_max: int = 1_000
+    watches_max: int = 10_000
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
@@ -55,13 +68,6 @@ class Settings(ServiceSettings):
     def _check_id_key(cls, key: SecretStr) -> SecretStr:
         IdKey.parse(key.get_secret_value())
         return key
-
-    @field_validator("upstream_secrets")
-    @classmethod
-    def _check_upstream_secrets(cls, secrets: SecretStr | None) -> SecretStr | None:
-        if secrets is not None:
-            Secrets.parse(secrets.get_secret_value())
-        return secrets
 
     @property
     def ids(self) -> IdKey:
@@ -109,7 +115,7 @@ class Settings(ServiceSettings):
 class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
-    database_url: str
+    database_url: SecretStr
     create_database: bool = False
     accept_gaps: bool = False
 
@@ -117,5 +123,5 @@ class RebuildSettings(ServiceSettings):
 class VerifySettings(ServiceSettings):
     """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
 
-    rebuilt_url: str
-    live_url: str
+    rebuilt_url: SecretStr
+    live_url: SecretStr

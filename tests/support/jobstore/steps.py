@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from contracts.criteria import parse_criteria
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.status import Outcome, ReportKind
+from contracts.topics import TOPIC_OF
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimAnswer
@@ -24,6 +28,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
+from support.factories import SECRETS
 
 CRITERIA = 'Says "blue"'
 
@@ -46,8 +51,13 @@ def result(
     )
 
 
-def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
-    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason")
+def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:
+    """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
+    judged = [
+        CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
+        for one, outcome in zip_longest(parse_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1])
+    ]
+    return Verdict.of(judged, **{"reason": "a reason", **fields})
 
 
 def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
@@ -91,8 +101,8 @@ class Steps:
         assert answer.execution is not None
         return answer.execution.lease
 
-    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
-        event = result(self.execution_id, self.job_id, lease)
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
+        event = result(self.execution_id, self.job_id, lease, **fields)
         answer: ClaimAnswer = await self.runner.claim.run_one(ClaimJudging(event, owner or self.validator, room))
         return answer
 
@@ -158,10 +168,19 @@ class Published:
         self.keyed += [keyed] * len(events)
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
-        """Offers, which may be signed."""
+        """Offers, which may be signed, and results, each signed by the lease that it names."""
         self.records += records
-        events = [ExecuteRequested.model_validate_json(record.value) for record in records]
-        await self.publish(*events, keyed=any(record.key for record in records))
+        for record in records:
+            assert record.value is not None
+            if record.topic == TOPIC_OF[ExecuteRequested]:
+                await self.publish(ExecuteRequested.model_validate_json(record.value), keyed=record.key is not None)
+                continue
+            event = ResultProduced.model_validate_json(record.value)
+            signature = Signature.parse(dict(record.headers)[SIGNATURE_HEADER])
+            assert signature is not None
+            assert SECRETS.verify(KeyUse.EXECUTING, signature, record.value)
+            assert (signature.execution_id, signature.lease) == (event.execution_id, event.lease)
+            await self.publish(event)
 
 
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:

@@ -48,6 +48,14 @@ class AgentHistory:
     result_hash: bytes | None = None
 
 
+class Question(NamedTuple):
+    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then."""
+
+    title: str
+    acceptance_criteria: str
+    tenant: str
+
+
 class JudgedResult(NamedTuple):
     """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
 
@@ -89,6 +97,8 @@ class UnitOfWork:
     queue_room: dict[str, int] = field(default_factory=dict)
     #: How many more cancels of unknown executions may be remembered.
     cancel_room: int = 0
+    #: Of jobs whose results are to be judged, or are judged by this transaction.
+    questions: dict[str, Question] = field(default_factory=dict)
     #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
     reusable_verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     reusable_results: dict[UUID, Reusable] = field(default_factory=dict)

@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.events import Event, ExecuteRequested, ResultProduced
+from contracts.events import ExecuteRequested, ResultProduced
+from contracts.signing import KeyUse, Secrets
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue, Offers
 from jobstore.domain.model import ExecutionStage, ExecutionState
@@ -31,10 +32,17 @@ class Dispatcher:
     """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
     def __init__(
-        self, database: Database, publisher: Publisher, terms: ExecutionTerms, *, upstreams: Upstreams = OPEN
+        self,
+        database: Database,
+        publisher: Publisher,
+        terms: ExecutionTerms,
+        secrets: Secrets,
+        *,
+        upstreams: Upstreams = OPEN,
     ) -> None:
         self._database = database
         self._publisher = publisher
+        self._secrets = secrets
         self._upstreams = upstreams
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
@@ -92,7 +100,13 @@ class Dispatcher:
             return
         async with self._database.transaction() as connection:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish(*(_make_result(row, results[row.execution_id]) for row in rows))
+        await self._publisher.publish_records([self._make_result(row, results[row.execution_id]) for row in rows])
+
+    def _make_result(self, row: Any, result: offers.ResultToJudge) -> Outgoing:
+        """Return the record of a result as the executor published it, to be published once more."""
+        event = _to_event(row, result)
+        lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
+        return to_record(event, "jobstore", signed_by=lease)
 
     def _make_offer(self, row: Any) -> Outgoing:
         """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
@@ -101,8 +115,7 @@ class Dispatcher:
         return to_record(event, "jobstore", keyed=False, signed_by=key)
 
 
-def _make_result(row: Any, result: offers.ResultToJudge) -> Event:
-    """Return the event of a result as the executor published it, to be published once more."""
+def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,

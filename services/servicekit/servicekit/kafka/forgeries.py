@@ -9,7 +9,6 @@ from aiokafka import ConsumerRecord
 from contracts.signing import SIGNATURE_HEADER, Signature
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import Refused
-from servicekit.metrics import FORGED
 
 #: Executions of which it is remembered that a dead letter tells of a forged request.
 REMEMBERED_MAX: Final = 10_000
@@ -32,7 +31,6 @@ class Forgeries:
         ]
 
     def _is_the_first(self, record: ConsumerRecord[Any, Any]) -> bool:
-        FORGED.labels(record.topic).inc()
         signature = Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
         named = hash(signature.execution_id if signature is not None else record.key)  # a key may be large
         if named in self._buried:

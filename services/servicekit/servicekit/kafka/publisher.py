@@ -188,25 +188,29 @@ class Publisher:
         """
         await self.publish_records([to_record(event, self._source, keyed=keyed, headers=headers) for event in events])
 
+    async def publish_report(self, report: Event, lease: SigningKey) -> None:
+        """Publish what happened under a lease, signed with its key; raise as `publish` does."""
+        await self.publish_records([to_record(report, self._source, signed_by=lease)])
+
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
         """Publish records and wait until all are acknowledged; raise as `publish` does."""
         for result in await self.send(records):
             if isinstance(result, Exception):
                 raise result
 
-    def publish_soon(self, event: Event) -> None:
-        """Publish without waiting; what fails is logged and may be lost."""
+    def publish_report_soon(self, report: Event, lease: SigningKey) -> None:
+        """Publish a signed report without waiting; what fails is logged and may be lost."""
         if len(self._soon) >= SOON_MAX:
             reason = f"{SOON_MAX} others are under way"
-            log.warning("event dropped", extra={"event_id": str(event.event_id), "reason": reason})
+            log.warning("event dropped", extra={"event_id": str(report.event_id), "reason": reason})
             return
-        task = asyncio.create_task(self._publish_logged(event))
+        task = asyncio.create_task(self._publish_logged(report, lease))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
-    async def _publish_logged(self, event: Event) -> None:
+    async def _publish_logged(self, report: Event, lease: SigningKey) -> None:
         with contextlib.suppress(TransientError):  # send() logs it
-            await self.publish(event)
+            await self.publish_report(report, lease)
 
 
 async def _wait_for(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:

@@ -20,7 +20,7 @@ from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS,
 from servicekit.errors import PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
-from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
+from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
@@ -67,12 +67,20 @@ class Incoming(Generic[E]):
 
 
 #: A record that cannot be processed, and why.
-Refused = tuple[ConsumerRecord[Any, Any], PermanentError]
+Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
 
 
 async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
     """Make a dead letter of each record that cannot be processed."""
     return refused
+
+
+async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
+    """Make no dead letters: another consumer of the topic does."""
+    for record, error in refused:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
+    return ()
 
 
 def accept(record: ConsumerRecord[Any, Any]) -> None:
@@ -195,6 +203,8 @@ class Subscription(Generic[E]):
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
         # Replayed records that are bad are in the queue already.
         if bad := [(record, error) for record, error in bad if not is_replay(record)]:
+            for record, reason in bad:
+                REFUSED_RECORDS.labels(record.topic, reason.code).inc()
             dead = await retry_transient(lambda: self.choose_dead(bad), on=f"{self.topic.name} handler")
             await retry_transient(lambda: self._publish_dead(dead), on="kafka")
         await self._commit(records)

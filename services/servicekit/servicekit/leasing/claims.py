@@ -1,7 +1,9 @@
-"""Read the jobstore's answers to claims that were not granted."""
+"""Read the jobstore's answers to claims."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from contracts.signing import SigningKey
 from signoff.v1 import work_service_pb2 as pb
 
 
@@ -19,3 +21,8 @@ def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "")
     """Return why a claim was not granted."""
     outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
     return ClaimDenied(outcome, answer.code, answer.message, job_id)
+
+
+def read_lease(key: pb.LeaseKey) -> SigningKey:
+    """Return a lease that was granted, with its key."""
+    return SigningKey(UUID(key.execution_id), key.lease, key.secret_id, key.key)

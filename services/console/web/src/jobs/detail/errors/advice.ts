@@ -60,6 +60,10 @@ const ADVICE: Record<string, Advice> = {
     means: "The agent's address lies in a network that executors may not call.",
     todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
   },
+  agent_header_unresolved: {
+    means: "The executor could not read the value of a header that the agent is sent; nothing was sent.",
+    todo: "Set the variable, or put the file, that the message names where the executors run; then execute again.",
+  },
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
   unknown_protocol: {
     means: "The executor does not know the agent's protocol.",
