@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from api_calls import ADMINISTRATOR, WORKER, Status, create, refused
+from api_calls import ADMINISTRATOR, EXECUTOR, Status, create, refused
 from google.protobuf import json_format
 from sqlalchemy import text
 
@@ -85,7 +85,7 @@ async def test_headers_are_kept_as_references_and_granted_to_executors(
     execution_id = str(new_execution_id())
     claim = work_pb.ExecutionClaim(execution_id=execution_id, job_id=job_id)
     request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=1, claims=[claim])
-    (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=WORKER)).answers
+    (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=EXECUTOR)).answers
     assert dict(answer.grant.headers) == HEADERS
 
 
