@@ -13,8 +13,9 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TOKEN", "WORKER_TOKEN"):
-        monkeypatch.setenv(f"SIGNOFF_{name}", f"a token of at least 32 characters: {name}")
+    for name in ("TOKEN", "EXECUTOR_TOKEN", "VALIDATOR_TOKEN"):
+        monkeypatch.setenv(f"SIGNOFF_{name}", f"{name}-of-at-least-32-characters-in-all")
+    monkeypatch.setenv("SIGNOFF_SECRETS", f"own:{base64.b64encode(bytes(32)).decode()}")
 
 
 def load(**fields: Any) -> Settings:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.factories import execute_requested, record, request_body
+from support.factories import SECRETS, execute_requested, record, request_body
 from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import CancelRequested, ExecuteRequested
@@ -36,7 +36,7 @@ async def steps(database: Database, runner: CommandRunner) -> Steps:
 async def claim(
     steps: Steps, body: bytes, signature: str = "", *, upstreams: Upstreams = SIGNED, replay: bool = False
 ) -> Any:
-    work: Any = WorkService(steps.database, steps.runner, upstreams=upstreams)
+    work: Any = WorkService(steps.database, steps.runner, SECRETS, upstreams=upstreams)
     claims = [pb.ExecutionClaim(request=body, signature=signature, replay=replay)]
     request = pb.BeginExecutionsRequest(owner=str(steps.executor), room=10, claims=claims)
     (answer,) = (await work.BeginExecutions(request, None)).answers
@@ -55,7 +55,7 @@ async def test_a_request_that_is_signed_is_admitted(steps: Steps) -> None:
     event = asks(steps)
     answer = await claim(steps, request_body(event), sign(event))
     assert (answer.outcome, answer.job_id) == (pb.CLAIM_OUTCOME_GRANTED, steps.job_id)
-    assert answer.grant.execution_id == str(steps.execution_id)
+    assert answer.grant.lease.execution_id == str(steps.execution_id)
     assert (await steps.job()).status == "IN_PROGRESS"
 
 
@@ -85,7 +85,7 @@ async def test_a_forged_offer_of_an_execution_that_is_known_takes_nothing(steps:
     assert (await steps.row()).state == "QUEUED"
     published = Published()
     await seen(database, ExecutionStage.EXECUTING, 5)
-    await Dispatcher(database, published, steps.runner.terms, upstreams=SIGNED).offer()  # type: ignore[arg-type]
+    await Dispatcher(database, published, steps.runner.terms, SECRETS, upstreams=SIGNED).offer()  # type: ignore[arg-type]
     (offer,) = published.records
     signature = dict(offer.headers)[SIGNATURE_HEADER]
     assert signature is not None
@@ -96,7 +96,7 @@ async def test_offers_are_signed_only_where_requests_must_be(steps: Steps, datab
     await steps.requested()
     published = Published()
     await seen(database, ExecutionStage.EXECUTING, 5)
-    await Dispatcher(database, published, steps.runner.terms, upstreams=Upstreams(None, OWN)).offer()  # type: ignore[arg-type]
+    await Dispatcher(database, published, steps.runner.terms, SECRETS, upstreams=Upstreams(None, OWN)).offer()  # type: ignore[arg-type]
     (offer,) = published.records
     assert SIGNATURE_HEADER not in dict(offer.headers)
     assert (await claim(steps, offer.value or b"", upstreams=OPEN)).outcome == pb.CLAIM_OUTCOME_GRANTED

@@ -15,7 +15,7 @@ REMEMBERED_MAX: Final = 10_000
 
 
 class Forgeries:
-    """Choose the dead letters: of forged requests of one execution one is enough, and the others are only counted.
+    """Choose the dead letters: of forged requests of one execution one is enough.
 
     What is remembered is bounded, and forgotten with the process: then one more dead letter tells the same.
     """
