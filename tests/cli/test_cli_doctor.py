@@ -50,9 +50,19 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         file.chmod(0o600)
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
-        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "agent writer", "judge",
+        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "upstreams",
+        "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("signed", [False, True])
+async def test_it_says_whether_who_asks_by_a_topic_must_sign(signoff, jobstore, signed):
+    jobstore.upstreams_sign = signed
+    check = checks(await signoff("doctor", "--json"))["upstreams"]
+    assert check["ok"]
+    assert check["found"].startswith("signed: " if signed else "open: ")
 
 
 async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_path, gone_pid):

@@ -18,6 +18,8 @@ from contracts.topics import TOPICS, Topic
 from servicekit.outages import DATABASE_OUTAGES
 
 TIMEOUT_S = 5.0  # of each question to a part
+SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
+OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
 AGENTS_MAX = 500  # of one page
 
 
@@ -82,15 +84,17 @@ async def check_grpc(target: Target) -> list[Check]:
         served = [Check("jobstore", True, target.jobstore), _check_database(code)]
         try:
             agents = await _list_agents(jobstore)
+            overview = await jobstore.get_overview()
         except JobStoreError as error:
             if error.code in DATABASE_OUTAGES:  # which tells nothing of the token
                 return served
             advice = "give the right one with --token, --token-file or SIGNOFF_TOKEN"
             remedy = advice if error.code == "unauthenticated" else ""
             return [*served, Check("token", False, error.message, remedy)]
+    upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
     found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
     warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
-    return [*served, Check("token", True, "accepted"), *await asyncio.gather(*found), *warnings]
+    return [*served, Check("token", True, "accepted"), upstreams, *await asyncio.gather(*found), *warnings]
 
 
 def _check_database(code: str | None) -> Check:

@@ -4,8 +4,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from contracts.events import ExecuteRequested
-from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
@@ -37,12 +35,12 @@ class Handlers:
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
 
-    async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[SignoffError | None]:
+    async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[SignoffError | None]:
         """Claim a batch in one call and start what was granted. The offsets are committed before any agent answers.
 
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
-        claims = [_to_claim(request) for request in requests]
+        claims = [Claim(request.event, request.signature, request.replay) for request in requests]
         asked_at, answers = await retry_transient(lambda: self._claim(claims), on="jobstore")
         return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 
@@ -60,20 +58,14 @@ class Handlers:
             )
             return None
         if claim.replay:
-            extra = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
+            extra = {"job_id": answer.job_id, "outcome": answer.outcome, "code": answer.code}
             log.info("a replayed record changes nothing", extra=extra)
             return None
         if answer.outcome == "REFUSED":
             log.warning(
-                "execution refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message}
+                "execution refused", extra={"job_id": answer.job_id, "code": answer.code, "reason": answer.message}
             )
         return answer.to_error()
 
     async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
-
-
-def _to_claim(request: Incoming[ExecuteRequested]) -> Claim:
-    event = request.event
-    inline = None if event.job is None else json_text(event.job.model_copy(update={"id": event.job_id}))
-    return Claim(event.execution_id, event.job_id, inline, request.replay, event.not_before)

@@ -19,19 +19,22 @@ from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.terms import ExecutionTerms
-from jobstore.handlers import EventHandlers
+from jobstore.domain.upstreams import Upstreams
+from jobstore.handlers import EventHandlers, check_cancel
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
+from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
+from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
@@ -61,16 +64,18 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             offer_again_s=settings.offer_again_s,
             breaker=settings.breaker,
             reuse=settings.reuse,
+            ids=settings.ids,
         )
         runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets))
+        upstreams = Upstreams(settings.upstreams, secrets)
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, runner.terms, secrets)
+        dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
@@ -84,18 +89,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stack.push_async_callback(served.cleanup)
         await run_until_first(database.migrate(), database.availability.run())
         batches = Batches(database, operation_worker)
-        tokens = {
-            Role.ADMINISTRATOR: settings.token.values,
-            Role.EXECUTOR: settings.executor_token.values,
-            Role.VALIDATOR: settings.validator_token.values,
-        }
-        limits = {"calls_max": settings.calls_max, "watches_max": settings.watches_max}
-        server, servicer = create_server(Tokens(tokens), **limits)
+        server, servicer = _make_server(settings)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
-        add_AgentServiceServicer_to_server(AgentService(database), server)
-        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
-        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets), server)
+        add_AgentServiceServicer_to_server(AgentService(database, terms.ids), server)
+        operations = OperationsService(database, watches, batches, dead_letters, upstreams=upstreams)
+        add_OperationsServiceServicer_to_server(operations, server)
+        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake) -> None:
@@ -117,7 +117,10 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             database.availability.run(tell_health),
             database.listen(wake, watches.set_published),
             sweeper.run(),
-            ReuseCleanup(database, terms.reuse).run(),
+            Cleanup(
+                database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
+            ).run(),
+            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -152,11 +155,18 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, handlers: EventHandlers) -> list[Subscription[Any]]:
+def _make_subscriptions(publisher: Publisher, handlers: EventHandlers, upstreams: Upstreams) -> list[Subscription[Any]]:
     return [
         _make_reports(publisher, handlers, JobStatusReported, "reports", handlers.on_job_status_reported),
         _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced),
-        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
+        Subscription(
+            publisher,
+            CancelRequested,
+            f"{GROUP}-cancels",
+            handlers.on_cancel_requested,
+            check_record=partial(check_cancel, upstreams),
+            choose_dead=Forgeries().choose_dead,
+        ),
     ]
 
 
@@ -166,6 +176,15 @@ def _make_reports(
     """Return the subscription of a topic whose records are signed by leases."""
     check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
     return Subscription(publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose)
+
+
+def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
+    tokens = {
+        Role.ADMINISTRATOR: settings.token.values,
+        Role.EXECUTOR: settings.executor_token.values,
+        Role.VALIDATOR: settings.validator_token.values,
+    }
+    return create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
 from jobstore.domain.model import TransitionKind
+from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -128,6 +129,11 @@ class EventHandlers:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
+
+
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
+    """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
+    upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:

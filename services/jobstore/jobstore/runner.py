@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -112,7 +113,8 @@ class CommandRunner:
         `has_limits`: whether the shared limits lock is held already.
         """
         job_ids = {command.job for command in commands if command.job is not None}
-        execution_ids = {i for c in commands for i in (c.execution, c.next_execution) if i is not None}
+        execution_ids = {c.execution for c in commands if c.execution is not None}
+        execution_ids |= {self.terms.ids.derive_next(c.followed) for c in commands if c.followed is not None}
         without_job = {c.execution for c in commands if c.job is None and c.execution is not None}
         if without_job:
             job_ids.update(await repository.find_job_ids(without_job))
@@ -144,9 +146,14 @@ class CommandRunner:
             tenants = {uow.specs[job_id].tenant for job_id in specs}
             tenants |= {command.new_job.tenant for command in commands if command.new_job is not None}
             await repository.load_queue_room(uow, tenants)
+        await self._load_cancel_room(repository, uow, commands)
         if uow.has_circuits and (called := {i for command in commands for i in command.circuits(uow)}):
             await repository.lock_circuits(uow, called)
         return uow
+
+    async def _load_cancel_room(self, repository: Repository, uow: UnitOfWork, commands: Sequence[Command]) -> None:
+        if any(isinstance(command, CancelJob) and command.is_early(uow) for command in commands):
+            await repository.load_cancel_room(uow, self.terms.cancels_max)
 
     async def _load_reusable(self, connection: AsyncConnection, uow: UnitOfWork, commands: Sequence[Command]) -> None:
         judgings = [c for c in commands if isinstance(c, ClaimJudging)] if uow.reuse_terms.verdict_age_s else []

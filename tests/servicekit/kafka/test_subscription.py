@@ -13,8 +13,11 @@ from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import (
     STOP_TIMEOUT_S,
@@ -104,6 +107,25 @@ async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(pl
     assert letters[3].headers[:2] == (("ce_id", b"\xff\xfe"), ("kept", b"1"))
     codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
     assert codes == [b"malformed_json", b"malformed_json", b"empty_body", b"malformed_header"]
+    assert await place.uncommitted() == 0
+
+
+async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, handler):
+    def check(one):
+        if (SIGNATURE_HEADER, b"good") not in one.headers:
+            raise PermanentError("nobody has signed this", code=BAD_SIGNATURE)
+
+    good, forged = [(SIGNATURE_HEADER, b"good")], [(SIGNATURE_HEADER, b"bad")]
+    await place.put(b"{", b"}" * 80_000, body("a"), headers=forged)
+    await place.put(body("b"), headers=good)
+    await place.put(body("c"), headers=[(REPLAY_HEADER, b"1")])
+    await place.put(b"{", headers=good)
+    async with subscribed(place, handler, check_record=check, choose_dead=Forgeries().choose_dead):
+        letters = await dlq.records(2)
+        await until(lambda: len(handler.seen) == 2)
+    assert handler.seen == ["b", "c"]
+    codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
+    assert codes == [b"bad_signature", b"malformed_json"]
     assert await place.uncommitted() == 0
 
 

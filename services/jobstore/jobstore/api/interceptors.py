@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from jobstore.api.auth import Tokens, check_kind
+from jobstore.api.auth import Role, Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,

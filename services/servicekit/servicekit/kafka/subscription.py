@@ -25,7 +25,8 @@ from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E")
+V = TypeVar("V", bound=Event)
 
 #: Records that may fail alone, and be tried again, beside the others; among more, the next batch waits.
 PARKED_MAX = 100
@@ -50,7 +51,7 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, the record that brought it, and whether that was a replay."""
+    """An event that arrived, or a body that is read elsewhere; the record that brought it, and if it is a replay."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
@@ -98,16 +99,18 @@ class Subscription(Generic[E]):
     dead-letter queue.
 
     `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
-    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters.
+    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
+    `keep_body` where the body is read elsewhere.
     """
 
     publisher: Publisher
-    event: type[E]
+    event: type[Event]
     group: str
     handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
     payload_max_bytes: int = MESSAGE_MAX_BYTES
     check_record: Callable[[ConsumerRecord[Any, Any]], None] = accept
     choose_dead: Callable[[Sequence[Refused]], Awaitable[Sequence[Refused]]] = bury_all
+    decode: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] | None = None
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
     _handling_since: float | None = None
@@ -194,13 +197,14 @@ class Subscription(Generic[E]):
 
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
+        read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
         good: list[Incoming[E]] = []
         bad: list[Refused] = []
         for record in records:
             try:
                 if not is_replay(record):
                     self.check_record(record)
-                good.append(decode(self.event, record, self.payload_max_bytes))
+                good.append(read(self.event, record, self.payload_max_bytes))
             except PermanentError as error:
                 bad.append((record, error))
         if good:
@@ -255,7 +259,7 @@ class Subscription(Generic[E]):
             dead = await retry_transient(lambda: self.choose_dead(new), on=f"{self.topic.name} handler")
             await retry_transient(lambda: self._publish_dead(dead), on="kafka")
 
-    async def _publish_dead(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+    async def _publish_dead(self, bad: Sequence[Refused]) -> None:
         assert self.topic.dlq is not None
         for result in await self.publisher.send(
             [to_dead_letter(self.topic.dlq, record, error) for record, error in bad]
@@ -303,21 +307,34 @@ def is_replay(record: ConsumerRecord[Any, Any]) -> bool:
     return any(name == REPLAY_HEADER for name, _ in record.headers)
 
 
-def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[E]:
+def decode(event: type[V], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[V]:
     """Return the event of a record. Raise PermanentError, with a code that says why, if it holds none."""
-    body = record.value
+    return Incoming(parse_event(event, _read_body(record, payload_max_bytes)), record, is_replay(record))
+
+
+def keep_body(_: type[Event], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[bytes]:
+    """Return the body of a record, for another to read. Raise PermanentError, with a code, if nobody can."""
+    return Incoming(_read_body(record, payload_max_bytes), record, is_replay(record))
+
+
+def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> bytes:
+    body: bytes | None = record.value
     if body is None:
         raise PermanentError("the record has no body", code="empty_body")
     if len(body) > payload_max_bytes:
         raise PermanentError(f"{len(body)} bytes exceed the limit of {payload_max_bytes}", code="payload_too_large")
-    headers = dict(record.headers)
-    for name, value in headers.items():
+    for name, value in record.headers:
         try:
             (value or b"").decode()
         except UnicodeDecodeError:
             raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
+    return body
+
+
+def parse_event(event: type[V], body: bytes) -> V:
+    """Return the event of a record's body. Raise PermanentError, with a code that says why, if it holds none."""
     try:
-        return Incoming(event.model_validate_json(body), record, is_replay(record))
+        return event.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"

@@ -15,6 +15,7 @@ class ClaimDenied:
     outcome: str
     code: str
     message: str
+    job_id: str = ""
 
     def to_error(self) -> PermanentError | DoubtfulError | None:
         """Return what the answer makes of the record: a dead letter, a claim to be made again, or nothing."""
@@ -26,9 +27,10 @@ class ClaimDenied:
         return None
 
 
-def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer) -> ClaimDenied:
+def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
     """Return why a claim was not granted."""
-    return ClaimDenied(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
+    outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
+    return ClaimDenied(outcome, answer.code, answer.message, job_id)
 
 
 def read_lease(key: pb.LeaseKey) -> SigningKey:

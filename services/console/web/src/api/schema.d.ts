@@ -1518,6 +1518,12 @@ export interface components {
             points: components["schemas"]["OverviewPoint"][];
             totals: components["schemas"]["OverviewTotals"];
             now: components["schemas"]["OverviewNow"];
+            /**
+             * Upstreams Sign
+             * @description whether who asks or cancels by a topic must sign
+             * @default false
+             */
+            upstreams_sign: boolean;
         };
         /**
          * OverviewNow
