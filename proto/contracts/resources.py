@@ -25,9 +25,6 @@ from pydantic import (
 from contracts.jsontext import Json
 from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
 
-#: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
-PAYLOAD_MAX_BYTES = 1 << 20
-
 _URL = TypeAdapter(AnyHttpUrl)
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from contracts.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
-from contracts.resources import PAYLOAD_MAX_BYTES
-from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS
+from contracts.sizes import PAYLOAD_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import TOPIC_OF, TOPICS
 
 SERVICES = {"jobstore", "executor", "validator"}
 EVENT_TOPICS = [topic for topic in TOPICS.values() if topic.event]

@@ -8,7 +8,7 @@ import pytest
 from composition import OPENAI, SETTINGS
 from dockerfiles import IMAGE, SERVICES, environment, values
 
-from contracts.topics import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
 from localstack import kafka
 from servicekit.process.settings import split_address
 

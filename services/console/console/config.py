@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from contracts.resources import PAYLOAD_MAX_BYTES
+from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.process.settings import ServiceSettings
 
 
@@ -14,6 +14,6 @@ class ConsoleSettings(ServiceSettings):
     token: SecretStr
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
-    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     #: Event streams open at once; more are answered with 503.
     viewers_max: int = 5_000

@@ -191,3 +191,17 @@ async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_be
         locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert await session.scalar(locks) == 0
         assert await session.scalar(text("SHOW synchronous_commit")) == "on"
+
+
+async def test_what_is_stored_small_and_is_large_is_read_some_at_a_time(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    """A text of one letter takes a hundredth of its size in the table: what counts is what a pass reads."""
+    await relayed(relay, database)
+    for _ in range(12):
+        await Steps(database, runner).created(payload="a" * 900_000)
+    sent = [relay._publisher.sent]  # type: ignore[attr-defined]
+    async with database.session() as session:
+        while await relay.relay(session) or relay._pending is not None:
+            sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
+    assert max(after - before for before, after in pairwise(sent)) <= 5

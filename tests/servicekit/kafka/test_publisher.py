@@ -14,7 +14,8 @@ from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
-from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import TOPICS
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics

@@ -15,7 +15,8 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
 from contracts.events import Event
-from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
