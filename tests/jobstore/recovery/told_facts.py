@@ -52,6 +52,9 @@ class Facts:
             relay.published, relay._offsets = row.published_seq, row.offsets
             while await relay.relay(session) or relay._pending is not None:
                 pass
+            await relay._stubs.load(session)
+            while await relay.complete_stubs(session):
+                pass
 
 
 @asynccontextmanager
