@@ -7,8 +7,7 @@ import pytest
 
 from contracts.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
-from contracts.sizes import PAYLOAD_MAX_BYTES
-from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES, PAYLOAD_MAX_BYTES
 from contracts.topics import TOPIC_OF, TOPICS
 
 SERVICES = {"jobstore", "executor", "validator"}

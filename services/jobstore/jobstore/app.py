@@ -11,7 +11,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import MESSAGE_MAX_BYTES, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -60,9 +60,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             offer_again_s=settings.offer_again_s,
             breaker=settings.breaker,
             reuse=settings.reuse,
+            job_max_bytes=settings.payload_max_bytes,
         )
         runner = CommandRunner(database, terms)
-        publisher = Publisher(settings.kafka, "jobstore")
+        # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
+        publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         subscriptions = _make_subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)

@@ -13,6 +13,7 @@ import aiohttp
 
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
+from contracts.sizes import measure
 from executor.agents.guard import ForbiddenAddressError, Network, make_socket_factory
 from executor.agents.headers import DECLINED_HEADER, USAGE_HEADER, build_headers
 from executor.errors import (
@@ -27,7 +28,6 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
-from executor.reporting import measure
 
 log = logging.getLogger(__name__)
 

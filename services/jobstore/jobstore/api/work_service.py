@@ -1,15 +1,15 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import grpc
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from contracts import convert
 from contracts.events import ResultProduced
-from contracts.resources import NewJob, Policy
+from contracts.resources import JobId, NewJob, Policy
 from contracts.status import Protocol
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
@@ -26,6 +26,7 @@ from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
+_JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
 _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
@@ -140,11 +141,11 @@ def _get_outcome_state(row: Any, lease: int) -> "pb.LeaseState.ValueType":
 def _parse_execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
     try:
         inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
-        execution_id = UUID(claim.execution_id)
+        execution_id, job_id = UUID(claim.execution_id), _JOB_ID.validate_python(claim.job_id)
     except (ValidationError, ValueError) as error:
         return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
     not_before = convert.time_of(claim, "not_before")
-    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
+    return ClaimExecution(execution_id, job_id, owner, room, inline, claim.replay, not_before)
 
 
 def _parse_judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:

@@ -45,6 +45,7 @@ class EditJob(Command):
         changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
         if not changed:
             return uow.show_job(self.job_id)
+        uow.check_spec_size(after)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
+from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import ReportKind
 from jobstore.commands.base import Command
 from jobstore.commands.granting import describe_open_circuit
@@ -19,6 +20,10 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.model import Decision, Execution, Refusal, Report, TransitionKind
 from jobstore.domain.spec import hash_text
+from servicekit.errors import PermanentError
+
+#: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
+RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +45,16 @@ class RecordResult(Command):
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         result = json_text(event.result)
-        report = Report(
-            TransitionKind.RESULT,
-            lease=event.lease,
-            response=f'{{"result":{result}}}',
-            message="the agent answered",
-            event_id=event.event_id,
-            answered=True,
-            result_hash=hash_text(result),
-            **reports.read_usage(event.usage),
-        )
+        fields = {"lease": event.lease, "event_id": event.event_id, "answered": True}
+        fields |= reports.read_usage(event.usage)
+        if (size := len(result.encode())) > LIMIT_MAX_BYTES:
+            message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
+            report = Report(TransitionKind.FAILED, code="result_too_large", message=message, **fields)
+        else:
+            response, message = f'{{"result":{result}}}', "the agent answered"
+            report = Report(
+                TransitionKind.RESULT, response=response, message=message, result_hash=hash_text(result), **fields
+            )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def if_unstorable(self) -> Command:
@@ -92,7 +97,9 @@ class RecordReport(Command):
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        verdict = event.verdict
+        verdict, response = event.verdict, reports.format_response(event)
+        if (size := len((response or "").encode())) > RESPONSE_MAX_BYTES:
+            return self._refuse_size(uow, size)
         kind = reports.TRANSITION_KINDS.get(event.kind) or (
             TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
         )
@@ -102,7 +109,7 @@ class RecordReport(Command):
             seq=event.seq,
             code=event.code,
             message=event.message or (verdict.reason if verdict else None),
-            response=reports.format_response(event),
+            response=response,
             feedback=reports.format_feedback(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
@@ -112,6 +119,15 @@ class RecordReport(Command):
             judge=event.judge,
             **reports.read_usage(event.usage),
         )
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
+        """Fail the job of a verdict that is too large. PermanentError: it is what an agent has so far."""
+        event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
+        if event.verdict is None:
+            raise PermanentError(f"a partial result is too large: {message}", code="payload_too_large")
+        message = f"the verdict is too large: {message}"
+        report = Report(TransitionKind.FAILED, lease=event.lease, code="verdict_too_large", message=message)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def if_unstorable(self) -> Command | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.resources import Agent, Policy
+from contracts.sizes import PAYLOAD_MAX_BYTES, measure_job
 from contracts.status import JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.domain.matching import Candidate
@@ -25,6 +26,7 @@ from jobstore.domain.model import (
 from jobstore.domain.reuse import Reusable, ReuseTerms
 from jobstore.domain.spec import Spec
 from jobstore.domain.transitions import decide
+from jobstore.errors import check_size
 
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
@@ -62,6 +64,7 @@ class UnitOfWork:
     default_policy: Policy
     breaker_terms: BreakerTerms
     reuse_terms: ReuseTerms = field(default_factory=ReuseTerms)
+    job_max_bytes: int = PAYLOAD_MAX_BYTES
 
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
@@ -178,6 +181,10 @@ class UnitOfWork:
     def queue_again(self, execution: Execution) -> None:
         """Queue an execution that was offered and cannot be taken now."""
         self.put_execution(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
+
+    def check_spec_size(self, spec: Spec) -> None:
+        """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""
+        check_size(measure_job(spec, spec.payload), self.job_max_bytes)
 
     def show_job(self, job_id: str) -> dict[str, Any]:
         """Return a job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from contracts.resources import Policy
+from contracts.sizes import PAYLOAD_MAX_BYTES
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
 
@@ -11,7 +12,7 @@ from jobstore.domain.reuse import ReuseTerms
 class ExecutionTerms:
     """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
 
-    `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
+    `job_max_bytes`: what a job may ask for, as `contracts.sizes` measures it. `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
     """
 
     policy: Policy
@@ -19,3 +20,4 @@ class ExecutionTerms:
     offer_again_s: float
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    job_max_bytes: int = PAYLOAD_MAX_BYTES
