@@ -1,8 +1,8 @@
 """Bound what every door takes, in bytes of its JSON, so that whatever is made of it fits its topic.
 
 JSON is what is measured, since JSON is what a record holds: a control character counts six bytes, as it stands there.
-The largest record is the fact that a job is submitted again. It holds what the job asks for, a comment, and the feedback
-of the last verdict, each once. Every other record holds less (tests/contracts/test_sizes.py makes the largest of each).
+The largest record is the fact that a job is submitted again: it holds what the job asks for, a comment, and the
+feedback of the last verdict, each once. Every other record holds less.
 """
 
 from collections.abc import Mapping

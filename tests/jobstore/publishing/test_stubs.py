@@ -141,7 +141,7 @@ async def test_a_fact_that_its_topic_refuses_is_a_stub_and_the_facts_of_others_p
 
 
 async def test_only_one_fact_is_tried_of_many_that_do_not_fit(
-    relay: Relay, database: Database, runner: CommandRunner, kafka: str, topics: Topics
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
     await limit_topic(kafka, LOW)
     lives = [await Steps(database, runner).created(payload="x" * (LOW + n)) for n in range(20)]

@@ -45,6 +45,14 @@ def told(stubbed: dict[str, Steps], facts: Facts) -> OpenHistory:
     return lambda topic: Since(facts.kafka, topic)
 
 
+@pytest.fixture
+async def complete(stubbed: dict[str, Steps], facts: Facts, database: Database) -> None:
+    """The topic takes what it did not, and is told."""
+    assert stubbed
+    await limit_topic(facts.kafka, MESSAGE_MAX_BYTES)
+    await facts.relay(database)
+
+
 async def test_a_job_that_stays_aside_is_named_and_stops_the_rebuild(
     stubbed: dict[str, Steps], told: OpenHistory, target: tuple[Database, str], database_url: str
 ) -> None:
@@ -63,17 +71,14 @@ async def test_a_job_that_stays_aside_is_named_and_stops_the_rebuild(
 
 
 async def test_a_job_goes_on_in_order_once_the_whole_has_come(
-    stubbed: dict[str, Steps],
     told: OpenHistory,
     target: tuple[Database, str],
-    facts: Facts,
-    database: Database,
+    complete: None,
     database_url: str,
     postgres: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await limit_topic(facts.kafka, MESSAGE_MAX_BYTES)
-    await facts.relay(database)
+    del complete
     rebuilt, url = target
     result = await Rebuild(rebuilt, told, print).run()
     assert (result["gaps"], result["aside"]) == (0, [])

@@ -1,7 +1,7 @@
 """Commands of workers: record a result or a report, or end a lease. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from contracts.events import JobStatusReported, ResultProduced
@@ -45,16 +45,20 @@ class RecordResult(Command):
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         result = json_text(event.result)
-        fields = {"lease": event.lease, "event_id": event.event_id, "answered": True}
-        fields |= reports.read_usage(event.usage)
-        if (size := len(result.encode())) > LIMIT_MAX_BYTES:
+        report = Report(
+            TransitionKind.RESULT,
+            lease=event.lease,
+            response=f'{{"result":{result}}}',
+            message="the agent answered",
+            event_id=event.event_id,
+            answered=True,
+            result_hash=hash_text(result),
+            **reports.read_usage(event.usage),
+        )
+        if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
-            report = Report(TransitionKind.FAILED, code="result_too_large", message=message, **fields)
-        else:
-            response, message = f'{{"result":{result}}}', "the agent answered"
-            report = Report(
-                TransitionKind.RESULT, response=response, message=message, result_hash=hash_text(result), **fields
-            )
+            fields = {"kind": TransitionKind.FAILED, "code": "result_too_large", "response": None}
+            report = replace(report, message=message, **fields)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def if_unstorable(self) -> Command:

@@ -12,7 +12,8 @@ from jobstore.domain.reuse import ReuseTerms
 class ExecutionTerms:
     """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
 
-    `job_max_bytes`: what a job may ask for, as `contracts.sizes` measures it. `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
+    `job_max_bytes`: what a job may ask for, as `contracts.sizes` measures it.
+    `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
     """
 
     policy: Policy

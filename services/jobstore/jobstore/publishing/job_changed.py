@@ -1,6 +1,6 @@
 """Make the records of facts; JSON of users and agents is passed on as the text that it is.
 
-A text stands in a fact once (docs/adr/0016): the request of version 1, and of an edit, is left out where the job has it.
+A text stands in a fact once (docs/adr/0016): the request of version 1, and of an edit, is left out, as the job has it.
 """
 
 import hashlib

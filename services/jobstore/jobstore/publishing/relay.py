@@ -49,7 +49,10 @@ _SNAPSHOT: Final = text(
     "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
 )
 #: Bytes of JSON in a column; what is compressed may be a hundred times larger than it is stored.
-_SIZE: Final = "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) ELSE octet_length({0}::text) END, 0)"
+_SIZE: Final = (
+    "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
+    "ELSE octet_length({0}::text) END, 0)"
+)
 #: Jobs change while their entries wait: what a fact says of its job comes from the entry, or is reverted by `edits`.
 _ROWS: Final = text(
     f"""
@@ -198,17 +201,17 @@ class Relay:
         facts, has_all = await self._read(session, self.published, self._horizon, self._limit)
         # Sizes are only known once bodies are read, so that little is read after much was left.
         self._limit = min(BATCH, 2 * (self._limit if has_all else len(facts)))
-        told = await self._publish(facts)
-        if told is None:
+        progress = await self._publish(facts)
+        if progress is None:
             await self._begin_again(session)
             return True
-        await self._stubs.store(session, facts[: told.count], told.stubs)
-        if told.count == len(facts) and has_all:
+        await self._stubs.store(session, facts[: progress.told], progress.stubs)
+        if progress.told == len(facts) and has_all:
             self.published = self._horizon
-        elif told.count:
-            self.published = facts[told.count - 1].seq
+        elif progress.told:
+            self.published = facts[progress.told - 1].seq
         await self._store(session)
-        if told.is_lost:
+        if progress.is_lost:
             raise TransientError(
                 "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
             )
@@ -264,8 +267,8 @@ class Relay:
         """Publish records of facts, whole or stubs: the one place through which each passes."""
         return await self._publisher.send(records)
 
-    async def _publish(self, facts: Sequence[Fact]) -> "_Told | None":
-        """Publish facts in order, as stubs where their topics refuse them; None if an offset did not rise (a new topic).
+    async def _publish(self, facts: Sequence[Fact]) -> "_Progress | None":
+        """Publish facts in order, as stubs where their topics refuse them; None if an offset did not rise: a new topic.
 
         What follows a fact that was refused here is left to the next pass, since that may have been lost with it.
         """
@@ -276,12 +279,12 @@ class Relay:
             if is_refused:
                 result = await self._publish_alone(fact, stubs)  # noqa: PLW2901 - it takes the place of the refusal
             if isinstance(result, Exception):
-                return _Told(count, stubs, is_lost=True)
+                return _Progress(count, stubs, is_lost=True)
             if result is not None and not self._note_offset(result):
                 return None
             if is_refused:
-                return _Told(count + 1, stubs)
-        return _Told(len(facts), stubs)
+                return _Progress(count + 1, stubs)
+        return _Progress(len(facts), stubs)
 
     async def _publish_alone(self, fact: Fact, stubs: dict[int, str]) -> Any:
         """Publish a fact that was refused, perhaps for what was in its batch; else its stub, which is added to `stubs`.
@@ -305,9 +308,9 @@ class Relay:
         return is_behind
 
 
-class _Told(NamedTuple):
+class _Progress(NamedTuple):
     """How many facts, from the first, were acknowledged; stubs of these facts by code; whether one was lost."""
 
-    count: int
+    told: int
     stubs: dict[int, str]
     is_lost: bool = False

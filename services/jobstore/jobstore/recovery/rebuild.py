@@ -203,8 +203,8 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
 def _make_gaps_error(names: Sequence[str], count: int) -> PermanentError:
     more = f", and {count - len(names)} more" if count > len(names) else ""
     message = (
-        f"facts are not whole, or missing: {', '.join(names)}{more}; of a stub the whole follows once its topic takes it "
-        "(max.message.bytes) and a jobstore runs; accept gaps to rebuild without these, and without what follows them"
+        f"facts are missing, or not whole: {', '.join(names)}{more}; of a stub the whole follows once its topic takes "
+        "it (max.message.bytes) and a jobstore runs; accept gaps to rebuild without these and what follows them"
     )
     return PermanentError(message, code="gaps")
 

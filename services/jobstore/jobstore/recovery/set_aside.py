@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 BATCH, BATCH_BYTES = 500, 16 << 20
 
 _MAKE: Final = text(
-    "CREATE TEMPORARY TABLE aside (job_id text, version bigint, body text, PRIMARY KEY (job_id, version)) ON COMMIT DROP"
+    "CREATE TEMPORARY TABLE aside (job_id text, version bigint, body text, PRIMARY KEY (job_id, version)) "
+    "ON COMMIT DROP"
 )
 _PUT: Final = text(
     """
