@@ -57,8 +57,8 @@ class RecordResult(Command):
         )
         if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
-            fields = {"kind": TransitionKind.FAILED, "code": "result_too_large", "response": None}
-            report = replace(report, message=message, **fields)
+            kind = TransitionKind.FAILED
+            report = replace(report, kind=kind, code="result_too_large", message=message, response=None)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def if_unstorable(self) -> Command:

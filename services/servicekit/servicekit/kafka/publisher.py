@@ -40,7 +40,7 @@ CLOSE_TIMEOUT_S = 3.0
 SOON_MAX = 5_000
 
 
-class InvalidRecordError(BrokerResponseError):  # type: ignore[misc] - aiokafka has no types
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
     """The broker refused a record for what it is. aiokafka does not know the error."""
 
     errno = 87
