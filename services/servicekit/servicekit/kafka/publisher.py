@@ -238,8 +238,12 @@ class Publisher:
         task.add_done_callback(self._soon.discard)
 
     async def _publish_logged(self, event: Event) -> None:
-        with contextlib.suppress(TransientError):  # send() logs it
+        try:
             await self.publish(event)
+        except TransientError:
+            return  # send() logs it
+        except PermanentError as error:
+            log.warning("event refused", extra={"event_id": str(event.event_id), "reason": str(error)})
 
 
 async def _wait_for(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:
