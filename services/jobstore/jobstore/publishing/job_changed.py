@@ -4,7 +4,7 @@ A text stands in a fact once (docs/adr/0016): the request of version 1, and of a
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -29,8 +29,11 @@ def make_fact(row: Any) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-def make_job_changed(row: Any) -> Outgoing:
-    """Return the record of one transition, a JobChanged, from its row of the log."""
+def make_job_changed(row: Any, reverted: Mapping[str, str]) -> Outgoing:
+    """Return the record of one transition, a JobChanged, from its row of the log.
+
+    `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
+    """
     log_part = {
         "id": row.id,
         "job_id": row.job_id,
@@ -78,8 +81,7 @@ def make_job_changed(row: Any) -> Outgoing:
     request = _split_request(row)
     if request is not None:
         job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
-    texts = _revert_edits(row.edits)
-    texts = {name: texts[name] for name in texts.keys() & {*job_part, "labels", "policy"}}
+    texts = {name: reverted[name] for name in reverted.keys() & {*job_part, "labels", "policy"}}
     texts = {"labels": row.labels, "policy": row.policy} | texts
     if request is not None:
         texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
@@ -99,16 +101,16 @@ def make_job_changed(row: Any) -> Outgoing:
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
-def make_stub(row: Any, whole: Outgoing, code: str) -> Outgoing:
+def make_stub(row: Any, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
     """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
     stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
-    fields = _outline_job(row) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
+    fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
     return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
 
 
-def _outline_job(row: Any) -> dict[str, Any]:
+def _outline_job(row: Any, reverted: Mapping[str, str]) -> dict[str, Any]:
     """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
-    title = _revert_edits(row.edits).get("title")
+    title = reverted.get("title")
     log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status", "created_at")}
     job = {
         "id": row.job_id,
@@ -133,14 +135,6 @@ def _split_request(row: Any) -> Mapping[str, str] | None:
         return members(row.request)
     is_first = row.version == 1  # it is `{"payload":...}`, and may be large
     return {"payload": row.request.removeprefix('{"payload":')[:-1]} if is_first else None
-
-
-def _revert_edits(edits: Sequence[str] | None) -> dict[str, str]:
-    """Return what a job asked for before later edits, as JSON texts: a fact published late must not show them."""
-    before: dict[str, str] = {}
-    for edit in reversed(edits or ()):
-        before |= members(members(edit)["before"])
-    return before
 
 
 def _join_request(row: Any) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.topics import TOPIC_OF
 from jobstore.publishing import job_changed
+from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -36,6 +37,8 @@ TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, Ex
 BATCH: Final = 1_000
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
 BATCH_BYTES: Final = 4 << 20
+#: Bytes of records that one pass makes of them.
+RECORDS_BYTES: Final = 16 << 20
 POLL_S: Final = 0.5
 #: Seconds until a pending horizon is checked again: only for older transactions to end.
 PENDING_POLL_S: Final = 0.005
@@ -53,7 +56,7 @@ _SIZE: Final = (
     "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
     "ELSE octet_length({0}::text) END, 0)"
 )
-#: Jobs change while their entries wait: what a fact says of its job comes from the entry, or is reverted by `edits`.
+#: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
 _ROWS: Final = text(
     f"""
     SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
@@ -68,8 +71,8 @@ _ROWS: Final = text(
             ORDER BY p.version DESC LIMIT 1) END AS progress_message,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
         CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
-        (SELECT array_agg(x.request_payload::text ORDER BY x.version) FROM job_logs x
-            WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS edits,
+        EXISTS (SELECT FROM job_logs x
+            WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
         CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
         l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
         e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_attempts' AS int) AS calls,
@@ -77,7 +80,10 @@ _ROWS: Final = text(
         encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
     FROM (
         SELECT *, sum(size) OVER (ORDER BY seq) AS bytes FROM (
-            SELECT *, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")} AS size
+            SELECT *, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")}
+                + CASE WHEN version = 1 OR kind = 'edited' THEN (
+                    SELECT octet_length(description) + octet_length(acceptance_criteria) FROM jobs WHERE id = job_id)
+                ELSE 0 END AS size
             FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
         ) AS sized
     ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
@@ -224,8 +230,16 @@ class Relay:
         is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
         if is_cut:
             span["until"] = entries[-1].seq
-        facts = [Fact(row.seq, row, job_changed.make_job_changed(row)) for row in entries]
-        facts += [Fact(row.seq, row, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
+        facts, size = list[Fact](), 0
+        reverted = await find_reverted(session, entries)
+        for row in entries:
+            before = reverted.get(row.seq, {})
+            facts.append(Fact(row.seq, row, before, job_changed.make_job_changed(row, before)))
+            size += len(facts[-1].record.value)
+            if size >= RECORDS_BYTES:
+                is_cut, span["until"] = True, row.seq
+                break
+        facts += [Fact(row.seq, row, {}, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
         return sorted(facts, key=lambda fact: fact.seq)[:limit], len(facts) < limit and not is_cut
 
     async def _advance_horizon(self, session: AsyncConnection) -> None:

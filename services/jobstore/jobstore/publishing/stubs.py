@@ -7,7 +7,7 @@ is tried again: however many there are, they hold nothing else back (docs/adr/00
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from prometheus_client import Counter
@@ -47,15 +47,16 @@ _FORGET: Final = text("DELETE FROM stubs WHERE seq = :seq")
 
 
 class Fact(NamedTuple):
-    """A fact to publish: its number, its row, and the record of the whole of it."""
+    """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
 
     seq: int
     row: Any
+    reverted: Mapping[str, str]
     record: Outgoing
 
     def make_stub(self, code: str) -> Outgoing:
         """Return the record of its stub."""
-        return make_stub(self.row, self.record, code)
+        return make_stub(self.row, self.reverted, self.record, code)
 
 
 class Stubs:
