@@ -18,6 +18,7 @@ from contracts.events import JobChanged
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
 from jobstore.publishing.relay import Relay
+from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.publisher import Publisher
@@ -194,3 +195,18 @@ async def test_a_topic_that_takes_not_even_a_stub_holds_nothing_back(
     await limit_topic(kafka, MESSAGE_MAX_BYTES)
     await completed(relay, database)
     assert (await told.of(steps, 1))[0][0].stub is None
+
+
+async def test_a_watch_tells_the_whole_of_what_is_a_stub_in_its_topic(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    """Watches, and so the console and the client, read the log: nothing is missing there, and nothing waits."""
+    await limit_topic(kafka, LOW)
+    large = await Steps(database, runner).created(payload="x" * LOW)
+    await edited(large, title="Another")
+    await relayed(relay, database)
+    assert len(await stored(database)) == 2
+    watches = Watches(database)
+    watches.set_published(relay.published)
+    page = await anext(aiter(watches.read_changes(0, [large.job_id], payloads=True)))
+    assert [(entry["version"], len(entry["request_payload"]) > LOW) for entry in page] == [(1, True), (2, True)]
