@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.edited import edited
 from support.jobstore.limited_topic import LOW, limit_topic
 from support.jobstore.steps import Steps
 from told_facts import Facts, Since, empty, verified
@@ -14,6 +15,7 @@ from contracts.resources import NewAgent
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.status import Outcome
 from contracts.topics import TOPIC_OF
+from jobstore.commands.executions import ExecuteJob
 from jobstore.recovery import set_aside
 from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.runner import CommandRunner
@@ -29,7 +31,9 @@ async def stubbed(database: Database, runner: CommandRunner, facts: Facts) -> As
     """A large job whose first facts are stubs, a small one, and an agent that is a stub; by name."""
     lives = {name: Steps(database, runner) for name in ("large", "small")}
     await limit_topic(facts.kafka, LOW)
-    await lives["large"].requested(payload="x" * LOW)
+    large = await lives["large"].created(payload="x" * 1_000_000)
+    await edited(large, payload="y" * 1_000_000)  # more than a consumer asks for at once
+    await runner.submit.run_one(ExecuteJob(large.job_id, large.execution_id, chosen=True))
     await lives["small"].requested()
     for steps in lives.values():
         await claimed_and_judged(steps, Outcome.PASS)
@@ -67,7 +71,7 @@ async def test_a_job_that_stays_aside_is_named_and_stops_the_rebuild(
     async with database.session() as session:
         assert list(await session.scalars(text("SELECT id FROM jobs"))) == [small]
     compared = await verified(url, database_url)
-    assert (compared["ok"], compared["stubs"]) == (False, [f"{large} version {version}" for version in (1, 2)])
+    assert (compared["ok"], compared["stubs"]) == (False, [f"{large} version {version}" for version in (1, 2, 3)])
 
 
 async def test_a_job_goes_on_in_order_once_the_whole_has_come(
