@@ -17,6 +17,7 @@ from support.jobstore.steps import Steps
 from contracts.events import JobChanged
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
+from jobstore.publishing import stubs
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -70,6 +71,13 @@ async def completed(relay: Relay, database: Database) -> None:
 async def stored(database: Database) -> list[Any]:
     async with database.session() as session:
         return list(await session.execute(text("SELECT * FROM stubs ORDER BY seq")))
+
+
+async def stand(database: Database, count: int) -> None:
+    """Wait until so many stubs are stored."""
+    async with asyncio.timeout(30):
+        while len(await stored(database)) != count:  # noqa: ASYNC110 - the database has no event
+            await asyncio.sleep(0.02)
 
 
 class Told:
@@ -210,3 +218,20 @@ async def test_a_watch_tells_the_whole_of_what_is_a_stub_in_its_topic(
     watches.set_published(relay.published)
     page = await anext(aiter(watches.read_changes(0, [large.job_id], payloads=True)))
     assert [(entry["version"], len(entry["request_payload"]) > LOW) for entry in page] == [(1, True), (2, True)]
+
+
+async def test_a_running_relay_tries_stubs_again_by_itself(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stubs, "AGAIN_FIRST_S", 0.05)
+    monkeypatch.setattr(stubs, "AGAIN_MAX_S", 0.2)
+    await limit_topic(kafka, LOW)
+    for size in (LOW, 2 * LOW):
+        await Steps(database, runner).created(payload="x" * size)
+    running = asyncio.create_task(relay.run())
+    try:
+        await stand(database, 2)
+        await limit_topic(kafka, MESSAGE_MAX_BYTES)
+        await stand(database, 0)
+    finally:
+        running.cancel()

@@ -175,8 +175,9 @@ class Relay:
             if loop.time() >= probe_at:
                 await self._probe(session)
                 probe_at = loop.time() + PROBE_S
+            has_more = await self.relay(session)
             took_any = await self.complete_stubs(session)
-            if not await self.relay(session) and not took_any:
+            if not (has_more or took_any):
                 await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
 
     async def _probe(self, session: AsyncConnection) -> None:
