@@ -25,9 +25,6 @@ from contracts.agents.urls import check_http_url
 from contracts.jsontext import Json
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
 
-#: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
-PAYLOAD_MAX_BYTES = 1 << 20
-
 
 def _refuse_nul(text: str) -> str:
     if "\0" in text:

@@ -13,9 +13,7 @@ from contracts.events import (
     JobStatusReported,
     ResultProduced,
 )
-
-#: Exceeds the sum of all capped fields of any event, so that no event is too large for its topic.
-MESSAGE_MAX_BYTES = 8 << 20
+from contracts.sizes import MESSAGE_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)

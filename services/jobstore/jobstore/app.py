@@ -14,7 +14,7 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import HealthService, create_server, set_serving
+from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -65,10 +65,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             breaker=settings.breaker,
             reuse=settings.reuse,
             ids=settings.ids,
+            job_max_bytes=settings.payload_max_bytes,
         )
         runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
-        publisher = Publisher(settings.kafka, "jobstore")
+        # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
+        publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams)
         topics = Topics(settings.kafka)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, field_validator
 
-from contracts.resources import PAYLOAD_MAX_BYTES, Policy
+from contracts.resources import Policy
 from contracts.signing import Secrets
+from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
@@ -43,7 +44,7 @@ class Settings(ServiceSettings):
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
-    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     create_topics: bool = True
     topic_replication: int = 1
     #: The default policy (contracts.resources.Policy).

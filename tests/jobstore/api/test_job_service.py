@@ -44,6 +44,7 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
         ({"payload_json": "NaN"}, "invalid_request", ""),
         ({"payload_json": "[" * 300 + "]" * 300}, "invalid_request", "recursion"),
         ({"payload": "x" * PAYLOAD_MAX}, "payload_too_large", "limit"),
+        ({"payload": "€" * (PAYLOAD_MAX // 2)}, "payload_too_large", "bytes"),
         ({"agent_id": "nobody"}, "unknown_agent", "nobody"),
     ],
 )

@@ -26,6 +26,7 @@ class Since(History):
     began: Mapping[str, Mapping[int, int]]
     drops: Callable[[Record], bool] = staticmethod(lambda _: False)
     rubbish: Sequence[bytes | None] = ()
+    changes: Callable[[bytes], bytes] = staticmethod(lambda value: value)
 
     async def offsets(self, since: Any = None) -> dict[int, range]:
         held = await super().offsets(since)
@@ -33,7 +34,8 @@ class Since(History):
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncIterator[list[Record]]:
         async for records in super().read(offsets):
-            yield [*(replace(records[0], value=v) for v in self.rubbish), *(r for r in records if not self.drops(r))]
+            kept = [replace(r, value=self.changes(r.value or b"")) for r in records if not self.drops(r)]
+            yield [*(replace(records[0], value=v) for v in self.rubbish), *kept]
 
 
 @dataclass
@@ -51,6 +53,9 @@ class Facts:
             row = (await session.execute(text("SELECT published_seq, offsets FROM relay"))).one()
             relay.published, relay._offsets = row.published_seq, row.offsets
             while await relay.relay(session) or relay._pending is not None:
+                pass
+            await relay._stubs.load(session)
+            while await relay.complete_stubs(session):
                 pass
 
 

@@ -20,7 +20,8 @@ async def rebuild(
     database_url: Annotated[str, typer.Option(metavar="URL", help="postgresql://...; an empty database.")],
     create: Annotated[bool, typer.Option("--create", help="Make the database first, unless it is there.")] = False,
     accept_gaps: Annotated[
-        bool, typer.Option("--accept-gaps", help="Where a version of a job is missing, do without what follows it.")
+        bool,
+        typer.Option("--accept-gaps", help="Where a version of a job is missing, or a stub, do without what follows."),
     ] = False,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
@@ -51,7 +52,8 @@ def _describe(line: dict[str, Any]) -> str:
     more = {
         "queued": "live executions are queued again",
         "failed": "jobs FAILED: their agents must not be called twice",
-        "gaps": "jobs lack versions",
+        "gaps": "jobs or agents lack facts",
         "unreadable": "records were no facts",
     }
-    return "; ".join([f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))])
+    told = [f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))]
+    return "; ".join([*told, *([f"set aside: {', '.join(line['aside'])}"] if line.get("aside") else [])])

@@ -56,5 +56,8 @@ def _show_result(cli: Session, result: dict[str, Any]) -> None:
         cli.out.print_line(
             f"{result['ended']} live executions were ended by the rebuild: their agents are called at most once"
         )
+    if result["stubs"]:
+        names = ", ".join(result["stubs"])
+        cli.out.print_line(f"not in the topics whole, so that no rebuild has them: {names} (raise max.message.bytes)")
     if result["behind"]:
         cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")

@@ -13,9 +13,8 @@ from contracts.resources import JobFilter, JobOrder, NewJob
 from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
-    check_edit_size,
     check_job_size,
-    check_size,
+    check_text_size,
     make_page_token,
     parse_page_size,
     parse_page_token,
@@ -135,14 +134,12 @@ class JobService(JobServiceServicer):
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
-        check_edit_size(edit, self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
         view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
         return pb.UpdateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
-        check_size(len(payload or ""), self._payload_max_bytes)
         view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -153,7 +150,7 @@ class JobService(JobServiceServicer):
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
-        check_size(len(comment or ""), self._payload_max_bytes)
+        check_text_size(comment or "", self._payload_max_bytes)
         view = await self._runner.submit.run_one(
             _make_command(request, ExecutionRequest(reject_nul(comment)), self._ids)
         )
@@ -161,6 +158,7 @@ class JobService(JobServiceServicer):
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
+        check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
         view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 

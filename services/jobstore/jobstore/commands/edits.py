@@ -11,7 +11,7 @@ from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command, raise_refusal, require_job
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Report, TransitionKind
-from jobstore.domain.spec import Spec
+from jobstore.domain.spec import Spec, format_edit
 from jobstore.errors import RefusedError
 
 
@@ -45,9 +45,11 @@ class EditJob(Command):
         changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
         if not changed:
             return uow.show_job(self.job_id)
+        uow.check_spec_size(after)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
-        request = _request_payload(before, after, changed)
+        new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
+        request = format_edit(after.payload, new, old)
         report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(changed)}", request=request)
         raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
@@ -68,9 +70,3 @@ def _field_json(spec: Spec, name: str) -> str:
     if name == "payload":
         return str(value)
     return json_text(value.model_dump(mode="json", exclude_none=True) if name == "policy" else value)
-
-
-def _request_payload(before: Spec, after: Spec, names: Iterable[str]) -> str:
-    """Return the request payload of an edit's entry: the payload, as in an assignment, and what changed."""
-    new, old = (",".join(f'"{name}":{_field_json(spec, name)}' for name in names) for spec in (after, before))
-    return f'{{"payload":{after.payload},"changed":{{{new}}},"before":{{{old}}}}}'

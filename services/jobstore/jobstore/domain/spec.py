@@ -49,6 +49,12 @@ def format_assignment(payload: str) -> str:
     return f'{{"payload":{payload}}}'
 
 
+def format_edit(payload: str, changed: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and what changed."""
+    new, old = (",".join(f'"{name}":{value}' for name, value in fields.items()) for fields in (changed, before))
+    return f'{{"payload":{payload},"changed":{{{new}}},"before":{{{old}}}}}'
+
+
 def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:
     """Return the JSON body of every call of one execution (docs/protocol.md#doors)."""
     ids = {"execution_id": execution.execution_id, "job_id": job.id, "submission": execution.submission}

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
@@ -22,6 +22,7 @@ from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKin
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
+from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
@@ -34,10 +35,10 @@ log = logging.getLogger(__name__)
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused)}
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
-#: Facts, and bytes of them, that one statement applies at most.
-BATCH, BATCH_BYTES = 500, 16 << 20
 #: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
 GAPS_MAX = 100_000
+#: Of these, so many are named.
+NAMED_MAX = 100
 #: Seconds between two lines of progress.
 PROGRESS_S = 1.0
 
@@ -73,6 +74,7 @@ class Rebuild:
         self._accept_gaps = accept_gaps
         self._reported_at = time.monotonic()
         self._counts: Counter[str] = Counter()
+        self._gaps: list[str] = []
 
     async def run(self) -> Mapping[str, Any]:
         """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing."""
@@ -84,7 +86,7 @@ class Rebuild:
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = (await connection.execute(_COUNTS)).one()._asdict()
-        return {"ok": True, "counts": counts, **self._counts}
+        return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps}
 
     async def _prepare_tables(self) -> None:
         """Migrate a database that has no tables, or only empty ones of a jobstore."""
@@ -105,6 +107,8 @@ class Rebuild:
         jobs, *others = topics
         for history in others:
             await self._keep_facts(connection, history, offsets[history.topic])
+        stubs = await projection.list_stubs(connection, NAMED_MAX)
+        self._note_gaps(stubs, len(stubs))
         await projection.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
         # Refusals last: an execution that the facts of a job made stays as those have it.
@@ -129,16 +133,23 @@ class Rebuild:
         return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
-        jobs = Projection(connection)
+        aside = SetAside(connection)
+        await aside.begin()
+        jobs = Projection(connection, aside)
         async for records in history.read(offsets):
             for batch in chunk_by_size(records, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
-                if len(jobs.ahead) > GAPS_MAX:
-                    raise _make_gaps_error(jobs)
+                if len(aside.jobs) > GAPS_MAX:
+                    raise _make_gaps_error(await aside.describe(NAMED_MAX), len(aside.jobs))
             self._report_progress(JOBS, len(records))
-        self._counts["gaps"] = len(jobs.ahead)
-        if jobs.ahead and not self._accept_gaps:
-            raise _make_gaps_error(jobs)
+        self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
+
+    def _note_gaps(self, names: Sequence[str], count: int) -> None:
+        """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""
+        if names and not self._accept_gaps:
+            raise _make_gaps_error(names, count)
+        self._counts["gaps"] += count
+        self._gaps += names
 
     def _parse_job_fact(self, record: Record) -> projection.Fact | None:
         try:
@@ -193,11 +204,11 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-def _make_gaps_error(jobs: Projection) -> PermanentError:
-    job_id, version = next(iter(jobs.ahead.items()))
+def _make_gaps_error(names: Sequence[str], count: int) -> PermanentError:
+    more = f", and {count - len(names)} more" if count > len(names) else ""
     message = (
-        f"versions of {len(jobs.ahead)} jobs are missing, such as of {job_id}: its version {version} is there, and "
-        "not all before it; accept gaps to rebuild without the versions after them"
+        f"facts are missing, or not whole: {', '.join(names)}{more}; of a stub the whole follows once its topic takes "
+        "it (max.message.bytes) and a jobstore runs; accept gaps to rebuild without these and what follows them"
     )
     return PermanentError(message, code="gaps")
 

@@ -36,6 +36,12 @@ _UNPUBLISHED: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
     "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
 )
+#: Of the facts that stand in the topics as stubs, so many are named.
+NAMED_MAX: Final = 100
+_STUBS: Final = text(
+    "SELECT concat_ws(' ', CASE WHEN version IS NULL THEN topic END, key, 'version ' || version) "
+    "FROM stubs ORDER BY seq LIMIT :limit",
+)
 _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = :kind)")
 
 
@@ -109,7 +115,8 @@ class Verify:
         """Compare all tables, and return whether they are the same, or their first difference.
 
         Also return the counts of rows, of jobs ended by the rebuild, and of facts that the relay has yet to publish
-        (`behind`): those are no difference of the rebuild.
+        (`behind`), which are no difference of the rebuild; and name the facts of the live database that stand in their
+        topics as stubs (`stubs`), which no rebuild has.
         """
         difference = None
         for compared in TABLES:
@@ -118,7 +125,8 @@ class Verify:
         result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
         if difference is not None:
             result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
-        return result | {"ended": len(self.ended)}
+        stubs = list(await self.live.scalars(_STUBS, {"limit": NAMED_MAX}))
+        return result | {"ended": len(self.ended), "stubs": stubs}
 
     async def _find_difference(self, compared: ComparedTable) -> Difference | None:
         self.counts[compared.name] = 0

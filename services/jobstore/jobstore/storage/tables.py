@@ -129,6 +129,17 @@ facts = Table(
     Column("body", JSON, nullable=False, doc="the event"),
 )
 
+stubs = Table(
+    "stubs",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, doc="of the fact"),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False, doc="the job, or what else the fact is about"),
+    Column("version", BigInteger, doc="of the job"),
+    Column("code", Text, nullable=False, doc="why its topic refused it"),
+    Column("bytes", BigInteger, nullable=False, doc="of its body"),
+)
+
 executions = Table(
     "executions",
     metadata,

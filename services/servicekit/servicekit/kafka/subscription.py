@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER
-from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher

@@ -184,6 +184,10 @@ const ADVICE: Record<string, Advice> = {
     means: "The result is larger than what can be judged.",
     todo: "Ask the agent for less; then execute again.",
   },
+  verdict_too_large: {
+    means: "The verdict is larger than what can be stored.",
+    todo: "Use fewer criteria, or a judge that says less; then execute again.",
+  },
   result_reused: { means: "The result of an identical request was reused; no agent was called.", todo: NOTHING },
   verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },
   matched: { means: "An agent with the capabilities asked for was found.", todo: NOTHING },
