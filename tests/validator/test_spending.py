@@ -106,14 +106,14 @@ async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge,
     server.plays(costs(NONSENSE, 10, 5), costs(fake.refuses(), 10, 5), costs(fake.ok(), 10, 5))
     report = await reported()
     assert report.kind is ReportKind.VERDICT
-    assert (report.usage.input_tokens, report.usage.output_tokens) == (30, 15)
+    assert (report.usage.input_tokens, report.usage.output_tokens) == (40, 20)
 
 
 async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported: Any, costs: Any) -> None:
     server.plays(costs(NONSENSE))
     report = await reported()
     assert (report.kind, report.code, report.judge) == (ReportKind.FAILED, "judge_invalid_json", None)
-    assert (report.usage.tokens, report.usage.cost_usd) == (6 * MILLION, pytest.approx(3 * USD))
+    assert (report.usage.tokens, report.usage.cost_usd) == (10 * MILLION, pytest.approx(5 * USD))
 
 
 async def test_of_an_unknown_model_the_tokens_count(server: FakeJudge, reported: Any, api: ApiName) -> None:

@@ -16,15 +16,13 @@ from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
+from validator.judges.patient import PatientJudge
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
 from validator.ports import Grant, Judge, Judgings
-from validator.verdict import to_storable
+from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
-
-#: The longest wait before a judge that does not answer is asked again.
-JUDGE_WAIT_MAX_S = 30.0
 
 
 class Handlers:
@@ -63,7 +61,7 @@ class Handlers:
     ) -> PermanentError | None:
         if isinstance(answer, ClaimDenied):
             return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
-        lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(self._judge, answer.budget)
+        lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(PatientJudge(self._judge), answer.budget)
         self._worker.start_work(
             lease, event.job_id, asked_at + answer.lease_s, lambda held: self._judge_result(event, held, judge)
         )
@@ -74,16 +72,7 @@ class Handlers:
         held.begun = True
         started = time.monotonic()
         try:
-            verdict = await retry_transient(
-                lambda: validate_agent_response(
-                    event.result,
-                    event.acceptance_criteria,
-                    self._config,
-                    judge=judge,
-                ),
-                on="judge",
-                longest_s=JUDGE_WAIT_MAX_S,
-            )
+            verdict = await validate_agent_response(event.result, event.acceptance_criteria, self._config, judge=judge)
         except JudgmentError as error:
             log.warning(
                 "a result cannot be judged, its job fails",
@@ -91,7 +80,9 @@ class Handlers:
             )
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         else:
-            fields = {"kind": ReportKind.VERDICT, "verdict": verdict, "judge": self._config.judge_name}
+            fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
+            if is_reusable(verdict):
+                fields["judge"] = self._config.judge_name
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
         return lambda: self._publisher.publish(outcome)
 
