@@ -74,7 +74,7 @@ class Evidence:
             self._values = Words(self._pieces.values, self._repeats)
 
     def find_spans(self, quote: str | None) -> list[Span]:
-        """Return where a quotation stands, in order: a span for each value that it runs over, or one with their names."""
+        """Return where a quotation stands, in order: a span for each value that it is of, or one with their names."""
         for phrase in map(Phrase, _read_both_ways(quote or "")):
             if places := list(islice(self._values.find(phrase), PLACES_MAX)):
                 spans = (self._values.span(place, len(phrase)) for place in places)
@@ -82,6 +82,15 @@ class Evidence:
             if places := list(islice(self._names_and_values.find(phrase), PLACES_MAX)):
                 return [self._names_and_values.span(place, len(phrase)) for place in places]
         return []
+
+    def spell(self, quote: str) -> str | None:
+        """Return a quotation as the first value that has it spells it; None if no value has it whole."""
+        phrase = Phrase(quote)
+        for place in islice(self._values.find(phrase), PLACES_MAX):
+            parts = list(self._split_span(self._values.span(place, len(phrase))))
+            if len(parts) == 1:
+                return self._pieces.text[slice(*parts[0])]
+        return None
 
     def is_quoted(self, quote: str) -> bool:
         """Return whether a quotation stands in the result, whether or not it shows anything."""
