@@ -81,7 +81,7 @@ class Handlers:
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         else:
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
-            if is_reusable(verdict):
+            if is_reusable(verdict, event.result):
                 fields["judge"] = self._config.judge_name
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
         return lambda: self._publisher.publish(outcome)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.criteria import Criterion
-from contracts.evidence import FALSE_QUOTE, Evidence
+from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
@@ -161,9 +161,9 @@ def refuse_empty(criteria: Sequence[Criterion]) -> Verdict:
     return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE)
 
 
-def is_reusable(verdict: Verdict) -> bool:
-    """Return whether a judge's word on these criteria and this result is all that a verdict rests on."""
-    return verdict.judge_error is None and verdict.model != NO_JUDGE
+def is_reusable(verdict: Verdict, result: Any) -> bool:
+    """Return whether a verdict is a judge's word alone: not if the judge did not answer, or a policy had its say."""
+    return verdict.judge_error is None and not is_empty(result)
 
 
 def to_storable(text: str) -> str:
