@@ -115,6 +115,7 @@ class RecordReport(Command):
             progress=event.progress,
             answered=reports.has_answered(event),
             judge=event.judge,
+            is_unjudged=verdict is not None and verdict.judge_error is not None,
             **reports.read_usage(event.usage),
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)

@@ -153,6 +153,7 @@ class Report:
     `call` is the number of the call within the execution, 0 if the report is not about one.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
+    `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
     """
 
     kind: TransitionKind
@@ -174,6 +175,7 @@ class Report:
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None
+    is_unjudged: bool = False
     reused: Reusable | None = None
 
 
