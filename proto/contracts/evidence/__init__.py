@@ -32,7 +32,7 @@ NOT_QUOTED: Final = "nothing of the result is quoted as evidence"
 FALSE_QUOTE: Final = "the quoted evidence does not stand in the result"
 ONLY_REPEATS: Final = "the quoted evidence only repeats a criterion"
 TOO_SHORT: Final = (
-    f"the quoted evidence has less than {WEIGHT_MIN} letters or digits, and is no whole line, string or named value"
+    f"the quoted evidence has fewer than {WEIGHT_MIN} letters or digits, and is no whole line, string or named value"
 )
 
 _QUOTED: Final = re.compile(

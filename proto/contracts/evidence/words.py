@@ -34,7 +34,7 @@ _UNSPACED: Final = re.compile(
 _JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
 
 # A word by the classes of its characters, see _classify. A number keeps its points and commas, a word its apostrophe.
-_WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=d)[nk](?=d)|(?<=w)a(?=w))[wdi]+)*|[ct]m*|[nyp]")
+_WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
 #: Classes of words that have a letter or a digit.
 _LETTERS: Final = frozenset("wdct")
 #: Words as people count them, roughly: in a script without spaces, what stands between other characters is one.
@@ -125,7 +125,8 @@ def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
 class Phrase:
     """Words that are sought in a text, without the punctuation before and after them.
 
-    `weights` says of each word how much it shows: 1 for each letter or digit, 3 for an ideograph, a kana or a syllable.
+    `weights` says of each word how much it shows: 1 for each letter, vowel sign or digit, 3 for an ideograph, a kana or a
+    syllable of Hangul.
     """
 
     def __init__(self, text: str) -> None:
@@ -145,7 +146,7 @@ class Phrase:
 
 
 def _weigh(word: str, kind: str) -> int:
-    return _WEIGHTS[kind] if kind in _WEIGHTS else sum(map(str.isalnum, word))
+    return _WEIGHTS[kind] if kind in _WEIGHTS else sum(unicodedata.category(one)[0] in "LNM" for one in word)
 
 
 class Words:
