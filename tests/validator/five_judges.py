@@ -1,5 +1,7 @@
 """Five judges to be attacked, from the best to the worst."""
 
+# ruff: noqa: ARG005 - the arguments are those of all lazy judges
+
 import json
 import re
 from collections.abc import Callable, Iterator

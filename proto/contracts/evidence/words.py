@@ -125,8 +125,8 @@ def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
 class Phrase:
     """Words that are sought in a text, without the punctuation before and after them.
 
-    `weights` says of each word how much it shows: 1 for each letter, vowel sign or digit, 3 for an ideograph, a kana or a
-    syllable of Hangul.
+    `weights` says of each word how much it shows: 1 for each letter, vowel sign or digit, 3 for an ideograph, a kana or
+    a syllable of Hangul.
     """
 
     def __init__(self, text: str) -> None:

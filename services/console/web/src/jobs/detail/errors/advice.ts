@@ -132,6 +132,10 @@ const ADVICE: Record<string, Advice> = {
     todo: "Use fewer criteria, or let the judge write more.",
   },
   judge_criteria_mismatch: { means: "The judge answered to other criteria than those of the job.", todo: ASK_AGAIN },
+  judge_canary: {
+    means: "The judge wrote what it must never write: it did what the result told it to.",
+    todo: "Read the result; if it is honest, use another model as the judge.",
+  },
   judge_failed: { means: "The judge's API reported that its answer failed.", todo: ASK_AGAIN },
   judge_refused: {
     means: "The judge refused to judge this result.",
@@ -144,6 +148,14 @@ const ADVICE: Record<string, Advice> = {
   judge_request_rejected: {
     means: "The judge's API did not accept the request.",
     todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
+  },
+  verdict_mismatch: {
+    means: "The verdict was not one on this job's criteria, and does not count.",
+    todo: "Execute again; if it stays so, look at the validator: it may be of another version.",
+  },
+  no_required_criterion: {
+    means: "All criteria are optional, so that any result would do.",
+    todo: "Make at least one criterion required; then execute again.",
   },
   no_criteria: { means: "There is no criterion to judge by.", todo: "Edit the job's criteria; then execute again." },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
