@@ -69,9 +69,13 @@ class Evidence:
         self._criteria = [Phrase(criterion) for criterion in criteria]
         # The longest first, since another one may stand in it.
         self._repeats = sorted((one for one in self._criteria if one.is_long), key=len, reverse=True)
-        self._names_and_values = self._values = Words(self._pieces.names_and_values, self._repeats)
-        if self._pieces.values != self._pieces.names_and_values:
-            self._values = Words(self._pieces.values, self._repeats)
+        self._values = Words(self._pieces.values, self._repeats)
+
+    @cached_property
+    def _names_and_values(self) -> Words:
+        if self._pieces.values == self._pieces.names_and_values:
+            return self._values
+        return Words(self._pieces.names_and_values, self._repeats)
 
     def find_spans(self, quote: str | None) -> list[Span]:
         """Return where a quotation stands, in order: a span for each value that it is of, or one with their names."""
@@ -112,10 +116,13 @@ class Evidence:
         in_values = phrase in self._values
         if in_values and sum(phrase.weights) >= WEIGHT_MIN:
             return None
+        is_quoted = in_values or phrase in self._names_and_values
+        if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
+            return None
         if self._shows_member(phrase) or f"\n{phrase.marked}\n" in self._wholes:
             return None
-        if in_values or phrase in self._names_and_values:
-            return None if any(phrase.marked == Phrase(quoted).marked for quoted in literal) else TOO_SHORT
+        if is_quoted:
+            return TOO_SHORT
         return ONLY_REPEATS if any(phrase.marked in one.marked for one in self._criteria) else FALSE_QUOTE
 
     def _is_whole_result(self, quote: str) -> bool:

@@ -35,12 +35,8 @@ _JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
 
 # A word by the classes of its characters, see _classify. A number keeps its points and commas, a word its apostrophe.
 _WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
-#: Classes of words that have a letter or a digit.
-_LETTERS: Final = frozenset("wdct")
-#: Words as people count them, roughly: in a script without spaces, what stands between other characters is one.
-_WORD_RUNS: Final = re.compile("[wd]|c+|t+")
-#: A phrase is long enough to be known again if it has 5 words, or 12 ideographs, or some of both.
-_LENGTHS: Final = {"w": 12, "d": 12, "c": 5, "t": 5}
+# In the classes of words: one with a letter or digit, what is kept of a phrase, and what people count as a word.
+_LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?", ".+", "[wd]|c+|t+"))
 _LONG: Final = 60
 #: What a word weighs whatever is in it; another weighs 1 a letter or digit.
 _WEIGHTS: Final = {"c": 3, "t": 1, "n": 0, "y": 0, "p": 0}
@@ -131,18 +127,31 @@ class Phrase:
 
     def __init__(self, text: str) -> None:
         classes = text.translate(_CLASSES)
-        folded, kinds = _fold_words(text, classes), [classes[word.start()] for word in _WORD.finditer(classes)]
-        self.has_letters = any(kind in _LETTERS for kind in kinds)
-        kept = [at for at, kind in enumerate(kinds) if kind == "y" or kind in _LETTERS or not self.has_letters]
-        first, end = (kept[0], kept[-1] + 1) if kept else (0, 0)
-        folded, kinds = folded[first:end], kinds[first:end]
-        self.marked = _mark(folded)
-        self.weights = [_weigh(word, kind) for word, kind in zip(folded, kinds, strict=True)]
-        self.words = len(_WORD_RUNS.findall("".join(kinds)))
-        self.is_long = sum(_LENGTHS.get(kind, 0) for kind in kinds) >= _LONG
+        kinds = "".join([classes[word.start()] for word in _WORD.finditer(classes)])
+        self.has_letters = _LETTERS.search(kinds) is not None
+        kept = (_KEPT if self.has_letters else _ANY).search(kinds)
+        first, end = kept.span() if kept else (0, 0)
+        self._folded, self._kinds = _fold_words(text, classes)[first:end], kinds[first:end]
+        self.marked = _mark(self._folded)
 
     def __len__(self) -> int:
-        return len(self.weights)
+        return len(self._kinds)
+
+    @property
+    def weights(self) -> list[int]:
+        """What each word shows."""
+        return [_weigh(word, kind) for word, kind in zip(self._folded, self._kinds, strict=True)]
+
+    @property
+    def words(self) -> int:
+        """How many words people would count, roughly: in a script without spaces, each run of it is one."""
+        return len(_WORD_RUNS.findall(self._kinds))
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is long enough to be known again: 5 words, or 12 ideographs, or some of both."""
+        count = self._kinds.count
+        return 12 * (count("w") + count("d")) + 5 * (count("c") + count("t")) >= _LONG
 
 
 def _weigh(word: str, kind: str) -> int:

@@ -61,6 +61,7 @@ _UNSEEN: Final = (
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_SHOWN: Final = re.compile(f"{_UNSEEN}|{_CONTROL}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +106,12 @@ class Questions:
 
     def _show(self, text: str) -> str:
         """Return a JSON text of the same value, with JSON's escapes for what must not be taken for more than text."""
-        return re.sub(f"{_UNSEEN}|{_CONTROL}|{self._nonce}", _escape_first, text, flags=re.IGNORECASE)
+        return _SHOWN.sub(lambda match: _escape_first(match[0]), text).replace(self._nonce, _escape_first(self._nonce))
 
 
-def _escape_first(match: re.Match[str]) -> str:
-    units = match[0][0].encode("utf-16-be")
-    escaped = "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    return escaped + match[0][1:]
+def _escape_first(text: str) -> str:
+    units = text[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)) + text[1:]
 
 
 @cache
