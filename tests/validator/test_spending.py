@@ -109,6 +109,34 @@ async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge,
     assert (report.usage.input_tokens, report.usage.output_tokens) == (40, 20)
 
 
+async def test_a_judge_that_is_away_in_between_forgets_no_doubt(server: FakeJudge, reported: Any) -> None:
+    away = fake.status(503, headers={"Retry-After": "0"})
+    server.plays(fake.ok(evidence="nowhere to be found"), away, fake.ok(), away, fake.ok())
+    assert (await reported()).verdict.is_valid
+    assert len(server.asked) == 5  # one pass is not enough after the doubt
+
+
+async def test_a_verdict_without_a_judges_word_names_no_judge(server: FakeJudge, reported: Any) -> None:
+    async def refuse_all_but_the_harmless(request: Any, body: Any) -> Any:
+        is_harmless = "Two and two" in str(fake.read_request(body).result)
+        return await (fake.ok() if is_harmless else fake.refuses())(request, body)
+
+    server.plays(refuse_all_but_the_harmless)
+    report = await reported()
+    assert (report.kind, report.verdict.judge_error) == (ReportKind.VERDICT, "judge_refused")
+    assert report.judge is None  # and so it is never reused
+
+
+async def test_the_harmless_question_is_within_the_budget_too(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, costs: Any
+) -> None:
+    judgings.budget = Budget(tokens=4 * 15)
+    server.plays(costs(NONSENSE, 10, 5))
+    report = await reported()
+    assert (report.kind, report.code) == (ReportKind.FAILED, "budget_exhausted")
+    assert len(server.asked) == 4
+
+
 async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported: Any, costs: Any) -> None:
     server.plays(costs(NONSENSE))
     report = await reported()

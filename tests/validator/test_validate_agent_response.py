@@ -352,6 +352,12 @@ async def test_what_cannot_be_judged_is_not_asked_about(
     assert server.asked == []
 
 
+async def test_a_long_result_is_judged_as_a_short_one_is(server: FakeJudge, config: JudgeConfig) -> None:
+    result = {"text": "A word or two. " * 5_000 + "Hello, world"}
+    server.plays(fake.ok(evidence="Two. Hello, world"))
+    assert (await validate_agent_response(result, CRITERIA, config)).is_valid
+
+
 async def test_one_judge_serves_many_calls(server: FakeJudge, config: JudgeConfig) -> None:
     async with OpenAIJudge(config) as own:
         for _ in range(3):
