@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+
+from contracts.fields import StrictModel, Text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100
@@ -24,14 +26,17 @@ _RESERVED: Final = re.compile("check:", re.IGNORECASE)
 _MEETS, _NEVER = "meets", "never"
 
 
-class Criterion(BaseModel):
-    """One criterion, as it stands in a job's `criteria`."""
+class Criterion(StrictModel):
+    """One criterion of a job. Its string is its line of the text form."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True)
 
-    text: str
+    text: Text
     required: bool = Field(True, description="one that is not is judged and does not decide")
     kind: str = Field(_MEETS, description="`meets`, or `never`: what the result must not have or do; more may follow")
+
+    def __str__(self) -> str:
+        return ("" if self.required else "optional: ") + ("never: " if self.kind == _NEVER else "") + self.text
 
 
 class CriteriaError(ValueError):
@@ -57,10 +62,21 @@ def parse_stored_criteria(text: str) -> list[Criterion]:
 
 def format_criteria(criteria: Sequence[Criterion]) -> str:
     """Return the text form, which reads back as the same list. Raise CriteriaError if a job cannot have them."""
-    return "\n".join(
-        ("" if one.required else "optional: ") + ("never: " if one.kind == _NEVER else "") + one.text
-        for one in _check(iter(criteria))
-    )
+    return "\n".join(map(str, _check(iter(criteria))))
+
+
+def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[str, list[Criterion]]:
+    """Return a text form and the list, of which a caller gives either or both.
+
+    The text stays as it was given. Raise CriteriaError if they differ, or are criteria that a job cannot have.
+    """
+    if text is None:
+        return format_criteria(criteria or ()), list(criteria or ())
+    parsed = parse_criteria(text)
+    if criteria is not None and parsed != list(criteria):
+        message = "acceptance_criteria and criteria say different things: give one of them, or the same in both"
+        raise CriteriaError(message, code="criteria_conflict")
+    return text, parsed
 
 
 def _read_lines(text: str) -> Iterator[Criterion]:
@@ -77,9 +93,8 @@ def _read_line(line: str) -> Criterion:
     line = line.strip(_BLANK)
     prefixes = _PREFIXES.match(line)
     assert prefixes is not None  # every part of it may be missing
-    return Criterion(
-        text=line[prefixes.end() :], required=prefixes[1] is None, kind=_MEETS if prefixes[2] is None else _NEVER
-    )
+    required, kind = prefixes[1] is None, _MEETS if prefixes[2] is None else _NEVER
+    return Criterion.model_construct(text=line[prefixes.end() :], required=required, kind=kind)
 
 
 def _check(criteria: Iterator[Criterion]) -> list[Criterion]:
@@ -110,9 +125,31 @@ def _check_criterion(one: Criterion, name: str) -> None:
             f"{name} is of a kind that is reserved: a kind is {_MEETS} or {_NEVER}, and no text begins with `check:`"
         )
         raise CriteriaError(message, code="criterion_reserved")
-    if "\n" in one.text or _read_line(one.text) != Criterion(text=one.text):
+    if "\n" in one.text or _read_line(one.text) != Criterion.model_construct(text=one.text):
         message = (
             f"{name} would read as another: its text may have no line break, no white space around it, and no bullet, "
             "number, `optional:` or `never:` before it (once before a line, in this order, these are its prefixes)"
         )
         raise CriteriaError(message, code="criterion_ambiguous")
+
+
+def _check_text(text: str) -> str:
+    parse_criteria(text)
+    return text
+
+
+def _check_list(criteria: list[Criterion]) -> list[Criterion]:
+    format_criteria(criteria)
+    return criteria
+
+
+CriteriaText = Annotated[
+    Text,
+    AfterValidator(_check_text),
+    Field(description="the text form of `criteria`: one a line, `optional:` and then `never:` before its text"),
+]
+CriteriaList = Annotated[
+    list[Criterion],
+    AfterValidator(_check_list),
+    Field(description="give these, `acceptance_criteria`, or the same in both"),
+]

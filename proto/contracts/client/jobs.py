@@ -1,4 +1,4 @@
-"""The jobstore's Python client: every gRPC call but those of workers, in the types of `contracts.resources`."""
+"""The jobstore's client: calls on jobs and agents, besides those on operations."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -10,7 +10,8 @@ from uuid import UUID
 
 import grpc
 
-from contracts.connection import JobStoreError, watch_backoffs_s
+from contracts.client.connection import JobStoreError, watch_backoffs_s
+from contracts.client.operations import OperationsClient
 from contracts.convert import (
     agent_of,
     job_log_of,
@@ -22,16 +23,12 @@ from contracts.convert import (
 from contracts.identity import new_execution_id
 from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message
 from contracts.jsontext import check_json_value, json_text
-from contracts.operations import OperationsClient
 from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob
 from contracts.status import JobStatus
-from contracts.views import Batch, BatchItem
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
-
-__all__ = ["UNCHANGED", "Batch", "BatchItem", "JobPage", "JobStoreClient", "JobStoreError", "WatchEvent"]
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
