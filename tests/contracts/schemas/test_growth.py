@@ -9,7 +9,7 @@ from growth import breaks
 
 from contracts.schemas import SCHEMAS_DIR, schemas
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def git(*arguments):

@@ -1,0 +1,150 @@
+"""Sign records with keys that are derived from a secret, and check the signatures (proto/signing/README.md).
+
+A key is derived for one use: the reports under one lease, one request of an upstream. Whoever has a key can derive no
+other, and nothing is stored for it.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+from uuid import UUID
+
+#: The Kafka header that carries a signature.
+SIGNATURE_HEADER: Final = "signoff-signature"
+#: Bytes of a secret at least: as many as the hash has.
+SECRET_BYTES_MIN: Final = 32
+_VERSION: Final = "v1"
+_SECRET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_SIGNATURE: Final = re.compile(
+    rf"{_VERSION},({_SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{64}})"
+)
+
+
+class KeyUse(StrEnum):
+    """What a key signs: the reports under a lease for executing or judging, or a request of an upstream."""
+
+    EXECUTING = "executing"
+    JUDGING = "judging"
+    EXECUTE = "execute"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of the configuration. Its id is public, and stands in each signature."""
+
+    id: str
+    value: bytes = field(repr=False)
+
+    def derive(self, purpose: str) -> bytes:
+        """Derive the key for a purpose, named by a text that no other purpose has."""
+        return hmac.digest(self.value, purpose.encode(), "sha256")
+
+
+class Signature(NamedTuple):
+    """A signature as its header has it; `mac` is hexadecimal."""
+
+    secret_id: str
+    execution_id: UUID
+    lease: int
+    mac: str
+
+    @classmethod
+    def parse(cls, header: bytes | str | None) -> Self | None:
+        """Read a header's value; None if it has another form."""
+        text = header.decode(errors="replace") if isinstance(header, bytes) else header or ""
+        if (match := _SIGNATURE.fullmatch(text)) is None:
+            return None
+        return cls(match[1], UUID(match[2]), int(match[3]), match[4])
+
+    def __str__(self) -> str:
+        return f"{_VERSION},{self.secret_id},{self.execution_id},{self.lease},{self.mac}"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key of one lease (`lease` 0: of a request), derived from the secret with this id."""
+
+    secret_id: str
+    execution_id: UUID
+    lease: int
+    key: bytes = field(repr=False)
+
+    def sign(self, value: bytes) -> str:
+        """Return the signature of a record's value, as its header has it."""
+        return str(Signature(self.secret_id, self.execution_id, self.lease, self._mac(value)))
+
+    def has_signed(self, signature: Signature, value: bytes) -> bool:
+        """Whether a signature of this lease and secret is of this value."""
+        return hmac.compare_digest(self._mac(value), signature.mac)
+
+    def _mac(self, value: bytes) -> str:
+        return hmac.new(self.key, value, hashlib.sha256).hexdigest()
+
+
+class Secrets:
+    """Secrets in the order of the configuration: the first signs, all verify."""
+
+    def __init__(self, secrets: list[Secret]) -> None:
+        if not secrets:
+            msg = "at least one secret is needed, as <id>:<base64 of 32 bytes or more>"
+            raise ValueError(msg)
+        if len({secret.id for secret in secrets}) < len(secrets):
+            msg = "two secrets have the same id: each needs one of its own"
+            raise ValueError(msg)
+        if len({secret.value for secret in secrets}) < len(secrets):
+            msg = "two secrets have the same value: make a new one"
+            raise ValueError(msg)
+        self._secrets = {secret.id: secret for secret in secrets}
+        self.signing = secrets[0]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read pairs `id:base64`, separated by commas or white space. Raise ValueError, which repeats no secret."""
+        return cls([_parse_secret(pair, number) for number, pair in enumerate(re.split(r"[\s,]+", text.strip()), 1)])
+
+    def __iter__(self) -> Iterator[Secret]:
+        return iter(self._secrets.values())
+
+    def make_key(self, use: KeyUse, execution_id: UUID, lease: int = 0) -> SigningKey:
+        """Return the key for one use, of the secret that signs."""
+        return _make_key(self.signing, use, execution_id, lease)
+
+    def verify(self, use: KeyUse, signature: Signature, value: bytes) -> bool:
+        """Whether a signature was made with the key for this use, of any of these secrets."""
+        secret = self._secrets.get(signature.secret_id)
+        if secret is None:
+            return False
+        return _make_key(secret, use, signature.execution_id, signature.lease).has_signed(signature, value)
+
+
+def make_secret(secret_id: str, value: bytes) -> str:
+    """Return the text of a secret, as the configuration has it."""
+    return f"{secret_id}:{base64.b64encode(value).decode()}"
+
+
+def _make_key(secret: Secret, use: KeyUse, execution_id: UUID, lease: int) -> SigningKey:
+    key = secret.derive(f"signoff,{_VERSION},{use},{execution_id},{lease}")
+    return SigningKey(secret.id, execution_id, lease, key)
+
+
+def _parse_secret(pair: str, number: int) -> Secret:
+    secret_id, colon, encoded = pair.partition(":")
+    if not colon or _SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
+        msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
+        raise ValueError(msg)
+    try:
+        value = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        msg = f"the secret {secret_id!r} is not base64"
+        raise ValueError(msg) from None
+    if len(value) < SECRET_BYTES_MIN:
+        msg = f"the secret {secret_id!r} has {len(value)} bytes; make one with `openssl rand -base64 32`"
+        raise ValueError(msg)
+    return Secret(secret_id, value)
