@@ -1,7 +1,7 @@
 """The types of the fields of resources and requests, and the models that these are made of."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
     ValidationInfo,
     field_validator,
 )
@@ -59,6 +60,29 @@ Priority = Annotated[int, Field(ge=0, le=9)]
 HttpUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_check_http_url)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
+
+
+def code_of(problem: Mapping[str, Any]) -> str | None:
+    """Return the stable code of a problem in a ValidationError, where the error that it was made of has one."""
+    return getattr(problem.get("ctx", {}).get("error"), "code", None)
+
+
+def message_of(problem: Mapping[str, Any]) -> str:
+    """Return what a problem in a ValidationError is, in words for whoever sent it."""
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def describe_problem(problem: Mapping[str, Any]) -> str:
+    """Return where a problem in a ValidationError is, and what it is."""
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {message_of(problem)}" if where else message_of(problem)
+
+
+def explain(error: ValidationError) -> tuple[str | None, str]:
+    """Return the stable code of the first problem, where it has one, and its words."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    code = "malformed_json" if first["type"] == "json_invalid" else code_of(first)
+    return code, describe_problem(first)
 
 
 class Model(BaseModel):

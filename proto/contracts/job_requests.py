@@ -4,7 +4,16 @@ from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from contracts.convert import fields_of, get_json, policy_message, policy_of, status_message, status_of, time_of
+from contracts.convert import (
+    criteria_of,
+    fields_of,
+    get_json,
+    policy_message,
+    policy_of,
+    status_message,
+    status_of,
+    time_of,
+)
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import JobEdit, JobFilter, JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -76,6 +85,7 @@ def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
     text = get_json(message, "payload")
     values = {
         **{name: getattr(message, name) for name in ("title", "description", "acceptance_criteria", "priority")},
+        "criteria": criteria_of(message),
         "payload": None if text is None else parse_json(text),
         "capabilities": list(message.capabilities),
         "not_before": time_of(message, "not_before"),

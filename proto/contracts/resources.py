@@ -7,7 +7,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
-from contracts.criteria import CriteriaList, CriteriaText, Criterion, join_forms, parse_stored_criteria
+from contracts.criteria import (
+    CriteriaList,
+    CriteriaText,
+    Criterion,
+    CriterionWarning,
+    join_forms,
+    parse_stored_criteria,
+)
 from contracts.fields import (
     AgentId,
     Capabilities,
@@ -153,6 +160,12 @@ class Job(Model):
     def criteria(self) -> list[Criterion]:
         """The criteria, as its text form says: no text is told twice in what is stored and published."""
         return parse_stored_criteria(self.acceptance_criteria)
+
+
+class SavedJob(Job):
+    """A job as the answer to creating or editing it shows it."""
+
+    warnings: list[CriterionWarning] = Field(default_factory=list, description="of its criteria, which were accepted")
 
 
 class JobLog(Model):

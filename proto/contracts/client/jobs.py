@@ -19,11 +19,12 @@ from contracts.convert import (
     new_agent_message,
     new_job_message,
     put_json,
+    saved_job_of,
 )
 from contracts.identity import new_execution_id
 from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message
 from contracts.jsontext import check_json_value, json_text
-from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob
+from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob, SavedJob
 from contracts.status import JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -73,11 +74,11 @@ class JobStoreClient(OperationsClient):
         self._agents = AgentServiceStub(self._channel)
         return self
 
-    async def create_job(self, job: NewJob) -> Job:
+    async def create_job(self, job: NewJob) -> SavedJob:
         """Create a job: ASSIGNED with an agent, PENDING without. An identical job with the same id is returned."""
         message = new_job_message(job.model_copy(update={"id": job.id or str(new_execution_id())}))
         response = await self._call(self._jobs.CreateJob, jobs_pb.CreateJobRequest(job=message))
-        return job_of(response.job)
+        return saved_job_of(response.job, response.warnings)
 
     async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
         """Return a job as it stands, with the newest entry of its log if asked for; NOT_FOUND."""
@@ -171,12 +172,12 @@ class JobStoreClient(OperationsClient):
         request = jobs_pb.GetResultRequest(job_id=job_id, version=version)
         return (await self._call(self._jobs.GetResult, request)).result_json
 
-    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> Job:
+    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> SavedJob:
         """Change fields of a job; `execution_live` while one is live, `version_conflict` at another version."""
         job, mask = edit_message(edit)
         request = jobs_pb.UpdateJobRequest(job_id=job_id, job=job, update_mask=mask, version=version)
         response = await self._call(self._jobs.UpdateJob, request)
-        return job_of(response.job)
+        return saved_job_of(response.job, response.warnings)
 
     async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""

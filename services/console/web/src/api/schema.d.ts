@@ -857,6 +857,26 @@ export interface components {
          */
         Circuit: "closed" | "open" | "half_open";
         /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        Criterion: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`, or `never`: what the result must not have or do; more may follow
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
          * DeadLetter
          * @description What could not be processed: why, and where it came from. What it holds stays in its topic.
          */
@@ -916,9 +936,14 @@ export interface components {
             description?: string;
             /**
              * Acceptance Criteria
-             * @description one criterion a line; a line that begins with `optional:` is judged and does not decide
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
              */
             acceptance_criteria?: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
             /** Payload */
             payload?: unknown;
             /**
@@ -1074,6 +1099,11 @@ export interface components {
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
             last_log?: components["schemas"]["JobLog"] | null;
+            /**
+             * Criteria
+             * @description what `acceptance_criteria` says
+             */
+            readonly criteria: components["schemas"]["Criterion"][];
         };
         /**
          * JobCounts
@@ -1357,9 +1387,15 @@ export interface components {
             description: string;
             /**
              * Acceptance Criteria
-             * @description one criterion a line; a line that begins with `optional:` is judged and does not decide
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @default
              */
             acceptance_criteria: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
             /** Payload */
             payload?: unknown;
             /** Agent Id */
