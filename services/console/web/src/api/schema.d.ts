@@ -877,6 +877,21 @@ export interface components {
             kind: string;
         };
         /**
+         * CriterionWarning
+         * @description What might be meant otherwise in a criterion, and is accepted as it is.
+         */
+        CriterionWarning: {
+            /** Code */
+            code: string;
+            /**
+             * Criterion
+             * @description its place in `criteria`, from 0
+             */
+            criterion: number;
+            /** Message */
+            message: string;
+        };
+        /**
          * DeadLetter
          * @description What could not be processed: why, and where it came from. What it holds stays in its topic.
          */
@@ -1869,6 +1884,113 @@ export interface components {
             statuses?: components["schemas"]["JobStatus"][];
         };
         /**
+         * SavedJob
+         * @description A job as the answer to creating or editing it shows it.
+         */
+        SavedJob: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Acceptance Criteria
+             * @default
+             */
+            acceptance_criteria: string;
+            /** Payload */
+            payload?: unknown;
+            status: components["schemas"]["JobStatus"];
+            /** Version */
+            version: number;
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Execution Id
+             * @description the execution that is live, or was the last
+             */
+            execution_id?: string | null;
+            /**
+             * Submission
+             * @description of the execution that is live, or was the last, or comes next
+             * @default 1
+             */
+            submission: number;
+            /**
+             * Priority
+             * @default 5
+             */
+            priority: number;
+            /**
+             * Tenant
+             * @default default
+             */
+            tenant: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            policy?: components["schemas"]["Policy"];
+            /**
+             * Progress
+             * @description of the last execution, 0 to 1, as its agent said last
+             */
+            progress?: number | null;
+            /** Progress Message */
+            progress_message?: string | null;
+            /** Capabilities */
+            capabilities?: string[];
+            /** Not Before */
+            not_before?: string | null;
+            /**
+             * Batch Id
+             * @description the last that executed it
+             */
+            batch_id?: string | null;
+            /**
+             * Spent Usd
+             * @description by all calls of agents and judges, as far as they said
+             * @default 0
+             */
+            spent_usd: number;
+            /**
+             * Spent Tokens
+             * @default 0
+             */
+            spent_tokens: number;
+            /**
+             * Live
+             * @description whether an execution is asked for or under way; None: it is not said
+             */
+            live?: boolean | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** @description the newest entry of its log, without payloads; where it was asked for */
+            last_log?: components["schemas"]["JobLog"] | null;
+            /**
+             * Warnings
+             * @description of its criteria, which were accepted
+             */
+            warnings?: components["schemas"]["CriterionWarning"][];
+            /**
+             * Criteria
+             * @description what `acceptance_criteria` says
+             */
+            readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
          * FieldProblem
          * @description What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers.
          */
@@ -2088,7 +2210,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["SavedJob"];
                 };
             };
             /** @description The body is not JSON */
@@ -2279,7 +2401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["SavedJob"];
                 };
             };
             /** @description The body is not JSON */
