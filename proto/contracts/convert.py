@@ -166,7 +166,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         title=job["title"],
         description=job["description"],
         acceptance_criteria=job["acceptance_criteria"],
-        criteria=[pb.Criterion(**one.model_dump()) for one in parse_stored_criteria(job["acceptance_criteria"])],
+        criteria=[pb.Criterion(**dict(one)) for one in parse_stored_criteria(job["acceptance_criteria"])],
         status=status_message(job["status"]),
         version=job["version"],
         agent_id=job["agent_id"],

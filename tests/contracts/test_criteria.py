@@ -3,8 +3,10 @@
 import sys
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contracts.criteria import (
     CRITERIA_MAX,
@@ -17,6 +19,11 @@ from contracts.criteria import (
     parse_criteria,
     parse_stored_criteria,
 )
+from contracts.events import JobChanged
+from contracts.fields import explain
+from contracts.job_requests import edit_message, edit_of
+from contracts.resources import Job, JobEdit, NewJob
+from signoff.v1 import resources_pb2 as pb
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 BULLETS = ["", "- ", "* ", "+\t", "1. ", "10) ", "  \u2022  ", "-\xa0", "\ufeff", "\u200b- \u200b"]
@@ -258,3 +265,61 @@ def test_a_criterion_of_absence_is_warned_of_unless_it_is_marked(text: str) -> N
 )
 def test_a_criterion_that_asks_for_something_is_not_warned_of(text: str) -> None:
     assert find_warnings([Criterion(text=text)]) == []
+
+
+CRITERIA = [Criterion(text="a"), optional("b", "never")]
+TEXT = "a\noptional: never: b"
+
+
+def test_a_new_job_takes_either_form_and_is_sent_in_one() -> None:
+    listed = NewJob(title="t", criteria=[{"text": "a"}, {"text": "b", "required": False, "kind": "never"}])
+    spelled = NewJob(title="t", acceptance_criteria=f"- {TEXT}\n")
+    assert (listed.criteria, listed.acceptance_criteria) == (CRITERIA, TEXT)
+    assert (spelled.criteria, spelled.acceptance_criteria) == (CRITERIA, f"- {TEXT}\n")  # as an older version hashed it
+    assert "criteria" not in listed.model_dump()
+    assert NewJob.model_validate_json(listed.model_dump_json()) == listed
+
+
+def test_an_edit_of_criteria_is_one_change_in_whatever_form() -> None:
+    for edit in (
+        JobEdit(criteria=CRITERIA),
+        JobEdit(acceptance_criteria=TEXT),
+        JobEdit.model_validate({"criteria": [one.model_dump() for one in CRITERIA], "acceptance_criteria": TEXT}),
+    ):
+        assert (edit.criteria, edit.acceptance_criteria) == (CRITERIA, TEXT)
+        assert edit.model_fields_set == {"acceptance_criteria"}
+        assert edit_of(*edit_message(edit)) == edit
+    assert JobEdit(title="t").model_fields_set == {"title"}
+    foreign = pb.NewJob(criteria=[pb.Criterion(text="a"), pb.Criterion(text="b", required=False, kind="never")])
+    assert edit_of(foreign, FieldMask(paths=["criteria"])).criteria == CRITERIA
+
+
+@pytest.mark.parametrize("kind", [NewJob, JobEdit])
+@pytest.mark.parametrize(
+    ("fields", "code", "where"),
+    [
+        ({"acceptance_criteria": "optional: a"}, "no_required_criterion", "acceptance_criteria: all criteria"),
+        ({"criteria": [{"text": "a"}] * 101}, "criteria_too_many", "criteria: a job has"),
+        ({"criteria": [{"text": "a"}], "acceptance_criteria": "b"}, "criteria_conflict", "acceptance_criteria and"),
+        ({"criteria": [{"text": "a\0"}]}, None, "criteria.0.text: must not contain the character U+0000"),
+        ({"criteria": [{"text": "a", "required": "true"}]}, None, "criteria.0.required: is of another type"),
+    ],
+)
+def test_a_refusal_of_criteria_has_a_code_and_says_where(
+    kind: type, fields: dict, code: str | None, where: str
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        kind(**{"title": "t", **fields})
+    told, message = explain(error.value)
+    assert told == code
+    assert message.startswith(where)
+
+
+def test_a_job_says_its_criteria_in_both_forms_and_a_fact_in_one() -> None:
+    fields = {"id": "j", "title": "t", "status": "PENDING", "version": 1}
+    job = Job(**fields, acceptance_criteria=TEXT, created_at="2026-01-01T00:00:00Z", updated_at="2026-01-01T00:00:00Z")
+    assert job.criteria == CRITERIA
+    assert job.model_dump(mode="json")["criteria"][1] == {"text": "b", "required": False, "kind": "never"}
+    assert "criteria" not in JobChanged.model_json_schema()["$defs"]["Job"]["properties"]
+    older = Job(**{**job.model_dump(), "acceptance_criteria": "optional: a\n" * 101})
+    assert len(older.criteria) == 101
