@@ -1,7 +1,7 @@
 """Convert resources to their gRPC messages (`x_message`) and back (`x_of`)."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from contracts.criteria import Criterion, CriterionWarning, parse_stored_criteria
+from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import (
     Agent,
@@ -22,7 +22,6 @@ from contracts.resources import (
     Operation,
     OperationState,
     Policy,
-    SavedJob,
 )
 from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
@@ -147,10 +146,13 @@ def new_job_of(message: pb.NewJob) -> NewJob:
 
 
 def criteria_of(message: pb.NewJob) -> list[Criterion]:
-    """Return the list of criteria of a new job as received. Raise ValidationError if a text is malformed."""
+    """Return the list of criteria of a new job as received, or one more than a job may have.
+
+    Raise ValidationError if a text is malformed.
+    """
     return [
         Criterion(text=one.text, required=not one.HasField("required") or one.required, kind=one.kind or "meets")
-        for one in message.criteria
+        for one in message.criteria[: CRITERIA_MAX + 1]
     ]
 
 
@@ -226,17 +228,6 @@ def job_of(message: pb.Job) -> Job:
         updated_at=_time(message.updated_at),
         last_log=job_log_of(message.last_log) if message.HasField("last_log") else None,
     )
-
-
-def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
-    """Return a warning as it is sent."""
-    return pb.CriterionWarning(**warning.model_dump())
-
-
-def saved_job_of(message: pb.Job, warnings: Iterable[pb.CriterionWarning]) -> SavedJob:
-    """Return a job with the warnings of its criteria, as received."""
-    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in warnings]
-    return SavedJob(**dict(job_of(message)), warnings=read)
 
 
 def job_log_message(log: Mapping[str, Any], *, as_text: bool) -> pb.JobLog:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from contracts.fields import Model, StrictModel, Text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100
+#: Lines of a text form at most, blank ones included, so that no text takes long to read.
+LINES_MAX: Final = 10_000
 #: Characters of a criterion at most, without its prefixes.
 CRITERION_MAX_CHARS: Final = 2_000
 
@@ -78,6 +80,8 @@ def parse_criteria(text: str) -> list[Criterion]:
 
     Raise CriteriaError if a job cannot have them.
     """
+    if text.count("\n") >= LINES_MAX:
+        raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code="criteria_too_many")
     return _check(_read_lines(text))
 
 
@@ -131,9 +135,7 @@ def _read_lines(text: str) -> Iterator[Criterion]:
 def _check(criteria: Iterable[Criterion]) -> list[Criterion]:
     checked: list[Criterion] = []
     for place, one in enumerate(criteria, 1):
-        if place > CRITERIA_MAX:
-            message = f"a job has at most {CRITERIA_MAX} criteria: join some, or leave some out"
-            raise CriteriaError(message, code="criteria_too_many")
+        _check_count(place)
         _check_criterion(one, f"criterion {place}")
         checked.append(one)
     if not checked:
@@ -142,6 +144,12 @@ def _check(criteria: Iterable[Criterion]) -> list[Criterion]:
         message = "all criteria are optional, so that any result would do: make at least one required"
         raise CriteriaError(message, code="no_required_criterion")
     return checked
+
+
+def _check_count(count: int) -> None:
+    if count > CRITERIA_MAX:
+        message = f"a job has at most {CRITERIA_MAX} criteria: join some, or leave some out"
+        raise CriteriaError(message, code="criteria_too_many")
 
 
 def _check_criterion(one: Criterion, name: str) -> None:
@@ -170,6 +178,12 @@ def _check_text(text: str) -> str:
     return text
 
 
+def _check_length(criteria: Any) -> Any:
+    if isinstance(criteria, list):
+        _check_count(len(criteria))
+    return criteria
+
+
 def _check_list(criteria: list[Criterion]) -> list[Criterion]:
     format_criteria(criteria)
     return criteria
@@ -182,6 +196,7 @@ CriteriaText = Annotated[
 ]
 CriteriaList = Annotated[
     list[Criterion],
+    BeforeValidator(_check_length),  # before a million of them are looked at
     AfterValidator(_check_list),
     Field(description="give these, `acceptance_criteria`, or the same in both"),
 ]

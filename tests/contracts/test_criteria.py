@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from contracts.criteria import (
     CRITERIA_MAX,
     CRITERION_MAX_CHARS,
+    LINES_MAX,
     CriteriaError,
     Criterion,
     find_warnings,
@@ -168,6 +169,14 @@ def test_the_number_of_criteria_is_bounded() -> None:
     assert code_of("\n".join([*most, "one more"])) == "criteria_too_many"
     assert code_of_list(*[Criterion(text="a")] * (CRITERIA_MAX + 1)) == "criteria_too_many"
     assert len(parse_stored_criteria("\n".join([*most, "one more"]))) == CRITERIA_MAX + 1
+
+
+def test_what_has_very_many_lines_is_refused_before_it_is_read() -> None:
+    assert len(parse_criteria("a" + "\n" * (LINES_MAX - 1))) == 1
+    assert code_of("a" + "\n" * LINES_MAX) == "criteria_too_many"
+    with pytest.raises(ValidationError) as error:
+        NewJob(title="t", criteria=[None] * (CRITERIA_MAX + 1))
+    assert explain(error.value)[0] == "criteria_too_many"
 
 
 def test_the_length_of_a_criterion_is_bounded_without_its_prefixes() -> None:

@@ -19,9 +19,9 @@ from contracts.convert import (
     new_agent_of,
     new_job_of,
     status_of,
-    warning_message,
 )
 from contracts.criteria import find_warnings
+from contracts.job_requests import warning_message
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus

@@ -19,10 +19,9 @@ from contracts.convert import (
     new_agent_message,
     new_job_message,
     put_json,
-    saved_job_of,
 )
 from contracts.identity import new_execution_id
-from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message
+from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message, saved_job_of
 from contracts.jsontext import check_json_value, json_text
 from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob, SavedJob
 from contracts.status import JobStatus

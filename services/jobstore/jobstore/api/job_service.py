@@ -9,7 +9,7 @@ from typing import Any, Final
 from contracts import convert
 from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
-from contracts.job_requests import edit_of, job_filter_of, order_of
+from contracts.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.resources import JobFilter, JobOrder, NewJob
 from contracts.views import batch_message
 from jobstore.api.requests import (
@@ -230,7 +230,7 @@ def _make_command(
 
 def _make_warnings(view: Mapping[str, Any]) -> list[resources_pb2.CriterionWarning]:
     criteria = parse_stored_criteria(view["acceptance_criteria"])
-    return [convert.warning_message(warning) for warning in find_warnings(criteria)]
+    return [warning_message(warning) for warning in find_warnings(criteria)]
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:
