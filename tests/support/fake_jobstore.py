@@ -20,6 +20,8 @@ from contracts.convert import (
     new_job_of,
     status_of,
 )
+from contracts.criteria import find_warnings
+from contracts.job_requests import warning_message
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus
@@ -104,7 +106,9 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return self.jobs[job_id]
 
     async def CreateJob(self, request, context):
-        return jobs_pb.CreateJobResponse(job=_job(await self.add(new_job_of(request.job))))
+        job = await self.add(new_job_of(request.job))
+        warnings = [warning_message(warning) for warning in find_warnings(job.criteria)]
+        return jobs_pb.CreateJobResponse(job=_job(job), warnings=warnings)
 
     async def GetJob(self, request, context):
         return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))

@@ -1,7 +1,7 @@
 """Serve the local judge: the OpenAI API, answered by fixed rules. It exists only in the local stack.
 
-The last user message begins with a line of JSON, `{"c1": {"kind": "meets", "text": ".."}, ..}`. The one before it is the
-result: a line of JSON between two lines that are the same. The answer's text is `{"c1": {"evidence", "comment",
+The last user message begins with a line of JSON, `{"c1": {"kind": "meets", "text": ".."}, ..}`. The one before it is
+the result: a line of JSON between two lines that are the same. The answer's text is `{"c1": {"evidence", "comment",
 "outcome"}, .., "reason": ".."}`.
 """
 

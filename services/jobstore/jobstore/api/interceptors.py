@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 from pydantic import ValidationError
 
+from contracts.fields import explain
 from jobstore.api.auth import Tokens
 from jobstore.errors import (
     ConflictError,
@@ -87,8 +88,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
     """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`."""
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        error = InvalidError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        code, message = explain(error)
+        error = InvalidError(message, code=code)
     elif not isinstance(error, SignoffError):
         error = InvalidError(str(error))
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))

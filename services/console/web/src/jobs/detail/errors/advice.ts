@@ -4,6 +4,7 @@ type Advice = { means: string; todo: string };
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
 const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
+const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
@@ -153,11 +154,13 @@ const ADVICE: Record<string, Advice> = {
     means: "The verdict was not one on this job's criteria, and does not count.",
     todo: "Execute again; if it stays so, look at the validator: it may be of another version.",
   },
-  no_required_criterion: {
-    means: "All criteria are optional, so that any result would do.",
-    todo: "Make at least one criterion required; then execute again.",
-  },
-  no_criteria: { means: "There is no criterion to judge by.", todo: "Edit the job's criteria; then execute again." },
+  criteria_empty: { means: "The job has no criterion.", todo: EDIT_CRITERIA },
+  criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
+  criterion_too_long: { means: "A criterion is longer than allowed.", todo: EDIT_CRITERIA },
+  no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
+  criterion_reserved: { means: "A criterion begins with a word that is reserved (`check:`).", todo: EDIT_CRITERIA },
+  criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
+  no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
   result_too_large_to_judge: {
     means: "The result is larger than what can be judged.",
