@@ -92,6 +92,14 @@ def test_a_letter_weighs_one_and_an_ideograph_three(text: str, weight: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "is_long"),
+    [("one, two, three, four", False), ("one two three four 5.0", True), ("木" * 11, False), ("木" * 12, True)],
+)
+def test_five_words_or_twelve_ideographs_are_long_enough_to_be_known_again(text: str, is_long: bool) -> None:
+    assert Phrase(text).is_long == is_long
+
+
+@pytest.mark.parametrize(
     ("result", "quote", "shown"),
     [
         ("It says  Blue\nSky.", '"blue sky"', ["Blue\nSky"]),

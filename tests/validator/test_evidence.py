@@ -135,6 +135,11 @@ def test_marks_that_are_asked_for_literally_are_evidence() -> None:
     assert Evidence("a -> b").find_fault("=>", 'has "=>"') == TOO_SHORT
 
 
+@pytest.mark.parametrize("mark", '"\u201c\u201e\u00ab\u300c\u2018')
+def test_a_criterion_of_marks_alone_quotes_nothing_and_is_read_once(mark: str) -> None:
+    assert find_quoted(f"{mark * 400_001}") == []
+
+
 def test_an_apostrophe_is_no_quotation_mark() -> None:
     assert find_quoted("the agent\u2019s \u2018it\u2019s done\u2019, isn't it") == ["it\u2019s done"]
 

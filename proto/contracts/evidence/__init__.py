@@ -35,9 +35,10 @@ TOO_SHORT: Final = (
     f"the quoted evidence has fewer than {WEIGHT_MIN} letters or digits, and is no whole line, string or named value"
 )
 
+# None has its own opening mark within: else a text of opening marks alone would be read again from each of them.
 _QUOTED: Final = re.compile(
-    '"([^"]+)"|\u201c([^\u201d]+)\u201d|\u201e([^\u201c\u201d]+)[\u201c\u201d]|\u00ab([^\u00bb]+)\u00bb'
-    "|\u300c([^\u300d]+)\u300d|\u2018((?:[^\u2019]|\u2019(?=\\w))+)\u2019"
+    '"([^"]+)"|\u201c([^\u201c\u201d]+)\u201d|\u201e([^\u201e\u201c\u201d]+)[\u201c\u201d]|\u00ab([^\u00ab\u00bb]+)\u00bb'
+    "|\u300c([^\u300c\u300d]+)\u300d|\u2018((?:[^\u2018\u2019]|\u2019(?=\\w))+)\u2019"
 )
 
 
