@@ -1,3 +1,5 @@
+"""Signatures of records: keys derived from secrets, and the header, against the vectors for other languages."""
+
 import json
 from pathlib import Path
 from uuid import UUID
