@@ -289,7 +289,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:
     """Return an agent to register as it is sent."""
     return pb.NewAgent(
-        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic"}),
+        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic", "headers"}),
         protocol=protocol_message(agent.protocol),
         policy=policy_message(agent.policy),
     )
@@ -300,7 +300,12 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
     fields = fields_of(message, {"id", "name", "url", "enabled", "deterministic"})
     if message.protocol:
         fields["protocol"] = protocol_of(message.protocol)
-    return NewAgent(**fields, capabilities=list(message.capabilities), policy=policy_of(message.policy))
+    return NewAgent(
+        **fields,
+        capabilities=list(message.capabilities),
+        policy=policy_of(message.policy),
+        headers=dict(message.headers),
+    )
 
 
 def agent_message(agent: Agent) -> pb.Agent:
@@ -325,6 +330,7 @@ def agent_of(message: pb.Agent) -> Agent:
         protocol=protocol_of(message.protocol),
         capabilities=list(message.capabilities),
         policy=policy_of(message.policy),
+        headers=dict(message.headers),
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
     )

@@ -7,20 +7,16 @@ from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
-    AnyHttpUrl,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-
-_URL = TypeAdapter(AnyHttpUrl)
 
 
 def _refuse_nul(text: str) -> str:
@@ -34,11 +30,6 @@ def _check_limit_name(text: str) -> str:
     if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
         msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
         raise ValueError(msg)
-    return text
-
-
-def _check_http_url(text: str) -> str:
-    _URL.validate_python(text)
     return text
 
 
@@ -57,7 +48,6 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-HttpUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_check_http_url)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 

@@ -5,8 +5,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
+from contracts.agents.headers import HEADERS_MAX, check_headers
+from contracts.agents.urls import check_http_url
 from contracts.criteria import (
     CriteriaList,
     CriteriaText,
@@ -19,7 +21,6 @@ from contracts.fields import (
     AgentId,
     Capabilities,
     FailureCodes,
-    HttpUrl,
     JobId,
     Label,
     Labels,
@@ -200,23 +201,29 @@ class JobLog(Model):
     created_at: datetime
 
 
-class NewAgent(StrictModel):
+class NewAgent(StrictModel, hide_input_in_errors=True):
     """An agent to register."""
 
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: HttpUrl
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
     deterministic: bool = Field(False, description="its result may be reused for an identical request")
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(
+        default_factory=dict,
+        max_length=HEADERS_MAX,
+        description="sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`",
+    )
 
 
 class Agent(NewAgent):
     """A registered agent."""
 
     id: str
+    headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
     circuit: Circuit = Circuit.CLOSED
     circuit_open_until: datetime | None = Field(None, description="until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")

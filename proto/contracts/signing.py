@@ -69,12 +69,15 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key of one lease (`lease` 0: of a request), derived from the secret with this id."""
+    """The key of one lease (`lease` 0: of a request), derived from the secret with this id.
 
-    secret_id: str
+    Keys of one lease are equal, whatever secret they come from: the numbers are the fencing token.
+    """
+
     execution_id: UUID
     lease: int
-    key: bytes = field(repr=False)
+    secret_id: str = field(compare=False)
+    key: bytes = field(repr=False, compare=False)
 
     def sign(self, value: bytes) -> str:
         """Return the signature of a record's value, as its header has it."""
@@ -131,7 +134,7 @@ def make_secret(secret_id: str, value: bytes) -> str:
 
 def _make_key(secret: Secret, use: KeyUse, execution_id: UUID, lease: int) -> SigningKey:
     key = secret.derive(f"signoff,{_VERSION},{use},{execution_id},{lease}")
-    return SigningKey(secret.id, execution_id, lease, key)
+    return SigningKey(execution_id, lease, secret.id, key)
 
 
 def _parse_secret(pair: str, number: int) -> Secret:
@@ -139,8 +142,9 @@ def _parse_secret(pair: str, number: int) -> Secret:
     if not colon or _SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
         msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
         raise ValueError(msg)
+    standard = encoded.rstrip("=").replace("-", "+").replace("_", "/")  # RFC 4648 has two alphabets
     try:
-        value = base64.b64decode(encoded, validate=True)
+        value = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except binascii.Error:
         msg = f"the secret {secret_id!r} is not base64"
         raise ValueError(msg) from None

@@ -145,6 +145,7 @@ agents = st.builds(
     circuit_open_until=maybe(TIMES),
     deterministic=st.booleans(),
     paused=st.booleans(),
+    headers=st.dictionaries(st.sampled_from(["X-Key", "x"]), st.sampled_from(["env:SIGNOFF_AGENT_X", "file:ä"])),
     created_at=TIMES,
     updated_at=TIMES,
 )

@@ -1,4 +1,4 @@
-"""Signatures of records: keys derived from secrets, and the header, against the vectors for other languages."""
+"""What signs a record, and what a signature is worth."""
 
 import json
 from pathlib import Path

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import asyncpg
 
+from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -29,7 +30,7 @@ from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 
-TOKEN = "the-administrators"
+TOKEN = "the-administrators-of-32-letters"
 PAYLOAD_MAX = 100_000
 
 
@@ -68,7 +69,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         dead_letters = DeadLetterTopics(kafka) if kafka else None
         if dead_letters:
             stack.push_async_callback(dead_letters.close)
-        server, health = create_server(Tokens(TOKEN, "a-workers"))
+        server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(database), server)
         add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
@@ -91,7 +92,9 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
         live = LiveHub(client)
-        server = Server(create_app(client, live, payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0")
+        server = Server(
+            create_app(client, live, Sessions([bytes(32)], 60.0), payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0"
+        )
         stop = asyncio.Event()
         watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event

@@ -16,11 +16,12 @@ from localstack.errors import StackError
 from localstack.kafka import Kafka
 from localstack.postgres import Postgres
 from localstack.process import ServiceSpec
-from localstack.services import Addresses, Fleet, Port, make_service_specs
+from localstack.services import Addresses, Fleet, Port, make_secrets, make_service_specs
 from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, probe_http
 
 __all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
 
+OPENAI_KEYS = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE")
 HELPER_LAYER = 2  # judge and agents: above Kafka and PostgreSQL, below the services
 
 
@@ -42,7 +43,7 @@ class StackSettings:
     grpc_port: int = 0
     http_port: int = 0
     fleet: Fleet = field(default_factory=Fleet)
-    local_judge: bool | None = None  # None: exactly when there is no OPENAI_API_KEY
+    local_judge: bool | None = None  # None: exactly when there is no key of OPENAI_KEYS
     ready_timeout_s: float = READY_TIMEOUT_S
     progress: Progress = print_message
     services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = make_service_specs
@@ -102,7 +103,7 @@ class Stack:
 
     def _has_local_judge(self) -> bool:
         local_judge = self._settings.local_judge
-        return local_judge if local_judge is not None else not os.environ.get("OPENAI_API_KEY")
+        return local_judge if local_judge is not None else not any(map(os.environ.get, OPENAI_KEYS))
 
     def _make_helper_spec(self, name: str) -> ServiceSpec:
         port = self._data_dir.get_port(name)
@@ -123,8 +124,7 @@ class Stack:
             postgres=postgres.url,
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
-            token=self._data_dir.get_secret("token"),
-            worker_token=self._data_dir.get_secret("worker_token"),
+            secrets=make_secrets(self._data_dir),
         )
 
     def _write_endpoints(self) -> None:

@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+import grpc
+from grpc_health.v1 import health as grpc_health
+
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -50,7 +54,7 @@ CAUGHT_UP_LAG = 1_000
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url, pool_size=settings.database_pool)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         await database.migrate()
 
@@ -62,13 +66,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             reuse=settings.reuse,
         )
         runner = CommandRunner(database, terms)
+        secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _make_subscriptions(publisher, runner)
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, runner.terms)
+        dispatcher = Dispatcher(database, publisher, runner.terms, secrets)
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
@@ -76,9 +81,20 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
-        await stack.enter_async_context(
-            _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters)
-        )
+        batches = Batches(database, operation_worker)
+        tokens = {
+            Role.ADMINISTRATOR: settings.token.values,
+            Role.EXECUTOR: settings.executor_token.values,
+            Role.VALIDATOR: settings.validator_token.values,
+        }
+        limits = {"calls_max": settings.calls_max, "watches_max": settings.watches_max}
+        server, servicer = create_server(Tokens(tokens), **limits)
+        jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
+        add_JobServiceServicer_to_server(jobs, server)
+        add_AgentServiceServicer_to_server(AgentService(database), server)
+        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets), server)
+        await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake) -> None:
             if Wake.RECORDED in reasons:
@@ -133,30 +149,26 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
-    handlers = EventHandlers(runner)
+def _make_subscriptions(publisher: Publisher, handlers: EventHandlers) -> list[Subscription[Any]]:
     return [
-        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_job_status_reported),
-        Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_result_produced),
+        _make_reports(publisher, handlers, JobStatusReported, "reports", handlers.on_job_status_reported),
+        _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced),
         Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
     ]
 
 
+def _make_reports(
+    publisher: Publisher, handlers: EventHandlers, event: type[Any], name: str, handle: Callable[..., Any]
+) -> Subscription[Any]:
+    """Return the subscription of a topic whose records are signed by leases."""
+    check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
+    return Subscription(publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose)
+
+
 @contextlib.asynccontextmanager
-async def _serve_grpc(
-    settings: Settings,
-    database: Database,
-    runner: CommandRunner,
-    watches: Watches,
-    operation_worker: OperationWorker,
-    dead_letters: DeadLetterTopics,
+async def _serve(
+    server: grpc.aio.Server, servicer: grpc_health.aio.HealthServicer, settings: Settings
 ) -> AsyncIterator[None]:
-    batches = Batches(database, operation_worker)
-    server, servicer = create_server(Tokens(settings.token, settings.worker_token))
-    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
-    add_AgentServiceServicer_to_server(AgentService(database), server)
-    add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
-    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
     await set_serving(servicer, ready=True)

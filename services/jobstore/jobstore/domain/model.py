@@ -57,6 +57,7 @@ class TransitionKind(StrEnum):
     CANCELLED = "cancelled"
     REBUILT = "rebuilt"
     OVER_BUDGET = "over_budget"
+    MISJUDGED = "misjudged"
     EDITED = "edited"
 
 
@@ -123,6 +124,7 @@ class Execution:
     not_before: datetime | None = None
     reuse_key: bytes | None = None
     result_hash: bytes | None = None
+    misjudged: int = 0
 
     @property
     def is_at_most_once(self) -> bool:

@@ -31,15 +31,15 @@ class Reusable:
         return f"job {self.job_id} version {self.version}"
 
 
-def verdict_key(result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
+def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
     """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
     criteria = map(str, parse_stored_criteria(acceptance_criteria))
-    return _hash(("verdict", result_hash.hex(), "\n".join(criteria), judge))
+    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
 
 
-def result_key(agent_id: str, changed_at: datetime, request: str) -> bytes:
+def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
     """Return the key of a result: a request to an agent, as the agent is since it was last changed."""
-    return _hash(("result", agent_id, changed_at.isoformat(), request))
+    return _hash(("result", tenant, agent_id, changed_at.isoformat(), request))
 
 
 def _hash(parts: Iterable[str]) -> bytes:

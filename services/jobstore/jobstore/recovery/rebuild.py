@@ -25,6 +25,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
+from servicekit.process.settings import load_settings
 from servicekit.retry import chunk_by_size
 
 log = logging.getLogger(__name__)
@@ -200,8 +201,8 @@ def _make_gaps_error(jobs: Projection) -> PermanentError:
 
 async def main() -> Mapping[str, Any]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
-    settings = RebuildSettings()
-    url = process.parse_database_url(settings.database_url)
+    settings = load_settings(RebuildSettings)
+    url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
         await _create_database(url)
     database = Database(url, pool_size=2, bounded=False)

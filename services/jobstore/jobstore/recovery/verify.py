@@ -13,9 +13,12 @@ from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
+from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
-OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+OPERATIONAL: Final = frozenset(
+    {"state", "owner", "due_at", "fails_at", "offers", "seq", "lease", "misjudged", "forged_lease"}
+)
 #: Columns that follow from limits, which are no facts.
 DERIVED: Final = frozenset({"flow"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
@@ -201,8 +204,9 @@ async def open_snapshot(url: str) -> AsyncIterator[AsyncConnection]:
 
 async def main() -> Mapping[str, Any]:
     """Compare the two databases that the environment names."""
-    settings = VerifySettings()
-    async with open_snapshot(settings.rebuilt_url) as rebuilt, open_snapshot(settings.live_url) as live:
+    settings = load_settings(VerifySettings)
+    rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
+    async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
         return await Verify(rebuilt, live).run()
 
 

@@ -1,12 +1,124 @@
-"""Declare the settings that services share, environment variables that begin with SIGNOFF_."""
+"""Declare the settings that services share, environment variables that begin with SIGNOFF_, and read secrets."""
 
+import base64
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self, TypeVar, get_args
+
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from servicekit.errors import PermanentError
 
-class ServiceSettings(BaseSettings):
+#: Fewer characters could be guessed.
+SECRET_MIN_CHARS: Final = 32
+#: Bytes of a key.
+KEY_BYTES: Final = 32
+#: Variables of earlier versions, and what to set instead.
+_REPLACED: Final = {"SIGNOFF_WORKER_TOKEN": "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"}
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+class SecretSetting(SecretStr):
+    """A secret, or two while one is replaced, separated by a comma or white space: the first is used, all are taken.
+
+    Declare one in settings as `token: SecretSetting`, or as `token: SecretSetting | None = None` if it may be missing.
+    It is read from SIGNOFF_TOKEN, or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. It is checked by
+    `describe_fault`, and no value of it may stand in another secret of the settings. A plain SecretStr, for what others
+    make, is read and hidden in the same way, and not checked.
+    """
+
+    #: What to do about a fault.
+    remedy: ClassVar = "`openssl rand -hex 32` makes one"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that are taken, of which the first is used."""
+        return tuple(self.get_secret_value().replace(",", " ").split())
+
+    @property
+    def first(self) -> str:
+        """The value that is used."""
+        return self.values[0]
+
+    def describe_fault(self) -> str | None:
+        """Return what is wrong with the secret, without showing it; None: nothing."""
+        if not self.values:
+            return "is empty"
+        if any(len(value) < SECRET_MIN_CHARS for value in self.values):
+            return f"has fewer than {SECRET_MIN_CHARS} characters"
+        return "has the same value twice" if len(set(self.values)) < len(self.values) else None
+
+
+class KeySetting(SecretSetting):
+    """A secret of which each value is a key of KEY_BYTES bytes in base64."""
+
+    remedy = "`openssl rand -base64 32` makes one"
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys that are taken, of which the first is used. ValueError: a value is not base64."""
+        return tuple(_decode_base64(value) for value in self.values)
+
+    def describe_fault(self) -> str | None:
+        """Return what is wrong with the keys, without showing them; None: nothing."""
+        with contextlib.suppress(ValueError):
+            if all(len(key) == KEY_BYTES for key in self.keys):
+                return super().describe_fault()
+        return f"is not {KEY_BYTES} bytes in base64"
+
+
+def _decode_base64(text: str) -> bytes:
+    """Decode base64 of either alphabet, with or without padding. ValueError: it is none."""
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings from environment variables; secrets among them may be in files, and are checked."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Read each secret whose variable `<NAME>_FILE` is set from the file that it names."""
+        for old, new in _REPLACED.items():
+            if os.environ.get(old):
+                raise ValueError(f"{old} is no longer read: set {new} instead")
+        for name, field in cls.model_fields.items():
+            variable = f"{_name_variable(cls, name)}_FILE"
+            path = os.environ.get(variable) if _is_secret(field.annotation) else None
+            if path and values.get(name):
+                raise ValueError(f"{_name_variable(cls, name)} and {variable} are both set: set one of them")
+            if path:
+                try:
+                    values[name] = Path(path).read_text().strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise ValueError(f"{variable} names a file that cannot be read: {error}") from None
+        return values
+
+    @model_validator(mode="after")
+    def _check_secrets(self) -> Self:
+        """Refuse a secret that is empty, short, or stands in two places."""
+        names: dict[str, str] = {}
+        for name in type(self).model_fields:
+            secret, variable = getattr(self, name), _name_variable(type(self), name)
+            if not isinstance(secret, SecretSetting):
+                continue
+            same = next((names[value] for value in secret.values if value in names), None)
+            if fault := secret.describe_fault() or (same and f"has a value of {same}"):
+                raise ValueError(f"{variable} {fault}: {secret.remedy}")
+            names |= dict.fromkeys(secret.values, variable)
+        return self
+
+
+class ServiceSettings(EnvironmentSettings):
     """Settings that all services share. Addresses are host:port; `grace_s` is how long stopping may take."""
 
-    model_config = SettingsConfigDict(env_prefix="SIGNOFF_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
 
     kafka: str = "localhost:9092"
     health_address: str | None = None
@@ -18,10 +130,43 @@ class WorkerSettings(ServiceSettings):
     """Settings of a service that works under leases of the jobstore. `capacity` is how many it holds at once."""
 
     jobstore: str = "localhost:50051"
-    worker_token: str
     capacity: int = 1_000
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
+
+
+def load_settings(kind: type[AnySettings]) -> AnySettings:
+    """Load settings. PermanentError: some are missing or wrong; its message names each, and shows no value."""
+    try:
+        return kind()
+    except ValidationError as error:
+        message = "; ".join(_describe(kind, item) for item in error.errors(include_input=False, include_url=False))
+        raise PermanentError(message, code="bad_settings") from None
+
+
+def read_settings(kind: type[AnySettings]) -> AnySettings:
+    """Load a process's settings, or end it with a sentence that says which are missing or wrong."""
+    try:
+        return load_settings(kind)
+    except PermanentError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _describe(kind: type[BaseSettings], error: Any) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    variable = _name_variable(kind, str(error["loc"][0]))
+    return f"{variable} is required" if error["type"] == "missing" else f"{variable} is not valid: {message}"
+
+
+def _name_variable(kind: type[BaseSettings], field: str) -> str:
+    return f"{kind.model_config['env_prefix']}{field}".upper()
+
+
+def _is_secret(annotation: Any) -> bool:
+    kinds = (annotation, *get_args(annotation))
+    return any(isinstance(kind, type) and issubclass(kind, SecretStr) for kind in kinds)
 
 
 def split_address(address: str) -> tuple[str, int]:

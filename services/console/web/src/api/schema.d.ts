@@ -702,6 +702,13 @@ export interface components {
              * @default false
              */
             deterministic: boolean;
+            /**
+             * Headers
+             * @description references to the values of headers
+             */
+            headers?: {
+                [key: string]: string;
+            };
             /** @default closed */
             circuit: components["schemas"]["Circuit"];
             /**
@@ -1377,6 +1384,13 @@ export interface components {
              * @default false
              */
             deterministic: boolean;
+            /**
+             * Headers
+             * @description sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`
+             */
+            headers?: {
+                [key: string]: string;
+            };
         };
         /**
          * NewBatch

@@ -6,6 +6,7 @@ const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
 const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
+const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
@@ -61,6 +62,10 @@ const ADVICE: Record<string, Advice> = {
     means: "The agent's address lies in a network that executors may not call.",
     todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
   },
+  agent_header_unresolved: {
+    means: "The executor could not read the value of a header that the agent is sent; nothing was sent.",
+    todo: "Set the variable, or put the file, that the message names where the executors run; then execute again.",
+  },
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
   unknown_protocol: {
     means: "The executor does not know the agent's protocol.",
@@ -99,6 +104,15 @@ const ADVICE: Record<string, Advice> = {
     means: "The database was rebuilt while an agent that may be called only once was perhaps being called.",
     todo: "Find out whether the agent did the work; then execute again.",
   },
+  verdict_mismatch: {
+    means: "What a validator reported is no verdict on this job's criteria, several times.",
+    todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
+  },
+  empty_body: { means: "What a worker reported of the job has nothing in it.", todo: WORKER },
+  payload_too_large: { means: "What a worker reported of the job is larger than a record may be.", todo: WORKER },
+  malformed_header: { means: "What a worker reported of the job has a header that is no text.", todo: WORKER },
+  malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
+  schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
   unstorable: {
     means: "What was reported of the job cannot be stored.",
     todo: "Look at the dead letters, on the overview; then execute again.",
@@ -149,10 +163,6 @@ const ADVICE: Record<string, Advice> = {
   judge_request_rejected: {
     means: "The judge's API did not accept the request.",
     todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
-  },
-  verdict_mismatch: {
-    means: "The verdict was not one on this job's criteria, and does not count.",
-    todo: "Execute again; if it stays so, look at the validator: it may be of another version.",
   },
   criteria_empty: { means: "The job has no criterion.", todo: EDIT_CRITERIA },
   criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
