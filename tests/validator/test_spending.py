@@ -37,6 +37,7 @@ class FakeJudgings:
     def __init__(self) -> None:
         self.budget = Budget()
         self.turned: ClaimDenied | None = None
+        self.judge_empty = False
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         del owner, room
@@ -45,7 +46,8 @@ class FakeJudgings:
 
     def _grant(self, event: ResultProduced) -> Grant:
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", hash_result(event.result))
+        result_hash = hash_result(event.result)
+        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", result_hash, self.judge_empty)
 
 
 @pytest.fixture(params=["chat", "responses"])
@@ -78,9 +80,9 @@ def judgings() -> FakeJudgings:
 async def reported(worker: Worker, judgings: FakeJudgings, config: JudgeConfig) -> AsyncIterator[Any]:
     publisher = FakePublisher()
 
-    async def run() -> Any:
+    async def run(**fields: Any) -> Any:
         """What is reported of one result."""
-        assert await handlers.on_result_produced([incoming(result_produced())]) == [None]
+        assert await handlers.on_result_produced([incoming(result_produced(**fields))]) == [None]
         await until(lambda: publisher.events)
         return publisher.events[0]
 
@@ -132,6 +134,16 @@ async def test_a_verdict_without_a_judges_word_names_no_judge(server: FakeJudge,
     report = await reported()
     assert (report.kind, report.verdict.judge_error) == (ReportKind.VERDICT, "judge_refused")
     assert report.judge is None  # and so it is never reused
+
+
+@pytest.mark.parametrize("judge_empty", [False, True])
+async def test_an_empty_result_is_judged_only_where_the_grant_says_so(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, judge_empty: bool
+) -> None:
+    judgings.judge_empty = judge_empty
+    report = await reported(result={"text": ""})
+    assert (report.verdict.is_valid, report.judge) == (judge_empty, None)
+    assert len(server.asked) == judge_empty
 
 
 async def test_the_harmless_question_is_within_the_budget_too(
