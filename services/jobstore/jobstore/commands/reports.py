@@ -89,14 +89,19 @@ class RecordReport(Command):
         return self.event.verdict is not None and not self.event.verdict.is_valid
 
     @property
+    def _may_resubmit(self) -> bool:
+        """Whether there is a judgement that an agent could do better by: not if the judge did not answer."""
+        return self._is_not_met and self.event.verdict is not None and self.event.verdict.judge_error is None
+
+    @property
     def followed(self) -> UUID | None:
-        return self.event.execution_id if self._is_not_met else None
+        return self.event.execution_id if self._may_resubmit else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()
+        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._may_resubmit else ()
 
     def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_needed_capabilities(uow, self.event.execution_id) if self._is_not_met else ()
+        return find_needed_capabilities(uow, self.event.execution_id) if self._may_resubmit else ()
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
@@ -112,7 +117,7 @@ class RecordReport(Command):
             kind,
             lease=event.lease,
             seq=event.seq,
-            code=event.code,
+            code=event.code or (verdict.judge_error if verdict else None),
             message=event.message or (verdict.reason if verdict else None),
             response=response,
             feedback=reports.format_feedback(verdict) if verdict else None,
@@ -122,6 +127,7 @@ class RecordReport(Command):
             progress=event.progress,
             answered=reports.has_answered(event),
             judge=event.judge,
+            is_unjudged=verdict is not None and verdict.judge_error is not None,
             **reports.read_usage(event.usage),
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)

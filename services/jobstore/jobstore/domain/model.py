@@ -161,6 +161,7 @@ class Report:
     what an entry may have. `call` is the number of the call within the execution, 0 if the report is about none.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
+    `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
     """
 
     kind: TransitionKind
@@ -182,6 +183,7 @@ class Report:
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None
+    is_unjudged: bool = False
     reused: Reusable | None = None
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Final, Self
 from uuid import UUID
 
-from contracts.connection import Connection, watch_backoffs_s
+from contracts.client.connection import Connection, watch_backoffs_s
 from contracts.convert import (
     limit_message,
     limit_of,
