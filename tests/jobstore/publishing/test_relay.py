@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
+from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
+from contracts.fact_keys import is_marker
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -55,7 +58,8 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
     topics = Topics(kafka)
-    yield Relay(database, Lossy(publisher), topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
+    signer = FactSigner(make_keys("test"))
+    yield Relay(database, Lossy(publisher), signer, topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
     await topics.close()
 
 
@@ -68,6 +72,8 @@ async def facts(kafka: str, jobs: set[str], count: int) -> dict[str, list[JobCha
         async with asyncio.timeout(30):
             while sum(map(len, found.values())) < count:
                 record = await consumer.getone()
+                if is_marker(record):
+                    continue
                 fact = JobChanged.model_validate_json(record.value)
                 if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
                     found[fact.job_id].append(fact)

@@ -14,9 +14,8 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged
-from contracts.topics import TOPIC_OF
 from jobstore.publishing import job_changed
+from jobstore.publishing.fact_signer import FACT_TOPICS, FactSigner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -27,7 +26,6 @@ from servicekit.process.runtime import run_forever, wait_for_wake
 
 log = logging.getLogger(__name__)
 
-TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
 #: Facts that one pass publishes at most.
 BATCH: Final = 1_000
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
@@ -84,10 +82,11 @@ _FACTS: Final = text(
     FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
     """,
 )
-_STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+_STATE: Final = text("SELECT published_seq, offsets::text, signers::text FROM relay")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
+    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json), "
+    "signers = CAST(:signers AS json) RETURNING published_seq) "
     "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
 )
 
@@ -109,17 +108,20 @@ class Relay:
         self,
         database: Database,
         publisher: Publisher,
+        signer: FactSigner,
         end_offsets: EndOffsets,
         make_topics: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._publisher = publisher
+        self._signer = signer
         self._end_offsets = end_offsets
         self._make_topics = make_topics
         self._pending: PendingHorizon | None = None
         self._horizon = 0
         self.published = 0
         self._offsets: dict[str, int] = {}
+        self._signers: list[str] = []
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -148,9 +150,7 @@ class Relay:
         """Relay as the leader, for ever."""
         # Fast commits: should the last be lost, facts are published once more, and readers apply each once.
         await session.execute(text("SET synchronous_commit = off"))
-        row = (await session.execute(_STATE)).one()
-        self.published, self._offsets = row.published_seq, from_json(row.offsets)
-        self._pending, self._horizon = None, 0
+        await self.load(session)
         loop = asyncio.get_running_loop()
         probe_at = 0.0
         while True:
@@ -160,9 +160,16 @@ class Relay:
             if not await self.relay(session):
                 await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
 
+    async def load(self, session: AsyncConnection) -> None:
+        """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
+        row = (await session.execute(_STATE)).one()
+        self.published, self._offsets, self._signers = row.published_seq, from_json(row.offsets), from_json(row.signers)
+        self._pending, self._horizon = None, 0
+        self._signer.check_order(self._signers)
+
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
-        for topic in TOPICS:
+        for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
             if any(end <= self._offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
                 await self._begin_again(session)
@@ -174,14 +181,16 @@ class Relay:
         await self._store(session)
 
     async def _store(self, session: AsyncConnection) -> None:
-        parameters = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
-        await session.execute(_STORE, {**parameters, "channel": CHANNEL, "kind": PUBLISHED})
+        state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
+        await session.execute(_STORE, {"seq": self.published, **state, "channel": CHANNEL, "kind": PUBLISHED})
 
     async def relay(self, session: AsyncConnection) -> bool:
         """Publish the next facts below the horizon, and return whether there were any.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
         """
+        if not await self._mark(session):
+            return True
         await self._advance_horizon(session)
         if self._horizon <= self.published:
             return False
@@ -203,9 +212,28 @@ class Relay:
             self.published = rows[count - 1][0]
         await self._store(session)
         if count < len(rows):
-            raise TransientError(
-                "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
-            )
+            raise _make_unacknowledged_error()
+        return True
+
+    async def _mark(self, session: AsyncConnection) -> bool:
+        """Write the markers before the first fact under a new key, and before all facts on a broker that came back empty.
+
+        Return False if it turns out only now that the broker came back empty. Markers that are repeated change nothing.
+        """
+        signer = self._signer
+        is_new = signer.name not in self._signers[-1:]
+        if not is_new and self._offsets.keys() >= signer.places:
+            return True
+        count = await self._send(signer.markers)
+        if count is None:
+            await self._begin_again(session)
+            return False
+        if count < len(signer.markers):
+            raise _make_unacknowledged_error()
+        if is_new:
+            self._signers.append(signer.name)
+            log.info("facts are signed with another key from here on", extra={"signer": signer.name})
+        await self._store(session)
         return True
 
     async def _advance_horizon(self, session: AsyncConnection) -> None:
@@ -227,8 +255,12 @@ class Relay:
             self._pending = PendingHorizon(number, own)
 
     async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
-        """Return how many facts, from the first, were acknowledged; None if an offset did not rise (a new topic)."""
-        results = await self._publisher.send(facts)
+        """Sign and send facts; return as `_send` does."""
+        return await self._send([self._signer.sign(fact) for fact in facts])
+
+    async def _send(self, records: Sequence[Outgoing]) -> int | None:
+        """Return how many records, from the first, were acknowledged; None if an offset did not rise (a new topic)."""
+        results = await self._publisher.send(records)
         for count, result in enumerate(results):
             if isinstance(result, Exception):
                 return count
@@ -236,4 +268,10 @@ class Relay:
             if result.offset <= self._offsets.get(partition, -1):
                 return None
             self._offsets[partition] = result.offset
-        return len(facts)
+        return len(records)
+
+
+def _make_unacknowledged_error() -> TransientError:
+    return TransientError(
+        "Kafka did not acknowledge every record; the rest is published once it does", code="kafka_unavailable"
+    )
