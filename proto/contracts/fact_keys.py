@@ -86,6 +86,9 @@ class FactKeys:
 
     def __init__(self, keys: Sequence[FactKey]) -> None:
         self._keys = {key.secret_id: key for key in keys}
+        if len(self._keys) < len(keys):
+            msg = "two keys of facts have the same id, and not the same value"
+            raise ValueError(msg)
         self.signing = keys[0]
 
     @classmethod
@@ -168,8 +171,15 @@ class FactFilter:
 
     def get_signers(self) -> list[str]:
         """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
-        newest = min(self._oldest.values(), default=len(self._ages))
-        return [key.name for key in self._keys][newest:][::-1]
+        return [key.name for key in self._keys][self._newest :][::-1]
+
+    def get_marked(self) -> set[tuple[str, int]]:
+        """Return the partitions, by topic and number, that hold a marker of the newest key that has signed facts."""
+        return {place for place, age in self._oldest.items() if age == self._newest}
+
+    @property
+    def _newest(self) -> int:
+        return min(self._oldest.values(), default=len(self._ages))
 
 
 def is_marker(record: TopicRecord) -> bool:

@@ -1,5 +1,7 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
+from pydantic import SecretStr
+
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
@@ -79,12 +81,16 @@ class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: str
+    #: Keys of facts, the newest first, and whether unsigned facts from before there were keys are taken.
+    fact_keys: SecretStr
+    unsigned: bool = False
     create_database: bool = False
     accept_gaps: bool = False
 
 
 class VerifySettings(ServiceSettings):
-    """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
+    """Settings of `verify`: the URLs of the rebuilt database and of the live one; with keys, facts are checked, too."""
 
     rebuilt_url: str
     live_url: str
+    fact_keys: SecretStr | None = None
