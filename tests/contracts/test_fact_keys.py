@@ -1,3 +1,5 @@
+"""Facts are signed, and whoever reads them takes no others (proto/signing/README.md)."""
+
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,7 +117,13 @@ def test_a_marker_that_is_repeated_moved_or_forged_changes_nothing() -> None:
     elsewhere = [replace(marker(AFTER, **place), topic="job-changed", partition=3) for place in PLACES]
     unsigned = replace(marker(AFTER), headers=((MARKER_HEADER, b"v1"),))
     as_fact = replace(marker(AFTER), headers=Record(value=b"", key=None).signed(AFTER).headers)
-    records = [marker(BEFORE), *elsewhere, unsigned, replace(as_fact, headers=(*unsigned.headers, *as_fact.headers)), old]
+    records = [
+        marker(BEFORE),
+        *elsewhere,
+        unsigned,
+        replace(as_fact, headers=(*unsigned.headers, *as_fact.headers)),
+        old,
+    ]
     assert left(records) == ["marker", *["bad_signature"] * len(PLACES), "unsigned", "bad_signature", ""]
     assert left([marker(AFTER), marker(AFTER), new, marker(BEFORE), new, old]) == [
         *["marker", "marker", "", "retired_secret", "", "retired_secret"]

@@ -1,6 +1,5 @@
 """The relay signs each fact, and writes markers into every partition before the first fact under another key."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,11 +19,11 @@ PLACES = {(topic, number) for topic in FACT_TOPICS for number in range(8)}
 
 
 @pytest.fixture
-async def topics(database: Database) -> AsyncIterator[TopicsInMemory]:
+async def topics(database: Database) -> TopicsInMemory:
     """Empty topics, and a relay that has never published."""
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE relay SET published_seq = 0, offsets = '{}', signers = '[]'"))
-    yield TopicsInMemory()
+    return TopicsInMemory()
 
 
 class Jobstore:

@@ -75,14 +75,21 @@ async def empty(postgres: str) -> AsyncIterator[tuple[Database, str]]:
     await server.execute(f'CREATE DATABASE "{name}"')
     url = postgres.rsplit("/", 1)[0] + f"/{name}"
     database = Database(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=3)
-    yield database, url
-    await database.close()
-    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await server.close()
+    try:
+        yield database, url
+    finally:
+        await database.close()
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await server.close()
 
 
 def rebuilding(
-    database: Database, history: OpenHistory, keys: FactKeys = KEYS, *, unsigned: bool = False, accept_gaps: bool = False
+    database: Database,
+    history: OpenHistory,
+    keys: FactKeys = KEYS,
+    *,
+    unsigned: bool = False,
+    accept_gaps: bool = False,
 ) -> Rebuild:
     """A rebuild by somebody who has these keys."""
     return Rebuild(database, history, FactFilter(keys, unsigned=unsigned), print, accept_gaps=accept_gaps)

@@ -216,9 +216,9 @@ class Relay:
         return True
 
     async def _mark(self, session: AsyncConnection) -> bool:
-        """Write the markers before the first fact under a new key, and before all facts on a broker that came back empty.
+        """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
 
-        Return False if it turns out only now that the broker came back empty. Markers that are repeated change nothing.
+        Return False if that turns out only now. Markers that are repeated change nothing.
         """
         signer = self._signer
         is_new = signer.name not in self._signers[-1:]

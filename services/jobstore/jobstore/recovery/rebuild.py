@@ -196,8 +196,8 @@ class Rebuild:
             "not all before it; accept gaps to rebuild without the versions after them"
         )
         if left := self._facts.left:
-            reasons = ", ".join(f"{count} records of {topic}: {reason}" for (topic, reason), count in left.items())
-            message += f". Left out because nobody vouches for them: {reasons}"
+            counts = ", ".join(f"{count} of {topic} ({reason})" for (topic, reason), count in sorted(left.items()))
+            message += f". Records were left out because nobody vouches for them: {counts}"
         return PermanentError(message, code="gaps")
 
     def _report_progress(self, topic: str, records: int) -> None:
