@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -212,7 +213,9 @@ class Relay:
             self.published = rows[count - 1][0]
         await self._store(session)
         if count < len(rows):
-            raise _make_unacknowledged_error()
+            raise TransientError(
+                "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
+            )
         return True
 
     async def _mark(self, session: AsyncConnection) -> bool:
@@ -224,12 +227,12 @@ class Relay:
         is_new = signer.name not in self._signers[-1:]
         if not is_new and self._offsets.keys() >= signer.places:
             return True
-        count = await self._send(signer.markers)
-        if count is None:
-            await self._begin_again(session)
-            return False
-        if count < len(signer.markers):
-            raise _make_unacknowledged_error()
+        for result in await self._publisher.send(signer.markers):
+            if isinstance(result, Exception):
+                raise result
+            if not self._note_offset(result):
+                await self._begin_again(session)
+                return False
         if is_new:
             self._signers.append(signer.name)
             log.info("facts are signed with another key from here on", extra={"signer": signer.name})
@@ -255,23 +258,22 @@ class Relay:
             self._pending = PendingHorizon(number, own)
 
     async def _publish(self, facts: Sequence[Outgoing]) -> int | None:
-        """Sign and send facts; return as `_send` does."""
-        return await self._send([self._signer.sign(fact) for fact in facts])
-
-    async def _send(self, records: Sequence[Outgoing]) -> int | None:
-        """Return how many records, from the first, were acknowledged; None if an offset did not rise (a new topic)."""
-        results = await self._publisher.send(records)
-        for count, result in enumerate(results):
+        """Return how many facts, from the first, were acknowledged; None if an offset did not rise (a new topic)."""
+        for count, result in enumerate(await self._send(facts)):
             if isinstance(result, Exception):
                 return count
-            partition = f"{result.topic}/{result.partition}"
-            if result.offset <= self._offsets.get(partition, -1):
+            if not self._note_offset(result):
                 return None
-            self._offsets[partition] = result.offset
-        return len(records)
+        return len(facts)
 
+    async def _send(self, facts: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
+        """Publish records of facts, signed: the one place through which each passes."""
+        return await self._publisher.send([self._signer.sign(fact) for fact in facts])
 
-def _make_unacknowledged_error() -> TransientError:
-    return TransientError(
-        "Kafka did not acknowledge every record; the rest is published once it does", code="kafka_unavailable"
-    )
+    def _note_offset(self, place: RecordMetadata) -> bool:
+        """Remember where a record stands. Return False if it does not stand behind all before it: the topic is new."""
+        partition = f"{place.topic}/{place.partition}"
+        is_behind: bool = place.offset > self._offsets.get(partition, -1)
+        if is_behind:
+            self._offsets[partition] = place.offset
+        return is_behind
