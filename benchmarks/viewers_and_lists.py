@@ -31,7 +31,7 @@ from contracts.resources import NewJob
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
-TOKEN = "a-benchmarks-token"  # noqa: S105 - of a database that is thrown away
+TOKEN = "a-benchmarks-token-of-32-characters"  # noqa: S105 - of a database that is thrown away
 TRANSITIONS = 50
 REPEATS = 40
 
@@ -120,7 +120,8 @@ async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, ps
         "SIGNOFF_KAFKA": kafka,
         "SIGNOFF_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
         "SIGNOFF_TOKEN": TOKEN,
-        "SIGNOFF_WORKER_TOKEN": "another",
+        "SIGNOFF_EXECUTOR_TOKEN": TOKEN + "-2",
+        "SIGNOFF_VALIDATOR_TOKEN": TOKEN + "-3",
         "SIGNOFF_GRPC_ADDRESS": grpc,
         "SIGNOFF_JOBSTORE": grpc,
         "SIGNOFF_HTTP_ADDRESS": http,

@@ -139,8 +139,9 @@ def _parse_secret(pair: str, number: int) -> Secret:
     if not colon or SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
         msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
         raise ValueError(msg)
+    standard = encoded.rstrip("=").replace("-", "+").replace("_", "/")  # RFC 4648 has two alphabets
     try:
-        value = base64.b64decode(encoded, validate=True)
+        value = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except binascii.Error:
         msg = f"the secret {secret_id!r} is not base64"
         raise ValueError(msg) from None

@@ -1,7 +1,9 @@
 """Reads docker-compose.yml and the variables that it is given."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import yaml
@@ -20,6 +22,17 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "validator": ValidatorSettings,
     "console": ConsoleSettings,
 }
+#: A value for each variable that the file requires.
+SECRETS = {
+    name: sha256(name.encode()).hexdigest()
+    for name in (
+        "POSTGRES_PASSWORD",
+        "SIGNOFF_TOKEN",
+        "SIGNOFF_EXECUTOR_TOKEN",
+        "SIGNOFF_VALIDATOR_TOKEN",
+        "OPENAI_API_KEY",
+    )
+} | {"SIGNOFF_SECRETS": f"test:{b64encode(sha256(b'secrets').digest()).decode()}"}
 #: Read by the OpenAI SDK under these names.
 OPENAI = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")

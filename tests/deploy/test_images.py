@@ -91,7 +91,7 @@ def test_the_console_ships_its_page_and_not_its_sources(images):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_starts_waits_for_what_it_needs_and_stops_when_told(images, service):
-    given = composition.load(dict.fromkeys(composition.variables()[0], "5ec7e7"))["services"][service]["environment"]
+    given = composition.load(composition.SECRETS)["services"][service]["environment"]
     env = environment(service) | given
     moved = {name: f"127.0.0.1:{free_port()}" for name in env if name.endswith(("_ADDRESS", "_KAFKA", "_JOBSTORE"))}
     if service == "jobstore":

@@ -9,6 +9,6 @@ from executor.config import Settings
 
 
 async def test_each_protocol_that_can_be_called_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNOFF_WORKER_TOKEN", "a token")
+    monkeypatch.setenv("SIGNOFF_EXECUTOR_TOKEN", "e" * 32)
     async with HttpClient(allowed=[], result_max_bytes=1) as client:
         assert make_agents(client, Settings()).keys() == CALLABLE_PROTOCOLS

@@ -30,7 +30,7 @@ async def executor(work, kafka):
     stop = asyncio.Event()
     async with work.serving() as address:
         settings = Settings(
-            kafka=kafka, jobstore=address, worker_token="secret", grace_s=2.0, agent_networks="127.0.0.0/8"
+            kafka=kafka, jobstore=address, executor_token="e" * 32, grace_s=2.0, agent_networks="127.0.0.0/8"
         )
         running = asyncio.create_task(main(stop, settings))
 

@@ -23,7 +23,7 @@ def test_ports_and_secrets_are_remembered(tmp_path: Path) -> None:
     assert first.get_port("kafka") == second.get_port("kafka") == first.get_port("kafka")
     assert first.get_port("http", wanted=18_123) == 18_123 == second.get_port("http")
     assert first.get_secret("token") == second.get_secret("token")
-    assert first.get_secret("token") != first.get_secret("worker_token")
+    assert first.get_secret("token") != first.get_secret("executor_token")
     assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
 
 

@@ -30,7 +30,7 @@ from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceSe
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from support.fake_operations import FakeOperations, Refusal
 
-TOKEN = "a-token"
+TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
 
 

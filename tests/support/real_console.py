@@ -13,7 +13,7 @@ from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
 from contracts.resources import NewAgent, Policy
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -29,7 +29,7 @@ from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 
-TOKEN = "the-administrators"
+TOKEN = "the-administrators-of-32-letters"
 PAYLOAD_MAX = 100_000
 
 
@@ -68,7 +68,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         dead_letters = DeadLetterTopics(kafka) if kafka else None
         if dead_letters:
             stack.push_async_callback(dead_letters.close)
-        server, health = create_server(Tokens(TOKEN, "a-workers"))
+        server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
         add_AgentServiceServicer_to_server(AgentService(database), server)
         add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)

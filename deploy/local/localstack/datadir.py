@@ -73,8 +73,8 @@ class DataDir:
         return blocks[0]  # all marks are in use; each port is still checked before it is given
 
     def get_secret(self, name: str) -> str:
-        """Return a random secret, made at the first call and remembered."""
-        secret = self._recall("secrets").get(name) or secrets.token_urlsafe(24)
+        """Return a random secret, 32 bytes in URL-safe base64, made at the first call and remembered."""
+        secret = self._recall("secrets").get(name) or secrets.token_urlsafe(32)
         self._remember("secrets", name, secret)
         return str(secret)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from localstack.datadir import DataDir
 from localstack.process import ServiceSpec
 from localstack.supervisor import probe_http
 
@@ -12,7 +13,17 @@ AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
 # Services inherit the environment of `signoff up` without these secrets: each is given those that it needs.
-NOT_INHERITED = {"SIGNOFF_TOKEN", "SIGNOFF_WORKER_TOKEN", "SIGNOFF_DATABASE_URL"}
+NOT_INHERITED = {
+    *("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_SECRETS"),
+    "SIGNOFF_DATABASE_URL",
+}
+# The secrets that each kind of service is given.
+SECRETS = {
+    "jobstore": ("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_SECRETS"),
+    "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
+    "validator": ("SIGNOFF_VALIDATOR_TOKEN",),
+    "console": ("SIGNOFF_TOKEN",),
+}
 STOP_GRACE_S = 25.0  # beyond the services' own
 
 Port = Callable[[str], int]
@@ -20,7 +31,7 @@ Port = Callable[[str], int]
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses of all parts, and the tokens."""
+    """The addresses of all parts, and the secrets."""
 
     kafka: str  # host:port, as are grpc and http
     grpc: str
@@ -28,8 +39,12 @@ class Addresses:
     postgres: str  # a URL, as are the next two
     agents: Mapping[str, str]
     judge: str | None
-    token: str
-    worker_token: str
+    secrets: Mapping[str, str]  # by the variable that each is set in
+
+    @property
+    def token(self) -> str:
+        """The administrator's token."""
+        return self.secrets["SIGNOFF_TOKEN"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,13 @@ def make_service_specs(addresses: Addresses, fleet: Fleet, port: Port) -> list[S
     return services
 
 
+def make_secrets(data_dir: DataDir) -> dict[str, str]:
+    """Return a stack's secrets, by the variable that each is set in; what the directory does not remember is made."""
+    names = sorted({name for names in SECRETS.values() for name in names})
+    made = {name: data_dir.get_secret(name.removeprefix("SIGNOFF_").lower()) for name in names}
+    return made | {"SIGNOFF_SECRETS": f"local:{made['SIGNOFF_SECRETS']}"}
+
+
 def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -> ServiceSpec:
     health = f"127.0.0.1:{health_port}"
     return ServiceSpec(
@@ -69,16 +91,16 @@ def _make_env(kind: str, addresses: Addresses) -> dict[str, str]:
     """Return the environment of one kind of service."""
     common = {"SIGNOFF_KAFKA": addresses.kafka}
     dial = common | {"SIGNOFF_JOBSTORE": addresses.grpc}
-    token, worker_token = {"SIGNOFF_TOKEN": addresses.token}, {"SIGNOFF_WORKER_TOKEN": addresses.worker_token}
+    secrets = {name: addresses.secrets[name] for name in SECRETS[kind]}
     if kind == "jobstore":
         database = addresses.postgres.replace("postgresql://", "postgresql+asyncpg://", 1)
         listen = {"SIGNOFF_DATABASE_URL": database, "SIGNOFF_GRPC_ADDRESS": addresses.grpc}
-        return common | listen | token | worker_token
+        return common | listen | secrets
     if kind == "console":
-        return dial | token | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
+        return dial | secrets | {"SIGNOFF_HTTP_ADDRESS": addresses.http}
     if kind == "executor":
-        return dial | worker_token | {"SIGNOFF_AGENT_NETWORKS": AGENT_NETWORKS}
+        return dial | secrets | {"SIGNOFF_AGENT_NETWORKS": AGENT_NETWORKS}
     if addresses.judge is None:
-        return dial | worker_token
+        return dial | secrets
     judge = {"OPENAI_API_KEY": "local", "OPENAI_BASE_URL": f"{addresses.judge}/v1", "SIGNOFF_JUDGE_MODEL": JUDGE_MODEL}
-    return dial | worker_token | judge
+    return dial | secrets | judge

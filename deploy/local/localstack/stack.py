@@ -16,7 +16,7 @@ from localstack.errors import StackError
 from localstack.kafka import Kafka
 from localstack.postgres import Postgres
 from localstack.process import ServiceSpec
-from localstack.services import Addresses, Fleet, Port, make_service_specs
+from localstack.services import Addresses, Fleet, Port, make_secrets, make_service_specs
 from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, probe_http
 
 __all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
@@ -123,8 +123,7 @@ class Stack:
             postgres=postgres.url,
             agents={name: f"{agents_url}/{name}" for name in agents.NAMES},
             judge=f"http://127.0.0.1:{port('judge')}" if self._has_local_judge() else None,
-            token=self._data_dir.get_secret("token"),
-            worker_token=self._data_dir.get_secret("worker_token"),
+            secrets=make_secrets(self._data_dir),
         )
 
     def _write_endpoints(self) -> None:
@@ -136,6 +135,7 @@ class Stack:
             "kafka": self._ready_at.kafka,
             "postgres": self._ready_at.postgres,
             "token": self._ready_at.token,
+            "secrets": self._ready_at.secrets["SIGNOFF_SECRETS"],
             "agents": dict(self._ready_at.agents),
             "judge": self._ready_at.judge,
             "processes": dict(self.processes),

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WorkServiceStub:
-    """Leases, for executors and validators only (the worker's token).
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class WorkServiceStub:
 
 
 class WorkServiceServicer:
-    """Leases, for executors and validators only (the worker's token).
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs.
     """
 
     def BeginExecutions(self, request, context):
@@ -104,7 +104,7 @@ def add_WorkServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkService:
-    """Leases, for executors and validators only (the worker's token).
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WorkServiceStub:
-    """Leases, for executors and validators only (the worker's token)."""
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,7 +42,7 @@ class WorkServiceStub:
 
 @_typing.type_check_only
 class WorkServiceAsyncStub(WorkServiceStub):
-    """Leases, for executors and validators only (the worker's token)."""
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginExecutions: _aio.UnaryUnaryMultiCallable[_work_service_pb2.BeginExecutionsRequest, _work_service_pb2.BeginExecutionsResponse]  # type: ignore[assignment]
@@ -53,7 +53,7 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Renews leases, gives leases back, and asks for outcomes. Says of each lease: keep, recorded, lost or cancelled."""
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Leases, for executors and validators only (the worker's token)."""
+    """Leases, for executors and validators only: each kind's token opens what its own kind of work needs."""
 
     @_abc_1.abstractmethod
     def BeginExecutions(

@@ -18,7 +18,7 @@ from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
 from contracts.resources import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
-from servicekit.process.settings import split_address
+from servicekit.process.settings import read_settings, split_address
 
 #: How long open connections may take to end when the console is told to stop.
 CONNECTIONS_END_S = 5
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
 
 async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
     """Run the console until `stop` is set."""
-    async with JobStoreClient(settings.jobstore, settings.token.get_secret_value()) as jobstore:
+    async with JobStoreClient(settings.jobstore, settings.token.first) as jobstore:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
         server = Server(
             create_app(jobstore, live, payload_max_bytes=settings.payload_max_bytes), live, settings.http_address
@@ -118,5 +118,5 @@ def _make_health_checks(server: Server, live: LiveHub) -> dict[str, health.Check
 
 def main() -> None:
     """Run the service."""
-    settings = ConsoleSettings()
+    settings = read_settings(ConsoleSettings)
     runtime.run("console", lambda stop: serve(settings, stop), log_level=settings.log_level)

@@ -1,9 +1,7 @@
 """The settings of the console, read from environment variables that begin with SIGNOFF_."""
 
-from pydantic import SecretStr
-
 from contracts.resources import PAYLOAD_MAX_BYTES
-from servicekit.process.settings import ServiceSettings
+from servicekit.process.settings import Secret, ServiceSettings
 
 
 class ConsoleSettings(ServiceSettings):
@@ -11,7 +9,7 @@ class ConsoleSettings(ServiceSettings):
 
     jobstore: str = "localhost:50051"
     #: The console's own token, for the one watch that feeds all viewers; requests use their callers' tokens.
-    token: SecretStr
+    token: Secret
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
     payload_max_bytes: int = PAYLOAD_MAX_BYTES

@@ -47,4 +47,4 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             context.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, event_max_bytes
         )
 
-    await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, subscribe)
+    await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, settings.executor_token.first, subscribe)

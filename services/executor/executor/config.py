@@ -4,7 +4,7 @@ from pydantic import Field
 
 from contracts.resources import PAYLOAD_MAX_BYTES
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.process.settings import WorkerSettings
+from servicekit.process.settings import Secret, WorkerSettings
 
 
 class Settings(WorkerSettings):
@@ -14,6 +14,7 @@ class Settings(WorkerSettings):
     `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
     """
 
+    executor_token: Secret
     agent_networks: str = ""
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     result_max_bytes: int = PAYLOAD_MAX_BYTES

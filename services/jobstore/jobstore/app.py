@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.fact_keys import FactKeys
+from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
@@ -24,6 +26,7 @@ from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -50,7 +53,7 @@ CAUGHT_UP_LAG = 1_000
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the jobstore until `stop` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url, pool_size=settings.database_pool)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
         await database.migrate()
 
@@ -62,12 +65,14 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             reuse=settings.reuse,
         )
         runner = CommandRunner(database, terms)
+        secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
         subscriptions = _make_subscriptions(publisher, runner)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
-        relay = Relay(database, publisher, topics.end_offsets, make_topics)
+        signer = FactSigner(FactKeys.derive(secrets))
+        relay = Relay(database, publisher, signer, topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms)
         matcher = Matcher(database, runner)
         watches = Watches(database)
@@ -152,7 +157,12 @@ async def _serve_grpc(
     dead_letters: DeadLetterTopics,
 ) -> AsyncIterator[None]:
     batches = Batches(database, operation_worker)
-    server, servicer = create_server(Tokens(settings.token, settings.worker_token))
+    tokens = {
+        Role.ADMINISTRATOR: settings.token.values,
+        Role.EXECUTOR: settings.executor_token.values,
+        Role.VALIDATOR: settings.validator_token.values,
+    }
+    server, servicer = create_server(Tokens(tokens))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)
     add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)

@@ -1,23 +1,34 @@
 """Settings of the jobstore and of its tools, from the environment."""
 
-from pydantic import SecretStr
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
+from contracts.signing import Secrets
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
-from servicekit.process.settings import ServiceSettings
+from servicekit.process.settings import Secret, ServiceSettings
+
+
+def _check_pairs(text: SecretStr) -> SecretStr:
+    Secrets.parse(text.get_secret_value())
+    return text
 
 
 class Settings(ServiceSettings):
     """Settings of the jobstore: SIGNOFF_<NAME> in the environment. Names say units: `_s` is seconds."""
 
-    database_url: str = "postgresql+asyncpg://signoff:signoff@localhost:5432/signoff"
+    database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
-    #: The administrator's bearer token, and the one of workers.
-    token: str
-    worker_token: str
+    #: The bearer tokens of administrators, of executors and of validators.
+    token: Secret
+    executor_token: Secret
+    validator_token: Secret
+    #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
+    secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
@@ -80,9 +91,9 @@ class Settings(ServiceSettings):
 class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
-    database_url: str
+    database_url: SecretStr
     #: Keys of facts, the newest first, and whether unsigned facts from before there were keys are taken.
-    fact_keys: SecretStr
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
     unsigned: bool = False
     create_database: bool = False
     accept_gaps: bool = False
@@ -91,6 +102,6 @@ class RebuildSettings(ServiceSettings):
 class VerifySettings(ServiceSettings):
     """Settings of `verify`: the URLs of the rebuilt database and of the live one; with keys, facts are checked, too."""
 
-    rebuilt_url: str
-    live_url: str
-    fact_keys: SecretStr | None = None
+    rebuilt_url: SecretStr
+    live_url: SecretStr
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None

@@ -46,9 +46,11 @@ class CommandRunner:
         self.record: Lane[Command] = Lane(self.carry_out, size=_size_of)
         self.match: Lane[Command] = Lane(self.carry_out)
 
-    async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
+    async def end_leases(
+        self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], stage: ExecutionStage | None = None
+    ) -> None:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
-        await self.record.run([EndLease(execution_id, kind, lease, begun) for execution_id, lease, begun in leases])
+        await self.record.run([EndLease(id_, kind, lease, begun, stage) for id_, lease, begun in leases])
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.

@@ -24,4 +24,4 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
         return Subscription(context.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
 
-    await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, subscribe)
+    await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, settings.validator_token.first, subscribe)

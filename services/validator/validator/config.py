@@ -1,24 +1,25 @@
 """Declare the validator's settings."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
 
-from servicekit.process.settings import WorkerSettings
+from servicekit.process.settings import EnvironmentSettings, Secret, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
 
 
-class _OpenAI(BaseSettings):
+class _OpenAI(EnvironmentSettings):
     """Settings that the openai SDK reads too, under its own names."""
 
-    model_config = SettingsConfigDict(env_prefix="OPENAI_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OPENAI_")
 
-    api_key: str | None = Field(None, repr=False)
+    api_key: SecretStr | None = None
     base_url: str | None = None
 
 
 class Settings(WorkerSettings):
     """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL."""
 
+    validator_token: Secret
     capacity: int = 200
     judge_model: str = JudgeConfig().model
     judge_api: ApiName = "chat"
@@ -30,7 +31,7 @@ class Settings(WorkerSettings):
         """How to reach the judge, and the limits of one judgement."""
         openai = _OpenAI()
         return JudgeConfig(
-            api_key=openai.api_key,
+            api_key=openai.api_key.get_secret_value() if openai.api_key else None,
             base_url=openai.base_url,
             model=self.judge_model,
             api=self.judge_api,

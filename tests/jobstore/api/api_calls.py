@@ -6,11 +6,18 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
+from jobstore.api.auth import Role
 from signoff.v1 import job_service_pb2 as jobs_pb
 
 Status = grpc.StatusCode
-ADMINISTRATOR = (("authorization", "Bearer the administrator's"),)
-WORKER = (("authorization", "Bearer a worker's"),)
+ADMINISTRATOR = (("authorization", "Bearer the-administrators"),)
+EXECUTOR = (("authorization", "Bearer an-executors"),)
+VALIDATOR = (("authorization", "Bearer a-validators"),)
+TOKENS = {
+    Role.ADMINISTRATOR: ["the-administrators", "the-administrators-next"],
+    Role.EXECUTOR: ["an-executors"],
+    Role.VALIDATOR: ["a-validators"],
+}
 PAYLOAD_MAX = 10_000
 JOB = {"title": "A title", "acceptance_criteria": 'Says "blue"', "agent_id": "writer"}
 

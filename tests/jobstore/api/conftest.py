@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from api_calls import PAYLOAD_MAX
+from api_calls import PAYLOAD_MAX, TOKENS
 
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
@@ -33,7 +33,7 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 
 @pytest.fixture(scope="module")
 async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
-    server, servicer = create_server(Tokens("the administrator's", "a worker's"))
+    server, servicer = create_server(Tokens(TOKENS))
     batches = Batches(database, OperationWorker(database, runner))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)

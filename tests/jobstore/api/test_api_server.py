@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from api_calls import ADMINISTRATOR, WORKER, Status, refused
+from api_calls import ADMINISTRATOR, EXECUTOR, VALIDATOR, Status, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -21,7 +21,10 @@ from signoff.v1.work_service_pb2_grpc import WorkServiceStub
         ((), Status.UNAUTHENTICATED),
         ((("authorization", "Bearer wrong"),), Status.UNAUTHENTICATED),
         ((("authorization", ""),), Status.UNAUTHENTICATED),
-        (WORKER, Status.PERMISSION_DENIED),
+        ((("authorization", "the-administrators"),), Status.UNAUTHENTICATED),
+        ((("authorization", "Basic the-administrators"),), Status.UNAUTHENTICATED),
+        (EXECUTOR, Status.PERMISSION_DENIED),
+        (VALIDATOR, Status.PERMISSION_DENIED),
     ],
 )
 async def test_every_door_asks_for_the_token(jobs: Any, agents: Any, metadata: Any, status: grpc.StatusCode) -> None:
@@ -33,11 +36,31 @@ async def test_every_door_asks_for_the_token(jobs: Any, agents: Any, metadata: A
     assert watched.value.code() is status
 
 
-async def test_the_administrators_token_does_not_open_the_workers_door(channel: grpc.aio.Channel) -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+@pytest.mark.parametrize("token", ["the-administrators", "the-administrators-next"])
+async def test_each_value_of_a_token_opens_its_doors(agents: Any, scheme: str, token: str) -> None:
+    await agents.ListAgents(agents_pb.ListAgentsRequest(), metadata=(("authorization", f"{scheme} {token}"),))
+
+
+async def test_a_worker_claims_its_own_kind_of_work_alone(channel: grpc.aio.Channel) -> None:
     work: Any = WorkServiceStub(channel)
-    request = work_pb.RenewLeasesRequest(owner=str(uuid4()), kind=work_pb.WORK_KIND_EXECUTING)
-    assert (await refused(work.RenewLeases(request, metadata=ADMINISTRATOR)))[0] is Status.PERMISSION_DENIED
-    await work.RenewLeases(request, metadata=WORKER)
+    claims = {
+        work.BeginExecutions: (work_pb.BeginExecutionsRequest(owner=str(uuid4())), EXECUTOR),
+        work.BeginJudgings: (work_pb.BeginJudgingsRequest(owner=str(uuid4())), VALIDATOR),
+    }
+    for method, (request, own) in claims.items():
+        await method(request, metadata=own)
+        for other in {ADMINISTRATOR, EXECUTOR, VALIDATOR} - {own}:
+            assert (await refused(method(request, metadata=other)))[0] is Status.PERMISSION_DENIED
+
+
+async def test_a_worker_renews_leases_of_its_own_kind_alone(channel: grpc.aio.Channel) -> None:
+    work: Any = WorkServiceStub(channel)
+    for kind, own in ((work_pb.WORK_KIND_EXECUTING, EXECUTOR), (work_pb.WORK_KIND_JUDGING, VALIDATOR)):
+        request = work_pb.RenewLeasesRequest(owner=str(uuid4()), kind=kind)
+        await work.RenewLeases(request, metadata=own)
+        for other in {ADMINISTRATOR, EXECUTOR, VALIDATOR} - {own}:
+            assert (await refused(work.RenewLeases(request, metadata=other)))[0] is Status.PERMISSION_DENIED
 
 
 async def test_health_and_reflection_are_open(channel: grpc.aio.Channel) -> None:

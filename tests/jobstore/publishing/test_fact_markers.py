@@ -9,7 +9,8 @@ from support.jobstore.steps import Steps
 
 from contracts.fact_keys import FactFilter, FactKeys, is_marker
 from contracts.signing import Secrets, make_secret
-from jobstore.publishing.fact_signer import FACT_TOPICS, FactSigner
+from contracts.topics import FACT_TOPICS
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database

@@ -137,6 +137,23 @@ async def test_a_lease_given_back_is_granted_to_another_at_once(
     assert (await steps.claim(owner=uuid4())).outcome == "GRANTED"
 
 
+@pytest.mark.parametrize("judging", [False, True])
+async def test_a_lease_is_given_back_by_its_own_kind_of_worker_alone(
+    steps: Steps, database: Database, runner: CommandRunner, judging: bool
+) -> None:
+    """Else an executor's token would end judgings, and a validator's calls of agents."""
+    lease = await steps.running()
+    if judging:
+        claimed = await steps.claim_judging(lease)
+        assert claimed.execution is not None
+        lease = claimed.execution.lease
+    back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease))
+    kinds = [pb.WORK_KIND_EXECUTING, pb.WORK_KIND_JUDGING]
+    for kind, state in ((kinds[not judging], "LEASED"), (kinds[judging], "QUEUED")):
+        await WorkService(database, runner).RenewLeases(renewal(steps, kind=kind, given_back=[back]), None)  # type: ignore[arg-type]
+        assert (await steps.row()).state == state
+
+
 async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 from pydantic import ValidationError
 
-from jobstore.api.auth import Tokens
+from jobstore.api.auth import Tokens, check_kind
 from jobstore.errors import (
     ConflictError,
     ForbiddenError,
@@ -65,7 +65,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap_unary(self, call: Any, method: str, metadata: Any) -> Any:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                self._tokens.check(method, metadata)
+                check_kind(self._tokens.check_method(method, metadata), request)
                 return await call(request, context)
             except (SignoffError, ValidationError, ValueError) as error:
                 await abort_with(context, error)
@@ -75,7 +75,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap_stream(self, call: Any, method: str, metadata: Any) -> Any:
         async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                self._tokens.check(method, metadata)
+                self._tokens.check_method(method, metadata)
                 async for response in call(request, context):
                     yield response
             except (SignoffError, ValidationError, ValueError) as error:

@@ -103,7 +103,7 @@ class WorkService(WorkServiceServicer):
         outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
         if request.given_back:
             given_back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back, stage)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)

@@ -17,7 +17,7 @@ from jobstore.commands.resubmission import (
 )
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
-from jobstore.domain.model import Decision, Execution, Refusal, Report, TransitionKind
+from jobstore.domain.model import Decision, Execution, ExecutionStage, Refusal, Report, TransitionKind
 from jobstore.domain.spec import hash_text
 
 
@@ -128,7 +128,8 @@ _OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind
 class EndLease(Command):
     """End a lease that its worker gave back, that lapsed, or whose outcome cannot be stored; or a timed-out execution.
 
-    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `begun`: the agent may have been called under a lease given back.
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `begun`: the agent may have been called under a lease given back;
+    `stage` is the one at which its worker works.
     """
 
     needs_circuit = True
@@ -136,6 +137,7 @@ class EndLease(Command):
     kind: TransitionKind
     lease: int
     begun: bool = False
+    stage: ExecutionStage | None = None
 
     @property
     def execution(self) -> UUID:
@@ -151,7 +153,7 @@ class EndLease(Command):
             code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
-        report = Report(self.kind, lease=lease, code=code, message=message)
+        report = Report(self.kind, lease=lease, code=code, message=message, stage=self.stage)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 

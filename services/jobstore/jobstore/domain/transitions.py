@@ -276,6 +276,8 @@ def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clo
     """
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
         return refuse_fenced()
+    if report.stage not in {None, execution.stage}:
+        return refuse_fenced()
     queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
     if execution.stage is ExecutionStage.JUDGING:
         return Decision(job, queued)

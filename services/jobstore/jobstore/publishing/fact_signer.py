@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import FactKeys
 from contracts.signing import SIGNATURE_HEADER
-from contracts.topics import TOPIC_OF, TOPICS
+from contracts.topics import FACT_TOPICS, TOPICS
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
-
-FACT_TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
 
 
 class FactSigner:

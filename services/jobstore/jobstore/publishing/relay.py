@@ -15,8 +15,9 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.topics import FACT_TOPICS
 from jobstore.publishing import job_changed
-from jobstore.publishing.fact_signer import FACT_TOPICS, FactSigner
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -229,7 +230,7 @@ class Relay:
             return True
         for result in await self._publisher.send(signer.markers):
             if isinstance(result, Exception):
-                raise result
+                raise TransientError(f"a marker was not acknowledged: {result}", code="kafka_unavailable") from result
             if not self._note_offset(result):
                 await self._begin_again(session)
                 return False

@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import asyncpg
-from pydantic import ValidationError
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,9 +28,6 @@ def run(main: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
         result = asyncio.run(main())
     except SignoffError as error:
         result = _make_error(str(error), error.code)
-    except ValidationError as error:
-        names = ", ".join(f"SIGNOFF_{'_'.join(map(str, e['loc'])).upper()}" for e in error.errors())
-        result = _make_error(f"settings are missing or not valid: set {names}", "bad_settings")
     except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
         result = _make_error(str(error), "database_unavailable")
     write_line(result)

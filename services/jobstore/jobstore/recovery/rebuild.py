@@ -26,6 +26,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
+from servicekit.process.settings import load_settings
 from servicekit.retry import chunk_by_size
 
 log = logging.getLogger(__name__)
@@ -218,8 +219,8 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
 
 async def main() -> Mapping[str, Any]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
-    settings = RebuildSettings()
-    url = process.parse_database_url(settings.database_url)
+    settings = load_settings(RebuildSettings)
+    url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
         await _create_database(url)
     facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()), unsigned=settings.unsigned)

@@ -11,13 +11,14 @@ from sqlalchemy import Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.fact_keys import FactFilter, FactKeys
+from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
 from jobstore.domain.model import TransitionKind
-from jobstore.publishing.fact_signer import FACT_TOPICS
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 from servicekit.kafka.history import History
+from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
 OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
@@ -214,8 +215,9 @@ async def check_facts(history: Callable[[str], History], facts: FactFilter) -> N
 
 async def main() -> Mapping[str, Any]:
     """Compare the two databases that the environment names. `left` is None where no keys are given to check facts."""
-    settings = VerifySettings()
-    async with open_snapshot(settings.rebuilt_url) as rebuilt, open_snapshot(settings.live_url) as live:
+    settings = load_settings(VerifySettings)
+    rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
+    async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
         result = await Verify(rebuilt, live).run()
     if settings.fact_keys is None:
         return {**result, "left": None}

@@ -1,12 +1,92 @@
-"""Declare the settings that services share, environment variables that begin with SIGNOFF_."""
+"""Declare the settings that services share, environment variables that begin with SIGNOFF_, and read secrets."""
 
+import os
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar, get_args
+
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from servicekit.errors import PermanentError
 
-class ServiceSettings(BaseSettings):
+#: Fewer characters could be guessed.
+SECRET_MIN_CHARS: Final = 32
+#: Variables of earlier versions, and what to set instead.
+_REPLACED: Final = {"SIGNOFF_WORKER_TOKEN": "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"}
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+class Secret(SecretStr):
+    """A secret, or two while one is replaced, separated by a comma or white space: the first is used, all are taken.
+
+    `token: Secret` in settings declares one that is required, `token: Secret | None = None` one that may be missing.
+    It is read from SIGNOFF_TOKEN or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. Each value has at
+    least SECRET_MIN_CHARS characters, and stands in no other secret of the settings. A plain SecretStr, for what others
+    make, is read and hidden in the same way, and not checked.
+    """
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that are taken, of which the first is used."""
+        return tuple(self.get_secret_value().replace(",", " ").split())
+
+    @property
+    def first(self) -> str:
+        """The value that is used."""
+        return self.values[0]
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings from environment variables; secrets among them may be in files, and are checked."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Read each secret whose variable `<NAME>_FILE` is set from the file that it names."""
+        for old, new in _REPLACED.items():
+            if old in os.environ:
+                raise ValueError(f"{old} is no longer read: set {new} instead")
+        for name, field in cls.model_fields.items():
+            variable = f"{_name_variable(cls, name)}_FILE"
+            path = os.environ.get(variable) if _is_secret(field.annotation) else None
+            if path and values.get(name):
+                raise ValueError(f"{_name_variable(cls, name)} and {variable} are both set: set one of them")
+            if path:
+                try:
+                    values[name] = Path(path).read_text().strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise ValueError(f"{variable} names a file that cannot be read: {error}") from None
+        return values
+
+    @model_validator(mode="after")
+    def _check_secrets(self) -> Self:
+        """Refuse a secret that is empty, short, or stands in two places."""
+        names: dict[str, str] = {}
+        for name in type(self).model_fields:
+            secret, variable = getattr(self, name), _name_variable(type(self), name)
+            if not isinstance(secret, Secret):
+                continue
+            if not secret.values:
+                raise ValueError(f"{variable} is empty: {_HOW_TO_MAKE}")
+            for value in secret.values:
+                if len(value) < SECRET_MIN_CHARS:
+                    raise ValueError(f"{variable} has fewer than {SECRET_MIN_CHARS} characters: {_HOW_TO_MAKE}")
+                if value in names:
+                    raise ValueError(f"{variable} repeats a value of {names[value]}: {_HOW_TO_MAKE}")
+                names[value] = variable
+        return self
+
+
+_HOW_TO_MAKE: Final = "`openssl rand -hex 32` makes one"
+
+
+class ServiceSettings(EnvironmentSettings):
     """Settings that all services share. Addresses are host:port; `grace_s` is how long stopping may take."""
 
-    model_config = SettingsConfigDict(env_prefix="SIGNOFF_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SIGNOFF_")
 
     kafka: str = "localhost:9092"
     health_address: str | None = None
@@ -18,10 +98,43 @@ class WorkerSettings(ServiceSettings):
     """Settings of a service that works under leases of the jobstore. `capacity` is how many it holds at once."""
 
     jobstore: str = "localhost:50051"
-    worker_token: str
     capacity: int = 1_000
     #: Outcomes kept until they are known to be recorded; beyond it nothing more is taken.
     outcomes_max: int = 20_000
+
+
+def load_settings(kind: type[AnySettings]) -> AnySettings:
+    """Load settings. PermanentError: some are missing or wrong; its message names each, and shows no value."""
+    try:
+        return kind()
+    except ValidationError as error:
+        message = "; ".join(_describe(kind, item) for item in error.errors(include_input=False, include_url=False))
+        raise PermanentError(message, code="bad_settings") from None
+
+
+def read_settings(kind: type[AnySettings]) -> AnySettings:
+    """Load a process's settings, or end it with a sentence that says which are missing or wrong."""
+    try:
+        return load_settings(kind)
+    except PermanentError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _describe(kind: type[BaseSettings], error: Any) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    variable = _name_variable(kind, str(error["loc"][0]))
+    return f"{variable} is required" if error["type"] == "missing" else f"{variable} is not valid: {message}"
+
+
+def _name_variable(kind: type[BaseSettings], field: str) -> str:
+    return f"{kind.model_config['env_prefix']}{field}".upper()
+
+
+def _is_secret(annotation: Any) -> bool:
+    kinds = (annotation, *get_args(annotation))
+    return any(isinstance(kind, type) and issubclass(kind, SecretStr) for kind in kinds)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -47,6 +47,7 @@ async def run_worker(
     settings: WorkerSettings,
     name: str,
     kind: "pb.WorkKind.ValueType",
+    token: str,
     subscribe: Callable[[WorkerContext], Awaitable[Subscription[Any]]],
 ) -> None:
     """Run a worker until `stop` is set: then take nothing new, finish or hand over, and end."""
@@ -56,7 +57,7 @@ async def run_worker(
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         stub = WorkServiceStub(await stack.enter_async_context(open_channel(settings.jobstore)))
-        leases = GrpcLeases(stub, kind, settings.worker_token)
+        leases = GrpcLeases(stub, kind, token)
         worker = Worker(name, leases, settings.capacity, settings.outcomes_max)
         subscription = await subscribe(WorkerContext(stack, publisher, stub, leases.metadata, worker))
         broker = make_broker(settings.kafka, name)

@@ -1,0 +1,116 @@
+"""Settings are read from the environment; a secret may be in a file, and one that is weak stops the start."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from servicekit.errors import PermanentError
+from servicekit.process.settings import EnvironmentSettings, Secret, ServiceSettings, load_settings, read_settings
+
+ONE, TWO = "1" * 32, "2" * 32
+
+
+class Doors(ServiceSettings):
+    token: Secret
+    other_token: Secret | None = None
+    url: SecretStr = SecretStr("postgresql://nowhere")
+
+
+def refusal() -> str:
+    with pytest.raises(PermanentError) as caught:
+        load_settings(Doors)
+    assert caught.value.code == "bad_settings"
+    return str(caught.value)
+
+
+def test_a_secret_is_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    settings = load_settings(Doors)
+    assert settings.token.first == ONE
+    assert ONE not in repr(settings)
+
+
+@pytest.mark.parametrize("text", [f"{ONE},{TWO}", f"{ONE} {TWO}", f" {ONE} ,\n{TWO}\n"])
+def test_a_secret_has_two_values_while_one_is_replaced(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", text)
+    assert load_settings(Doors).token.values == (ONE, TWO)
+    assert load_settings(Doors).token.first == ONE
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", "1" * 31, f"{ONE},short", f"{ONE},{ONE}"])
+def test_a_secret_that_is_empty_short_or_repeated_stops_the_start(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", text)
+    sentence = refusal()
+    assert sentence.startswith("SIGNOFF_TOKEN ")
+    assert "openssl rand -hex 32" in sentence
+    assert "short" not in sentence.replace("shorter", ""), "a sentence shows no value"
+    assert ONE not in sentence
+
+
+def test_two_secrets_that_are_the_same_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_OTHER_TOKEN", f"{TWO},{ONE}")
+    assert refusal().startswith("SIGNOFF_OTHER_TOKEN repeats a value of SIGNOFF_TOKEN")
+
+
+def test_a_secret_that_is_missing_stops_the_start() -> None:
+    assert refusal() == "SIGNOFF_TOKEN is required"
+
+
+def test_any_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{ONE}\n")
+    (tmp_path / "url").write_text("postgresql://somewhere\n")
+    monkeypatch.setenv("SIGNOFF_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("SIGNOFF_URL_FILE", str(tmp_path / "url"))
+    settings = load_settings(Doors)
+    assert settings.token.values == (ONE,)
+    assert settings.url.get_secret_value() == "postgresql://somewhere"
+
+
+def test_other_settings_are_not_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_KAFKA_FILE", str(tmp_path / "missing"))
+    assert load_settings(Doors).kafka == "localhost:9092"
+
+
+def test_a_file_that_cannot_be_read_or_stands_beside_a_value_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN_FILE", str(tmp_path / "missing"))
+    assert refusal().startswith("SIGNOFF_TOKEN_FILE names a file that cannot be read")
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    assert refusal() == "SIGNOFF_TOKEN and SIGNOFF_TOKEN_FILE are both set: set one of them"
+
+
+def test_settings_of_others_have_files_under_their_own_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Judge(EnvironmentSettings):
+        model_config = SettingsConfigDict(env_prefix="OPENAI_")
+        api_key: SecretStr | None = None
+
+    (tmp_path / "key").write_text("sk-short")
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", str(tmp_path / "key"))
+    key = load_settings(Judge).api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-short"
+
+
+def test_the_token_of_all_workers_is_refused_with_those_that_replace_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_WORKER_TOKEN", TWO)
+    sentence = refusal()
+    assert "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN" in sentence
+    assert TWO not in sentence
+
+
+def test_a_process_ends_with_the_sentence_alone() -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(Doors)
+    assert caught.value.code == "error: SIGNOFF_TOKEN is required"
+
+
+def test_what_is_not_valid_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_GRACE_S", "soon")
+    assert refusal().startswith("SIGNOFF_GRACE_S is not valid: ")
