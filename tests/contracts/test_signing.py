@@ -1,3 +1,5 @@
+"""What signs a record, and what a signature is worth."""
+
 import json
 from pathlib import Path
 from uuid import UUID
