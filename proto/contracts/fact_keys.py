@@ -137,6 +137,7 @@ class FactFilter:
         self._unsigned = unsigned
         self._ages = {key.secret_id: age for age, key in enumerate(keys)}
         self._oldest: dict[tuple[str, int], int] = {}  # by partition, the age of the oldest secret that vouches
+        self._marked: set[int] = set()  # the ages of secrets with markers that counted
         self.left: Counter[tuple[str, Unvouched]] = Counter()
 
     def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
@@ -160,6 +161,7 @@ class FactFilter:
             return Unvouched.RETIRED_SECRET
         if is_marker(record):
             self._oldest[place] = age
+            self._marked.add(age)
         return None
 
     def describe_left(self) -> dict[str, dict[str, int]]:
@@ -171,15 +173,12 @@ class FactFilter:
 
     def get_signers(self) -> list[str]:
         """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
-        return [key.name for key in self._keys][self._newest :][::-1]
+        return [key.name for age, key in enumerate(self._keys) if age in self._marked][::-1]
 
     def get_marked(self) -> set[tuple[str, int]]:
         """Return the partitions, by topic and number, that hold a marker of the newest key that has signed facts."""
-        return {place for place, age in self._oldest.items() if age == self._newest}
-
-    @property
-    def _newest(self) -> int:
-        return min(self._oldest.values(), default=len(self._ages))
+        newest = min(self._marked, default=None)
+        return {place for place, age in self._oldest.items() if age == newest}
 
 
 def is_marker(record: TopicRecord) -> bool:

@@ -150,8 +150,17 @@ def test_what_was_left_is_counted_by_topic_and_reason_and_the_secrets_that_were_
     counts = {"job-changed": {"unsigned": 2}, "agent-changed": {"unsigned_before_marker": 1}}
     assert chosen.describe_left() == counts
     assert chosen.get_signers() == [BEFORE.signing.name]
+    assert chosen.get_marked() == {("job-changed", 3)}
     assert list(chosen.select([marker(AFTER, partition=7)])) == []
+    assert chosen.get_marked() == {("job-changed", 7)}
     assert chosen.get_signers() == [BEFORE.signing.name, AFTER.signing.name]
+
+
+def test_a_secret_that_waits_for_its_turn_has_signed_nothing() -> None:
+    """Else it could not sign after a rebuild: it would be taken for one that was replaced."""
+    waiting = FactFilter(FactKeys.derive(Secrets.parse(f"{OLD},{NEW}")))
+    assert list(waiting.select([marker(BEFORE)])) == []
+    assert waiting.get_signers() == [BEFORE.signing.name]
 
 
 def test_the_name_of_a_key_tells_its_secret_and_another_value_under_the_same_id() -> None:
