@@ -15,7 +15,7 @@ from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
-from contracts.fact_keys import is_marker
+from contracts.fact_keys import FactFilter
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.publishing.fact_signer import FactSigner
@@ -27,6 +27,7 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
+KEYS = make_keys("test")
 
 
 class Lossy:
@@ -58,7 +59,7 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
     topics = Topics(kafka)
-    signer = FactSigner(make_keys("test"))
+    signer = FactSigner(KEYS)
     yield Relay(database, Lossy(publisher), signer, topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
     await topics.close()
 
@@ -66,17 +67,16 @@ async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIt
 async def facts(kafka: str, jobs: set[str], count: int) -> dict[str, list[JobChanged]]:
     """The facts of some jobs, as a reader takes them, once there are so many: only the version after its last."""
     found: defaultdict[str, list[JobChanged]] = defaultdict(list)
+    vouched = FactFilter(KEYS)
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         async with asyncio.timeout(30):
             while sum(map(len, found.values())) < count:
-                record = await consumer.getone()
-                if is_marker(record):
-                    continue
-                fact = JobChanged.model_validate_json(record.value)
-                if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
-                    found[fact.job_id].append(fact)
+                for record in vouched.select([await consumer.getone()]):
+                    fact = JobChanged.model_validate_json(record.value)
+                    if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
+                        found[fact.job_id].append(fact)
     finally:
         await consumer.stop()
     return found
