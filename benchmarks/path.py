@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -32,7 +33,7 @@ from contracts.fact_keys import is_marker
 from contracts.topics import TOPIC_OF
 
 ROOT = Path(__file__).parents[1]
-TRACING = Path(__file__).with_name("tracing")
+TRACING = Path(__file__).parent / "tracing/sitecustomize.py"
 PARTS = ("services", "proto")
 SERVICES = ("console", "jobstore", "executor", "validator")
 BETWEEN, LIVING, IDLE = 0, 1, 101  # windows; the number of the life or of the idle stretch is added
@@ -135,11 +136,9 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="signoff-path-") as temporary:
         folder = Path(temporary)
         (folder / "window").write_bytes(bytes([BETWEEN]))
-        os.environ |= {
-            "PYTHONPATH": str(TRACING),
-            "PATH_TRACE": temporary,
-            "PATH_TRACE_ROOTS": os.pathsep.join(f"{ROOT / part}{os.sep}" for part in PARTS),
-        }
+        (folder / "roots").write_text(os.pathsep.join(f"{ROOT / part}{os.sep}" for part in PARTS))
+        shutil.copy(TRACING, folder)
+        os.environ["PYTHONPATH"] = temporary
         os.environ.pop("OPENAI_API_KEY", None)  # the local judge is to judge
         async with run_system(folder) as endpoints:
             async with AIOKafkaConsumer(

@@ -1,7 +1,8 @@
 """Record each line of Signoff that runs, by windows of time; Python imports this file first in traced processes.
 
-The file `window` in PATH_TRACE holds the number of the open window, one byte that the benchmark writes; what ran
-is written beside it when the process ends. Lines are seen in all threads, and in coroutines wherever they go on.
+The benchmark copies this file into a folder of its own. There the file `window` holds the number of the open window,
+one byte that the benchmark writes; what ran is written beside it when the process ends. Lines are seen in all threads,
+and in coroutines wherever they go on.
 """
 
 import atexit
@@ -15,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-FOLDER = Path(os.environ["PATH_TRACE"])
-ROOTS = tuple(os.environ["PATH_TRACE_ROOTS"].split(os.pathsep))
+FOLDER = Path(__file__).parent
+ROOTS = tuple((FOLDER / "roots").read_text().split(os.pathsep))
 
 with (FOLDER / "window").open("r+b") as file:
     window = mmap.mmap(file.fileno(), 1)

@@ -1,9 +1,10 @@
 """Convert resources to their gRPC messages (`x_message`) and back (`x_of`)."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict, ParseDict
@@ -22,7 +23,7 @@ from contracts.resources import (
     OperationState,
     Policy,
 )
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
 
 #: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
@@ -98,22 +99,30 @@ def status_of(number: int) -> JobStatus:
     return JobStatus(_word(pb.JobStatus, "JOB_STATUS", number))
 
 
+#: Fields of a policy that are one of a few words: the enum on the wire, the prefix of its names, and the words.
+_POLICY_WORDS: Final[dict[str, tuple[Any, str, Callable[[str], StrEnum]]]] = {
+    "delivery": (pb.Delivery, "DELIVERY", Delivery),
+    "resubmit": (pb.Resubmit, "RESUBMIT", Resubmit),
+    "empty_result": (pb.EmptyResult, "EMPTY_RESULT", EmptyResult),
+}
+
+
 def policy_message(policy: Policy) -> pb.Policy:
     """Return a policy as it is sent."""
-    fields = policy.model_dump(exclude_none=True, exclude={"delivery", "resubmit"})
-    delivery = _enum(pb.Delivery, "DELIVERY", policy.delivery) if policy.delivery else pb.DELIVERY_UNSPECIFIED
-    resubmit = _enum(pb.Resubmit, "RESUBMIT", policy.resubmit) if policy.resubmit else pb.RESUBMIT_UNSPECIFIED
-    return pb.Policy(**fields, delivery=delivery, resubmit=resubmit)
+    fields = policy.model_dump(exclude_none=True)
+    for name, (wire, prefix, _) in _POLICY_WORDS.items():
+        if name in fields:
+            fields[name] = _enum(wire, prefix, fields[name])
+    return pb.Policy(**fields)
 
 
 def policy_of(message: pb.Policy) -> Policy:
     """Return a policy as received. Raise ValidationError if a value is out of its bounds."""
     fields: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
     fields |= {name: list(fields[name]) for name in ("retry_codes", "no_retry_codes") if name in fields}
-    if message.delivery:
-        fields["delivery"] = Delivery(_word(pb.Delivery, "DELIVERY", message.delivery).lower())
-    if message.resubmit:
-        fields["resubmit"] = Resubmit(_word(pb.Resubmit, "RESUBMIT", message.resubmit).lower())
+    for name, (wire, prefix, words) in _POLICY_WORDS.items():
+        if name in fields:
+            fields[name] = words(_word(wire, prefix, fields[name]).lower())
     return Policy(**fields)
 
 
@@ -265,7 +274,7 @@ def job_log_of(message: pb.JobLog) -> JobLog:
 def new_agent_message(agent: NewAgent) -> pb.NewAgent:
     """Return an agent to register as it is sent."""
     return pb.NewAgent(
-        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic"}),
+        **agent.model_dump(include={"id", "name", "url", "capabilities", "enabled", "deterministic", "headers"}),
         protocol=protocol_message(agent.protocol),
         policy=policy_message(agent.policy),
     )
@@ -276,7 +285,12 @@ def new_agent_of(message: pb.NewAgent) -> NewAgent:
     fields = fields_of(message, {"id", "name", "url", "enabled", "deterministic"})
     if message.protocol:
         fields["protocol"] = protocol_of(message.protocol)
-    return NewAgent(**fields, capabilities=list(message.capabilities), policy=policy_of(message.policy))
+    return NewAgent(
+        **fields,
+        capabilities=list(message.capabilities),
+        policy=policy_of(message.policy),
+        headers=dict(message.headers),
+    )
 
 
 def agent_message(agent: Agent) -> pb.Agent:
@@ -301,6 +315,7 @@ def agent_of(message: pb.Agent) -> Agent:
         protocol=protocol_of(message.protocol),
         capabilities=list(message.capabilities),
         policy=policy_of(message.policy),
+        headers=dict(message.headers),
         created_at=_time(message.created_at),
         updated_at=_time(message.updated_at),
     )

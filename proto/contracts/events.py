@@ -1,5 +1,6 @@
 """The Kafka events, each declared once. A body is one JSON object; CloudEvents attributes go in headers."""
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.identity import event_id, fact_id
-from contracts.jsontext import Json
+from contracts.jsontext import Json, json_text
 from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Usage, Verdict
 from contracts.status import ReportKind
 
@@ -75,6 +76,11 @@ class ResultProduced(_ExecutionEvent):
     @property
     def event_id(self) -> UUID:
         return event_id(self.execution_id, self.lease, "result-produced")
+
+
+def hash_result(result: Any) -> bytes:
+    """Return the SHA-256 of a result's JSON text: what tells one result from another."""
+    return hashlib.sha256(json_text(result).encode()).digest()
 
 
 class JobStatusReported(_ExecutionEvent):

@@ -9,26 +9,24 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AnyHttpUrl,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from contracts.agents.headers import HEADERS_MAX, check_headers
+from contracts.agents.urls import check_http_url
 from contracts.jsontext import Json
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
 
 #: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
 PAYLOAD_MAX_BYTES = 1 << 20
-
-_URL = TypeAdapter(AnyHttpUrl)
 
 
 def _refuse_nul(text: str) -> str:
@@ -49,11 +47,6 @@ def _check_limit_name(text: str) -> str:
     if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
         msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
         raise ValueError(msg)
-    return text
-
-
-def _check_http_url(text: str) -> str:
-    _URL.validate_python(text)
     return text
 
 
@@ -153,6 +146,9 @@ class Policy(StrictModel):
     budget_usd: float | None = Field(None, ge=0, le=1_000_000, description="of all calls of agents and judges")
     budget_tokens: int | None = Field(None, ge=0, le=2**53, description="of all calls of agents and judges")
     reuse_verdict: bool | None = Field(None, description="whether a verdict on the identical result may be reused")
+    empty_result: EmptyResult | None = Field(
+        None, description="what becomes of a result without content; when not set it is not met, and no judge is asked"
+    )
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
@@ -251,23 +247,29 @@ class JobLog(Model):
     created_at: datetime
 
 
-class NewAgent(StrictModel):
+class NewAgent(StrictModel, hide_input_in_errors=True):
     """An agent to register."""
 
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_check_http_url)]
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True
     deterministic: bool = Field(False, description="its result may be reused for an identical request")
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(
+        default_factory=dict,
+        max_length=HEADERS_MAX,
+        description="sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`",
+    )
 
 
 class Agent(NewAgent):
     """A registered agent."""
 
     id: str
+    headers: dict[str, str] = Field(default_factory=dict, description="references to the values of headers")
     circuit: Circuit = Circuit.CLOSED
     circuit_open_until: datetime | None = Field(None, description="until when it is given nothing")
     paused: bool = Field(False, description="whether it is given nothing until somebody resumes it")
@@ -372,6 +374,7 @@ class CriterionVerdict(Model):
     text: str
     outcome: Outcome
     required: bool = True
+    kind: str = Field("meets", description="the criterion's: `meets` or `never`")
     evidence: str | None = Field(None, description="words quoted from the result; None where none stand there")
     comment: str = ""
 
@@ -383,12 +386,21 @@ class Verdict(Model):
     reason: str
     criteria: list[CriterionVerdict]
     model: str | None = None
+    judge_error: str | None = Field(
+        None, description="the code of what the judge did instead of judging this result; it is not submitted again"
+    )
 
     @classmethod
-    def of(cls, criteria: list[CriterionVerdict], reason: str, model: str | None = None) -> Self:
+    def of(
+        cls,
+        criteria: list[CriterionVerdict],
+        reason: str,
+        model: str | None = None,
+        judge_error: str | None = None,
+    ) -> Self:
         """Make a verdict; the result is valid if every required criterion passed."""
         is_valid = all(c.outcome is Outcome.PASS for c in criteria if c.required)
-        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model)
+        return cls(is_valid=is_valid, reason=reason, criteria=criteria, model=model, judge_error=judge_error)
 
     @model_validator(mode="after")
     def _check_is_valid(self) -> Self:

@@ -69,12 +69,15 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key of one lease (`lease` 0: of a request), derived from the secret with this id."""
+    """The key of one lease (`lease` 0: of a request), derived from the secret with this id.
 
-    secret_id: str
+    Keys of one lease are equal, whatever secret they come from: the numbers are the fencing token.
+    """
+
     execution_id: UUID
     lease: int
-    key: bytes = field(repr=False)
+    secret_id: str = field(compare=False)
+    key: bytes = field(repr=False, compare=False)
 
     def sign(self, value: bytes) -> str:
         """Return the signature of a record's value, as its header has it."""
@@ -131,7 +134,7 @@ def make_secret(secret_id: str, value: bytes) -> str:
 
 def _make_key(secret: Secret, use: KeyUse, execution_id: UUID, lease: int) -> SigningKey:
     key = secret.derive(f"signoff,{_VERSION},{use},{execution_id},{lease}")
-    return SigningKey(secret.id, execution_id, lease, key)
+    return SigningKey(execution_id, lease, secret.id, key)
 
 
 def _parse_secret(pair: str, number: int) -> Secret:

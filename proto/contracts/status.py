@@ -71,6 +71,13 @@ class Resubmit(StrEnum):
     AUTOMATIC = "automatic"
 
 
+class EmptyResult(StrEnum):
+    """What becomes of a result without any number, truth value, letter or digit."""
+
+    NOT_MET = "not_met"
+    JUDGE = "judge"
+
+
 class Circuit(StrEnum):
     """Whether an agent is given work: open after failures in a row, half open while one call finds out."""
 

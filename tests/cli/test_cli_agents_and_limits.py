@@ -60,6 +60,25 @@ async def test_an_agent_is_said_to_be_deterministic(signoff):
     assert changed.json["deterministic"] is False
 
 
+async def test_an_agent_has_headers_by_reference(signoff):
+    url, key = "http://127.0.0.1:1/", "X-Key=file:a=b"
+    made = await signoff(
+        "agents", "create", "--id", "a", "--name", "a", "--url", url, "--json",
+        "--header", "Authorization=env:SIGNOFF_AGENT_A", "--header", key,
+    )  # fmt: skip
+    assert made.json["headers"] == {"Authorization": "env:SIGNOFF_AGENT_A", "X-Key": "file:a=b"}
+    kept = await signoff("agents", "update", "a", "--name", "b", "--json")
+    assert kept.json["headers"] == made.json["headers"]
+    assert (await signoff("agents", "update", "a", "--header", key, "--json")).json["headers"] == {"X-Key": "file:a=b"}
+    assert (await signoff("agents", "update", "a", "--no-headers", "--json")).json["headers"] == {}
+
+
+async def test_a_header_that_is_no_reference_is_refused_and_not_quoted(signoff):
+    for header in ("Authorization=Bearer s3cret", "Authorization: Bearer s3cret", "s3cret", "Host=env:SIGNOFF_AGENT_A"):
+        ran = await signoff("agents", "create", "--name", "a", "--url", "http://a/", "--header", header)
+        assert (ran.status, "s3cret" in ran.out + ran.err) == (2, False)
+
+
 async def test_limits_are_set_replaced_paused_and_removed(signoff):
     made = await signoff(
         "limits", "set", "tenant:a", "--concurrency", "2", "--rate", "5", "--per-s", "60", "--queue-max", "9",

@@ -69,6 +69,27 @@ async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_
     assert (text.status, "WRONG" in text.out) == (1, True)
 
 
+async def test_a_password_in_an_agents_url_is_warned_of_and_not_shown(signoff, env, jobstore, tmp_path):
+    """Also where the jobstore is from before, and shows it; and however many agents there are."""
+    async with serving() as url:
+        shown, old = url.replace("//", "//***@"), url.replace("//", "//user:s3cret@")
+        for number in range(3):
+            jobstore.add_agent(NewAgent(id=f"writer-{number}", name="Writer", url=url))
+        jobstore.add_agent(NewAgent(id="shown", name="Shown", url=shown))
+        jobstore.add_agent(NewAgent(id="old", name="Old", url=old, enabled=False))
+        jobstore.agents_page = 2
+        file = tmp_path / "endpoints.json"
+        file.write_text(json.dumps({"grpc": env["SIGNOFF_JOBSTORE"], "token": env["SIGNOFF_TOKEN"]}))
+        ran = await signoff("doctor", "--json", "--endpoints", str(file))
+        told = await signoff("doctor", "--endpoints", str(file))
+    warned = {part: check for part, check in checks(ran).items() if check["ok"] and check["remedy"]}
+    assert set(warned) == {"agent shown's URL", "agent old's URL"}
+    remedy = "signoff agents update old --url <without them> --header Authorization=env:SIGNOFF_AGENT_<NAME>"
+    assert remedy in warned["agent old's URL"]["remedy"]
+    assert "s3cret" not in ran.out + ran.err + told.out + told.err
+    assert "warns  agent old's URL: holds a user or a password" in told.out
+
+
 async def test_a_console_that_cannot_reach_the_jobstore_is_wrong(signoff):
     async with serving(503) as url:
         found = checks(await signoff("doctor", "--json", "--http", url))

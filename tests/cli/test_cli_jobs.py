@@ -217,6 +217,30 @@ async def test_a_wrong_token_says_what_to_do(signoff, env):
     assert (ran.status, "--token" in ran.err) == (1, True)
 
 
+@pytest.mark.parametrize("way", ["option", "environment"])
+async def test_a_token_may_be_in_a_file(signoff, env, tmp_path, way):
+    (tmp_path / "token").write_text(f"{env['SIGNOFF_TOKEN']}\n")
+    env["SIGNOFF_TOKEN"] = None
+    assert (await signoff("jobs", "list")).status == 1
+    if way == "environment":
+        env["SIGNOFF_TOKEN_FILE"] = str(tmp_path / "token")
+    ran = await signoff("jobs", "list", *(["--token-file", "token"] if way == "option" else []))
+    assert ran.status == 0, ran.err
+
+
+async def test_while_a_token_is_replaced_its_first_value_is_used(signoff, env):
+    env["SIGNOFF_TOKEN"] = f"{env['SIGNOFF_TOKEN']}, the-old-one"
+    assert (await signoff("jobs", "list")).status == 0
+
+
+async def test_a_token_in_two_places_or_in_no_readable_file_is_1(signoff, env):
+    ran = await signoff("jobs", "list", "--token-file", "missing")
+    assert (ran.status, "give one of them" in ran.err) == (1, True)
+    env["SIGNOFF_TOKEN"] = None
+    ran = await signoff("jobs", "list", "--token-file", "missing")
+    assert (ran.status, "missing" in ran.err) == (1, True)
+
+
 async def test_a_jobstore_out_of_reach_is_1(signoff, jobstore_server):
     await jobstore_server.stop()
     ran = await signoff("jobs", "list")

@@ -8,6 +8,7 @@ import pytest
 from support.fake_jobstore import TOKEN, FakeJobStore, running_jobstore
 from support.fake_jobstore import Server as JobStoreServer
 
+from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
@@ -39,9 +40,14 @@ async def live(client: JobStoreClient, request: pytest.FixtureRequest) -> LiveHu
 
 
 @pytest.fixture
-async def console(client: JobStoreClient, live: LiveHub) -> AsyncIterator[str]:
+def sessions() -> Sessions:
+    return Sessions([bytes(32)], 60.0)
+
+
+@pytest.fixture
+async def console(client: JobStoreClient, live: LiveHub, sessions: Sessions) -> AsyncIterator[str]:
     """A console with a body limit of 1,000 bytes; its base URL."""
-    server = Server(create_app(client, live, payload_max_bytes=1_000), live, "127.0.0.1:0")
+    server = Server(create_app(client, live, sessions, payload_max_bytes=1_000), live, "127.0.0.1:0")
     stop = asyncio.Event()
     watching, serving = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
     while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event

@@ -16,6 +16,9 @@ UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ah
 UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
+#: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
+NAMED |= {"empty_body", "payload_too_large", "malformed_header", "malformed_json", "schema_mismatch", "unstorable"}
+NAMED |= {"verdict_mismatch"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

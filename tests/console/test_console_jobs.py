@@ -142,3 +142,22 @@ async def test_an_agent_is_registered_changed_and_disabled(http):
         assert [item["id"] for item in (await answer.json())["items"]] == ["writer"]
     async with http.get("/api/agents/writer") as answer:
         assert (await answer.json())["protocol"] == "http"
+
+
+async def test_headers_of_an_agent_are_references_and_what_is_none_is_not_said_again(http):
+    agent = {"id": "keyed", "name": "Keyed", "url": "http://127.0.0.1:1/"}
+    headers = {"Authorization": "env:SIGNOFF_AGENT_KEYED", "X-Key": "file:key"}
+    async with http.post("/api/agents", json=agent | {"headers": headers}) as answer:
+        assert (await answer.json())["headers"] == headers
+    async with http.get("/api/agents/keyed") as answer:
+        assert (await answer.json())["headers"] == headers
+    for wrong in (
+        {"X-Key": "s3cret"},
+        {"Host": "env:SIGNOFF_AGENT_KEYED"},
+        {"s3 cret": "file:key"},
+        {"X-Key": ["s3cret"]},
+    ):
+        async with http.put("/api/agents/keyed", json=agent | {"headers": wrong}) as answer:
+            said = await answer.text()
+        assert (answer.status, "s3cret" in said, "s3 cret" in said) == (422, False, False)
+        assert '"#/headers' in said

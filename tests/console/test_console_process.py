@@ -19,7 +19,13 @@ def free_address() -> str:
 
 async def test_a_signal_ends_the_process_although_streams_are_open(jobstore_server):
     http, health = free_address(), free_address()
-    settings = {"JOBSTORE": jobstore_server.address, "TOKEN": TOKEN, "HTTP_ADDRESS": http, "HEALTH_ADDRESS": health}
+    settings = {
+        "JOBSTORE": jobstore_server.address,
+        "TOKEN": TOKEN,
+        "SESSION_SECRET": "A" * 43,
+        "HTTP_ADDRESS": http,
+        "HEALTH_ADDRESS": health,
+    }
     env = os.environ | {f"SIGNOFF_{name}": value for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "console", env=env)
     try:

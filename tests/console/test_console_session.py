@@ -1,8 +1,12 @@
 """Sessions: people log in with a link, and other sites cannot use their session."""
 
+import base64
+
 import aiohttp
 import pytest
 from support.fake_jobstore import TOKEN
+
+from console.api.sessions import Sessions
 
 NEW = {"title": "a poem", "acceptance_criteria": "It rhymes"}
 
@@ -28,6 +32,67 @@ async def test_a_login_link_sets_a_session_and_leads_to_the_page(browser):
         assert jobs.status == 200
     async with browser.get("/") as page:
         assert page.content_type == "text/html"
+
+
+async def test_the_cookie_is_sealed_and_has_an_end(browser):
+    (cookie,) = (await log_in(browser)).cookies.values()
+    assert TOKEN not in cookie.value
+    assert TOKEN.encode() not in base64.urlsafe_b64decode(cookie.value)
+    assert cookie["max-age"] == "60"
+    assert not cookie["secure"]
+
+
+@pytest.mark.parametrize("headers", [{"X-Forwarded-Proto": "https"}, {"Origin": "https://signoff.example"}])
+async def test_behind_tls_the_cookie_is_sent_back_through_tls_alone(browser, headers):
+    async with browser.post("/login", headers={"Authorization": f"Bearer {TOKEN}", **headers}) as answer:
+        (cookie,) = answer.cookies.values()
+    assert cookie["secure"]
+
+
+async def status_with(console, cookie):
+    name = f"signoff_session_{console.rpartition(':')[2]}"
+    headers = {"Cookie": f"{name}={cookie}"}
+    async with aiohttp.ClientSession(console) as session, session.get("/api/jobs", headers=headers) as answer:
+        return answer.status
+
+
+async def test_a_cookie_is_good_in_every_console_with_the_secret_and_while_it_is_replaced(console, sessions):
+    assert await status_with(console, sessions.begin(TOKEN)) == 200
+    old, new = bytes(32), b"1" * 32
+    cookie = Sessions([old], 60.0).begin(TOKEN)
+    assert Sessions([new, old], 60.0).open(cookie).token == TOKEN
+    assert Sessions([new], 60.0).open(cookie) is None
+
+
+@pytest.mark.parametrize("lasts_s", [0.0, -1.0])
+async def test_a_session_that_is_over_opens_nothing(console, lasts_s):
+    assert await status_with(console, Sessions([bytes(32)], lasts_s).begin(TOKEN)) == 401
+
+
+@pytest.mark.parametrize(
+    "cookie", [TOKEN, "", "x", "gAAAAA", "\u00e9", Sessions([b"other" + bytes(27)], 60.0).begin(TOKEN)]
+)
+async def test_a_cookie_that_is_none_of_ours_opens_nothing(console, cookie):
+    assert await status_with(console, cookie) == 401
+
+
+async def test_a_cookie_that_was_changed_opens_nothing(console, sessions):
+    cookie = sessions.begin(TOKEN)
+    changed = cookie[:40] + ("A" if cookie[40] != "A" else "B") + cookie[41:]
+    assert await status_with(console, changed) == 401
+
+
+async def test_a_session_ends_with_its_token(console, sessions):
+    """The jobstore refuses a token that was replaced, in whatever session it is."""
+    assert await status_with(console, sessions.begin("a-token-that-was-replaced-by-now")) == 401
+
+
+async def test_a_copy_of_the_cookie_is_worth_nothing_after_logging_out(browser, console):
+    (cookie,) = (await log_in(browser)).cookies.values()
+    assert await status_with(console, cookie.value) == 200
+    async with browser.post("/logout", headers={"Origin": console}) as answer:
+        assert answer.status == 204
+    assert await status_with(console, cookie.value) == 401
 
 
 @pytest.mark.parametrize("token", ["", "unknown", "not a token"])

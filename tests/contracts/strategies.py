@@ -5,7 +5,7 @@ from datetime import UTC
 from hypothesis import strategies as st
 
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, OperationState, Policy
-from contracts.status import Circuit, Delivery, JobLogStatus, JobStatus, Protocol, Resubmit
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 INT32 = st.integers(1, 2**31 - 1)
@@ -49,6 +49,7 @@ policies = st.builds(
     budget_usd=maybe(st.floats(0, 1_000)),
     budget_tokens=maybe(st.integers(0, 2**53)),
     reuse_verdict=maybe(st.booleans()),
+    empty_result=maybe(st.sampled_from(EmptyResult)),
 )
 labels = st.dictionaries(texts(), texts(), max_size=4)
 new_jobs = st.builds(
@@ -136,6 +137,7 @@ agents = st.builds(
     circuit_open_until=maybe(TIMES),
     deterministic=st.booleans(),
     paused=st.booleans(),
+    headers=st.dictionaries(st.sampled_from(["X-Key", "x"]), st.sampled_from(["env:SIGNOFF_AGENT_X", "file:ä"])),
     created_at=TIMES,
     updated_at=TIMES,
 )

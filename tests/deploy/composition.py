@@ -24,12 +24,13 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 #: A value for each variable that the file requires.
 SECRETS = {
-    name: sha256(name.encode()).hexdigest()
+    name: b64encode(sha256(name.encode()).digest()).decode()
     for name in (
         "POSTGRES_PASSWORD",
         "SIGNOFF_TOKEN",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_SESSION_SECRET",
         "OPENAI_API_KEY",
     )
 } | {"SIGNOFF_SECRETS": f"test:{b64encode(sha256(b'secrets').digest()).decode()}"}

@@ -10,7 +10,8 @@ from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
 
 from contracts.status import Protocol as AgentProtocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import parse_networks
+from executor.agents.guard import parse_allowed
+from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.handlers import Handlers
@@ -26,8 +27,23 @@ async def agent():
 
 
 @pytest.fixture
-async def client():
-    async with HttpClient(allowed=parse_networks("127.0.0.0/8"), result_max_bytes=RESULT_MAX_BYTES) as client:
+def environ() -> dict[str, str]:
+    """The variables that headers may refer to."""
+    return {}
+
+
+@pytest.fixture
+def header_dir(tmp_path):
+    """The folder of the files that headers may refer to."""
+    folder = tmp_path / "headers"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+async def client(environ, header_dir):
+    values, allowed = HeaderValues(environ, header_dir), parse_allowed("127.0.0.0/8")
+    async with HttpClient(allowed=allowed, header_values=values, result_max_bytes=RESULT_MAX_BYTES) as client:
         yield client
 
 

@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import grpc
+from support.factories import lease
 
+from contracts.signing import SigningKey
 from signoff.v1 import resources_pb2
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer, add_WorkServiceServicer_to_server
@@ -25,6 +28,7 @@ class FakeWork(WorkServiceServicer):
         self.error: tuple[grpc.StatusCode, str] | None = None
         self.lease_numbers: dict[str, int] = {}
         self.states: dict[int, pb.LeaseState] = {}
+        self.new_keys: list[SigningKey] = []
         self.urls: dict[str, str] | None = None  # by execution; of no others anything is granted then
         self.open = asyncio.Event()  # answers wait for it
         self.open.set()
@@ -53,7 +57,7 @@ class FakeWork(WorkServiceServicer):
             return pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_DUPLICATE)
         number = self.lease_numbers.setdefault(claim.execution_id, len(self.lease_numbers) + 1)
         a_grant = pb.ExecutionGrant(
-            lease=number,
+            lease=key_message(lease(UUID(claim.execution_id), number)),
             lease_s=15.0,
             attempt=2,
             submission=3,
@@ -74,4 +78,10 @@ class FakeWork(WorkServiceServicer):
                 (request.outcomes, pb.LEASE_STATE_RECORDED),
             )
         )
-        return pb.RenewLeasesResponse(held=held, outcomes=outcomes, lease_s=self.lease_s)
+        new_keys = [key_message(key) for key in self.new_keys]
+        return pb.RenewLeasesResponse(held=held, outcomes=outcomes, lease_s=self.lease_s, new_keys=new_keys)
+
+
+def key_message(key: SigningKey) -> pb.LeaseKey:
+    ids = {"execution_id": str(key.execution_id), "lease": key.lease}
+    return pb.LeaseKey(**ids, secret_id=key.secret_id, key=key.key)

@@ -4,11 +4,12 @@ import pytest
 
 from contracts.status import CALLABLE_PROTOCOLS
 from executor.agents.client import HttpClient
+from executor.agents.header_values import HeaderValues
 from executor.app import make_agents
 from executor.config import Settings
 
 
 async def test_each_protocol_that_can_be_called_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNOFF_EXECUTOR_TOKEN", "e" * 32)
-    async with HttpClient(allowed=[], result_max_bytes=1) as client:
+    async with HttpClient(allowed=[], header_values=HeaderValues({}, None), result_max_bytes=1) as client:
         assert make_agents(client, Settings()).keys() == CALLABLE_PROTOCOLS

@@ -1,5 +1,6 @@
 """No agent may be called in a network that nobody allowed, however its address is written."""
 
+import contextlib
 import socket
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from support.factories import grant
 
 from executor.agents.client import HttpClient
-from executor.agents.guard import ForbiddenAddressError, check_address, parse_networks
+from executor.agents.guard import ForbiddenAddressError, HostPort, check_address, parse_allowed
+from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
 from executor.errors import AgentError, AgentForbiddenError
 from executor.ports import Call
@@ -56,14 +58,55 @@ def test_a_public_address_is_not(address):
     ],
 )
 def test_an_allowed_network_is_open_and_no_other(address, allowed):
-    check_address(address, parse_networks(allowed))
+    check_address(address, parse_allowed(allowed))
     with pytest.raises(ForbiddenAddressError):
-        check_address("169.254.169.254", parse_networks(allowed))
+        check_address("169.254.169.254", parse_allowed(allowed))
 
 
 def test_an_allowed_network_written_wrongly_is_an_error_and_allows_nothing():
     with pytest.raises(ValueError, match="host bits"):
-        parse_networks("10.0.0.1/8")
+        parse_allowed("10.0.0.1/8")
+
+
+WRONG_PAIRS = words(
+    "localhost localhost: localhost:0 localhost:65536 localhost:x :9000 localhost:9000/ http://localhost:9000"
+)
+WRONG_PAIRS += words("[::1] [localhost]:9000 ::1:9000/1 [::1]:9000,10.0.0.1/8")
+
+
+@pytest.mark.parametrize("text", [*WRONG_PAIRS, "a b:1"])
+def test_a_pair_written_wrongly_is_an_error(text):
+    with pytest.raises(ValueError, match=r".+"):
+        parse_allowed(text)
+
+
+PAIRS = "10.9.0.0/16, localhost:9000, [0:0::1]:9000,Agent.Internal:8080, 169.254.1.1:80"
+
+
+@pytest.mark.parametrize(
+    ("called", "address"),
+    [
+        (HostPort("localhost", 9000), "127.0.0.1"),
+        (HostPort("localhost", 9000), "::1"),
+        (HostPort("localhost", 9000), "::ffff:127.0.0.1"),
+        (HostPort("::1", 9000), "::1"),
+        (HostPort("agent.internal", 8080), "10.1.2.3"),
+        (HostPort("agent.internal", 8080), "fd12::1"),
+        (HostPort("169.254.1.1", 80), "169.254.1.1"),
+    ],
+)
+def test_a_pair_opens_inner_addresses_to_whoever_calls_this_host_at_this_port(called, address):
+    allowed = parse_allowed(PAIRS)
+    check_address(address, allowed, called)
+    for other in (None, called._replace(port=81), called._replace(host="evil.example"), HostPort("", 0)):
+        with pytest.raises(ForbiddenAddressError):
+            check_address(address, allowed, other)
+
+
+@pytest.mark.parametrize("address", words("169.254.169.254 fd00:ec2::254 0.0.0.0 100.100.100.200 fe80::1 224.0.0.1 ::"))
+def test_the_name_of_a_pair_may_not_lead_to_metadata_or_to_no_host(address):
+    with pytest.raises(ForbiddenAddressError):
+        check_address(address, parse_allowed(PAIRS), HostPort("agent.internal", 8080))
 
 
 @given(st.ip_addresses(v=4))
@@ -98,7 +141,7 @@ async def listener(request):
 
 @pytest.fixture
 async def closed():
-    async with HttpClient(allowed=[], result_max_bytes=1_000) as client:
+    async with HttpClient(allowed=[], header_values=HeaderValues({}, None), result_max_bytes=1_000) as client:
         yield HttpAgent(client)
 
 
@@ -125,6 +168,28 @@ async def test_a_forbidden_address_has_a_code_and_is_not_tried_again(closed, hos
         await closed.call(Call(a_grant))
     assert refused.value.code == "agent_address_forbidden"
     assert wait_s(a_grant, 1, refused.value) is None
+
+
+@pytest.mark.parametrize(
+    ("pair", "host"), [("localhost", "LocalHost"), ("127.0.0.1", "127.0.0.1"), ("[::1]", "[0::1]")]
+)
+async def test_a_pair_opens_one_port_of_one_host_as_the_url_names_it(pair, host):
+    """A name that leads to the same address, as whoever rebinds it may have it, opens nothing."""
+    others = {"localhost", "127.0.0.1", "[::1]"} - {pair}
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            agent = await stack.enter_async_context(fault_agent(pair.strip("[]")))
+        except OSError:
+            pytest.skip(f"this machine has no {pair}")
+        agent.does(says(b"1"))
+        allowed = parse_allowed(f"{pair}:{agent.port}, elsewhere.example:{agent.port}")
+        client = HttpClient(allowed=allowed, header_values=HeaderValues({}, None), result_max_bytes=1_000)
+        called = HttpAgent(await stack.enter_async_context(client))
+        assert await called.call(Call(grant(url=f"http://{host}:{agent.port}/0"))) == 1
+        for place in (*(f"{other}:{agent.port}" for other in others), f"{host}:{agent.port ^ 1}"):
+            with pytest.raises(AgentForbiddenError):
+                await called.call(Call(grant(url=f"http://{place}/0")))
+        assert len(agent.calls) == 1
 
 
 async def test_a_redirect_is_not_followed(agent, http_agent):

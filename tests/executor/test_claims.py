@@ -8,6 +8,7 @@ from fake_work import FakeWork
 from support.factories import lease
 
 from contracts.identity import new_execution_id
+from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import Delivery
 from executor.executions import GrpcExecutions
 from executor.ports import Claim, Grant
@@ -127,3 +128,16 @@ async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
     (request,) = work.renewed
     assert (request.room, request.kind) == (4, pb.WORK_KIND_EXECUTING)
     assert [(b.lease.execution_id, b.begun) for b in request.given_back] == [(str(back.execution_id), True)]
+
+
+async def test_a_renewal_proves_each_lease_by_its_key_and_brings_new_keys(work, stub):
+    leases, owner = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret"), uuid4()
+    held, outcome, back = lease(), lease(), lease()
+    newer = Secrets.parse(make_secret("newer", b"n" * 32)).make_key(KeyUse.EXECUTING, held.execution_id, held.lease)
+    work.new_keys = [newer]
+    renewal = await leases.renew(owner, 4, [held], [outcome], [GivenBackLease(back, begun=False)])
+    (request,) = work.renewed
+    shown = [*request.held, *request.outcomes, request.given_back[0].lease]
+    for message, key in zip(shown, (held, outcome, back), strict=True):
+        assert message.proof == key.sign(str(owner).encode())
+    assert [(key, key.secret_id, key.key) for key in renewal.new_keys] == [(held, "newer", newer.key)]

@@ -170,13 +170,14 @@ async def test_a_stopping_worker_gives_back_at_once_what_waits(scripted, worker,
 async def test_no_call_follows_one_whose_failure_cannot_be_told(scripted, publisher):
     tries = []
 
-    async def away(event):
+    async def away(event, lease):
+        del lease
         tries.append(event)
         if len(tries) == 1:
             raise TransientError("away")
         publisher.events.append(event)
 
-    publisher.publish = away
+    publisher.publish_report = away
     await scripted.run(BUSY, "blue")
     await until(lambda: len(scripted.told) == 2)
     assert scripted.told == [(ReportKind.CALL_FAILED, 1), "blue"]

@@ -1,6 +1,7 @@
 """The tables of the jobstore's tests, and one dispatcher whose offers are kept."""
 
 import pytest
+from support.factories import SECRETS
 from support.jobstore.steps import Published
 from support.jobstore.tables import database, database_url, runner, template
 
@@ -18,4 +19,4 @@ def published() -> Published:
 
 @pytest.fixture
 def dispatcher(database: Database, published: Published, runner: CommandRunner) -> Dispatcher:
-    return Dispatcher(database, published, runner.terms)  # type: ignore[arg-type]
+    return Dispatcher(database, published, runner.terms, SECRETS)  # type: ignore[arg-type]

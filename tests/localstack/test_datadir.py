@@ -1,5 +1,6 @@
 """The stack's directory: who may use it, and what it remembers."""
 
+import os
 import socket
 import stat
 from pathlib import Path
@@ -16,6 +17,25 @@ def test_a_directory_belongs_to_one_stack_at_a_time(tmp_path: Path) -> None:
         pass
     with second.lock():
         pass
+
+
+def test_what_is_written_is_for_its_owner_alone_and_what_was_before_becomes_so(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    for folder in (old, old / "logs", old / "kafka"):
+        folder.mkdir(mode=0o755)
+    (old / "logs/kafka.log").touch(mode=0o644)
+    umask = os.umask(0o022)
+    try:
+        for path in (old, tmp_path / "new"):
+            with DataDir(path).lock():
+                (path / "postgres").mkdir()
+                (path / "logs/new.log").touch()
+        assert os.umask(0o022) == 0o022, "the umask is given back"
+    finally:
+        os.umask(umask)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path != old}
+    assert modes == {path: 0o700 if path.is_dir() else 0o600 for path in modes}
+    assert len(modes) == 11
 
 
 def test_ports_and_secrets_are_remembered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,10 +19,30 @@ UP = (sys.executable, str(Path(__file__).parent / "dummy_stack.py"))
 NAMES = ["agents", "console", "executor", "executor-2", "jobstore", "judge", "kafka", "postgres", "validator"]
 
 
+TOKENS = {
+    "jobstore": {"SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN"},
+    "executor": {"SIGNOFF_EXECUTOR_TOKEN"},
+    "validator": {"SIGNOFF_VALIDATOR_TOKEN"},
+    "console": {"SIGNOFF_TOKEN"},
+}
+SHELL = dict.fromkeys(("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "OPENAI_API_KEY", "ANY_SECRET"), "of the shell")
+
+
 async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+def readable_by_others(directory: Path) -> list[Path]:
+    """What others may list, read or write; started by root, they may pass through the folder of PostgreSQL."""
+    paths = [
+        *directory.glob("*"),
+        *directory.glob("logs/*"),
+        *directory.glob("kafka/**/*"),
+        directory / "postgres/data",
+    ]
+    return [path for path in paths if path.stat().st_mode & (0o077 if path.name != "postgres" else 0o076)]
 
 
 class Running:
@@ -34,7 +55,9 @@ class Running:
     @classmethod
     async def start(cls, directory: Path, *, ready: bool = True, stale: str = "") -> "Running":
         """Start one and wait until there is an endpoints file, other than the stale one."""
-        process = await asyncio.create_subprocess_exec(*UP, str(directory), stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *UP, str(directory), stdout=asyncio.subprocess.PIPE, env=os.environ | SHELL
+        )
         running = cls(directory, process)
         if ready:
             await wait_until(lambda: running.text() not in {"", stale})
@@ -62,6 +85,11 @@ async def test_a_stack_comes_up_restarts_what_dies_and_leaves_nothing(tmp_path: 
     assert sorted(endpoints["processes"]) == NAMES
     assert set(endpoints["processes"].values()) <= {process.pid for process in stack.family()}
     assert stack.file.stat().st_mode & 0o777 == 0o600
+    assert readable_by_others(tmp_path) == []
+    for name, pid in endpoints["processes"].items():
+        environment = psutil.Process(pid).environ()
+        assert {key for key in environment if key.endswith("_TOKEN")} == TOKENS.get(name.partition("-")[0], set())
+        assert "of the shell" not in environment.values()
     async with aiohttp.ClientSession() as session:
         async with session.post(endpoints["agents"]["writer"], json={"title": "T"}) as answer:
             assert await answer.json() == {"text": "T"}

@@ -4,13 +4,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 from invariants import Tables
 from sqlalchemy import text
 from standins import Agents, Topics, Worker, tokens
+from support.factories import SECRETS, incoming
 from world_jobs import spec
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
@@ -36,7 +36,7 @@ class JobstoreWorld:
 
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database, self.runner = database, runner
-        self.work: Any = WorkService(database, runner)
+        self.work: Any = WorkService(database, runner, SECRETS)
         self.sweeper = Sweeper(database, runner, lambda: True)
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)
@@ -101,7 +101,7 @@ class JobstoreWorld:
     # The dispatcher and the sweeper
 
     async def dispatch(self) -> None:
-        await Dispatcher(self.database, self.topics, self.runner.terms).offer()  # type: ignore[arg-type]
+        await Dispatcher(self.database, self.topics, self.runner.terms, SECRETS).offer()  # type: ignore[arg-type]
 
     async def sweep(self) -> None:
         self.sweeper._swept_at, self.sweeper._lapse_from = time.monotonic(), 0.0
@@ -139,9 +139,10 @@ class JobstoreWorld:
 
     async def consume(self, kind: type, most: int, *, commit: bool = True) -> None:
         events = self.topics.read(kind, "jobstore", most, commit=commit)
-        records: Any = [SimpleNamespace(event=event, size=1, replay=False) for event in events]
+        records: Any = [incoming(event) for event in events]
+        handlers = EventHandlers(self.runner, self.database, SECRETS)
         if kind is CancelRequested:
-            await EventHandlers(self.runner).on_cancel_requested(records)
+            await handlers.on_cancel_requested(records)
             after = (await Tables.read(self.database)).executions
             for event in events:
                 row = after.get(event.execution_id)
@@ -149,7 +150,6 @@ class JobstoreWorld:
                 assert row.state == "DONE" or event.job_id not in {None, row.job_id}, "it lives on"
             return
         async with self.fenced(events):
-            handlers = EventHandlers(self.runner)
             is_result = kind is ResultProduced
             handle = handlers.on_result_produced if is_result else handlers.on_job_status_reported
             await handle(records)

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from support.factories import SECRETS
+
 from contracts.events import CancelRequested, Event, ExecuteRequested, JobStatusReported, ResultProduced
+from contracts.signing import KeyUse
+from contracts.topics import TOPIC_OF
+from servicekit.kafka.publisher import Outgoing
 from signoff.v1 import work_service_pb2 as pb
 
 CAPACITY = 3
@@ -30,6 +35,10 @@ class Topics:
         del keyed
         for event in sorted(events, key=lambda event: str(event.event_id)):
             self.logs[type(event)].append(event)
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        kinds = {TOPIC_OF[kind]: kind for kind in self.logs}
+        await self.publish(*(kinds[record.topic].model_validate_json(record.value) for record in records))
 
     def read(self, kind: type, reader: str, most: int, *, commit: bool = True) -> list[Any]:
         start = self.read_up_to.get((kind, reader), 0)
@@ -90,9 +99,9 @@ class Worker:
             owner=str(self.owner),
             kind=self.kind,
             room=self.room,
-            held=[message(held.lease) for held in self.held.values()],
-            outcomes=[message(lease) for lease in self.outcomes],
-            given_back=[pb.GivenBackLease(lease=message(held.lease), begun=held.begun) for held in given_back],
+            held=[self._prove(held.lease) for held in self.held.values()],
+            outcomes=[self._prove(lease) for lease in self.outcomes],
+            given_back=[pb.GivenBackLease(lease=self._prove(held.lease), begun=held.begun) for held in given_back],
         )
 
     def renewed(self, answer: pb.RenewLeasesResponse) -> None:
@@ -104,9 +113,14 @@ class Worker:
             if state != pb.LEASE_STATE_KEEP:
                 del self.outcomes[lease]
 
+    def _prove(self, lease: Lease) -> pb.Lease:
+        use = KeyUse.EXECUTING if self.kind == pb.WORK_KIND_EXECUTING else KeyUse.JUDGING
+        return proven(lease, self.owner, use)
 
-def message(lease: Lease) -> pb.Lease:
-    return pb.Lease(execution_id=str(lease[0]), lease=lease[1])
+
+def proven(lease: Lease, owner: UUID, use: KeyUse) -> pb.Lease:
+    proof = SECRETS.make_key(use, *lease).sign(str(owner).encode())
+    return pb.Lease(execution_id=str(lease[0]), lease=lease[1], proof=proof)
 
 
 class Agents:

@@ -7,6 +7,7 @@ from uuid import UUID
 from invariants import Tables
 from jobstore_world import CONSUMED, JobstoreWorld
 from standins import Held, Worker
+from support.factories import signature
 from support.jobstore.steps import able_agents, reported, result, verdict
 from world_jobs import at_most_once
 
@@ -54,7 +55,7 @@ class World(JobstoreWorld):
         (await Tables.read(self.database)).check_grants(before)
         for event, answer in zip(events, answers, strict=True):
             if answer.outcome == _GRANTED:
-                lease = event.execution_id, answer.grant.lease
+                lease = event.execution_id, answer.grant.lease.lease
                 self.agents.granted(lease, worker.owner, answer.grant)
                 if not lost:
                     worker.begin(lease, (event.job_id, answer.grant.attempt))
@@ -113,13 +114,13 @@ class World(JobstoreWorld):
     # Validators
 
     async def claim_judging(self, worker: Worker, events: Sequence[ResultProduced], *, lost: bool = False) -> None:
-        bodies = [event.model_dump_json().encode() for event in events]
-        request = pb.BeginJudgingsRequest(owner=str(worker.owner), room=worker.room, results=bodies, judge=JUDGE)
+        claims = [pb.JudgingClaim(result=e.model_dump_json().encode(), signature=signature(e)) for e in events]
+        request = pb.BeginJudgingsRequest(owner=str(worker.owner), room=worker.room, claims=claims, judge=JUDGE)
         async with self.fenced(events):
             answers = (await self.work.BeginJudgings(request, None)).answers
         for event, answer in zip(events, answers, strict=True):
             if answer.outcome == _GRANTED and not lost:
-                worker.begin((event.execution_id, answer.lease), (event.job_id, event))
+                worker.begin((event.execution_id, answer.lease.lease), (event.job_id, event))
         worker.asking = [*worker.asking, *events] if lost else worker.asking
 
     def judged(self, worker: Worker, held: Held, how: str) -> None:

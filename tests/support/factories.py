@@ -8,21 +8,24 @@ from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
-from contracts.events import ExecuteRequested, ResultProduced
+from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text
 from contracts.resources import Policy
-from contracts.status import Delivery
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
+from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
+from contracts.topics import TOPIC_OF
 from executor.ports import Grant
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.worker import Lease
 
 _leases = count(1)
+SECRETS = Secrets.parse(make_secret("test", b"a secret of the tests, not shown!"))
 
 
-def lease(execution_id: UUID | None = None, number: int | None = None) -> Lease:
-    return Lease(execution_id or new_execution_id(), number or next(_leases))
+def lease(execution_id: UUID | None = None, number: int | None = None, use: KeyUse = KeyUse.EXECUTING) -> Lease:
+    return SECRETS.make_key(use, execution_id or new_execution_id(), number or next(_leases))
 
 
 def grant(**fields: Any) -> Grant:
@@ -83,5 +86,15 @@ def record(value: bytes | None, **fields: Any) -> ConsumerRecord[bytes | None, b
     return ConsumerRecord(**whole | fields, value=value)
 
 
+def signature(event: ResultProduced | JobStatusReported, secrets: Secrets = SECRETS) -> str:
+    """Of the event's body as `incoming` has it, by the lease that it names."""
+    is_judged = isinstance(event, JobStatusReported) and event.kind is ReportKind.VERDICT
+    key = secrets.make_key(KeyUse.JUDGING if is_judged else KeyUse.EXECUTING, event.execution_id, event.lease)
+    return key.sign(event.model_dump_json().encode())
+
+
 def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
-    return Incoming(event, record(event.model_dump_json().encode()), replay)
+    is_report = isinstance(event, ResultProduced | JobStatusReported)
+    headers = [(SIGNATURE_HEADER, signature(event).encode())] if is_report else []
+    topic = TOPIC_OF[type(event)]
+    return Incoming(event, record(event.model_dump_json().encode(), topic=topic, headers=headers), replay)

@@ -41,6 +41,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         super().__init__()
         self.jobs: dict[str, Job] = {}
         self.agents: dict[str, Agent] = {}
+        self.agents_page = 500
         self.logs: list[JobLog] = []
         self.requests: list[Any] = []
         self.refusals: dict[str, Refusal] = {}  # by the name of the request
@@ -200,7 +201,10 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return agent_message(agent.model_copy(update={"paused": self.is_paused(f"agent:{agent.id}")}))
 
     async def ListAgents(self, request, context):
-        return agents_pb.ListAgentsResponse(agents=[self._agent(agent) for agent in self.agents.values()])
+        start = int(request.page_token or 0)
+        agents = [self._agent(agent) for agent in self.agents.values()]
+        page, rest = agents[start : start + self.agents_page], agents[start + self.agents_page :]
+        return agents_pb.ListAgentsResponse(agents=page, next_page_token=str(start + len(page)) if rest else "")
 
     async def UpdateAgent(self, request, context):
         self.agent(request.agent_id)

@@ -85,15 +85,18 @@ class FakePublisher:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.soon: list[Event] = []
+        self.signed_by: list[Lease] = []
         self.open = asyncio.Event()
         self.open.set()
 
-    async def publish(self, *events: Event) -> None:
+    async def publish_report(self, report: Event, lease: Lease) -> None:
         await self.open.wait()
-        self.events += events
+        self.events.append(report)
+        self.signed_by.append(lease)
 
-    def publish_soon(self, event: Event) -> None:
-        self.soon.append(event)
+    def publish_report_soon(self, report: Event, lease: Lease) -> None:
+        self.soon.append(report)
+        self.signed_by.append(lease)
 
 
 class FakeAgent:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from console.api.sessions import Sessions
 from console.app import Server, create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
@@ -91,7 +92,9 @@ async def real_console(postgres: str, kafka: str | None = None) -> AsyncIterator
         runner, address = await stack.enter_async_context(jobstore_on(database, kafka))
         client = await stack.enter_async_context(JobStoreClient(address, TOKEN, timeout_s=5))
         live = LiveHub(client)
-        server = Server(create_app(client, live, payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0")
+        server = Server(
+            create_app(client, live, Sessions([bytes(32)], 60.0), payload_max_bytes=PAYLOAD_MAX), live, "127.0.0.1:0"
+        )
         stop = asyncio.Event()
         watching, running = asyncio.create_task(live.run()), asyncio.create_task(server.serve_until(stop))
         while not (server.started and live.cursor is not None):  # noqa: ASYNC110 - neither tells by an event

@@ -25,6 +25,8 @@ from support.fakes import until
 
 WAIT_S = 60
 START_S = 90
+#: What only executors know: in a variable, behind `Bearer`, and in a file.
+AGENT_TOKEN, AGENT_KEY = "s3cret-token-of-the-journeys", "s3cret-key-of-the-journeys"
 
 
 @dataclass
@@ -199,6 +201,9 @@ async def served(app: web.Application) -> AsyncIterator[str]:
 async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
     """The whole system, started as its users start it: `signoff up`. It must end cleanly."""
     endpoints_file = data / "endpoints.json"
+    headers = data.with_name(f"{data.name}-headers")  # of agents; not among what the system writes
+    (headers / "journey").mkdir(parents=True)
+    (headers / "journey" / "key").write_text(AGENT_KEY)
     env = {
         **os.environ,
         "OPENAI_API_KEY": "of the tests",
@@ -207,6 +212,8 @@ async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
         "SIGNOFF_OFFER_AGAIN_S": "3",
         "SIGNOFF_BACKOFF_FIRST_S": "0.2",
         "SIGNOFF_GRACE_S": "4",
+        "SIGNOFF_AGENT_HEADER_DIR": str(headers),
+        "SIGNOFF_AGENT_JOURNEY": f"Bearer {AGENT_TOKEN}",
     }
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(endpoints_file)]
     with (data / "up.log").open("w") as log:
@@ -217,10 +224,10 @@ async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
                 assert process.returncode is None, (data / "up.log").read_text()
                 await asyncio.sleep(0.05)
         endpoints = json.loads(endpoints_file.read_text())
-        headers = {"Authorization": f"Bearer {endpoints['token']}"}
+        bearer = {"Authorization": f"Bearer {endpoints['token']}"}
         async with (
             JobStoreClient(endpoints["grpc"], endpoints["token"]) as client,
-            aiohttp.ClientSession(endpoints["http"], headers=headers) as http,
+            aiohttp.ClientSession(endpoints["http"], headers=bearer) as http,
             AIOKafkaProducer(
                 bootstrap_servers=endpoints["kafka"], acks="all", max_request_size=MESSAGE_MAX_BYTES
             ) as producer,

@@ -9,10 +9,12 @@ from uuid import UUID
 import fake_judge as fake
 import pytest
 from fake_judge import FakeJudge, Step
-from support.factories import incoming, result_produced
+from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until
 
+from contracts.events import ResultProduced, hash_result
 from contracts.resources import Usage
+from contracts.signing import KeyUse
 from contracts.spending import Budget
 from contracts.status import ReportKind
 from servicekit.leasing.claims import ClaimDenied
@@ -20,7 +22,7 @@ from servicekit.leasing.worker import Worker
 from validator.handlers import Handlers
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
-from validator.ports import Grant
+from validator.ports import Claim, Grant
 from validator.prompt import PROMPT_VERSION
 
 MILLION = 1_000_000
@@ -36,9 +38,14 @@ class FakeJudgings:
         self.budget = Budget()
         self.turned: ClaimDenied | None = None
 
-    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         del owner, room
-        return [self.turned or Grant(7, 10.0, self.budget) for _ in results]
+        events = [ResultProduced.model_validate_json(claim.result) for claim in claims]
+        return [self.turned or self._grant(event) for event in events]
+
+    def _grant(self, event: ResultProduced) -> Grant:
+        key = lease(event.execution_id, 7, KeyUse.JUDGING)
+        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", hash_result(event.result))
 
 
 @pytest.fixture(params=["chat", "responses"])

@@ -35,8 +35,21 @@ class DataDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory; the lock ends with the process, however it ends."""
-        self.logs.mkdir(parents=True, exist_ok=True)
+        """Hold the directory; the lock ends with the process, however it ends.
+
+        What this process and those that it starts write meanwhile, wherever it is, is for its owner alone.
+        """
+        umask = os.umask(0o077)
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self._hide_from_others()
+            with self._lock_alone():
+                yield
+        finally:
+            os.umask(umask)
+
+    @contextmanager
+    def _lock_alone(self) -> Iterator[None]:
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,6 +72,14 @@ class DataDir:
         self._remember("ports", name, port)
         self._ports_given[name] = port
         return port
+
+    def _hide_from_others(self) -> None:
+        """Take from others what an earlier version let them read. The directory itself may be anybody's, as `.` is."""
+        for folder in (self.path / name for name in ("logs", "kafka", "postgres")):
+            if folder.exists():
+                folder.chmod(0o700)
+        for log in self.logs.iterdir():
+            log.chmod(0o600)
 
     def _mark_block(self, mark: socket.socket) -> int:
         """Bind the mark of last time's block, or else of a free one; return the block's first port."""

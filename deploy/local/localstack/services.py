@@ -1,6 +1,7 @@
 """Define Signoff's services as processes: their commands, their environment, their order."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,17 +13,22 @@ from localstack.supervisor import probe_http
 AGENT_NETWORKS = "127.0.0.0/8,::1/128"
 JUDGE_MODEL = "local-rules"  # no name of a model that has a price
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
-# Services inherit the environment of `signoff up` without these secrets: each is given those that it needs.
-NOT_INHERITED = {
-    *("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_SECRETS"),
-    "SIGNOFF_DATABASE_URL",
-}
 # The secrets that each kind of service is given.
 SECRETS = {
     "jobstore": ("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_SECRETS"),
     "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
     "validator": ("SIGNOFF_VALIDATOR_TOKEN",),
-    "console": ("SIGNOFF_TOKEN",),
+    "console": ("SIGNOFF_TOKEN", "SIGNOFF_SESSION_SECRET"),
+}
+# What each service is given of the environment of `signoff up`: what programs need, and settings that are no secret.
+INHERITED = re.compile(
+    r"PATH|HOME|TMPDIR|LD_LIBRARY_PATH|LANG|LC_\w+|TZ|SSL_CERT_\w+|PYTHON\w+|COVERAGE_\w+"
+    r"|SIGNOFF_(?!AGENT_|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
+)
+# And what only services of one kind are given: an executor what agents are called with, a validator what a judge is.
+INHERITED_BY = {
+    "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
+    "validator": re.compile(r"OPENAI_\w+|(?i:(https?|all|no)_proxy)"),
 }
 STOP_GRACE_S = 25.0  # beyond the services' own
 
@@ -59,10 +65,9 @@ class Fleet:
 def make_service_specs(addresses: Addresses, fleet: Fleet, port: Port) -> list[ServiceSpec]:
     """Return how each service is run; the jobstore, on which the others depend, has the lowest layer."""
     counts = {"jobstore": 1, "executor": fleet.executors, "validator": fleet.validators, "console": 1}
-    inherited = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
     services = []
     for kind, count in counts.items():
-        env = {**inherited, **_make_env(kind, addresses), **(fleet.env or {}).get(kind, {})}
+        env = {**_inherit(kind), **_make_env(kind, addresses), **(fleet.env or {}).get(kind, {})}
         names = [kind, *(f"{kind}-{number}" for number in range(2, count + 1))][:count]
         services += [_make_spec(kind, name, port(f"{name}-health"), env) for name in names]
     return services
@@ -73,6 +78,12 @@ def make_secrets(data_dir: DataDir) -> dict[str, str]:
     names = sorted({name for names in SECRETS.values() for name in names})
     made = {name: data_dir.get_secret(name.removeprefix("SIGNOFF_").lower()) for name in names}
     return made | {"SIGNOFF_SECRETS": f"local:{made['SIGNOFF_SECRETS']}"}
+
+
+def _inherit(kind: str) -> dict[str, str]:
+    """Return what a kind of service is given of the environment of `signoff up`."""
+    patterns = [INHERITED, *filter(None, [INHERITED_BY.get(kind)])]
+    return {name: value for name, value in os.environ.items() if any(p.fullmatch(name) for p in patterns)}
 
 
 def _make_spec(kind: str, name: str, health_port: int, env: Mapping[str, str]) -> ServiceSpec:

@@ -21,6 +21,7 @@ from localstack.supervisor import READY_TIMEOUT_S, Progress, Supervisor, probe_h
 
 __all__ = ["Fleet", "Infrastructure", "Stack", "StackSettings", "infrastructure", "run_stack"]
 
+OPENAI_KEYS = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE")
 HELPER_LAYER = 2  # judge and agents: above Kafka and PostgreSQL, below the services
 
 
@@ -42,7 +43,7 @@ class StackSettings:
     grpc_port: int = 0
     http_port: int = 0
     fleet: Fleet = field(default_factory=Fleet)
-    local_judge: bool | None = None  # None: exactly when there is no OPENAI_API_KEY
+    local_judge: bool | None = None  # None: exactly when there is no key of OPENAI_KEYS
     ready_timeout_s: float = READY_TIMEOUT_S
     progress: Progress = print_message
     services: Callable[[Addresses, Fleet, Port], Sequence[ServiceSpec]] = make_service_specs
@@ -102,7 +103,7 @@ class Stack:
 
     def _has_local_judge(self) -> bool:
         local_judge = self._settings.local_judge
-        return local_judge if local_judge is not None else not os.environ.get("OPENAI_API_KEY")
+        return local_judge if local_judge is not None else not any(map(os.environ.get, OPENAI_KEYS))
 
     def _make_helper_spec(self, name: str) -> ServiceSpec:
         port = self._data_dir.get_port(name)

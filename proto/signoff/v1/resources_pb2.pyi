@@ -139,6 +139,24 @@ RESUBMIT_BY_HAND: Resubmit.ValueType  # 1
 RESUBMIT_AUTOMATIC: Resubmit.ValueType  # 2
 Global___Resubmit: _TypeAlias = Resubmit  # noqa: Y015
 
+class _EmptyResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmptyResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmptyResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMPTY_RESULT_UNSPECIFIED: _EmptyResult.ValueType  # 0
+    EMPTY_RESULT_NOT_MET: _EmptyResult.ValueType  # 1
+    EMPTY_RESULT_JUDGE: _EmptyResult.ValueType  # 2
+
+class EmptyResult(_EmptyResult, metaclass=_EmptyResultEnumTypeWrapper):
+    """What becomes of a result without any number, truth value, letter or digit."""
+
+EMPTY_RESULT_UNSPECIFIED: EmptyResult.ValueType  # 0
+EMPTY_RESULT_NOT_MET: EmptyResult.ValueType  # 1
+EMPTY_RESULT_JUDGE: EmptyResult.ValueType  # 2
+Global___EmptyResult: _TypeAlias = EmptyResult  # noqa: Y015
+
 class _Circuit:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -210,6 +228,7 @@ class Policy(_message.Message):
     BUDGET_USD_FIELD_NUMBER: _builtins.int
     BUDGET_TOKENS_FIELD_NUMBER: _builtins.int
     REUSE_VERDICT_FIELD_NUMBER: _builtins.int
+    EMPTY_RESULT_FIELD_NUMBER: _builtins.int
     max_submissions: _builtins.int
     max_attempts: _builtins.int
     attempt_timeout_s: _builtins.float
@@ -232,6 +251,8 @@ class Policy(_message.Message):
     budget_tokens: _builtins.int
     reuse_verdict: _builtins.bool
     """Whether a verdict on the identical result may be reused."""
+    empty_result: Global___EmptyResult.ValueType
+    """What becomes of a result without content; when not set it is not met, and no judge is asked."""
     @_builtins.property
     def retry_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Error codes, or HTTP statuses, after which an agent is always, or never, called again."""
@@ -260,10 +281,11 @@ class Policy(_message.Message):
         budget_usd: _builtins.float | None = ...,
         budget_tokens: _builtins.int | None = ...,
         reuse_verdict: _builtins.bool | None = ...,
+        empty_result: Global___EmptyResult.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "queue_timeout_s", b"queue_timeout_s", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s", "_backoff_factor", b"_backoff_factor", "_backoff_first_s", b"_backoff_first_s", "_backoff_max_s", b"_backoff_max_s", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "_connect_timeout_s", b"_connect_timeout_s", "_deadline_s", b"_deadline_s", "_hand_over_after", b"_hand_over_after", "_heartbeat_timeout_s", b"_heartbeat_timeout_s", "_judging_timeout_s", b"_judging_timeout_s", "_max_attempts", b"_max_attempts", "_max_submissions", b"_max_submissions", "_queue_timeout_s", b"_queue_timeout_s", "_reuse_verdict", b"_reuse_verdict", "attempt_timeout_s", b"attempt_timeout_s", "backoff_factor", b"backoff_factor", "backoff_first_s", b"backoff_first_s", "backoff_max_s", b"backoff_max_s", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "connect_timeout_s", b"connect_timeout_s", "deadline_s", b"deadline_s", "delivery", b"delivery", "empty_result", b"empty_result", "hand_over_after", b"hand_over_after", "heartbeat_timeout_s", b"heartbeat_timeout_s", "judging_timeout_s", b"judging_timeout_s", "max_attempts", b"max_attempts", "max_submissions", b"max_submissions", "no_retry_codes", b"no_retry_codes", "queue_timeout_s", b"queue_timeout_s", "resubmit", b"resubmit", "retry_codes", b"retry_codes", "reuse_verdict", b"reuse_verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempt_timeout_s: _TypeAlias = _typing.Literal["attempt_timeout_s"]  # noqa: Y015
     _WhichOneofArgType__attempt_timeout_s: _TypeAlias = _typing.Literal["_attempt_timeout_s", b"_attempt_timeout_s"]  # noqa: Y015
@@ -782,6 +804,26 @@ class NewAgent(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
@@ -790,6 +832,7 @@ class NewAgent(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
@@ -803,6 +846,10 @@ class NewAgent(_message.Message):
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def policy(self) -> Global___Policy: ...
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`."""
+
     def __init__(
         self,
         *,
@@ -814,10 +861,11 @@ class NewAgent(_message.Message):
         policy: Global___Policy | None = ...,
         enabled: _builtins.bool | None = ...,
         deterministic: _builtins.bool = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "enabled", b"enabled", "id", b"id", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "_id", b"_id", "capabilities", b"capabilities", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "policy", b"policy", "protocol", b"protocol", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -836,6 +884,26 @@ class Agent(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
@@ -849,10 +917,12 @@ class Agent(_message.Message):
     CIRCUIT_OPEN_UNTIL_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     protocol: Global___Protocol.ValueType
     url: _builtins.str
+    """`***` stands for a user and password, which an agent from before `headers` may have."""
     enabled: _builtins.bool
     circuit: Global___Circuit.ValueType
     deterministic: _builtins.bool
@@ -870,6 +940,10 @@ class Agent(_message.Message):
     def circuit_open_until(self) -> _timestamp_pb2.Timestamp:
         """Until when it is given nothing; not set where the circuit is closed."""
 
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """References to the values of headers, by name."""
+
     def __init__(
         self,
         *,
@@ -886,10 +960,11 @@ class Agent(_message.Message):
         circuit_open_until: _timestamp_pb2.Timestamp | None = ...,
         deterministic: _builtins.bool = ...,
         paused: _builtins.bool = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "policy", b"policy", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "circuit", b"circuit", "circuit_open_until", b"circuit_open_until", "created_at", b"created_at", "deterministic", b"deterministic", "enabled", b"enabled", "headers", b"headers", "id", b"id", "name", b"name", "paused", b"paused", "policy", b"policy", "protocol", b"protocol", "updated_at", b"updated_at", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

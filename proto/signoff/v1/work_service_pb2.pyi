@@ -210,8 +210,59 @@ class ExecutionAnswer(_message.Message):
 Global___ExecutionAnswer: _TypeAlias = ExecutionAnswer  # noqa: Y015
 
 @_typing.final
+class LeaseKey(_message.Message):
+    """The key of a lease (proto/signing/README.md): it signs the lease's reports, and proves the lease at renewals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    SECRET_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    lease: _builtins.int
+    secret_id: _builtins.str
+    """Names the secret that the key was derived from; goes into each signature."""
+    key: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+        lease: _builtins.int = ...,
+        secret_id: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "key", b"key", "lease", b"lease", "secret_id", b"secret_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseKey: _TypeAlias = LeaseKey  # noqa: Y015
+
+@_typing.final
 class ExecutionGrant(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
@@ -225,7 +276,7 @@ class ExecutionGrant(_message.Message):
     SPENT_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
-    lease: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     """The lease's length, which the worker counts from before it sent the claim."""
     attempt: _builtins.int
@@ -241,13 +292,19 @@ class ExecutionGrant(_message.Message):
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
     @_builtins.property
+    def lease(self) -> Global___LeaseKey: ...
+    @_builtins.property
     def policy(self) -> _resources_pb2.Policy:
         """The merged policy: every field that an executor needs is set."""
+
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """References to the values of the agent's headers, by name; the executor reads the values when it calls."""
 
     def __init__(
         self,
         *,
-        lease: _builtins.int = ...,
+        lease: Global___LeaseKey | None = ...,
         lease_s: _builtins.float = ...,
         attempt: _builtins.int = ...,
         submission: _builtins.int = ...,
@@ -259,10 +316,11 @@ class ExecutionGrant(_message.Message):
         spent: _builtins.int = ...,
         budget_left_usd: _builtins.float | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "agent_id", b"agent_id", "attempt", b"attempt", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "headers", b"headers", "lease", b"lease", "lease_s", b"lease_s", "policy", b"policy", "protocol", b"protocol", "request_json", b"request_json", "spent", b"spent", "submission", b"submission", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -281,31 +339,52 @@ class BeginJudgingsRequest(_message.Message):
 
     OWNER_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
-    RESULTS_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
     JUDGE_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     room: _builtins.int
     judge: _builtins.str
     """The judge's model and prompt: a verdict of the same judge on the identical result may be reused."""
     @_builtins.property
-    def results(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Bodies of `result-produced`."""
-
+    def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgingClaim]: ...
     def __init__(
         self,
         *,
         owner: _builtins.str = ...,
         room: _builtins.int = ...,
-        results: _abc.Iterable[_builtins.bytes] | None = ...,
+        claims: _abc.Iterable[Global___JudgingClaim] | None = ...,
         judge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["judge", b"judge", "owner", b"owner", "results", b"results", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "judge", b"judge", "owner", b"owner", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BeginJudgingsRequest: _TypeAlias = BeginJudgingsRequest  # noqa: Y015
+
+@_typing.final
+class JudgingClaim(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    result: _builtins.bytes
+    """The body of a `result-produced`, and its header `signoff-signature`."""
+    signature: _builtins.str
+    def __init__(
+        self,
+        *,
+        result: _builtins.bytes = ...,
+        signature: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgingClaim: _TypeAlias = JudgingClaim  # noqa: Y015
 
 @_typing.final
 class BeginJudgingsResponse(_message.Message):
@@ -336,6 +415,10 @@ class JudgingAnswer(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
+    ACCEPTANCE_CRITERIA_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    RESULT_HASH_FIELD_NUMBER: _builtins.int
+    JUDGE_EMPTY_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_USD_FIELD_NUMBER: _builtins.int
     BUDGET_LEFT_TOKENS_FIELD_NUMBER: _builtins.int
     BUDGET_USD_FIELD_NUMBER: _builtins.int
@@ -343,30 +426,43 @@ class JudgingAnswer(_message.Message):
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
-    lease: _builtins.int
     lease_s: _builtins.float
+    acceptance_criteria: _builtins.str
+    """What is judged: the job's criteria and title, frozen while its execution is live, and the SHA-256 of the JSON text of
+    the result that is recorded. What the record says of criteria is not used.
+    """
+    title: _builtins.str
+    result_hash: _builtins.bytes
+    judge_empty: _builtins.bool
+    """Whether the judge is asked about an empty result, too."""
     budget_left_usd: _builtins.float
     """What is left of the job's budget; not set where it has none."""
     budget_left_tokens: _builtins.int
     budget_usd: _builtins.float
     """The job's whole budget; not set where it has none."""
     budget_tokens: _builtins.int
+    @_builtins.property
+    def lease(self) -> Global___LeaseKey: ...
     def __init__(
         self,
         *,
         outcome: Global___ClaimOutcome.ValueType = ...,
         code: _builtins.str = ...,
         message: _builtins.str = ...,
-        lease: _builtins.int = ...,
+        lease: Global___LeaseKey | None = ...,
         lease_s: _builtins.float = ...,
+        acceptance_criteria: _builtins.str = ...,
+        title: _builtins.str = ...,
+        result_hash: _builtins.bytes = ...,
+        judge_empty: _builtins.bool = ...,
         budget_left_usd: _builtins.float | None = ...,
         budget_left_tokens: _builtins.int | None = ...,
         budget_usd: _builtins.float | None = ...,
         budget_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens", "_budget_left_usd", b"_budget_left_usd", "_budget_tokens", b"_budget_tokens", "_budget_usd", b"_budget_usd", "acceptance_criteria", b"acceptance_criteria", "budget_left_tokens", b"budget_left_tokens", "budget_left_usd", b"budget_left_usd", "budget_tokens", b"budget_tokens", "budget_usd", b"budget_usd", "code", b"code", "judge_empty", b"judge_empty", "lease", b"lease", "lease_s", b"lease_s", "message", b"message", "outcome", b"outcome", "result_hash", b"result_hash", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_tokens: _TypeAlias = _typing.Literal["budget_left_tokens"]  # noqa: Y015
     _WhichOneofArgType__budget_left_tokens: _TypeAlias = _typing.Literal["_budget_left_tokens", b"_budget_left_tokens"]  # noqa: Y015
@@ -393,17 +489,21 @@ class Lease(_message.Message):
 
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     lease: _builtins.int
+    proof: _builtins.str
+    """The signature of the owner's UUID under the lease's key: a number alone renews, gives back and asks for nothing."""
     def __init__(
         self,
         *,
         execution_id: _builtins.str = ...,
         lease: _builtins.int = ...,
+        proof: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "lease", b"lease", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -481,6 +581,7 @@ class RenewLeasesResponse(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     LEASE_S_FIELD_NUMBER: _builtins.int
+    NEW_KEYS_FIELD_NUMBER: _builtins.int
     lease_s: _builtins.float
     @_builtins.property
     def held(self) -> _containers.RepeatedScalarFieldContainer[Global___LeaseState.ValueType]:
@@ -490,16 +591,21 @@ class RenewLeasesResponse(_message.Message):
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___LeaseState.ValueType]:
         """One for each outcome, in order."""
 
+    @_builtins.property
+    def new_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseKey]:
+        """New keys of leases that are kept, whose proof was made with an older secret than the one that signs now."""
+
     def __init__(
         self,
         *,
         held: _abc.Iterable[Global___LeaseState.ValueType] | None = ...,
         outcomes: _abc.Iterable[Global___LeaseState.ValueType] | None = ...,
         lease_s: _builtins.float = ...,
+        new_keys: _abc.Iterable[Global___LeaseKey] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "lease_s", b"lease_s", "outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "lease_s", b"lease_s", "new_keys", b"new_keys", "outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

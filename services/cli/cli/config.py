@@ -44,6 +44,21 @@ def find_target(options: dict[str, str | None], endpoints: Path | None = None) -
     return _override(read_endpoints(file), options)
 
 
+def read_token(token: str | None, file: Path | None) -> str | None:
+    """Return a token that is given as text or in a file; the first one where two are, while one is replaced.
+
+    Raise CommandError if both are given, or the file cannot be read.
+    """
+    if token and file:
+        message = "a token is given as text (--token, SIGNOFF_TOKEN) and in a file (--token-file, SIGNOFF_TOKEN_FILE)"
+        raise CommandError(f"{message}: give one of them", code="two_tokens")
+    try:
+        values = (file.read_text() if file else token or "").replace(",", " ").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"cannot read the token's file: {error}", code="token_unreadable") from error
+    return values[0] if values else None
+
+
 def read_endpoints(file: Path) -> Target:
     """Read an endpoints file. Raise CommandError if it cannot be read."""
     try:

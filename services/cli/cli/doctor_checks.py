@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cli.config import Target
+from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
 
 TIMEOUT_S = 5.0  # of each question to a part
+AGENTS_MAX = 500  # of one page
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found of one part, and if it is not well, the remedy."""
+    """What was found of one part, and if it is not well, the remedy; one that is ok and has a remedy is a warning."""
 
     part: str
     ok: bool
@@ -71,12 +74,17 @@ async def check_grpc(target: Target) -> list[Check]:
             return [Check("jobstore", False, f"{target.jobstore} does not serve", remedy)]
         served = Check("jobstore", True, target.jobstore)
         try:
-            agents, _ = await jobstore.list_agents()
+            agents = await _list_agents(jobstore)
         except JobStoreError as error:
-            remedy = "give the right one with --token or SIGNOFF_TOKEN" if error.code == "unauthenticated" else ""
+            remedy = (
+                "give the right one with --token, --token-file or SIGNOFF_TOKEN"
+                if error.code == "unauthenticated"
+                else ""
+            )
             return [served, Check("token", False, error.message, remedy)]
-    urls = {agent.id: agent.url for agent in agents if agent.enabled}
-    return [served, Check("token", True, "accepted"), *await asyncio.gather(*map(_check_agent, urls, urls.values()))]
+    found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
+    warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
+    return [served, Check("token", True, "accepted"), *await asyncio.gather(*found), *warnings]
 
 
 async def check_kafka(target: Target) -> list[Check]:
@@ -146,6 +154,23 @@ async def _read_topics(admin: Any) -> dict[str, tuple[int, dict[str, str]]]:
         for _, _, _, name, entries in answer.resources:
             settings[name] = {entry[0]: entry[1] for entry in entries}
     return {name: (partitions[name], settings.get(name, {})) for name in names}
+
+
+async def _list_agents(jobstore: JobStoreClient) -> list[Agent]:
+    agents, cursor = await jobstore.list_agents(limit=AGENTS_MAX)
+    while cursor:
+        page, cursor = await jobstore.list_agents(limit=AGENTS_MAX, page_token=cursor)
+        agents += page
+    return agents
+
+
+def _warn_of_userinfo(agent_id: str) -> Check:
+    remedy = (
+        "whoever reads facts, the database or a backup reads them: put `Basic` and the base64 of user:password into a "
+        f"variable of the executors, then signoff agents update {agent_id} --url <without them> "
+        "--header Authorization=env:SIGNOFF_AGENT_<NAME>"
+    )
+    return Check(f"agent {agent_id}'s URL", True, "holds a user or a password", remedy)
 
 
 async def _check_agent(name: str, url: str) -> Check:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cli.config import Target, find_target
+from cli.config import Target, find_target, read_token
 from cli.errors import CommandError
 from cli.output import Output
 from contracts.client import JobStoreClient, JobStoreError
@@ -44,6 +44,7 @@ class Session:
 
 
 def _open_session(
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text; JSON lines for streams.")] = False,
     endpoints: Annotated[
         Path | None,
@@ -59,6 +60,10 @@ def _open_session(
     token: Annotated[
         str | None, typer.Option(envvar="SIGNOFF_TOKEN", rich_help_panel=_PANEL, show_envvar=True, help="Yours.")
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(envvar="SIGNOFF_TOKEN_FILE", rich_help_panel=_PANEL, help="A file that holds it."),
+    ] = None,
     kafka: Annotated[
         str | None, typer.Option(envvar="SIGNOFF_KAFKA", rich_help_panel=_PANEL, help="host:port.")
     ] = None,
@@ -66,7 +71,7 @@ def _open_session(
         str | None, typer.Option(envvar="SIGNOFF_HTTP", rich_help_panel=_PANEL, help="The console's base URL.")
     ] = None,
 ) -> Session:
-    options = {"jobstore": jobstore, "token": token, "kafka": kafka, "http": http}
+    options = {"jobstore": jobstore, "token": read_token(token, token_file), "kafka": kafka, "http": http}
     return Session(find_target(options, endpoints), Output(as_json=as_json))
 
 
@@ -135,6 +140,6 @@ def _explain(error: JobStoreError) -> str:
         case "unavailable" | "deadline_exceeded":
             return f"the jobstore cannot be reached ({error.message}); `signoff doctor` may say more"
         case "unauthenticated":
-            return f"{error.message}; give a token with --token or SIGNOFF_TOKEN"
+            return f"{error.message}; give a token with --token, --token-file or SIGNOFF_TOKEN"
         case _:
             return error.message

@@ -10,6 +10,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from console import errors, openapi
 from console.api import agents, batches, events, jobs, limits, logs, overview, pages
+from console.api.auth import KnownTokens
+from console.api.sessions import Sessions
 from console.config import ConsoleSettings
 from console.evidence import EvidenceSpans
 from console.live.hub import LiveHub
@@ -28,7 +30,9 @@ COMPRESSED_MIN_BYTES = 1_000
 COMPRESSION_LEVEL = 5
 
 
-def create_app(jobstore: JobStoreClient, live: LiveHub, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES) -> FastAPI:
+def create_app(
+    jobstore: JobStoreClient, live: LiveHub, sessions: Sessions, *, payload_max_bytes: int = PAYLOAD_MAX_BYTES
+) -> FastAPI:
     """Make the application, without a server."""
     app = FastAPI(
         title="Signoff",
@@ -40,6 +44,7 @@ def create_app(jobstore: JobStoreClient, live: LiveHub, *, payload_max_bytes: in
     )
     app.state.jobstore, app.state.live, app.state.payload_max_bytes = jobstore, live, payload_max_bytes
     app.state.page, app.state.evidence = Page(), EvidenceSpans()
+    app.state.sessions, app.state.known_tokens = sessions, KnownTokens(jobstore)
     # Event streams are not compressed: the middleware leaves text/event-stream as it is.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_MIN_BYTES, compresslevel=COMPRESSION_LEVEL)
     errors.install(app)
@@ -91,9 +96,9 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
     """Run the console until `stop` is set."""
     async with JobStoreClient(settings.jobstore, settings.token.first) as jobstore:
         live = LiveHub(jobstore, viewers_max=settings.viewers_max)
-        server = Server(
-            create_app(jobstore, live, payload_max_bytes=settings.payload_max_bytes), live, settings.http_address
-        )
+        sessions = Sessions(settings.session_secret.keys, settings.session_s)
+        app = create_app(jobstore, live, sessions, payload_max_bytes=settings.payload_max_bytes)
+        server = Server(app, live, settings.http_address)
         watching = asyncio.create_task(live.run())
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)

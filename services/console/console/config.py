@@ -1,7 +1,7 @@
 """The settings of the console, read from environment variables that begin with SIGNOFF_."""
 
 from contracts.resources import PAYLOAD_MAX_BYTES
-from servicekit.process.settings import Secret, ServiceSettings
+from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
 
 
 class ConsoleSettings(ServiceSettings):
@@ -9,7 +9,10 @@ class ConsoleSettings(ServiceSettings):
 
     jobstore: str = "localhost:50051"
     #: The console's own token, for the one watch that feeds all viewers; requests use their callers' tokens.
-    token: Secret
+    token: SecretSetting
+    #: Seals session cookies; the same in every console. And how long a session lasts.
+    session_secret: KeySetting
+    session_s: float = 7 * 86_400.0
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
     payload_max_bytes: int = PAYLOAD_MAX_BYTES

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from console.api.sessions import Sessions
 from console.app import create_app
 from console.live.hub import LiveHub
 from contracts.client import JobStoreClient
@@ -11,7 +12,9 @@ from contracts.client import JobStoreClient
 async def describe() -> str:
     """Return the OpenAPI document as JSON; no jobstore is needed."""
     async with JobStoreClient("localhost:1", "none") as jobstore:
-        return json.dumps(create_app(jobstore, LiveHub(jobstore)).openapi(), indent=2, ensure_ascii=False)
+        return json.dumps(
+            create_app(jobstore, LiveHub(jobstore), Sessions([bytes(32)], 0)).openapi(), indent=2, ensure_ascii=False
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Wire the executor: the sole reader of its settings."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 
 from contracts.events import ExecuteRequested
 from contracts.status import Protocol
 from executor.agents.client import HttpClient
-from executor.agents.guard import parse_networks
+from executor.agents.guard import parse_allowed
+from executor.agents.header_values import HeaderValues
 from executor.agents.http import HttpAgent
 from executor.agents.http_async import HttpAsyncAgent
 from executor.config import Settings
@@ -31,7 +33,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
 
     async def subscribe(context: WorkerContext) -> Subscription[ExecuteRequested]:
         client = HttpClient(
-            allowed=parse_networks(settings.agent_networks),
+            allowed=parse_allowed(settings.agent_networks),
+            header_values=HeaderValues(os.environ, settings.agent_header_dir),
             result_max_bytes=settings.result_max_bytes,
         )
         await context.stack.enter_async_context(client)

@@ -46,12 +46,15 @@ class Attempt:
 
     async def run(self) -> PublishOutcome:
         """Make calls until there is an outcome, and return what publishes it."""
-        self._publisher.publish_soon(self._reports.describe_begin())
+        self._report_soon(self._reports.describe_begin())
         number, outcome = self._grant.spent, None
         while outcome is None:
             number += 1
             outcome = await self._make_call(number)
-        return lambda: self._publisher.publish(outcome)
+        return lambda: self._publisher.publish_report(outcome, self._held.lease)
+
+    def _report_soon(self, report: Event) -> None:
+        self._publisher.publish_report_soon(report, self._held.lease)
 
     async def _make_call(self, number: int) -> Event | None:
         """Make a call, and return the outcome to publish, or None where another call follows now."""
@@ -70,15 +73,18 @@ class Attempt:
                 f"this executor cannot call agents of protocol {self._grant.protocol}", code="unknown_protocol"
             )
         timeout_s = self._grant.policy.attempt_timeout_s
-        progress = Throttle(
-            self._progress_interval_s, lambda p: self._publisher.publish_soon(self._reports.describe_progress(p))
-        )
+        progress = Throttle(self._progress_interval_s, lambda p: self._report_soon(self._reports.describe_progress(p)))
+        timeout = asyncio.timeout(timeout_s)
+        is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this call alone
+        call = Call(self._grant, number, progress, is_given_up, self._spend)
         try:
-            async with asyncio.timeout(timeout_s) as timeout:
-                is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this block alone
-                return await agent.call(Call(self._grant, number, progress, is_given_up, self._spend))
+            async with timeout:
+                return await agent.call(call)
         except TimeoutError:
             raise AgentTimeoutError(f"no whole answer from the agent within {timeout_s:g} s") from None
+        except AgentError as error:
+            error.args = (call.hide(str(error)),)
+            raise
         finally:
             progress.close()
 
@@ -100,6 +106,6 @@ class Attempt:
         assert wait_s is not None
         self._held.begun = False  # nothing is lost by giving it back now
         async with self._worker.without_slot(self._held):
-            reporting = retry_transient(lambda: self._publisher.publish(report), on="kafka")
+            reporting = retry_transient(lambda: self._publisher.publish_report(report, self._held.lease), on="kafka")
             await asyncio.gather(asyncio.sleep(wait_s), reporting)
         return None

@@ -1,21 +1,25 @@
 """Declare the executor's settings."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from contracts.resources import PAYLOAD_MAX_BYTES
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.process.settings import Secret, WorkerSettings
+from servicekit.process.settings import SecretSetting, WorkerSettings
 
 
 class Settings(WorkerSettings):
     """Settings of the executor, each SIGNOFF_<NAME> in the environment.
 
-    `agent_networks` are the only ones besides the public internet in which agents may live: CIDR, comma-separated.
+    `agent_networks` are the only places besides the public internet in which agents may live: CIDR, and `host:port`,
+    comma-separated. Files that headers of agents refer to lie below `agent_header_dir`.
     `poll_max_s` is the longest time between two polls of an asynchronous agent's work, unless it asks for another.
     """
 
-    executor_token: Secret
+    executor_token: SecretSetting
     agent_networks: str = ""
+    agent_header_dir: Path | None = None
     payload_max_bytes: int = PAYLOAD_MAX_BYTES
     result_max_bytes: int = PAYLOAD_MAX_BYTES
     poll_max_s: float = Field(5.0, gt=0)

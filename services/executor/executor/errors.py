@@ -38,6 +38,12 @@ class AgentConnectTimeoutError(AgentUnreachableError):
     code = "agent_connect_timeout"
 
 
+class AgentHeaderError(AgentUnreachableError):
+    """A header's value cannot be read: whoever runs the executors can mend it, and another one may have it."""
+
+    code = "agent_header_unresolved"
+
+
 class AgentBrokenOffError(AgentError):
     """The connection ended within the call."""
 

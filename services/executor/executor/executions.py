@@ -8,9 +8,8 @@ from contracts.convert import policy_of, protocol_of
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError
-from servicekit.leasing.claims import ClaimDenied, read_denial
+from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
-from servicekit.leasing.worker import Lease
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
 
@@ -74,7 +73,7 @@ def _read_answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenie
     left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
     left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None
     return Grant(
-        lease=Lease(claim.execution_id, grant.lease),
+        lease=read_lease(grant.lease),
         job_id=claim.job_id,
         lease_s=grant.lease_s,
         attempt=grant.attempt,
@@ -84,5 +83,6 @@ def _read_answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenie
         url=grant.url,
         policy=policy,
         spent=grant.spent,
+        headers=dict(grant.headers),
         budget=Budget.with_left(policy.budget_usd, left_usd, policy.budget_tokens, left_tokens),
     )

@@ -1,16 +1,20 @@
 """Declare what the executor needs of the outside: the jobstore's grants, and agents."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from contracts.agents.urls import HIDDEN, hide_userinfo
 from contracts.resources import Policy, Usage
 from contracts.spending import Budget
 from contracts.status import Protocol as AgentProtocol
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease
+
+#: A value of fewer characters is no secret, and would be found in every text.
+SECRET_MIN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Grant:
     """One attempt at one execution, under a lease of `lease_s` seconds.
 
     `request` is the JSON body of every call of the execution; `spent` calls failed, or were lost, before this attempt.
+    `headers` refer to the values that the agent is sent.
     """
 
     lease: Lease
@@ -31,6 +36,7 @@ class Grant:
     policy: Policy
     spent: int = 0
     budget: Budget = field(default_factory=Budget)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ class Call:
 
     An adapter calls `report_progress` as often as there is any, and `spend` once, with what the call consumed. When the
     call is aborted, `is_given_up` says whether nobody goes on with the work: then an agent that still works may be told
-    to stop. Otherwise the work is another attempt's.
+    to stop. Otherwise the work is another attempt's. `secrets` are what was sent in headers: `hide` takes them out of
+    texts in which the agent may have repeated them.
     """
 
     grant: Grant
@@ -56,6 +63,18 @@ class Call:
     report_progress: Callable[[Progress], None] = lambda _: None
     is_given_up: Callable[[], bool] = lambda: False
     spend: Callable[[Usage], None] = lambda _: None
+    secrets: set[str] = field(default_factory=set)
+
+    def keep_secret(self, values: Iterable[str]) -> None:
+        """Take values for secrets, and those parts of them that follow a scheme, as in `Bearer <token>`."""
+        parts = {part for value in values for part in (value, value.partition(" ")[2].strip())}
+        self.secrets.update(part for part in parts if len(part) >= SECRET_MIN)
+
+    def hide(self, text: str) -> str:
+        """Return a text with `***` for each secret, and for users and passwords in URLs."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, HIDDEN)
+        return hide_userinfo(text)
 
 
 @dataclass(frozen=True, slots=True)

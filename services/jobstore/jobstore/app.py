@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+import grpc
+from grpc_health.v1 import health as grpc_health
+
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
@@ -67,13 +70,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner = CommandRunner(database, terms)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _make_subscriptions(publisher, runner)
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets))
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
-        signer = FactSigner(FactKeys.derive(secrets))
-        relay = Relay(database, publisher, signer, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, runner.terms)
+        relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
+        dispatcher = Dispatcher(database, publisher, runner.terms, secrets)
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
@@ -81,9 +83,20 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
-        await stack.enter_async_context(
-            _serve_grpc(settings, database, runner, watches, operation_worker, dead_letters)
-        )
+        batches = Batches(database, operation_worker)
+        tokens = {
+            Role.ADMINISTRATOR: settings.token.values,
+            Role.EXECUTOR: settings.executor_token.values,
+            Role.VALIDATOR: settings.validator_token.values,
+        }
+        limits = {"calls_max": settings.calls_max, "watches_max": settings.watches_max}
+        server, servicer = create_server(Tokens(tokens), **limits)
+        jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
+        add_JobServiceServicer_to_server(jobs, server)
+        add_AgentServiceServicer_to_server(AgentService(database), server)
+        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets), server)
+        await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake) -> None:
             if Wake.RECORDED in reasons:
@@ -138,35 +151,26 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, runner: CommandRunner) -> list[Subscription[Any]]:
-    handlers = EventHandlers(runner)
+def _make_subscriptions(publisher: Publisher, handlers: EventHandlers) -> list[Subscription[Any]]:
     return [
-        Subscription(publisher, JobStatusReported, f"{GROUP}-reports", handlers.on_job_status_reported),
-        Subscription(publisher, ResultProduced, f"{GROUP}-results", handlers.on_result_produced),
+        _make_reports(publisher, handlers, JobStatusReported, "reports", handlers.on_job_status_reported),
+        _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced),
         Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
     ]
 
 
+def _make_reports(
+    publisher: Publisher, handlers: EventHandlers, event: type[Any], name: str, handle: Callable[..., Any]
+) -> Subscription[Any]:
+    """Return the subscription of a topic whose records are signed by leases."""
+    check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
+    return Subscription(publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose)
+
+
 @contextlib.asynccontextmanager
-async def _serve_grpc(
-    settings: Settings,
-    database: Database,
-    runner: CommandRunner,
-    watches: Watches,
-    operation_worker: OperationWorker,
-    dead_letters: DeadLetterTopics,
+async def _serve(
+    server: grpc.aio.Server, servicer: grpc_health.aio.HealthServicer, settings: Settings
 ) -> AsyncIterator[None]:
-    batches = Batches(database, operation_worker)
-    tokens = {
-        Role.ADMINISTRATOR: settings.token.values,
-        Role.EXECUTOR: settings.executor_token.values,
-        Role.VALIDATOR: settings.validator_token.values,
-    }
-    server, servicer = create_server(Tokens(tokens))
-    add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, settings.payload_max_bytes), server)
-    add_AgentServiceServicer_to_server(AgentService(database), server)
-    add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
-    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
     server.add_insecure_port(settings.grpc_address)
     await server.start()
     await set_serving(servicer, ready=True)

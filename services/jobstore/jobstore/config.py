@@ -9,7 +9,7 @@ from contracts.signing import Secrets
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.reuse import ReuseTerms
-from servicekit.process.settings import Secret, ServiceSettings
+from servicekit.process.settings import SecretSetting, ServiceSettings
 
 
 def _check_pairs(text: SecretStr) -> SecretStr:
@@ -24,11 +24,14 @@ class Settings(ServiceSettings):
     database_pool: int = 12
     grpc_address: str = "127.0.0.1:50051"
     #: The bearer tokens of administrators, of executors and of validators.
-    token: Secret
-    executor_token: Secret
-    validator_token: Secret
+    token: SecretSetting
+    executor_token: SecretSetting
+    validator_token: SecretSetting
     #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
+    #: Calls, and watches, that each role may have under way at once; more are refused.
+    calls_max: int = 1_000
+    watches_max: int = 10_000
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0

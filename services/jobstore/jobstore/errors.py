@@ -1,6 +1,6 @@
 """Errors that a call is answered with. Each has a stable code; gRPC translates each class to a status."""
 
-from servicekit.errors import PermanentError
+from servicekit.errors import PermanentError, TransientError
 
 
 class NotFoundError(PermanentError):
@@ -43,3 +43,9 @@ class ForbiddenError(PermanentError):
     """The token does not allow the call."""
 
     code = "forbidden"
+
+
+class TooManyCallsError(TransientError):
+    """The caller's role has as many calls under way as it may have."""
+
+    code = "too_many_calls"

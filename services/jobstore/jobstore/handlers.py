@@ -1,35 +1,118 @@
 """The Kafka edge: turn batches of events into commands, and carry them out."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
+from contracts.topics import MESSAGE_MAX_BYTES
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
-from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
+from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
-from servicekit.kafka.subscription import Incoming
+from jobstore.storage import leases
+from jobstore.storage.database import INVALID_DATA, Database
+from servicekit.errors import PermanentError
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.subscription import Incoming, Refused, decode
 
 E = TypeVar("E", bound=Event)
+Report = JobStatusReported | ResultProduced
+R = TypeVar("R", JobStatusReported, ResultProduced)
+
+#: The code in a job's log of an outcome of which the database refuses a value.
+UNSTORABLE = "unstorable"
+#: The keys that sign each kind of report. A lease's number is granted once, so that one of them is right.
+_USES: dict[type[Report], tuple[KeyUse, ...]] = {
+    ResultProduced: (KeyUse.EXECUTING,),
+    JobStatusReported: (KeyUse.EXECUTING, KeyUse.JUDGING),
+}
+
+
+class ForgedError(PermanentError):
+    """A report that is not signed with the key of the lease that it names."""
+
+    code = BAD_SIGNATURE
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"not signed with the key of lease {report.lease} of execution {report.execution_id}")
+        self.lease = report.execution_id, report.lease
 
 
 class EventHandlers:
     """Handle the events that the jobstore consumes. Replayed records are passed over (rule `replays-admit-nothing`)."""
 
-    def __init__(self, runner: CommandRunner) -> None:
+    def __init__(self, runner: CommandRunner, database: Database, secrets: Secrets) -> None:
         self._runner = runner
+        self._database = database
+        self._secrets = secrets
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
         """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
-        return await self._record(reports, lambda report: RecordReport(report.event))
+        return await self._record_reports(reports, lambda report: RecordReport(report.event))
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
         """Record a batch of agents' results."""
-        return await self._record(results, lambda result: RecordResult(result.event, result.size))
+        return await self._record_reports(results, lambda result: RecordResult(result.event, result.size))
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
         """Cancel executions by their ids."""
         return await self._record(requests, lambda request: _cancel(request.event))
+
+    def check_report(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> None:
+        """Raise ForgedError unless a record is signed with a lease's key (rule `signed-reports`).
+
+        Only then is it parsed, to learn of which lease it speaks; a PermanentError of `decode` says that it cannot be.
+        """
+        if not self._is_vouched_for(event, record):
+            raise ForgedError(decode(event, record, MESSAGE_MAX_BYTES).event)
+
+    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> bool:
+        signature, value = read_signature(record), record.value or b""
+        return signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event])
+
+    async def choose_dead(self, event: type[Report], refused: Sequence[Refused]) -> Sequence[Refused]:
+        """End the leases of reports that can never be recorded, and return which records become dead letters.
+
+        A lease's worker repeats its outcome until it is recorded or the lease is over. Of forged reports, one that
+        would count is buried once a lease.
+        """
+        forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
+        new = await self._note_forged(forged) if forged else set()
+        dead: list[Refused] = []
+        ended: list[Command] = []
+        for record, error in refused:
+            if isinstance(error, ForgedError):
+                if error.lease in new:
+                    new.discard(error.lease)
+                    dead.append((record, error))
+                continue
+            dead.append((record, error))
+            signature = read_signature(record)
+            if signature and self._is_vouched_for(event, record) and _is_outcome(event, record.value or b""):
+                code = UNSTORABLE if error.code == INVALID_DATA else error.code
+                ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
+        if ended:
+            await self._runner.record.run(ended)
+        return dead
+
+    async def _note_forged(self, forged: set[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+        async with self._database.transaction() as connection:
+            return await leases.note_forged(connection, forged)
+
+    async def _record_reports(
+        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command]
+    ) -> Sequence[Any]:
+        """Record reports, but none that speaks of another lease than the one that signed it."""
+        errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
+        results = iter(await self._record([i for i in incoming if id(i) not in errors], command))
+        return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
 
     async def _record(
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
@@ -37,6 +120,29 @@ class EventHandlers:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
+
+
+def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:
+    """Return the signature of a record, or None if it has none that can be read."""
+    return Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
+
+
+def _agrees(incoming: Incoming[R]) -> bool:
+    signature, event = Signature.parse(incoming.signature), incoming.event
+    return signature is not None and (signature.execution_id, signature.lease) == (event.execution_id, event.lease)
+
+
+def _is_outcome(event: type[Report], value: bytes) -> bool:
+    """Whether a signed body ends its lease: no report of progress, and nothing copied from the other topic.
+
+    What cannot be read at all counts as an outcome, since its worker repeats an outcome, and waits.
+    """
+    kinds = (event, JobStatusReported if event is ResultProduced else ResultProduced)
+    for kind in kinds:
+        with contextlib.suppress(ValidationError):
+            report = kind.model_validate_json(value)
+            return kind is event and (isinstance(report, ResultProduced) or report.kind in OUTCOMES)
+    return True
 
 
 def _cancel(event: CancelRequested) -> Command:

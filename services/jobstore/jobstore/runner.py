@@ -46,11 +46,10 @@ class CommandRunner:
         self.record: Lane[Command] = Lane(self.carry_out, size=_size_of)
         self.match: Lane[Command] = Lane(self.carry_out)
 
-    async def end_leases(
-        self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], stage: ExecutionStage | None = None
-    ) -> None:
+    async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
-        await self.record.run([EndLease(id_, kind, lease, begun, stage) for id_, lease, begun in leases])
+        commands = [EndLease(execution_id, kind, lease, begun=begun) for execution_id, lease, begun in leases]
+        await self.record.run(commands)
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.
@@ -61,12 +60,6 @@ class CommandRunner:
             return await self._run_transaction(commands, share_limits=any(c.needs_limits for c in commands))
         except LimitsChangingError:
             return await self._run_transaction(commands, share_limits=True)
-        except PermanentError as error:
-            # A batch is halved by its caller until the command that cannot be stored stands alone.
-            if len(commands) == 1 and (instead := commands[0].if_unstorable()) is not None:
-                await self._run_transaction([instead], share_limits=False)
-                return [error]
-            raise
 
     async def _run_transaction(self, commands: Sequence[Command], *, share_limits: bool) -> list[Any]:
         async with self._database.transaction() as connection:
@@ -103,6 +96,9 @@ class CommandRunner:
         requested = {e.job_id for e in uow.executions.values() if e.request_version is not None}
         if requested & job_ids - uow.jobs.keys():
             raise RaceError("a job was created meanwhile, and is not locked")
+        judged = {c.job or "" for c in commands if isinstance(c, ClaimJudging) or _is_verdict(c)}
+        if judged := judged & uow.jobs.keys():
+            await repository.load_questions(uow, judged)
         await self._load_reusable(connection, uow, commands)
         specs = {job_id for command in commands for job_id in command.specs(uow)}
         agents = {agent_id for command in commands for agent_id in command.agents(uow)}
@@ -149,7 +145,7 @@ class CommandRunner:
             await repository.flush(uow)
 
     async def _apply(self, repository: Repository, uow: UnitOfWork, command: Command) -> Any:
-        if isinstance(command, RecordReport) and command.is_verdict and uow.recorded_counts[TransitionKind.RESULT]:
+        if _is_verdict(command) and uow.recorded_counts[TransitionKind.RESULT]:
             await repository.flush(uow)  # this batch may hold the verdict's result, see _write_results_to_be_quoted
         try:
             return command.apply(uow)
@@ -174,6 +170,10 @@ def _is_executing_grant(result: Any) -> bool:
     if not isinstance(result, ClaimAnswer) or result.execution is None:
         return False
     return result.outcome is ClaimOutcome.GRANTED and result.execution.stage is ExecutionStage.EXECUTING
+
+
+def _is_verdict(command: Command) -> bool:
+    return isinstance(command, RecordReport) and command.is_verdict
 
 
 def _size_of(command: Command) -> int:

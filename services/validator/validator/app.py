@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from contracts.events import ResultProduced
-from servicekit.kafka.subscription import Subscription
+from servicekit.kafka.subscription import Subscription, bury_none
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 from validator.config import Settings
@@ -22,6 +22,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         judge = await context.stack.enter_async_context(OpenAIJudge(config))
         judgings = GrpcJudgings(context.stub, context.metadata, config.judge_name)
         handlers = Handlers(context.worker, judgings, judge, config, context.publisher)
-        return Subscription(context.publisher, ResultProduced, "signoff-validator", handlers.on_result_produced)
+        return Subscription(
+            context.publisher,
+            ResultProduced,
+            "signoff-validator",
+            handlers.on_result_produced,
+            choose_dead=bury_none,  # the jobstore reads the same topic, and knows which records are signed
+        )
 
     await run_worker(stop, settings, "validator", pb.WORK_KIND_JUDGING, settings.validator_token.first, subscribe)

@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from servicekit.process.settings import EnvironmentSettings, Secret, WorkerSettings
+from servicekit.process.settings import EnvironmentSettings, SecretSetting, WorkerSettings
 from validator.judge_config import ApiName, JudgeConfig
 
 
@@ -19,7 +19,7 @@ class _OpenAI(EnvironmentSettings):
 class Settings(WorkerSettings):
     """Settings of the validator, each SIGNOFF_<NAME> in the environment, but OPENAI_API_KEY and OPENAI_BASE_URL."""
 
-    validator_token: Secret
+    validator_token: SecretSetting
     capacity: int = 200
     judge_model: str = JudgeConfig().model
     judge_api: ApiName = "chat"

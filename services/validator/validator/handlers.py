@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import JobStatusReported, ResultProduced, hash_result
 from contracts.status import ReportKind
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
@@ -18,7 +18,7 @@ from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
-from validator.ports import Grant, Judge, Judgings
+from validator.ports import Claim, Grant, Judge, Judgings
 from validator.verdict import to_storable
 
 log = logging.getLogger(__name__)
@@ -49,35 +49,41 @@ class Handlers:
 
         Return one result a record: a PermanentError makes it a dead letter.
         """
-        bodies = [result.record.value or b"" for result in results if not result.replay]
-        asked_at, claimed = await retry_transient(lambda: self._claim(bodies), on="jobstore")
+        claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
+        asked_at, claimed = await retry_transient(lambda: self._claim(claims), on="jobstore")
         answers = iter(claimed)
         return [None if r.replay else self._handle_answer(r.event, next(answers), asked_at) for r in results]
 
-    async def _claim(self, bodies: Sequence[bytes]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
+    async def _claim(self, claims: Sequence[Claim]) -> tuple[float, Sequence[Grant | ClaimDenied]]:
         """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
-        return time.monotonic(), await self._judgings.claim(self._worker.owner, self._worker.room, bodies)
+        return time.monotonic(), await self._judgings.claim(self._worker.owner, self._worker.room, claims)
 
     def _handle_answer(
         self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float
     ) -> PermanentError | None:
         if isinstance(answer, ClaimDenied):
             return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
-        lease, judge = Lease(event.execution_id, answer.lease), SpendingJudge(self._judge, answer.budget)
+        if hash_result(event.result) != answer.result_hash or event.execution_id != answer.lease.execution_id:
+            # The lease lapses, and the recorded result is offered again.
+            log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
+            return None
         self._worker.start_work(
-            lease, event.job_id, asked_at + answer.lease_s, lambda held: self._judge_result(event, held, judge)
+            answer.lease,
+            event.job_id,
+            asked_at + answer.lease_s,
+            lambda held: self._judge_result(event, answer, held),
         )
         return None
 
-    async def _judge_result(self, event: ResultProduced, held: HeldLease, judge: SpendingJudge) -> PublishOutcome:
-        """Judge a result, however long the judge is away, and return what publishes the outcome."""
+    async def _judge_result(self, event: ResultProduced, grant: Grant, held: HeldLease) -> PublishOutcome:
+        """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
         held.begun = True
-        started = time.monotonic()
+        started, judge = time.monotonic(), SpendingJudge(self._judge, grant.budget)
         try:
             verdict = await retry_transient(
                 lambda: validate_agent_response(
                     event.result,
-                    event.acceptance_criteria,
+                    grant.acceptance_criteria,
                     self._config,
                     judge=judge,
                 ),
@@ -93,7 +99,7 @@ class Handlers:
         else:
             fields = {"kind": ReportKind.VERDICT, "verdict": verdict, "judge": self._config.judge_name}
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
-        return lambda: self._publisher.publish(outcome)
+        return lambda: self._publisher.publish_report(outcome, held.lease)
 
 
 def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusReported:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts.spending import Budget
-from servicekit.leasing.claims import ClaimDenied, read_denial
+from servicekit.leasing.claims import ClaimDenied, read_denial, read_lease
 from servicekit.leasing.client import CALL_TIMEOUT_S, CLAIMS_MAX, CLAIMS_MAX_BYTES, translate_errors
 from servicekit.retry import chunk_by_size
 from signoff.v1 import work_service_pb2 as pb
-from validator.ports import Grant
+from validator.ports import Claim, Grant
 
 if TYPE_CHECKING:
     from signoff.v1.work_service_pb2_grpc import WorkServiceAsyncStub
@@ -23,15 +23,16 @@ class GrpcJudgings:
         self._metadata = metadata
         self._judge = judge
 
-    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> list[Grant | ClaimDenied]:
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         """Claim results, and return one answer each, in order. New grants are at most `room`.
 
         Raise TransientError if the jobstore is out of reach.
         """
         answers: list[Grant | ClaimDenied] = []
-        for chunk in chunk_by_size(results, len, limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
+        for chunk in chunk_by_size(claims, lambda c: len(c.result), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES):
             free = room - sum(isinstance(answer, Grant) for answer in answers)
-            request = pb.BeginJudgingsRequest(owner=str(owner), room=free, results=chunk, judge=self._judge)
+            messages = [pb.JudgingClaim(result=claim.result, signature=claim.signature) for claim in chunk]
+            request = pb.BeginJudgingsRequest(owner=str(owner), room=free, claims=messages, judge=self._judge)
             with translate_errors():
                 answer = await self._stub.BeginJudgings(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
             answers += [_read_answer(a) for a in answer.answers]
@@ -40,7 +41,15 @@ class GrpcJudgings:
 
 def _read_answer(answer: pb.JudgingAnswer) -> Grant | ClaimDenied:
     if answer.outcome == pb.CLAIM_OUTCOME_GRANTED:
-        return Grant(answer.lease, answer.lease_s, _read_budget(answer))
+        return Grant(
+            read_lease(answer.lease),
+            answer.lease_s,
+            _read_budget(answer),
+            answer.acceptance_criteria,
+            answer.title,
+            answer.result_hash,
+            answer.judge_empty,
+        )
     return read_denial(answer)
 
 

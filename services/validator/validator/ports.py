@@ -8,6 +8,7 @@ from uuid import UUID
 from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
+from servicekit.leasing.worker import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,35 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget."""
+class Claim:
+    """A result to claim: the body and the signature of its record."""
 
-    lease: int
+    result: bytes
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A result to be judged, under this lease for `lease_s` seconds, and within what is left of its job's budget.
+
+    `result_hash` is the SHA-256 of the JSON text of the result that is recorded: no other may be judged. `judge_empty`:
+    whether the judge is asked about an empty one, too.
+    """
+
+    lease: Lease
     lease_s: float
     budget: Budget
+    acceptance_criteria: str
+    title: str
+    result_hash: bytes
+    judge_empty: bool = False
 
 
 class Judgings(Protocol):
     """The jobstore, where judgings are claimed."""
 
-    async def claim(self, owner: UUID, room: int, results: Sequence[bytes]) -> Sequence[Grant | ClaimDenied]:
-        """Claim results by the bodies of their events, and return one answer each.
+    async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> Sequence[Grant | ClaimDenied]:
+        """Claim results, and return one answer each.
 
         Raise TransientError if the jobstore is out of reach.
         """

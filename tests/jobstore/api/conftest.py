@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from api_calls import PAYLOAD_MAX, TOKENS
+from support.factories import SECRETS
 
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Tokens
@@ -37,7 +38,7 @@ async def channel(database: Database, runner: CommandRunner, watches: Watches) -
     batches = Batches(database, OperationWorker(database, runner))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
     add_AgentServiceServicer_to_server(AgentService(database), server)
-    add_WorkServiceServicer_to_server(WorkService(database, runner), server)
+    add_WorkServiceServicer_to_server(WorkService(database, runner, SECRETS), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await set_serving(servicer, ready=True)

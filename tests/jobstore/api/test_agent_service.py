@@ -1,13 +1,26 @@
 """AgentService: agents are created once, changed and disabled."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
-from api_calls import ADMINISTRATOR, Status, create, refused
+import pytest
+from api_calls import ADMINISTRATOR, EXECUTOR, Status, create, refused
 from google.protobuf import json_format
+from sqlalchemy import text
 
+from contracts.identity import new_execution_id
+from contracts.resources import NewAgent
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import work_service_pb2 as work_pb
+from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+
+HEADERS = {"Authorization": "env:SIGNOFF_AGENT_WRITER", "X-Key": "file:writer/key"}
+SECRET_URL = "http://user:s3cret@127.0.0.1:1/"
+SHOWN_URL = "http://***@127.0.0.1:1/"
 
 
 async def test_agents_are_created_once_changed_and_disabled(jobs: Any, agents: Any) -> None:
@@ -29,3 +42,90 @@ async def test_agents_are_created_once_changed_and_disabled(jobs: Any, agents: A
     assert (await refused(call))[:2] == (Status.FAILED_PRECONDITION, "agent_disabled")
     unknown = agents.GetAgent(agents_pb.GetAgentRequest(agent_id="nobody"), metadata=ADMINISTRATOR)
     assert (await refused(unknown))[:2] == (Status.NOT_FOUND, "unknown_agent")
+
+
+async def saved(agents: Any, agent_id: str, **fields: Any) -> Any:
+    """Make or change an agent, as a client does."""
+    new = {"id": agent_id, "name": agent_id, "url": "http://127.0.0.1:1/", **fields}
+    message = json_format.ParseDict(new, agents_pb.CreateAgentRequest().agent)
+    known = agents.GetAgent(agents_pb.GetAgentRequest(agent_id=agent_id), metadata=ADMINISTRATOR)
+    try:
+        await known
+    except Exception:  # noqa: BLE001 - there is none
+        return (await agents.CreateAgent(agents_pb.CreateAgentRequest(agent=message), metadata=ADMINISTRATOR)).agent
+    update = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=message)
+    return (await agents.UpdateAgent(update, metadata=ADMINISTRATOR)).agent
+
+
+async def stored_facts(database: Database, agent_id: str) -> list[dict[str, Any]]:
+    query = text("SELECT body::text FROM facts WHERE key = :id ORDER BY seq")
+    async with database.session() as session:
+        return [json.loads(body)["agent"] for body in await session.scalars(query, {"id": agent_id})]
+
+
+@pytest.fixture
+async def old(database: Database) -> str:
+    """An agent from before, with a user and password in its URL."""
+    agent_id = f"old-{uuid4().hex}"
+    async with database.transaction() as connection:
+        await put_agent(connection, agent_id, NewAgent(name="old", url=SECRET_URL), create=True)
+    return agent_id
+
+
+async def test_headers_are_kept_as_references_and_granted_to_executors(
+    jobs: Any, agents: Any, channel: Any, database: Database
+) -> None:
+    agent_id = f"agent-{uuid4().hex}"
+    assert dict((await saved(agents, agent_id, headers={"X-Key": "file:old"})).headers) == {"X-Key": "file:old"}
+    assert dict((await saved(agents, agent_id, headers=HEADERS)).headers) == HEADERS
+    listed = (await agents.ListAgents(agents_pb.ListAgentsRequest(), metadata=ADMINISTRATOR)).agents
+    assert [dict(agent.headers) for agent in listed if agent.id == agent_id] == [HEADERS]
+    assert [fact["headers"] for fact in await stored_facts(database, agent_id)] == [{"X-Key": "file:old"}, HEADERS]
+    job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
+    execution_id = str(new_execution_id())
+    claim = work_pb.ExecutionClaim(execution_id=execution_id, job_id=job_id)
+    request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=1, claims=[claim])
+    (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=EXECUTOR)).answers
+    assert dict(answer.grant.headers) == HEADERS
+
+
+async def test_an_agent_made_again_with_other_headers_is_another(agents: Any) -> None:
+    new = {"id": f"agent-{uuid4().hex}", "name": "One", "url": "http://127.0.0.1:1/", "headers": HEADERS}
+    for headers, is_same in ((HEADERS, True), (dict(reversed(HEADERS.items())), True), ({}, False)):
+        request = json_format.ParseDict({"agent": {**new, "headers": headers}}, agents_pb.CreateAgentRequest())
+        call = agents.CreateAgent(request, metadata=ADMINISTRATOR)
+        assert (await call).agent.headers if is_same else (await refused(call))[1] == "agent_conflict"
+
+
+async def test_a_value_itself_is_refused_and_not_said_again(agents: Any) -> None:
+    status, code, message = await refused(saved(agents, uuid4().hex, headers={"X-Key": "s3cret"}))
+    assert (status, code) == (Status.INVALID_ARGUMENT, "invalid_request")
+    assert "env:SIGNOFF_AGENT_<NAME>" in message
+    assert "s3cret" not in message
+
+
+async def test_a_user_and_password_in_a_new_url_are_refused_with_what_to_do(agents: Any, old: str) -> None:
+    for agent_id, url in ((uuid4().hex, SECRET_URL), (old, SECRET_URL.replace("s3cret", "other"))):
+        status, code, message = await refused(saved(agents, agent_id, url=url))
+        assert (status, code) == (Status.INVALID_ARGUMENT, "url_has_userinfo")
+        assert '"Authorization": "env:SIGNOFF_AGENT_<NAME>"' in message
+    unknown = agents_pb.GetAgentRequest(agent_id="nobody")
+    assert (await refused(agents.GetAgent(unknown, metadata=ADMINISTRATOR)))[0] is Status.NOT_FOUND
+
+
+async def test_those_that_are_stored_go_on_and_are_not_shown(agents: Any, old: str, database: Database) -> None:
+    """An edit sends the URL back as it was shown."""
+    shown = [await saved(agents, old, name="renamed", url=SHOWN_URL), await saved(agents, old, url=SECRET_URL)]
+    shown.append((await agents.GetAgent(agents_pb.GetAgentRequest(agent_id=old), metadata=ADMINISTRATOR)).agent)
+    disabled = await agents.DisableAgent(agents_pb.DisableAgentRequest(agent_id=old), metadata=ADMINISTRATOR)
+    listed = (await agents.ListAgents(agents_pb.ListAgentsRequest(), metadata=ADMINISTRATOR)).agents
+    shown += [disabled.agent, *(agent for agent in listed if agent.id == old)]
+    assert [agent.url for agent in shown] == [SHOWN_URL] * 5
+    assert {fact["url"] for fact in await stored_facts(database, old)} == {SECRET_URL}, "a rebuild needs it"
+
+
+async def test_they_are_left_out_for_a_header_and_not_said_twice(agents: Any, old: str) -> None:
+    headers = {"authorization": "env:SIGNOFF_AGENT_WRITER"}
+    assert (await refused(saved(agents, old, url=SHOWN_URL, headers=headers)))[1] == "url_has_userinfo"
+    changed = await saved(agents, old, headers=headers)
+    assert (changed.url, dict(changed.headers)) == ("http://127.0.0.1:1/", headers)

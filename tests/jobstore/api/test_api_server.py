@@ -1,4 +1,4 @@
-"""The gRPC server asks every service for its token; health and reflection are open."""
+"""The gRPC server asks every service for its token; health is open."""
 
 from typing import Any
 from uuid import uuid4
@@ -63,12 +63,18 @@ async def test_a_worker_renews_leases_of_its_own_kind_alone(channel: grpc.aio.Ch
             assert (await refused(work.RenewLeases(request, metadata=other)))[0] is Status.PERMISSION_DENIED
 
 
-async def test_health_and_reflection_are_open(channel: grpc.aio.Channel) -> None:
+async def test_health_is_open_and_reflection_asks_for_any_token(channel: grpc.aio.Channel) -> None:
     health: Any = health_pb2_grpc.HealthStub(channel)
     answer = await health.Check(health_pb2.HealthCheckRequest(service="signoff.v1.JobService"))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    async for listed in call:
-        names = {service.name for service in listed.list_services_response.service}
+    requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
+    for metadata in (ADMINISTRATOR, EXECUTOR, VALIDATOR):
+        async for listed in reflection.ServerReflectionInfo(iter(requests), metadata=metadata):
+            names = {service.name for service in listed.list_services_response.service}
+        watching = health.Watch(health_pb2.HealthCheckRequest(), metadata=metadata)
+        assert (await anext(aiter(watching))).status == health_pb2.HealthCheckResponse.SERVING
+        watching.cancel()
+    with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
+        await anext(aiter(reflection.ServerReflectionInfo(iter(requests))))
     assert {"signoff.v1.JobService", "signoff.v1.AgentService", "signoff.v1.WorkService"} <= names

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from support.jobstore.steps import Steps, reported, result, verdict
 
 from contracts.identity import new_execution_id
-from contracts.resources import CriterionVerdict, NewAgent, NewLimit, Verdict
+from contracts.resources import NewAgent, NewLimit, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -77,7 +77,7 @@ async def put(database: Database, agent_id: str, *skills: str, create: bool = Tr
 
 
 def of(*outcomes: Outcome) -> Verdict:
-    return Verdict.of([CriterionVerdict(text=f"c{n}", outcome=o) for n, o in enumerate(outcomes)], "a reason")
+    return verdict(*outcomes, criteria="\n".join(f"c{n}" for n, _ in enumerate(outcomes)))
 
 
 NO_PROGRESS = "a reason; not submitted again: the answer is the one before, and the same criteria fail"
@@ -101,7 +101,7 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
     assert (row.submission, row.batch_id, row.priority, row.state) == (2, batch_id, 8, "QUEUED")
     request = (await life.logs())[-1].request_payload
     assert (request["submission"], request["feedback"]["reason"]) == (2, "a reason")
-    await life.judged("blue", of(Outcome.PASS))
+    await life.judged("blue", verdict())
     job = await life.job()
     assert (job.status, job.live, job.batch_id) == ("COMPLETED", False, batch_id)
 
@@ -128,7 +128,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
         statements.append(about[2])
 
     counts = []
-    for told in (of(Outcome.PASS), of(Outcome.FAIL)):
+    for told in (verdict(), verdict(Outcome.FAIL)):
         steps = Life(database, runner)
         lease = await steps.judging()
         event.listen(database.engine.sync_engine, "before_cursor_execute", counted)
@@ -136,7 +136,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
         event.remove(database.engine.sync_engine, "before_cursor_execute", counted)
         counts.append(len(statements))
         statements.clear()
-    assert counts == [3, 3]
+    assert counts == [4, 4]
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
     del life
 
@@ -168,7 +168,7 @@ async def test_it_rests_where_nothing_improves_and_by_hand_goes_on(life: Life, r
 async def test_another_answer_or_another_outcome_is_progress(
     life: Life, answer: str, told: Verdict, *, progress: bool
 ) -> None:
-    await life.requested(policy=AUTOMATIC)
+    await life.requested(policy=AUTOMATIC, acceptance_criteria="c0\nc1")
     await life.judged("red", of(Outcome.FAIL, Outcome.PASS))
     life.execution_id = next_execution_id(life.execution_id)
     await life.judged(answer, told)

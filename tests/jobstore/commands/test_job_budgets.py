@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.factories import SECRETS, signature
 from support.jobstore.steps import Steps, result, verdict
 
 from contracts.identity import new_execution_id
@@ -124,16 +125,17 @@ async def test_what_is_granted_already_goes_on(steps: Steps) -> None:
 
 async def test_workers_are_told_what_is_left(steps: Steps) -> None:
     await steps.requested(policy=USD | TOKENS)
-    work: Any = WorkService(steps.database, steps.runner)
+    work: Any = WorkService(steps.database, steps.runner, SECRETS)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
     grant = answer.grant
     assert (grant.policy.budget_usd, grant.budget_left_usd, grant.budget_left_tokens) == (1.0, 1.0, 100)
 
-    await failed_call(steps, grant.lease, 2, Usage(input_tokens=60, cost_usd=0.75))
-    body = result(steps.execution_id, steps.job_id, grant.lease).model_dump_json().encode()
-    judge = pb.BeginJudgingsRequest(owner=str(steps.validator), room=1, results=[body])
+    await failed_call(steps, grant.lease.lease, 2, Usage(input_tokens=60, cost_usd=0.75))
+    event = result(steps.execution_id, steps.job_id, grant.lease.lease)
+    judging_claim = pb.JudgingClaim(result=event.model_dump_json().encode(), signature=signature(event))
+    judge = pb.BeginJudgingsRequest(owner=str(steps.validator), room=1, claims=[judging_claim])
     (judging,) = (await work.BeginJudgings(judge, None)).answers
     assert (judging.budget_usd, judging.budget_left_usd) == (1.0, 0.25)
     assert (judging.budget_tokens, judging.budget_left_tokens) == (100, 40)
@@ -141,7 +143,7 @@ async def test_workers_are_told_what_is_left(steps: Steps) -> None:
 
 async def test_without_a_budget_nothing_is_said_of_it(steps: Steps) -> None:
     await steps.requested()
-    work: Any = WorkService(steps.database, steps.runner)
+    work: Any = WorkService(steps.database, steps.runner, SECRETS)
     claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers

@@ -1,11 +1,10 @@
 """A job's life on the real tables: each step is recorded once, also when it is reported twice or late."""
 
 import pytest
-from support.jobstore.steps import CRITERIA, Steps, new_job, result, verdict
+from support.jobstore.steps import Steps, new_job, result, verdict
 
 from contracts.identity import new_execution_id
 from contracts.jsontext import parse_json
-from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
@@ -29,7 +28,7 @@ async def test_a_life_from_creation_to_completion(steps: Steps) -> None:
     lease = await steps.running(payload={"n": 2**80, "none": None})
     await steps.report(lease, ReportKind.CALL_BEGUN)
     await steps.result(lease, {"text": "blue", "n": 2**80})
-    judged = await steps.claim_judging(lease)
+    judged = await steps.claim_judging(lease, value={"text": "blue", "n": 2**80})
     assert judged.execution is not None
     await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict())
 
@@ -48,11 +47,10 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
     hostile = {"text": "blue \0 \U0001f600 \\ }", "\0": [None]}
     lease = await steps.running()
     await steps.result(lease, hostile)
-    judged = await steps.claim_judging(lease)
+    judged = await steps.claim_judging(lease, value=hostile)
     assert judged.execution is not None
-    told = Verdict.of(
-        [CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS, evidence="blue \0", comment="\0")], "all is met"
-    )
+    told = verdict()
+    told.criteria[0].evidence, told.criteria[0].comment = "blue \0", "\0"
     await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=told)
     *_, answered, completed = await steps.logs()
     assert completed.status == "COMPLETED"
@@ -61,17 +59,6 @@ async def test_a_result_with_any_character_is_judged_and_read(database: Database
         async with database.session() as session:
             kept = await get_result(session, steps.job_id, row.version)
         assert parse_json(kept or "") == hostile
-
-
-async def test_an_outcome_that_cannot_be_stored_ends_the_execution(steps: Steps) -> None:
-    """Its worker reports it until it is recorded."""
-    lease = await steps.judging()
-    told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=Outcome.PASS)], "a reason with \0")
-    with pytest.raises(PermanentError):
-        await steps.report(lease, ReportKind.VERDICT, verdict=told)
-    *_, last = await steps.logs()
-    assert (last.status, last.code) == ("FAILED", "unstorable")
-    assert (await steps.row()).state == "DONE"
 
 
 async def test_progress_is_in_the_log_and_the_newest_on_the_job(steps: Steps) -> None:

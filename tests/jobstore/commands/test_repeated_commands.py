@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
@@ -129,7 +130,7 @@ async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
     job_id = {"its job": steps.job_id, "no job": None, "another job": other.job_id}[named]
     event = CancelRequested(execution_id=steps.execution_id, job_id=job_id)
     records: Any = [SimpleNamespace(event=event, replay=False)]
-    (answer,) = await EventHandlers(runner).on_cancel_requested(records)
+    (answer,) = await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested(records)
     if named == "another job":
         assert answer.code == "execution_conflict"
         assert (await steps.row()).state == "LEASED"

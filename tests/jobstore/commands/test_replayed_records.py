@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.factories import incoming
+from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.events import CancelRequested
@@ -66,9 +66,15 @@ async def test_a_replayed_outcome_is_not_even_recorded_where_it_would_be_in_orde
     produced = result(steps.execution_id, steps.job_id, lease)
     failed = reported(steps.execution_id, steps.job_id, lease, ReportKind.FAILED, code="agent_status")
     cancels = CancelRequested(execution_id=steps.execution_id, job_id=steps.job_id)
-    assert await EventHandlers(runner).on_result_produced([incoming(produced, replay=True)]) == [None]
-    assert await EventHandlers(runner).on_job_status_reported([incoming(failed, replay=True)]) == [None]
-    assert await EventHandlers(runner).on_cancel_requested([incoming(cancels, replay=True)]) == [None]
+    assert await EventHandlers(runner, steps.database, SECRETS).on_result_produced(
+        [incoming(produced, replay=True)]
+    ) == [None]
+    assert await EventHandlers(runner, steps.database, SECRETS).on_job_status_reported(
+        [incoming(failed, replay=True)]
+    ) == [None]
+    assert await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested(
+        [incoming(cancels, replay=True)]
+    ) == [None]
     assert await everything(database) == before
 
 
@@ -77,7 +83,9 @@ async def test_a_batch_of_replays_and_others_is_answered_in_order(steps: Steps, 
     produced = incoming(result(steps.execution_id, steps.job_id, lease))
     replayed = incoming(produced.event, replay=True)
     unknown = incoming(result(new_execution_id(), steps.job_id, lease))
-    answers = await EventHandlers(runner).on_result_produced([replayed, unknown, replayed, produced])
+    answers = await EventHandlers(runner, steps.database, SECRETS).on_result_produced(
+        [replayed, unknown, replayed, produced]
+    )
     assert [None if answer is None else answer.code for answer in answers] == [None, "unknown_execution", None, None]
     assert (await steps.row()).stage == "JUDGING"
 

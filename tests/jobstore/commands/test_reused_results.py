@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.reused import JUDGE, SURE, rows
 from support.jobstore.steps import Published, seen
 
@@ -48,7 +49,7 @@ async def test_an_identical_request_to_a_deterministic_agent_has_its_result_reus
 
     published = Published()
     await seen(database, ExecutionStage.JUDGING, 10)
-    await Dispatcher(database, published, runner.terms).offer()
+    await Dispatcher(database, published, runner.terms, SECRETS).offer()
     (offered,) = [e for e in published.events if isinstance(e, ResultProduced) and e.job_id == second.job_id]
     assert (offered.result, offered.lease) == ({"text": "bl\0", "n": 2**70}, reused.lease)
     claim = ClaimJudging(offered, second.validator, 10, judge=JUDGE)

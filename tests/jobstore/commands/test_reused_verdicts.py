@@ -68,8 +68,13 @@ async def test_another_judge_and_one_that_does_not_say_who_it_is_are_asked(life:
 
 async def test_other_jobs_words_do_not_matter(life: Any) -> None:
     await life().judged(title="One", payload=1, tenant="a")
-    fields = {"title": "Another", "payload": 2, "tenant": "b", "acceptance_criteria": f"\n  {CRITERIA} \n"}
+    fields = {"title": "Another", "payload": 2, "tenant": "a", "acceptance_criteria": f"\n  {CRITERIA} \n"}
     assert (await life().at_judge(**fields)).code == VERDICT_REUSED
+
+
+async def test_a_verdict_is_not_reused_by_another_tenant(life: Any) -> None:
+    await life().judged(tenant="a")
+    assert (await life().at_judge(tenant="b")).outcome == ClaimOutcome.GRANTED
 
 
 async def test_a_reused_verdict_is_not_a_new_one(life: Any, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps, seen
 
 from contracts.events import ExecuteRequested, ResultProduced
@@ -55,7 +56,7 @@ async def test_what_is_marked_and_not_published_is_offered_again(
     assert (await steps.row()).state == "OFFERED"
     published.away = False
     await steps.due(-1)
-    await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
+    await Dispatcher(database, published, runner.terms, SECRETS).offer()  # type: ignore[arg-type]
     assert [event.execution_id for event in published.events] == [steps.execution_id]
 
 
@@ -97,7 +98,7 @@ async def test_an_outage_of_the_broker_makes_no_interval_grow(
     published.away = True
     for _ in range(5):
         with pytest.raises(TransientError):
-            await Dispatcher(database, published, runner.terms).offer()  # type: ignore[arg-type]
+            await Dispatcher(database, published, runner.terms, SECRETS).offer()  # type: ignore[arg-type]
         await steps.due(-1)
     published.away = False
     await dispatcher.offer()

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.fakes import until
 from support.jobstore.steps import Published, Steps, new_job, seen
 
@@ -97,7 +98,7 @@ class Queue:
 async def queue(database: Database, database_url: str, runner: CommandRunner) -> AsyncIterator[Queue]:
     others = [Database(database_url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=2) for _ in range(2)]
     sink = Published()
-    dispatchers = [Dispatcher(d, sink, runner.terms) for d in (database, *others)]  # type: ignore[arg-type]
+    dispatchers = [Dispatcher(d, sink, runner.terms, SECRETS) for d in (database, *others)]  # type: ignore[arg-type]
     made = Queue(database, runner, dispatchers, sink)
     for table in ("executions", "workers", "limits", "starts", "circuits"):
         await made.sql(f"DELETE FROM {table}")

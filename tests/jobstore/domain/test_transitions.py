@@ -88,6 +88,7 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
     (S.IN_PROGRESS, "judging", TransitionKind.FAILED): FAILED,
     (S.IN_PROGRESS, "judging", TransitionKind.MET): (S.COMPLETED, JobLogStatus.COMPLETED),
     (S.IN_PROGRESS, "judging", TransitionKind.NOT_MET): (S.RESUBMISSION_REQUIRED, JobLogStatus.RESUBMISSION_REQUIRED),
+    (S.IN_PROGRESS, "judging", TransitionKind.MISJUDGED): (S.IN_PROGRESS, None),
     (S.IN_PROGRESS, "awaiting judge", TransitionKind.JUDGING_CLAIMED): (S.IN_PROGRESS, None),
     (S.IN_PROGRESS, "running", TransitionKind.GIVEN_BACK): IN_PROGRESS,
     (S.IN_PROGRESS, "judging", TransitionKind.GIVEN_BACK): (S.IN_PROGRESS, None),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps
 
 from contracts.convert import operation_of
@@ -38,7 +39,7 @@ class World:
         self.jobs_service = self.serving(self.operator)
         self.doors = OperationsService(database, Watches(database), self.batches)
         self.published = Published()
-        self.dispatcher = Dispatcher(database, self.published, runner.terms)  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(database, self.published, runner.terms, SECRETS)  # type: ignore[arg-type]
 
     def serving(self, operator: OperationWorker) -> JobService:
         return JobService(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)

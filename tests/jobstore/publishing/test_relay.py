@@ -16,11 +16,13 @@ from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
 from contracts.fact_keys import FactFilter
+from contracts.resources import NewAgent
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
@@ -197,3 +199,17 @@ async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_be
         locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert await session.scalar(locks) == 0
         assert await session.scalar(text("SHOW synchronous_commit")) == "on"
+
+
+async def test_a_fact_of_a_job_shows_no_password_of_its_agent(
+    relay: Relay, database: Database, runner: CommandRunner, kafka: str
+) -> None:
+    async with database.transaction() as connection:
+        new = NewAgent(name='o"l@d', url="http://user:s3cret@127.0.0.1:1/", headers={"X-Key": "env:SIGNOFF_AGENT_X"})
+        await put_agent(connection, "old", new, create=True)
+    steps = await Steps(database, runner).created(agent_id="old")
+    await relayed(relay, database)
+    (fact,) = (await facts(kafka, {steps.job_id}, 1))[steps.job_id]
+    assert fact.agent is not None
+    assert (fact.agent.url, fact.agent.name) == ("http://***@127.0.0.1:1/", 'o"l@d')
+    assert fact.agent.headers == {"X-Key": "env:SIGNOFF_AGENT_X"}

@@ -20,7 +20,7 @@ async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner)
     lease = await steps.running(policy={"budget_usd": 0.3})
     await steps.report(lease, ReportKind.CALL_FAILED, seq=2, usage=Usage(input_tokens=7, cost_usd=0.1))
     await steps.result(lease, "costly", usage=Usage(output_tokens=5, cost_usd=0.2))
-    assert (await steps.claim_judging(lease)).code == BUDGET_EXHAUSTED
+    assert (await steps.claim_judging(lease, value="costly")).code == BUDGET_EXHAUSTED
 
     asked = {"agent_id": "sure", "payload": {"nul": "\0"}}
     first, second = life("deterministic"), life("result and verdict reused")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from costly import costly_and_reused
+from sqlalchemy import text
 from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
 
@@ -108,8 +109,12 @@ async def _agents(database: Database) -> None:
             await put_agent(connection, name, NewAgent(name=name, url="http://127.0.0.1:1/"), create=True)
     async with database.transaction() as connection:
         new = NewAgent(name="newer", url="http://127.0.0.1:2/", capabilities=["b", 'a "c"'], policy={"max_attempts": 2})
+        new.headers = {"X-Key": "env:SIGNOFF_AGENT_X", "a": "file:b"}
         await put_agent(connection, "changed", new, create=False)
         await disable_agent(connection, "unused")
+        # As a jobstore told of agents that knew no headers.
+        older = "UPDATE facts SET body = CAST(CAST(body AS jsonb) #- '{agent,headers}' AS json) WHERE key = 'unused'"
+        await connection.execute(text(older))
 
 
 async def _judged(steps: Steps, outcome: Outcome, **fields: Any) -> None:

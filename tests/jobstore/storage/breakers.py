@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps
 
 from contracts.resources import Agent
@@ -71,5 +72,5 @@ class Breakers:
     async def offered(self, runner: CommandRunner | None = None) -> list[UUID]:
         self.published.events.clear()
         terms = (runner or self.one).terms
-        await Dispatcher(self.database, self.published, terms).offer()  # type: ignore[arg-type]
+        await Dispatcher(self.database, self.published, terms, SECRETS).offer()  # type: ignore[arg-type]
         return [event.execution_id for event in self.published.events]

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from breakers import Breakers
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.steps import Steps, new_job, swept
 
 from contracts.identity import new_execution_id
@@ -168,6 +169,6 @@ async def test_of_two_dispatchers_and_an_event_that_race_for_the_probe_one_has_i
     for _ in range(4):
         await world.queued()
     upstream = ClaimExecution(new_execution_id(), f"job-{uuid4().hex}", uuid4(), 10, new_job())
-    dispatchers = [Dispatcher(h._database, world.published, h.terms) for h in (world.one, world.two)]  # type: ignore[arg-type]
+    dispatchers = [Dispatcher(h._database, world.published, h.terms, SECRETS) for h in (world.one, world.two)]  # type: ignore[arg-type]
     answer, *_ = await asyncio.gather(world.two.claim.run_one(upstream), *(d.offer() for d in dispatchers))
     assert len(world.published.events) + (answer.outcome == "GRANTED") == 1

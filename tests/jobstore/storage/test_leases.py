@@ -1,12 +1,14 @@
 """Leases: renewed, lapsed, revived, lost and given back, as RenewLeases tells the workers that hold them."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.steps import Steps, swept
 
+from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
@@ -14,6 +16,9 @@ from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from signoff.v1 import work_service_pb2 as pb
+
+OLDER, NEWER = make_secret("test", SECRETS.signing.value), make_secret("newer", b"n" * 32)
+OTHER = Secrets.parse(make_secret("test", b"o" * 32))
 
 
 @pytest.fixture
@@ -24,15 +29,23 @@ async def steps(database: Database, runner: CommandRunner) -> Steps:
     return Steps(database, runner)
 
 
+def proven(steps: Steps, number: int, owner: UUID, kind: Any, secrets: Secrets = SECRETS) -> pb.Lease:
+    use = KeyUse.EXECUTING if kind == pb.WORK_KIND_EXECUTING else KeyUse.JUDGING
+    proof = secrets.make_key(use, steps.execution_id, number).sign(str(owner).encode())
+    return pb.Lease(execution_id=str(steps.execution_id), lease=number, proof=proof)
+
+
 def renewal(
     steps: Steps, *, held: int | None = None, outcome: int | None = None, **fields: Any
 ) -> pb.RenewLeasesRequest:
+    owner, kind = fields.pop("owner", steps.executor), fields.pop("kind", pb.WORK_KIND_EXECUTING)
+
     def lease(number: int) -> pb.Lease:
-        return pb.Lease(execution_id=str(steps.execution_id), lease=number)
+        return proven(steps, number, owner, kind)
 
     return pb.RenewLeasesRequest(
-        owner=str(fields.pop("owner", steps.executor)),
-        kind=fields.pop("kind", pb.WORK_KIND_EXECUTING),
+        owner=str(owner),
+        kind=kind,
         held=[lease(held)] if held is not None else [],
         outcomes=[lease(outcome)] if outcome is not None else [],
         **fields,
@@ -42,7 +55,7 @@ def renewal(
 async def test_renewing_keeps_a_lease_and_tells_what_is_lost_and_cancelled(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
     await steps.due(0.1)
     kept = await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
@@ -59,12 +72,12 @@ async def test_a_worker_learns_that_an_execution_is_over_whoever_ended_it(
     lease = await steps.running(policy={"deadline_s": 100_000.0})
     await steps.deadline_passed()
     await runner.end_leases(TransitionKind.DEADLINE, [(steps.execution_id, 0, False)])
-    answer = await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    answer = await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     assert list(answer.held) == [pb.LEASE_STATE_CANCELLED]
 
 
 async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Database, runner: CommandRunner) -> None:
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
     await steps.due(-1)
     await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
@@ -77,7 +90,7 @@ async def test_a_late_renewal_revives_a_lapsed_lease(steps: Steps, database: Dat
 async def test_an_attempt_is_spent_once_however_often_its_lease_lapses(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running(policy={"max_attempts": 2})
     for _ in range(3):
         await steps.due(-1)
@@ -94,7 +107,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
     """While the broker is away no outcome can be recorded; nobody may call the agent again meanwhile (invariant 4)."""
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
     await steps.due(-1)
     await work.RenewLeases(renewal(steps, outcome=lease), None)  # type: ignore[arg-type]
@@ -109,7 +122,7 @@ async def test_an_outcome_that_is_awaited_keeps_its_lease(
 async def test_an_outcome_is_awaited_until_it_is_recorded(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
 
     async def state() -> Any:
@@ -127,9 +140,9 @@ async def test_an_outcome_is_awaited_until_it_is_recorded(
 async def test_a_lease_given_back_is_granted_to_another_at_once(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:
-    work = WorkService(database, runner)
+    work = WorkService(database, runner, SECRETS)
     lease = await steps.running()
-    back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease), begun=True)
+    back = pb.GivenBackLease(lease=proven(steps, lease, steps.executor, pb.WORK_KIND_EXECUTING), begun=True)
     await work.RenewLeases(renewal(steps, given_back=[back]), None)  # type: ignore[arg-type]
     await work.RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type] # a renewal that was under way
     assert (await steps.row()).state == "QUEUED"
@@ -147,11 +160,59 @@ async def test_a_lease_is_given_back_by_its_own_kind_of_worker_alone(
         claimed = await steps.claim_judging(lease)
         assert claimed.execution is not None
         lease = claimed.execution.lease
-    back = pb.GivenBackLease(lease=pb.Lease(execution_id=str(steps.execution_id), lease=lease))
     kinds = [pb.WORK_KIND_EXECUTING, pb.WORK_KIND_JUDGING]
     for kind, state in ((kinds[not judging], "LEASED"), (kinds[judging], "QUEUED")):
-        await WorkService(database, runner).RenewLeases(renewal(steps, kind=kind, given_back=[back]), None)  # type: ignore[arg-type]
+        back = pb.GivenBackLease(lease=proven(steps, lease, steps.executor, kinds[judging]))
+        request = renewal(steps, kind=kind, given_back=[back])
+        await WorkService(database, runner, SECRETS).RenewLeases(request, None)  # type: ignore[arg-type]
         assert (await steps.row()).state == state
+
+
+@pytest.mark.parametrize("proof", ["none", "another owner's", "another lease's", "another secret's", "of another kind"])
+async def test_a_number_alone_takes_over_no_lease(
+    steps: Steps, database: Database, runner: CommandRunner, proof: str
+) -> None:
+    """Whoever has an executor's token reads the numbers of leases in the topics, and has no keys."""
+    lease, thief = await steps.running(), uuid4()
+    shown = {
+        "none": pb.Lease(execution_id=str(steps.execution_id), lease=lease),
+        "another owner's": proven(steps, lease, steps.executor, pb.WORK_KIND_EXECUTING),
+        "another lease's": proven(steps, lease + 1, thief, pb.WORK_KIND_EXECUTING),
+        "another secret's": proven(steps, lease, thief, pb.WORK_KIND_EXECUTING, OTHER),
+        "of another kind": proven(steps, lease, thief, pb.WORK_KIND_JUDGING),
+    }[proof]
+    shown.lease = lease
+    before = await steps.row()
+    request = pb.RenewLeasesRequest(
+        owner=str(thief),
+        kind=pb.WORK_KIND_EXECUTING,
+        held=[shown],
+        outcomes=[shown],
+        given_back=[pb.GivenBackLease(lease=shown, begun=True)],
+    )
+    answer = await WorkService(database, runner, SECRETS).RenewLeases(request, None)  # type: ignore[arg-type]
+    assert (list(answer.held), list(answer.outcomes)) == ([pb.LEASE_STATE_LOST], [pb.LEASE_STATE_LOST])
+    assert await steps.row() == before
+    await steps.result(lease)  # nor does it learn of outcomes
+    answer = await WorkService(database, runner, SECRETS).RenewLeases(request, None)  # type: ignore[arg-type]
+    assert list(answer.outcomes) == [pb.LEASE_STATE_LOST]
+
+
+async def test_a_lease_is_handed_a_new_key_once_the_signing_secret_has_changed(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    lease = await steps.running()
+    both: Any = WorkService(database, runner, Secrets.parse(f"{NEWER},{OLDER}"))
+    answer = await both.RenewLeases(renewal(steps, held=lease), None)
+    assert list(answer.held) == [pb.LEASE_STATE_KEEP]
+    key = Secrets.parse(NEWER).make_key(KeyUse.EXECUTING, steps.execution_id, lease)
+    assert [(k.execution_id, k.lease, k.secret_id, k.key) for k in answer.new_keys] == [
+        (str(steps.execution_id), lease, "newer", key.key)
+    ]
+    request = renewal(steps)
+    request.held.append(proven(steps, lease, steps.executor, request.kind, Secrets.parse(NEWER)))
+    answer = await both.RenewLeases(request, None)
+    assert (list(answer.held), list(answer.new_keys)) == ([pb.LEASE_STATE_KEEP], [])
 
 
 async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
@@ -161,6 +222,6 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
     await steps.due(-1)
     await runner.end_leases(TransitionKind.LAPSED, [(steps.execution_id, lease, False)])
     assert (await steps.row()).fails_at is not None
-    await WorkService(database, runner).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
+    await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)
     assert (await steps.row()).state == "LEASED"

@@ -11,7 +11,7 @@ from support.factories import execute_requested, record, result_produced
 from contracts.events import ExecuteRequested
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
 from servicekit.errors import PermanentError
-from servicekit.kafka.dead_letters import DEAD_LETTER_BYTES, to_dead_letter
+from servicekit.kafka.dead_letters import BAD_SIGNATURE, DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record
 from servicekit.kafka.subscription import decode
 
@@ -128,6 +128,24 @@ def test_a_dead_letter_always_fits_its_topic(bad, omitted):
     assert size <= MESSAGE_MAX_BYTES
     assert {name for name, value in headers if value == b"omitted"} == omitted
     assert dict(headers)["dlq-offset"] == b"42"
+
+
+@pytest.mark.parametrize(
+    ("bad", "kept", "said"),
+    [
+        (record(b"1" * FORGED_BYTES), FORGED_BYTES, {}),
+        (record(b"1" * (FORGED_BYTES + 1)), FORGED_BYTES, {"dlq-body": b"cut"}),
+        (record(b"1" * 3 * MESSAGE_MAX_BYTES), FORGED_BYTES, {"dlq-body": b"cut"}),
+        (record(b"1", headers=[("h", bytes(FORGED_BYTES))]), 1, {"dlq-headers": b"omitted"}),
+        (record(b"1", key=bytes(FORGED_BYTES + 1)), 1, {"dlq-headers": b"omitted"}),
+    ],
+    ids=["fits", "large body", "huge body", "large header", "large key"],
+)
+def test_of_a_record_that_nobody_vouches_for_a_dead_letter_keeps_the_beginning(bad, kept, said):
+    letter = to_dead_letter("q", bad, PermanentError("not signed", code=BAD_SIGNATURE))
+    assert letter.value == b"1" * kept
+    assert {name: value for name, value in letter.headers if name in {"dlq-body", "dlq-headers"}} == said
+    assert len(letter.key or b"") + sum(len(n) + len(v or b"") for n, v in letter.headers) < FORGED_BYTES + 2_000
 
 
 def test_an_event_goes_out_as_a_cloud_event_in_binary_mode():

@@ -1,5 +1,6 @@
 """Settings are read from the environment; a secret may be in a file, and one that is weak stops the start."""
 
+from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,23 @@ from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.errors import PermanentError
-from servicekit.process.settings import EnvironmentSettings, Secret, ServiceSettings, load_settings, read_settings
+from servicekit.process.settings import (
+    EnvironmentSettings,
+    KeySetting,
+    SecretSetting,
+    ServiceSettings,
+    load_settings,
+    read_settings,
+)
 
 ONE, TWO = "1" * 32, "2" * 32
+KEY = bytes(range(224, 256))
 
 
 class Doors(ServiceSettings):
-    token: Secret
-    other_token: Secret | None = None
+    token: SecretSetting
+    other_token: SecretSetting | None = None
+    key: KeySetting | None = None
     url: SecretStr = SecretStr("postgresql://nowhere")
 
 
@@ -45,14 +55,30 @@ def test_a_secret_that_is_empty_short_or_repeated_stops_the_start(monkeypatch: p
     sentence = refusal()
     assert sentence.startswith("SIGNOFF_TOKEN ")
     assert "openssl rand -hex 32" in sentence
-    assert "short" not in sentence.replace("shorter", ""), "a sentence shows no value"
     assert ONE not in sentence
+    assert "short" not in sentence
 
 
 def test_two_secrets_that_are_the_same_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
     monkeypatch.setenv("SIGNOFF_OTHER_TOKEN", f"{TWO},{ONE}")
-    assert refusal().startswith("SIGNOFF_OTHER_TOKEN repeats a value of SIGNOFF_TOKEN")
+    assert refusal().startswith("SIGNOFF_OTHER_TOKEN has a value of SIGNOFF_TOKEN: ")
+
+
+@pytest.mark.parametrize("text", [b64encode(KEY).decode(), urlsafe_b64encode(KEY).decode().rstrip("=")])
+def test_a_key_is_32_bytes_in_base64_of_either_alphabet(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_KEY", text)
+    key = load_settings(Doors).key
+    assert key is not None
+    assert key.keys == (KEY,)
+
+
+@pytest.mark.parametrize("text", ["", "short", "k" * 64, "?" * 43, b64encode(KEY * 2).decode()])
+def test_what_is_no_key_stops_the_start(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SIGNOFF_TOKEN", ONE)
+    monkeypatch.setenv("SIGNOFF_KEY", text)
+    assert refusal().startswith("SIGNOFF_KEY is ")
 
 
 def test_a_secret_that_is_missing_stops_the_start() -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlalchemy import text
 
-from contracts.resources import CriterionVerdict, NewAgent, Verdict
+from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.storage.database import Database
-from support.jobstore.steps import CRITERIA, Steps, result
+from support.jobstore.steps import CRITERIA, Steps, result, verdict
 
 JUDGE = "a-model (chat, prompt 1)"
 SURE = NewAgent(id="sure", name="sure", url="http://127.0.0.1:1/", deterministic=True)
@@ -33,7 +33,7 @@ class Life(Steps):
         claimed = await self.claim_judging(lease, value=value, acceptance_criteria=criteria)
         assert claimed.outcome == ClaimOutcome.GRANTED, claimed
         assert claimed.execution is not None
-        told = Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason", "a-model")
+        told = verdict(outcome, criteria=criteria, model="a-model")
         await self.report(claimed.execution.lease, ReportKind.VERDICT, verdict=told, judge=self.judge)
         return self
 

@@ -1,14 +1,18 @@
 """The steps of a life, as workers take them, against the real runner and tables."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from contracts.criteria import parse_criteria
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
@@ -22,6 +26,8 @@ from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import TransientError
+from servicekit.kafka.publisher import Outgoing
+from support.factories import SECRETS
 
 CRITERIA = 'Says "blue"'
 
@@ -44,8 +50,13 @@ def result(
     )
 
 
-def verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
-    return Verdict.of([CriterionVerdict(text=CRITERIA, outcome=outcome)], "a reason")
+def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:
+    """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
+    judged = [
+        CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
+        for one, outcome in zip_longest(parse_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1])
+    ]
+    return Verdict.of(judged, **{"reason": "a reason", **fields})
 
 
 def reported(execution_id: UUID, job_id: str, lease: int, kind: ReportKind, **fields: Any) -> JobStatusReported:
@@ -89,8 +100,8 @@ class Steps:
         assert answer.execution is not None
         return answer.execution.lease
 
-    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10) -> ClaimAnswer:
-        event = result(self.execution_id, self.job_id, lease)
+    async def claim_judging(self, lease: int, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
+        event = result(self.execution_id, self.job_id, lease, **fields)
         answer: ClaimAnswer = await self.runner.claim.run_one(ClaimJudging(event, owner or self.validator, room))
         return answer
 
@@ -153,6 +164,16 @@ class Published:
             raise TransientError("away")
         self.events += events
         self.keyed += [keyed] * len(events)
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        """Of results alone, each signed by the lease that it names."""
+        for record in records:
+            event = ResultProduced.model_validate_json(record.value)
+            signature = Signature.parse(dict(record.headers)[SIGNATURE_HEADER])
+            assert signature is not None
+            assert SECRETS.verify(KeyUse.EXECUTING, signature, record.value)
+            assert (signature.execution_id, signature.lease) == (event.execution_id, event.lease)
+            await self.publish(event)
 
 
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:

@@ -18,6 +18,15 @@ Deterministic = Annotated[
     bool | None,
     typer.Option("--deterministic/--no-deterministic", help="Its result may be reused for an identical request."),
 ]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="NAME=REFERENCE",
+        help="Sent with every call; REFERENCE says where executors find the value: env:SIGNOFF_AGENT_<NAME> or "
+        "file:<path>. May be repeated.",
+    ),
+]
 
 
 @command(app, "create")
@@ -29,12 +38,21 @@ async def create(  # noqa: PLR0917 - each is an option
     protocol: Annotated[Protocol, typer.Option()] = Protocol.HTTP,
     capability: Capability = None,
     deterministic: Deterministic = None,
+    header: Header = None,
 ) -> None:
     """Register an agent."""
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
-    agent = validate_model(NewAgent, {**fields, "deterministic": bool(deterministic)}, "the agent")
+    more = {"deterministic": bool(deterministic), "headers": _parse_headers(header)}
+    agent = validate_model(NewAgent, fields | more, "the agent")
     async with cli.jobstore() as jobstore:
         cli.out.show_agent(await jobstore.create_agent(agent))
+
+
+def _parse_headers(texts: list[str] | None) -> dict[str, str]:
+    """Return references by name. What is none may be a secret, and is not quoted."""
+    if not all("=" in text for text in texts or ()):
+        raise typer.BadParameter("is not NAME=REFERENCE", param_hint="--header")
+    return {name: reference for name, _, reference in (text.partition("=") for text in texts or ())}
 
 
 @command(app, "list")
@@ -53,7 +71,7 @@ async def get(cli: Session, agent_id: AgentId) -> None:
 
 
 @command(app, "update")
-async def update(  # noqa: PLR0917 - each is an option
+async def update(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     agent_id: AgentId,
     name: Annotated[str | None, typer.Option()] = None,
@@ -62,13 +80,16 @@ async def update(  # noqa: PLR0917 - each is an option
     capability: Capability = None,
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled")] = None,
     deterministic: Deterministic = None,
+    header: Header = None,
+    no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it none any more.")] = False,
 ) -> None:
-    """Change what is given of an agent, and leave the rest."""
+    """Change what is given of an agent, and leave the rest; headers replace all that it had."""
     changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
-    changes |= {"deterministic": deterministic}
+    headers = _parse_headers(header) if header or no_headers else None
+    more = {"deterministic": deterministic, "headers": headers}
     async with cli.jobstore() as jobstore:
         agent = (await jobstore.get_agent(agent_id)).model_dump()
-        agent |= {field: value for field, value in changes.items() if value is not None}
+        agent |= {field: value for field, value in (changes | more).items() if value is not None}
         cli.out.show_agent(await jobstore.update_agent(agent_id, validate_model(NewAgent, agent, "the agent")))
 
 

@@ -13,12 +13,14 @@ def add(app: typer.Typer) -> None:
 
 
 async def doctor(cli: Session) -> None:
-    """Look at every part, and say what is wrong and what to do; succeed if nothing is."""
+    """Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
     checks = await doctor_checks.check_all(cli.target)
     is_well = all(check.ok for check in checks)
     cli.out.print_json({"ok": is_well, "checks": [vars(check) for check in checks]})
     for check in checks:
         mark = Text("ok     ", style="green") if check.ok else Text("WRONG  ", style="red")
+        if check.ok and check.remedy:
+            mark = Text("warns  ", style="yellow")
         cli.out.print_line(mark, f"{check.part}: {check.found}")
         if check.remedy:
             cli.out.print_line(f"         {check.remedy}")

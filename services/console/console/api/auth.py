@@ -1,16 +1,20 @@
 """Read the caller's token, from the Authorization header or the session cookie. The jobstore decides what it may do."""
 
 import re
+import time
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from console.api.sessions import Session, Sessions
 from console.errors import ProblemError
 from contracts.client import JobStoreClient
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Seconds for which a token that the jobstore accepted is not asked about again before a body is read.
+KNOWN_FOR_S = 5.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750
 
 #: Only for the description of the API: `token_of` reads the header itself, before the body is read.
@@ -28,13 +32,19 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def find_session(request: Request) -> Session | None:
+    """Return the session of a request's cookie, if it has one that goes on."""
+    sessions: Sessions = request.app.state.sessions
+    return sessions.open(request.cookies.get(session_cookie_name(request), ""))
+
+
 def token_of(request: Request) -> str:
     """Return the caller's token. Raise ProblemError if there is none, or another site may have sent the request."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else ""
-    if not token:
-        token = request.cookies.get(session_cookie_name(request), "")
-        if token and request.method not in SAFE_METHODS and not _is_same_origin(request):
+    if not token and (session := find_session(request)) is not None:
+        token = session.token
+        if request.method not in SAFE_METHODS and not _is_same_origin(request):
             raise ProblemError(403, "cross_origin", "With a session cookie, requests must come from the same origin.")
     if not is_token(token):
         raise ProblemError(401, "unauthenticated", "A token is needed: Authorization: Bearer <token>, or /login?token=")
@@ -47,6 +57,22 @@ def _is_same_origin(request: Request) -> bool:
         return site == "same-origin"
     origin = request.headers.get("origin", "")
     return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+
+
+class KnownTokens:
+    """Remember for a moment which tokens the jobstore accepted: bodies are read of their owners alone."""
+
+    def __init__(self, jobstore: JobStoreClient) -> None:
+        self._jobstore = jobstore
+        self._known_until: dict[str, float] = {}
+
+    async def check(self, token: str) -> None:
+        """Ask the jobstore about a token, unless it accepted it just now. JobStoreError: it does not."""
+        now = time.monotonic()
+        if self._known_until.get(token, now) <= now:
+            await self._jobstore.with_token(token).list_jobs(limit=1)
+            self._known_until = {known: until for known, until in self._known_until.items() if until > now}
+            self._known_until[token] = now + KNOWN_FOR_S
 
 
 async def _jobstore(request: Request, _: Annotated[object, Depends(_bearer)]) -> JobStoreClient:

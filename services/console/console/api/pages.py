@@ -1,10 +1,13 @@
 """Endpoints beside the API: health, the session, and the page."""
 
+from urllib.parse import urlsplit
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api.auth import is_token, session_cookie_name, token_of
+from console.api.auth import find_session, is_token, session_cookie_name, token_of
 from console.api.schemas import Health
+from console.api.sessions import Sessions
 from console.errors import ProblemError
 
 router = APIRouter()
@@ -27,7 +30,7 @@ async def get_health(request: Request, response: Response) -> Health:
 
 @router.get("/login", include_in_schema=False)
 async def login(request: Request, token: str = "") -> Response:
-    """Keep a token that the jobstore accepts in a session cookie, and redirect to the page."""
+    """Begin a session of a token that the jobstore accepts, and redirect to the page."""
     if not is_token(token):
         raise ProblemError(401, "unauthenticated", "Open /login?token=<token>.")
     return await _begin_session(request, token, RedirectResponse("/", status_code=303))
@@ -35,7 +38,7 @@ async def login(request: Request, token: str = "") -> Response:
 
 @router.post("/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
-    """Keep the token of the Authorization header in a session cookie; called by the page's form."""
+    """Begin a session of the token in the Authorization header; called by the page's form."""
     return await _begin_session(request, token_of(request), Response(status_code=204))
 
 
@@ -43,6 +46,8 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session."""
     token_of(request)  # raises for requests of other sites, which must not end a session
+    if (session := find_session(request)) is not None:
+        request.app.state.sessions.end(session)
     response = Response(status_code=204)
     response.delete_cookie(session_cookie_name(request), httponly=True, samesite="strict")
     return response
@@ -50,10 +55,23 @@ async def sign_out(request: Request) -> Response:
 
 async def _begin_session(request: Request, token: str, response: Response) -> Response:
     await request.app.state.jobstore.with_token(token).list_jobs(limit=1)
-    is_https = request.url.scheme == "https"
-    response.set_cookie(session_cookie_name(request), token, httponly=True, samesite="strict", secure=is_https)
+    sessions: Sessions = request.app.state.sessions
+    response.set_cookie(
+        session_cookie_name(request),
+        sessions.begin(token),
+        max_age=int(sessions.lasts_s),
+        httponly=True,
+        samesite="strict",
+        secure=_is_https(request),
+    )
     response.headers["Referrer-Policy"] = "no-referrer"  # the address may hold the token
     return response
+
+
+def _is_https(request: Request) -> bool:
+    """Return whether the browser uses TLS, by what a proxy or it itself says: it is its own cookie that is guarded."""
+    origin = urlsplit(request.headers.get("origin", "")).scheme
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto"), origin}
 
 
 async def show_page(request: Request) -> Response:

@@ -3,17 +3,19 @@
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
+from pydantic import ValidationError
 
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
-from executor.agents.guard import ForbiddenAddressError, Network, make_socket_factory
+from executor.agents.guard import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
+from executor.agents.header_values import HeaderValues
 from executor.agents.headers import DECLINED_HEADER, USAGE_HEADER, build_headers
 from executor.errors import (
     AgentAnswerError,
@@ -34,19 +36,20 @@ log = logging.getLogger(__name__)
 #: Statuses that ask to come again later, beside 5xx.
 _BUSY = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
-#: Bytes of a failed response's body that its error shows.
-_EXCERPT_BYTES = 500
+#: Characters of a failed response's body that its error shows.
+_EXCERPT_MAX = 500
 #: The longest wait that an agent may ask for.
 RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResponse:
-    """An agent's HTTP response. `body` is whole if the status is 2xx."""
+    """An agent's HTTP response. `body` is whole if the status is 2xx; `hide` takes out what nobody may see."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    hide: Callable[[str], str]
 
     @property
     def is_success(self) -> bool:
@@ -77,7 +80,10 @@ class AgentResponse:
 class HttpClient:
     """Call agents over HTTP. Follow no redirect and no proxy, and read no more than a bound."""
 
-    def __init__(self, *, allowed: list[Network], result_max_bytes: int) -> None:
+    def __init__(
+        self, *, allowed: list[Network | HostPort], header_values: HeaderValues, result_max_bytes: int
+    ) -> None:
+        self._header_values = header_values
         self._result_max_bytes = result_max_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -99,25 +105,38 @@ class HttpClient:
         """Send a call's request, and return the response. Raise AgentError if there is none, or one too large."""
         grant = call.grant
         data, headers = grant.request.encode(), build_headers(call)
-        return await self.request("POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
+        return await self.request(call, "POST", grant.url, grant.policy.connect_timeout_s, data=data, headers=headers)
 
     async def request(
-        self, method: str, url: str, connect_s: float | None, *, envelope_bytes: int = 0, **fields: Any
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        connect_s: float | None,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+        envelope_bytes: int = 0,
     ) -> AgentResponse:
-        """Return the response to a request. Raise AgentError if there is none, or one too large.
+        """Return the response to a request of a call, with the agent's headers and these.
 
-        `connect_s` bounds connecting; `envelope_bytes` are allowed beside the largest result.
+        Raise AgentError if there is none, or one too large. `connect_s` bounds connecting; `envelope_bytes` are allowed
+        beside the largest result.
         """
+        values = self._header_values.read(call.grant.headers)
+        call.keep_secret(values.values())
         try:
+            note_called(url)
             async with self._session.request(
                 method,
                 url,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
-                **fields,
+                data=data,
+                headers={**values, **headers},
             ) as opened:
                 limit = self._result_max_bytes + envelope_bytes
-                response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit))
+                response = AgentResponse(opened.status, opened.headers, await _read_body(opened, limit), call.hide)
         except aiohttp.ServerTimeoutError as error:
             raise AgentConnectTimeoutError(f"no connection to {url} within {connect_s:g} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -126,7 +145,7 @@ class HttpClient:
             raise AgentUnreachableError(f"no connection to {url}: {error}") from error
         except ForbiddenAddressError as error:
             raise AgentForbiddenError(f"{url}: {error}") from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
+        except (aiohttp.NonHttpUrlClientError, ValueError) as error:  # also of a user said twice, in URL and header
             raise AgentStatusError(f"the agent's URL cannot be called: {error!r}", code="agent_invalid_url") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgentBrokenOffError(f"the connection to {url} was lost: {error!r}") from error
@@ -146,8 +165,11 @@ def parse_usage(value: Any) -> Usage | None:
     """Return what an agent says a call consumed, from a JSON value or its text. What is malformed is only logged."""
     try:
         return Usage.model_validate_json(value) if isinstance(value, str) else Usage.model_validate(value)
-    except ValueError as error:
-        log.warning("an agent's usage is ignored", extra={"reason": str(error)[:500]})
+    except ValidationError as error:
+        why = "; ".join(
+            each["msg"] for each in error.errors(include_input=False)
+        )  # the agent may repeat what it was sent
+        log.warning("an agent's usage is ignored", extra={"reason": why[:500]})
         return None
 
 
@@ -168,7 +190,7 @@ def _to_error(response: AgentResponse) -> AgentError:
     why = response.headers.get(DECLINED_HEADER)
     if why is not None and status < _SERVER_ERROR:
         return AgentDeclinedError(why or "the agent declined", status=status)
-    excerpt = response.body[:_EXCERPT_BYTES].decode(errors="replace")
+    excerpt = response.hide(response.body.decode(errors="replace"))[:_EXCERPT_MAX]
     message = f"the agent answered {status}: {excerpt}" if excerpt else f"the agent answered {status}"
     if status in _BUSY or status >= _SERVER_ERROR:
         return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)

@@ -136,7 +136,8 @@ class _Work:
                 raise AgentWorkLostError(f"the agent knows nothing of the work at {self._url}: {error}") from error
             if not error.retryable:
                 raise
-            self._last_poll, self._retry_after_s = to_printable(str(error)[:500]), error.retry_after_s
+            self._last_poll = to_printable(self._call.hide(str(error))[:500])
+            self._retry_after_s = error.retry_after_s
             return None
         except TimeoutError:
             self._last_poll, self._retry_after_s = "it did not answer in time", None
@@ -146,7 +147,8 @@ class _Work:
             self._spend(response, status)
             return status
         self._note_life(status)
-        self._call.report_progress(read_progress(status.progress, status.message, status.partial))
+        message = None if status.message is None else self._call.hide(status.message)
+        self._call.report_progress(read_progress(status.progress, message, status.partial))
         return None
 
     def _spend(self, response: AgentResponse, status: Status) -> None:
@@ -160,7 +162,7 @@ class _Work:
         connect_s, accept = self._call.grant.policy.connect_timeout_s, {"Accept": "application/json"}
         async with asyncio.timeout(min(POLL_TIMEOUT_S, self._heartbeat_s * POLL_SHARE)):
             return await self._client.request(
-                "GET", self._url, connect_s, envelope_bytes=ENVELOPE_BYTES, headers=accept
+                self._call, "GET", self._url, connect_s, headers=accept, envelope_bytes=ENVELOPE_BYTES
             )
 
     def _note_life(self, status: Status) -> None:
@@ -176,7 +178,7 @@ class _Work:
         """Ask the agent to stop, since nobody waits for the work any more; whether it does so does not matter."""
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._client.request("DELETE", self._url, STOP_TIMEOUT_S)
+                await self._client.request(self._call, "DELETE", self._url, STOP_TIMEOUT_S, headers={})
         except (AgentError, TimeoutError):
             return
 

@@ -1,23 +1,32 @@
-"""Check each call's token, and answer its errors as gRPC statuses."""
+"""Admit each call before it is read, and answer its errors as gRPC statuses."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Final
 
 import grpc
+from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
-from jobstore.api.auth import Tokens, check_kind
+from jobstore.api.auth import Role, Tokens, check_kind
+from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
     RefusedError,
+    TooManyCallsError,
     UnauthenticatedError,
     UnknownCursorError,
 )
 from servicekit.errors import PermanentError, SignoffError, TransientError
 
+Context = grpc.aio.ServicerContext[Any, Any]
+
+#: Open to all, and answered for the whole server without reading which service it asks for.
+_HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 #: The first class that an error is an instance of decides: families come after their members.
 _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     NotFoundError: grpc.StatusCode.NOT_FOUND,
@@ -27,64 +36,76 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     InvalidError: grpc.StatusCode.INVALID_ARGUMENT,
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
+    TooManyCallsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TransientError: grpc.StatusCode.UNAVAILABLE,
     PermanentError: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Admit calls by their token, and answer errors as a status, a message and a stable code."""
+    """Admit calls by their token and their number, and answer errors as a status, a message and a stable code."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, slots: CallSlots) -> None:
         self._tokens = tokens
+        self._slots = slots
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Return the handler of a call, wrapped so that tokens are checked and errors answered."""
+        """Return a handler that admits the call, and only then reads its request and carries it out.
+
+        To gRPC it is one of a stream of requests, since those of one request are given it whole: of up to 64 MiB, of
+        whoever sends it.
+        """
         handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+
+        async def handle(requests: Any, context: Context) -> Any:
+            try:
+                role = self._tokens.check_method(method, context.invocation_metadata())
+                if handler is None:
+                    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
+                with self._slots.hold(role, lasting=handler.response_streaming):
+                    return await _carry_out(handler, role, requests, context)
+            except (SignoffError, ValidationError, ValueError) as error:
+                await abort_with(context, error)
+
+        async def tell_health(_: Any, context: Context) -> Any:
+            return await handler.unary_unary(health_pb2.HealthCheckRequest(), context)
+
+        if method == _HEALTH_CHECK:
+            return grpc.stream_unary_rpc_method_handler(tell_health, None, handler.response_serializer)
         if handler is None:
-            return handler
-        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                self._wrap_unary(handler.unary_unary, method, metadata),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.unary_stream and not method.startswith("/grpc."):
-            return grpc.unary_stream_rpc_method_handler(
-                self._wrap_stream(handler.unary_stream, method, metadata),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return handler
-
-    def _wrap_unary(self, call: Any, method: str, metadata: Any) -> Any:
-        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            try:
-                check_kind(self._tokens.check_method(method, metadata), request)
-                return await call(request, context)
-            except (SignoffError, ValidationError, ValueError) as error:
-                await abort_with(context, error)
-
-        return handle
-
-    def _wrap_stream(self, call: Any, method: str, metadata: Any) -> Any:
-        async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            try:
-                self._tokens.check_method(method, metadata)
-                async for response in call(request, context):
-                    yield response
-            except (SignoffError, ValidationError, ValueError) as error:
-                await abort_with(context, error)
-
-        return handle
+            return grpc.stream_unary_rpc_method_handler(handle)
+        kind = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        return kind(handle, handler.request_deserializer, handler.response_serializer)
 
 
-async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+async def _carry_out(handler: Any, role: Role, requests: Any, context: Context) -> Any:
+    """Carry out an admitted call: return its response, or write its stream of responses."""
+    if not handler.request_streaming:
+        requests = await context.read()
+        if requests is grpc.aio.EOF:
+            raise InvalidError("the call has no request")
+        check_kind(role, requests)
+    if handler.unary_unary:
+        return await handler.unary_unary(requests, context)
+    responses = (handler.unary_stream or handler.stream_stream)(requests, context)
+    if inspect.isawaitable(responses):  # health's Watch, which writes by itself
+        return await responses
+    async with aclosing(responses):
+        async for response in responses:
+            await context.write(response)
+    return None
+
+
+async def abort_with(context: Context, error: Exception) -> None:
     """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]

@@ -7,6 +7,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from jobstore.api.auth import Tokens
+from jobstore.api.call_slots import CallSlots
 from jobstore.api.interceptors import CallInterceptor
 from signoff.v1 import agent_service_pb2, job_service_pb2, operations_service_pb2, work_service_pb2
 
@@ -22,14 +23,18 @@ SERVICES = [
 ]
 
 
-def create_server(tokens: Tokens) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """Create a server with health and reflection; it is not serving yet."""
+def create_server(
+    tokens: Tokens, *, calls_max: int = 1_000, watches_max: int = 10_000
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Create a server with health and reflection; it is not serving yet. The bounds are each role's own."""
     server = grpc.aio.server(
-        interceptors=[CallInterceptor(tokens)],
+        interceptors=[CallInterceptor(tokens, CallSlots(calls_max, watches_max))],
         options=[
             ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
             ("grpc.max_send_message_length", MESSAGE_MAX_BYTES),
             ("grpc.so_reuseport", 0),
+            # Else up to 16 MiB are taken of a request before anybody reads it.
+            ("grpc.http2.bdp_probe", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ],

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from contracts import convert
 from contracts.events import ResultProduced
 from contracts.resources import NewJob, Policy
-from contracts.status import Protocol
+from contracts.signing import KeyUse, Secrets, Signature
+from contracts.status import EmptyResult, Protocol
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
@@ -21,20 +22,25 @@ from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
+_USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
+#: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
+_NOT_SIGNED = ClaimAnswer(ClaimOutcome.REFUSED, BAD_SIGNATURE, "the result is not signed with the key of its lease")
 _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGING: ExecutionStage.JUDGING}
 
 
 class WorkService(WorkServiceServicer):
     """Grant leases, renew them and take them back."""
 
-    def __init__(self, database: Database, runner: CommandRunner) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, secrets: Secrets) -> None:
         self._database = database
         self._runner = runner
+        self._secrets = secrets
         self._lease_s = runner.terms.lease_s
 
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
@@ -47,7 +53,7 @@ class WorkService(WorkServiceServicer):
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [_parse_judging_claim(result, owner, request) for result in request.results]
+        claims = [self._parse_judging_claim(claim, owner, request) for claim in request.claims]
         answers = await self._run_claims(claims)
         return pb.BeginJudgingsResponse(answers=[self._make_judging_answer(answer) for answer in answers])
 
@@ -64,7 +70,7 @@ class WorkService(WorkServiceServicer):
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
         execution, grant = answer.execution, answer.grant
         if execution is not None and grant is not None:
-            message.grant.lease = execution.lease
+            message.grant.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
             message.grant.lease_s = self._lease_s
             message.grant.attempt = execution.attempt
             message.grant.submission = execution.submission
@@ -73,6 +79,7 @@ class WorkService(WorkServiceServicer):
             message.grant.agent_id = execution.agent_id or ""
             message.grant.protocol = convert.protocol_message(Protocol(grant.protocol))
             message.grant.url = grant.url
+            message.grant.headers.update(grant.headers)
             policy = Policy(**execution.policy or {}).over(self._runner.terms.policy)
             message.grant.policy.CopyFrom(convert.policy_message(policy))
             _set_given(
@@ -81,15 +88,15 @@ class WorkService(WorkServiceServicer):
         return message
 
     def _make_judging_answer(self, answer: ClaimAnswer) -> pb.JudgingAnswer:
-        lease = answer.execution.lease if answer.execution else 0
-        message = pb.JudgingAnswer(
-            outcome=_OUTCOMES[answer.outcome],
-            code=answer.code,
-            message=answer.message,
-            lease=lease,
-            lease_s=self._lease_s,
-        )
-        budget = answer.budget
+        message = pb.JudgingAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
+        execution, question, budget = answer.execution, answer.question, answer.budget
+        if execution is None or question is None:
+            return message
+        message.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
+        message.lease_s = self._lease_s
+        message.title, message.acceptance_criteria = question.title, question.acceptance_criteria
+        message.result_hash = execution.result_hash or b""
+        message.judge_empty = (execution.policy or {}).get("empty_result") == EmptyResult.JUDGE
         _set_given(message, budget_left_usd=budget.left_usd, budget_left_tokens=budget.left_tokens)
         _set_given(message, budget_usd=budget.usd, budget_tokens=budget.tokens)
         return message
@@ -99,23 +106,58 @@ class WorkService(WorkServiceServicer):
         owner, stage = UUID(request.owner), _STAGES.get(request.kind)
         if stage is None:
             raise InvalidError("kind is EXECUTING or JUDGING")
-        held = [(UUID(lease.execution_id), lease.lease) for lease in request.held]
-        outcomes = [(UUID(lease.execution_id), lease.lease) for lease in request.outcomes]
-        if request.given_back:
-            given_back = [(UUID(b.lease.execution_id), b.lease.lease, b.begun) for b in request.given_back]
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back, stage)
+        held, outcomes = [_token(lease) for lease in request.held], [_token(lease) for lease in request.outcomes]
+        given_back = [(*_token(one.lease), one.begun) for one in request.given_back]
+        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
+        shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
+        proven = {_token(lease): secret_id for lease in shown if (secret_id := self._verify_proof(lease, owner, stage))}
+        if given_back := [lease for lease in given_back if lease[:2] in proven]:
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
         async with self._database.transaction() as connection:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
-            kept = await leases.renew(connection, owner, stage, [*held, *outcomes], self._lease_s)
-            ids = [execution_id for execution_id, lease in held if (execution_id, lease) not in kept]
-            ids += [execution_id for execution_id, _ in outcomes]
-            standing = await leases.load_states(connection, ids)
+            renewed = [lease for lease in {*held, *outcomes} if lease in proven]
+            kept = await leases.renew(connection, owner, stage, renewed, self._lease_s)
+            asked = [lease for lease in held if lease not in kept] + outcomes
+            rows = await leases.load_states(connection, [execution_id for execution_id, _ in asked])
             await Repository(connection).note_worker(owner, stage, request.room)
+        standing = {lease: rows.get(lease[0]) for lease in proven}
+        signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(
-            held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease[0])) for lease in held],
-            outcomes=[_get_outcome_state(standing.get(e), lease) for e, lease in outcomes],
+            held=[pb.LEASE_STATE_KEEP if lease in kept else _get_lost_state(standing.get(lease)) for lease in held],
+            outcomes=[_get_outcome_state(standing.get(lease), lease[1]) for lease in outcomes],
             lease_s=self._lease_s,
+            new_keys=[self._make_key(stage, *lease) for lease in sorted(kept) if proven[lease] != signing],
         )
+
+    def _verify_proof(self, lease: pb.Lease, owner: UUID, stage: ExecutionStage) -> str | None:
+        """Return the id of the secret from which the lease's key is that proves it, or None if nothing does."""
+        signature = Signature.parse(lease.proof)
+        if signature is None or (signature.execution_id, signature.lease) != _token(lease):
+            return None
+        return signature.secret_id if self._secrets.verify(_USES[stage], signature, str(owner).encode()) else None
+
+    def _make_key(self, stage: ExecutionStage, execution_id: UUID, lease: int) -> pb.LeaseKey:
+        key = self._secrets.make_key(_USES[stage], execution_id, lease)
+        return pb.LeaseKey(execution_id=str(execution_id), lease=lease, secret_id=key.secret_id, key=key.key)
+
+    def _parse_judging_claim(
+        self, claim: pb.JudgingClaim, owner: UUID, request: pb.BeginJudgingsRequest
+    ) -> Command | ClaimAnswer:
+        """Return the command of a claim whose result is signed; a body that nobody signed is not parsed."""
+        signature = Signature.parse(claim.signature)
+        if signature is None or not self._secrets.verify(KeyUse.EXECUTING, signature, claim.result):
+            return _NOT_SIGNED
+        try:
+            event = ResultProduced.model_validate_json(claim.result)
+        except ValidationError as error:
+            return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
+        if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
+            return _NOT_SIGNED
+        return ClaimJudging(event, owner, request.room, len(claim.result), request.judge)
+
+
+def _token(lease: pb.Lease) -> tuple[UUID, int]:
+    return UUID(lease.execution_id), lease.lease
 
 
 def _set_given(message: Any, **fields: float | None) -> None:
@@ -145,11 +187,3 @@ def _parse_execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> 
         return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
     not_before = convert.time_of(claim, "not_before")
     return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)
-
-
-def _parse_judging_claim(body: bytes, owner: UUID, request: pb.BeginJudgingsRequest) -> Command | ClaimAnswer:
-    try:
-        event = ResultProduced.model_validate_json(body)
-        return ClaimJudging(event, owner, request.room, len(body), request.judge)
-    except ValidationError as error:
-        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])

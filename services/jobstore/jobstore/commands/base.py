@@ -48,10 +48,6 @@ class Command:
         """The job that this command may create."""
         return None
 
-    def if_unstorable(self) -> "Command | None":
-        """Return a command to carry out instead if the database refuses a value of this one, so that its lease ends."""
-        return None
-
     def specs(self, uow: UnitOfWork) -> Iterable[str]:
         """Return the ids of jobs whose specs `apply` needs."""
         return (self.job,) if self.needs_spec and self.job in uow.jobs else ()

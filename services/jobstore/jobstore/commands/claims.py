@@ -1,12 +1,11 @@
 """Commands that claim: a worker asks for the lease of an execution, or of a result to be judged. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from contracts.events import JobStatusReported, ResultProduced
-from contracts.jsontext import json_text
+from contracts.events import JobStatusReported, ResultProduced, hash_result
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job
@@ -19,7 +18,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
-from jobstore.domain.spec import hash_spec, hash_text
+from jobstore.domain.spec import hash_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +187,9 @@ class ClaimJudging(Command):
         if (execution.policy or {}).get("reuse_verdict") is False:
             return None
         is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
-        result_hash = execution.result_hash if is_recorded else hash_text(json_text(self.event.result))
-        return verdict_key(result_hash or b"", self.event.acceptance_criteria, self.judge)
+        result_hash = execution.result_hash if is_recorded else hash_result(self.event.result)
+        question = uow.questions[execution.job_id]
+        return verdict_key(question.tenant, result_hash or b"", question.acceptance_criteria, self.judge)
 
     def find_reusable(self, uow: UnitOfWork) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
@@ -215,10 +215,14 @@ class ClaimJudging(Command):
         if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else "concluded"
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
+        if execution.result_hash is None:  # recorded by a version that kept none
+            execution = replace(execution, result_hash=hash_result(self.event.result))
+            uow.put_execution(execution)
         reused = self.find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
+        answer = try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
+        return replace(answer, question=uow.questions[execution.job_id])
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
@@ -245,5 +249,7 @@ class ClaimJudging(Command):
 
     def _can_be_judged(self, execution: Execution) -> bool:
         is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
+        # Under one lease an executor may have published two results: the recorded one is judged.
+        is_its_result = is_its_result and execution.result_hash in {None, hash_result(self.event.result)}
         is_live = execution.state is not ExecutionState.DONE
         return is_its_result and is_live and execution.stage is ExecutionStage.JUDGING

@@ -1,12 +1,13 @@
 """Answer claims: grant a lease, or say why none is granted. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
 from contracts.spending import Budget
 from contracts.status import Circuit
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 
 
@@ -22,22 +23,27 @@ class ClaimOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The body, protocol and URL of an agent's call. `request` is the body as JSON text."""
+    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
 
     request: str
     protocol: str
     url: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimAnswer:
-    """The answer to a claim. `execution` is set if GRANTED; `grant`, too, if the lease is for executing."""
+    """The answer to a claim.
+
+    If GRANTED, `execution` is set, and `grant` if the lease is for executing, `question` if it is for judging.
+    """
 
     outcome: ClaimOutcome
     code: str = ""
     message: str = ""
     execution: Execution | None = None
     grant: Grant | None = None
+    question: Question | None = None
     budget: Budget = field(default_factory=Budget)
 
 

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
+from contracts.resources import Verdict
 from contracts.status import ReportKind
+from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import Command
 from jobstore.commands.granting import describe_open_circuit
 from jobstore.commands.resubmission import (
@@ -52,9 +55,6 @@ class RecordResult(Command):
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def if_unstorable(self) -> Command:
-        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
-
 
 @dataclass(frozen=True, slots=True)
 class RecordReport(Command):
@@ -93,6 +93,8 @@ class RecordReport(Command):
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict = event.verdict
+        if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
+            return self._judge_again(uow, mismatch)
         kind = reports.TRANSITION_KINDS.get(event.kind) or (
             TransitionKind.MET if verdict and verdict.is_valid else TransitionKind.NOT_MET
         )
@@ -114,30 +116,39 @@ class RecordReport(Command):
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
-    def if_unstorable(self) -> Command | None:
-        if self.event.kind not in _OUTCOMES:
-            return None
-        return EndLease(self.event.execution_id, TransitionKind.FAILED, self.event.lease)
+    def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
+        """Return why a verdict is none on the job's criteria, which were frozen with the execution."""
+        question = uow.questions.get(self.event.job_id)
+        return None if question is None else find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
+
+    def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
+        event = self.event
+        cost = reports.read_usage(event.usage)
+        report = Report(TransitionKind.MISJUDGED, event.lease, code=VERDICT_MISMATCH, message=mismatch, **cost)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
+#: The code of a verdict that is none on the job's criteria.
+VERDICT_MISMATCH = "verdict_mismatch"
 #: The reports that end a lease.
-_OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
+OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
 
 
 @dataclass(frozen=True, slots=True)
 class EndLease(Command):
-    """End a lease that its worker gave back, that lapsed, or whose outcome cannot be stored; or a timed-out execution.
+    """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
 
-    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `begun`: the agent may have been called under a lease given back;
-    `stage` is the one at which its worker works.
+    `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `code` is, of FAILED, why the outcome cannot be recorded: a lease
+    for judging is then spent, and the result judged again. `begun`: the agent may have been called under a lease given
+    back.
     """
 
     needs_circuit = True
     execution_id: UUID
     kind: TransitionKind
     lease: int
+    code: str | None = None
     begun: bool = False
-    stage: ExecutionStage | None = None
 
     @property
     def execution(self) -> UUID:
@@ -148,12 +159,14 @@ class EndLease(Command):
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
             lease = execution.lease  # the sweeper speaks of the row as it is now, and `decide` looks at its times again
-        code, message = "begun" if self.begun else None, None
-        if self.kind is TransitionKind.FAILED:
-            code, message = "unstorable", "what was reported cannot be stored; it is among the dead letters"
+        kind, code, message = self.kind, "begun" if self.begun else None, None
+        if kind is TransitionKind.FAILED:
+            code, message = self.code, "what was reported cannot be recorded; it is among the dead letters"
+            if execution is not None and execution.stage is ExecutionStage.JUDGING:
+                kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
-        report = Report(self.kind, lease=lease, code=code, message=message, stage=self.stage)
+        report = Report(kind, lease=lease, code=code, message=message)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 

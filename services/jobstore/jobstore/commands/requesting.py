@@ -56,7 +56,7 @@ def request_execution(
     )
     if agent is not None and agent.deterministic and uow.reuse_terms.result_age_s:
         content = format_request_content(job, spec, parameters.comment)
-        execution.reuse_key = result_key(agent.id, agent.updated_at, content)
+        execution.reuse_key = result_key(spec.tenant, agent.id, agent.updated_at, content)
     body = format_request_body(job, spec, execution, parameters.comment)
     message = f"submission {execution.submission} was requested"
     if parameters.policy_note:

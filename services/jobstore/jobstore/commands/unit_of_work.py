@@ -42,6 +42,14 @@ class AgentHistory:
     result_hash: bytes | None = None
 
 
+class Question(NamedTuple):
+    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then."""
+
+    title: str
+    acceptance_criteria: str
+    tenant: str
+
+
 class JudgedResult(NamedTuple):
     """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
 
@@ -80,6 +88,8 @@ class UnitOfWork:
     #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
     has_queue_caps: bool = False
     queue_room: dict[str, int] = field(default_factory=dict)
+    #: Of jobs whose results are to be judged, or are judged by this transaction.
+    questions: dict[str, Question] = field(default_factory=dict)
     #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
     reusable_verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     reusable_results: dict[UUID, Reusable] = field(default_factory=dict)

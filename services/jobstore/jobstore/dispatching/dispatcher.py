@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.events import Event, ExecuteRequested, ResultProduced
+from contracts.signing import KeyUse, Secrets
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue, Offers
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
-from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.process.runtime import run_forever
 
 #: Executions that one transaction marks as offered at most.
@@ -29,9 +30,10 @@ ALIVE_LEASES = 1.5
 class Dispatcher:
     """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
-    def __init__(self, database: Database, publisher: Publisher, terms: ExecutionTerms) -> None:
+    def __init__(self, database: Database, publisher: Publisher, terms: ExecutionTerms, secrets: Secrets) -> None:
         self._database = database
         self._publisher = publisher
+        self._secrets = secrets
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._queue = FairQueue()
@@ -89,11 +91,16 @@ class Dispatcher:
             return
         async with self._database.transaction() as connection:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish(*(_make_result(row, results[row.execution_id]) for row in rows))
+        await self._publisher.publish_records([self._make_result(row, results[row.execution_id]) for row in rows])
+
+    def _make_result(self, row: Any, result: offers.ResultToJudge) -> Outgoing:
+        """Return the record of a result as the executor published it, to be published once more."""
+        event = _to_event(row, result)
+        lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
+        return to_record(event, "jobstore", signed_by=lease)
 
 
-def _make_result(row: Any, result: offers.ResultToJudge) -> Event:
-    """Return the event of a result as the executor published it, to be published once more."""
+def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,

@@ -57,6 +57,7 @@ class TransitionKind(StrEnum):
     CANCELLED = "cancelled"
     REBUILT = "rebuilt"
     OVER_BUDGET = "over_budget"
+    MISJUDGED = "misjudged"
     EDITED = "edited"
 
 
@@ -123,6 +124,7 @@ class Execution:
     not_before: datetime | None = None
     reuse_key: bytes | None = None
     result_hash: bytes | None = None
+    misjudged: int = 0
 
     @property
     def is_at_most_once(self) -> bool:
@@ -151,7 +153,6 @@ class Report:
 
     `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token.
     `call` is the number of the call within the execution, 0 if the report is not about one.
-    `stage` is the only one at which a lease may be given back; None: either.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     """
@@ -165,7 +166,6 @@ class Report:
     response: str | None = None
     event_id: UUID | None = None
     owner: UUID | None = None
-    stage: ExecutionStage | None = None
     agent_id: str | None = None
     feedback: str | None = None
     retry_after_s: float = 0.0

@@ -30,15 +30,15 @@ class Reusable:
         return f"job {self.job_id} version {self.version}"
 
 
-def verdict_key(result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
+def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
     """Return the key of a verdict. Space around a criterion and empty lines do not change it."""
     lines = (line.strip() for line in acceptance_criteria.splitlines())
-    return _hash(("verdict", result_hash.hex(), "\n".join(line for line in lines if line), judge))
+    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(line for line in lines if line), judge))
 
 
-def result_key(agent_id: str, changed_at: datetime, request: str) -> bytes:
+def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:
     """Return the key of a result: a request to an agent, as the agent is since it was last changed."""
-    return _hash(("result", agent_id, changed_at.isoformat(), request))
+    return _hash(("result", tenant, agent_id, changed_at.isoformat(), request))
 
 
 def _hash(parts: Iterable[str]) -> bytes:

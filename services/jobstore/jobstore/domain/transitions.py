@@ -62,12 +62,15 @@ SOURCES: Final[Mapping[TransitionKind, frozenset[JobStatus]]] = {
     TransitionKind.CANCELLED: frozenset({_S.PENDING, _S.ASSIGNED, _S.IN_PROGRESS}),
     TransitionKind.REBUILT: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
     TransitionKind.OVER_BUDGET: frozenset({_S.ASSIGNED, _S.IN_PROGRESS}),
+    TransitionKind.MISJUDGED: _UNDER_WAY,
     TransitionKind.EDITED: _ANY - {_S.COMPLETED},
 }
 
 #: Added to lease numbers after a rebuild: the lost database may have granted leases that no fact tells of, and a
 #: number is never granted twice.
 LEASES_UNKNOWN: Final = 1_000
+#: Judging leases of one result that may end in no sound verdict; after the last the job fails.
+MISJUDGED_MAX: Final = 3
 
 
 def decide(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
@@ -262,6 +265,16 @@ def _give_up(job: Job, execution: Execution | None, report: Report, clock: Clock
     return fail(job, replace(execution, spent=max(execution.spent, report.call)), report)
 
 
+def _judge_again(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
+    """Spend a judging lease that ended in no sound verdict, and queue the result again; at last fail the job."""
+    if not is_current(execution, report, ExecutionStage.JUDGING):
+        return refuse_fenced()
+    counted = replace(execution, misjudged=execution.misjudged + 1)
+    if counted.misjudged >= MISJUDGED_MAX:
+        return fail(job, counted, report)
+    return Decision(job, replace(queue(counted, clock.now), lease=execution.lease + 1))
+
+
 def _stop_over_budget(job: Job, execution: Execution | None, report: Report, clock: Clock) -> Decision | Refusal:
     """End an execution that would have been granted, since its job's budget is used up."""
     if execution is None or not is_claimable(execution, execution.stage, clock):
@@ -275,8 +288,6 @@ def _give_back(job: Job, execution: Execution | None, report: Report, clock: Clo
     `report.code` is `begun` if the agent may have been called (rule `no-hand-back-once-begun`).
     """
     if execution is None or execution.lease != report.lease or execution.state is not ExecutionState.LEASED:
-        return refuse_fenced()
-    if report.stage not in {None, execution.stage}:
         return refuse_fenced()
     queued = replace(queue(execution, clock.now), lease=execution.lease + 1)
     if execution.stage is ExecutionStage.JUDGING:
@@ -369,5 +380,6 @@ _RULES: Final[Mapping[TransitionKind, Callable[[Job, Execution | None, Report, C
     TransitionKind.CANCELLED: _cancel,
     TransitionKind.REBUILT: _requeue_after_rebuild,
     TransitionKind.OVER_BUDGET: _stop_over_budget,
+    TransitionKind.MISJUDGED: _judge_again,
     TransitionKind.EDITED: _edit,
 }

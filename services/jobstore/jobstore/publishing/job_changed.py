@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from contracts.agents.urls import hide_userinfo
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.identity import fact_id
-from contracts.jsontext import members
+from contracts.jsontext import json_text, members
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
 from servicekit.kafka.publisher import Outgoing, build_event_headers
@@ -82,7 +83,7 @@ def make_job_changed(row: Any) -> Outgoing:
         {"job_id": row.job_id, "version": row.version},
         log=_join_json(log_part, request_payload=row.request, response_payload=row.response),
         job=_join_json(job_part, labels=texts["labels"], policy=texts["policy"], payload=payload),
-        agent=row.agent,
+        agent=_conceal(row.agent),
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
     )
@@ -96,6 +97,14 @@ def _revert_edits(edits: Sequence[str] | None) -> dict[str, str]:
     for edit in reversed(edits or ()):
         before |= members(members(edit)["before"])
     return before
+
+
+def _conceal(agent: str | None) -> str | None:
+    """Return an agent's JSON without a user and password in its URL. A rebuild takes agents from other facts."""
+    if agent is None or "@" not in agent:
+        return agent
+    fields = from_json(agent)
+    return json_text(fields | {"url": hide_userinfo(fields["url"])})
 
 
 def _join_request(row: Any) -> str:

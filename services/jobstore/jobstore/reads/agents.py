@@ -41,8 +41,9 @@ async def list_agents(
     agent_id: str | None = None,
 ) -> list[Agent]:
     """Return agents in the order of (name, id), after the one named by `after`; only one where an id is given."""
-    columns = [column for column in agents.c if column.name != "policy"]
-    query = select(*columns, *_STATE_COLUMNS, text("policy::text AS policy")).outerjoin_from(agents, circuits_table)
+    columns = [column for column in agents.c if column.name not in {"policy", "headers"}]
+    as_text = text("policy::text AS policy, headers::text AS headers")
+    query = select(*columns, *_STATE_COLUMNS, as_text).outerjoin_from(agents, circuits_table)
     query = query.order_by(agents.c.name, agents.c.id).limit(limit)
     if after is not None:
         query = query.where(tuple_(agents.c.name, agents.c.id) > tuple_(*after))

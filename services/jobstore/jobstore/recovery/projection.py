@@ -63,9 +63,10 @@ _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS t
 _KEEP_FACTS: Final = text(f"{sql.insert('facts', _FACT).text} ON CONFLICT DO NOTHING")
 _PROJECT_AGENTS: Final = text(
     f"""
-    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at)
+    INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
+        headers)
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, coalesce(a.deterministic, false),
-        a.created_at, a.updated_at
+        a.created_at, a.updated_at, coalesce(a.headers, '{{}}')
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """,  # noqa: S608 - names of our own
@@ -265,7 +266,7 @@ def _make_execution(fact: Fact) -> _Row:
         "job_id": event.job_id,
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
-        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent"), 0),
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged"), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,

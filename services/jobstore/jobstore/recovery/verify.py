@@ -21,7 +21,9 @@ from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
-OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+OPERATIONAL: Final = frozenset(
+    {"state", "owner", "due_at", "fails_at", "offers", "seq", "lease", "misjudged", "forged_lease"}
+)
 #: Columns that follow from limits, which are no facts.
 DERIVED: Final = frozenset({"flow"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.

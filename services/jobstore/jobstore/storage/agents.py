@@ -3,6 +3,7 @@
 from sqlalchemy import func, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.jsontext import json_text
 from contracts.resources import NewAgent
 from jobstore.storage import circuits, facts
 from jobstore.storage.tables import agents
@@ -14,18 +15,20 @@ async def put_agent(connection: AsyncConnection, agent_id: str, new: NewAgent, *
     Return False if nothing was written: with `create`, the id is taken; else, there is no such agent.
     """
     row = {
-        **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic"}),
+        **new.model_dump(include={"name", "url", "capabilities", "enabled", "deterministic", "headers"}),
         "protocol": new.protocol.value,
         "policy": new.policy.model_dump(mode="json", exclude_none=True),
     }
     if create:
         insert = text(
-            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic) VALUES "
-            "(:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), :enabled, :deterministic) "
+            "INSERT INTO agents (id, name, protocol, url, capabilities, policy, headers, enabled, deterministic) "
+            "VALUES (:id, :name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), CAST(:headers AS jsonb), "
+            ":enabled, :deterministic) "
             "ON CONFLICT DO NOTHING",
         )
         policy = new.policy.model_dump_json(exclude_none=True)
-        written = await connection.execute(insert, {**row, "id": agent_id, "policy": policy})
+        as_text = {"policy": policy, "headers": json_text(new.headers)}
+        written = await connection.execute(insert, {**row, "id": agent_id, **as_text})
     else:
         update = agents.update().where(agents.c.id == agent_id).values(**row, updated_at=func.clock_timestamp())
         written = await connection.execute(update)

@@ -17,7 +17,7 @@ from jobstore.storage import row_mapping
 _CANDIDATES: Final = text(
     """
     SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy::text AS policy, a.enabled, a.deterministic,
-        a.created_at, a.updated_at,
+        a.created_at, a.updated_at, a.headers::text AS headers,
         NOT EXISTS (SELECT FROM circuits c WHERE c.agent_id = a.id AND c.open_until IS NOT NULL) AS circuit_closed,
         (SELECT count(*) FILTER (WHERE live.agent_id = a.id) FROM (
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'

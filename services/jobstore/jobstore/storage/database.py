@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds that a statement may take, and that a transaction may be idle.
 STATEMENT_TIMEOUT_MS = 30_000
+#: The code of an error about a value that cannot be stored.
+INVALID_DATA = "invalid_data"
 
 
 class Database:
@@ -130,7 +132,7 @@ def translate_errors() -> Iterator[None]:
 
 def _refuse_value(error: DBAPIError) -> PermanentError:
     log.warning("the database refused a value; what held it fails for good", extra={"reason": _first_line(error)})
-    return PermanentError("a value cannot be stored, such as a text with U+0000", code="invalid_data")
+    return PermanentError("a value cannot be stored, such as a text with U+0000", code=INVALID_DATA)
 
 
 class RaceError(TransientError):

@@ -23,7 +23,8 @@ _ADD_AGENT: Final = text(
         INSERT INTO facts (seq, topic, key, body)
         SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent', json_build_object(
             'id', id, 'name', name, 'protocol', protocol, 'url', url, 'capabilities', capabilities, 'policy', policy,
-            'enabled', enabled, 'deterministic', deterministic, 'created_at', created_at, 'updated_at', updated_at))
+            'enabled', enabled, 'deterministic', deterministic, 'headers', headers, 'created_at', created_at,
+            'updated_at', updated_at))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}

@@ -1,6 +1,6 @@
 """Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +19,24 @@ _RENEW: Final = text(
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
     WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
+    RETURNING e.execution_id, e.lease
+    """,
+)
+#: A report counts while its lease is the row's, and for judging only above the one under which the result came
+#: (domain.fences); the result of a cancelled execution is kept once. Rows are locked in the order of their ids.
+_NOTE_FORGED: Final = text(
+    """
+    UPDATE executions e SET forged_lease = e.lease
+    FROM (
+        SELECT e.execution_id
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS bigint[])) AS u(execution_id, lease)
+        JOIN executions e ON e.execution_id = u.execution_id AND e.lease = u.lease
+        WHERE e.forged_lease IS DISTINCT FROM e.lease AND (
+            e.state <> 'DONE' AND (e.stage = 'EXECUTING' OR e.lease > e.result_lease)
+            OR e.answer = 'cancelled' AND e.result_lease IS NULL)
+        ORDER BY e.execution_id FOR UPDATE OF e
+    ) AS locked
+    WHERE e.execution_id = locked.execution_id
     RETURNING e.execution_id, e.lease
     """,
 )
@@ -51,6 +69,13 @@ async def renew(
     ids, numbers = zip(*sorted(leases), strict=True)
     parameters = {"owner": owner, "stage": stage.value, "lease_s": lease_s, "ids": list(ids), "leases": list(numbers)}
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
+
+
+async def note_forged(connection: AsyncConnection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+    """Note leases of which a forged report would count, and return those that were not noted before."""
+    ids, numbers = zip(*sorted(leases), strict=True)
+    rows = await connection.execute(_NOTE_FORGED, {"ids": list(ids), "leases": list(numbers)})
+    return {(row.execution_id, row.lease) for row in rows}
 
 
 async def load_states(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:

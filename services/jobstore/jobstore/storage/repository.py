@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.granting import Grant
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Clock, ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
@@ -37,6 +38,7 @@ _LOCK_EXECUTIONS: Final = text(
     ) AS e ON true
     """,  # noqa: S608 - names of our own
 )
+_QUESTIONS: Final = text("SELECT id, title, acceptance_criteria, tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 _SPECS: Final = text(
     "SELECT id, title, description, acceptance_criteria, payload::text AS payload, priority, tenant, "
     "labels::text AS labels, policy::text AS policy, capabilities, not_before, spec_hash, created_at, updated_at "
@@ -44,7 +46,7 @@ _SPECS: Final = text(
 )
 _AGENTS: Final = text(
     "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
-    "created_at, updated_at "
+    "headers::text AS headers, created_at, updated_at "
     "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _INSERT_JOBS: Final = sql.insert("jobs", NEW_JOB_COLUMNS, order="id")
@@ -90,7 +92,7 @@ _EDIT: Final = text(
     """,  # noqa: S608 - names of our own
 )
 _GRANTS: Final = text(
-    "SELECT e.execution_id, l.request_payload::text AS request, a.protocol, a.url "
+    "SELECT e.execution_id, l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers "
     "FROM executions e JOIN job_logs l ON l.job_id = e.job_id AND l.version = e.request_version "
     "JOIN agents a ON a.id = e.agent_id WHERE e.execution_id = ANY(CAST(:ids AS uuid[]))",
 )
@@ -167,6 +169,11 @@ class Repository:
         """Return the ids of the jobs of these executions."""
         return list(await self._connection.scalars(_JOB_IDS, {"ids": list(execution_ids)}))
 
+    async def load_questions(self, uow: UnitOfWork, job_ids: Collection[str]) -> None:
+        """Load by what the results of these jobs are judged."""
+        for row in await self._connection.execute(_QUESTIONS, {"ids": list(job_ids)}):
+            uow.questions[row.id] = Question(row.title, row.acceptance_criteria, row.tenant)
+
     async def load(self, uow: UnitOfWork, job_ids: Iterable[str], agent_ids: Iterable[str]) -> None:
         """Load the specs of jobs, and agents."""
         if ids := sorted(set(job_ids)):
@@ -210,7 +217,7 @@ class Repository:
     async def load_grants(self, execution_ids: Iterable[UUID]) -> dict[UUID, Grant]:
         """Return what an executor needs to call the agent, by execution."""
         rows = await self._connection.execute(_GRANTS, {"ids": list(execution_ids)})
-        return {row.execution_id: Grant(row.request, row.protocol, row.url) for row in rows}
+        return {row.execution_id: Grant(row.request, row.protocol, row.url, from_json(row.headers)) for row in rows}
 
     async def note_worker(self, owner: UUID, stage: ExecutionStage, room: int) -> None:
         """Record that a worker is alive, and for how many more leases it has room."""

@@ -35,7 +35,6 @@ _RESULTS: Final = text(
     JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
     """,
 )
-_CRITERIA: Final = text("SELECT id, acceptance_criteria FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 #: ORDER BY: all writers lock the rows in the order of their keys, so that none deadlock.
 _KEEP: Final = text(
     """
@@ -79,11 +78,9 @@ async def load(
 async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
     """Store what may be reused from now on. Called after all else is written, as the order of locks wants it."""
     entries = dict(uow.results_to_keep)
-    if uow.verdicts_to_keep:
-        ids = sorted({judged.entry.job_id for judged in uow.verdicts_to_keep})
-        criteria = {row.id: row.acceptance_criteria for row in await connection.execute(_CRITERIA, {"ids": ids})}
-        for entry, result_hash, judge in uow.verdicts_to_keep:
-            entries[verdict_key(result_hash, criteria[entry.job_id], judge)] = entry
+    for entry, result_hash, judge in uow.verdicts_to_keep:
+        question = uow.questions[entry.job_id]
+        entries[verdict_key(question.tenant, result_hash, question.acceptance_criteria, judge)] = entry
     if entries:
         parameters = {
             "keys": list(entries),

@@ -14,15 +14,15 @@ from jobstore.domain.spec import Spec
 from jobstore.storage import sql
 from jobstore.storage.tables import executions, job_logs, jobs
 
-#: The columns of an execution that decisions read or write; `created_at` is the database's own.
-EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at"})
+#: The columns of an execution that decisions read or write: not when it was made, nor what was forged.
+EXECUTION_COLUMNS: Final = sql.columns(executions, without={"created_at", "forged_lease"})
 #: Columns that a request freezes: no decision changes them afterwards.
 FROZEN_COLUMNS: Final = {
     *("execution_id", "job_id", "submission", "agent_id", "policy", "request_version", "priority"),
     *("tenant", "flow", "batch_id", "not_before", "reuse_key"),
 }
 #: Columns of an execution that decisions change after it was inserted.
-CHANGING_COLUMNS: Final = sql.columns(executions, without={*FROZEN_COLUMNS, "created_at"})
+CHANGING_COLUMNS: Final = sql.columns(executions, without={*FROZEN_COLUMNS, "created_at", "forged_lease"})
 #: Columns of a job that decisions change; the payload, which an assignment may replace, is one.
 JOB_COLUMNS: Final = sql.columns(
     jobs,
@@ -85,8 +85,9 @@ def to_spec(row: Any) -> Spec:
 
 
 def to_agent(row: Any) -> Agent:
-    """Return an agent from its row, in which the policy is JSON text."""
-    return Agent.model_validate({**row._mapping, "policy": from_json(row.policy)})  # noqa: SLF001 - SQLAlchemy's name
+    """Return an agent from its row, in which policy and headers are JSON text."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:

@@ -45,6 +45,7 @@ agents = Table(
     Column("deterministic", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
     Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
 )
 
 jobs = Table(
@@ -159,6 +160,14 @@ executions = Table(
     Column("not_before", _TIME),
     Column("reuse_key", LargeBinary, doc="the same for an identical request to a deterministic agent"),
     Column("result_hash", LargeBinary),
+    Column(
+        "misjudged",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        doc="judging leases that ended in no sound verdict",
+    ),
+    Column("forged_lease", Integer, doc="the lease of which a forged report was buried"),
     CheckConstraint("stage IN ('EXECUTING', 'JUDGING')", name="stage"),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'LEASED', 'DONE')", name="state"),
     Index(

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from contracts.events import Event
+from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import retry_transient
@@ -57,12 +58,15 @@ def build_event_headers(event_id: UUID, event_type: str, source: bytes, at: date
     ]
 
 
-def to_record(event: Event, source: str, *, keyed: bool = True, headers: Headers = ()) -> Outgoing:
-    """Return the record of an event, a CloudEvent in binary mode from the service `source`."""
+def to_record(
+    event: Event, source: str, *, keyed: bool = True, headers: Headers = (), signed_by: SigningKey | None = None
+) -> Outgoing:
+    """Return the record of an event, a CloudEvent in binary mode from the service `source`, perhaps signed."""
     key = event.key.encode() if keyed and event.key is not None else None
     attributes = build_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), datetime.now(UTC))
     value = event.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
-    return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers])
+    signature = [(SIGNATURE_HEADER, signed_by.sign(value).encode())] if signed_by is not None else []
+    return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers, *signature])
 
 
 def choose_partition(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
@@ -186,24 +190,31 @@ class Publisher:
 
         Raise TransientError if any may not have been published, PermanentError if one is too large.
         """
-        records = [to_record(event, self._source, keyed=keyed, headers=headers) for event in events]
+        await self.publish_records([to_record(event, self._source, keyed=keyed, headers=headers) for event in events])
+
+    async def publish_report(self, report: Event, lease: SigningKey) -> None:
+        """Publish what happened under a lease, signed with its key; raise as `publish` does."""
+        await self.publish_records([to_record(report, self._source, signed_by=lease)])
+
+    async def publish_records(self, records: Sequence[Outgoing]) -> None:
+        """Publish records and wait until all are acknowledged; raise as `publish` does."""
         for result in await self.send(records):
             if isinstance(result, Exception):
                 raise result
 
-    def publish_soon(self, event: Event) -> None:
-        """Publish without waiting; what fails is logged and may be lost."""
+    def publish_report_soon(self, report: Event, lease: SigningKey) -> None:
+        """Publish a signed report without waiting; what fails is logged and may be lost."""
         if len(self._soon) >= SOON_MAX:
             reason = f"{SOON_MAX} others are under way"
-            log.warning("event dropped", extra={"event_id": str(event.event_id), "reason": reason})
+            log.warning("event dropped", extra={"event_id": str(report.event_id), "reason": reason})
             return
-        task = asyncio.create_task(self._publish_logged(event))
+        task = asyncio.create_task(self._publish_logged(report, lease))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
-    async def _publish_logged(self, event: Event) -> None:
+    async def _publish_logged(self, report: Event, lease: SigningKey) -> None:
         with contextlib.suppress(TransientError):  # send() logs it
-            await self.publish(event)
+            await self.publish_report(report, lease)
 
 
 async def _wait_for(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:

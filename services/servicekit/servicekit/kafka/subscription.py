@@ -15,11 +15,12 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
 from contracts.events import Event
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
-from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS
+from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,32 @@ class Incoming(Generic[E]):
         """Bytes of the record's body."""
         return len(self.record.value or b"")
 
+    @property
+    def signature(self) -> str:
+        """The header `signoff-signature`; empty if there is none."""
+        return (dict(self.record.headers).get(SIGNATURE_HEADER) or b"").decode()
+
+
+#: A record that cannot be processed, and why.
+Refused = tuple[ConsumerRecord[bytes | None, bytes | None], PermanentError]
+
+
+async def bury_all(refused: Sequence[Refused]) -> Sequence[Refused]:
+    """Make a dead letter of each record that cannot be processed."""
+    return refused
+
+
+async def bury_none(refused: Sequence[Refused]) -> Sequence[Refused]:
+    """Make no dead letters: another consumer of the topic does."""
+    for record, error in refused:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.info("a record is passed over", extra={**where, "code": error.code, "reason": str(error)})
+    return ()
+
+
+def accept(record: ConsumerRecord[Any, Any]) -> None:
+    """Accept a record, whoever wrote it."""
+
 
 @dataclass(slots=True)
 class Subscription(Generic[E]):
@@ -66,6 +93,9 @@ class Subscription(Generic[E]):
     `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
     are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
     one record stands alone, which goes to the dead-letter queue.
+
+    `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
+    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters.
     """
 
     publisher: Publisher
@@ -73,6 +103,8 @@ class Subscription(Generic[E]):
     group: str
     handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
     payload_max_bytes: int = MESSAGE_MAX_BYTES
+    check_record: Callable[[ConsumerRecord[Any, Any]], None] = accept
+    choose_dead: Callable[[Sequence[Refused]], Awaitable[Sequence[Refused]]] = bury_all
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
     _handling_since: float | None = None
@@ -152,9 +184,11 @@ class Subscription(Generic[E]):
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         good: list[Incoming[E]] = []
-        bad: list[tuple[ConsumerRecord[Any, Any], PermanentError]] = []
+        bad: list[Refused] = []
         for record in records:
             try:
+                if not is_replay(record):
+                    self.check_record(record)
                 good.append(decode(self.event, record, self.payload_max_bytes))
             except PermanentError as error:
                 bad.append((record, error))
@@ -163,11 +197,12 @@ class Subscription(Generic[E]):
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
             )
             bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
-        bad = [
-            (record, error) for record, error in bad if REPLAY_HEADER not in dict(record.headers)
-        ]  # they are in the queue
-        if bad:
-            await retry_transient(lambda: self._publish_dead(bad), on="kafka")
+        # Replayed records that are bad are in the queue already.
+        if bad := [(record, error) for record, error in bad if not is_replay(record)]:
+            for record, reason in bad:
+                REFUSED_RECORDS.labels(record.topic, reason.code).inc()
+            dead = await retry_transient(lambda: self.choose_dead(bad), on=f"{self.topic.name} handler")
+            await retry_transient(lambda: self._publish_dead(dead), on="kafka")
         await self._commit(records)
 
     async def _publish_dead(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
@@ -210,6 +245,11 @@ async def _as_they_are(message: KafkaMessage) -> Any:
     return message.raw_message
 
 
+def is_replay(record: ConsumerRecord[Any, Any]) -> bool:
+    """Whether an operator published the record again."""
+    return any(name == REPLAY_HEADER for name, _ in record.headers)
+
+
 def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[E]:
     """Return the event of a record. Raise PermanentError, with a code that says why, if it holds none."""
     body = record.value
@@ -224,7 +264,7 @@ def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: 
         except UnicodeDecodeError:
             raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
     try:
-        return Incoming(event.model_validate_json(body), record, REPLAY_HEADER in headers)
+        return Incoming(event.model_validate_json(body), record, is_replay(record))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"

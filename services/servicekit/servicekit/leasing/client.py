@@ -8,6 +8,7 @@ from uuid import UUID
 import grpc
 
 from servicekit.errors import PermanentError, TransientError
+from servicekit.leasing.claims import read_lease
 from servicekit.leasing.worker import GivenBackLease, Lease, LeaseState, Renewal
 from signoff.v1 import work_service_pb2 as pb
 
@@ -79,14 +80,20 @@ class GrpcLeases:
             owner=str(owner),
             kind=self._kind,
             room=room,
-            held=[_to_message(lease) for lease in held],
-            outcomes=[_to_message(lease) for lease in outcomes],
-            given_back=[pb.GivenBackLease(lease=_to_message(one.lease), begun=one.begun) for one in given_back],
+            held=[_prove(lease, owner) for lease in held],
+            outcomes=[_prove(lease, owner) for lease in outcomes],
+            given_back=[pb.GivenBackLease(lease=_prove(one.lease, owner), begun=one.begun) for one in given_back],
         )
         with translate_errors():
             answer = await self._stub.RenewLeases(request, timeout=CALL_TIMEOUT_S, metadata=self.metadata)
-        return Renewal([_STATES[s] for s in answer.held], [_STATES[s] for s in answer.outcomes], answer.lease_s)
+        return Renewal(
+            [_STATES[s] for s in answer.held],
+            [_STATES[s] for s in answer.outcomes],
+            answer.lease_s,
+            [read_lease(key) for key in answer.new_keys],
+        )
 
 
-def _to_message(lease: Lease) -> pb.Lease:
-    return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease)
+def _prove(lease: Lease, owner: UUID) -> pb.Lease:
+    proof = lease.sign(str(owner).encode())
+    return pb.Lease(execution_id=str(lease.execution_id), lease=lease.lease, proof=proof)

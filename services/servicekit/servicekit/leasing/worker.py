@@ -14,6 +14,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 from uuid import UUID, uuid4
 
+from contracts.signing import SigningKey
 from servicekit.errors import TransientError
 from servicekit.leasing.slots import Slots
 from servicekit.metrics import IN_FLIGHT, OUTCOMES, WAITING
@@ -43,12 +44,8 @@ class LeaseState(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A fencing token: one grant of one execution."""
-
-    execution_id: UUID
-    lease: int
+#: A lease as its worker has it: the fencing token, and the key that proves it and signs its reports.
+Lease = SigningKey
 
 
 class GivenBackLease(NamedTuple):
@@ -60,11 +57,15 @@ class GivenBackLease(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`."""
+    """The answer to a renewal: a state for each lease held and each outcome, in order; leases last `lease_s`.
+
+    `new_keys` are of leases whose key comes from a secret that no longer signs.
+    """
 
     held: Sequence[LeaseState]
     outcomes: Sequence[LeaseState]
     lease_s: float
+    new_keys: Sequence[Lease] = ()
 
 
 class Leases(Protocol):
@@ -90,7 +91,7 @@ PublishOutcome = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class HeldLease:
-    """Work under a lease of this process.
+    """Work under a lease of this process. Its `lease` gets another key when the jobstore's secret changes.
 
     `expires_at` is in this process's monotonic time. `begun` is set by the work, and sent when the lease is
     given back. `cancelled` says of aborted work that nobody goes on with it.
@@ -109,6 +110,13 @@ class HeldLease:
         return time.monotonic() >= self.expires_at
 
 
+class AwaitedOutcome(NamedTuple):
+    """An outcome that is not known to be recorded, and the task that reports it again and again."""
+
+    held: HeldLease
+    reporting: "asyncio.Task[None]"
+
+
 @dataclass(slots=True)
 class Worker:
     """Hold the leases of one process, and run the work under them. `owner` is new at each start."""
@@ -120,7 +128,7 @@ class Worker:
     owner: UUID = field(default_factory=uuid4)
     report_again_s: float = REPORT_AGAIN_S
     _held: dict[UUID, HeldLease] = field(default_factory=dict)
-    _awaited: dict[Lease, "asyncio.Task[None]"] = field(default_factory=dict)
+    _awaited: dict[Lease, "AwaitedOutcome"] = field(default_factory=dict)
     _lease_s: float = 10.0
     _stopping: bool = False
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -176,7 +184,7 @@ class Worker:
             # A bug: the lease lapses, and another attempt or the sweeper ends the execution.
             log.exception("work failed by a bug, its lease will lapse", extra={"job_id": held.job_id})
         else:
-            self._awaited[held.lease] = asyncio.create_task(self._report(held, publish))
+            self._awaited[held.lease] = AwaitedOutcome(held, asyncio.create_task(self._report(held, publish)))
         self._forget(held)
 
     async def _report(self, held: HeldLease, publish: PublishOutcome) -> None:
@@ -258,7 +266,7 @@ class Worker:
     async def renew(self, given_back: Sequence[GivenBackLease] = ()) -> None:
         """Renew all leases once, learn of outcomes, and give leases back."""
         async with self._renewing:  # a renewal that is under way could undo a giving back
-            held, awaited = list(self._held.values()), list(self._awaited)
+            held, awaited = list(self._held.values()), [one.held.lease for one in self._awaited.values()]
             size = max(len(held), len(awaited), len(given_back), 1)
             for start in range(0, size, RENEWALS_MAX):
                 part = slice(start, start + RENEWALS_MAX)
@@ -283,8 +291,17 @@ class Worker:
             else:
                 item.expires_at = asked_at + answer.lease_s
         for lease, state in zip(awaited, answer.outcomes, strict=True):
-            if state is not LeaseState.KEEP and (reporting := self._awaited.pop(lease, None)) is not None:
-                reporting.cancel()
+            if state is not LeaseState.KEEP and (outcome := self._awaited.pop(lease, None)) is not None:
+                outcome.reporting.cancel()
+        for key in answer.new_keys:
+            self._take_key(key)
+
+    def _take_key(self, key: Lease) -> None:
+        """Sign from now on with a lease's new key."""
+        work, outcome = self._held.get(key.execution_id), self._awaited.get(key)
+        for held in (work, outcome and outcome.held):
+            if held is not None and held.lease == key:
+                held.lease = key
 
     def take_no_more(self) -> None:
         """Have no room from now on, so that the jobstore grants nothing more."""
@@ -310,7 +327,8 @@ class Worker:
                 extra={"held": len(self._held), "outcomes": len(self._awaited)},
             )
         finally:
-            left = [renewing, *self._awaited.values(), *(held.task for held in self._held.values() if held.task)]
+            reporting = [outcome.reporting for outcome in self._awaited.values()]
+            left = [renewing, *reporting, *(held.task for held in self._held.values() if held.task)]
             for task in left:
                 task.cancel()  # before what they use is closed: that is no failure of an agent
             await asyncio.gather(*left, return_exceptions=True)

@@ -1,8 +1,10 @@
 """Declare the settings that services share, environment variables that begin with SIGNOFF_, and read secrets."""
 
+import base64
+import contextlib
 import os
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar, get_args
+from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,20 +13,25 @@ from servicekit.errors import PermanentError
 
 #: Fewer characters could be guessed.
 SECRET_MIN_CHARS: Final = 32
+#: Bytes of a key.
+KEY_BYTES: Final = 32
 #: Variables of earlier versions, and what to set instead.
 _REPLACED: Final = {"SIGNOFF_WORKER_TOKEN": "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"}
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
-class Secret(SecretStr):
+class SecretSetting(SecretStr):
     """A secret, or two while one is replaced, separated by a comma or white space: the first is used, all are taken.
 
-    `token: Secret` in settings declares one that is required, `token: Secret | None = None` one that may be missing.
-    It is read from SIGNOFF_TOKEN or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. Each value has at
-    least SECRET_MIN_CHARS characters, and stands in no other secret of the settings. A plain SecretStr, for what others
+    Declare one in settings as `token: SecretSetting`, or as `token: SecretSetting | None = None` if it may be missing.
+    It is read from SIGNOFF_TOKEN, or from the file that SIGNOFF_TOKEN_FILE names, and is never shown. It is checked by
+    `describe_fault`, and no value of it may stand in another secret of the settings. A plain SecretStr, for what others
     make, is read and hidden in the same way, and not checked.
     """
+
+    #: What to do about a fault.
+    remedy: ClassVar = "`openssl rand -hex 32` makes one"
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -35,6 +42,38 @@ class Secret(SecretStr):
     def first(self) -> str:
         """The value that is used."""
         return self.values[0]
+
+    def describe_fault(self) -> str | None:
+        """Return what is wrong with the secret, without showing it; None: nothing."""
+        if not self.values:
+            return "is empty"
+        if any(len(value) < SECRET_MIN_CHARS for value in self.values):
+            return f"has fewer than {SECRET_MIN_CHARS} characters"
+        return "has the same value twice" if len(set(self.values)) < len(self.values) else None
+
+
+class KeySetting(SecretSetting):
+    """A secret of which each value is a key of KEY_BYTES bytes in base64."""
+
+    remedy = "`openssl rand -base64 32` makes one"
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys that are taken, of which the first is used. ValueError: a value is not base64."""
+        return tuple(_decode_base64(value) for value in self.values)
+
+    def describe_fault(self) -> str | None:
+        """Return what is wrong with the keys, without showing them; None: nothing."""
+        with contextlib.suppress(ValueError):
+            if all(len(key) == KEY_BYTES for key in self.keys):
+                return super().describe_fault()
+        return f"is not {KEY_BYTES} bytes in base64"
+
+
+def _decode_base64(text: str) -> bytes:
+    """Decode base64 of either alphabet, with or without padding. ValueError: it is none."""
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 class EnvironmentSettings(BaseSettings):
@@ -47,7 +86,7 @@ class EnvironmentSettings(BaseSettings):
     def _read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read each secret whose variable `<NAME>_FILE` is set from the file that it names."""
         for old, new in _REPLACED.items():
-            if old in os.environ:
+            if os.environ.get(old):
                 raise ValueError(f"{old} is no longer read: set {new} instead")
         for name, field in cls.model_fields.items():
             variable = f"{_name_variable(cls, name)}_FILE"
@@ -67,20 +106,13 @@ class EnvironmentSettings(BaseSettings):
         names: dict[str, str] = {}
         for name in type(self).model_fields:
             secret, variable = getattr(self, name), _name_variable(type(self), name)
-            if not isinstance(secret, Secret):
+            if not isinstance(secret, SecretSetting):
                 continue
-            if not secret.values:
-                raise ValueError(f"{variable} is empty: {_HOW_TO_MAKE}")
-            for value in secret.values:
-                if len(value) < SECRET_MIN_CHARS:
-                    raise ValueError(f"{variable} has fewer than {SECRET_MIN_CHARS} characters: {_HOW_TO_MAKE}")
-                if value in names:
-                    raise ValueError(f"{variable} repeats a value of {names[value]}: {_HOW_TO_MAKE}")
-                names[value] = variable
+            same = next((names[value] for value in secret.values if value in names), None)
+            if fault := secret.describe_fault() or (same and f"has a value of {same}"):
+                raise ValueError(f"{variable} {fault}: {secret.remedy}")
+            names |= dict.fromkeys(secret.values, variable)
         return self
-
-
-_HOW_TO_MAKE: Final = "`openssl rand -hex 32` makes one"
 
 
 class ServiceSettings(EnvironmentSettings):

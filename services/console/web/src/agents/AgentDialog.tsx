@@ -14,11 +14,12 @@ type Values = {
   protocol: NewAgent["protocol"];
   url: string;
   capabilities: string;
+  headers: string;
   enabled: boolean;
   deterministic: boolean;
 };
 
-const FIELDS = ["id", "name", "protocol", "url", "capabilities", "enabled", "deterministic"] as const;
+const FIELDS = ["id", "name", "protocol", "url", "capabilities", "headers", "enabled", "deterministic"] as const;
 
 const PROTOCOLS = {
   http: "HTTP: one call, one answer",
@@ -26,6 +27,25 @@ const PROTOCOLS = {
   a2a: "A2A",
   openai: "OpenAI-compatible",
 } as const satisfies Record<Agent["protocol"], string>;
+
+const splitLines = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+
+const formatHeaders = (headers: Record<string, string>) =>
+  Object.entries(headers)
+    .map(([name, reference]) => `${name}=${reference}`)
+    .join("\n");
+
+const splitHeader = (line: string) => {
+  const at = line.indexOf("=");
+  return [line.slice(0, at), line.slice(at + 1)] as const;
+};
+
+const checkHeaders = (text: string) =>
+  splitLines(text).every((line) => line.includes("=")) || "Each line is a name, =, and where the value is found.";
 
 /** Form that registers or edits an agent. An edit keeps the fields that the form does not show. */
 export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => void }) {
@@ -36,18 +56,19 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
       protocol: agent?.protocol ?? "http",
       url: agent?.url ?? "",
       capabilities: agent?.capabilities?.join("\n") ?? "",
+      headers: formatHeaders(agent?.headers ?? {}),
       enabled: agent?.enabled ?? true,
       deterministic: agent?.deterministic ?? false,
     },
   });
   const save = useSaveAgent(agent?.id);
-  const submit = handleSubmit(({ id, capabilities, ...values }) => {
-    const lines = capabilities.split("\n").map((line) => line.trim());
+  const submit = handleSubmit(({ id, capabilities, headers, ...values }) => {
     const body: NewAgent = {
       ...(agent && toWritableAgent(agent)),
       ...values,
       id: agent?.id ?? (id.trim() || null),
-      capabilities: [...new Set(lines)].filter((line) => line !== ""),
+      capabilities: [...new Set(splitLines(capabilities))],
+      headers: Object.fromEntries(splitLines(headers).map(splitHeader)),
     };
     save.mutate(body, { onSuccess: onClose, onError: (error) => showFieldErrors(error, FIELDS, setError) });
   });
@@ -96,6 +117,15 @@ export function AgentDialog({ agent, onClose }: { agent?: Agent; onClose: () => 
           error={wrong("capabilities")}
         >
           {(control) => <TextArea {...control} {...register("capabilities")} />}
+        </Field>
+        <Field
+          label="Headers"
+          hint="Sent with every call, one a line: Authorization=env:SIGNOFF_AGENT_NAME, or X-Key=file:path. The values stay with the executors."
+          error={wrong("headers")}
+        >
+          {(control) => (
+            <TextArea {...control} className="font-mono" {...register("headers", { validate: checkHeaders })} />
+          )}
         </Field>
         <label className="flex items-center gap-2">
           <Checkbox {...register("enabled")} /> It is given work

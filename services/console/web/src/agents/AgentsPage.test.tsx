@@ -104,6 +104,27 @@ it("an edit keeps what the form does not show", async () => {
   expect(body).not.toHaveProperty("circuit");
 });
 
+it("shows where the values of headers are found, and saves what is changed of it", async () => {
+  const asked = on("put", "/api/agents/writer", () => json(anAgent()));
+  const headers = { Authorization: "env:SIGNOFF_AGENT_WRITER", "X-Key": "file:a=b" };
+  const { user } = await agentsPage({ agents: [anAgent({ headers, url: "https://***@agent.example/" })] });
+  await user.click(await screen.findByRole("button", { name: "More for writer" }));
+  await user.click(screen.getByRole("menuitem", { name: "Edit" }));
+  const field = screen.getByLabelText("Headers");
+  expect(field).toHaveValue("Authorization=env:SIGNOFF_AGENT_WRITER\nX-Key=file:a=b");
+  await user.type(field, "{Enter}X-New");
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(field).toHaveAccessibleDescription(/Each line is a name/));
+  expect(asked).toHaveLength(0);
+  await user.type(field, "=env:SIGNOFF_AGENT_NEW{Enter}{Enter}");
+  await user.click(screen.getByRole("button", { name: "Save" }));
+  await waitFor(() => expect(asked).toHaveLength(1));
+  expect(await asked[0]?.json()).toMatchObject({
+    headers: { ...headers, "X-New": "env:SIGNOFF_AGENT_NEW" },
+    url: "https://***@agent.example/",
+  });
+});
+
 it("sets the limits of an agent from its row", async () => {
   const asked = on("put", "/api/limits/:name", () => json(aLimit()));
   const { user } = await agentsPage();

@@ -702,6 +702,13 @@ export interface components {
              * @default false
              */
             deterministic: boolean;
+            /**
+             * Headers
+             * @description references to the values of headers
+             */
+            headers?: {
+                [key: string]: string;
+            };
             /** @default closed */
             circuit: components["schemas"]["Circuit"];
             /**
@@ -944,6 +951,12 @@ export interface components {
              */
             version?: number | null;
         };
+        /**
+         * EmptyResult
+         * @description What becomes of a result without any number, truth value, letter or digit.
+         * @enum {string}
+         */
+        EmptyResult: "not_met" | "judge";
         /**
          * Execution
          * @description One execution.
@@ -1326,6 +1339,13 @@ export interface components {
              * @default false
              */
             deterministic: boolean;
+            /**
+             * Headers
+             * @description sent with every call; each value by reference: `env:SIGNOFF_AGENT_<NAME>` or `file:<path>`
+             */
+            headers?: {
+                [key: string]: string;
+            };
         };
         /**
          * NewBatch
@@ -1789,6 +1809,8 @@ export interface components {
              * @description whether a verdict on the identical result may be reused
              */
             reuse_verdict?: boolean | null;
+            /** @description what becomes of a result without content; when not set it is not met, and no judge is asked */
+            empty_result?: components["schemas"]["EmptyResult"] | null;
         };
         /**
          * Protocol

@@ -5,6 +5,7 @@ const EXECUTE_AGAIN = "Execute again, or assign another agent.";
 const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
 const NOTHING = "Nothing.";
+const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
 
 /** Advice for each code that the services record (tests/console/test_console_advice.py compares). */
 const ADVICE: Record<string, Advice> = {
@@ -60,6 +61,10 @@ const ADVICE: Record<string, Advice> = {
     means: "The agent's address lies in a network that executors may not call.",
     todo: "Correct the address, or let the executor call that network (SIGNOFF_AGENT_NETWORKS).",
   },
+  agent_header_unresolved: {
+    means: "The executor could not read the value of a header that the agent is sent; nothing was sent.",
+    todo: "Set the variable, or put the file, that the message names where the executors run; then execute again.",
+  },
   agent_disabled: { means: "The agent is disabled.", todo: "Enable it, or assign another agent." },
   unknown_protocol: {
     means: "The executor does not know the agent's protocol.",
@@ -97,6 +102,30 @@ const ADVICE: Record<string, Advice> = {
   rebuilt: {
     means: "The database was rebuilt while an agent that may be called only once was perhaps being called.",
     todo: "Find out whether the agent did the work; then execute again.",
+  },
+  verdict_mismatch: {
+    means: "What a validator reported is no verdict on this job's criteria, several times.",
+    todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
+  },
+  empty_body: {
+    means: "What a worker reported of the job has nothing in it.",
+    todo: WORKER,
+  },
+  payload_too_large: {
+    means: "What a worker reported of the job is larger than a record may be.",
+    todo: WORKER,
+  },
+  malformed_header: {
+    means: "What a worker reported of the job has a header that is no text.",
+    todo: WORKER,
+  },
+  malformed_json: {
+    means: "What a worker reported of the job is not JSON.",
+    todo: WORKER,
+  },
+  schema_mismatch: {
+    means: "What a worker reported of the job has another shape than agreed.",
+    todo: WORKER,
   },
   unstorable: {
     means: "What was reported of the job cannot be stored.",

@@ -30,6 +30,12 @@ export const POLICY_FIELDS = [
     choices: { true: "May be reused", false: "Is judged anew" },
   },
   {
+    key: "empty_result",
+    label: "A result without content",
+    kind: "choice",
+    choices: { not_met: "Is not met; no judge is asked", judge: "Is judged" },
+  },
+  {
     key: "delivery",
     label: "After a crash",
     kind: "choice",

@@ -1,0 +1,1 @@
+"""How agents are reached: the headers they are sent, and their URLs."""

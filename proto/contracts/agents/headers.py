@@ -1,0 +1,39 @@
+"""Check the headers that an agent is sent: their names, and references to their values, which only executors read."""
+
+import re
+from collections.abc import Mapping
+
+#: Only variables that begin so may be referred to: no other secret of an executor can be sent to an agent.
+ENV_PREFIX = "SIGNOFF_AGENT_"
+#: The most headers of one agent.
+HEADERS_MAX = 16
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # a token of RFC 9110
+_REFERENCE = re.compile(rf"env:{ENV_PREFIX}[A-Za-z0-9_]{{1,200}}|file:[^\x00-\x1f\x7f]{{1,500}}")
+#: Set by the executor or by HTTP itself; others would change what a call means, or where it ends.
+_RESERVED = re.compile(
+    r"accept|accept-encoding|connection|content-.*|expect|host|idempotency-key|keep-alive|te|trailer|transfer-encoding"
+    r"|upgrade|user-agent|traceparent|tracestate|(signoff|ce|proxy)[-_].*",
+    re.IGNORECASE,
+)
+
+
+def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers, a reference by name. Raise ValueError for what is none; the error never quotes it."""
+    for name, reference in headers.items():
+        if not _NAME.fullmatch(name):
+            msg = "a header is named by at most 100 letters, digits and hyphens"
+            raise ValueError(msg)
+        if _RESERVED.fullmatch(name):
+            msg = f"the header {name} is set by the executor: choose another name"
+            raise ValueError(msg)
+        if not _REFERENCE.fullmatch(reference):
+            msg = (
+                f"the value of {name} itself is not taken: put it into a variable of the executors and write "
+                f"env:{ENV_PREFIX}<NAME>, or into a file below their SIGNOFF_AGENT_HEADER_DIR and write file:<path>"
+            )
+            raise ValueError(msg)
+    if len({name.lower() for name in headers}) < len(headers):
+        msg = "two headers have the same name: upper and lower case are the same"
+        raise ValueError(msg)
+    return headers

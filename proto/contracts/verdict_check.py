@@ -1,0 +1,41 @@
+"""Check that a verdict judges these criteria: the validator before it publishes it, the jobstore before it counts."""
+
+from collections.abc import Sequence
+
+from contracts.criteria import Criterion
+from contracts.resources import CriterionVerdict, Verdict
+from contracts.status import Outcome
+
+#: Kinds whose pass rests on words of the result: what meets it, or what comes nearest to breaking it.
+_QUOTED_KINDS = frozenset({"meets", "never"})
+
+
+def find_mismatch(criteria: Sequence[Criterion], verdict: Verdict) -> str | None:
+    """Return in words why a verdict is none on these criteria, or None if it is one.
+
+    It judges each of them once and in order, has evidence for each pass, and `is_valid` follows from the outcomes.
+    Whether the evidence stands in the result is not looked at.
+    """
+    if len(verdict.criteria) != len(criteria):
+        return f"the verdict judges {len(verdict.criteria)} criteria, and the job has {len(criteria)}"
+    if not any(criterion.required for criterion in criteria):
+        return "no criterion is required, so that any result would be valid"
+    for number, (criterion, judged) in enumerate(zip(criteria, verdict.criteria, strict=True), 1):
+        if (fault := _find_fault(criterion, judged)) is not None:
+            return f"criterion {number} of the verdict {fault}"
+    if verdict.is_valid != Verdict.of(verdict.criteria, verdict.reason).is_valid:
+        return f"is_valid is {str(verdict.is_valid).lower()}, which does not follow from the outcomes"
+    return None
+
+
+def _find_fault(criterion: Criterion, judged: CriterionVerdict) -> str | None:
+    if judged.text != criterion.text:
+        return "has another text than the job's"
+    if (judged.required, judged.kind) != (criterion.required, criterion.kind):
+        return "is not required, or not of the kind, as the job says"
+    if judged.outcome is Outcome.PASS:
+        if criterion.kind not in _QUOTED_KINDS:
+            return f"passed, and nobody knows how to judge the kind {criterion.kind!r}"
+        if not (judged.evidence or "").strip():
+            return "passed without evidence"
+    return None

@@ -1,0 +1,20 @@
+"""Signed reports: forged and unsound ones are counted a lease, and nothing from before is reused."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0009"
+
+STEPS = """
+ALTER TABLE executions ADD COLUMN misjudged SMALLINT DEFAULT 0 NOT NULL;
+ALTER TABLE executions ADD COLUMN forged_lease INTEGER;
+DELETE FROM reusable;
+UPDATE executions SET reuse_key = NULL WHERE reuse_key IS NOT NULL AND state <> 'DONE';
+"""
+
+
+def upgrade() -> None:
+    """Add the counts, and forget verdicts that were not checked and keys that were not of one tenant."""
+    for step in STEPS.split(";"):
+        if step.strip():
+            op.execute(step)

@@ -1,0 +1,196 @@
+"""Criteria: every list has one text form, which reads back as the same list."""
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.criteria import (
+    CRITERIA_MAX,
+    CRITERION_MAX_CHARS,
+    CriteriaError,
+    Criterion,
+    format_criteria,
+    parse_criteria,
+    parse_stored_criteria,
+)
+
+BULLETS = ["", "- ", "* ", "+\t", "1. ", "10) ", "  \u2022  ", "-\xa0", "\ufeff", "\u200b- \u200b"]
+
+
+def never(text: str) -> Criterion:
+    return Criterion(text=text, kind="never")
+
+
+def optional(text: str, kind: str = "meets") -> Criterion:
+    return Criterion(text=text, required=False, kind=kind)
+
+
+def code_of(text: str) -> str:
+    with pytest.raises(CriteriaError) as error:
+        parse_criteria(text)
+    return error.value.code
+
+
+def code_of_list(*criteria: Criterion) -> str:
+    with pytest.raises(CriteriaError) as error:
+        format_criteria(criteria)
+    return error.value.code
+
+
+@pytest.mark.parametrize(
+    ("line", "criterion"),
+    [
+        ("It is short", Criterion(text="It is short")),
+        ("  - It is short  \r", Criterion(text="It is short")),
+        ("* It is short", Criterion(text="It is short")),
+        ("\u2022 It is short", Criterion(text="It is short")),
+        ("12. It is short", Criterion(text="It is short")),
+        ("1) It is short", Criterion(text="It is short")),
+        ("-5 is the answer", Criterion(text="-5 is the answer")),
+        ("3.5 seconds at most", Criterion(text="3.5 seconds at most")),
+        ("2026. was the year", Criterion(text="2026. was the year")),
+        ("Nothing optional: all of it", Criterion(text="Nothing optional: all of it")),
+        ("optional: It is short", optional("It is short")),
+        ("- OPTIONAL:It is short", optional("It is short")),
+        ("never: It is long", never("It is long")),
+        ("1. Never:It is long", never("It is long")),
+        ("- Optional: NEVER: it is long", optional("it is long", "never")),
+        ("\ufeffoptional:\u200b never:\xa0it is long\u200e", optional("it is long", "never")),
+        ("never mind: say it", Criterion(text="never mind: say it")),
+        ("a\rb\x0bc\x0cd\x85e\u2028f\u2029g\x1ch", Criterion(text="a\rb\x0bc\x0cd\x85e\u2028f\u2029g\x1ch")),
+    ],
+)
+def test_a_line_is_a_criterion(line: str, criterion: Criterion) -> None:
+    text = f"{line}\nIt is there"
+    assert parse_criteria(text) == parse_stored_criteria(text) == [criterion, Criterion(text="It is there")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n \r\n\t", "-", "- \n*\n1.", "optional:", "- optional: never: ", "\ufeff\n\u200b"]
+)
+def test_a_line_without_words_is_none(text: str) -> None:
+    assert parse_stored_criteria(text) == []
+    assert code_of(text) == "criteria_empty"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(min_size=1).filter(lambda text: parse_stored_criteria(text) == [Criterion(text=text)]),
+            st.booleans(),
+            st.sampled_from(["meets", "never"]),
+            st.sampled_from(BULLETS),
+            st.sampled_from(["\n", "\r\n", "\n\n", "\n  \n"]),
+        ),
+        min_size=1,
+    ).filter(lambda lines: any(line[1] for line in lines))
+)
+def test_every_list_has_one_text_form_that_reads_back(lines: list[tuple[str, bool, str, str, str]]) -> None:
+    criteria = [Criterion(text=text, required=required, kind=kind) for text, required, kind, _, _ in lines]
+    spelled = "".join(
+        f"{bullet}{'' if required else 'Optional:'}{'' if kind == 'meets' else ' NEVER: '}{text}{end}"
+        for text, required, kind, bullet, end in lines
+    )
+    if any(text.lower().startswith("check:") for text, *_ in lines):
+        return
+    text_form = format_criteria(criteria)
+    assert parse_criteria(text_form) == parse_stored_criteria(text_form) == criteria
+    assert format_criteria(parse_criteria(spelled)) == text_form
+
+
+@given(st.lists(st.builds(Criterion, text=st.text(), required=st.booleans(), kind=st.sampled_from(["meets", "never"]))))
+def test_a_list_reads_back_as_the_same_or_is_refused(criteria: list[Criterion]) -> None:
+    try:
+        text = format_criteria(criteria)
+    except CriteriaError:
+        return
+    assert parse_criteria(text) == criteria
+    assert text.count("\n") == len(criteria) - 1
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("-*1.) \n\r\u200b:optinalever"), st.characters())))
+def test_what_is_taken_from_a_text_has_a_text_form_and_no_text_is_too_strange(text: str) -> None:
+    stored = parse_stored_criteria(text)
+    assert all(one.text for one in stored)
+    try:
+        criteria = parse_criteria(text)
+    except CriteriaError:
+        return
+    assert criteria == stored
+    assert parse_criteria(format_criteria(criteria)) == criteria
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\nb",
+        "- a",
+        "1. a",
+        "optional: a",
+        "Never:a",
+        " a",
+        "a ",
+        "a\r",
+        "\ufeffa",
+        "a\u200b",
+        "- optional: a",
+        "-\n",
+        "*",
+    ],
+)
+def test_a_text_that_would_read_as_another_is_refused(text: str) -> None:
+    for kind in "meets", "never":
+        refused = Criterion(text=text, kind=kind)
+        assert code_of_list(Criterion(text="a"), refused) == "criterion_ambiguous"
+
+
+@pytest.mark.parametrize("line", ["- - a", "never: optional: a", "optional: - a", "never: never: a", "1. 2. a"])
+def test_prefixes_out_of_order_are_refused_and_read_in_what_was_stored(line: str) -> None:
+    assert code_of(line) == "criterion_ambiguous"
+    assert len(parse_stored_criteria(line)) == 1
+
+
+def test_the_number_of_criteria_is_bounded() -> None:
+    most = [f"criterion {n}" for n in range(CRITERIA_MAX)]
+    assert len(parse_criteria("\n\n".join(most))) == CRITERIA_MAX
+    assert code_of("\n".join([*most, "one more"])) == "criteria_too_many"
+    assert code_of_list(*[Criterion(text="a")] * (CRITERIA_MAX + 1)) == "criteria_too_many"
+    assert len(parse_stored_criteria("\n".join([*most, "one more"]))) == CRITERIA_MAX + 1
+
+
+def test_the_length_of_a_criterion_is_bounded_without_its_prefixes() -> None:
+    longest = "\U0001f600" * CRITERION_MAX_CHARS
+    assert parse_criteria(f"- never: {longest} ") == [never(longest)]
+    assert code_of(f"a\n{longest}b") == "criterion_too_long"
+    assert code_of_list(Criterion(text=f"{longest}b")) == "criterion_too_long"
+
+
+def test_a_job_has_a_required_criterion() -> None:
+    assert code_of("optional: a\noptional: never: b") == "no_required_criterion"
+    assert code_of_list(optional("a")) == "no_required_criterion"
+    assert code_of_list() == code_of_list(Criterion(text="")) == code_of_list(Criterion(text=" \n")) == "criteria_empty"
+
+
+@pytest.mark.parametrize("line", ["check: a", "- CHECK:a", "optional: never: check: a"])
+def test_checks_are_reserved(line: str) -> None:
+    assert code_of(f"a\n{line}") == "criterion_reserved"
+    assert parse_stored_criteria(line)[0].text.lower().startswith("check:")
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    assert code_of_list(Criterion(text="a", kind="check")) == "criterion_reserved"
+
+
+def test_all_white_space_around_a_criterion_is_nothing() -> None:
+    for space in filter(str.isspace, map(chr, range(sys.maxunicode + 1))):
+        if space != "\n":
+            assert parse_criteria(f"{space}-{space}optional:{space}never:{space}a{space}\nb")[0] == optional(
+                "a", "never"
+            )
+
+
+def test_an_error_says_which_criterion() -> None:
+    with pytest.raises(CriteriaError, match="criterion 2 has 2001 characters"):
+        parse_criteria(f"a\n\n{'b' * 2001}")

@@ -1,0 +1,78 @@
+"""A verdict counts if it judges exactly the job's criteria, with evidence, and decides as its outcomes say."""
+
+from typing import Any
+
+import pytest
+
+from contracts.criteria import Criterion
+from contracts.resources import CriterionVerdict, Verdict
+from contracts.status import Outcome
+from contracts.verdict_check import find_mismatch
+
+CRITERIA = [
+    Criterion(text="It greets"),
+    Criterion(text="It is kind", required=False),
+    Criterion(text="It curses", kind="never"),
+]
+
+
+def judged(**changes: Any) -> list[CriterionVerdict]:
+    """All criteria passed with evidence, but for what changes in the first."""
+    verdicts = [
+        CriterionVerdict(text=c.text, required=c.required, kind=c.kind, outcome=Outcome.PASS, evidence="Good morning")
+        for c in CRITERIA
+    ]
+    return [verdicts[0].model_copy(update=changes), *verdicts[1:]]
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_verdict_on_the_criteria_is_one(outcome: Outcome) -> None:
+    assert find_mismatch(CRITERIA, Verdict.of(judged(outcome=outcome), "because")) is None
+
+
+def test_what_did_not_pass_needs_no_evidence() -> None:
+    verdict = Verdict.of(judged(outcome=Outcome.CANNOT_ASSESS, evidence=None), "because")
+    assert find_mismatch(CRITERIA, verdict) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"text": "It greets "}, "another text"),
+        ({"required": False}, "not required"),
+        ({"kind": "never"}, "not of the kind"),
+        ({"evidence": None}, "without evidence"),
+        ({"evidence": " \n"}, "without evidence"),
+    ],
+)
+def test_another_criterion_is_told(changes: dict[str, Any], says: str) -> None:
+    mismatch = find_mismatch(CRITERIA, Verdict.of(judged(**changes), "because"))
+    assert mismatch is not None
+    assert says in mismatch
+    assert "criterion 1" in mismatch
+
+
+@pytest.mark.parametrize("order", [(), (0, 1), (0, 1, 2, 2), (1, 0, 2), (0, 0, 2), (2, 1, 0)])
+def test_each_criterion_is_judged_once_and_in_order(order: tuple[int, ...]) -> None:
+    assert find_mismatch(CRITERIA, Verdict.of([judged()[at] for at in order], "because")) is not None
+
+
+def test_a_pass_of_a_kind_that_nobody_can_judge_does_not_count() -> None:
+    criterion = Criterion(text="exits with 0", kind="check")
+    one = CriterionVerdict(text=criterion.text, kind="check", outcome=Outcome.PASS, evidence="It exits with 0")
+    assert "check" in (find_mismatch([criterion], Verdict.of([one], "because")) or "")
+    failed = one.model_copy(update={"outcome": Outcome.CANNOT_ASSESS})
+    assert find_mismatch([criterion], Verdict.of([failed], "because")) is None
+
+
+def test_something_must_be_required() -> None:
+    optional = [CRITERIA[1]]
+    assert "required" in (find_mismatch(optional, Verdict.of([judged()[1]], "because")) or "")
+    assert find_mismatch([], Verdict.of([], "because")) is not None
+
+
+def test_is_valid_is_computed_again() -> None:
+    passed = Verdict.of(judged(), "because")
+    assert "is_valid" in (find_mismatch(CRITERIA, passed.model_copy(update={"is_valid": False})) or "")
+    failed = Verdict.of(judged(outcome=Outcome.FAIL), "because")
+    assert "is_valid" in (find_mismatch(CRITERIA, failed.model_copy(update={"is_valid": True})) or "")
