@@ -65,5 +65,8 @@ TOPICS: dict[str, Topic] = {
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
 
+#: The topics of facts, which the jobstore signs.
+FACT_TOPICS: tuple[str, ...] = tuple(name for name, topic in TOPICS.items() if topic.retention is None)
+
 #: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

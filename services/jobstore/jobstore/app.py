@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
@@ -28,6 +29,7 @@ from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -76,7 +78,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
-        relay = Relay(database, publisher, topics.end_offsets, make_topics)
+        relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         matcher = Matcher(database, runner)
         watches = Watches(database)

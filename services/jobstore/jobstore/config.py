@@ -120,12 +120,16 @@ class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: SecretStr
+    #: Keys of facts, the newest first, and whether unsigned facts from before there were keys are taken.
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
+    unsigned: bool = False
     create_database: bool = False
     accept_gaps: bool = False
 
 
 class VerifySettings(ServiceSettings):
-    """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
+    """Settings of `verify`: the URLs of the rebuilt database and of the live one; with keys, facts are checked, too."""
 
     rebuilt_url: SecretStr
     live_url: SecretStr
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
+from contracts.fact_keys import is_marker
 from faults.checking import calls
 from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
 
@@ -93,7 +94,7 @@ def facts_have_no_gap(seen: Observed) -> Iterator[str]:
     emptied = any(fault.kind == "empty" for fault in seen.faults)
     applied: Counter[str] = Counter()
     highest: Counter[str] = Counter()
-    for job_id, version, fact_id in map(_fact, seen.topics.get("job-changed", ())):
+    for job_id, version, fact_id in map(_fact, _facts(seen)):
         if version > highest[job_id] + 1 and not (emptied and not applied[job_id]):
             yield f"job-changed: {job_id} goes from version {highest[job_id]} to {version}"
         highest[job_id] = max(highest[job_id], version)
@@ -104,6 +105,10 @@ def facts_have_no_gap(seen: Observed) -> Iterator[str]:
     for job in seen.jobs:
         if applied[job.id] != job.version:
             yield f"job-changed: a reader ends at version {applied[job.id]} of {job.id}, which has {job.version}"
+
+
+def _facts(seen: Observed) -> Iterator[Record]:
+    return (record for record in seen.topics.get("job-changed", ()) if not is_marker(record))
 
 
 def _fact(record: Record) -> tuple[str, int, str]:

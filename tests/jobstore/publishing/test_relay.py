@@ -12,12 +12,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import event, text
 from support.jobstore.edited import edited
+from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
+from contracts.fact_keys import FactFilter
 from contracts.resources import NewAgent
 from contracts.status import JobLogStatus, ReportKind
 from contracts.topics import TOPIC_OF
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -27,6 +30,7 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
+KEYS = make_keys("test")
 
 
 class Lossy:
@@ -58,22 +62,24 @@ async def publisher(kafka: str) -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, kafka: str) -> AsyncIterator[Relay]:
     topics = Topics(kafka)
-    yield Relay(database, Lossy(publisher), topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
+    signer = FactSigner(KEYS)
+    yield Relay(database, Lossy(publisher), signer, topics.end_offsets, lambda: ensure_topics(kafka, 1))  # type: ignore[arg-type]
     await topics.close()
 
 
 async def facts(kafka: str, jobs: set[str], count: int) -> dict[str, list[JobChanged]]:
     """The facts of some jobs, as a reader takes them, once there are so many: only the version after its last."""
     found: defaultdict[str, list[JobChanged]] = defaultdict(list)
+    vouched = FactFilter(KEYS)
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         async with asyncio.timeout(30):
             while sum(map(len, found.values())) < count:
-                record = await consumer.getone()
-                fact = JobChanged.model_validate_json(record.value)
-                if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
-                    found[fact.job_id].append(fact)
+                for record in vouched.select([await consumer.getone()]):
+                    fact = JobChanged.model_validate_json(record.value)
+                    if fact.job_id in jobs and fact.version == len(found[fact.job_id]) + 1:
+                        found[fact.job_id].append(fact)
     finally:
         await consumer.stop()
     return found

@@ -12,12 +12,14 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from support.jobstore.edited import edited
 from support.jobstore.limited_topic import LOW, limit_topic
+from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
 
 from contracts.events import JobChanged
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
 from jobstore.publishing import stubs
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
@@ -26,6 +28,7 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
+KEYS = make_keys("test")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ async def topics(kafka: str) -> AsyncIterator[Topics]:
 
 @pytest.fixture
 async def relay(database: Database, publisher: Publisher, topics: Topics, kafka: str) -> Relay:
-    made = Relay(database, publisher, topics.end_offsets, lambda: ensure_topics(kafka, 1))
+    made = Relay(database, publisher, FactSigner(KEYS), topics.end_offsets, lambda: ensure_topics(kafka, 1))
     async with database.session() as session:
         await session.execute(text("DELETE FROM stubs"))
     await relayed(made, database)
@@ -183,7 +186,7 @@ async def test_what_is_published_again_and_fits_by_now_is_no_stub_any_more(
     await relayed(relay, database)
     assert len(await stored(database)) == 1
     await limit_topic(kafka, MESSAGE_MAX_BYTES)
-    again = Relay(database, relay._publisher, topics.end_offsets, lambda: ensure_topics(kafka, 1))
+    again = Relay(database, relay._publisher, FactSigner(KEYS), topics.end_offsets, lambda: ensure_topics(kafka, 1))
     told = await Told.since_now(kafka, topics)
     async with database.session() as session:
         await again._stubs.load(session)

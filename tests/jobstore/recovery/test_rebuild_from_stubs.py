@@ -7,7 +7,7 @@ from sqlalchemy import text
 from support.jobstore.edited import edited
 from support.jobstore.limited_topic import LOW, limit_topic
 from support.jobstore.steps import Steps
-from told_facts import Facts, Since, empty, verified
+from told_facts import Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.events import AgentChanged
@@ -17,7 +17,7 @@ from contracts.status import Outcome
 from contracts.topics import TOPIC_OF
 from jobstore.commands.executions import ExecuteJob
 from jobstore.recovery import set_aside
-from jobstore.recovery.rebuild import OpenHistory, Rebuild
+from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
@@ -63,10 +63,10 @@ async def test_a_job_that_stays_aside_is_named_and_stops_the_rebuild(
     database, url = target
     large, small = stubbed["large"].job_id, stubbed["small"].job_id
     with pytest.raises(PermanentError, match=rf"{large} version 1 \(a stub\)") as error:
-        await Rebuild(database, told, print).run()
+        await rebuilding(database, told).run()
     assert (error.value.code, small in str(error.value)) == ("gaps", False)
 
-    result = await Rebuild(database, told, print, accept_gaps=True).run()
+    result = await rebuilding(database, told, accept_gaps=True).run()
     assert (result["gaps"], result["aside"]) == (1, [f"{large} version 1 (a stub)"])
     async with database.session() as session:
         assert list(await session.scalars(text("SELECT id FROM jobs"))) == [small]
@@ -84,13 +84,13 @@ async def test_a_job_goes_on_in_order_once_the_whole_has_come(
 ) -> None:
     del complete
     rebuilt, url = target
-    result = await Rebuild(rebuilt, told, print).run()
+    result = await rebuilding(rebuilt, told).run()
     assert (result["gaps"], result["aside"]) == (0, [])
     compared = await verified(url, database_url)
     assert (compared["ok"], compared["stubs"]) == (True, []), compared
     monkeypatch.setattr(set_aside, "BATCH", 1)
     async with empty(postgres) as (again, url):
-        await Rebuild(again, told, print).run()
+        await rebuilding(again, told).run()
         assert (await verified(url, database_url))["ok"]
 
 
@@ -104,8 +104,8 @@ async def test_an_agent_that_is_a_stub_is_named_and_is_disabled_where_that_is_ac
     await facts.relay(database)
     rebuilt, url = target
     with pytest.raises(PermanentError, match="agent-changed large"):
-        await Rebuild(rebuilt, told, print).run()
-    await Rebuild(rebuilt, told, print, accept_gaps=True).run()
+        await rebuilding(rebuilt, told).run()
+    await rebuilding(rebuilt, told, accept_gaps=True).run()
     async with rebuilt.session() as session:
         row = (await session.execute(text("SELECT enabled, capabilities FROM agents WHERE id = 'large'"))).one()
         assert (row.enabled, row.capabilities) == (False, [])
@@ -114,5 +114,5 @@ async def test_an_agent_that_is_a_stub_is_named_and_is_disabled_where_that_is_ac
     await limit_topic(facts.kafka, MESSAGE_MAX_BYTES, AGENTS)
     await facts.relay(database)
     async with empty(postgres) as (whole, url):
-        await Rebuild(whole, told, print).run()
+        await rebuilding(whole, told).run()
         assert (await verified(url, database_url))["ok"]

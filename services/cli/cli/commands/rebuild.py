@@ -7,6 +7,7 @@ import typer
 
 from cli import jobstore_process
 from cli.errors import CommandError
+from cli.fact_key_settings import describe_left, require_fact_keys
 from cli.session import Session, command
 
 
@@ -23,6 +24,9 @@ async def rebuild(
         bool,
         typer.Option("--accept-gaps", help="Where a version of a job is missing, or a stub, do without what follows."),
     ] = False,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Take unsigned facts, too, from before facts were signed.")
+    ] = False,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
 
@@ -37,12 +41,16 @@ async def rebuild(
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
+        "FACT_KEYS": str(require_fact_keys(cli.target)),
+        "UNSIGNED": str(unsigned),
     }
     async with aclosing(jobstore_process.run("rebuild", settings)) as lines:
         async for line in lines:
             if "error" not in line:
                 cli.out.print_json(line)
                 cli.out.print_line(_describe(line))
+                for told in describe_left(line.get("left") or {}):
+                    cli.out.print_line(told)
 
 
 def _describe(line: dict[str, Any]) -> str:

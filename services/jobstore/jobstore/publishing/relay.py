@@ -13,13 +13,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged
-from contracts.topics import TOPIC_OF
+from contracts.topics import FACT_TOPICS
 from jobstore.publishing import job_changed
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
@@ -32,7 +33,6 @@ from servicekit.process.runtime import run_forever, wait_for_wake
 
 log = logging.getLogger(__name__)
 
-TOPICS: Final = tuple(TOPIC_OF[event] for event in (JobChanged, AgentChanged, ExecutionRefused))
 #: Facts that one pass publishes at most.
 BATCH: Final = 1_000
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
@@ -99,10 +99,11 @@ _FACTS: Final = text(
     FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
     """,
 )
-_STATE: Final = text("SELECT published_seq, offsets::text FROM relay")
+_STATE: Final = text("SELECT published_seq, offsets::text, signers::text FROM relay")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json) RETURNING published_seq) "
+    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json), "
+    "signers = CAST(:signers AS json) RETURNING published_seq) "
     "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
 )
 
@@ -124,11 +125,13 @@ class Relay:
         self,
         database: Database,
         publisher: Publisher,
+        signer: FactSigner,
         end_offsets: EndOffsets,
         make_topics: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._publisher = publisher
+        self._signer = signer
         self._end_offsets = end_offsets
         self._make_topics = make_topics
         self._pending: PendingHorizon | None = None
@@ -137,6 +140,7 @@ class Relay:
         self._offsets: dict[str, int] = {}
         self._limit = BATCH
         self._stubs = Stubs()
+        self._signers: list[str] = []
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -165,10 +169,7 @@ class Relay:
         """Relay as the leader, for ever."""
         # Fast commits: should the last be lost, facts are published once more, and readers apply each once.
         await session.execute(text("SET synchronous_commit = off"))
-        row = (await session.execute(_STATE)).one()
-        self.published, self._offsets = row.published_seq, from_json(row.offsets)
-        self._pending, self._horizon = None, 0
-        await self._stubs.load(session)
+        await self.load(session)
         loop = asyncio.get_running_loop()
         probe_at = 0.0
         while True:
@@ -180,9 +181,17 @@ class Relay:
             if not (has_more or took_any):
                 await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
 
+    async def load(self, session: AsyncConnection) -> None:
+        """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
+        row = (await session.execute(_STATE)).one()
+        self.published, self._offsets, self._signers = row.published_seq, from_json(row.offsets), from_json(row.signers)
+        self._pending, self._horizon = None, 0
+        self._signer.check_order(self._signers)
+        await self._stubs.load(session)
+
     async def _probe(self, session: AsyncConnection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
-        for topic in TOPICS:
+        for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
             if any(end <= self._offsets.get(f"{topic}/{number}", -1) for number, end in ends.items()):
                 await self._begin_again(session)
@@ -194,14 +203,16 @@ class Relay:
         await self._store(session)
 
     async def _store(self, session: AsyncConnection) -> None:
-        parameters = {"seq": self.published, "offsets": to_json(self._offsets).decode()}
-        await session.execute(_STORE, {**parameters, "channel": CHANNEL, "kind": PUBLISHED})
+        state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
+        await session.execute(_STORE, {"seq": self.published, **state, "channel": CHANNEL, "kind": PUBLISHED})
 
     async def relay(self, session: AsyncConnection) -> bool:
         """Publish the next facts below the horizon, and return whether there were any.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
         """
+        if not await self._mark(session):
+            return True
         await self._advance_horizon(session)
         if self._horizon <= self.published:
             return False
@@ -243,6 +254,27 @@ class Relay:
         facts += [Fact(row.seq, row, {}, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
         return sorted(facts, key=lambda fact: fact.seq)[:limit], len(facts) < limit and not is_cut
 
+    async def _mark(self, session: AsyncConnection) -> bool:
+        """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
+
+        Return False if that turns out only now. Markers that are repeated change nothing.
+        """
+        signer = self._signer
+        is_new = signer.name not in self._signers[-1:]
+        if not is_new and self._offsets.keys() >= signer.places:
+            return True
+        for result in await self._publisher.send(signer.markers):
+            if isinstance(result, Exception):
+                raise TransientError(f"a marker was not acknowledged: {result}", code="kafka_unavailable") from result
+            if not self._note_offset(result):
+                await self._begin_again(session)
+                return False
+        if is_new:
+            self._signers.append(signer.name)
+            log.info("facts are signed with another key from here on", extra={"signer": signer.name})
+        await self._store(session)
+        return True
+
     async def _advance_horizon(self, session: AsyncConnection) -> None:
         """Move the horizon to a number below which every row is committed, or never will be.
 
@@ -278,9 +310,9 @@ class Relay:
                 is_taken = True
         return is_taken
 
-    async def _send(self, records: Sequence[Outgoing]) -> Sequence[Any]:
-        """Publish records of facts, whole or stubs: the one place through which each passes."""
-        return await self._publisher.send(records)
+    async def _send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
+        """Publish records of facts, whole or stubs, signed: the one place through which each passes."""
+        return await self._publisher.send([self._signer.sign(record) for record in records])
 
     async def _publish(self, facts: Sequence[Fact]) -> "_Progress | None":
         """Publish facts in order, as stubs where their topics refuse them; None if an offset did not rise: a new topic.
@@ -314,7 +346,7 @@ class Relay:
         (result,) = await self._send([fact.make_stub(stubs[fact.seq])])
         return None if isinstance(result, PermanentError) else result
 
-    def _note_offset(self, place: Any) -> bool:
+    def _note_offset(self, place: RecordMetadata) -> bool:
         """Remember where a record stands. Return False if it does not stand behind all before it: the topic is new."""
         partition = f"{place.topic}/{place.partition}"
         is_behind: bool = place.offset > self._offsets.get(partition, -1)

@@ -239,6 +239,7 @@ relay = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs and facts up to it is published"),
     Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
+    Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
     CheckConstraint("id = 1", name="one"),
 )
 

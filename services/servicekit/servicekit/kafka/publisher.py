@@ -63,12 +63,13 @@ _BROKER_TIME = 1
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to publish."""
+    """A record to publish. Without a partition, its key chooses one."""
 
     topic: str
     value: bytes
     key: bytes | None = None
     headers: Headers = ()
+    partition: int | None = None
 
 
 def build_event_headers(event_id: UUID, event_type: str, source: bytes, at: datetime) -> list[tuple[str, bytes]]:
@@ -190,7 +191,10 @@ class Publisher:
             try:
                 headers = list(record.headers)
                 async with asyncio.timeout(self._enqueue_timeout_s):
-                    pending.append(await producer.send(record.topic, record.value, key=record.key, headers=headers))
+                    ack = await producer.send(
+                        record.topic, record.value, key=record.key, partition=record.partition, headers=headers
+                    )
+                    pending.append(ack)
             except (KafkaError, OSError) as error:
                 pending.append(error)
                 break  # what follows must not come before it
