@@ -16,6 +16,7 @@ from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
 
 from contracts.events import JobChanged
+from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
 from jobstore.publishing import stubs
@@ -107,7 +108,8 @@ class Told:
                     record = await consumer.getone()
                     if record.key == steps.job_id.encode():
                         event = JobChanged.model_validate_json(record.value)
-                        found.append((event, record.value, dict(record.headers)))
+                        headers = {name: value for name, value in record.headers if name != SIGNATURE_HEADER}
+                        found.append((event, record.value, headers))
         finally:
             await consumer.stop()
         return found

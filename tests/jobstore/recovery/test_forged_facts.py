@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
-from support.jobstore.tables import LEASE_S, POLICY
+from support.jobstore.tables import IDS, LEASE_S, POLICY
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
@@ -82,7 +82,11 @@ async def scene(postgres: str, facts: Facts, monkeypatch: pytest.MonkeyPatch) ->
         async with database.transaction() as connection:
             await put_agent(connection, "writer", NewAgent(name="writer", url="http://127.0.0.1:1/"), create=True)
         yield Scene(
-            postgres, facts, database, url, CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0))
+            postgres,
+            facts,
+            database,
+            url,
+            CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS)),
         )
 
 

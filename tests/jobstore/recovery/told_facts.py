@@ -46,7 +46,7 @@ class Since(History):
             yield [*map(_sign, rubbish), *rubbish, *kept]
 
     def _change(self, record: Record) -> Record:
-        changed = self.changes(record.value or b"")
+        changed = self.changes(record.value) if record.value else record.value
         return record if changed == record.value else _sign(replace(record, value=changed))
 
 
