@@ -9,7 +9,6 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
-from support.jobstore.tables import IDS, LEASE_S, POLICY
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
 from told_lives import claimed_and_judged
 
@@ -18,8 +17,8 @@ from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
 from contracts.status import Outcome
-from jobstore.commands.executions import CancelJob
-from jobstore.domain.terms import ExecutionTerms
+from jobstore.commands.executions import ExecuteJob
+from jobstore.errors import RefusedError
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.recovery.verify import check_facts
 from jobstore.runner import CommandRunner
@@ -75,19 +74,15 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(postgres: str, facts: Facts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+async def scene(
+    postgres: str, facts: Facts, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
     monkeypatch.setattr(Since, "began", {topic: await facts.topics.end_offsets(topic) for topic in TOPICS})
     async with empty(postgres) as (database, url):
         await database.migrate()
         async with database.transaction() as connection:
             await put_agent(connection, "writer", NewAgent(name="writer", url="http://127.0.0.1:1/"), create=True)
-        yield Scene(
-            postgres,
-            facts,
-            database,
-            url,
-            CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS)),
-        )
+        yield Scene(postgres, facts, database, url, CommandRunner(database, runner.terms))
 
 
 def copy(record: Record, **fields: Any) -> Outgoing:
@@ -117,7 +112,9 @@ def sign(record: Outgoing, keys: FactKeys) -> Outgoing:
 
 async def test_forged_moved_and_replayed_facts_change_nothing_and_are_counted(scene: Scene) -> None:
     first, second = await scene.judged(), await scene.judged()
-    await scene.runner.submit.run_one(CancelJob(None, new_execution_id()))
+    unassigned = await Steps(scene.database, scene.runner).created(agent_id=None)
+    with pytest.raises(RefusedError):
+        await scene.runner.submit.run_one(ExecuteJob(unassigned.job_id, unassigned.execution_id, chosen=True))
     await scene.tell()
     facts = {(record.key, from_json(record.value)["version"]): record for record in await scene.held(JOBS)}
     (agent,) = await scene.held(AGENTS)
