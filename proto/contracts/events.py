@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
+from contracts.fields import AgentId, JobId, Model, Text
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json, json_text
-from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Usage, Verdict
+from contracts.resources import Agent, Job, JobLog, NewJob, Usage, Verdict
 from contracts.status import ReportKind
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

@@ -80,6 +80,13 @@ async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientS
         assert answer.status == 412
     async with web.patch(url, json={"payload": None, "priority": 9}, headers={"If-Match": "*"}) as answer:
         assert (await answer.json())["priority"] == 9
+    criteria = [{"text": "It rhymes"}, {"text": "Without a title", "required": False}]
+    async with web.patch(url, json={"criteria": criteria}) as answer:
+        edited = await answer.json()
+    assert edited["acceptance_criteria"] == "It rhymes\noptional: Without a title"
+    assert [(w["code"], w["criterion"]) for w in edited["warnings"]] == [("criterion_reads_as_absence", 1)]
+    async with web.patch(url, json={"criteria": criteria, "acceptance_criteria": "It rhymes"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (422, "criteria_conflict")
     async with web.patch(url, json={"priority": 99}) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["pointer"]) == (422, "#/priority")
     async with web.patch(url, json={"status": "COMPLETED"}) as answer:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
+from contracts.client.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
 from contracts.resources import PAYLOAD_MAX_BYTES
 from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS

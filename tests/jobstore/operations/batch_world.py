@@ -8,7 +8,7 @@ from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps
 
-from contracts.convert import operation_of
+from contracts.messages.convert import operation_of
 from contracts.resources import Operation
 from contracts.status import ReportKind
 from jobstore.api.job_service import JobService

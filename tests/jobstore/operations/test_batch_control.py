@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
 
-from contracts.convert import new_job_of, operation_of
+from contracts.messages.convert import new_job_of, operation_of
 from contracts.status import ReportKind
 from jobstore.commands.executions import CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob

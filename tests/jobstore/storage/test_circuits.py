@@ -9,7 +9,7 @@ from breakers import FAILURES, Breakers
 from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job, reported, swept, verdict
 
-from contracts import convert
+from contracts.messages import convert
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
 from jobstore.api.agent_service import AgentService

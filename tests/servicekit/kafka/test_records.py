@@ -18,6 +18,13 @@ from servicekit.kafka.subscription import decode
 BODY = execute_requested().model_dump_json().encode()
 
 
+def inline(fields):
+    """A request with a whole job, of which these fields are given besides its title."""
+    return (
+        b'{"execution_id": "01900000-0000-7000-8000-000000000001", "job_id": "a", "job": {"title": "t", %b}}' % fields
+    )
+
+
 def test_a_record_holds_its_event():
     event = execute_requested()
     arrived = decode(ExecuteRequested, record(event.model_dump_json().encode()), 10_000)
@@ -47,6 +54,10 @@ def test_fields_that_a_reader_does_not_know_are_ignored():
         (b"[]", "schema_mismatch"),
         (b"{}", "schema_mismatch"),
         (b'{"execution_id": "x", "job_id": "job-1"}', "schema_mismatch"),
+        (inline(b'"acceptance_criteria": "optional: a"'), "no_required_criterion"),
+        (inline(b'"criteria": [{"text": "a\\nb"}]'), "criterion_ambiguous"),
+        (inline(b'"acceptance_criteria": "a", "criteria": [{"text": "b"}]'), "criteria_conflict"),
+        (inline(b'"description": "no criteria"'), "criteria_empty"),
         (b" " * 10_001, "payload_too_large"),
     ],
 )

@@ -22,7 +22,7 @@ from console.api.schemas import (
 )
 from contracts.client import UNCHANGED
 from contracts.identity import execution_id_of_key
-from contracts.resources import Job, JobCounts, NewJob
+from contracts.resources import Job, JobCounts, NewJob, SavedJob
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
@@ -30,7 +30,9 @@ counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=J
 
 
 @router.post("", status_code=201)
-async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None) -> Job:
+async def create_job(
+    jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None
+) -> SavedJob:
     """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
     if job.id is None and key is not None:
         job.id = str(execution_id_of_key(key, f"new/{job.tenant}"))
@@ -77,7 +79,7 @@ async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if
 @router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})
 async def edit_job(
     jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
-) -> Job:
+) -> SavedJob:
     """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
     job = await jobstore.edit_job(job_id, edit.to_job_edit(), version=version_of(if_match, edit.version))
     response.headers["ETag"] = etag(job.version)

@@ -1,16 +1,17 @@
 """Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from contracts import convert
+from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
-from contracts.job_requests import edit_of, job_filter_of, order_of
+from contracts.messages import convert
+from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
+from contracts.messages.views import batch_message
 from contracts.resources import JobFilter, JobOrder, NewJob
-from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
     check_edit_size,
@@ -39,6 +40,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
 from signoff.v1 import job_service_pb2 as pb
+from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
 #: New jobs of one request that are converted before the event loop serves other calls.
@@ -61,7 +63,8 @@ class JobService(JobServiceServicer):
         new = convert.new_job_of(request.job)
         check_job_size(new, self._payload_max_bytes)
         view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
-        return pb.CreateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        job = convert.job_message(view, as_text=wants_text(context))
+        return pb.CreateJobResponse(job=job, warnings=_make_warnings(view))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
@@ -133,7 +136,9 @@ class JobService(JobServiceServicer):
         check_edit_size(edit, self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
         view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
-        return pb.UpdateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        job = convert.job_message(view, as_text=wants_text(context))
+        warnings = _make_warnings(view) if "acceptance_criteria" in edit.model_fields_set else ()
+        return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
@@ -221,6 +226,11 @@ def _make_command(
     execution_id = parse_uuid(request.execution_id, "execution_id") if is_chosen else new_execution_id()
     resubmits = isinstance(request, pb.ResubmitJobRequest)
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
+
+
+def _make_warnings(view: Mapping[str, Any]) -> list[resources_pb2.CriterionWarning]:
+    criteria = parse_stored_criteria(view["acceptance_criteria"])
+    return [warning_message(warning) for warning in find_warnings(criteria)]
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:

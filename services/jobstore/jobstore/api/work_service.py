@@ -7,8 +7,9 @@ from uuid import UUID
 import grpc
 from pydantic import ValidationError
 
-from contracts import convert
 from contracts.events import ResultProduced
+from contracts.fields import explain
+from contracts.messages import convert
 from contracts.resources import NewJob, Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
@@ -183,7 +184,10 @@ def _parse_execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> 
     try:
         inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
         execution_id = UUID(claim.execution_id)
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
+        code, reason = explain(error)
+        return ClaimAnswer(ClaimOutcome.INVALID, code or "schema_mismatch", reason[:1000])
+    except ValueError as error:
         return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
     not_before = convert.time_of(claim, "not_before")
     return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from contracts.criteria import format_criteria
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus, JobStatus
@@ -20,7 +21,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
     uow.specs[job_id] = Spec(
         title=new.title,
         description=new.description,
-        acceptance_criteria=new.acceptance_criteria,
+        acceptance_criteria=format_criteria(new.criteria),
         payload=json_text(new.payload),
         priority=new.priority,
         tenant=new.tenant,

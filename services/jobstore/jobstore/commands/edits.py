@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
@@ -41,7 +42,7 @@ class EditJob(Command):
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         job = require_job(uow, self.job_id)
         before = uow.specs[self.job_id]
-        after = replace(before, **_spec_fields(self.edit))
+        after = replace(before, **_spec_fields(self.edit, before))
         changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
         if not changed:
             return uow.show_job(self.job_id)
@@ -57,9 +58,14 @@ class EditJob(Command):
         return uow.show_job(self.job_id)
 
 
-def _spec_fields(edit: JobEdit) -> Mapping[str, Any]:
+def _spec_fields(edit: JobEdit, before: Spec) -> Mapping[str, Any]:
     values = {name: getattr(edit, name) for name in edit.model_fields_set}
-    return values | ({"payload": json_text(edit.payload)} if "payload" in values else {})
+    if "payload" in values:
+        values["payload"] = json_text(edit.payload)
+    if "acceptance_criteria" in values:
+        is_same = edit.criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
+        values["acceptance_criteria"] = before.acceptance_criteria if is_same else format_criteria(edit.criteria)
+    return values
 
 
 def _field_json(spec: Spec, name: str) -> str:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from contracts.fields import explain
 from contracts.resources import NewJob, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.limits import batch_limit
+from jobstore.errors import InvalidError
 from jobstore.operations import repository
 from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
@@ -44,16 +47,21 @@ class ClaimedOperation:
     extra: Mapping[str, str]
 
 
-def _make_command(operation: ClaimedOperation, item: Item) -> Command:
+def _make_command(operation: ClaimedOperation, item: Item) -> Command | PermanentError:
     execution_id = derive_execution_id(operation.id, item.job_id)
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
-    return CreateAndExecute(CreateJob(NewJob.model_validate_json(item.spec), item.job_id), execution)
+    try:
+        new = NewJob.model_validate_json(item.spec)
+    except ValidationError as error:  # accepted by an older version, which knew fewer bounds
+        code, message = explain(error)
+        return InvalidError(message, code=code)
+    return CreateAndExecute(CreateJob(new, item.job_id), execution)
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command]]] = {"execute": _make_command}
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command | PermanentError]]] = {"execute": _make_command}
 
 
 class OperationWorker:
@@ -107,7 +115,8 @@ class OperationWorker:
             await self._cancel(operation, items)
             return
         commands = [COMMANDS[operation.kind](operation, item) for item in items]
-        results = await self._runner.submit.run(commands)
+        done = iter(await self._runner.submit.run([each for each in commands if isinstance(each, Command)]))
+        results = [next(done) if isinstance(each, Command) else each for each in commands]
         await self._answer(operation, [_make_answer(operation, *pair) for pair in zip(items, results, strict=True)])
 
     async def _cancel(self, operation: ClaimedOperation, items: Sequence[Item]) -> None:

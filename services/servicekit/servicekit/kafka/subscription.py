@@ -15,6 +15,7 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
 from contracts.events import Event
+from contracts.fields import explain
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import PermanentError, SignoffError
@@ -266,10 +267,8 @@ def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: 
     try:
         return Incoming(event.model_validate_json(body), record, is_replay(record))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"
-        where = ".".join(str(part) for part in first["loc"])  # may hold a stranger's keys, of any length
-        raise PermanentError(f"{where[:REASON_MAX]}: {first['msg']}"[:REASON_MAX], code=code) from None
+        code, reason = explain(error)  # which may hold a stranger's keys, of any length
+        raise PermanentError(reason[:REASON_MAX], code=code or "schema_mismatch") from None
 
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:

@@ -4,6 +4,7 @@ type Advice = { means: string; todo: string };
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
 const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
+const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
 const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
 
@@ -107,26 +108,11 @@ const ADVICE: Record<string, Advice> = {
     means: "What a validator reported is no verdict on this job's criteria, several times.",
     todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
   },
-  empty_body: {
-    means: "What a worker reported of the job has nothing in it.",
-    todo: WORKER,
-  },
-  payload_too_large: {
-    means: "What a worker reported of the job is larger than a record may be.",
-    todo: WORKER,
-  },
-  malformed_header: {
-    means: "What a worker reported of the job has a header that is no text.",
-    todo: WORKER,
-  },
-  malformed_json: {
-    means: "What a worker reported of the job is not JSON.",
-    todo: WORKER,
-  },
-  schema_mismatch: {
-    means: "What a worker reported of the job has another shape than agreed.",
-    todo: WORKER,
-  },
+  empty_body: { means: "What a worker reported of the job has nothing in it.", todo: WORKER },
+  payload_too_large: { means: "What a worker reported of the job is larger than a record may be.", todo: WORKER },
+  malformed_header: { means: "What a worker reported of the job has a header that is no text.", todo: WORKER },
+  malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
+  schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
   unstorable: {
     means: "What was reported of the job cannot be stored.",
     todo: "Look at the dead letters, on the overview; then execute again.",
@@ -174,7 +160,13 @@ const ADVICE: Record<string, Advice> = {
     means: "The judge's API did not accept the request.",
     todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
   },
-  no_criteria: { means: "There is no criterion to judge by.", todo: "Edit the job's criteria; then execute again." },
+  criteria_empty: { means: "The job has no criterion.", todo: EDIT_CRITERIA },
+  criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
+  criterion_too_long: { means: "A criterion is longer than allowed.", todo: EDIT_CRITERIA },
+  no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
+  criterion_reserved: { means: "A criterion begins with a word that is reserved (`check:`).", todo: EDIT_CRITERIA },
+  criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
+  no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
   result_too_large_to_judge: {
     means: "The result is larger than what can be judged.",
