@@ -41,7 +41,9 @@ async def created(web: aiohttp.ClientSession, **fields: Any) -> dict[str, Any]:
     return job
 
 
-async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | None) -> int:
+async def judged(
+    real: RealConsole, job_id: str, result: Any, *evidence: str | None, outcome: Outcome = Outcome.FAIL
+) -> int:
     """Execute and judge a job; the version of the verdict."""
     execution_id, owner = new_execution_id(), uuid4()
     await real.runner.submit.run_one(ExecuteJob(job_id, execution_id))
@@ -51,7 +53,11 @@ async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | N
         result=result, produced_at=datetime.now(UTC),
     )  # fmt: skip
     judging = await real.runner.claim.run_one(ClaimJudging(produced, owner, 5))
-    criteria = [CriterionVerdict(text="x", outcome=Outcome.FAIL, evidence=quote) for quote in evidence]
+    texts = [criterion.text for criterion in (await real.client.get_job(job_id)).criteria]
+    criteria = [
+        CriterionVerdict(text=text, outcome=outcome, evidence=quote)
+        for text, quote in zip(texts, evidence, strict=True)
+    ]
     await _report(real, execution_id, job_id, judging.execution.lease, Verdict.of(criteria, "a reason"))
     return (await real.client.get_job(job_id)).version
 
@@ -148,7 +154,7 @@ async def test_an_entry_without_a_result_has_none(web: aiohttp.ClientSession, ve
 
 
 async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSession, real: RealConsole) -> None:
-    job = await created(web)
+    job = await created(web, acceptance_criteria="It says blue\nIt says so twice\nIt says red")
     version = await judged(real, job["id"], "The sky is  BLUE, is blue.", '"is blue"', None, "red")
     for _ in range(2):
         async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
@@ -161,7 +167,7 @@ async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSessi
 
 async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: RealConsole) -> None:
     job = await created(web)
-    version = await judged(real, job["id"], "blue")
+    version = await judged(real, job["id"], "blue", "blue", outcome=Outcome.PASS)
     url = f"/api/jobs/{job['id']}/logs"
     async with web.get(url, params={"order": "desc", "limit": "2", "fields": "summary"}) as answer:
         page = await answer.json()
@@ -204,7 +210,7 @@ async def test_the_overview_and_the_agents_are_shown(real: RealConsole, web: aio
     await Rollups(real.database).sample()
     async with web.get("/api/overview", params={"range": "6h"}) as answer:
         shown = await answer.json()
-    assert set(shown) == {"points", "totals", "now"}
+    assert set(shown) == {"points", "totals", "now", "upstreams_sign"}
     assert len(shown["points"]) in {60, 61}
     assert shown["now"]["dead_letters"] == {}
     depths = {f"{name}_max": shown["now"][name] for name in ("queued", "running", "judging")}

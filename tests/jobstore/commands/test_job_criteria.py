@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.criteria import Criterion
 from contracts.identity import new_execution_id
+from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
@@ -105,9 +107,10 @@ async def test_a_stored_job_that_breaks_the_bounds_says_so_when_it_is_executed(
 
 
 async def test_an_inline_job_that_breaks_the_bounds_is_invalid_and_told_with_the_code(steps: Steps) -> None:
-    work = WorkService(steps.database, steps.runner)
-    job = '{"title": "t", "acceptance_criteria": "a", "criteria": [{"text": "b"}]}'
-    claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id, job_json=job)
+    work = WorkService(steps.database, steps.runner, SECRETS)
+    job = {"title": "t", "acceptance_criteria": "a", "criteria": [{"text": "b"}]}
+    request = json_text({"execution_id": steps.execution_id, "job_id": steps.job_id, "job": job}).encode()
+    claim = pb.ExecutionClaim(request=request)
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers  # type: ignore[arg-type]
     assert (answer.outcome, answer.code) == (pb.CLAIM_OUTCOME_INVALID, "criteria_conflict")
@@ -116,7 +119,7 @@ async def test_an_inline_job_that_breaks_the_bounds_is_invalid_and_told_with_the
 async def test_a_resubmission_by_policy_that_breaks_the_bounds_is_told_in_the_log(steps: Steps) -> None:
     lease = await steps.judging(policy={"resubmit": "automatic", "max_submissions": 5})
     await aged(steps, TOO_MANY)
-    await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL, criteria=TOO_MANY))
     last = (await steps.logs())[-1]
     assert (last.status, last.code) == ("RESUBMISSION_REQUIRED", "criteria_too_many")
     assert "not submitted again: the job's criteria cannot be judged by" in last.message

@@ -13,6 +13,7 @@ from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
+from jobstore.storage.facts import EARLY_CANCELS
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
@@ -64,7 +65,9 @@ class ComparedTable:
         order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
-        return f"SELECT {self.key}, {digest} FROM {self.name} ORDER BY {order}"  # noqa: S608 - names of our own
+        # Early cancels become facts when their executions are asked for.
+        where = f" WHERE NOT ({EARLY_CANCELS})" if self.table is tables.executions else ""
+        return f"SELECT {self.key}, {digest} FROM {self.name}{where} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property
     def row_query(self) -> str:
