@@ -18,8 +18,6 @@ from pydantic import (
     field_validator,
 )
 
-from contracts.agents.urls import check_http_url
-
 
 def _refuse_nul(text: str) -> str:
     if "\0" in text:
@@ -50,7 +48,6 @@ Capabilities = Annotated[
 ]
 Labels = Annotated[dict[Label, Label], Field(max_length=64)]
 Priority = Annotated[int, Field(ge=0, le=9)]
-HttpUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
 #: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
 LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
 from contracts.agents.headers import HEADERS_MAX, check_headers
+from contracts.agents.urls import check_http_url
 from contracts.criteria import (
     CriteriaList,
     CriteriaText,
@@ -20,7 +21,6 @@ from contracts.fields import (
     AgentId,
     Capabilities,
     FailureCodes,
-    HttpUrl,
     JobId,
     Label,
     Labels,
@@ -207,7 +207,7 @@ class NewAgent(StrictModel, hide_input_in_errors=True):
     id: AgentId | None = None
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     protocol: Protocol = Protocol.HTTP
-    url: HttpUrl
+    url: Annotated[Text, StringConstraints(max_length=2000), AfterValidator(check_http_url)]
     capabilities: list[Label] = Field(default_factory=list, max_length=64)
     policy: Policy = Field(default_factory=Policy)
     enabled: bool = True

@@ -16,15 +16,8 @@ SOURCES = (
 MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted|Criteria)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
-UNRECORDED |= {
-    "unknown_execution",
-    "job_conflict",
-    "concluded",
-    "judge_quota_exceeded",
-    "judge_unavailable",
-    "too_many_cancels",
-    "criteria_conflict",
-}
+UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
+UNRECORDED |= {"too_many_cancels", "criteria_conflict"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.

@@ -109,8 +109,8 @@ async def test_a_stored_job_that_breaks_the_bounds_says_so_when_it_is_executed(
 async def test_an_inline_job_that_breaks_the_bounds_is_invalid_and_told_with_the_code(steps: Steps) -> None:
     work = WorkService(steps.database, steps.runner, SECRETS)
     job = {"title": "t", "acceptance_criteria": "a", "criteria": [{"text": "b"}]}
-    request = json_text({"execution_id": steps.execution_id, "job_id": steps.job_id, "job": job}).encode()
-    claim = pb.ExecutionClaim(request=request)
+    body = json_text({"execution_id": steps.execution_id, "job_id": steps.job_id, "job": job})
+    claim = pb.ExecutionClaim(request=body.encode())
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers  # type: ignore[arg-type]
     assert (answer.outcome, answer.code) == (pb.CLAIM_OUTCOME_INVALID, "criteria_conflict")

@@ -53,10 +53,11 @@ def result(
 
 def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verdict:
     """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
-    last = (outcomes or (Outcome.PASS,))[-1]
     judged = [
         CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
-        for one, outcome in zip_longest(parse_stored_criteria(criteria), outcomes, fillvalue=last)
+        for one, outcome in zip_longest(
+            parse_stored_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1]
+        )
     ]
     return Verdict.of(judged, **{"reason": "a reason", **fields})
 

@@ -32,7 +32,7 @@ class Reusable:
 
 
 def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
-    """Return the key of a verdict: of a tenant and a result, the list of criteria, however spelled, and who judges."""
+    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
     criteria = map(str, parse_stored_criteria(acceptance_criteria))
     return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
 
