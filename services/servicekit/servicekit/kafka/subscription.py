@@ -181,6 +181,10 @@ class Subscription(Generic[E]):
         finally:
             self._handling_since = None
 
+    async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Handle records as if they had been read here, and commit them by `consumer`."""
+        await self._handle_batch(records)
+
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         good: list[Incoming[E]] = []
