@@ -17,6 +17,7 @@ from faults.checking.observed import Observed, Record, Replayed, Violation
 from faults.checking.reading import Tables, differences, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
+from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
 from faults.stack.injecting import Injector
 from faults.stack.strangers import registered
@@ -36,10 +37,11 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
         injector = Injector(running)
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
         watching = [asyncio.create_task(running.sample()), asyncio.create_task(crowd.watch())]
-        await _weathered(storm, crowd, injector)
+        adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
+        await _weathered(storm, crowd, injector, adversary)
         say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
         left = await quiet(tables, running.addresses.kafka, QUIET_S)
-        seen = await _seen(running, crowd, injector, tables)
+        seen = await _seen(running, crowd, injector, adversary, tables)
         say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
         seen.rebuilt = await rebuilt(running.addresses)
         seen.replays = await _replays(running, crowd, tables, seen)
@@ -52,11 +54,15 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
 
 
-async def _weathered(storm: Storm, crowd: Crowd, injector: Injector) -> None:
+async def _weathered(storm: Storm, crowd: Crowd, injector: Injector, adversary: Adversary) -> None:
     crowding = asyncio.create_task(crowd.run(storm.seed, storm.wishes, storm.lasts_s))
+    forging = asyncio.create_task(adversary.run())
     await asyncio.sleep(storm.calm_s)
     await injector.run(storm.plan)
     await crowding
+    assert not forging.done(), forging
+    forging.cancel()
+    await asyncio.gather(forging, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -76,7 +82,7 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
         yield Crowd(client, await stack.enter_async_context(session), publisher), tables
 
 
-async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables) -> Observed:
+async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:
     jobs = await tables.jobs()
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
@@ -99,6 +105,9 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables
         poison=crowd.poison,
         rss=dict(running.rss),
         rebalances=running.rebalances(),
+        forged=adversary.forged,
+        copied=adversary.copied,
+        adversary_jobs=adversary.jobs,
     )
 
 

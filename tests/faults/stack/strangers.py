@@ -15,6 +15,7 @@ from aiohttp import web
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
+from faults.checking.reading import as_text
 from localstack.judge import judge_document
 
 WORD = "blue"
@@ -176,7 +177,7 @@ class Judge:
         answer = judge_document(document)
         outcomes = [c["outcome"] for c in json.loads(answer)["criteria"]]
         is_valid = all(outcome == "pass" for outcome in outcomes) if said == "verdict" else None
-        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid))
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, as_text(judged)))
         return _reply(said, answer)
 
     def _drawn(self, which: str) -> str:
