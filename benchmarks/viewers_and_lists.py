@@ -123,6 +123,7 @@ async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, ps
         "SIGNOFF_EXECUTOR_TOKEN": TOKEN + "-2",
         "SIGNOFF_VALIDATOR_TOKEN": TOKEN + "-3",
         "SIGNOFF_SESSION_SECRET": "A" * 43,
+        "SIGNOFF_ID_KEY": "0" * 44,
         "SIGNOFF_GRPC_ADDRESS": grpc,
         "SIGNOFF_JOBSTORE": grpc,
         "SIGNOFF_HTTP_ADDRESS": http,

@@ -20,7 +20,13 @@ REAL = {"servers", "system", "browser", "images"}
 #: Of each of these folders all tests share one running system. They come last, since it runs on until the end.
 SHARED = ("tests/e2e/", "tests/journeys/")
 #: What takes longest, by how long: begun late, it would leave the other worker with nothing to do.
-LONGEST = ("tests/faults/test_storm.py", "test_state_machine.py", "tests/localstack/", "tests/deploy/")
+LONGEST = (
+    "tests/faults/test_storm.py",
+    "test_outage_classes.py",
+    "test_state_machine.py",
+    "tests/localstack/",
+    "tests/deploy/",
+)
 
 
 class WholeFiles(LoadScopeScheduling):

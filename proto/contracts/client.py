@@ -39,6 +39,9 @@ UNCHANGED: Final = object()
 # gRPC's health protocol as bytes: grpcio-health-checking is no dependency of the contracts.
 _HEALTH_CHECK, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 
+#: The jobstore does not answer, or does not say why it does not serve.
+UNREACHABLE: Final = "jobstore_unreachable"
+
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
@@ -76,10 +79,12 @@ class JobStoreClient(OperationsClient):
         self._agents = AgentServiceStub(self._channel)
         return self
 
-    async def create_job(self, job: NewJob) -> Job:
-        """Create a job: ASSIGNED with an agent, PENDING without. An identical job with the same id is returned."""
-        message = new_job_message(job.model_copy(update={"id": job.id or str(new_execution_id())}))
-        response = await self._call(self._jobs.CreateJob, jobs_pb.CreateJobRequest(job=message))
+    async def create_job(self, job: NewJob, *, idempotency_key: str | None = None) -> Job:
+        """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
+        if job.id is None and idempotency_key is None:
+            job = job.model_copy(update={"id": str(new_execution_id())})
+        request = jobs_pb.CreateJobRequest(job=new_job_message(job), idempotency_key=idempotency_key)
+        response = await self._call(self._jobs.CreateJob, request)
         return job_of(response.job)
 
     async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
@@ -190,10 +195,15 @@ class JobStoreClient(OperationsClient):
         return job_of(response.job)
 
     async def execute_job(
-        self, job_id: str, execution_id: UUID | str | None = None, *, not_before: datetime | None = None
+        self,
+        job_id: str,
+        execution_id: UUID | str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        not_before: datetime | None = None,
     ) -> Job:
-        """Request an execution of the job with its assigned payload. Repeated with one id, it is one execution."""
-        parameters: dict[str, Any] = {"execution_id": str(execution_id or new_execution_id()), "not_before": not_before}
+        """Request an execution of the job with its assigned payload. With one id or key, it is one execution."""
+        parameters: dict[str, Any] = {**_name_execution(execution_id, idempotency_key), "not_before": not_before}
         request = jobs_pb.ExecuteJobRequest(job_id=job_id, **parameters)
         response = await self._call(self._jobs.ExecuteJob, request)
         return job_of(response.job)
@@ -205,12 +215,16 @@ class JobStoreClient(OperationsClient):
         return job_of(response.job)
 
     async def resubmit_job(
-        self, job_id: str, execution_id: UUID | str | None = None, *, comment: str | None = None
+        self,
+        job_id: str,
+        execution_id: UUID | str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        comment: str | None = None,
     ) -> Job:
         """Request the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback and a comment."""
-        request = jobs_pb.ResubmitJobRequest(
-            job_id=job_id, execution_id=str(execution_id or new_execution_id()), comment=comment
-        )
+        name = _name_execution(execution_id, idempotency_key)
+        request = jobs_pb.ResubmitJobRequest(job_id=job_id, comment=comment, **name)
         response = await self._call(self._jobs.ResubmitJob, request)
         return job_of(response.job)
 
@@ -256,9 +270,9 @@ class JobStoreClient(OperationsClient):
             raise JobStoreError("deadline_exceeded", message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
         raise AssertionError
 
-    async def create_agent(self, agent: NewAgent) -> Agent:
-        """Register an agent."""
-        request = agents_pb.CreateAgentRequest(agent=new_agent_message(agent))
+    async def create_agent(self, agent: NewAgent, *, idempotency_key: str | None = None) -> Agent:
+        """Register an agent. Repeated with its id or key, it is the same agent."""
+        request = agents_pb.CreateAgentRequest(agent=new_agent_message(agent), idempotency_key=idempotency_key)
         response = await self._call(self._agents.CreateAgent, request)
         return agent_of(response.agent)
 
@@ -286,11 +300,22 @@ class JobStoreClient(OperationsClient):
 
     async def is_serving(self) -> bool:
         """Return whether the jobstore answers that it serves. Needs no token, and never raises JobStoreError."""
+        return await self.find_outage() is None
+
+    async def find_outage(self) -> str | None:
+        """Return why the jobstore does not serve, or None: such as `database_read_only`, or UNREACHABLE.
+
+        Needs no token, and never raises JobStoreError. While the database cannot be written, reads may still be served.
+        """
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_HEALTH_CHECK)
+        call = check(b"", timeout=self._timeout_s)
         try:
-            return await check(b"", timeout=self._timeout_s) == _SERVING
+            if await call == _SERVING:
+                return None
+            code = dict(await call.trailing_metadata() or ()).get("signoff-code")
         except grpc.aio.AioRpcError:
-            return False
+            return UNREACHABLE
+        return str(code or UNREACHABLE)
 
     async def _watch_once(self, request: jobs_pb.WatchJobsRequest) -> AsyncGenerator[WatchEvent]:
         """Yield the events of one stream. Return where connecting again may help."""
@@ -303,3 +328,10 @@ class JobStoreClient(OperationsClient):
                     )
                 for message in response.logs:
                     yield WatchEvent(message.cursor, None, job_log_of(message))
+
+
+def _name_execution(execution_id: UUID | str | None, idempotency_key: str | None) -> dict[str, str]:
+    """Return the field by which a request names its execution: an id, else a key, else an id of its own."""
+    if execution_id is None and idempotency_key is not None:
+        return {"idempotency_key": idempotency_key}
+    return {"execution_id": str(execution_id or new_execution_id())}

@@ -1,4 +1,4 @@
-"""Make the ids that cross processes: execution ids, event ids, ids from idempotency keys."""
+"""Make the ids that cross processes: execution ids and event ids."""
 
 import secrets
 import time
@@ -18,11 +18,6 @@ def new_execution_id() -> UUID:
 def event_id(execution_id: UUID, lease: int, name: str) -> UUID:
     """Derive an event's id: an event that is published again has the same id."""
     return uuid5(_EVENTS, f"{execution_id}/{lease}/{name}")
-
-
-def execution_id_of_key(idempotency_key: str, job_id: str) -> UUID:
-    """Derive the execution id that an `Idempotency-Key` stands for: one key for one job is one execution."""
-    return uuid5(_EVENTS, f"key/{job_id}/{idempotency_key}")
 
 
 def fact_id(subject: str, cursor: int) -> UUID:

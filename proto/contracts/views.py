@@ -68,6 +68,7 @@ class Overview(Model):
     points: list[OverviewPoint]
     totals: OverviewTotals
     now: OverviewNow
+    upstreams_sign: bool = Field(False, description="whether who asks or cancels by a topic must sign")
 
 
 class AgentStats(Model):
@@ -111,6 +112,7 @@ def overview_of(message: pb.GetOverviewResponse) -> Overview:
         points=[OverviewPoint(**_counts_of(point), at=time_of(point, "at")) for point in message.points],
         totals=totals,
         now=OverviewNow(**_scalar_fields(message.now), dead_letters=dict(message.now.dead_letters)),
+        upstreams_sign=message.upstreams_sign,
     )
 
 
@@ -120,6 +122,7 @@ def overview_message(overview: Overview) -> pb.GetOverviewResponse:
         points=[_counts_message(point) for point in overview.points],
         totals=_counts_message(overview.totals),
         now=pb.OverviewNow(**overview.now.model_dump(exclude_none=True)),
+        upstreams_sign=overview.upstreams_sign,
     )
 
 

@@ -4,14 +4,14 @@ import asyncio
 import json
 
 import pytest
-from support.fake_operations import batch_id_of
+from support.fake_operations import id_of
 
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as operations_pb
 
-K = batch_id_of("k")
+K = id_of("k")
 
 
 def job(job_id, ends=None, **fields):
@@ -33,7 +33,7 @@ async def test_a_batch_succeeds_when_all_its_jobs_do(signoff, jobstore, ends, st
     await jobstore.add(job("b", ends))
     ran = await signoff("batches", "create", "a", "b", "--wait", "--idempotency-key", "k", "--json")
     assert (ran.status, ran.json["state"]) == (status, "DONE")
-    assert (await signoff("batches", "get", batch_id_of("k"), "--json")).json == ran.json
+    assert (await signoff("batches", "get", id_of("k"), "--json")).json == ran.json
 
 
 async def test_a_batch_of_which_a_job_is_refused_is_1(signoff, jobstore):

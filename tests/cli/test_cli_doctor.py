@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from contracts.resources import NewAgent
+from servicekit.outages import DATABASE_OUTAGES
 
 
 @asynccontextmanager
@@ -46,11 +47,22 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         file = tmp_path / "endpoints.json"
         endpoints = {"http": url, "grpc": jobstore_server.address, "token": env["SIGNOFF_TOKEN"], "judge": url}
         file.write_text(json.dumps(endpoints | {"processes": {"jobstore": os.getpid()}}))
+        file.chmod(0o600)
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
-        "endpoints", "process jobstore", "console", "jobstore", "token", "agent writer", "judge",
+        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "upstreams",
+        "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("signed", [False, True])
+async def test_it_says_whether_who_asks_by_a_topic_must_sign(signoff, jobstore, signed):
+    jobstore.upstreams_sign = signed
+    check = checks(await signoff("doctor", "--json"))["upstreams"]
+    assert check["ok"]
+    assert check["found"].startswith("signed: " if signed else "open: ")
 
 
 async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_path, gone_pid):
@@ -60,10 +72,11 @@ async def test_what_is_wrong_is_named_with_a_remedy(signoff, env, jobstore, tmp_
     jobstore.add_agent(NewAgent(id="retired", name="Retired", url=f"{url}/retired", enabled=False))
     file = tmp_path / "endpoints.json"
     file.write_text(json.dumps({"grpc": env["SIGNOFF_JOBSTORE"], "processes": {"executor": gone_pid}, "http": url}))
+    file.chmod(0o640)
     ran = await signoff("doctor", "--json", "--endpoints", str(file), "--kafka", url.removeprefix("http://"))
     assert (ran.status, ran.json["ok"]) == (1, False)
     wrong = {part: check for part, check in checks(ran).items() if not check["ok"]}
-    assert set(wrong) == {"process executor", "console", "agent writer", "kafka"}
+    assert set(wrong) == {"endpoints", "process executor", "console", "agent writer", "kafka"}
     assert all(check["remedy"] for check in wrong.values())
     text = await signoff("doctor", "--endpoints", str(file))
     assert (text.status, "WRONG" in text.out) == (1, True)
@@ -94,6 +107,16 @@ async def test_a_console_that_cannot_reach_the_jobstore_is_wrong(signoff):
     async with serving(503) as url:
         found = checks(await signoff("doctor", "--json", "--http", url))
     assert "jobstore" in found["console"]["remedy"]
+
+
+@pytest.mark.parametrize("code", list(DATABASE_OUTAGES))
+async def test_a_database_that_cannot_be_written_is_named_with_what_to_do(signoff, jobstore, code):
+    jobstore.outage = code
+    ran = await signoff("doctor", "--json")
+    found = checks(ran)
+    assert (ran.status, found["jobstore"]["ok"], found["token"]["ok"]) == (1, True, True)
+    assert DATABASE_OUTAGES[code].what in found["database"]["found"]
+    assert found["database"]["remedy"] == DATABASE_OUTAGES[code].remedy
 
 
 async def test_a_wrong_token_is_found(signoff):

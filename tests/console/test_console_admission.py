@@ -16,10 +16,12 @@ async def answered(console, *headers, path="/api/jobs"):
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}:{port}", *headers, "", ""]
     writer.write("\r\n".join(lines).encode())
-    async with asyncio.timeout(5):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        body = await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r")[0]))
-    writer.close()
+    try:
+        async with asyncio.timeout(5):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            body = await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r")[0]))
+    finally:
+        writer.close()
     return int(head.split()[1]), body.decode().partition('"code":"')[2].partition('"')[0]
 
 

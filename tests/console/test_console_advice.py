@@ -13,12 +13,19 @@ SOURCES = tuple(path for folder in FOLDERS for path in (SERVICES / folder).rglob
 MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
-UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
+UNRECORDED |= {
+    "unknown_execution",
+    "job_conflict",
+    "concluded",
+    "judge_quota_exceeded",
+    "judge_unavailable",
+    "too_many_cancels",
+}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
 NAMED |= {"empty_body", "payload_too_large", "malformed_header", "malformed_json", "schema_mismatch", "unstorable"}
-NAMED |= {"verdict_mismatch"}
+NAMED |= {"verdict_mismatch", "database_error"}
 
 
 def test_the_page_has_words_for_every_code_and_for_no_other() -> None:

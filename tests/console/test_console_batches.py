@@ -6,7 +6,7 @@ import pytest
 from grpc import StatusCode
 from streams import stream
 from support.fake_jobstore import Refusal
-from support.fake_operations import batch_id_of
+from support.fake_operations import id_of
 
 from contracts.client import Batch
 from contracts.resources import Limit, NewJob, Operation
@@ -23,7 +23,7 @@ def job(job_id, ends=None, **fields):
 async def asked(http, body, key="k"):
     async with http.post("/api/batches", json=body, headers={"Idempotency-Key": key}) as answer:
         assert answer.status == 201, await answer.text()
-        assert answer.headers["Location"] == f"/api/batches/{batch_id_of(key)}"
+        assert answer.headers["Location"] == f"/api/batches/{id_of(key)}"
         return await answer.json()
 
 
@@ -72,9 +72,9 @@ async def test_batches_are_listed_newest_first_and_their_jobs_by_batch(http, job
         first = await answer.json()
     async with http.get("/api/batches", params={"cursor": first["next_cursor"]}) as answer:
         last = await answer.json()
-    assert [batch["id"] for batch in first["items"] + last["items"]] == [batch_id_of(name) for name in "cba"]
+    assert [batch["id"] for batch in first["items"] + last["items"]] == [id_of(name) for name in "cba"]
     assert set(first["items"][0]) == set(Operation.model_fields)
-    async with http.get("/api/jobs", params={"batch_id": batch_id_of("b")}) as answer:
+    async with http.get("/api/jobs", params={"batch_id": id_of("b")}) as answer:
         assert [found["id"] for found in (await answer.json())["items"]] == ["b"]
     async with http.get("/api/jobs", params={"batch_id": "b"}) as answer:
         assert answer.status == 422

@@ -171,6 +171,20 @@ async def test_a_stream_says_that_the_jobstore_is_away(http, jobstore_server):
             pass
 
 
+@pytest.mark.parametrize("live", [{"ping_s": 0.05}], indirect=True)
+async def test_a_stream_says_that_the_database_cannot_be_written(http, jobstore):
+    jobstore.outage = "database_forbidden"
+    async with stream(http) as events, asyncio.timeout(20):
+        while "database" not in (event := await events.next()).data:
+            pass
+        assert event.data["jobstore"] is True
+        assert event.data["database"] == "Signoff cannot write to its database: the jobstore's role lacks a privilege"
+        assert "GRANT" in event.data["remedy"]
+        jobstore.outage = None
+        while "database" in (await events.next()).data:
+            pass
+
+
 async def test_a_slow_reader_is_cut_off_and_delays_nobody(live, jobstore):
     live._start_at(0)
     slow, quick = live.enter(None, None), live.enter(None, None)

@@ -1,5 +1,7 @@
 """Problems of RFC 9457: whatever goes wrong has a stable code."""
 
+import logging
+
 import grpc
 import pytest
 from support.fake_jobstore import Refusal
@@ -63,6 +65,28 @@ async def test_a_jobstore_out_of_reach_is_unavailable(http, jobstore_server):
         assert answer.headers["Retry-After"]
     async with http.get("/api/health") as answer:
         assert (answer.status, (await answer.json())["status"]) == (503, "unavailable")
+
+
+async def test_a_database_that_cannot_be_written_is_named_and_reads_go_on(http, jobstore):
+    jobstore.outage = "database_out_of_space"
+    async with http.get("/api/jobs") as answer:
+        assert answer.status == 200
+    jobstore.refusals["CreateJob"] = Refusal(Status.UNAVAILABLE, "database_out_of_space", "could not extend file")
+    async with http.post("/api/jobs", json=NEW) as answer:
+        told = await problem(answer, 503, "database_out_of_space")
+        assert told["detail"] == "Signoff cannot write to its database: its disk is full; try again."
+
+
+@pytest.mark.parametrize(("status", "level"), [(Status.NOT_FOUND, "INFO"), (Status.INTERNAL, "WARNING")])
+async def test_each_request_that_fails_leaves_a_line_with_the_job_and_no_body(http, jobstore, caplog, status, level):
+    caplog.set_level(logging.INFO, "console.errors")
+    jobstore.refusals["AssignAgent"] = Refusal(status, "a_code", "why")
+    async with http.post("/api/jobs/poem-1/assign?q=secret", json={"agent_id": "writer", "payload": "secret"}):
+        pass
+    (line,) = [record for record in caplog.records if record.name == "console.errors"]
+    assert (line.levelname, line.job_id, line.code, line.reason) == (level, "poem-1", "a_code", "why")
+    assert (line.method, line.path) == ("POST", "/api/jobs/poem-1/assign")
+    assert "secret" not in str(vars(line))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ async def test_a_signal_ends_the_process_although_streams_are_open(jobstore_serv
     http, health = free_address(), free_address()
     settings = {
         "JOBSTORE": jobstore_server.address,
-        "TOKEN": TOKEN,
+        "TOKEN": f"{TOKEN}, one-that-it-replaces-and-that-is-unknown",
         "SESSION_SECRET": "A" * 43,
         "HTTP_ADDRESS": http,
         "HEALTH_ADDRESS": health,

@@ -142,7 +142,18 @@ async def test_the_page_itself_can_use_the_session(browser, console, by):
 
 async def test_health_needs_no_token(browser):
     async with browser.get("/api/health") as answer:
-        assert await answer.json() == {"status": "ok", "jobstore": True, "live": True}
+        assert await answer.json() == {
+            "status": "ok", "jobstore": True, "live": True, "database": None, "remedy": None,
+        }  # fmt: skip
+
+
+async def test_health_says_why_the_database_cannot_be_written_and_what_to_do(browser, jobstore):
+    jobstore.outage = "database_read_only"
+    async with browser.get("/api/health") as answer:
+        told = await answer.json()
+        assert (answer.status, told["status"], told["jobstore"]) == (503, "unavailable", True)
+        assert told["database"] == "Signoff cannot write to its database: it is read-only"
+        assert "default_transaction_read_only" in told["remedy"]
 
 
 @pytest.mark.parametrize("host", ["x:abc", "[::1", "x:"])

@@ -7,7 +7,7 @@ from uuid import RFC_4122, UUID
 import pytest
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
-from contracts.identity import event_id, execution_id_of_key, new_execution_id
+from contracts.identity import event_id, new_execution_id
 from contracts.status import ReportKind
 
 FIRST, SECOND = new_execution_id(), new_execution_id()
@@ -41,11 +41,6 @@ def test_event_ids_never_change():
     """They stand in every record that was ever written."""
     execution_id = UUID("0192f0c4-7b1e-7c3a-9f52-3a6f0d1e8b47")
     assert str(event_id(execution_id, 3, "verdict/1")) == "81625c94-c5f8-589f-b4e6-73e8c28d05c3"
-    assert str(execution_id_of_key("key", "job")) == "1bc44d09-a011-53e7-b8f1-6a430d969b36"
-
-
-def test_key_of_another_job_asks_for_another_execution():
-    assert execution_id_of_key("key", "a") == execution_id_of_key("key", "a") != execution_id_of_key("key", "b")
 
 
 def reported(**changes):

@@ -28,6 +28,7 @@ SECRETS = {
     for name in (
         "POSTGRES_PASSWORD",
         "SIGNOFF_TOKEN",
+        "SIGNOFF_ID_KEY",
         "SIGNOFF_EXECUTOR_TOKEN",
         "SIGNOFF_VALIDATOR_TOKEN",
         "SIGNOFF_SESSION_SECRET",

@@ -2,11 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import composition
 import pytest
 from composition import OPENAI, SECRETS, SETTINGS
-from dockerfiles import IMAGE, SERVICES, environment, values
+from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
 
 from contracts.topics import MESSAGE_MAX_BYTES
 from localstack import kafka
@@ -62,6 +64,16 @@ def test_a_service_that_is_given_the_token_of_all_workers_stops_and_says_what_re
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit, match="set SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"):
         read_settings(SETTINGS[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_with_a_short_token_ends_with_a_sentence_and_does_not_show_it(compose, service):
+    given = compose["services"][service]["environment"]
+    token = next(name for name in given if name.endswith("_TOKEN"))
+    env = clean_env(**given | {token: "5ec7e7"})
+    ended = subprocess.run([sys.executable, "-m", service], env=env, capture_output=True, text=True, check=False)
+    sentence = f"error: {token} has fewer than 32 characters: `openssl rand -hex 32` makes one\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)
 
 
 @pytest.mark.parametrize("service", SERVICES)

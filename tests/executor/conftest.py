@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from fault_agent import fault_agent
-from support.factories import execute_requested, grant, incoming, lease
+from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import FakeExecutions, FakeLeases, FakePublisher, until
 
 from contracts.status import Protocol as AgentProtocol
@@ -94,7 +94,7 @@ def outcome(handlers, executions, publisher):
         executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=url, policy=policy, **fields)
         request = execute_requested(execution_id=a_lease.execution_id)
         count = len(publisher.events)
-        assert await handlers.on_execute_requested([incoming(request)]) == [None]
+        assert await handlers.on_execute_requested([incoming_request(request)]) == [None]
         await until(lambda: len(publisher.events) > count)
         return publisher.events[count]
 

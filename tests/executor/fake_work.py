@@ -53,20 +53,22 @@ class FakeWork(WorkServiceServicer):
         return pb.BeginExecutionsResponse(answers=[self._granted(claim) for claim in request.claims])
 
     def _granted(self, claim) -> pb.ExecutionAnswer:
-        if self.urls is not None and claim.execution_id not in self.urls:
+        asked = json.loads(claim.request)
+        execution_id = asked["execution_id"]
+        if self.urls is not None and execution_id not in self.urls:
             return pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_DUPLICATE)
-        number = self.lease_numbers.setdefault(claim.execution_id, len(self.lease_numbers) + 1)
+        number = self.lease_numbers.setdefault(execution_id, len(self.lease_numbers) + 1)
         a_grant = pb.ExecutionGrant(
-            lease=key_message(lease(UUID(claim.execution_id), number)),
+            lease=key_message(lease(UUID(execution_id), number)),
             lease_s=15.0,
             attempt=2,
             submission=3,
             request_json=json.dumps({"title": "A title", "acceptance_criteria": "x" * self.request_bytes}),
             protocol=resources_pb2.PROTOCOL_HTTP,
-            url=(self.urls or {}).get(claim.execution_id, "http://agent/"),
+            url=(self.urls or {}).get(execution_id, "http://agent/"),
             policy=resources_pb2.Policy(attempt_timeout_s=7.0, delivery=resources_pb2.DELIVERY_AT_MOST_ONCE),
         )
-        return pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_GRANTED, grant=a_grant)
+        return pb.ExecutionAnswer(outcome=pb.CLAIM_OUTCOME_GRANTED, grant=a_grant, job_id=asked["job_id"])
 
     async def RenewLeases(self, request, context):  # noqa: N802 - gRPC's name
         del context

@@ -5,9 +5,9 @@ from uuid import uuid4
 import grpc
 import pytest
 from fake_work import FakeWork
-from support.factories import lease
+from support.factories import execute_requested, lease, request_body
+from support.fakes import read_execution_id
 
-from contracts.identity import new_execution_id
 from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import Delivery
 from executor.executions import GrpcExecutions
@@ -37,8 +37,8 @@ def executions(stub) -> GrpcExecutions:
     return GrpcExecutions(stub, (("authorization", "Bearer secret"),))
 
 
-def claims(count: int, *, job_json: str | None = None) -> list[Claim]:
-    return [Claim(new_execution_id(), f"job-{number}", job_json, replay=False) for number in range(count)]
+def claims(count: int) -> list[Claim]:
+    return [Claim(request_body(execute_requested(job_id=f"job-{number}")), "v1") for number in range(count)]
 
 
 async def test_a_grant_says_all_that_a_call_needs(work, executions):
@@ -46,12 +46,12 @@ async def test_a_grant_says_all_that_a_call_needs(work, executions):
     owner = uuid4()
     (a_grant,) = await executions.claim(owner, 5, asked)
     assert isinstance(a_grant, Grant)
-    assert a_grant.lease == lease(claim.execution_id, 1)
+    assert a_grant.lease == lease(read_execution_id(claim.request), 1)
     assert (a_grant.job_id, a_grant.attempt, a_grant.submission, a_grant.lease_s) == ("job-0", 2, 3, 15.0)
     assert (a_grant.policy.attempt_timeout_s, a_grant.policy.delivery) == (7.0, Delivery.AT_MOST_ONCE)
     (request,) = work.begun
     assert (request.owner, request.room) == (str(owner), 5)
-    assert not request.claims[0].HasField("job_json")
+    assert (request.claims[0].request, request.claims[0].signature) == (claim.request, "v1")
     assert ("authorization", "Bearer secret") in work.metadata[0]
 
 
@@ -69,7 +69,7 @@ async def test_claims_that_are_not_granted_say_why(work, executions):
 async def test_many_claims_are_asked_in_several_calls_each_with_the_room_that_is_left(work, executions):
     asked = claims(CLAIMS_MAX + 50)
     answers = await executions.claim(uuid4(), CLAIMS_MAX + 20, asked)
-    assert [answer.lease.execution_id for answer in answers] == [claim.execution_id for claim in asked]
+    assert [answer.lease.execution_id for answer in answers] == [read_execution_id(claim.request) for claim in asked]
     assert [request.room for request in work.begun] == [CLAIMS_MAX + 20, 20]
 
 
@@ -82,7 +82,7 @@ async def test_grants_that_exceed_a_message_together_are_asked_for_in_parts(work
     work.request_bytes = 30_000
     asked = claims(10)
     answers = await executions.claim(uuid4(), 100, asked)
-    assert [answer.lease.execution_id for answer in answers] == [claim.execution_id for claim in asked]
+    assert [answer.lease.execution_id for answer in answers] == [read_execution_id(claim.request) for claim in asked]
     assert [answer.lease.lease for answer in answers] == list(range(1, 11))
 
 

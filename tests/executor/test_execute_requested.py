@@ -2,18 +2,19 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
-from support.factories import execute_requested, grant, incoming, lease, record
+from support.factories import execute_requested, grant, incoming_request, lease, record
 from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
-from contracts.jsontext import parse_json
-from contracts.resources import NewJob
+from contracts.signing import SIGNATURE_HEADER
 from contracts.status import Protocol as AgentProtocol
 from contracts.status import ReportKind
 from executor.errors import AgentTimeoutError
 from executor.handlers import Handlers
+from executor.ports import Claim
 from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
@@ -38,7 +39,7 @@ def requested(executions):
     def make(answer=None, **fields) -> Incoming:
         event = execute_requested(**fields)
         executions.answers[event.execution_id] = answer or grant(lease=lease(event.execution_id), job_id=event.job_id)
-        return incoming(event)
+        return incoming_request(event)
 
     return make
 
@@ -54,7 +55,7 @@ async def test_a_batch_is_claimed_in_one_call_and_done_with_before_any_agent_ans
     requests = [requested(job_id=f"job-{number}") for number in range(3)]
     assert await handlers.on_execute_requested(requests) == [None, None, None]
     (claims,) = executions.asked
-    assert [claim.execution_id for claim in claims] == [request.event.execution_id for request in requests]
+    assert [claim.request for claim in claims] == [request.event for request in requests]
     await until(lambda: len(agent.called) == 3)
     assert worker.room == 7
 
@@ -87,7 +88,7 @@ async def test_what_can_never_be_claimed_is_a_dead_letter_and_hinders_no_other(h
 
 @pytest.mark.parametrize("outcome", ["REFUSED", "DUPLICATE", "QUEUED"])
 async def test_what_is_turned_away_is_done_with(handlers, agent, requested, caplog, outcome):
-    turned = requested(ClaimDenied(outcome, "execution_live", "another is live"), job_id="job-9")
+    turned = requested(ClaimDenied(outcome, "execution_live", "another is live", "job-9"))
     assert await handlers.on_execute_requested([turned]) == [None]
     assert agent.called == []
     refused = [(line.job_id, line.code) for line in caplog.records if line.message == "execution refused"]
@@ -103,9 +104,7 @@ async def test_the_batch_waits_while_the_jobstore_is_away(handlers, executions, 
 
 async def test_a_lease_granted_after_an_outage_longer_than_itself_is_used(handlers, executions, agent, requested):
     executions.outages = 1
-    request = requested()
-    executions.answers[request.event.execution_id] = grant(lease=lease(request.event.execution_id), lease_s=0.02)
-    await handlers.on_execute_requested([request])  # it is asked again only after that
+    await handlers.on_execute_requested([requested(grant(lease_s=0.02))])  # it is asked again only after that
     await until(lambda: agent.called)
 
 
@@ -127,20 +126,22 @@ async def test_a_grant_said_again_calls_no_agent_again(handlers, agent, requeste
     assert len(agent.called) == 1
 
 
-async def test_a_job_inline_goes_with_the_claim_whole_and_with_its_id(handlers, executions, requested):
-    job = NewJob(title="A title", acceptance_criteria="Is blue", payload={"a": [1.0, "ü"]})
-    await handlers.on_execute_requested([requested(job_id="job-5", job=job)])
+async def test_what_is_asked_for_goes_with_the_claim_as_it_is_and_with_its_signature(handlers, executions):
+    headers = [("other", b"1"), (SIGNATURE_HEADER, b"v1,whatever")]
+    body = b"no JSON at all"
+    denied = ClaimDenied("INVALID", "malformed_json", "no JSON")
+    executions.answers[None] = denied
+    (error,) = await handlers.on_execute_requested([Incoming(body, record(body, headers=headers))])
     ((claim,),) = executions.asked
-    sent = NewJob.model_validate(parse_json(claim.job_json))
-    assert sent == job.model_copy(update={"id": "job-5"})
+    assert claim == Claim(body, "v1,whatever", replay=False)
+    assert error.code == "malformed_json"
 
 
 async def test_a_replayed_record_is_claimed_as_one(handlers, executions, requested):
     first = requested()
-    await handlers.on_execute_requested([Incoming(first.event, record(b""), replay=True), requested()])
+    await handlers.on_execute_requested([replace(first, replay=True), requested()])
     ((replayed, plain),) = executions.asked
     assert (replayed.replay, plain.replay) == (True, False)
-    assert plain.job_json is None
 
 
 async def test_a_call_that_takes_too_long_is_given_up(handlers, agent, publisher, requested):

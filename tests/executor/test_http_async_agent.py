@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from async_agent import AsyncAgent, status
 from fault_agent import drips, hangs, pours, says, sends
-from support.factories import execute_requested, grant, incoming, lease
+from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import until
 
 from contracts.events import JobStatusReported, ResultProduced
@@ -86,7 +86,9 @@ def begun(handlers, executions):
     async def begin(url: str, **policy):
         a_grant = grant(url=url, protocol=AgentProtocol.HTTP_ASYNC, policy={"heartbeat_timeout_s": 5.0, **policy})
         executions.answers[a_grant.lease.execution_id] = a_grant
-        await handlers.on_execute_requested([incoming(execute_requested(execution_id=a_grant.lease.execution_id))])
+        await handlers.on_execute_requested(
+            [incoming_request(execute_requested(execution_id=a_grant.lease.execution_id))]
+        )
         return a_grant.lease
 
     return begin

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.factories import execute_requested, grant, incoming, lease
+from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
@@ -88,7 +88,9 @@ class Scripted:
         self.agent.does = does
         a_lease = lease()
         self.executions.answers[a_lease.execution_id] = grant(lease=a_lease, **fields)
-        await self.handlers.on_execute_requested([incoming(execute_requested(execution_id=a_lease.execution_id))])
+        await self.handlers.on_execute_requested(
+            [incoming_request(execute_requested(execution_id=a_lease.execution_id))]
+        )
 
     @property
     def told(self):

@@ -5,7 +5,7 @@ import json
 import pytest
 from async_agent import AsyncAgent, status
 from fault_agent import hangs, says
-from support.factories import execute_requested, grant, incoming, lease
+from support.factories import execute_requested, grant, incoming_request, lease
 from support.fakes import until
 
 from contracts.events import ResultProduced
@@ -122,7 +122,9 @@ class Costly:
         a_lease = lease()
         self.executions.answers[a_lease.execution_id] = grant(lease=a_lease, **fields)
         before = len(self.publisher.events)
-        await self.handlers.on_execute_requested([incoming(execute_requested(execution_id=a_lease.execution_id))])
+        await self.handlers.on_execute_requested(
+            [incoming_request(execute_requested(execution_id=a_lease.execution_id))]
+        )
         await until(lambda: any(_ends(event) for event in self.publisher.events[before:]))
         return self.publisher.events[before:]
 

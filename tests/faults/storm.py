@@ -22,6 +22,7 @@ from faults.stack.crowd import Crowd
 from faults.stack.injecting import Injector
 from faults.stack.strangers import registered
 from faults.stack.world import World, world
+from jobstore.domain.ids import IdKey
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 
@@ -79,7 +80,8 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
         for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
             await client.create_agent(agent)
         tables = Tables(addresses.postgres)
-        yield Crowd(client, await stack.enter_async_context(session), publisher), tables
+        ids = IdKey.parse(addresses.id_key)
+        yield Crowd(client, await stack.enter_async_context(session), publisher, ids), tables
 
 
 async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:

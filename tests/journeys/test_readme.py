@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -108,10 +109,23 @@ async def test_the_grpcurl_example(home: Path, system: System) -> None:
     assert (await system.at_rest("ode-1")).status is JobStatus.COMPLETED
 
 
+class WithToken(grpc.StreamStreamClientInterceptor):
+    """Asks for descriptions with the token, as `grpcurl -H` does."""
+
+    def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._metadata = metadata
+
+    def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        details = client_call_details._replace(metadata=self._metadata)
+        return continuation(details, request_iterator)
+
+
 def call_by_reflection(endpoints: dict[str, str], method: str, body: dict[str, object]) -> None:
     service_name, _, name = method.partition("/")
+    metadata = (("authorization", f"Bearer {endpoints['token']}"),)
     with grpc.insecure_channel(endpoints["grpc"]) as channel:
-        pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        described_by = ProtoReflectionDescriptorDatabase(grpc.intercept_channel(channel, WithToken(metadata)))
+        pool = descriptor_pool.DescriptorPool(described_by)
         described = pool.FindServiceByName(service_name).FindMethodByName(name)
         request, answer = (message_factory.GetMessageClass(t) for t in (described.input_type, described.output_type))
         call = channel.unary_unary(
@@ -119,7 +133,6 @@ def call_by_reflection(endpoints: dict[str, str], method: str, body: dict[str, o
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answer.FromString,
         )
-        metadata = (("authorization", f"Bearer {endpoints['token']}"),)
         assert call(json_format.ParseDict(body, request()), metadata=metadata, timeout=10).job.title == "An ode"
 
 

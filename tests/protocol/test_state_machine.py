@@ -6,6 +6,7 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,6 @@ from world_jobs import JOBS, spec
 
 from contracts.events import CancelRequested, ExecuteRequested
 from jobstore.domain.circuit_breaker import BreakerTerms
-from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 
@@ -177,7 +177,7 @@ def machine(database: Database, database_url: str, runner: CommandRunner) -> Ite
     del database  # it is migrated
     own = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     Lives.loop, Lives.database = asyncio.new_event_loop(), own
-    terms = ExecutionTerms(runner.terms.policy, LEASE_S, LEASE_S, BreakerTerms(1, LEASE_S, LEASE_S))
+    terms = replace(runner.terms, lease_s=LEASE_S, offer_again_s=LEASE_S, breaker=BreakerTerms(1, LEASE_S, LEASE_S))
     Lives.runner = CommandRunner(own, terms)
     yield Lives
     Lives.loop.run_until_complete(own.close())

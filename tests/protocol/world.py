@@ -7,7 +7,7 @@ from uuid import UUID
 from invariants import Tables
 from jobstore_world import CONSUMED, JobstoreWorld
 from standins import Held, Worker
-from support.factories import signature
+from support.factories import request_body, signature
 from support.jobstore.steps import able_agents, reported, result, verdict
 from world_jobs import at_most_once
 
@@ -42,9 +42,7 @@ class World(JobstoreWorld):
     ) -> list[Any]:
         claims = [
             pb.ExecutionClaim(
-                execution_id=str(event.execution_id),
-                job_id=event.job_id,
-                job_json=event.job.model_dump_json() if event.job else None,
+                request=request_body(event),
                 replay=replay,
             )
             for event in events

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from support.fakes import until
 
-from servicekit.errors import PermanentError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.retry import backoffs_s, chunk_by_size, isolate_failures, retry_transient
 
 
@@ -137,6 +137,17 @@ async def test_an_outage_says_nothing_of_any_item():
 
     with pytest.raises(TransientError):
         await isolate_failures([1, 2], operation)
+
+
+async def test_an_item_that_fails_doubtfully_stands_alone_and_all_others_succeed():
+    async def operation(chunk):
+        if 0 in chunk:
+            raise DoubtfulError("nobody knows")
+        return chunk
+
+    one, doubtful, two = await isolate_failures([1, 0, 2], operation)
+    assert (one, two) == (1, 2)
+    assert isinstance(doubtful, DoubtfulError)
 
 
 async def test_nothing_is_settled_without_an_operation():

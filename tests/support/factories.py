@@ -98,3 +98,14 @@ def incoming(event: Any, *, replay: bool = False) -> Incoming[Any]:
     headers = [(SIGNATURE_HEADER, signature(event).encode())] if is_report else []
     topic = TOPIC_OF[type(event)]
     return Incoming(event, record(event.model_dump_json().encode(), topic=topic, headers=headers), replay)
+
+
+def request_body(event: ExecuteRequested) -> bytes:
+    """A request as it stands in its record."""
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def incoming_request(event: ExecuteRequested, **fields: Any) -> Incoming[bytes]:
+    """A request as an executor takes it, unread; `fields` are the record's."""
+    body = request_body(event)
+    return Incoming(body, record(body, **fields))

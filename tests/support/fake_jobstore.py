@@ -28,7 +28,7 @@ from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer, add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer, add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
-from support.fake_operations import FakeOperations, Refusal
+from support.fake_operations import FakeOperations, Refusal, id_of
 
 TOKEN = "a-token-of-at-least-32-characters"
 Status = grpc.StatusCode
@@ -48,6 +48,7 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         self.nonsense: dict[str, Any] = {}  # answered instead, likewise
         self.first_cursor = 0  # what lies before is forgotten
         self.watches = 0
+        self.outage: str | None = None  # why health checks are not answered SERVING
         self._executions: set[str] = set()
         self.changed = asyncio.Condition()
 
@@ -105,7 +106,10 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return self.jobs[job_id]
 
     async def CreateJob(self, request, context):
-        return jobs_pb.CreateJobResponse(job=_job(await self.add(new_job_of(request.job))))
+        new = new_job_of(request.job)
+        if new.id is None and request.idempotency_key:
+            new.id = id_of(request.idempotency_key)
+        return jobs_pb.CreateJobResponse(job=_job(await self.add(new)))
 
     async def GetJob(self, request, context):
         return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))
@@ -146,13 +150,15 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.AssignAgentResponse(job=_job(await self.record(job.id, JobLogStatus.ASSIGNED)))
 
     async def ExecuteJob(self, request, context):
-        return jobs_pb.ExecuteJobResponse(job=_job(await self.execute(request.job_id, request.execution_id)))
+        execution_id = request.execution_id or id_of(request.idempotency_key)
+        return jobs_pb.ExecuteJobResponse(job=_job(await self.execute(request.job_id, execution_id)))
 
     async def ResubmitJob(self, request, context):
         ends = (JobStatus.RESUBMISSION_REQUIRED,)
         job = self.job(request.job_id)
         self.jobs[job.id] = job.model_copy(update={"payload": {"ends": "COMPLETED"}, "submission": job.submission + 1})
-        return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, request.execution_id, ends)))
+        execution_id = request.execution_id or id_of(request.idempotency_key)
+        return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, execution_id, ends)))
 
     async def CancelJob(self, request, context):
         self.job(request.job_id)
@@ -179,7 +185,8 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
                 await self.changed.wait_for(lambda: self.first_cursor + len(self.logs) > after)  # noqa: B023
 
     async def CreateAgent(self, request, context):
-        return agents_pb.CreateAgentResponse(agent=agent_message(self.add_agent(new_agent_of(request.agent))))
+        agent_id = id_of(request.idempotency_key) if request.idempotency_key else None
+        return agents_pb.CreateAgentResponse(agent=agent_message(self.add_agent(new_agent_of(request.agent), agent_id)))
 
     def add_agent(self, new: NewAgent, agent_id: str | None = None) -> Agent:
         now = datetime.now(UTC)
@@ -279,12 +286,20 @@ def _text(value: Any) -> str | None:
 
 
 class Health(grpc.GenericRpcHandler):
+    """Serving, unless the store says why not."""
+
+    def __init__(self, store: FakeJobStore) -> None:
+        self._store = store
+
     def service(self, details):
         if details.method != "/grpc.health.v1.Health/Check":
             return None
 
         async def check(request: bytes, context: Any) -> bytes:
-            return b"\x08\x01"
+            if self._store.outage is None:
+                return b"\x08\x01"
+            context.set_trailing_metadata((("signoff-code", self._store.outage),))
+            return b"\x08\x02"
 
         return grpc.unary_unary_rpc_method_handler(check)
 
@@ -305,7 +320,7 @@ class Server:
         add_JobServiceServicer_to_server(self.store, self._server)
         add_AgentServiceServicer_to_server(self.store, self._server)
         add_OperationsServiceServicer_to_server(self.store, self._server)
-        self._server.add_generic_rpc_handlers((Health(),))
+        self._server.add_generic_rpc_handlers((Health(self.store),))
         self.port = self._server.add_insecure_port(self.address)
         await self._server.start()
 

@@ -27,8 +27,8 @@ class Refusal(Exception):  # noqa: N818 - a value, in its way
         self.status, self.code = status, code
 
 
-def batch_id_of(key: str) -> str:
-    """The batch that a key makes."""
+def id_of(key: str) -> str:
+    """The id that an idempotency key stands for."""
     return str(uuid5(UUID(int=0), key))
 
 
@@ -42,6 +42,10 @@ class FakeOperations(OperationsServiceServicer):
         self.items: dict[str, list[jobs_pb.BatchItem]] = {}
         self.operations: dict[str, Operation] = {}
         self.limits: dict[str, Limit] = {}
+        self.upstreams_sign = False
+
+    async def GetOverview(self, request, context):
+        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign)
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}
@@ -49,7 +53,7 @@ class FakeOperations(OperationsServiceServicer):
         return pb.ListDeadLettersResponse(counts={"a-dlq": 2, "b-dlq": 0}, items=letters[: request.page_size])
 
     async def ExecuteJobs(self, request, context):
-        batch_id = batch_id_of(request.idempotency_key)
+        batch_id = id_of(request.idempotency_key)
         if batch_id not in self.operations:
             ids = [*request.job_ids, *[(await self.add(new_job_of(new))).id for new in request.jobs]]
             if request.HasField("filter"):
@@ -144,7 +148,7 @@ class FakeOperations(OperationsServiceServicer):
         ids = [i.job_id for i in self.items[str(of.id)] if i.accepted and self.jobs[i.job_id].status in statuses]
         if not ids:
             raise Refusal(Status.FAILED_PRECONDITION, "nothing_to_retry", "none of its jobs failed")
-        batch_id = batch_id_of(request.idempotency_key)
+        batch_id = id_of(request.idempotency_key)
         if batch_id not in self.operations:
             await self._begin(batch_id, ids, of.id)
         return pb.RetryOperationResponse(operation=operation_message(self.operation(batch_id)))

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - the arguments are the ports'
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -62,10 +63,10 @@ class FakeLeases:
 
 
 class FakeExecutions:
-    """Answers claims as `answers` says, by execution id; out of reach for the first `outages` calls."""
+    """Answers claims as `answers` says, by execution id, None where none can be read; away for the first `outages`."""
 
     def __init__(self) -> None:
-        self.answers: dict[UUID, Grant | ClaimDenied] = {}
+        self.answers: dict[UUID | None, Grant | ClaimDenied] = {}
         self.outages = 0
         self.asked: list[list[Claim]] = []
         self.rooms: list[int] = []
@@ -76,7 +77,15 @@ class FakeExecutions:
         if self.outages:
             self.outages -= 1
             raise TransientError("away")
-        return [self.answers[claim.execution_id] for claim in claims]
+        return [self.answers[read_execution_id(claim.request)] for claim in claims]
+
+
+def read_execution_id(body: bytes) -> UUID | None:
+    """The execution that a request names."""
+    try:
+        return UUID(json.loads(body)["execution_id"])
+    except ValueError:
+        return None
 
 
 class FakePublisher:

@@ -1,6 +1,7 @@
 """A console before a jobstore on a real database, in this process; nobody executes what is asked for."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
 from jobstore.api.server import create_server, set_serving
+from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations.batches import Batches
@@ -63,7 +65,8 @@ async def fresh_database(postgres: str) -> AsyncIterator[Database]:
 async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIterator[tuple[CommandRunner, str]]:
     """Its runner, and its address."""
     async with AsyncExitStack() as stack:
-        runner = CommandRunner(database, ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0))
+        terms = ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
+        runner = CommandRunner(database, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
         batches = Batches(database, operator)
         dead_letters = DeadLetterTopics(kafka) if kafka else None
@@ -71,7 +74,7 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
             stack.push_async_callback(dead_letters.close)
         server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
-        add_AgentServiceServicer_to_server(AgentService(database), server)
+        add_AgentServiceServicer_to_server(AgentService(database, terms.ids), server)
         add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -15,7 +15,13 @@ JUDGE_MODEL = "local-rules"  # no name of a model that has a price
 LAYERS = {"jobstore": 3, "executor": 4, "validator": 4, "console": 5}
 # The secrets that each kind of service is given.
 SECRETS = {
-    "jobstore": ("SIGNOFF_TOKEN", "SIGNOFF_EXECUTOR_TOKEN", "SIGNOFF_VALIDATOR_TOKEN", "SIGNOFF_SECRETS"),
+    "jobstore": (
+        "SIGNOFF_TOKEN",
+        "SIGNOFF_EXECUTOR_TOKEN",
+        "SIGNOFF_VALIDATOR_TOKEN",
+        "SIGNOFF_SECRETS",
+        "SIGNOFF_ID_KEY",
+    ),
     "executor": ("SIGNOFF_EXECUTOR_TOKEN",),
     "validator": ("SIGNOFF_VALIDATOR_TOKEN",),
     "console": ("SIGNOFF_TOKEN", "SIGNOFF_SESSION_SECRET"),
@@ -25,9 +31,11 @@ INHERITED = re.compile(
     r"PATH|HOME|TMPDIR|LD_LIBRARY_PATH|LANG|LC_\w+|TZ|SSL_CERT_\w+|PYTHON\w+|COVERAGE_\w+"
     r"|SIGNOFF_(?!AGENT_|\w*(TOKEN|SECRETS?|KEY|PASSWORD|URL)(_FILE)?$)\w+"
 )
-# And what only services of one kind are given: an executor what agents are called with, a validator what a judge is.
+# And what only services of one kind are given: an executor what agents are called with, a validator
+# what a judge is, a jobstore the secrets of upstreams.
 INHERITED_BY = {
     "executor": re.compile(r"SIGNOFF_AGENT_\w+"),
+    "jobstore": re.compile(r"SIGNOFF_UPSTREAM_SECRETS(_FILE)?"),
     "validator": re.compile(r"OPENAI_\w+|(?i:(https?|all|no)_proxy)"),
 }
 STOP_GRACE_S = 25.0  # beyond the services' own

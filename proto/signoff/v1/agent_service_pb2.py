@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from signoff.v1 import resources_pb2 as signoff_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a\x1asignoff/v1/resources.proto\"9\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"\'\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent2\x95\x03\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esignoff/v1/agent_service.proto\x12\nsignoff.v1\x1a\x1asignoff/v1/resources.proto\"k\n\x12\x43reateAgentRequest\x12#\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x14.signoff.v1.NewAgent\x12\x1c\n\x0fidempotency_key\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"7\n\x13\x43reateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"#\n\x0fGetAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\":\n\x11ListAgentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.signoff.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x12UpdateAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12#\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x14.signoff.v1.NewAgent\"7\n\x13UpdateAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent\"\'\n\x13\x44isableAgentRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"8\n\x14\x44isableAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Agent2\x95\x03\n\x0c\x41gentService\x12N\n\x0b\x43reateAgent\x12\x1e.signoff.v1.CreateAgentRequest\x1a\x1f.signoff.v1.CreateAgentResponse\x12\x45\n\x08GetAgent\x12\x1b.signoff.v1.GetAgentRequest\x1a\x1c.signoff.v1.GetAgentResponse\x12K\n\nListAgents\x12\x1d.signoff.v1.ListAgentsRequest\x1a\x1e.signoff.v1.ListAgentsResponse\x12N\n\x0bUpdateAgent\x12\x1e.signoff.v1.UpdateAgentRequest\x1a\x1f.signoff.v1.UpdateAgentResponse\x12Q\n\x0c\x44isableAgent\x12\x1f.signoff.v1.DisableAgentRequest\x1a .signoff.v1.DisableAgentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,25 +33,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signoff.v1.agent_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEAGENTREQUEST']._serialized_start=74
-  _globals['_CREATEAGENTREQUEST']._serialized_end=131
-  _globals['_CREATEAGENTRESPONSE']._serialized_start=133
-  _globals['_CREATEAGENTRESPONSE']._serialized_end=188
-  _globals['_GETAGENTREQUEST']._serialized_start=190
-  _globals['_GETAGENTREQUEST']._serialized_end=225
-  _globals['_GETAGENTRESPONSE']._serialized_start=227
-  _globals['_GETAGENTRESPONSE']._serialized_end=279
-  _globals['_LISTAGENTSREQUEST']._serialized_start=281
-  _globals['_LISTAGENTSREQUEST']._serialized_end=339
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=341
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=421
-  _globals['_UPDATEAGENTREQUEST']._serialized_start=423
-  _globals['_UPDATEAGENTREQUEST']._serialized_end=498
-  _globals['_UPDATEAGENTRESPONSE']._serialized_start=500
-  _globals['_UPDATEAGENTRESPONSE']._serialized_end=555
-  _globals['_DISABLEAGENTREQUEST']._serialized_start=557
-  _globals['_DISABLEAGENTREQUEST']._serialized_end=596
-  _globals['_DISABLEAGENTRESPONSE']._serialized_start=598
-  _globals['_DISABLEAGENTRESPONSE']._serialized_end=654
-  _globals['_AGENTSERVICE']._serialized_start=657
-  _globals['_AGENTSERVICE']._serialized_end=1062
+  _globals['_CREATEAGENTREQUEST']._serialized_end=181
+  _globals['_CREATEAGENTRESPONSE']._serialized_start=183
+  _globals['_CREATEAGENTRESPONSE']._serialized_end=238
+  _globals['_GETAGENTREQUEST']._serialized_start=240
+  _globals['_GETAGENTREQUEST']._serialized_end=275
+  _globals['_GETAGENTRESPONSE']._serialized_start=277
+  _globals['_GETAGENTRESPONSE']._serialized_end=329
+  _globals['_LISTAGENTSREQUEST']._serialized_start=331
+  _globals['_LISTAGENTSREQUEST']._serialized_end=389
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=391
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=471
+  _globals['_UPDATEAGENTREQUEST']._serialized_start=473
+  _globals['_UPDATEAGENTREQUEST']._serialized_end=548
+  _globals['_UPDATEAGENTRESPONSE']._serialized_start=550
+  _globals['_UPDATEAGENTRESPONSE']._serialized_end=605
+  _globals['_DISABLEAGENTREQUEST']._serialized_start=607
+  _globals['_DISABLEAGENTREQUEST']._serialized_end=646
+  _globals['_DISABLEAGENTRESPONSE']._serialized_start=648
+  _globals['_DISABLEAGENTRESPONSE']._serialized_end=704
+  _globals['_AGENTSERVICE']._serialized_start=707
+  _globals['_AGENTSERVICE']._serialized_end=1112
 # @@protoc_insertion_point(module_scope)

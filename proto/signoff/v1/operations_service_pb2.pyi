@@ -505,6 +505,9 @@ class GetOverviewResponse(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     TOTALS_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
+    UPSTREAMS_SIGN_FIELD_NUMBER: _builtins.int
+    upstreams_sign: _builtins.bool
+    """Whether requests and cancels that come by topics must be signed by an upstream."""
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverviewPoint]: ...
     @_builtins.property
@@ -519,10 +522,11 @@ class GetOverviewResponse(_message.Message):
         points: _abc.Iterable[Global___OverviewPoint] | None = ...,
         totals: Global___OverviewPoint | None = ...,
         now: Global___OverviewNow | None = ...,
+        upstreams_sign: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "totals", b"totals", "upstreams_sign", b"upstreams_sign"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

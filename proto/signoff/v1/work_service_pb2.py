@@ -22,11 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from signoff.v1 import resources_pb2 as signoff_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsignoff/v1/work_service.proto\x12\nsignoff.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1asignoff/v1/resources.proto\"a\n\x16\x42\x65ginExecutionsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\x05\x12*\n\x06\x63laims\x18\x03 \x03(\x0b\x32\x1a.signoff.v1.ExecutionClaim\"\x9a\x01\n\x0e\x45xecutionClaim\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x15\n\x08job_json\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06replay\x18\x04 \x01(\x08\x12.\n\nnot_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_job_json\"G\n\x17\x42\x65ginExecutionsResponse\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.signoff.v1.ExecutionAnswer\"\x86\x01\n\x0f\x45xecutionAnswer\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.signoff.v1.ClaimOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12)\n\x05grant\x18\x04 \x01(\x0b\x32\x1a.signoff.v1.ExecutionGrant\"O\n\x08LeaseKey\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05lease\x18\x02 \x01(\x03\x12\x11\n\tsecret_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\"\xd5\x03\n\x0e\x45xecutionGrant\x12#\n\x05lease\x18\r \x01(\x0b\x32\x14.signoff.v1.LeaseKey\x12\x0f\n\x07lease_s\x18\x02 \x01(\x01\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x12\n\nsubmission\x18\x04 \x01(\x05\x12\x14\n\x0crequest_json\x18\x05 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x06 \x01(\t\x12&\n\x08protocol\x18\x07 \x01(\x0e\x32\x14.signoff.v1.Protocol\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\"\n\x06policy\x18\t \x01(\x0b\x32\x12.signoff.v1.Policy\x12\r\n\x05spent\x18\n \x01(\x05\x12\x1c\n\x0f\x62udget_left_usd\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x62udget_left_tokens\x18\x0c \x01(\x03H\x01\x88\x01\x01\x12\x38\n\x07headers\x18\x0f \x03(\x0b\x32\'.signoff.v1.ExecutionGrant.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_budget_left_usdB\x15\n\x13_budget_left_tokensJ\x04\x08\x01\x10\x02\"r\n\x14\x42\x65ginJudgingsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\x05\x12(\n\x06\x63laims\x18\x05 \x03(\x0b\x32\x18.signoff.v1.JudgingClaim\x12\r\n\x05judge\x18\x04 \x01(\tJ\x04\x08\x03\x10\x04\"1\n\x0cJudgingClaim\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\t\"C\n\x15\x42\x65ginJudgingsResponse\x12*\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x19.signoff.v1.JudgingAnswer\"\xab\x03\n\rJudgingAnswer\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.signoff.v1.ClaimOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12#\n\x05lease\x18\n \x01(\x0b\x32\x14.signoff.v1.LeaseKey\x12\x0f\n\x07lease_s\x18\x05 \x01(\x01\x12\x1b\n\x13\x61\x63\x63\x65ptance_criteria\x18\x0b \x01(\t\x12\r\n\x05title\x18\x0c \x01(\t\x12\x13\n\x0bresult_hash\x18\r \x01(\x0c\x12\x13\n\x0bjudge_empty\x18\x0e \x01(\x08\x12\x1c\n\x0f\x62udget_left_usd\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x62udget_left_tokens\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12\x17\n\nbudget_usd\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\t \x01(\x03H\x03\x88\x01\x01\x42\x12\n\x10_budget_left_usdB\x15\n\x13_budget_left_tokensB\r\n\x0b_budget_usdB\x10\n\x0e_budget_tokensJ\x04\x08\x04\x10\x05\";\n\x05Lease\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05lease\x18\x02 \x01(\x03\x12\r\n\x05proof\x18\x03 \x01(\t\"A\n\x0eGivenBackLease\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Lease\x12\r\n\x05\x62\x65gun\x18\x02 \x01(\x08\"\xcb\x01\n\x12RenewLeasesRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.signoff.v1.WorkKind\x12\x0c\n\x04room\x18\x03 \x01(\x05\x12\x1f\n\x04held\x18\x04 \x03(\x0b\x32\x11.signoff.v1.Lease\x12#\n\x08outcomes\x18\x05 \x03(\x0b\x32\x11.signoff.v1.Lease\x12.\n\ngiven_back\x18\x06 \x03(\x0b\x32\x1a.signoff.v1.GivenBackLease\"\x9e\x01\n\x13RenewLeasesResponse\x12$\n\x04held\x18\x01 \x03(\x0e\x32\x16.signoff.v1.LeaseState\x12(\n\x08outcomes\x18\x02 \x03(\x0e\x32\x16.signoff.v1.LeaseState\x12\x0f\n\x07lease_s\x18\x03 \x01(\x01\x12&\n\x08new_keys\x18\x04 \x03(\x0b\x32\x14.signoff.v1.LeaseKey*\xb5\x01\n\x0c\x43laimOutcome\x12\x1d\n\x19\x43LAIM_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43LAIM_OUTCOME_GRANTED\x10\x01\x12\x18\n\x14\x43LAIM_OUTCOME_QUEUED\x10\x02\x12\x1b\n\x17\x43LAIM_OUTCOME_DUPLICATE\x10\x03\x12\x19\n\x15\x43LAIM_OUTCOME_REFUSED\x10\x04\x12\x19\n\x15\x43LAIM_OUTCOME_INVALID\x10\x05*\x8a\x01\n\nLeaseState\x12\x1b\n\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEASE_STATE_KEEP\x10\x01\x12\x18\n\x14LEASE_STATE_RECORDED\x10\x02\x12\x14\n\x10LEASE_STATE_LOST\x10\x03\x12\x19\n\x15LEASE_STATE_CANCELLED\x10\x04*U\n\x08WorkKind\x12\x19\n\x15WORK_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13WORK_KIND_EXECUTING\x10\x01\x12\x15\n\x11WORK_KIND_JUDGING\x10\x02\x32\x8f\x02\n\x0bWorkService\x12Z\n\x0f\x42\x65ginExecutions\x12\".signoff.v1.BeginExecutionsRequest\x1a#.signoff.v1.BeginExecutionsResponse\x12T\n\rBeginJudgings\x12 .signoff.v1.BeginJudgingsRequest\x1a!.signoff.v1.BeginJudgingsResponse\x12N\n\x0bRenewLeases\x12\x1e.signoff.v1.RenewLeasesRequest\x1a\x1f.signoff.v1.RenewLeasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsignoff/v1/work_service.proto\x12\nsignoff.v1\x1a\x1asignoff/v1/resources.proto\"a\n\x16\x42\x65ginExecutionsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\x05\x12*\n\x06\x63laims\x18\x03 \x03(\x0b\x32\x1a.signoff.v1.ExecutionClaim\"\\\n\x0e\x45xecutionClaim\x12\x0e\n\x06replay\x18\x04 \x01(\x08\x12\x0f\n\x07request\x18\x06 \x01(\x0c\x12\x11\n\tsignature\x18\x07 \x01(\tJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03J\x04\x08\x03\x10\x04J\x04\x08\x05\x10\x06\"G\n\x17\x42\x65ginExecutionsResponse\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.signoff.v1.ExecutionAnswer\"\x96\x01\n\x0f\x45xecutionAnswer\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.signoff.v1.ClaimOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12)\n\x05grant\x18\x04 \x01(\x0b\x32\x1a.signoff.v1.ExecutionGrant\x12\x0e\n\x06job_id\x18\x05 \x01(\t\"O\n\x08LeaseKey\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05lease\x18\x02 \x01(\x03\x12\x11\n\tsecret_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\"\xd5\x03\n\x0e\x45xecutionGrant\x12#\n\x05lease\x18\r \x01(\x0b\x32\x14.signoff.v1.LeaseKey\x12\x0f\n\x07lease_s\x18\x02 \x01(\x01\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x12\n\nsubmission\x18\x04 \x01(\x05\x12\x14\n\x0crequest_json\x18\x05 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x06 \x01(\t\x12&\n\x08protocol\x18\x07 \x01(\x0e\x32\x14.signoff.v1.Protocol\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\"\n\x06policy\x18\t \x01(\x0b\x32\x12.signoff.v1.Policy\x12\r\n\x05spent\x18\n \x01(\x05\x12\x1c\n\x0f\x62udget_left_usd\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x62udget_left_tokens\x18\x0c \x01(\x03H\x01\x88\x01\x01\x12\x38\n\x07headers\x18\x0f \x03(\x0b\x32\'.signoff.v1.ExecutionGrant.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_budget_left_usdB\x15\n\x13_budget_left_tokensJ\x04\x08\x01\x10\x02\"r\n\x14\x42\x65ginJudgingsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04room\x18\x02 \x01(\x05\x12(\n\x06\x63laims\x18\x05 \x03(\x0b\x32\x18.signoff.v1.JudgingClaim\x12\r\n\x05judge\x18\x04 \x01(\tJ\x04\x08\x03\x10\x04\"1\n\x0cJudgingClaim\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\t\"C\n\x15\x42\x65ginJudgingsResponse\x12*\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x19.signoff.v1.JudgingAnswer\"\xab\x03\n\rJudgingAnswer\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.signoff.v1.ClaimOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12#\n\x05lease\x18\n \x01(\x0b\x32\x14.signoff.v1.LeaseKey\x12\x0f\n\x07lease_s\x18\x05 \x01(\x01\x12\x1b\n\x13\x61\x63\x63\x65ptance_criteria\x18\x0b \x01(\t\x12\r\n\x05title\x18\x0c \x01(\t\x12\x13\n\x0bresult_hash\x18\r \x01(\x0c\x12\x13\n\x0bjudge_empty\x18\x0e \x01(\x08\x12\x1c\n\x0f\x62udget_left_usd\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x62udget_left_tokens\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12\x17\n\nbudget_usd\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\t \x01(\x03H\x03\x88\x01\x01\x42\x12\n\x10_budget_left_usdB\x15\n\x13_budget_left_tokensB\r\n\x0b_budget_usdB\x10\n\x0e_budget_tokensJ\x04\x08\x04\x10\x05\";\n\x05Lease\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\r\n\x05lease\x18\x02 \x01(\x03\x12\r\n\x05proof\x18\x03 \x01(\t\"A\n\x0eGivenBackLease\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.signoff.v1.Lease\x12\r\n\x05\x62\x65gun\x18\x02 \x01(\x08\"\xcb\x01\n\x12RenewLeasesRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.signoff.v1.WorkKind\x12\x0c\n\x04room\x18\x03 \x01(\x05\x12\x1f\n\x04held\x18\x04 \x03(\x0b\x32\x11.signoff.v1.Lease\x12#\n\x08outcomes\x18\x05 \x03(\x0b\x32\x11.signoff.v1.Lease\x12.\n\ngiven_back\x18\x06 \x03(\x0b\x32\x1a.signoff.v1.GivenBackLease\"\x9e\x01\n\x13RenewLeasesResponse\x12$\n\x04held\x18\x01 \x03(\x0e\x32\x16.signoff.v1.LeaseState\x12(\n\x08outcomes\x18\x02 \x03(\x0e\x32\x16.signoff.v1.LeaseState\x12\x0f\n\x07lease_s\x18\x03 \x01(\x01\x12&\n\x08new_keys\x18\x04 \x03(\x0b\x32\x14.signoff.v1.LeaseKey*\xd1\x01\n\x0c\x43laimOutcome\x12\x1d\n\x19\x43LAIM_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43LAIM_OUTCOME_GRANTED\x10\x01\x12\x18\n\x14\x43LAIM_OUTCOME_QUEUED\x10\x02\x12\x1b\n\x17\x43LAIM_OUTCOME_DUPLICATE\x10\x03\x12\x19\n\x15\x43LAIM_OUTCOME_REFUSED\x10\x04\x12\x19\n\x15\x43LAIM_OUTCOME_INVALID\x10\x05\x12\x1a\n\x16\x43LAIM_OUTCOME_DOUBTFUL\x10\x06*\x8a\x01\n\nLeaseState\x12\x1b\n\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10LEASE_STATE_KEEP\x10\x01\x12\x18\n\x14LEASE_STATE_RECORDED\x10\x02\x12\x14\n\x10LEASE_STATE_LOST\x10\x03\x12\x19\n\x15LEASE_STATE_CANCELLED\x10\x04*U\n\x08WorkKind\x12\x19\n\x15WORK_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13WORK_KIND_EXECUTING\x10\x01\x12\x15\n\x11WORK_KIND_JUDGING\x10\x02\x32\x8f\x02\n\x0bWorkService\x12Z\n\x0f\x42\x65ginExecutions\x12\".signoff.v1.BeginExecutionsRequest\x1a#.signoff.v1.BeginExecutionsResponse\x12T\n\rBeginJudgings\x12 .signoff.v1.BeginJudgingsRequest\x1a!.signoff.v1.BeginJudgingsResponse\x12N\n\x0bRenewLeases\x12\x1e.signoff.v1.RenewLeasesRequest\x1a\x1f.signoff.v1.RenewLeasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,42 +34,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXECUTIONGRANT_HEADERSENTRY']._loaded_options = None
   _globals['_EXECUTIONGRANT_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_CLAIMOUTCOME']._serialized_start=2287
-  _globals['_CLAIMOUTCOME']._serialized_end=2468
-  _globals['_LEASESTATE']._serialized_start=2471
-  _globals['_LEASESTATE']._serialized_end=2609
-  _globals['_WORKKIND']._serialized_start=2611
-  _globals['_WORKKIND']._serialized_end=2696
-  _globals['_BEGINEXECUTIONSREQUEST']._serialized_start=106
-  _globals['_BEGINEXECUTIONSREQUEST']._serialized_end=203
-  _globals['_EXECUTIONCLAIM']._serialized_start=206
-  _globals['_EXECUTIONCLAIM']._serialized_end=360
-  _globals['_BEGINEXECUTIONSRESPONSE']._serialized_start=362
-  _globals['_BEGINEXECUTIONSRESPONSE']._serialized_end=433
-  _globals['_EXECUTIONANSWER']._serialized_start=436
-  _globals['_EXECUTIONANSWER']._serialized_end=570
-  _globals['_LEASEKEY']._serialized_start=572
-  _globals['_LEASEKEY']._serialized_end=651
-  _globals['_EXECUTIONGRANT']._serialized_start=654
-  _globals['_EXECUTIONGRANT']._serialized_end=1123
-  _globals['_EXECUTIONGRANT_HEADERSENTRY']._serialized_start=1028
-  _globals['_EXECUTIONGRANT_HEADERSENTRY']._serialized_end=1074
-  _globals['_BEGINJUDGINGSREQUEST']._serialized_start=1125
-  _globals['_BEGINJUDGINGSREQUEST']._serialized_end=1239
-  _globals['_JUDGINGCLAIM']._serialized_start=1241
-  _globals['_JUDGINGCLAIM']._serialized_end=1290
-  _globals['_BEGINJUDGINGSRESPONSE']._serialized_start=1292
-  _globals['_BEGINJUDGINGSRESPONSE']._serialized_end=1359
-  _globals['_JUDGINGANSWER']._serialized_start=1362
-  _globals['_JUDGINGANSWER']._serialized_end=1789
-  _globals['_LEASE']._serialized_start=1791
-  _globals['_LEASE']._serialized_end=1850
-  _globals['_GIVENBACKLEASE']._serialized_start=1852
-  _globals['_GIVENBACKLEASE']._serialized_end=1917
-  _globals['_RENEWLEASESREQUEST']._serialized_start=1920
-  _globals['_RENEWLEASESREQUEST']._serialized_end=2123
-  _globals['_RENEWLEASESRESPONSE']._serialized_start=2126
-  _globals['_RENEWLEASESRESPONSE']._serialized_end=2284
-  _globals['_WORKSERVICE']._serialized_start=2699
-  _globals['_WORKSERVICE']._serialized_end=2970
+  _globals['_CLAIMOUTCOME']._serialized_start=2207
+  _globals['_CLAIMOUTCOME']._serialized_end=2416
+  _globals['_LEASESTATE']._serialized_start=2419
+  _globals['_LEASESTATE']._serialized_end=2557
+  _globals['_WORKKIND']._serialized_start=2559
+  _globals['_WORKKIND']._serialized_end=2644
+  _globals['_BEGINEXECUTIONSREQUEST']._serialized_start=73
+  _globals['_BEGINEXECUTIONSREQUEST']._serialized_end=170
+  _globals['_EXECUTIONCLAIM']._serialized_start=172
+  _globals['_EXECUTIONCLAIM']._serialized_end=264
+  _globals['_BEGINEXECUTIONSRESPONSE']._serialized_start=266
+  _globals['_BEGINEXECUTIONSRESPONSE']._serialized_end=337
+  _globals['_EXECUTIONANSWER']._serialized_start=340
+  _globals['_EXECUTIONANSWER']._serialized_end=490
+  _globals['_LEASEKEY']._serialized_start=492
+  _globals['_LEASEKEY']._serialized_end=571
+  _globals['_EXECUTIONGRANT']._serialized_start=574
+  _globals['_EXECUTIONGRANT']._serialized_end=1043
+  _globals['_EXECUTIONGRANT_HEADERSENTRY']._serialized_start=948
+  _globals['_EXECUTIONGRANT_HEADERSENTRY']._serialized_end=994
+  _globals['_BEGINJUDGINGSREQUEST']._serialized_start=1045
+  _globals['_BEGINJUDGINGSREQUEST']._serialized_end=1159
+  _globals['_JUDGINGCLAIM']._serialized_start=1161
+  _globals['_JUDGINGCLAIM']._serialized_end=1210
+  _globals['_BEGINJUDGINGSRESPONSE']._serialized_start=1212
+  _globals['_BEGINJUDGINGSRESPONSE']._serialized_end=1279
+  _globals['_JUDGINGANSWER']._serialized_start=1282
+  _globals['_JUDGINGANSWER']._serialized_end=1709
+  _globals['_LEASE']._serialized_start=1711
+  _globals['_LEASE']._serialized_end=1770
+  _globals['_GIVENBACKLEASE']._serialized_start=1772
+  _globals['_GIVENBACKLEASE']._serialized_end=1837
+  _globals['_RENEWLEASESREQUEST']._serialized_start=1840
+  _globals['_RENEWLEASESREQUEST']._serialized_end=2043
+  _globals['_RENEWLEASESRESPONSE']._serialized_start=2046
+  _globals['_RENEWLEASESRESPONSE']._serialized_end=2204
+  _globals['_WORKSERVICE']._serialized_start=2647
+  _globals['_WORKSERVICE']._serialized_end=2918
 # @@protoc_insertion_point(module_scope)

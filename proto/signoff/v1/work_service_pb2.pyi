@@ -6,7 +6,6 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from signoff.v1 import resources_pb2 as _resources_pb2
@@ -37,6 +36,10 @@ class _ClaimOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClaimOut
     """Cannot be executed; `code` says why."""
     CLAIM_OUTCOME_INVALID: _ClaimOutcome.ValueType  # 5
     """Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
+    CLAIM_OUTCOME_DOUBTFUL: _ClaimOutcome.ValueType  # 6
+    """The database fails at this claim alone: the worker makes it again, without the others. After ten minutes it is
+    INVALID (`database_error`).
+    """
 
 class ClaimOutcome(_ClaimOutcome, metaclass=_ClaimOutcomeEnumTypeWrapper): ...
 
@@ -50,6 +53,10 @@ CLAIM_OUTCOME_REFUSED: ClaimOutcome.ValueType  # 4
 """Cannot be executed; `code` says why."""
 CLAIM_OUTCOME_INVALID: ClaimOutcome.ValueType  # 5
 """Can never be processed: the worker puts the record into the dead-letter queue, with `code`."""
+CLAIM_OUTCOME_DOUBTFUL: ClaimOutcome.ValueType  # 6
+"""The database fails at this claim alone: the worker makes it again, without the others. After ten minutes it is
+INVALID (`database_error`).
+"""
 Global___ClaimOutcome: _TypeAlias = ClaimOutcome  # noqa: Y015
 
 class _LeaseState:
@@ -128,35 +135,26 @@ Global___BeginExecutionsRequest: _TypeAlias = BeginExecutionsRequest  # noqa: Y0
 class ExecutionClaim(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    EXECUTION_ID_FIELD_NUMBER: _builtins.int
-    JOB_ID_FIELD_NUMBER: _builtins.int
-    JOB_JSON_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
-    NOT_BEFORE_FIELD_NUMBER: _builtins.int
-    execution_id: _builtins.str
-    job_id: _builtins.str
-    job_json: _builtins.str
-    """The job inline, as the JSON of a NewJob."""
+    REQUEST_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     replay: _builtins.bool
     """Published again by an operator: admits nothing."""
-    @_builtins.property
-    def not_before(self) -> _timestamp_pb2.Timestamp: ...
+    request: _builtins.bytes
+    """The body of an `execute-requested`, and its header `signoff-signature`."""
+    signature: _builtins.str
     def __init__(
         self,
         *,
-        execution_id: _builtins.str = ...,
-        job_id: _builtins.str = ...,
-        job_json: _builtins.str | None = ...,
         replay: _builtins.bool = ...,
-        not_before: _timestamp_pb2.Timestamp | None = ...,
+        request: _builtins.bytes = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "job_json", b"job_json", "not_before", b"not_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_json", b"_job_json", "execution_id", b"execution_id", "job_id", b"job_id", "job_json", b"job_json", "not_before", b"not_before", "replay", b"replay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay", "request", b"request", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__job_json: _TypeAlias = _typing.Literal["job_json"]  # noqa: Y015
-    _WhichOneofArgType__job_json: _TypeAlias = _typing.Literal["_job_json", b"_job_json"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__job_json) -> _WhichOneofReturnType__job_json | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExecutionClaim: _TypeAlias = ExecutionClaim  # noqa: Y015
 
@@ -188,9 +186,12 @@ class ExecutionAnswer(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     outcome: Global___ClaimOutcome.ValueType
     code: _builtins.str
     message: _builtins.str
+    job_id: _builtins.str
+    """Empty where the claim names none that can be read."""
     @_builtins.property
     def grant(self) -> Global___ExecutionGrant: ...
     def __init__(
@@ -200,10 +201,11 @@ class ExecutionAnswer(_message.Message):
         code: _builtins.str = ...,
         message: _builtins.str = ...,
         grant: Global___ExecutionGrant | None = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "grant", b"grant", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "grant", b"grant", "job_id", b"job_id", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

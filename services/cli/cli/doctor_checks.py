@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,11 @@ from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.resources import Agent
 from contracts.topics import TOPICS, Topic
+from servicekit.outages import DATABASE_OUTAGES
 
 TIMEOUT_S = 5.0  # of each question to a part
+SIGNED = "signed: who asks or cancels by a topic needs a secret (SIGNOFF_UPSTREAM_SECRETS)"
+OPEN = "open: whoever can write to execute-requested and cancel-requested may ask for any job and cancel any execution"
 AGENTS_MAX = 500  # of one page
 
 
@@ -32,6 +36,8 @@ class Check:
 def check_endpoints(target: Target) -> Check:
     """Check whether it is known where the system is."""
     if target.file is not None:
+        if target.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            return Check("endpoints", False, f"others may read {target.file}, which holds a token", "chmod 600 it")
         return Check("endpoints", True, str(target.file))
     if target.jobstore:
         return Check("endpoints", True, "from options and environment")
@@ -65,26 +71,37 @@ async def check_http(target: Target) -> list[Check]:
 
 
 async def check_grpc(target: Target) -> list[Check]:
-    """Check whether the jobstore answers and accepts the token, and whether its agents can be reached."""
+    """Check whether the jobstore answers, can write and accepts the token, and whether its agents can be reached."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
     async with JobStoreClient(target.jobstore, target.token, timeout_s=TIMEOUT_S) as jobstore:
-        if not await jobstore.is_serving():
-            remedy = "is it running, and is this its address? It does not serve while it cannot reach PostgreSQL"
+        code = await jobstore.find_outage()
+        if code is not None and code not in DATABASE_OUTAGES:
+            remedy = (
+                "is it running, and is this its address? At its start it does not serve until it has reached PostgreSQL"
+            )
             return [Check("jobstore", False, f"{target.jobstore} does not serve", remedy)]
-        served = Check("jobstore", True, target.jobstore)
+        served = [Check("jobstore", True, target.jobstore), _check_database(code)]
         try:
             agents = await _list_agents(jobstore)
+            overview = await jobstore.get_overview()
         except JobStoreError as error:
-            remedy = (
-                "give the right one with --token, --token-file or SIGNOFF_TOKEN"
-                if error.code == "unauthenticated"
-                else ""
-            )
-            return [served, Check("token", False, error.message, remedy)]
+            if error.code in DATABASE_OUTAGES:  # which tells nothing of the token
+                return served
+            advice = "give the right one with --token, --token-file or SIGNOFF_TOKEN"
+            remedy = advice if error.code == "unauthenticated" else ""
+            return [*served, Check("token", False, error.message, remedy)]
+    upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
     found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
     warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
-    return [served, Check("token", True, "accepted"), *await asyncio.gather(*found), *warnings]
+    return [*served, Check("token", True, "accepted"), upstreams, *await asyncio.gather(*found), *warnings]
+
+
+def _check_database(code: str | None) -> Check:
+    if code is None:
+        return Check("database", True, "can be written")
+    outage = DATABASE_OUTAGES[code]
+    return Check("database", False, str(outage), outage.remedy)
 
 
 async def check_kafka(target: Target) -> list[Check]:

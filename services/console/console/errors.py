@@ -14,11 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "1"
+#: Characters of a path in a log line.
+PATH_MAX = 200
 
 _HTTP_OF_GRPC = {
     grpc.StatusCode.NOT_FOUND: 404,
@@ -85,8 +88,9 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, JobStoreError)
     status = _HTTP_OF_CODE.get(error.code) or _HTTP_OF_GRPC.get(error.grpc_status, 502)
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # gRPC's message tells of addresses: it is for the log alone
-        log.warning("the jobstore is out of reach", extra={"code": error.code, "reason": error.message})
-        return make_problem(request, status, error.code, "The jobstore cannot be reached now; try again.")
+        outage = DATABASE_OUTAGES.get(error.code)
+        detail = f"{outage}; try again." if outage else "The jobstore cannot be reached now; try again."
+        return make_problem(request, status, error.code, detail, reason=error.message)
     return make_problem(request, status, error.code, error.message)
 
 
@@ -121,9 +125,19 @@ async def _on_bug(request: Request, _: Exception) -> Response:
 
 
 def make_problem(
-    request: Request, status: int, code: str, detail: str, errors: Sequence[FieldProblem] | None = None
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldProblem] | None = None,
+    *,
+    reason: str | None = None,
 ) -> Response:
-    """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself."""
+    """Make the response: a problem, or for a browser outside of the API the page, which explains 401 and 404 itself.
+
+    Log it, with a `reason` that may say more than the response does.
+    """
+    _log_failure(request, status, code, reason or detail)
     if status in {401, 404} and _is_for_people(request):
         page: Response = request.app.state.page.show_index()
         page.status_code = status
@@ -138,6 +152,21 @@ def make_problem(
         errors=None if errors is None else list(errors),
     )
     return Response(body.model_dump_json(exclude_none=True), status, _HEADERS.get(status), MEDIA_TYPE)
+
+
+def _log_failure(request: Request, status: int, code: str, reason: str) -> None:
+    """Log a request that failed, without its body and its query, which may hold secrets."""
+    fields = {
+        "method": request.method,
+        "path": request.url.path[:PATH_MAX],
+        "status": status,
+        "code": code,
+        "reason": reason,
+        "job_id": request.path_params.get("job_id"),
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    level = logging.WARNING if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    log.log(level, "a request failed", extra={name: value for name, value in fields.items() if value is not None})
 
 
 def _is_for_people(request: Request) -> bool:

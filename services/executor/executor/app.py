@@ -15,7 +15,8 @@ from executor.config import Settings
 from executor.executions import GrpcExecutions
 from executor.handlers import Handlers
 from executor.ports import Agent
-from servicekit.kafka.subscription import Subscription
+from servicekit.kafka.forgeries import Forgeries
+from servicekit.kafka.subscription import Subscription, keep_body
 from servicekit.process.worker_service import WorkerContext, run_worker
 from signoff.v1 import work_service_pb2 as pb
 
@@ -31,7 +32,7 @@ def make_agents(client: HttpClient, settings: Settings) -> Mapping[Protocol, Age
 async def main(stop: asyncio.Event, settings: Settings) -> None:
     """Run the executor until `stop` is set."""
 
-    async def subscribe(context: WorkerContext) -> Subscription[ExecuteRequested]:
+    async def subscribe(context: WorkerContext) -> Subscription[bytes]:
         client = HttpClient(
             allowed=parse_allowed(settings.agent_networks),
             header_values=HeaderValues(os.environ, settings.agent_header_dir),
@@ -47,7 +48,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         )
         event_max_bytes = settings.payload_max_bytes + ENVELOPE_BYTES
         return Subscription(
-            context.publisher, ExecuteRequested, "signoff-executor", handlers.on_execute_requested, event_max_bytes
+            context.publisher,
+            ExecuteRequested,
+            "signoff-executor",
+            handlers.on_execute_requested,
+            event_max_bytes,
+            choose_dead=Forgeries().choose_dead,
+            decode=keep_body,
         )
 
     await run_worker(stop, settings, "executor", pb.WORK_KIND_EXECUTING, settings.executor_token.first, subscribe)

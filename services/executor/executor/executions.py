@@ -33,7 +33,7 @@ class GrpcExecutions:
         Raise TransientError if the jobstore is out of reach.
         """
         answers: list[Grant | ClaimDenied] = []
-        chunks = chunk_by_size(claims, lambda c: len(c.job_json or ""), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
+        chunks = chunk_by_size(claims, lambda c: len(c.request), limit=CLAIMS_MAX, bytes_max=CLAIMS_MAX_BYTES)
         for chunk in chunks:
             free = room - sum(isinstance(answer, Grant) for answer in answers)
             answers += await self._claim_chunk(owner, max(0, free), chunk)
@@ -53,28 +53,22 @@ class GrpcExecutions:
                 *await self._claim_chunk(owner, room, claims[:half]),
                 *await self._claim_chunk(owner, room, claims[half:]),
             ]
-        return [_read_answer(claim, a) for claim, a in zip(claims, answer.answers, strict=True)]
+        return [_read_answer(a) for a in answer.answers]
 
 
 def _to_message(claim: Claim) -> pb.ExecutionClaim:
-    return pb.ExecutionClaim(
-        execution_id=str(claim.execution_id),
-        job_id=claim.job_id,
-        job_json=claim.job_json,
-        replay=claim.replay,
-        not_before=claim.not_before,  # type: ignore[arg-type]
-    )
+    return pb.ExecutionClaim(request=claim.request, signature=claim.signature, replay=claim.replay)
 
 
-def _read_answer(claim: Claim, answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
+def _read_answer(answer: pb.ExecutionAnswer) -> Grant | ClaimDenied:
     if answer.outcome != pb.CLAIM_OUTCOME_GRANTED:
-        return read_denial(answer)
+        return read_denial(answer, answer.job_id)
     grant, policy = answer.grant, policy_of(answer.grant.policy)
     left_usd = grant.budget_left_usd if grant.HasField("budget_left_usd") else None
     left_tokens = grant.budget_left_tokens if grant.HasField("budget_left_tokens") else None
     return Grant(
         lease=read_lease(grant.lease),
-        job_id=claim.job_id,
+        job_id=answer.job_id,
         lease_s=grant.lease_s,
         attempt=grant.attempt,
         submission=grant.submission,

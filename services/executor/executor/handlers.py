@@ -4,13 +4,11 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from contracts.events import ExecuteRequested
-from contracts.jsontext import json_text
 from contracts.status import Protocol as AgentProtocol
 from executor.attempt import Attempt
 from executor.ports import Agent, Claim, Executions, Grant
 from executor.progress import PROGRESS_INTERVAL_S
-from servicekit.errors import PermanentError
+from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
@@ -37,12 +35,12 @@ class Handlers:
         self._publisher = publisher
         self._progress_interval_s = progress_interval_s
 
-    async def on_execute_requested(self, requests: Sequence[Incoming[ExecuteRequested]]) -> list[PermanentError | None]:
+    async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[SignoffError | None]:
         """Claim a batch in one call and start what was granted. The offsets are committed before any agent answers.
 
-        Return one result a record: a PermanentError makes it a dead letter.
+        Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
-        claims = [_to_claim(request) for request in requests]
+        claims = [Claim(request.event, request.signature, request.replay) for request in requests]
         asked_at, answers = await retry_transient(lambda: self._claim(claims), on="jobstore")
         return [self._handle_answer(claim, answer, asked_at) for claim, answer in zip(claims, answers, strict=True)]
 
@@ -50,7 +48,7 @@ class Handlers:
         """Return when this try was made, and its answers: a lease runs from there, not from a try before an outage."""
         return time.monotonic(), await self._executions.claim(self._worker.owner, self._worker.room, claims)
 
-    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> PermanentError | None:
+    def _handle_answer(self, claim: Claim, answer: Grant | ClaimDenied, asked_at: float) -> SignoffError | None:
         if isinstance(answer, Grant):
             self._worker.start_work(
                 answer.lease,
@@ -60,22 +58,14 @@ class Handlers:
             )
             return None
         if claim.replay:
-            extra = {"job_id": claim.job_id, "outcome": answer.outcome, "code": answer.code}
+            extra = {"job_id": answer.job_id, "outcome": answer.outcome, "code": answer.code}
             log.info("a replayed record changes nothing", extra=extra)
             return None
-        if answer.outcome == "INVALID":
-            return PermanentError(answer.message, code=answer.code)
         if answer.outcome == "REFUSED":
             log.warning(
-                "execution refused", extra={"job_id": claim.job_id, "code": answer.code, "reason": answer.message}
+                "execution refused", extra={"job_id": answer.job_id, "code": answer.code, "reason": answer.message}
             )
-        return None
+        return answer.to_error()
 
     async def _execute(self, grant: Grant, held: HeldLease) -> PublishOutcome:
         return await Attempt(grant, held, self._worker, self._agents, self._publisher, self._progress_interval_s).run()
-
-
-def _to_claim(request: Incoming[ExecuteRequested]) -> Claim:
-    event = request.event
-    inline = None if event.job is None else json_text(event.job.model_copy(update={"id": event.job_id}))
-    return Claim(event.execution_id, event.job_id, inline, request.replay, event.not_before)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -79,13 +78,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim of an execution, with the whole job if its event had it inline."""
+    """A claim of what a record asks for: its body, which the jobstore reads, and its signature."""
 
-    execution_id: UUID
-    job_id: str
-    job_json: str | None
-    replay: bool
-    not_before: datetime | None = None
+    request: bytes
+    signature: str = ""
+    replay: bool = False
 
 
 class Executions(Protocol):

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health as grpc_health
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
 from contracts.signing import Secrets
@@ -15,16 +14,17 @@ from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import create_server, set_serving
+from jobstore.api.server import HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.terms import ExecutionTerms
-from jobstore.handlers import EventHandlers
+from jobstore.domain.upstreams import Upstreams
+from jobstore.handlers import EventHandlers, check_cancel
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.cleanup import Cleanup
 from jobstore.maintenance.matcher import Matcher
-from jobstore.maintenance.reuse_cleanup import ReuseCleanup
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
@@ -32,8 +32,10 @@ from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
+from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
+from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
@@ -57,25 +59,25 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(database.close)
-        await database.migrate()
-
         terms = ExecutionTerms(
             policy=settings.policy,
             lease_s=settings.lease_s,
             offer_again_s=settings.offer_again_s,
             breaker=settings.breaker,
             reuse=settings.reuse,
+            ids=settings.ids,
         )
-        runner = CommandRunner(database, terms)
+        runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
         publisher = Publisher(settings.kafka, "jobstore")
-        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets))
+        upstreams = Upstreams(settings.upstreams, secrets)
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, topics.end_offsets, make_topics)
-        dispatcher = Dispatcher(database, publisher, runner.terms, secrets)
+        dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
@@ -83,19 +85,19 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
+        if settings.health_address:
+            checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
+            served = await health.serve(settings.health_address, checks)
+            stack.push_async_callback(served.cleanup)
+        await run_until_first(database.migrate(), database.availability.run())
         batches = Batches(database, operation_worker)
-        tokens = {
-            Role.ADMINISTRATOR: settings.token.values,
-            Role.EXECUTOR: settings.executor_token.values,
-            Role.VALIDATOR: settings.validator_token.values,
-        }
-        limits = {"calls_max": settings.calls_max, "watches_max": settings.watches_max}
-        server, servicer = create_server(Tokens(tokens), **limits)
+        server, servicer = _make_server(settings)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
-        add_AgentServiceServicer_to_server(AgentService(database), server)
-        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
-        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets), server)
+        add_AgentServiceServicer_to_server(AgentService(database, terms.ids), server)
+        operations = OperationsService(database, watches, batches, dead_letters, upstreams=upstreams)
+        add_OperationsServiceServicer_to_server(operations, server)
+        add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
 
         def wake(reasons: Wake) -> None:
@@ -108,15 +110,19 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             if reasons & (Wake.OPERATIONS | Wake.FREED):
                 operation_worker.wake.set()
 
-        if settings.health_address:
-            served = await health.serve(settings.health_address, {s.topic.name: s.check for s in subscriptions})
-            stack.push_async_callback(served.cleanup)
+        async def tell_health(outage: str | None) -> None:
+            await set_serving(servicer, ready=outage is None, outage=outage)
+
         tune_gc()
         await run_until_first(
             stop.wait(),
+            database.availability.run(tell_health),
             database.listen(wake, watches.set_published),
             sweeper.run(),
-            ReuseCleanup(database, terms.reuse).run(),
+            Cleanup(
+                database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
+            ).run(),
+            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -157,11 +163,18 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, handlers: EventHandlers) -> list[Subscription[Any]]:
+def _make_subscriptions(publisher: Publisher, handlers: EventHandlers, upstreams: Upstreams) -> list[Subscription[Any]]:
     return [
         _make_reports(publisher, handlers, JobStatusReported, "reports", handlers.on_job_status_reported),
         _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced),
-        Subscription(publisher, CancelRequested, f"{GROUP}-cancels", handlers.on_cancel_requested),
+        Subscription(
+            publisher,
+            CancelRequested,
+            f"{GROUP}-cancels",
+            handlers.on_cancel_requested,
+            check_record=partial(check_cancel, upstreams),
+            choose_dead=Forgeries().choose_dead,
+        ),
     ]
 
 
@@ -173,13 +186,20 @@ def _make_reports(
     return Subscription(publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose)
 
 
+def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:
+    tokens = {
+        Role.ADMINISTRATOR: settings.token.values,
+        Role.EXECUTOR: settings.executor_token.values,
+        Role.VALIDATOR: settings.validator_token.values,
+    }
+    return create_server(Tokens(tokens), calls_max=settings.calls_max, watches_max=settings.watches_max)
+
+
 @contextlib.asynccontextmanager
-async def _serve(
-    server: grpc.aio.Server, servicer: grpc_health.aio.HealthServicer, settings: Settings
-) -> AsyncIterator[None]:
+async def _serve(server: grpc.aio.Server, servicer: HealthService, settings: Settings) -> AsyncIterator[None]:
     server.add_insecure_port(settings.grpc_address)
+    await set_serving(servicer, ready=False)  # until the first probe
     await server.start()
-    await set_serving(servicer, ready=True)
     try:
         yield
     finally:

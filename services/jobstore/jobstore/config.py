@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, field_validator
 
 from contracts.resources import PAYLOAD_MAX_BYTES, Policy
 from contracts.signing import Secrets
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
+from jobstore.doubts import PATIENCE_S
 from servicekit.process.settings import SecretSetting, ServiceSettings
 
 
@@ -22,6 +24,8 @@ class Settings(ServiceSettings):
 
     database_url: SecretStr = SecretStr("postgresql+asyncpg://signoff:signoff@localhost:5432/signoff")
     database_pool: int = 12
+    #: How long a record may fail alone, while the database can be written, until it goes to the dead-letter queue.
+    database_patience_s: float = PATIENCE_S
     grpc_address: str = "127.0.0.1:50051"
     #: The bearer tokens of administrators, of executors and of validators.
     token: SecretSetting
@@ -29,6 +33,10 @@ class Settings(ServiceSettings):
     validator_token: SecretSetting
     #: What reports and facts are signed with: pairs `id:base64`. The first signs, all verify.
     secrets: Annotated[SecretStr, AfterValidator(_check_pairs)]
+    #: Under this key ids are made that nobody may foretell: base64 of 32 bytes. It never changes.
+    id_key: SecretStr
+    #: Pairs `id:base64`. Once there are any, requests and cancels that come by topics must be signed under one.
+    upstream_secrets: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None
     #: Calls, and watches, that each role may have under way at once; more are refused.
     calls_max: int = 1_000
     watches_max: int = 10_000
@@ -57,6 +65,22 @@ class Settings(ServiceSettings):
     result_reuse_age_s: float = 86_400.0
     #: How many results and verdicts are remembered.
     reuse_max: int = 100_000
+
+    @field_validator("id_key")
+    @classmethod
+    def _check_id_key(cls, key: SecretStr) -> SecretStr:
+        IdKey.parse(key.get_secret_value())
+        return key
+
+    @property
+    def ids(self) -> IdKey:
+        """The key of ids that nobody may foretell."""
+        return IdKey.parse(self.id_key.get_secret_value())
+
+    @property
+    def upstreams(self) -> Secrets | None:
+        """The secrets of upstreams, None where requests by topics are open."""
+        return Secrets.parse(self.upstream_secrets.get_secret_value()) if self.upstream_secrets is not None else None
 
     @property
     def breaker(self) -> BreakerTerms:

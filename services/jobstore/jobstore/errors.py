@@ -33,6 +33,12 @@ class InvalidError(PermanentError):
     code = "invalid_request"
 
 
+class DatabaseFaultError(PermanentError):
+    """The database failed at one command alone, for too long, while it could be written."""
+
+    code = "database_error"
+
+
 class UnauthenticatedError(PermanentError):
     """The call has no token, or an unknown one."""
 

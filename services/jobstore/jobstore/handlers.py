@@ -1,6 +1,7 @@
 """The Kafka edge: turn batches of events into commands, and carry them out."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,12 +16,16 @@ from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
 from jobstore.domain.model import TransitionKind
+from jobstore.domain.upstreams import Upstreams
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
-from jobstore.storage.database import INVALID_DATA, Database
-from servicekit.errors import PermanentError
+from jobstore.storage.database import Database
+from jobstore.storage.outages import INVALID_DATA
+from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import Incoming, Refused, decode
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 Report = JobStatusReported | ResultProduced
@@ -98,8 +103,12 @@ class EventHandlers:
             if signature and self._is_vouched_for(event, record) and _is_outcome(event, record.value or b""):
                 code = UNSTORABLE if error.code == INVALID_DATA else error.code
                 ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
-        if ended:
-            await self._runner.record.run(ended)
+        for command in ended:
+            try:
+                await self._runner.record.run_one(command)
+            except (DoubtfulError, PermanentError) as error:
+                extra = {"code": error.code, "reason": str(error)}
+                log.warning("the database fails at the end of a lease, too", extra=extra)
         return dead
 
     async def _note_forged(self, forged: set[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
@@ -120,6 +129,11 @@ class EventHandlers:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
+
+
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
+    """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
+    upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:

@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from jobstore.storage.database import RaceError
-from servicekit.errors import PermanentError, TransientError
+from jobstore.storage.outages import ConstraintError, RaceError
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.retry import chunk_by_size, isolate_failures
 
 log = logging.getLogger(__name__)
 
 C = TypeVar("C")
 
-#: How often a batch is tried that meets another writer's rows each time; then its callers get the RaceError.
+#: How often a batch is tried that meets another writer's rows each time. Then its callers get the RaceError, or, where
+#: it is a constraint, the batch is halved until the item stands alone that does not keep it.
 TRIES_MAX = 6
 
 
@@ -35,8 +36,9 @@ class Lane(Generic[C]):
     _running: asyncio.Task[None] | None = None
 
     async def run(self, items: Sequence[C]) -> list[Any]:
-        """Return the result of each item, in order; a PermanentError is the result of an item that failed for good.
+        """Return the result of each item, in order: a PermanentError of one that failed for good.
 
+        A DoubtfulError is the result of one that failed alone, and may fail again; nothing was carried out of it.
         TransientError: it is not known whether any item was carried out.
         """
         loop = asyncio.get_running_loop()
@@ -47,9 +49,9 @@ class Lane(Generic[C]):
         return await asyncio.gather(*futures)
 
     async def run_one(self, item: C) -> Any:
-        """Return the result of one item, or raise its PermanentError."""
+        """Return the result of one item, or raise its PermanentError or DoubtfulError."""
         (result,) = await self.run([item])
-        if isinstance(result, PermanentError):
+        if isinstance(result, PermanentError | DoubtfulError):
             raise result
         return result
 
@@ -83,4 +85,7 @@ class Lane(Generic[C]):
                 return await self.handle(items)
             except RaceError as error:
                 log.info("raced with another writer; the batch is tried again", extra={"reason": str(error)})
-        return await self.handle(items)
+        try:
+            return await self.handle(items)
+        except ConstraintError as error:
+            raise PermanentError(f"a constraint is not kept: {error}", code="invalid_data") from error

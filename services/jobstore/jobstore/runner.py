@@ -11,16 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
+from jobstore.doubts import PATIENCE_S, Doubts
+from jobstore.errors import DatabaseFaultError
 from jobstore.lanes import Lane
 from jobstore.storage import reusable
-from jobstore.storage.database import Database, RaceError
+from jobstore.storage.database import Database
+from jobstore.storage.outages import RaceError
 from jobstore.storage.repository import Repository
-from servicekit.errors import PermanentError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +43,10 @@ class LimitsChangingError(TransientError):
 class CommandRunner:
     """Carry out commands. Each kind has a lane of its own, in which concurrent calls share a transaction."""
 
-    def __init__(self, database: Database, terms: ExecutionTerms) -> None:
+    def __init__(self, database: Database, terms: ExecutionTerms, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: for how long a command may fail alone, while the database can be written."""
         self._database = database
+        self._doubts = Doubts(patience_s)
         self.terms = terms
         self.submit: Lane[Command] = Lane(self.carry_out)
         self.claim: Lane[Command] = Lane(self.carry_out, size=_size_of)
@@ -54,12 +61,34 @@ class CommandRunner:
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.
 
-        TransientError: nothing was written, or the answer to the commit was lost.
+        TransientError: nothing was written, or the answer to the commit was lost. DoubtfulError: nothing was written,
+        although the database can be written; the caller halves the batch until the command stands alone that is at
+        fault, and then tries that again, until it is given up.
         """
+        try:
+            return await self._run_with_locks(commands)
+        except DoubtfulError as error:
+            await self._probe()
+            if len(commands) > 1 or not self._doubts.is_over(commands[0]):
+                raise
+            fault = DatabaseFaultError(str(error))
+            _log_alone(commands[0], "the database fails at one command for too long; it is given up", fault)
+            raise fault from error
+
+    async def _run_with_locks(self, commands: Sequence[Command]) -> list[Any]:
         try:
             return await self._run_transaction(commands, share_limits=any(c.needs_limits for c in commands))
         except LimitsChangingError:
             return await self._run_transaction(commands, share_limits=True)
+
+    async def _probe(self) -> None:
+        """Find out whether the database can be written at all. What failed during an outage did not fail alone."""
+        try:
+            await self._database.availability.probe()
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._doubts.forget()
+            raise
 
     async def _run_transaction(self, commands: Sequence[Command], *, share_limits: bool) -> list[Any]:
         async with self._database.transaction() as connection:
@@ -84,7 +113,8 @@ class CommandRunner:
         `has_limits`: whether the shared limits lock is held already.
         """
         job_ids = {command.job for command in commands if command.job is not None}
-        execution_ids = {i for c in commands for i in (c.execution, c.next_execution) if i is not None}
+        execution_ids = {c.execution for c in commands if c.execution is not None}
+        execution_ids |= {self.terms.ids.derive_next(c.followed) for c in commands if c.followed is not None}
         without_job = {c.execution for c in commands if c.job is None and c.execution is not None}
         if without_job:
             job_ids.update(await repository.find_job_ids(without_job))
@@ -116,9 +146,14 @@ class CommandRunner:
             tenants = {uow.specs[job_id].tenant for job_id in specs}
             tenants |= {command.new_job.tenant for command in commands if command.new_job is not None}
             await repository.load_queue_room(uow, tenants)
+        await self._load_cancel_room(repository, uow, commands)
         if uow.has_circuits and (called := {i for command in commands for i in command.circuits(uow)}):
             await repository.lock_circuits(uow, called)
         return uow
+
+    async def _load_cancel_room(self, repository: Repository, uow: UnitOfWork, commands: Sequence[Command]) -> None:
+        if any(isinstance(command, CancelJob) and command.is_early(uow) for command in commands):
+            await repository.load_cancel_room(uow, self.terms.cancels_max)
 
     async def _load_reusable(self, connection: AsyncConnection, uow: UnitOfWork, commands: Sequence[Command]) -> None:
         judgings = [c for c in commands if isinstance(c, ClaimJudging)] if uow.reuse_terms.verdict_age_s else []
@@ -164,6 +199,11 @@ class CommandRunner:
             return results
         grants = await repository.load_grants(granted)
         return [replace(r, grant=grants[r.execution.execution_id]) if _is_executing_grant(r) else r for r in results]
+
+
+def _log_alone(command: Command, message: str, error: DatabaseFaultError | DoubtfulError) -> None:
+    extra = {"job_id": command.job, "execution_id": command.execution, "code": error.code, "reason": str(error)}
+    log.error(message, extra=extra)
 
 
 def _is_executing_grant(result: Any) -> bool:

@@ -25,6 +25,10 @@ class TransientError(SignoffError):
         self.retry_after_s = retry_after_s
 
 
+class DoubtfulError(TransientError):
+    """An error of which nobody knows whether it passes: whoever meets it alone is tried again apart from the others."""
+
+
 class PermanentError(SignoffError):
     """An error that no repetition mends."""
 

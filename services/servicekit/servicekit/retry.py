@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from servicekit.errors import PermanentError, SignoffError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
 from servicekit.metrics import WAITING
 
 log = logging.getLogger(__name__)
@@ -51,16 +51,20 @@ async def retry_transient(operation: Callable[[], Awaitable[R]], *, on: str, lon
 
 async def isolate_failures(
     items: Sequence[T],
-    operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError]]],
-) -> list[R | PermanentError]:
+    operation: Callable[[Sequence[T]], Awaitable[Sequence[R | PermanentError | DoubtfulError]]],
+) -> list[R | PermanentError | DoubtfulError]:
     """Return the result of each item, in order; halve a batch that fails for good until the bad item stands alone.
 
-    Raise TransientError as it is: nothing is known of any item then, and the whole batch may be tried again.
+    A batch that fails doubtfully is halved, too: the result of the item that stands alone is its DoubtfulError. Raise
+    any other TransientError as it is: nothing is known of any item then, and the whole batch may be tried again.
     """
     if not items:
         return []
     try:
         return list(await operation(items))
+    except DoubtfulError as error:
+        if len(items) == 1:
+            return [error]
     except TransientError:
         raise
     except Exception as error:  # noqa: BLE001 - a bug met by one record must not stop the others

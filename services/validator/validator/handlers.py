@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced, hash_result
 from contracts.status import ReportKind
-from servicekit.errors import PermanentError
+from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
 from servicekit.leasing.claims import ClaimDenied
@@ -44,10 +44,10 @@ class Handlers:
         self._config = config
         self._publisher = publisher
 
-    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[PermanentError | None]:
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> list[SignoffError | None]:
         """Claim a batch in one call, and start what was granted; what was replayed is not claimed.
 
-        Return one result a record: a PermanentError makes it a dead letter.
+        Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """
         claims = [Claim(result.record.value or b"", result.signature) for result in results if not result.replay]
         asked_at, claimed = await retry_transient(lambda: self._claim(claims), on="jobstore")
@@ -60,9 +60,9 @@ class Handlers:
 
     def _handle_answer(
         self, event: ResultProduced, answer: Grant | ClaimDenied, asked_at: float
-    ) -> PermanentError | None:
+    ) -> SignoffError | None:
         if isinstance(answer, ClaimDenied):
-            return PermanentError(answer.message, code=answer.code) if answer.outcome == "INVALID" else None
+            return answer.to_error()
         if hash_result(event.result) != answer.result_hash or event.execution_id != answer.lease.execution_id:
             # The lease lapses, and the recorded result is offered again.
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})

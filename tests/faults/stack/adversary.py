@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 
 RATE = 50
 PULSE_S = 0.2
+#: What an outage of the broker kept from being written is written after it, of so long.
+BEHIND_MAX_S = 5.0
 #: Of what it read in a topic, it forges the newest, whose leases may still be held.
 NEWEST = 40
 REPORTS = ("result-produced", "job-status-reported")
@@ -78,9 +81,12 @@ class Adversary:
         random, publisher = Random(f"adversary/{self.seed}"), Publisher(self.kafka, "adversary")
         await publisher.start()
         try:
+            written_at = time.monotonic()
             while True:
-                made = [record for _ in range(round(RATE * PULSE_S)) for record in self._make(random)]
-                await asyncio.gather(publisher.send(made), asyncio.sleep(PULSE_S))
+                await asyncio.sleep(PULSE_S)
+                since_s, written_at = time.monotonic() - written_at, time.monotonic()
+                count = round(RATE * min(since_s, BEHIND_MAX_S))
+                await publisher.send([record for _ in range(count) for record in self._make(random)])
         finally:
             await publisher.stop()
 

@@ -13,11 +13,11 @@ import aiohttp
 
 from contracts.client import Batch, JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
-from contracts.identity import execution_id_of_key
 from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
 from faults.checking.observed import Asked, Cancelled, Poison
 from faults.stack.strangers import CRITERIA, HABITS, STEADY
+from jobstore.domain.ids import IdKey
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 
@@ -92,6 +92,7 @@ class Crowd:
     client: JobStoreClient
     http: aiohttp.ClientSession
     publisher: Publisher
+    ids: IdKey
     asked: list[Asked] = field(default_factory=list)
     cancels: list[Cancelled] = field(default_factory=list)
     watched: list[tuple[str, int]] = field(default_factory=list)
@@ -140,7 +141,7 @@ class Crowd:
             case "rest":
                 await self._post(path, json={"execution_id": known})
             case "rest key":
-                asked.execution_id = str(execution_id_of_key(known, wish.job_id))
+                asked.execution_id = str(self.ids.derive("execution", wish.job_id, known))
                 await self._post(path, headers={"Idempotency-Key": known})
             case "batch":
                 batch = await self.client.execute_jobs([wish.job_id], wish.companions, idempotency_key=known)
@@ -189,7 +190,7 @@ class Crowd:
     async def _resubmit(self, wish: Wish) -> None:
         if await self._at_rest(wish.job_id) is not JobStatus.RESUBMISSION_REQUIRED:
             return
-        again = execution_id_of_key("again", wish.job_id)
+        again = self.ids.derive("execution", wish.job_id, "again")
         asked = Asked(str(again), wish.job_id, wish.agent, "resubmit", time.time(), "", 0)
         path, body = f"/api/jobs/{wish.job_id}/resubmit", {"execution_id": str(again), "comment": "bluer, please"}
         try:

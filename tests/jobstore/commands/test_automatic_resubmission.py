@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event, text
 from support.jobstore.steps import Steps, reported, result, verdict
+from support.jobstore.tables import IDS
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewLimit, Verdict
@@ -16,7 +17,6 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.resubmission import next_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits, locks
 from jobstore.storage.agents import put_agent
@@ -49,7 +49,7 @@ class Life(Steps):
     async def rejected(self, answer: Any) -> None:
         """As judged, and go on with the execution that must have been requested."""
         await self.judged(answer)
-        self.execution_id = next_execution_id(self.execution_id)
+        self.execution_id = IDS.derive_next(self.execution_id)
         assert (await self.row()).state == "QUEUED"
 
     async def last(self, count: int) -> list[tuple[str, str, str | None, str | None]]:
@@ -96,7 +96,7 @@ async def test_a_rejected_job_is_submitted_again_with_the_feedback_until_it_is_a
         ("RESUBMISSION_REQUIRED", "not_met", None, "a reason"),
         ("ASSIGNED", "requested", None, "submission 2 was requested by policy"),
     ]
-    life.execution_id = next_execution_id(first)
+    life.execution_id = IDS.derive_next(first)
     row = await life.row()
     assert (row.submission, row.batch_id, row.priority, row.state) == (2, batch_id, 8, "QUEUED")
     request = (await life.logs())[-1].request_payload
@@ -170,7 +170,7 @@ async def test_another_answer_or_another_outcome_is_progress(
 ) -> None:
     await life.requested(policy=AUTOMATIC, acceptance_criteria="c0\nc1")
     await life.judged("red", of(Outcome.FAIL, Outcome.PASS))
-    life.execution_id = next_execution_id(life.execution_id)
+    life.execution_id = IDS.derive_next(life.execution_id)
     await life.judged(answer, told)
     assert (await life.job()).live is progress
 
@@ -267,7 +267,7 @@ async def test_a_next_execution_that_was_cancelled_before_it_came_does_not_come(
     life: Life, runner: CommandRunner
 ) -> None:
     await life.requested(policy=AUTOMATIC)
-    await runner.submit.run_one(CancelJob(None, next_execution_id(life.execution_id)))
+    await runner.submit.run_one(CancelJob(None, IDS.derive_next(life.execution_id)))
     await life.judged("red")
     assert [(row[0], row[2]) for row in await life.last(1)] == [("RESUBMISSION_REQUIRED", "execution_conflict")]
 
@@ -285,7 +285,7 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     asked = ExecuteJob(other.job_id, other.execution_id)
     refused, recorded = await life.runner.carry_out([asked, RecordReport(told)])
     assert (refused.code, recorded) == ("queue_full", None)
-    life.execution_id = next_execution_id(life.execution_id)
+    life.execution_id = IDS.derive_next(life.execution_id)
     assert (await life.row()).flow == ["agent:writer", f"label:team={tenant}"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.factories import SECRETS, signature
+from support.factories import SECRETS, execute_requested, request_body, signature
 from support.jobstore.steps import Steps, result, verdict
 
 from contracts.identity import new_execution_id
@@ -126,7 +126,9 @@ async def test_what_is_granted_already_goes_on(steps: Steps) -> None:
 async def test_workers_are_told_what_is_left(steps: Steps) -> None:
     await steps.requested(policy=USD | TOKENS)
     work: Any = WorkService(steps.database, steps.runner, SECRETS)
-    claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
+    claim = pb.ExecutionClaim(
+        request=request_body(execute_requested(execution_id=steps.execution_id, job_id=steps.job_id))
+    )
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
     grant = answer.grant
@@ -144,7 +146,9 @@ async def test_workers_are_told_what_is_left(steps: Steps) -> None:
 async def test_without_a_budget_nothing_is_said_of_it(steps: Steps) -> None:
     await steps.requested()
     work: Any = WorkService(steps.database, steps.runner, SECRETS)
-    claim = pb.ExecutionClaim(execution_id=str(steps.execution_id), job_id=steps.job_id)
+    claim = pb.ExecutionClaim(
+        request=request_body(execute_requested(execution_id=steps.execution_id, job_id=steps.job_id))
+    )
     begin = pb.BeginExecutionsRequest(owner=str(steps.executor), room=1, claims=[claim])
     (answer,) = (await work.BeginExecutions(begin, None)).answers
     assert not answer.grant.HasField("budget_left_usd")

@@ -23,7 +23,8 @@ from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
-from jobstore.storage.database import Database, RaceError
+from jobstore.storage.database import Database
+from jobstore.storage.outages import RaceError
 from servicekit.leasing.worker import Worker
 
 

@@ -97,7 +97,7 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
     await steps.created(agent_id=None)
     for _ in range(2):
         await steps.claim()  # PENDING: refused
-        await runner.submit.run_one(CancelJob(None, new_execution_id()))
+        await runner.submit.run_one(CancelJob(None, new_execution_id(), own=True))
     async with database.session() as session:
         rows = (await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))).all()
     refusals = [row.body for row in rows if row.topic == "execution-refused"][-3:]

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps
+from support.jobstore.tables import IDS
 
 from contracts.convert import operation_of
 from contracts.resources import Operation
@@ -59,7 +60,7 @@ class World:
         """A batch of these jobs; each learns which execution was asked of it."""
         batch = await self.execute(jobs_pb.ExecuteJobsRequest(job_ids=[job.job_id for job in jobs]))
         for job in jobs:
-            job.execution_id = repository.derive_execution_id(UUID(batch.id), job.job_id)
+            job.execution_id = repository.derive_execution_id(IDS, UUID(batch.id), job.job_id)
         return batch
 
     async def crashed(self, request: jobs_pb.ExecuteJobsRequest) -> UUID:
@@ -90,7 +91,7 @@ class Dying:
 
     def __init__(self, runner: CommandRunner) -> None:
         self.submit = self
-        self._runner = runner
+        self._runner, self.terms = runner, runner.terms
 
     async def run(self, commands: Any) -> Any:
         await self._runner.submit.run(commands)

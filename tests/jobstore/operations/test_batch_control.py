@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
+from support.jobstore.tables import IDS
 
 from contracts.convert import new_job_of, operation_of
 from contracts.status import ReportKind
@@ -87,7 +88,7 @@ async def test_a_cancelled_batch_stops_what_is_live_and_what_is_not_asked_for(wo
     assert logs[-1].message == "cancelled by ada: no more"
 
     late_id = request.jobs[4].id  # a process that was slow, and asks now
-    execution = ExecuteJob(late_id, repository.derive_execution_id(batch_id, late_id), chosen=True)
+    execution = ExecuteJob(late_id, repository.derive_execution_id(IDS, batch_id, late_id), chosen=True)
     late = CreateAndExecute(CreateJob(new_job_of(request.jobs[4]), late_id), execution)
     with pytest.raises(RefusedError) as refused:
         await world.runner.submit.run_one(late)

@@ -8,13 +8,13 @@ from costly import costly_and_reused
 from sqlalchemy import text
 from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
+from support.jobstore.tables import IDS
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, MatchJob
-from jobstore.commands.resubmission import next_execution_id
 from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
@@ -75,7 +75,10 @@ async def _at_rest(life: Callable[[str], Steps], runner: CommandRunner) -> None:
     await refused.created(agent_id=None)
     with pytest.raises(RefusedError):
         await runner.submit.run_one(ExecuteJob(refused.job_id, refused.execution_id, chosen=True))
-    await runner.submit.run_one(CancelJob(None, life("cancelled before it came").execution_id))
+    cancelled = life("cancelled before it came")
+    await runner.submit.run_one(CancelJob(None, cancelled.execution_id))
+    assert (await cancelled.claim()).code == "cancelled"
+    await runner.submit.run_one(CancelJob(None, new_execution_id()))  # no fact, since nobody asks for it
 
 
 async def _live(life: Callable[[str], Steps]) -> None:
@@ -97,7 +100,7 @@ async def _by_policy(life: Callable[[str], Steps], database: Database) -> None:
     await life("matched, with a payload").created(agent_id=None, capabilities=["able"], payload={"n": [1.50]})
     steps, policy = life("handed on, without progress"), {"resubmit": "automatic", "hand_over_after": 1}
     await _judged(steps, Outcome.FAIL, agent_id=None, capabilities=["able"], policy=policy)
-    steps.execution_id = next_execution_id(steps.execution_id)
+    steps.execution_id = IDS.derive_next(steps.execution_id)
     await claimed_and_judged(steps, Outcome.FAIL)
     assert [row.code for row in await steps.logs() if row.code] == ["matched", "handed_on", "no_progress"]
     await _judged(life("queued by policy"), Outcome.FAIL, policy={"resubmit": "automatic"})

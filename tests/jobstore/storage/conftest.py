@@ -1,6 +1,7 @@
 """Two jobstores on one database whose agents have failed or may fail."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from breakers import FAILURES, Breakers
@@ -9,7 +10,6 @@ from support.jobstore.steps import Published, seen
 from contracts.resources import NewAgent
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import ExecutionStage
-from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
@@ -17,7 +17,8 @@ from jobstore.storage.database import Database
 
 @pytest.fixture
 async def world(database: Database, database_url: str, runner: CommandRunner) -> AsyncIterator[Breakers]:
-    terms = ExecutionTerms(runner.terms.policy, 10.0, 5.0, BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0))
+    breaker = BreakerTerms(FAILURES, open_first_s=100.0, open_max_s=300.0)
+    terms = replace(runner.terms, breaker=breaker)
     other = Database(database_url.replace("postgresql://", "postgresql+asyncpg://"))
     made = Breakers(database, CommandRunner(database, terms), CommandRunner(other, terms), Published())
     for table in ("circuits", "executions", "workers"):

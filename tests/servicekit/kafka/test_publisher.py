@@ -9,7 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerFenced
-from support.factories import execute_requested, result_produced
+from support.factories import execute_requested, lease, result_produced
 from support.fakes import until
 from topics import Place
 
@@ -137,7 +137,7 @@ async def test_a_record_that_its_producer_never_takes_is_told_of_and_can_be_sent
 async def test_what_is_published_without_waiting_is_sent_before_the_publisher_ends(broker, place):
     publisher = Publisher(broker, "test")
     await publisher.start()
-    publisher.publish_soon(execute_requested(job_id="a"))
+    publisher.publish_report_soon(execute_requested(job_id="a"), lease())
     await publisher.stop()
     assert jobs(await place.records(1)) == ["a"]
 
@@ -149,9 +149,9 @@ async def test_nothing_piles_up_and_the_end_is_soon_while_the_broker_is_away(bro
     pid = servers.processes["kafka"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        event = execute_requested()
+        event, key = execute_requested(), lease()
         for _ in range(SOON_MAX + 3):
-            publisher.publish_soon(event)
+            publisher.publish_report_soon(event, key)
         assert [r.message for r in caplog.records].count("event dropped") == 3
         started = time.monotonic()
         await publisher.stop()

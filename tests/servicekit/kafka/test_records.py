@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from support.factories import execute_requested, record, result_produced
 
 from contracts.events import ExecuteRequested
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE, DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record
-from servicekit.kafka.subscription import decode
+from servicekit.kafka.subscription import decode, keep_body
 
 BODY = execute_requested().model_dump_json().encode()
 
@@ -78,6 +79,26 @@ def test_no_bytes_raise_anything_else(body):
     with pytest.raises(PermanentError) as refused:
         decode(ExecuteRequested, record(body), 1_000)
     assert refused.value.code in {"malformed_json", "schema_mismatch"}
+
+
+def test_a_body_that_another_reads_is_kept_as_it_is():
+    kept = keep_body(ExecuteRequested, record(b"no JSON", headers=[(REPLAY_HEADER, b"1")]), 100)
+    assert (kept.event, kept.replay, kept.signature) == (b"no JSON", True, "")
+    assert keep_body(ExecuteRequested, record(b"", headers=[(SIGNATURE_HEADER, b"v1")]), 100).signature == "v1"
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (record(None), "empty_body"),
+        (record(b"x" * 101), "payload_too_large"),
+        (record(b"{}", headers=[("h", b"\xff")]), "malformed_header"),
+    ],
+)
+def test_what_nobody_could_read_is_refused_even_where_another_reads_it(bad, code):
+    with pytest.raises(PermanentError) as refused:
+        keep_body(ExecuteRequested, bad, 100)
+    assert refused.value.code == code
 
 
 def test_a_dead_letter_has_the_original_bytes_and_headers_and_says_what_went_wrong_where():

@@ -13,8 +13,11 @@ from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
+from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
-from servicekit.errors import PermanentError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import (
     STOP_TIMEOUT_S,
@@ -35,7 +38,7 @@ class Handler:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.tried = 0
-        self.answers: dict[str, PermanentError] = {}
+        self.answers: dict[str, SignoffError] = {}
         self.does: Callable[[list[str]], None] = lambda _: None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -107,6 +110,25 @@ async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(pl
     assert await place.uncommitted() == 0
 
 
+async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, handler):
+    def check(one):
+        if (SIGNATURE_HEADER, b"good") not in one.headers:
+            raise PermanentError("nobody has signed this", code=BAD_SIGNATURE)
+
+    good, forged = [(SIGNATURE_HEADER, b"good")], [(SIGNATURE_HEADER, b"bad")]
+    await place.put(b"{", b"}" * 80_000, body("a"), headers=forged)
+    await place.put(body("b"), headers=good)
+    await place.put(body("c"), headers=[(REPLAY_HEADER, b"1")])
+    await place.put(b"{", headers=good)
+    async with subscribed(place, handler, check_record=check, choose_dead=Forgeries().choose_dead):
+        letters = await dlq.records(2)
+        await until(lambda: len(handler.seen) == 2)
+    assert handler.seen == ["b", "c"]
+    codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
+    assert codes == [b"bad_signature", b"malformed_json"]
+    assert await place.uncommitted() == 0
+
+
 async def test_a_bad_record_that_was_published_again_is_no_second_dead_letter(place, dlq, handler):
     await place.put(b"{", headers=[(REPLAY_HEADER, b"1")])
     await place.put(b"[")
@@ -152,6 +174,58 @@ async def test_what_can_never_succeed_becomes_a_dead_letter(place, dlq, handler,
     assert dict(letter.headers)["dlq-error-code"] == b"unknown_job"
     (line,) = [r for r in caplog.records if r.message == "dead letter"]
     assert (line.job_id, line.code, line.topic) == ("job-1", "unknown_job", TOPIC)
+
+
+async def test_a_record_that_fails_alone_is_tried_again_and_delays_nobody(place, dlq, handler):
+    failing, tried = {"b"}, []
+
+    def doubt(jobs: list[str]) -> None:
+        tried.append(jobs)
+        if failing.intersection(jobs):
+            raise DoubtfulError("a bug", code="database_error")
+
+    handler.does = doubt
+    await place.put(body("a"), body("b"), body("c"))
+    async with subscribed(place, handler) as subscription:
+        await until(lambda: handler.seen == ["a", "c"])
+        await place.put(body("d"))
+        await until(lambda: handler.seen == ["a", "c", "d"])
+        await until(lambda: tried.count(["b"]) > 2)
+        assert subscription.check() is None
+        assert await place.uncommitted() == 3, "nothing behind it is committed"
+        failing.clear()
+        await until(lambda: handler.seen == ["a", "c", "d", "b"])
+        await until(lambda: not subscription._parked)
+    assert await place.uncommitted() == 0
+    assert await dlq.records(0) == []
+
+
+async def test_a_record_that_failed_alone_for_too_long_becomes_a_dead_letter(place, dlq, handler):
+    handler.answers["b"] = DoubtfulError("a bug", code="database_error")
+    await place.put(body("a"), body("b"))
+    async with subscribed(place, handler) as subscription:
+        await until(lambda: handler.seen.count("b") > 1)
+        handler.answers["b"] = PermanentError("a bug, for ten minutes", code="database_error")
+        (letter,) = await dlq.records(1)
+        await until(lambda: not subscription._parked)
+    assert dict(letter.headers)["dlq-error-code"] == b"database_error"
+    assert handler.seen.count("a") == 1
+    assert await place.uncommitted() == 0
+
+
+async def test_what_failed_alone_is_read_again_by_the_next_process(place, handler):
+    handler.answers["b"] = DoubtfulError("a bug", code="database_error")
+    await place.put(body("a"), body("b"), body("c"))
+    async with subscribed(place, handler) as subscription:
+        watching = asyncio.create_task(subscription.watch())
+        await until(lambda: handler.seen.count("b") > 1)
+        watching.cancel()
+        await asyncio.gather(watching, *subscription._parked.values(), return_exceptions=True)
+    assert await place.uncommitted() == 2
+    del handler.answers["b"], handler.seen[:]
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen == ["b", "c"])
+    assert await place.uncommitted() == 0
 
 
 async def test_a_bug_that_one_record_meets_skips_no_other(place, dlq, handler):

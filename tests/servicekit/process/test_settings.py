@@ -49,7 +49,7 @@ def test_a_secret_has_two_values_while_one_is_replaced(monkeypatch: pytest.Monke
     assert load_settings(Doors).token.first == ONE
 
 
-@pytest.mark.parametrize("text", ["", " ", ",", "1" * 31, f"{ONE},short", f"{ONE},{ONE}"])
+@pytest.mark.parametrize("text", ["", " ", ",", "1" * 31, "\u00e9" * 32, "$" * 32, f"{ONE},short", f"{ONE},{ONE}"])
 def test_a_secret_that_is_empty_short_or_repeated_stops_the_start(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("SIGNOFF_TOKEN", text)
     sentence = refusal()

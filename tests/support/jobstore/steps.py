@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from contracts.criteria import parse_criteria
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Signature
 from contracts.status import Outcome, ReportKind
+from contracts.topics import TOPIC_OF
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.granting import ClaimAnswer
@@ -157,6 +158,7 @@ class Published:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.keyed: list[bool] = []
+        self.records: list[Outgoing] = []
         self.away = False
 
     async def publish(self, *events: Any, keyed: bool = True) -> None:
@@ -166,8 +168,13 @@ class Published:
         self.keyed += [keyed] * len(events)
 
     async def publish_records(self, records: Sequence[Outgoing]) -> None:
-        """Of results alone, each signed by the lease that it names."""
+        """Offers, which may be signed, and results, each signed by the lease that it names."""
+        self.records += records
         for record in records:
+            assert record.value is not None
+            if record.topic == TOPIC_OF[ExecuteRequested]:
+                await self.publish(ExecuteRequested.model_validate_json(record.value), keyed=record.key is not None)
+                continue
             event = ResultProduced.model_validate_json(record.value)
             signature = Signature.parse(dict(record.headers)[SIGNATURE_HEADER])
             assert signature is not None

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
+from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -20,6 +21,7 @@ POLICY = Policy(
     delivery=Delivery.AT_LEAST_ONCE,
 )
 LEASE_S = 10.0
+IDS = IdKey(b"0" * 32)
 
 
 @pytest.fixture(scope="session")
@@ -62,4 +64,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 def runner(database: Database) -> CommandRunner:
-    return CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0))
+    return CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS))

@@ -1,6 +1,7 @@
 """The command `signoff demo`."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -19,6 +20,7 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import Job, JobLog, NewAgent, Verdict
+from contracts.signing import KeyUse, Secrets
 from contracts.status import JobLogStatus, Protocol
 
 #: The comment with which jobs are resubmitted.
@@ -134,15 +136,17 @@ async def _run(cli: Session, jobstore: JobStoreClient, target: Target, jobs: lis
 
 async def _publish(target: Target, jobs: list[DemoJob]) -> None:
     """Publish the jobs that are events, as an upstream service would."""
-    from servicekit.kafka.publisher import Publisher  # noqa: PLC0415 - heavy, and only needed here
+    from servicekit.kafka.publisher import Publisher, to_record  # noqa: PLC0415 - heavy, and only needed here
 
+    upstream = Secrets.parse(text) if (text := os.environ.get("SIGNOFF_UPSTREAM_SECRETS")) else None
     publisher = Publisher(_require(target.kafka, "Kafka"), "demo")
     await publisher.start()
     try:
         for demo in jobs:
             if demo.is_event:
                 event = ExecuteRequested(execution_id=new_execution_id(), job_id=str(demo.job.id), job=demo.job)
-                await publisher.publish(event)
+                key = upstream.make_key(KeyUse.EXECUTE, event.execution_id) if upstream else None
+                await publisher.publish_records([to_record(event, "demo", signed_by=key)])
     finally:
         await publisher.stop()
 

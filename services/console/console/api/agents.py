@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import AgentsStats, IdempotencyKey, Page, PageQuery
-from contracts.identity import execution_id_of_key
 from contracts.resources import Agent, NewAgent
 
 router = APIRouter(prefix="/api/agents", tags=["agents"], route_class=JsonRoute)
@@ -19,9 +18,7 @@ async def create_agent(
     jobstore: CallersJobStore, agent: NewAgent, response: Response, key: IdempotencyKey = None
 ) -> Agent:
     """Register an agent."""
-    if agent.id is None and key is not None:
-        agent.id = str(execution_id_of_key(key, "new-agent/"))
-    created = await jobstore.create_agent(agent)
+    created = await jobstore.create_agent(agent, idempotency_key=key)
     response.headers["Location"] = f"/api/agents/{created.id}"
     return created
 

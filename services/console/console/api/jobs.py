@@ -12,7 +12,6 @@ from console.api.schemas import (
     Cancellation,
     Edit,
     Execution,
-    ExecutionName,
     Fields,
     IdempotencyKey,
     JobsFilter,
@@ -21,7 +20,6 @@ from console.api.schemas import (
     Resubmission,
 )
 from contracts.client import UNCHANGED
-from contracts.identity import execution_id_of_key
 from contracts.resources import Job, JobCounts, NewJob
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
@@ -32,9 +30,7 @@ counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=J
 @router.post("", status_code=201)
 async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None) -> Job:
     """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
-    if job.id is None and key is not None:
-        job.id = str(execution_id_of_key(key, f"new/{job.tenant}"))
-    created = await jobstore.create_job(job)
+    created = await jobstore.create_job(job, idempotency_key=key)
     response.headers["Location"] = f"/api/jobs/{created.id}"
     return created
 
@@ -97,7 +93,8 @@ async def execute_job(
 ) -> Job:
     """Ask for one execution with the payload of the latest assignment. The same key is the same execution."""
     not_before = execution.not_before if execution else None
-    return await jobstore.execute_job(job_id, _execution_id(execution, key, job_id), not_before=not_before)
+    name = execution.execution_id if execution else None
+    return await jobstore.execute_job(job_id, name, idempotency_key=key, not_before=not_before)
 
 
 @router.post("/{job_id}/cancel")
@@ -113,10 +110,5 @@ async def resubmit_job(
 ) -> Job:
     """Ask for the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     comment = resubmission.comment if resubmission else None
-    return await jobstore.resubmit_job(job_id, _execution_id(resubmission, key, job_id), comment=comment)
-
-
-def _execution_id(execution: ExecutionName | None, key: str | None, job_id: str) -> str | None:
-    if execution is not None and execution.execution_id is not None:
-        return str(execution.execution_id)
-    return None if key is None else str(execution_id_of_key(key, job_id))
+    name = resubmission.execution_id if resubmission else None
+    return await jobstore.resubmit_job(job_id, name, idempotency_key=key, comment=comment)

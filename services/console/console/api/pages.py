@@ -9,6 +9,7 @@ from console.api.auth import find_session, is_token, session_cookie_name, token_
 from console.api.schemas import Health
 from console.api.sessions import Sessions
 from console.errors import ProblemError
+from servicekit.outages import DATABASE_OUTAGES
 
 router = APIRouter()
 
@@ -22,10 +23,16 @@ PAGES = (
 @router.get("/api/health", tags=["health"], responses={503: {"model": Health}})
 async def get_health(request: Request, response: Response) -> Health:
     """Whether the console can do its work; needs no token."""
-    jobstore = await request.app.state.jobstore.is_serving()
-    response.status_code = 200 if jobstore else 503
-    live = request.app.state.live.cursor is not None
-    return Health(status="ok" if jobstore else "unavailable", jobstore=jobstore, live=live)
+    code = await request.app.state.jobstore.find_outage()
+    outage = DATABASE_OUTAGES.get(code)
+    response.status_code = 200 if code is None else 503
+    return Health(
+        status="ok" if code is None else "unavailable",
+        jobstore=code is None or outage is not None,
+        live=request.app.state.live.cursor is not None,
+        database=outage and str(outage),
+        remedy=outage and outage.remedy,
+    )
 
 
 @router.get("/login", include_in_schema=False)

@@ -234,6 +234,8 @@ class Limits(Model):
 class Health(Model):
     """What the console can reach."""
 
-    status: str = Field(description="`ok`, or `unavailable` while the jobstore is out of reach")
-    jobstore: bool
+    status: str = Field(description="`ok`, or `unavailable` while the jobstore or its database is out of reach")
+    jobstore: bool = Field(description="whether the jobstore answers")
     live: bool
+    database: str | None = Field(None, description="why the jobstore cannot write to its database, if it cannot")
+    remedy: str | None = Field(None, description="what to do about that")

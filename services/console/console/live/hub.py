@@ -12,6 +12,7 @@ import grpc
 from console.live.changes import Change, make_frame
 from console.live.viewer import Viewer
 from contracts.client import JobStoreClient, JobStoreError, WatchEvent
+from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
 
@@ -148,13 +149,15 @@ class LiveHub:
 
     async def _ping(self) -> None:
         loop = asyncio.get_running_loop()
-        pinged_at, is_serving = loop.time(), True
+        pinged_at, code = loop.time(), None
         while True:
             await asyncio.sleep(min(HEALTH_CHECK_S, self._ping_s))
-            was_serving, is_serving = is_serving, await self._jobstore.is_serving()
-            if was_serving != is_serving or loop.time() - pinged_at >= self._ping_s:
-                pinged_at = loop.time()
-                data = {"at": datetime.now(UTC), "jobstore": is_serving}
+            code_before, code = code, await self._jobstore.find_outage()
+            if code_before != code or loop.time() - pinged_at >= self._ping_s:
+                pinged_at, outage = loop.time(), DATABASE_OUTAGES.get(code or "")
+                data = {"at": datetime.now(UTC), "jobstore": code is None or outage is not None}
+                if outage is not None:
+                    data |= {"database": str(outage), "remedy": outage.remedy}
                 for viewer in self._viewers:
                     viewer.ping(self.cursor or 0, data)
 

@@ -9,8 +9,10 @@ from jobstore.api.requests import (
     make_page_token,
     parse_page_size,
     parse_page_token,
+    read_key,
 )
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.ids import IdKey
 from jobstore.errors import ConflictError, InvalidError, NotFoundError
 from jobstore.reads.agents import get_agent, list_agents
 from jobstore.storage.agents import disable_agent, put_agent
@@ -23,14 +25,16 @@ from signoff.v1.agent_service_pb2_grpc import AgentServiceServicer
 class AgentService(AgentServiceServicer):
     """Serve the agents that jobs are assigned to."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ids: IdKey) -> None:
         self._database = database
+        self._ids = ids
 
     async def CreateAgent(self, request: agent_pb.CreateAgentRequest, context: Context) -> agent_pb.CreateAgentResponse:
         del context
         new = convert.new_agent_of(request.agent)
         _check_callable(new.protocol)
-        agent_id = new.id or generate_id()
+        key = read_key(request)
+        agent_id = new.id or (str(self._ids.derive("agent", key)) if key else generate_id())
         async with self._database.transaction() as connection:
             created = await put_agent(connection, agent_id, new, create=True)
             if created:

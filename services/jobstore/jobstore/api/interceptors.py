@@ -1,6 +1,7 @@
 """Admit each call before it is read, and answer its errors as gRPC statuses."""
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Final
@@ -13,6 +14,7 @@ from jobstore.api.auth import Role, Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
+    DatabaseFaultError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
@@ -21,7 +23,9 @@ from jobstore.errors import (
     UnauthenticatedError,
     UnknownCursorError,
 )
-from servicekit.errors import PermanentError, SignoffError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+
+log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,9 +41,15 @@ _STATUS: dict[type[SignoffError], grpc.StatusCode] = {
     UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
     TooManyCallsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DatabaseFaultError: grpc.StatusCode.INTERNAL,
+    DoubtfulError: grpc.StatusCode.INTERNAL,
     TransientError: grpc.StatusCode.UNAVAILABLE,
     PermanentError: grpc.StatusCode.INVALID_ARGUMENT,
 }
+#: Failures of ours, and not of the caller.
+_OURS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL})
+#: Characters of an id in a log line: a stranger's may have any length.
+ID_MAX = 200
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -63,14 +73,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
 
         async def handle(requests: Any, context: Context) -> Any:
+            request = None
             try:
                 role = self._tokens.check_method(method, context.invocation_metadata())
                 if handler is None:
                     await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
                 with self._slots.hold(role, lasting=handler.response_streaming):
-                    return await _carry_out(handler, role, requests, context)
-            except (SignoffError, ValidationError, ValueError) as error:
-                await abort_with(context, error)
+                    request = requests if handler.request_streaming else await _read(role, context)
+                    return await _carry_out(handler, request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
+                await abort_with(context, error, method, request)
 
         async def tell_health(_: Any, context: Context) -> Any:
             return await handler.unary_unary(health_pb2.HealthCheckRequest(), context)
@@ -79,24 +93,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_unary_rpc_method_handler(tell_health, None, handler.response_serializer)
         if handler is None:
             return grpc.stream_unary_rpc_method_handler(handle)
-        kind = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
+        is_stream = handler.response_streaming
+        kind = grpc.stream_stream_rpc_method_handler if is_stream else grpc.stream_unary_rpc_method_handler
         return kind(handle, handler.request_deserializer, handler.response_serializer)
 
 
-async def _carry_out(handler: Any, role: Role, requests: Any, context: Context) -> Any:
+async def _read(role: Role, context: Context) -> Any:
+    request = await context.read()
+    if request is grpc.aio.EOF:
+        raise InvalidError("the call has no request")
+    check_kind(role, request)
+    return request
+
+
+async def _carry_out(handler: Any, request: Any, context: Context) -> Any:
     """Carry out an admitted call: return its response, or write its stream of responses."""
-    if not handler.request_streaming:
-        requests = await context.read()
-        if requests is grpc.aio.EOF:
-            raise InvalidError("the call has no request")
-        check_kind(role, requests)
     if handler.unary_unary:
-        return await handler.unary_unary(requests, context)
-    responses = (handler.unary_stream or handler.stream_stream)(requests, context)
+        return await handler.unary_unary(request, context)
+    responses = (handler.unary_stream or handler.stream_stream)(request, context)
     if inspect.isawaitable(responses):  # health's Watch, which writes by itself
         return await responses
     async with aclosing(responses):
@@ -105,12 +119,34 @@ async def _carry_out(handler: Any, role: Role, requests: Any, context: Context) 
     return None
 
 
-async def abort_with(context: Context, error: Exception) -> None:
-    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`."""
+async def abort_with(context: Context, error: Exception, method: str, request: Any) -> None:
+    """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`, and log it."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         error = InvalidError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    elif not isinstance(error, SignoffError):
+    elif isinstance(error, ValueError):
         error = InvalidError(str(error))
-    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    await context.abort(status, str(error), (("signoff-code", error.code),))
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+    code = error.code if isinstance(error, SignoffError) else "internal"
+    is_ours = status in _OURS
+    log.log(
+        logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.WARNING if is_ours else logging.INFO,
+        "a call failed",
+        exc_info=None if isinstance(error, SignoffError) else error,
+        extra={"method": method, "status": status.name, "code": code, "reason": str(error), **_name_request(request)},
+    )
+    # What PostgreSQL and Python say is for the log alone.
+    message = (
+        "the jobstore failed at this call; its log says more" if status is grpc.StatusCode.INTERNAL else str(error)
+    )
+    await context.abort(status, message, (("signoff-code", code),))
+
+
+def _name_request(request: Any) -> dict[str, str]:
+    """Return the ids that a request names, and nothing else of it."""
+    job = getattr(request, "job", None)
+    ids = {
+        "job_id": getattr(request, "job_id", "") or getattr(job, "id", ""),
+        "execution_id": getattr(request, "execution_id", ""),
+    }
+    return {name: value[:ID_MAX] for name, value in ids.items() if value}

@@ -20,6 +20,7 @@ from jobstore.api.requests import (
     parse_page_size,
     parse_page_token,
     parse_uuid,
+    read_key,
     reject_nul,
     wants_text,
 )
@@ -28,6 +29,7 @@ from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
 from jobstore.publishing.watches import Watches
@@ -53,6 +55,7 @@ class JobService(JobServiceServicer):
     ) -> None:
         self._database = database
         self._runner = runner
+        self._ids = runner.terms.ids
         self._watches = watches
         self._batches = batches
         self._payload_max_bytes = payload_max_bytes
@@ -60,6 +63,8 @@ class JobService(JobServiceServicer):
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         new = convert.new_job_of(request.job)
         check_job_size(new, self._payload_max_bytes)
+        if new.id is None and (key := read_key(request)):
+            new.id = str(self._ids.derive("job", new.tenant, key))
         view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
         return pb.CreateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -143,13 +148,15 @@ class JobService(JobServiceServicer):
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
         execution_request = ExecutionRequest(not_before=convert.time_of(request, "not_before"))
-        view = await self._runner.submit.run_one(_make_command(request, execution_request))
+        view = await self._runner.submit.run_one(_make_command(request, execution_request, self._ids))
         return pb.ExecuteJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
         check_size(len(comment or ""), self._payload_max_bytes)
-        view = await self._runner.submit.run_one(_make_command(request, ExecutionRequest(reject_nul(comment))))
+        view = await self._runner.submit.run_one(
+            _make_command(request, ExecutionRequest(reject_nul(comment)), self._ids)
+        )
         return pb.ResubmitJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
@@ -162,7 +169,7 @@ class JobService(JobServiceServicer):
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, request.idempotency_key)
+        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request))
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
@@ -215,11 +222,15 @@ def _parse_filter(request: pb.ExecuteJobsRequest) -> JobFilter | None:
 
 
 def _make_command(
-    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, execution_request: ExecutionRequest
+    request: pb.ExecuteJobRequest | pb.ResubmitJobRequest, execution_request: ExecutionRequest, ids: IdKey
 ) -> ExecuteJob:
-    is_chosen = request.HasField("execution_id")
-    execution_id = parse_uuid(request.execution_id, "execution_id") if is_chosen else new_execution_id()
-    resubmits = isinstance(request, pb.ResubmitJobRequest)
+    is_chosen, resubmits = True, isinstance(request, pb.ResubmitJobRequest)
+    if request.HasField("execution_id"):
+        execution_id = parse_uuid(request.execution_id, "execution_id")
+    elif key := read_key(request):
+        execution_id = ids.derive("execution", request.job_id, key)  # the key is its tenant's, since the job is
+    else:
+        execution_id, is_chosen = new_execution_id(), False
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
 
 

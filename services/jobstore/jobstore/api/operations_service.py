@@ -12,8 +12,9 @@ from contracts.jsontext import json_text
 from contracts.resources import Limit, LimitName, NewLimit, Operation, OperationState
 from contracts.status import JobStatus
 from contracts.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
-from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, reject_nul
+from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.domain.limits import batch_limit
+from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError, RefusedError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics
@@ -42,11 +43,18 @@ class OperationsService(OperationsServiceServicer):
     """Serve operations on many jobs, limits, the overview and dead letters."""
 
     def __init__(
-        self, database: Database, watches: Watches, batches: Batches, dead_letters: DeadLetterTopics | None = None
+        self,
+        database: Database,
+        watches: Watches,
+        batches: Batches,
+        dead_letters: DeadLetterTopics | None = None,
+        *,
+        upstreams: Upstreams = OPEN,
     ) -> None:
         self._dead_letters = dead_letters
         self._database = database
         self._watches = watches
+        self._upstreams = upstreams
         self._batches = batches
 
     async def GetOperation(self, request: pb.GetOperationRequest, context: Context) -> pb.GetOperationResponse:
@@ -100,7 +108,7 @@ class OperationsService(OperationsServiceServicer):
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        operation = await self._batches.retry(request.operation_id, statuses, request.idempotency_key)
+        operation = await self._batches.retry(request.operation_id, statuses, read_key(request))
         return pb.RetryOperationResponse(operation=convert.operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
@@ -142,7 +150,9 @@ class OperationsService(OperationsServiceServicer):
             raise InvalidError(f"range_s is between 0 and {RANGE_MAX_S}")
         counts = await self._dead_letters.count_if_reachable() if self._dead_letters is not None else {}
         async with self._database.session() as session:
-            return overview_message(await overview.get_overview(session, request.range_s or RANGE_S, counts))
+            view = await overview.get_overview(session, request.range_s or RANGE_S, counts)
+        view.upstreams_sign = self._upstreams.secrets is not None
+        return overview_message(view)
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:
         del request, context

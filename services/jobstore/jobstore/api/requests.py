@@ -17,6 +17,8 @@ from jobstore.errors import InvalidError
 Context = grpc.aio.ServicerContext[Any, Any]
 #: Items that a page has at most.
 PAGE_MAX: Final = 500
+#: Characters of an idempotency key at most.
+KEY_MAX: Final = 255
 
 
 def wants_text(context: Context) -> bool:
@@ -55,6 +57,14 @@ def parse_uuid(text: str, field: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise InvalidError(f"{field} is no UUID: {text[:100]!r}") from None
+
+
+def read_key(request: Any) -> str:
+    """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
+    key: str = request.idempotency_key
+    if len(key) > KEY_MAX:
+        raise InvalidError(f"idempotency_key has {len(key)} characters, and {KEY_MAX} at most")
+    return key
 
 
 def parse_page_size(page_size: int, default: int) -> int:

@@ -1,6 +1,7 @@
 """Create the gRPC server with its health and reflection services."""
 
 import logging
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,9 +24,21 @@ SERVICES = [
 ]
 
 
+class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-health-checking has no types
+    """Answer health checks; while a check is not answered SERVING, the trailer `signoff-code` says why."""
+
+    outage: str | None = None
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        """Answer one check."""
+        if self.outage is not None:
+            context.set_trailing_metadata((("signoff-code", self.outage),))
+        return await super().Check(request, context)
+
+
 def create_server(
     tokens: Tokens, *, calls_max: int = 1_000, watches_max: int = 10_000
-) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+) -> tuple[grpc.aio.Server, HealthService]:
     """Create a server with health and reflection; it is not serving yet. The bounds are each role's own."""
     server = grpc.aio.server(
         interceptors=[CallInterceptor(tokens, CallSlots(calls_max, watches_max))],
@@ -39,15 +52,16 @@ def create_server(
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ],
     )
-    servicer = health.aio.HealthServicer()
+    servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(names, server)
     return server, servicer
 
 
-async def set_serving(servicer: health.aio.HealthServicer, *, ready: bool) -> None:
-    """Set whether the health service reports every service as SERVING."""
+async def set_serving(servicer: HealthService, *, ready: bool, outage: str | None = None) -> None:
+    """Set whether the health service reports every service as SERVING, and the code of the outage if not."""
+    servicer.outage = outage
     state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
     for name in ["", *SERVICES]:
         await servicer.set(name, state)

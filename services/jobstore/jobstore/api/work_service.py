@@ -8,21 +8,23 @@ import grpc
 from pydantic import ValidationError
 
 from contracts import convert
-from contracts.events import ResultProduced
-from contracts.resources import NewJob, Policy
+from contracts.events import ExecuteRequested, ResultProduced
+from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
-from servicekit.errors import PermanentError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.subscription import parse_event
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
@@ -37,8 +39,11 @@ _STAGES = {pb.WORK_KIND_EXECUTING: ExecutionStage.EXECUTING, pb.WORK_KIND_JUDGIN
 class WorkService(WorkServiceServicer):
     """Grant leases, renew them and take them back."""
 
-    def __init__(self, database: Database, runner: CommandRunner, secrets: Secrets) -> None:
+    def __init__(
+        self, database: Database, runner: CommandRunner, secrets: Secrets, *, upstreams: Upstreams = OPEN
+    ) -> None:
         self._database = database
+        self._upstreams = upstreams
         self._runner = runner
         self._secrets = secrets
         self._lease_s = runner.terms.lease_s
@@ -46,9 +51,21 @@ class WorkService(WorkServiceServicer):
     async def BeginExecutions(self, request: pb.BeginExecutionsRequest, context: Context) -> pb.BeginExecutionsResponse:
         del context
         owner = UUID(request.owner)
-        claims = [_parse_execution_claim(claim, owner, request.room) for claim in request.claims]
+        claims = [self._parse_execution_claim(claim, owner, request.room) for claim in request.claims]
         answers = await self._run_claims(claims)
-        return pb.BeginExecutionsResponse(answers=[self._make_execution_answer(answer) for answer in answers])
+        messages = [self._make_execution_answer(*pair) for pair in zip(claims, answers, strict=True)]
+        return pb.BeginExecutionsResponse(answers=messages)
+
+    def _parse_execution_claim(self, claim: pb.ExecutionClaim, owner: UUID, room: int) -> ClaimExecution | ClaimAnswer:
+        """Return the command of a claim. INVALID: the record is not signed as it must be, or it cannot be read."""
+        try:
+            if not claim.replay:
+                self._upstreams.check(KeyUse.EXECUTE, claim.request, claim.signature)
+            event = parse_event(ExecuteRequested, claim.request)
+        except PermanentError as error:
+            return ClaimAnswer(ClaimOutcome.INVALID, error.code, str(error))
+        inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
+        return ClaimExecution(event.execution_id, event.job_id, owner, room, inline, claim.replay, event.not_before)
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
         del context
@@ -62,12 +79,11 @@ class WorkService(WorkServiceServicer):
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
         answers = [next(results) if isinstance(claim, Command) else claim for claim in claims]
-        return [
-            ClaimAnswer(ClaimOutcome.INVALID, a.code, str(a)) if isinstance(a, PermanentError) else a for a in answers
-        ]
+        return [_read_error(answer) if isinstance(answer, SignoffError) else answer for answer in answers]
 
-    def _make_execution_answer(self, answer: ClaimAnswer) -> pb.ExecutionAnswer:
+    def _make_execution_answer(self, claim: ClaimExecution | ClaimAnswer, answer: ClaimAnswer) -> pb.ExecutionAnswer:
         message = pb.ExecutionAnswer(outcome=_OUTCOMES[answer.outcome], code=answer.code, message=answer.message)
+        message.job_id = claim.job_id if isinstance(claim, ClaimExecution) else ""
         execution, grant = answer.execution, answer.grant
         if execution is not None and grant is not None:
             message.grant.lease.CopyFrom(self._make_key(execution.stage, execution.execution_id, execution.lease))
@@ -160,6 +176,11 @@ def _token(lease: pb.Lease) -> tuple[UUID, int]:
     return UUID(lease.execution_id), lease.lease
 
 
+def _read_error(error: SignoffError) -> ClaimAnswer:
+    outcome = ClaimOutcome.DOUBTFUL if isinstance(error, DoubtfulError) else ClaimOutcome.INVALID
+    return ClaimAnswer(outcome, error.code, str(error))
+
+
 def _set_given(message: Any, **fields: float | None) -> None:
     for name, value in fields.items():
         if value is not None:
@@ -177,13 +198,3 @@ def _get_outcome_state(row: Any, lease: int) -> "pb.LeaseState.ValueType":
     if row.state == ExecutionState.DONE or row.result_lease == lease:
         return pb.LEASE_STATE_RECORDED
     return pb.LEASE_STATE_KEEP if row.lease == lease else pb.LEASE_STATE_LOST
-
-
-def _parse_execution_claim(claim: pb.ExecutionClaim, owner: UUID, room: int) -> Command | ClaimAnswer:
-    try:
-        inline = NewJob.model_validate_json(claim.job_json) if claim.HasField("job_json") else None
-        execution_id = UUID(claim.execution_id)
-    except (ValidationError, ValueError) as error:
-        return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
-    not_before = convert.time_of(claim, "not_before")
-    return ClaimExecution(execution_id, claim.job_id, owner, room, inline, claim.replay, not_before)

@@ -18,7 +18,7 @@ REFUSED = "refused:"
 class Command:
     """Say what the transaction must lock and load, and then decide.
 
-    The runner asks in this order: `needs_limits`; `job`, `execution`, `next_execution`; then, with the rows locked,
+    The runner asks in this order: `needs_limits`; `job`, `execution`, `followed`; then, with the rows locked,
     `specs`, `agents` and `resubmits`; with those loaded, `capabilities`, `new_job` and `circuits`; then `apply`.
     `needs_spec` asks for the job's spec and agent, `needs_circuit` for the circuit of the agent that is called, and
     `needs_limits` for the limits lock, under which executions are requested and claimed.
@@ -39,8 +39,8 @@ class Command:
         return None
 
     @property
-    def next_execution(self) -> UUID | None:
-        """The id of a further execution to lock, which this command may request."""
+    def followed(self) -> UUID | None:
+        """The id of an execution whose next one by policy this command may request: that is locked, too."""
         return None
 
     @property

@@ -13,7 +13,7 @@ from jobstore.commands.base import REFUSED, Command
 from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, try_grant
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
-from jobstore.commands.resubmission import find_jobs_to_resubmit, find_needed_capabilities, next_execution_id
+from jobstore.commands.resubmission import find_jobs_to_resubmit, find_needed_capabilities
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
@@ -116,6 +116,7 @@ class ClaimExecution(Command):
 
     def _claim(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer:
         if execution.state is ExecutionState.DONE:
+            uow.settle_answer(execution)
             return _answer_concluded(execution)
         if execution.stage is ExecutionStage.JUDGING:
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
@@ -200,8 +201,8 @@ class ClaimJudging(Command):
         return reused is not None and reused.verdict is not None and not reused.verdict.is_valid
 
     @property
-    def next_execution(self) -> UUID | None:
-        return next_execution_id(self.event.execution_id) if self.judge else None
+    def followed(self) -> UUID | None:
+        return self.event.execution_id if self.judge else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
         return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met(uow) else ()

@@ -9,7 +9,7 @@ from contracts.resources import NewJob
 from jobstore.commands.base import REFUSED, Command, raise_refusal, require_job
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.unit_of_work import CANCELLED, UnitOfWork
 from jobstore.domain.model import Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
@@ -59,7 +59,8 @@ class ExecuteJob(Command):
         if execution.answer is not None and execution.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
         if execution.request_version is None:
-            raise RefusedError("the execution was cancelled before it was requested", code="cancelled")
+            uow.settle_answer(execution)
+            raise RefusedError("the execution was cancelled before it was requested", code=CANCELLED)
         return uow.show_job(self.job_id)
 
 
@@ -97,7 +98,8 @@ class CreateAndExecute(Command):
 class CancelJob(Command):
     """Cancel a job's live execution; or one by its id, which may not have been requested yet.
 
-    A cancel by id returns None, and is no error where there is nothing left to cancel.
+    A cancel by id returns None, and is no error where there is nothing left to cancel. An id that is not known yet is
+    remembered for a time, and only so many are; `own`: the jobstore may request it itself, and it is kept for good.
     """
 
     needs_spec = True
@@ -105,6 +107,7 @@ class CancelJob(Command):
     execution_id: UUID | None = None
     reason: str | None = None
     requested_by: str | None = None
+    own: bool = False
 
     @property
     def job(self) -> str | None:
@@ -114,6 +117,10 @@ class CancelJob(Command):
     @property
     def execution(self) -> UUID | None:
         return self.execution_id
+
+    def is_early(self, uow: UnitOfWork) -> bool:
+        """Return whether the execution is one that nobody has asked for."""
+        return self.execution_id is not None and self.execution_id not in uow.executions and not self.own
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any] | None:
         reason = f": {self.reason}" if self.reason else ""
@@ -129,8 +136,13 @@ class CancelJob(Command):
 
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
         execution = uow.executions.get(execution_id)
-        if execution is None:  # rule `cancel-before-arrival`
-            uow.keep_answer(self.job_id, execution_id, "cancelled")
+        if execution is None and self.own:
+            uow.keep_answer(self.job_id, execution_id, CANCELLED)
+        elif execution is None and uow.cancel_room <= 0:
+            message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
+            uow.refusals.append((self.job_id, report, Refusal("too_many_cancels", message)))
+        elif execution is None:  # rule `cancel-before-arrival`
+            uow.remember_cancel(self.job_id, execution_id)
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         elif execution.state is not ExecutionState.DONE:

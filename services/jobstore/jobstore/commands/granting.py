@@ -19,6 +19,7 @@ class ClaimOutcome(StrEnum):
     DUPLICATE = "DUPLICATE"  # the execution is over, or leased to another worker
     REFUSED = "REFUSED"  # the execution will never run under this id
     INVALID = "INVALID"  # the record itself is wrong: it goes to the dead-letter queue
+    DOUBTFUL = "DOUBTFUL"  # the database fails at this claim alone: it is made again
 
 
 @dataclass(frozen=True, slots=True)

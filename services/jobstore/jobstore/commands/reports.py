@@ -15,7 +15,6 @@ from jobstore.commands.granting import describe_open_circuit
 from jobstore.commands.resubmission import (
     find_jobs_to_resubmit,
     find_needed_capabilities,
-    next_execution_id,
     record_not_met,
 )
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -81,8 +80,8 @@ class RecordReport(Command):
         return self.event.verdict is not None and not self.event.verdict.is_valid
 
     @property
-    def next_execution(self) -> UUID | None:
-        return next_execution_id(self.event.execution_id) if self._is_not_met else None
+    def followed(self) -> UUID | None:
+        return self.event.execution_id if self._is_not_met else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
         return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()

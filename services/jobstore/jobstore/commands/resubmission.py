@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
@@ -43,11 +43,6 @@ def is_automatic(execution: Execution) -> bool:
     return (execution.policy or {}).get("resubmit") == Resubmit.AUTOMATIC and execution.has_submissions_left
 
 
-def next_execution_id(execution_id: UUID) -> UUID:
-    """Return the id of the execution that follows by policy: the same for each repeat of the verdict."""
-    return uuid5(execution_id, "resubmission")
-
-
 def find_jobs_to_resubmit(uow: UnitOfWork, execution_id: UUID) -> Collection[str]:
     """Return the job that may be submitted again after a not-met verdict on an execution, or nothing."""
     execution = uow.executions.get(execution_id)
@@ -78,7 +73,7 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
         if other is not None:
             count = history.not_met + 1
             hand_on(uow, job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
-        request_execution(uow, job.id, next_execution_id(execution.execution_id), parameters)
+        request_execution(uow, job.id, uow.ids.derive_next(execution.execution_id), parameters)
     return decision
 
 
@@ -111,7 +106,7 @@ def _refuse_resubmission(
 ) -> Refusal | None:
     """Return why there is no next submission by policy, as the job will be after the verdict; None if there is one."""
     job = uow.jobs[execution.job_id]
-    if next_execution_id(execution.execution_id) in uow.executions:
+    if uow.ids.derive_next(execution.execution_id) in uow.executions:
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
     spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
     after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.resources import Agent, Policy
 from contracts.status import JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
+from jobstore.domain.ids import IdKey
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import (
     Clock,
@@ -26,6 +28,10 @@ from jobstore.domain.reuse import Reusable, ReuseTerms
 from jobstore.domain.spec import Spec
 from jobstore.domain.transitions import decide
 
+#: How long a cancel waits for its execution: as long as the topics of both keep a record.
+CANCEL_REMEMBERED: Final = timedelta(days=7)
+#: The answer of an execution that was cancelled.
+CANCELLED: Final = "cancelled"
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -66,6 +72,7 @@ class UnitOfWork:
     Rows that no command of the transaction needs are not loaded.
     """
 
+    ids: IdKey
     clock: Clock
     default_policy: Policy
     breaker_terms: BreakerTerms
@@ -88,6 +95,8 @@ class UnitOfWork:
     #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
     has_queue_caps: bool = False
     queue_room: dict[str, int] = field(default_factory=dict)
+    #: How many more cancels of unknown executions may be remembered.
+    cancel_room: int = 0
     #: Of jobs whose results are to be judged, or are judged by this transaction.
     questions: dict[str, Question] = field(default_factory=dict)
     #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
@@ -101,6 +110,8 @@ class UnitOfWork:
     edited_jobs: set[str] = field(default_factory=set)
     new_executions: set[UUID] = field(default_factory=set)
     changed_executions: set[UUID] = field(default_factory=set)
+    #: Executions of which nothing was requested, and whose answer stands from now on.
+    final_answers: set[UUID] = field(default_factory=set)
     log_entries: list[LogEntry] = field(default_factory=list)
     #: What may be reused from now on: results by `result_key`.
     results_to_keep: dict[bytes, Reusable] = field(default_factory=dict)
@@ -175,13 +186,33 @@ class UnitOfWork:
     def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
         """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
         self.put_execution(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer))
+        self.final_answers.add(execution_id)
+
+    def remember_cancel(self, job_id: str | None, execution_id: UUID) -> None:
+        """Remember for a time that an execution was cancelled before it came (rule `cancel-before-arrival`)."""
+        forgotten_at = self.clock.now + CANCEL_REMEMBERED
+        cancelled = Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=CANCELLED)
+        self.put_execution(replace(cancelled, due_at=forgotten_at))
+        self.cancel_room -= 1
+
+    def settle_answer(self, execution: Execution) -> None:
+        """Keep the answer of an execution id for good once it is asked for, where it was remembered for a time."""
+        if execution.is_early_cancel:
+            self.put_execution(replace(execution, due_at=None))
+            self.final_answers.add(execution.execution_id)
 
     def clear_written(self) -> None:
         """Clear the changes that were written. What may be reused is written later, and stays."""
         self.log_entries.clear()
         self.new_payloads.clear()
         self.edited_jobs.clear()
-        for changes in (self.new_jobs, self.changed_jobs, self.new_executions, self.changed_executions):
+        for changes in (
+            self.new_jobs,
+            self.changed_jobs,
+            self.new_executions,
+            self.changed_executions,
+            self.final_answers,
+        ):
             changes.clear()
         self.stored_circuits = {i: breaker for i, breaker in self.circuits.items() if breaker != CLOSED}
 

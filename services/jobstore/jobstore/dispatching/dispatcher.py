@@ -5,12 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.events import Event, ExecuteRequested, ResultProduced
+from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue, Offers
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
+from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
@@ -30,10 +31,19 @@ ALIVE_LEASES = 1.5
 class Dispatcher:
     """Publish no more than the workers have room for: the queue is the table, never the topic."""
 
-    def __init__(self, database: Database, publisher: Publisher, terms: ExecutionTerms, secrets: Secrets) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        terms: ExecutionTerms,
+        secrets: Secrets,
+        *,
+        upstreams: Upstreams = OPEN,
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._secrets = secrets
+        self._upstreams = upstreams
         self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
         self._again_at = 0.0
         self._queue = FairQueue()
@@ -86,8 +96,7 @@ class Dispatcher:
 
     async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
         if stage is ExecutionStage.EXECUTING:
-            events: list[Event] = [ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id) for row in rows]
-            await self._publisher.publish(*events, keyed=False)
+            await self._publisher.publish_records([self._make_offer(row) for row in rows])
             return
         async with self._database.transaction() as connection:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
@@ -98,6 +107,12 @@ class Dispatcher:
         event = _to_event(row, result)
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
         return to_record(event, "jobstore", signed_by=lease)
+
+    def _make_offer(self, row: Any) -> Outgoing:
+        """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
+        event = ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id)
+        key = self._upstreams.find_key(event.execution_id)
+        return to_record(event, "jobstore", keyed=False, signed_by=key)
 
 
 def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:

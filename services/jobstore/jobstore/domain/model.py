@@ -131,6 +131,11 @@ class Execution:
         """Whether the agent must not be called again once a call has begun."""
         return (self.policy or {}).get("delivery") == Delivery.AT_MOST_ONCE
 
+    @property
+    def is_early_cancel(self) -> bool:
+        """Whether this is a cancel of an execution that nobody has asked for, which is remembered for a time."""
+        return self.state is ExecutionState.DONE and self.request_version is None and self.due_at is not None
+
     def may_call_after(self, spent: int) -> bool:
         """Return whether `max_attempts` allows another call after `spent` calls."""
         return spent < int((self.policy or {}).get("max_attempts", 1))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from contracts.resources import Policy
 from jobstore.domain.circuit_breaker import BreakerTerms
+from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
 
 
@@ -11,7 +12,9 @@ from jobstore.domain.reuse import ReuseTerms
 class ExecutionTerms:
     """Settings of executions. `policy` applies where neither the job nor its agent sets a field.
 
-    `lease_s`: how long a lease lasts unless it is renewed. `offer_again_s`: after which an offer is repeated.
+    `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
+    `offer_again_s`: after which an offer is repeated. `cancels_max`: how many cancels of unknown executions are
+    remembered.
     """
 
     policy: Policy
@@ -19,3 +22,5 @@ class ExecutionTerms:
     offer_again_s: float
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    cancels_max: int = 100_000
+    ids: IdKey = field(kw_only=True)

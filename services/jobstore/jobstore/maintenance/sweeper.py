@@ -36,7 +36,12 @@ class Sweeper:
         await run_forever(self.sweep, name="sweeper", every_s=self._period_s)
 
     async def sweep(self) -> None:
-        """Notice once what has lapsed or is out of time, unless this service had a gap of late."""
+        """Notice once what has lapsed or is out of time, unless this service had a gap of late.
+
+        While the database cannot be written it may still be read, and yet nobody can renew a lease: that is a gap, too.
+        """
+        if self._database.availability.find_outage() is not None:
+            return
         async with self._database.transaction() as connection:
             late = await leases.find_overdue(connection, BATCH_MAX)
             lapsed = [row for stage in ExecutionStage for row in await leases.find_lapsed(connection, stage, BATCH_MAX)]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +20,6 @@ from jobstore.storage.database import Database
 
 #: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000
-#: Namespace of the ids that follow from idempotency keys; another one would make other batches of old keys.
-_BATCHES: Final = UUID("a8f1c8a0-6c0c-5e0e-8a53-0c1f6f0d7b21")
 
 
 class Batches:
@@ -36,16 +34,19 @@ class Batches:
     ) -> Batch:
         """Store a batch, request all its executions, and return job by job what was accepted.
 
-        Jobs are named by id, given anew or chosen by a filter. A batch with the same idempotency key is the same one.
+        Jobs are named by id, given anew or chosen by a filter. A batch of the same tenants with the same idempotency
+        key is the same one.
         ConflictError: the key is that of a batch of other jobs. RefusedError: no job matches the filter.
         """
         check_batch_size(len(job_ids) + len(new))
-        batch_id = uuid5(_BATCHES, idempotency_key) if idempotency_key else uuid4()
+        tenants = {job.tenant for job in new} | ({chosen.tenant or ""} if chosen else set())
         contents = [*job_ids, *(f"{job.id}:{hash_spec(job).hex()}" for job in new)]
         request_hash = _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
         async with self._database.transaction() as connection:
+            tenants |= await repository.find_tenants(connection, job_ids)
+            batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
             if await _add_operation(connection, batch_id, request_hash):
-                items = repository.make_items(batch_id, job_ids, new)
+                items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
                 await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
                     await _add_matching(connection, batch_id, chosen, len(items))
@@ -55,7 +56,7 @@ class Batches:
     async def retry(self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str) -> Operation:
         """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
         source_id = (await self.get_operation(operation_id)).id
-        batch_id = uuid5(source_id, f"retry/{idempotency_key}") if idempotency_key else uuid4()
+        batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
         async with self._database.transaction() as connection:
             if await _add_operation(connection, batch_id, _hash_request(sorted(set(statuses))), source_id):
                 retried = await repository.add_retried(connection, batch_id, source_id, statuses)
@@ -64,6 +65,10 @@ class Batches:
                     raise RefusedError(message, code="nothing_to_retry")
         await self._worker.run_until_answered(batch_id)
         return await self.get_operation(str(batch_id))
+
+    def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
+        """Return the id that an idempotency key stands for; without one, an id of its own."""
+        return self._worker.ids.derive(purpose, *names, key or str(uuid4()))
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation as it stands. NotFoundError: there is none of that id."""

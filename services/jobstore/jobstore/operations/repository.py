@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
 from jobstore.storage.notifications import Wake, notify
@@ -106,6 +107,7 @@ _ADD_RETRIED: Final = text(
     JOIN jobs j ON j.id = i.job_id WHERE j.status = ANY(CAST(:statuses AS text[]))
     """,
 )
+_TENANTS: Final = text("SELECT DISTINCT tenant FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _CHANGE_STATE: Final = text(
     "UPDATE operations SET state = :state, due_at = clock_timestamp(), "
@@ -133,16 +135,18 @@ class ItemAnswer:
     message: str | None = None
 
 
-def derive_execution_id(operation_id: UUID, job_id: str) -> UUID:
+def derive_execution_id(ids: IdKey, operation_id: UUID, job_id: str) -> UUID:
     """Return the id of the execution that an operation requests of a job, so that requesting again is a repeat."""
-    return uuid5(operation_id, f"execution/{job_id}")
+    if operation_id.version != VERSION:
+        return uuid5(operation_id, f"execution/{job_id}")  # accepted before ids had a key, and perhaps half requested
+    return ids.derive("execution of a batch", str(operation_id), job_id)
 
 
-def make_items(operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob]) -> list[Item]:
+def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iterable[NewJob]) -> list[Item]:
     """Make items for jobs that exist, and for new ones, whose ids follow from the operation's where they have none."""
     items = [Item(number, job_id) for number, job_id in enumerate(job_ids)]
     for number, job in enumerate(new):
-        job_id = job.id or str(uuid5(operation_id, str(number)))
+        job_id = job.id or str(ids.derive("job of a batch", str(operation_id), str(number)))
         items.append(Item(len(items), job_id, job.model_dump_json(exclude_defaults=True)))
     return items
 
@@ -157,6 +161,11 @@ async def create(
         "ON CONFLICT DO NOTHING",
     )
     return bool((await connection.execute(query, row)).rowcount)
+
+
+async def find_tenants(connection: AsyncConnection, job_ids: Sequence[str]) -> set[str]:
+    """Return the tenants of those of these jobs that exist."""
+    return set(await connection.scalars(_TENANTS, {"ids": list(job_ids)})) if job_ids else set()
 
 
 async def add_items(connection: AsyncConnection, operation_id: UUID, items: Sequence[Item]) -> None:

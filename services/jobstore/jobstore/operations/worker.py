@@ -22,7 +22,7 @@ from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
-from servicekit.errors import PermanentError
+from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 
 #: Items requested in one go, so that other requests have their turn in between.
@@ -44,8 +44,7 @@ class ClaimedOperation:
     extra: Mapping[str, str]
 
 
-def _make_command(operation: ClaimedOperation, item: Item) -> Command:
-    execution_id = derive_execution_id(operation.id, item.job_id)
+def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command:
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
@@ -53,7 +52,7 @@ def _make_command(operation: ClaimedOperation, item: Item) -> Command:
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item], Command]]] = {"execute": _make_command}
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command]]] = {"execute": _make_command}
 
 
 class OperationWorker:
@@ -63,6 +62,7 @@ class OperationWorker:
         self._database = database
         self._items_max = items_max
         self._runner = runner
+        self.ids = runner.terms.ids
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -106,9 +106,18 @@ class OperationWorker:
         if operation.state is OperationState.CANCELLING:
             await self._cancel(operation, items)
             return
-        commands = [COMMANDS[operation.kind](operation, item) for item in items]
+        execution_ids = [derive_execution_id(self.ids, operation.id, item.job_id) for item in items]
+        commands = [COMMANDS[operation.kind](operation, *pair) for pair in zip(items, execution_ids, strict=True)]
         results = await self._runner.submit.run(commands)
-        await self._answer(operation, [_make_answer(operation, *pair) for pair in zip(items, results, strict=True)])
+        answered = [
+            (item, execution_id, result)
+            for item, execution_id, result in zip(items, execution_ids, results, strict=True)
+            if not isinstance(result, DoubtfulError)
+        ]
+        await self._answer(operation, [_make_answer(*one) for one in answered])
+        for result in results:
+            if isinstance(result, DoubtfulError):  # this item comes again
+                raise result
 
     async def _cancel(self, operation: ClaimedOperation, items: Sequence[Item]) -> None:
         """Cancel an operation by one chunk: first items without an answer, then live executions, then the operation.
@@ -118,11 +127,11 @@ class OperationWorker:
         async with self._database.session() as session:
             live = [] if items else await repository.list_live(session, operation.id, self._items_max)
         targets: list[tuple[str | None, UUID]] = [
-            (i.job_id, derive_execution_id(operation.id, i.job_id)) for i in items
+            (i.job_id, derive_execution_id(self.ids, operation.id, i.job_id)) for i in items
         ]
         targets += [(None, execution_id) for execution_id in live]
         reason, requested_by = operation.extra.get("reason"), operation.extra.get("requested_by")
-        await self._runner.submit.run([CancelJob(*target, reason, requested_by) for target in targets])
+        await self._runner.submit.run([CancelJob(*target, reason, requested_by, own=True) for target in targets])
         answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
         await self._answer(operation, answers)
         if not targets:
@@ -140,7 +149,7 @@ def _parse_claimed(row: Any) -> ClaimedOperation:
     return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra)
 
 
-def _make_answer(operation: ClaimedOperation, item: Item, result: Any) -> ItemAnswer:
+def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:
     if isinstance(result, PermanentError):
         return ItemAnswer(item.item, None, result.code, str(result))
-    return ItemAnswer(item.item, derive_execution_id(operation.id, item.job_id))
+    return ItemAnswer(item.item, execution_id)

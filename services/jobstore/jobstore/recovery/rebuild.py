@@ -17,6 +17,7 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
+from jobstore.domain.ids import IdKey
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
@@ -54,6 +55,8 @@ _LIVE: Final = text(
     "ORDER BY execution_id LIMIT :limit",
 )
 _COUNTS: Final = text(f"SELECT {', '.join(f'(SELECT count(*) FROM {table}) AS {table}' for table in TABLES)}")  # noqa: S608 - names of our own
+#: Nothing is requested here, so that no id is made.
+_TERMS: Final = ExecutionTerms(Policy(), 0.0, 0.0, ids=IdKey(b""))
 #: Open the history of a topic.
 OpenHistory = Callable[[str], History]
 
@@ -165,7 +168,7 @@ class Rebuild:
         parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
-            uow = await repository.lock({row.job_id for row in rows}, ids, ExecutionTerms(Policy(), 0.0, 0.0))
+            uow = await repository.lock({row.job_id for row in rows}, ids, _TERMS)
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))

@@ -13,14 +13,13 @@ from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
+from jobstore.storage.facts import EARLY_CANCELS
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
-OPERATIONAL: Final = frozenset(
-    {"state", "owner", "due_at", "fails_at", "offers", "seq", "lease", "misjudged", "forged_lease"}
-)
-#: Columns that follow from limits, which are no facts.
-DERIVED: Final = frozenset({"flow"})
+OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+#: Columns of which no fact tells: what follows from limits, and counts that bound what goes on.
+UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at"}),
@@ -53,7 +52,7 @@ class ComparedTable:
     @property
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; operational columns of a live execution are NULL."""
-        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
+        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in UNTOLD}
         if self.table is tables.executions:
             texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
         return texts
@@ -64,7 +63,9 @@ class ComparedTable:
         order = f'{self.key} COLLATE "C"' if isinstance(self.table.c[self.key].type, Text) else self.key
         row = ", ".join(self.columns.values())
         digest = f"sha256(convert_to(ROW({row})::text, 'UTF8'))"
-        return f"SELECT {self.key}, {digest} FROM {self.name} ORDER BY {order}"  # noqa: S608 - names of our own
+        # Early cancels become facts when their executions are asked for.
+        where = f" WHERE NOT ({EARLY_CANCELS})" if self.table is tables.executions else ""
+        return f"SELECT {self.key}, {digest} FROM {self.name}{where} ORDER BY {order}"  # noqa: S608 - names of our own
 
     @property
     def row_query(self) -> str:

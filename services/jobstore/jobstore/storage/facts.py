@@ -1,5 +1,7 @@
 """Add the facts that are not in job logs: agents as they are now, and execution ids answered without a request.
 
+A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks.
+
 A fact takes its number from the sequence of the logs, after the row that it tells of was written in the same
 transaction, so that the relay's horizon covers it (docs/adr/0002).
 """
@@ -47,6 +49,21 @@ _ADD_REFUSALS: Final = text(
     SELECT {notify(Wake.RECORDED)}
     """,  # noqa: S608 - names of our own
 )
+#: The cancels of executions that nobody has asked for; an index has them.
+EARLY_CANCELS: Final = "state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"
+#: Rows deleted by one `forget_early_cancels`.
+FORGET_BATCH: Final = 10_000
+_COUNT_EARLY: Final = text(
+    f"SELECT count(*) FROM (SELECT FROM executions WHERE {EARLY_CANCELS} LIMIT :limit) AS early",  # noqa: S608 - words of our own
+)
+#: SKIP LOCKED: a row whose execution is just asked for is not forgotten.
+_FORGET_EARLY: Final = text(
+    f"""
+    DELETE FROM executions WHERE execution_id = ANY(ARRAY(
+        SELECT execution_id FROM executions WHERE {EARLY_CANCELS} AND due_at <= clock_timestamp()
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
+    """,  # noqa: S608 - words of our own
+)
 
 
 async def add_agent_fact(connection: AsyncConnection, agent_id: str) -> None:
@@ -58,3 +75,13 @@ async def add_refusal_facts(connection: AsyncConnection, execution_ids: Collecti
     """Add a fact of each execution id that was answered without a request."""
     if execution_ids:
         await connection.execute(_ADD_REFUSALS, {"ids": list(execution_ids)})
+
+
+async def count_early_cancels(connection: AsyncConnection, limit: int) -> int:
+    """Count the cancels of executions that nobody has asked for, up to a limit."""
+    return int(await connection.scalar(_COUNT_EARLY, {"limit": limit}) or 0)
+
+
+async def forget_early_cancels(connection: AsyncConnection) -> int:
+    """Delete up to FORGET_BATCH cancels whose executions did not come in time, and return how many."""
+    return (await connection.execute(_FORGET_EARLY, {"limit": FORGET_BATCH})).rowcount

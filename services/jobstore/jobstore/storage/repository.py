@@ -125,6 +125,7 @@ class Repository:
         last = rows[-1]  # the time that was read after the last lock was held
         executions = {row.execution_id: row_mapping.to_execution(row) for row in rows if row.execution_id is not None}
         return UnitOfWork(
+            ids=terms.ids,
             clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
             default_policy=terms.policy,
             breaker_terms=terms.breaker,
@@ -160,6 +161,10 @@ class Repository:
         """Load how many more executions of these tenants may wait."""
         uow.queue_room = await limits.load_queue_room(self._connection, tenants)
 
+    async def load_cancel_room(self, uow: UnitOfWork, limit: int) -> None:
+        """Load how many more cancels of unknown executions may be remembered, of so many."""
+        uow.cancel_room = limit - await facts.count_early_cancels(self._connection, limit)
+
     async def lock_circuits(self, uow: UnitOfWork, agent_ids: Collection[str]) -> None:
         """Lock the circuits of agents, and load them."""
         uow.stored_circuits = await circuits.lock(self._connection, agent_ids)
@@ -192,8 +197,7 @@ class Repository:
             executions = [uow.executions[i] for i in uow.new_executions]
             rows = [row_mapping.execution_row(execution, EXECUTION_COLUMNS) for execution in executions]
             await self._connection.execute(_INSERT_EXECUTIONS, sql.arrays(EXECUTION_COLUMNS, "u", rows))
-            refused = [e.execution_id for e in executions if e.request_version is None]
-            await facts.add_refusal_facts(self._connection, refused)
+        await facts.add_refusal_facts(self._connection, uow.final_answers)
         if not (uow.log_entries or uow.changed_executions or uow.changed_jobs):
             return
         columns = {"execution_id": "uuid"} | CHANGING_COLUMNS

@@ -140,7 +140,7 @@ executions = Table(
     Column("lease", Integer, nullable=False, doc="grants of any kind; with the id, the fencing token"),
     Column("seq", Integer, nullable=False, doc="reports recorded under the lease"),
     Column("owner", Uuid),
-    Column("due_at", _TIME, doc="when anything must be done next: offer, offer again, lapse"),
+    Column("due_at", _TIME, doc="when anything must be done next: offer, offer again, lapse; forget an early cancel"),
     Column("deadline_at", _TIME),
     Column("fails_at", _TIME, doc="when it is out of time: the deadline, or a timeout of its stage before it"),
     Column("offers", Integer, nullable=False),
@@ -177,6 +177,11 @@ executions = Table(
         text("priority DESC"),
         "due_at",
         postgresql_where=text("state <> 'DONE' AND (stage <> 'EXECUTING' OR state <> 'QUEUED')"),
+    ),
+    Index(
+        "executions_early_cancels_idx",
+        "due_at",
+        postgresql_where=text("state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"),
     ),
     Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE'")),
     Index(

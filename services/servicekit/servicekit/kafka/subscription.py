@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
-from servicekit.errors import PermanentError, SignoffError
+from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
@@ -25,8 +25,11 @@ from servicekit.retry import isolate_failures, retry_transient
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E")
+V = TypeVar("V", bound=Event)
 
+#: Records that may fail alone, and be tried again, beside the others; among more, the next batch waits.
+PARKED_MAX = 100
 #: A commit that takes longer is given up; the records are then read again.
 COMMIT_TIMEOUT_S = 10.0
 #: How long a batch under way may take to end when the service stops: its claims are answered, and so not lost.
@@ -48,7 +51,7 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, the record that brought it, and whether that was a replay."""
+    """An event that arrived, or a body that is read elsewhere; the record that brought it, and if it is a replay."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
@@ -90,25 +93,32 @@ def accept(record: ConsumerRecord[Any, Any]) -> None:
 class Subscription(Generic[E]):
     """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
 
-    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue. TransientErrors
-    are waited out, in it or here; the partitions wait meanwhile. Any other error that it raises splits the batch until
-    one record stands alone, which goes to the dead-letter queue.
+    `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; one with a
+    DoubtfulError is tried again beside the others. TransientErrors are waited out, in it or here; the partitions wait
+    meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
+    dead-letter queue.
 
     `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
-    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters.
+    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
+    `keep_body` where the body is read elsewhere.
     """
 
     publisher: Publisher
-    event: type[E]
+    event: type[Event]
     group: str
     handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
     payload_max_bytes: int = MESSAGE_MAX_BYTES
     check_record: Callable[[ConsumerRecord[Any, Any]], None] = accept
     choose_dead: Callable[[Sequence[Refused]], Awaitable[Sequence[Refused]]] = bury_all
+    decode: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] | None = None
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
     _handling_since: float | None = None
     _broken: Exception | None = None
+    #: The offset after the last record that was handled, or is parked.
+    _handled: dict[TopicPartition, int] = field(default_factory=dict)
+    #: What tries the records again that fail alone, by topic, partition and offset.
+    _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
 
     @property
     def topic(self) -> Topic:
@@ -164,10 +174,14 @@ class Subscription(Generic[E]):
 
         A consumer whose batch waits for an outage to end is not dead.
         """
-        while True:
-            await asyncio.sleep(min(1.0, self.dead_after_s / 4))
-            if (reason := self._diagnose()) is not None:
-                raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
+        try:
+            while True:
+                await asyncio.sleep(min(1.0, self.dead_after_s / 4))
+                if (reason := self._diagnose()) is not None:
+                    raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
+        finally:
+            for task in self._parked.values():  # they stay parked: nothing behind them is committed
+                task.cancel()
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         if self._broken is not None:  # a commit would skip what was not handled
@@ -187,29 +201,69 @@ class Subscription(Generic[E]):
 
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
+        read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
         good: list[Incoming[E]] = []
         bad: list[Refused] = []
         for record in records:
             try:
                 if not is_replay(record):
                     self.check_record(record)
-                good.append(decode(self.event, record, self.payload_max_bytes))
+                good.append(read(self.event, record, self.payload_max_bytes))
             except PermanentError as error:
                 bad.append((record, error))
         if good:
             results = await retry_transient(
                 lambda: isolate_failures(good, self.handle), on=f"{self.topic.name} handler"
             )
-            bad += [(i.record, r) for i, r in zip(good, results, strict=True) if isinstance(r, PermanentError)]
-        # Replayed records that are bad are in the queue already.
-        if bad := [(record, error) for record, error in bad if not is_replay(record)]:
-            for record, reason in bad:
-                REFUSED_RECORDS.labels(record.topic, reason.code).inc()
-            dead = await retry_transient(lambda: self.choose_dead(bad), on=f"{self.topic.name} handler")
-            await retry_transient(lambda: self._publish_dead(dead), on="kafka")
-        await self._commit(records)
+            for incoming, result in zip(good, results, strict=True):
+                if isinstance(result, DoubtfulError):
+                    self._park(incoming, result)
+                elif isinstance(result, PermanentError):
+                    bad.append((incoming.record, result))
+        await self._bury(bad)
+        for record in records:
+            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        await self._commit({TopicPartition(record.topic, record.partition) for record in records})
+        while len(self._parked) > PARKED_MAX:
+            await asyncio.wait(self._parked.values(), return_when=asyncio.FIRST_COMPLETED)
 
-    async def _publish_dead(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+    def _park(self, incoming: Incoming[E], error: DoubtfulError) -> None:
+        """Try a record again beside the others, which go on. No offset behind it is committed meanwhile."""
+        where = incoming.record.topic, incoming.record.partition, incoming.record.offset
+        if where not in self._parked:
+            log.warning(
+                "one record fails alone and is tried again; the others go on",
+                extra={"topic": where[0], "partition": where[1], "offset": where[2], "reason": str(error)},
+            )
+            self._parked[where] = asyncio.create_task(self._handle_parked(incoming, where))
+
+    async def _handle_parked(self, incoming: Incoming[E], where: tuple[str, int, int]) -> None:
+        async def handle() -> Any:
+            (result,) = await isolate_failures([incoming], self.handle)
+            if isinstance(result, DoubtfulError):
+                raise result
+            return result
+
+        try:
+            result = await retry_transient(handle, on=f"{self.topic.name} record")
+            await self._bury([(incoming.record, result)] if isinstance(result, PermanentError) else [])
+        except Exception as error:
+            log.exception("a record failed, nothing more is consumed", extra={"topic": self.topic.name})
+            self._broken = error
+            return
+        del self._parked[where]
+        await self._commit({TopicPartition(where[0], where[1])})
+
+    async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
+        """Put records into the dead-letter queue, but for those that came from there."""
+        new = [(record, error) for record, error in bad if not is_replay(record)]
+        for record, error in new:
+            REFUSED_RECORDS.labels(record.topic, error.code).inc()
+        if new:
+            dead = await retry_transient(lambda: self.choose_dead(new), on=f"{self.topic.name} handler")
+            await retry_transient(lambda: self._publish_dead(dead), on="kafka")
+
+    async def _publish_dead(self, bad: Sequence[Refused]) -> None:
         assert self.topic.dlq is not None
         for result in await self.publisher.send(
             [to_dead_letter(self.topic.dlq, record, error) for record, error in bad]
@@ -222,14 +276,17 @@ class Subscription(Generic[E]):
             key = record.key.decode(errors="replace") if record.key else None
             log.error("dead letter", extra={**where, "job_id": key, "code": error.code, "reason": str(error)})
 
-    async def _commit(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Commit the records' offsets. A commit that fails only repeats them later, which changes nothing."""
+    async def _commit(self, partitions: Collection[TopicPartition]) -> None:
+        """Commit what was handled. A commit that fails only repeats records later, which changes nothing."""
         consumer = self.consumer()
         if consumer is None:
             return
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        offsets = {
+            partition: min(
+                [self._handled[partition], *(at for topic, number, at in self._parked if (topic, number) == partition)]
+            )
+            for partition in partitions
+        }
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await consumer.commit(offsets)
@@ -254,21 +311,34 @@ def is_replay(record: ConsumerRecord[Any, Any]) -> bool:
     return any(name == REPLAY_HEADER for name, _ in record.headers)
 
 
-def decode(event: type[E], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[E]:
+def decode(event: type[V], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[V]:
     """Return the event of a record. Raise PermanentError, with a code that says why, if it holds none."""
-    body = record.value
+    return Incoming(parse_event(event, _read_body(record, payload_max_bytes)), record, is_replay(record))
+
+
+def keep_body(_: type[Event], record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> Incoming[bytes]:
+    """Return the body of a record, for another to read. Raise PermanentError, with a code, if nobody can."""
+    return Incoming(_read_body(record, payload_max_bytes), record, is_replay(record))
+
+
+def _read_body(record: ConsumerRecord[Any, Any], payload_max_bytes: int) -> bytes:
+    body: bytes | None = record.value
     if body is None:
         raise PermanentError("the record has no body", code="empty_body")
     if len(body) > payload_max_bytes:
         raise PermanentError(f"{len(body)} bytes exceed the limit of {payload_max_bytes}", code="payload_too_large")
-    headers = dict(record.headers)
-    for name, value in headers.items():
+    for name, value in record.headers:
         try:
             (value or b"").decode()
         except UnicodeDecodeError:
             raise PermanentError(f"the header {name!r} is not UTF-8", code="malformed_header") from None
+    return body
+
+
+def parse_event(event: type[V], body: bytes) -> V:
+    """Return the event of a record's body. Raise PermanentError, with a code that says why, if it holds none."""
     try:
-        return Incoming(event.model_validate_json(body), record, is_replay(record))
+        return event.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"

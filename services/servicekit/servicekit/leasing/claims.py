@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.signing import SigningKey
+from servicekit.errors import DoubtfulError, PermanentError
 from signoff.v1 import work_service_pb2 as pb
 
 
@@ -14,11 +15,22 @@ class ClaimDenied:
     outcome: str
     code: str
     message: str
+    job_id: str = ""
+
+    def to_error(self) -> PermanentError | DoubtfulError | None:
+        """Return what the answer makes of the record: a dead letter, a claim to be made again, or nothing."""
+        match self.outcome:
+            case "INVALID":
+                return PermanentError(self.message, code=self.code)
+            case "DOUBTFUL":
+                return DoubtfulError(self.message, code=self.code)
+        return None
 
 
-def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer) -> ClaimDenied:
+def read_denial(answer: pb.ExecutionAnswer | pb.JudgingAnswer, job_id: str = "") -> ClaimDenied:
     """Return why a claim was not granted."""
-    return ClaimDenied(pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_"), answer.code, answer.message)
+    outcome = pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_")
+    return ClaimDenied(outcome, answer.code, answer.message, job_id)
 
 
 def read_lease(key: pb.LeaseKey) -> SigningKey:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 
@@ -15,6 +16,8 @@ from servicekit.errors import PermanentError
 SECRET_MIN_CHARS: Final = 32
 #: Bytes of a key.
 KEY_BYTES: Final = 32
+#: What every header carries, and what base64 and hexadecimal numbers are made of.
+_HEADER_SAFE: Final = re.compile(r"[A-Za-z0-9._~+/:=-]+")
 #: Variables of earlier versions, and what to set instead.
 _REPLACED: Final = {"SIGNOFF_WORKER_TOKEN": "SIGNOFF_EXECUTOR_TOKEN and SIGNOFF_VALIDATOR_TOKEN"}
 
@@ -49,6 +52,8 @@ class SecretSetting(SecretStr):
             return "is empty"
         if any(len(value) < SECRET_MIN_CHARS for value in self.values):
             return f"has fewer than {SECRET_MIN_CHARS} characters"
+        if not all(_HEADER_SAFE.fullmatch(value) for value in self.values):
+            return "has characters other than letters, digits and - . _ ~ + / : ="
         return "has the same value twice" if len(set(self.values)) < len(self.values) else None
 
 

@@ -983,13 +983,26 @@ export interface components {
         Health: {
             /**
              * Status
-             * @description `ok`, or `unavailable` while the jobstore is out of reach
+             * @description `ok`, or `unavailable` while the jobstore or its database is out of reach
              */
             status: string;
-            /** Jobstore */
+            /**
+             * Jobstore
+             * @description whether the jobstore answers
+             */
             jobstore: boolean;
             /** Live */
             live: boolean;
+            /**
+             * Database
+             * @description why the jobstore cannot write to its database, if it cannot
+             */
+            database?: string | null;
+            /**
+             * Remedy
+             * @description what to do about that
+             */
+            remedy?: string | null;
         };
         /**
          * Job
@@ -1505,6 +1518,12 @@ export interface components {
             points: components["schemas"]["OverviewPoint"][];
             totals: components["schemas"]["OverviewTotals"];
             now: components["schemas"]["OverviewNow"];
+            /**
+             * Upstreams Sign
+             * @description whether who asks or cancels by a topic must sign
+             * @default false
+             */
+            upstreams_sign: boolean;
         };
         /**
          * OverviewNow

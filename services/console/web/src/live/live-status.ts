@@ -6,6 +6,8 @@ export type LiveStatus =
   | { state: "live" }
   /** The console answers, the jobstore does not. */
   | { state: "jobstore-away" }
+  /** The jobstore answers, and cannot write to its database: what is wrong, and the remedy. */
+  | { state: "database-away"; problem: string; remedy: string }
   | { state: "reconnecting"; retryAt: number; since: number }
   | { state: "paused" };
 

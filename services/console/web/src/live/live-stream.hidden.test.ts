@@ -19,6 +19,9 @@ it("says that the jobstore is away, and reads everything anew when it is back", 
   client.setQueryData(list, { pages: [], pageParams: [] });
   source.emit("ping", { cursor: 1, jobstore: false });
   expect(liveStatus.get().state).toBe("jobstore-away");
+  const problem = { database: "Signoff cannot write to its database: its disk is full", remedy: "free space" };
+  source.emit("ping", { cursor: 1, jobstore: true, ...problem });
+  expect(liveStatus.get()).toMatchObject({ state: "database-away", problem: problem.database, remedy: "free space" });
   source.emit("ping", { cursor: 1, jobstore: true });
   expect(liveStatus.get().state).toBe("live");
   expect(client.getQueryState(list)?.isInvalidated).toBe(true);

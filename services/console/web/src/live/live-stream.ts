@@ -125,11 +125,14 @@ export class LiveStream {
     if (liveStatus.get().state === "connecting") liveStatus.set({ state: "live" });
   }
 
-  private onPing({ cursor, jobstore }: { cursor?: number; jobstore?: boolean }): void {
+  private onPing({ cursor, jobstore, database, remedy = "" }: Ping): void {
     this.onHeard(cursor);
     const { state } = liveStatus.get();
-    if (jobstore === false && state === "live") liveStatus.set({ state: "jobstore-away" });
-    if (jobstore === true && state === "jobstore-away") {
+    const isAway = state === "jobstore-away" || state === "database-away";
+    if (state !== "live" && !isAway) return;
+    if (jobstore === false) liveStatus.set({ state: "jobstore-away" });
+    else if (database) liveStatus.set({ state: "database-away", problem: database, remedy });
+    else if (jobstore === true && isAway) {
       liveStatus.set({ state: "live" });
       void refetchJobs(this.client); // requests in between were answered by errors
     }
@@ -169,6 +172,9 @@ export class LiveStream {
     this.hiddenAt = undefined;
   };
 }
+
+/** What the console says every few seconds: whether the jobstore answers, and why it cannot write, if it cannot. */
+type Ping = { cursor?: number; jobstore?: boolean; database?: string; remedy?: string };
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 

@@ -128,6 +128,7 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
     points: [{ at: AT, ...numbers, ...gauges, wait, duration: { p50: 4, p95: 9, p99: 12 } }],
     totals: { ...numbers, acceptance_rate: 0.75 },
     now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
+    upstreams_sign: false,
     ...fields,
   };
 }

@@ -10,6 +10,7 @@ const WORDS = {
   connecting: "Connecting",
   live: "Live",
   "jobstore-away": "Jobstore away",
+  "database-away": "Database away",
   reconnecting: "Reconnecting",
   paused: "Paused",
 } as const;
@@ -20,7 +21,8 @@ export function LivePill() {
   const now = useNow();
   const [zone] = useZone();
   const heardAt = view.lastEventAt && formatTimeOfDay(view.lastEventAt, toIntlZone(zone));
-  const word = WORDS[view.state];
+  const word = view.state === "database-away" ? view.problem : WORDS[view.state];
+  const heard = heardAt ? `Last heard of at ${heardAt}` : "Nothing was heard yet";
   useEffect(() => {
     if (view.state !== "live" && view.state !== "connecting") announce(word);
   }, [view.state, word]);
@@ -30,11 +32,13 @@ export function LivePill() {
     <span
       data-live={view.state}
       className="inline-flex items-center gap-1.5 rounded px-2 whitespace-nowrap"
-      title={heardAt ? `Last heard of at ${heardAt}` : "Nothing was heard yet"}
+      title={view.state === "database-away" ? `${word}. To do: ${view.remedy}. ${heard}` : heard}
     >
       <Icon aria-hidden size={12} className={view.state === "live" ? "text-completed" : "text-resubmit"} />
-      {word}
-      {wait > 0 && ` in ${wait} s`}
+      <span className="max-w-[60ch] truncate">
+        {word}
+        {wait > 0 && ` in ${wait} s`}
+      </span>
       {heardAt && <span className="text-muted max-sm:hidden">· {heardAt}</span>}
     </span>
   );

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 
 STEPS = """
 ALTER TABLE executions ADD COLUMN misjudged SMALLINT DEFAULT 0 NOT NULL;

@@ -131,6 +131,10 @@ const ADVICE: Record<string, Advice> = {
     means: "What was reported of the job cannot be stored.",
     todo: "Look at the dead letters, on the overview; then execute again.",
   },
+  database_error: {
+    means: "The database failed for ten minutes at what was reported of the job, and at nothing else.",
+    todo: "Have the jobstore's log read, which says why, and the dead letters looked at; then execute again.",
+  },
   budget_exhausted: {
     means: "The job has spent its budget.",
     todo: "Raise the budget in the policy, or leave it.",

@@ -1,0 +1,47 @@
+"""Make ids that nobody outside can foretell, so that nobody can claim or cancel what they name before it is there."""
+
+import base64
+import hmac
+from dataclasses import dataclass, field
+from typing import Final, Self
+from uuid import UUID
+
+from contracts.jsontext import json_text
+
+#: Bytes of the key: as many as the hash has.
+KEY_BYTES: Final = 32
+#: The version of the UUIDs that are made here (RFC 9562); no other part makes such.
+VERSION: Final = 8
+_LAYOUT: Final = VERSION << 76 | 0b10 << 62
+_DIGEST: Final = ~(0xF << 76 | 0b11 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class IdKey:
+    """The key of ids that follow from something. It is never changed: with another, a repeat would be a new request."""
+
+    value: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read base64, also of the alphabet for URLs. ValueError, which repeats no secret: it has too few bytes."""
+        digits = text.strip().rstrip("=").translate(_FROM_URLS)
+        try:
+            value = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        except ValueError:
+            raise ValueError("it is not base64: `openssl rand -base64 32` makes one") from None
+        if len(value) < KEY_BYTES:
+            raise ValueError(f"it has {len(value)} bytes, not {KEY_BYTES}: `openssl rand -base64 32` makes one")
+        return cls(value)
+
+    def derive(self, purpose: str, *names: str) -> UUID:
+        """Return the id that these names stand for, a UUID of version 8. Each purpose has ids of its own."""
+        digest = hmac.digest(self.value, json_text([purpose, *names]).encode(), "sha256")
+        return UUID(int=int.from_bytes(digest[:16]) & _DIGEST | _LAYOUT)
+
+    def derive_next(self, execution_id: UUID) -> UUID:
+        """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
+        return self.derive("resubmission", str(execution_id))
+
+
+_FROM_URLS: Final = str.maketrans("-_", "+/")

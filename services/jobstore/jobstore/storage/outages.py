@@ -1,0 +1,228 @@
+"""Tell what an error of the database is about: the data, an outage, or nobody knows; and whether it can be written.
+
+An outage is waited out, however long. Of the data's own faults, and of nothing else, a record is blamed at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import asyncpg
+from prometheus_client import Gauge
+from sqlalchemy import event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from jobstore.storage.tables import metadata
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
+from servicekit.outages import DATABASE_OUTAGES
+from servicekit.process.runtime import run_forever
+
+log = logging.getLogger(__name__)
+
+OUTAGE = Gauge("signoff_database_outage", "1 while the database cannot be written, by why", ["code"])
+
+#: Seconds between two probes, and how long one may take: together, how late an outage is noticed.
+PROBE_EVERY_S: Final = 2.0
+PROBE_TIMEOUT_S: Final = 4.0
+#: For how long an outage that a transaction met is believed, whatever the probe says: on a disk that is full its small
+#: write may still find room. Longer than the waits between two tries of whoever waits (servicekit.retry).
+MET_S: Final = 7.0
+
+#: The code of an error about a value that cannot be stored.
+INVALID_DATA: Final = "invalid_data"
+READ_ONLY: Final = "25006"
+#: By the beginning of the SQLSTATE; the first that fits decides. What is not here is doubtful: it is waited for, and
+#: once it has met one record alone for long, while the database could be written, that record is given up.
+_DATA: Final = (
+    "22",  # a value, such as a text with U+0000
+    "23",  # a constraint; another transaction may have been first, so that it is tried again at once
+    "54001",  # JSON that is nested deeper than the server's stack
+)
+_BUSY: Final = (
+    "0A000",  # a plan that was made before a migration
+    "40",  # a deadlock, or a transaction that was rolled back for another
+    "55",  # a lock that is not to be had
+)
+_OUTAGES: Final = {
+    READ_ONLY: "database_read_only",
+    "53100": "database_out_of_space",
+    "53300": "database_out_of_connections",
+    "28": "database_forbidden",  # who may log in
+    "42501": "database_forbidden",
+    "3D000": "database_not_migrated",  # no such database
+    "3F000": "database_not_migrated",  # no such schema
+    "42P01": "database_not_migrated",  # no such table
+    "42703": "database_not_migrated",  # no such column
+    "42883": "database_not_migrated",  # no such function
+    "57P03": "database_in_recovery",  # it starts, stops or recovers
+    **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), "database_unavailable"),
+}
+
+_STATE: Final = text(
+    "SELECT pg_is_in_recovery() AS recovering, "
+    "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing, "
+    "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name CROSS JOIN unnest("
+    "ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege "
+    "WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name) AS forbidden"
+)
+_WRITE: Final = text("UPDATE relay SET published_seq = published_seq")
+
+
+class RaceError(TransientError):
+    """Another transaction wrote first; a retry at once sees what it wrote."""
+
+    code = "raced"
+
+
+class ConstraintError(RaceError):
+    """A constraint was not kept: by a race, or, if it is met alone again and again, by the data."""
+
+
+class Availability:
+    """Know whether the database can be written, from a write of its own every few seconds and from others' fortune."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """`engine` serves the probe alone: a pool whose connections are all at work says nothing of the database."""
+        self._engine = engine
+        self._probed: str | None = None
+        self._met, self._met_at = "", 0.0
+
+    def find_outage(self) -> str | None:
+        """Return the code of the outage that lasts (servicekit.outages), or None."""
+        if self._probed is None and self._met and time.monotonic() - self._met_at < MET_S:
+            return self._met
+        return self._probed
+
+    def check(self) -> str | None:
+        """Return why the database cannot be written, in words, or None."""
+        code = self.find_outage()
+        return None if code is None else f"{DATABASE_OUTAGES[code]}. To do: {DATABASE_OUTAGES[code].remedy}"
+
+    async def run(self, on_change: Callable[[str | None], Awaitable[None]] | None = None) -> None:
+        """Probe for ever. Call `on_change` with the code of an outage that begins, and with None at its end."""
+        told: list[str | None] = []
+
+        async def look() -> None:
+            reason = None
+            try:
+                await self.probe()
+            except TransientError as error:
+                reason = str(error)
+            outage = self.find_outage()
+            if [outage] != told:
+                for code in DATABASE_OUTAGES:
+                    OUTAGE.labels(code).set(code == outage)
+                told[:] = [outage]
+                level = logging.WARNING if outage else logging.INFO
+                log.log(level, self.check() or "the database can be written", extra={"reason": reason})
+                if on_change is not None:
+                    await on_change(outage)
+
+        await run_forever(look, name="database probe", every_s=PROBE_EVERY_S)
+
+    async def probe(self) -> None:
+        """Write once. TransientError: the database cannot be written; the code says why."""
+        try:
+            with translate_errors():
+                await self._write_in_time()
+        except DoubtfulError as error:
+            self._probed = "database_unavailable"
+            raise TransientError(str(error), code=self._probed) from error
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._probed = error.code
+            raise
+        self._probed = None
+
+    async def _write_in_time(self) -> None:
+        """Write, or raise TimeoutError. What hangs in a server that stands still is left behind with its connection."""
+        writing = asyncio.ensure_future(self._write())
+        writing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            done, _ = await asyncio.wait({writing}, timeout=PROBE_TIMEOUT_S)
+        finally:
+            writing.cancel()
+        if not done:
+            await self._engine.dispose(close=False)
+            raise TimeoutError(f"no answer within {PROBE_TIMEOUT_S:g} s")
+        await writing
+
+    async def _write(self) -> None:
+        names = [table.name for table in metadata.sorted_tables]
+        async with self._engine.begin() as connection:
+            state = (await connection.execute(_STATE, {"tables": names})).one()
+            if state.recovering:
+                raise TransientError("pg_is_in_recovery()", code="database_in_recovery")
+            if state.missing:
+                raise TransientError(f"missing: {', '.join(state.missing)}", code="database_not_migrated")
+            if state.forbidden:
+                raise TransientError(f"tables: {', '.join(state.forbidden)}", code="database_forbidden")
+            await connection.execute(_WRITE)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Translate errors, and remember an outage that is met."""
+        try:
+            with translate_errors():
+                yield
+        except TransientError as error:
+            if error.code in DATABASE_OUTAGES:
+                self._met, self._met_at = error.code, time.monotonic()
+            raise
+
+
+def forget_read_only_sessions(engine: AsyncEngine) -> None:
+    """Close sessions that turn out to be read-only: one that began so stays so, when the database no longer is."""
+
+    def on_error(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+            context.is_disconnect = True
+
+    event.listen(engine.sync_engine, "handle_error", on_error)
+
+
+@contextlib.contextmanager
+def translate_errors() -> Iterator[None]:
+    """Translate the driver's errors: PermanentError for the data's own; TransientError, or DoubtfulError."""
+    try:
+        yield
+    except (PermanentError, TransientError):
+        raise
+    except PoolTimeoutError as error:
+        raise TransientError(_first_line(error), code="database_busy") from error
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise _classify(error) from error
+
+
+def _classify(error: Exception) -> PermanentError | TransientError:
+    reason = _first_line(error)
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    if state.startswith("23"):
+        return ConstraintError(reason)
+    if state.startswith(_DATA):
+        log.warning("the database refused a value; what held it fails for good", extra={"reason": reason})
+        return PermanentError("a value cannot be stored, such as a text with U+0000", code=INVALID_DATA)
+    if state.startswith(_BUSY):
+        return TransientError(reason, code="database_busy")
+    outage = next((code for prefix, code in _OUTAGES.items() if state.startswith(prefix)), None)
+    if outage is None and _is_connection_lost(error):
+        outage = "database_unavailable"
+    if outage is not None:
+        return TransientError(reason, code=outage)
+    return DoubtfulError(f"{state or type(error).__name__}: {reason}", code="database_error")
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return not isinstance(error, asyncpg.PostgresError)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:500]

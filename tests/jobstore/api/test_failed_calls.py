@@ -1,0 +1,136 @@
+"""A call that fails is answered with a code and leaves one line, which names the job and holds nothing of the body."""
+
+import logging
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, Status, refused
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import text
+
+from contracts.client import UNREACHABLE, JobStoreClient
+from jobstore.api.auth import Role, Tokens
+from jobstore.api.interceptors import CallInterceptor
+from jobstore.api.server import create_server, set_serving
+from jobstore.storage.database import Database
+from servicekit.errors import DoubtfulError, TransientError
+from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import work_service_pb2 as work_pb
+from signoff.v1.job_service_pb2_grpc import JobServiceServicer, JobServiceStub, add_JobServiceServicer_to_server
+from signoff.v1.work_service_pb2_grpc import WorkServiceStub
+
+TOKEN = TOKENS[Role.ADMINISTRATOR][0]
+FUNCTION = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a bug'; END $$"
+TRIGGER = "CREATE TRIGGER fail BEFORE INSERT ON job_logs FOR EACH ROW WHEN (NEW.job_id = 'bad') EXECUTE FUNCTION fail()"
+
+
+class Failing(JobServiceServicer):
+    """Fails at every call by one error."""
+
+    error: Exception = TransientError("why", code="database_read_only")
+
+    async def CancelJob(self, *_: Any) -> Any:  # noqa: N802 - gRPC's name
+        raise self.error
+
+
+@pytest.fixture
+async def failing() -> Any:
+    server, _ = create_server(Tokens(TOKENS))
+    servicer = Failing()
+    add_JobServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield servicer, JobServiceStub(channel)
+    await server.stop(0)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record for record in caplog.records if record.name == CallInterceptor.__module__]
+
+
+@pytest.mark.parametrize(
+    ("error", "answer", "level"),
+    [
+        (TransientError("why", code="database_busy"), (Status.UNAVAILABLE, "database_busy", "why"), "WARNING"),
+        (DoubtfulError("why", code="database_error"), (Status.INTERNAL, "database_error", "its log says"), "ERROR"),
+        (KeyError("why"), (Status.INTERNAL, "internal", "its log says"), "ERROR"),
+        (ValueError("why"), (Status.INVALID_ARGUMENT, "invalid_request", "why"), "INFO"),
+    ],
+)
+async def test_each_failure_leaves_one_line_with_the_job(
+    failing: Any, caplog: pytest.LogCaptureFixture, error: Exception, answer: tuple[Status, str, str], level: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    status, code, told = answer
+    failing[0].error = error
+    request = jobs_pb.CancelJobRequest(job_id="job-7", reason="a secret")
+    metadata = (("authorization", f"Bearer {TOKEN}"),)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await failing[1].CancelJob(request, metadata=metadata)
+    assert failed.value.code() is status
+    assert dict(failed.value.trailing_metadata() or ())["signoff-code"] == code
+    assert told in str(failed.value.details())
+    (line,) = lines(caplog)
+    assert (line.levelname, line.job_id, line.code, line.status) == (level, "job-7", code, status.name)
+    assert line.method == "/signoff.v1.JobService/CancelJob"
+    assert "secret" not in str(vars(line))
+
+
+async def test_a_refused_token_leaves_a_line_too(jobs: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert (await refused(jobs.GetJob(jobs_pb.GetJobRequest(job_id="x" * 1_000), metadata=())))[1] == "unauthenticated"
+    (line,) = lines(caplog)
+    assert (line.levelname, line.code, line.method) == ("INFO", "unauthenticated", "/signoff.v1.JobService/GetJob")
+    assert not hasattr(line, "job_id"), "what was not admitted is not read"
+
+
+async def test_what_is_answered_leaves_no_line(jobs: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await jobs.ListJobs(jobs_pb.ListJobsRequest(), metadata=ADMINISTRATOR)
+    assert lines(caplog) == []
+
+
+async def test_a_claim_at_which_the_database_fails_alone_is_to_be_made_again(
+    channel: grpc.aio.Channel, database: Database
+) -> None:
+    """Its batch is answered at once; the worker tries the one claim again."""
+    async with database.transaction() as connection:
+        await connection.execute(text(FUNCTION))
+        await connection.execute(text(TRIGGER))
+    job_json = '{"title": "t", "acceptance_criteria": "c", "agent_id": "writer"}'
+    claims = [
+        work_pb.ExecutionClaim(execution_id=str(uuid4()), job_id=job_id, job_json=job_json)
+        for job_id in ("good", "bad", "better")
+    ]
+    work: Any = WorkServiceStub(channel)
+    request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=9, claims=claims)
+    try:
+        answers = (await work.BeginExecutions(request, metadata=EXECUTOR)).answers
+    finally:
+        async with database.transaction() as connection:
+            await connection.execute(text("DROP TRIGGER fail ON job_logs"))
+            await connection.execute(text("DROP FUNCTION fail()"))
+    names = [work_pb.ClaimOutcome.Name(answer.outcome).removeprefix("CLAIM_OUTCOME_") for answer in answers]
+    assert names == ["GRANTED", "DOUBTFUL", "GRANTED"]
+    assert answers[1].code == "database_error"
+
+
+async def test_a_health_check_says_why_nothing_is_served() -> None:
+    server, health = create_server(Tokens(TOKENS))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    address = f"127.0.0.1:{port}"
+    async with JobStoreClient(address, TOKEN) as client, grpc.aio.insecure_channel(address) as channel:
+        await set_serving(health, ready=False, outage="database_forbidden")
+        assert await client.find_outage() == "database_forbidden"
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "signoff.v1.WorkService"):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+            assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await set_serving(health, ready=True)
+        assert await client.find_outage() is None
+        await server.stop(0)
+        assert await client.find_outage() == UNREACHABLE

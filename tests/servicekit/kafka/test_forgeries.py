@@ -1,0 +1,48 @@
+"""Of forged requests of one execution one is a dead letter."""
+
+import pytest
+from support.factories import record
+
+from contracts.identity import new_execution_id
+from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
+from servicekit.errors import PermanentError
+from servicekit.kafka.dead_letters import BAD_SIGNATURE
+from servicekit.kafka.forgeries import Forgeries
+
+FORGER = Secrets([Secret("forger", bytes(32))])
+FORGED, MALFORMED = PermanentError("not signed", code=BAD_SIGNATURE), PermanentError("no JSON", code="malformed_json")
+
+
+def forged(execution_id, body=b"{}"):
+    return record(body, headers=[(SIGNATURE_HEADER, FORGER.make_key(KeyUse.EXECUTE, execution_id).sign(body).encode())])
+
+
+async def bury(forgeries, *records, error=FORGED):
+    return [one for one, _ in await forgeries.choose_dead([(one, error) for one in records])]
+
+
+async def test_one_an_execution_is_buried():
+    forgeries, first, second = Forgeries(), new_execution_id(), new_execution_id()
+    records = [forged(first), forged(second), forged(first, b"another"), forged(first)]
+    assert await bury(forgeries, *records) == records[:2]
+    assert await bury(forgeries, *records) == []
+
+
+@pytest.mark.parametrize("headers", [(), [(SIGNATURE_HEADER, b"nonsense")]], ids=["unsigned", "nonsense"])
+async def test_what_names_no_execution_is_told_apart_by_its_key(headers):
+    forgeries = Forgeries()
+    records = [record(b"{}", key=key, headers=headers) for key in (b"a", b"b", None, b"a", None)]
+    assert await bury(forgeries, *records) == records[:3]
+
+
+async def test_what_is_wrong_otherwise_is_always_buried():
+    forgeries, one = Forgeries(), forged(new_execution_id())
+    assert await bury(forgeries, one, one, error=MALFORMED) == [one, one]
+
+
+async def test_what_is_remembered_is_bounded():
+    forgeries = Forgeries(remembered_max=2)
+    records = [forged(new_execution_id()) for _ in range(3)]
+    assert await bury(forgeries, *records) == records
+    assert await bury(forgeries, records[2], records[1]) == []
+    assert await bury(forgeries, records[0]) == [records[0]]
