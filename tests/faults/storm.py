@@ -80,7 +80,7 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
         for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
             await client.create_agent(agent)
         tables = Tables(addresses.postgres)
-        ids = IdKey.parse(addresses.id_key)
+        ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
         yield Crowd(client, await stack.enter_async_context(session), publisher, ids), tables
 
 

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from support.system import WAIT_S, Agent, Judge, System
 
 from contracts.criteria import parse_criteria
-from contracts.events import Event, JobStatusReported, ResultProduced
+from contracts.events import Event, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.resources import CriterionVerdict, JobLog, Verdict
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.status import JobStatus, Outcome, ReportKind
@@ -38,7 +38,8 @@ class Thief:
         self.owner = str(uuid4())
 
     async def begin_execution(self, execution_id: UUID, job_id: str) -> pb.ExecutionAnswer:
-        claim = pb.ExecutionClaim(execution_id=str(execution_id), job_id=job_id)
+        body = ExecuteRequested(execution_id=execution_id, job_id=job_id).model_dump_json().encode()
+        claim = pb.ExecutionClaim(request=body)
         request = pb.BeginExecutionsRequest(owner=self.owner, room=1, claims=[claim])
         (answer,) = (await self._stub.BeginExecutions(request, metadata=self._metadata)).answers
         return answer
@@ -69,7 +70,7 @@ async def thief(system: System, token: str) -> AsyncIterator[Thief]:
 
 def results(logs: list[JobLog]) -> list[Any]:
     """What the log says that the agent answered."""
-    return [entry.response_payload["result"] for entry in logs if "duration_s" in (entry.response_payload or {})]
+    return [entry.response_payload["result"] for entry in logs if entry.kind == "result"]
 
 
 async def refused(call: Any) -> grpc.StatusCode:
@@ -184,9 +185,9 @@ async def test_a_validators_thief_calls_no_agent_and_changes_no_result(system: S
             assert await refused(stranger.renew(pb.WORK_KIND_EXECUTING, held)) is grpc.StatusCode.PERMISSION_DENIED
             for lease in (1, key.lease):
                 await stranger.publish(result(execution_id, job.id, lease, "blue, says the thief"), key)
+            await stranger.publish(report(execution_id, job.id, key.lease, "Is anything"), key)
             code, body = await asyncio.wait_for(buried(system, execution_id), WAIT_S)
             assert (code, body["result"]) == (b"bad_signature", {"text": "blue, says the thief"})
-            await stranger.publish(report(execution_id, job.id, key.lease, "Is anything"), key)
             await system.logged(job.id, lambda entry: entry.code == "verdict_mismatch")
     finally:
         system.kill("validator", signal.SIGCONT)
