@@ -103,8 +103,8 @@ class Adversary:
             (4, self._request),
             (25 if self.forges_facts else 0, self._fact),
         ]
-        ((_, kind),) = random.choices(kinds, [weight for weight, _ in kinds])
-        record = kind(random)
+        drawn = (kind for _, kind in random.choices(kinds, [weight for weight, _ in kinds], k=9))
+        kind, record = next(((kind, made) for kind in drawn if (made := kind(random))), (None, None))
         if record is None:
             return []
         (self.copied if kind == self._again else self.forged).add((record.topic, record.value))
