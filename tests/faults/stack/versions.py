@@ -14,11 +14,13 @@ OLDER: str | None = None
 PARTS = ("proto", "services/servicekit", "services/executor", "services/validator")
 
 
-def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path) -> ServiceSpec | None:
-    """The same worker as it was at `OLDER`, as it will be, or as it is. None: there is no such."""
+def of_version(
+    version: str, spec: ServiceSpec, kind: str, directory: Path, older: str | None = OLDER
+) -> ServiceSpec | None:
+    """The same worker as it was at a commit, as it will be, or as it is. None: there is no such."""
     path, argv = spec.env.get("PYTHONPATH", ""), spec.argv
     if version == "older":
-        if not directory.exists() and not _unpacked(directory):
+        if not directory.exists() and not _unpacked(older, directory):
             return None
         path = ":".join(str(directory / part) for part in ("proto", "services/servicekit", f"services/{kind}"))
     elif version == "newer":
@@ -26,11 +28,11 @@ def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path) -> S
     return replace(spec, argv=argv, env={**spec.env, "PYTHONPATH": path})
 
 
-def _unpacked(directory: Path) -> bool:
-    if OLDER is None:
+def _unpacked(commit: str | None, directory: Path) -> bool:
+    if commit is None:
         return False
     try:
-        archive = _git("archive", OLDER, *PARTS)
+        archive = _git("archive", commit, *PARTS)
     except (OSError, subprocess.CalledProcessError):
         return False
     directory.mkdir(parents=True)

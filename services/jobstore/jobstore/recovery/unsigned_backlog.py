@@ -81,7 +81,7 @@ def _sign(subscription: Subscription[Any], record: ConsumerRecord[Any, Any], sec
     if is_replay(record) or SIGNATURE_HEADER in dict(record.headers):
         return record
     try:
-        event = decode(subscription.event, record, MESSAGE_MAX_BYTES).event
+        event: Any = decode(subscription.event, record, MESSAGE_MAX_BYTES).event
     except PermanentError:
         return record
     signature = secrets.make_key(KeyUse.EXECUTING, event.execution_id, event.lease).sign(record.value)
