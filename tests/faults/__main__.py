@@ -25,7 +25,8 @@ def main() -> int:
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
         return 0
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for noisy in ("aiokafka", "servicekit"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
