@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage lint breaking drift format bench path faults model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage lint breaking drift format bench path faults attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
@@ -96,6 +96,9 @@ path: $(READY) $(PAGE) ## Say which files it takes to carry one job from the req
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose
+	$(BIN)/pytest tests/validator/test_attacks.py -n 0 -q -s $(ARGS)
 
 model: $(READY) ## Explore the models of the protocol in every order; ARGS="crash" takes one scenario or rule
 	$(BIN)/python docs/model $(ARGS)

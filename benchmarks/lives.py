@@ -29,6 +29,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
+from contracts.fact_keys import is_marker
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
@@ -166,6 +167,8 @@ class Run:
         while left:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
+                    if is_marker(record):
+                        continue
                     fact = json.loads(record.value)
                     job_id, status = fact["job_id"], fact["job"]["status"]
                     self.facts[job_id].append((fact["version"], status))

@@ -29,6 +29,7 @@ from aiokafka import AIOKafkaConsumer
 from lives import run_system
 
 from contracts.events import JobChanged
+from contracts.fact_keys import is_marker
 from contracts.topics import TOPIC_OF
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +98,10 @@ class Watcher:
                 pass
 
     async def _next_status(self, job_id: str) -> str | None:
-        fact = json.loads((await self._consumer.getone()).value)
+        record = await self._consumer.getone()
+        if is_marker(record):
+            return None
+        fact = json.loads(record.value)
         return fact["job"]["status"] if fact["job_id"] == job_id else None
 
 

@@ -26,6 +26,7 @@ from lives import FINAL, run_system
 
 from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
+from contracts.fact_keys import is_marker
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from contracts.topics import TOPIC_OF
@@ -60,7 +61,7 @@ async def wait_for_ends(consumer: AIOKafkaConsumer, count: int) -> Counter[str]:
     ends: dict[str, str] = {}
     while len(ends) < count:
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            facts = (json.loads(record.value) for record in records)
+            facts = (json.loads(record.value) for record in records if not is_marker(record))
             ends |= {fact["job_id"]: fact["job"]["status"] for fact in facts if fact["job"]["status"] in FINAL}
     return Counter(ends.values())
 

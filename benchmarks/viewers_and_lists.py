@@ -28,6 +28,7 @@ from aiohttp import web
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewJob
+from contracts.signing import make_secret
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
@@ -122,6 +123,7 @@ async def run_services(kafka: str, url: str) -> AsyncIterator[tuple[str, str, ps
         "SIGNOFF_TOKEN": TOKEN,
         "SIGNOFF_EXECUTOR_TOKEN": TOKEN + "-2",
         "SIGNOFF_VALIDATOR_TOKEN": TOKEN + "-3",
+        "SIGNOFF_SECRETS": make_secret("benchmark", TOKEN.encode()),
         "SIGNOFF_SESSION_SECRET": "A" * 43,
         "SIGNOFF_ID_KEY": "0" * 44,
         "SIGNOFF_GRPC_ADDRESS": grpc,

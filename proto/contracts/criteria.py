@@ -1,13 +1,17 @@
 """The criteria of a job: a list, and the one text form in which it is stored, hashed and published."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from contracts.fields import Model, StrictModel, Text
 
 #: Criteria of a job at most.
 CRITERIA_MAX: Final = 100
+#: Lines of a text form at most, blank ones included, so that no text takes long to read.
+LINES_MAX: Final = 10_000
 #: Characters of a criterion at most, without its prefixes.
 CRITERION_MAX_CHARS: Final = 2_000
 
@@ -17,21 +21,50 @@ _BLANK: Final = (
     "\u2028\u2029\u202f\u205f\u3000\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
 )
+_LINE: Final = re.compile(r"[^\n]+")
 _PREFIXES: Final = re.compile(
     rf"(?:(?:[-*+\u2022]|\d{{1,3}}[.)])(?:[{_BLANK}]+|\Z))?(optional:[{_BLANK}]*)?(never:[{_BLANK}]*)?", re.IGNORECASE
 )
 _RESERVED: Final = re.compile("check:", re.IGNORECASE)
 _MEETS, _NEVER = "meets", "never"
 
+# What a criterion quotes is no part of what it says.
+_QUOTED: Final = re.compile(
+    '"[^"]*"|`[^`]*`|\u201c[^\u201c\u201d]*\u201d|\u201e[^\u201c-\u201e]*.'
+    "|\xab[^\xab\xbb]*\xbb|\u300c[^\u300c\u300d]*\u300d"
+)
+# Words of absence in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean.
+# "No more than", "not only", "is not empty" and "yes or no" are none.
+_ABSENCE: Final = re.compile(
+    r"(?<!or )\b(?:no|not|nicht)(?!\s+(?:(?:more|less|\w+er)\s+than|only|empty|blank|exceed\w*|leer|nur)\b)\b(?![-.])"
+    r"|\b(?:cannot|\w+n['\u2019]t|never|none|without|avoids?|lacks?|kein\w*|ohne|niemals|vermeide\w*|jamais|aucune?"
+    r"|sans|nunca|ning\xfan|ningun\w*|n\xe3o|sem|senza|nessun\w*"
+    r"|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430)\b(?!-)"
+    "|\u4e0d[\u5f97\u8981\u80fd\u5e94\u53ef\u542b\u5305\u51fa\u4f7f]|\u6ca1\u6709|\u7981\u6b62|\u907f\u514d"
+    "|\u306a\u3044|\u307e\u305b\u3093|\uc5c6|\uc54a",
+    re.IGNORECASE,
+)
 
-class Criterion(BaseModel):
-    """One criterion, as it stands in a job's `criteria`."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+class Criterion(StrictModel):
+    """One criterion of a job. Its string is its line of the text form."""
 
-    text: str
+    model_config = ConfigDict(frozen=True)
+
+    text: Text
     required: bool = Field(True, description="one that is not is judged and does not decide")
     kind: str = Field(_MEETS, description="`meets`, or `never`: what the result must not have or do; more may follow")
+
+    def __str__(self) -> str:
+        return ("" if self.required else "optional: ") + ("never: " if self.kind == _NEVER else "") + self.text
+
+
+class CriterionWarning(Model):
+    """What might be meant otherwise in a criterion, and is accepted as it is."""
+
+    code: str
+    criterion: int = Field(description="its place in `criteria`, from 0")
+    message: str
 
 
 class CriteriaError(ValueError):
@@ -47,6 +80,8 @@ def parse_criteria(text: str) -> list[Criterion]:
 
     Raise CriteriaError if a job cannot have them.
     """
+    if text.count("\n") >= LINES_MAX:
+        raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code="criteria_too_many")
     return _check(_read_lines(text))
 
 
@@ -57,38 +92,50 @@ def parse_stored_criteria(text: str) -> list[Criterion]:
 
 def format_criteria(criteria: Sequence[Criterion]) -> str:
     """Return the text form, which reads back as the same list. Raise CriteriaError if a job cannot have them."""
-    return "\n".join(
-        ("" if one.required else "optional: ") + ("never: " if one.kind == _NEVER else "") + one.text
-        for one in _check(iter(criteria))
+    return "\n".join(map(str, _check(criteria)))
+
+
+def join_forms(text: str | None, criteria: Sequence[Criterion] | None) -> tuple[str, list[Criterion]]:
+    """Return a text form and the list, of which a caller gives either or both.
+
+    The text stays as it was given. Raise CriteriaError if they differ, or are criteria that a job cannot have.
+    """
+    if text is None:
+        return format_criteria(criteria or ()), list(criteria or ())
+    parsed = parse_criteria(text)
+    if criteria is not None and parsed != list(criteria):
+        message = "acceptance_criteria and criteria say different things: give one of them, or the same in both"
+        raise CriteriaError(message, code="criteria_conflict")
+    return text, parsed
+
+
+def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
+    """Return a warning for each criterion that reads like one of absence and is not marked `never:`."""
+    message = (
+        "criterion {} reads as if something must be absent, which no quotation can prove: "
+        "write what must not be there after `never:` (kind `never`), and the judge looks for it"
     )
+    return [
+        CriterionWarning(code="criterion_reads_as_absence", criterion=place, message=message.format(place + 1))
+        for place, one in enumerate(criteria)
+        if one.kind == _MEETS and _ABSENCE.search(_QUOTED.sub("", one.text))
+    ]
 
 
 def _read_lines(text: str) -> Iterator[Criterion]:
-    start = 0
-    while start <= len(text):  # line by line, since a text of a million lines is refused at the first too many
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        if (criterion := _read_line(text[start:end])).text:
-            yield criterion
-        start = end + 1
+    for match in _LINE.finditer(text):  # one by one, since a text of a million lines is refused at the first too many
+        line = match[0].strip(_BLANK)
+        prefixes = _PREFIXES.match(line)
+        assert prefixes is not None  # each part of it may be missing
+        if words := line[prefixes.end() :]:
+            kind = _MEETS if prefixes[2] is None else _NEVER
+            yield Criterion.model_construct(text=words, required=prefixes[1] is None, kind=kind)
 
 
-def _read_line(line: str) -> Criterion:
-    line = line.strip(_BLANK)
-    prefixes = _PREFIXES.match(line)
-    assert prefixes is not None  # every part of it may be missing
-    return Criterion(
-        text=line[prefixes.end() :], required=prefixes[1] is None, kind=_MEETS if prefixes[2] is None else _NEVER
-    )
-
-
-def _check(criteria: Iterator[Criterion]) -> list[Criterion]:
+def _check(criteria: Iterable[Criterion]) -> list[Criterion]:
     checked: list[Criterion] = []
     for place, one in enumerate(criteria, 1):
-        if place > CRITERIA_MAX:
-            raise CriteriaError(
-                f"a job has at most {CRITERIA_MAX} criteria: join some, or leave some out", code="criteria_too_many"
-            )
+        _check_count(place)
         _check_criterion(one, f"criterion {place}")
         checked.append(one)
     if not checked:
@@ -99,20 +146,57 @@ def _check(criteria: Iterator[Criterion]) -> list[Criterion]:
     return checked
 
 
+def _check_count(count: int) -> None:
+    if count > CRITERIA_MAX:
+        message = f"a job has at most {CRITERIA_MAX} criteria: join some, or leave some out"
+        raise CriteriaError(message, code="criteria_too_many")
+
+
 def _check_criterion(one: Criterion, name: str) -> None:
-    if not one.text.strip(_BLANK):
+    text, bare = one.text, one.text.strip(_BLANK)
+    if not bare:
         raise CriteriaError(f"{name} has no words", code="criteria_empty")
-    if len(one.text) > CRITERION_MAX_CHARS:
-        message = f"{name} has {len(one.text)} characters, more than {CRITERION_MAX_CHARS}: shorten or divide it"
+    if len(text) > CRITERION_MAX_CHARS:
+        message = f"{name} has {len(text)} characters, more than {CRITERION_MAX_CHARS}: shorten or divide it"
         raise CriteriaError(message, code="criterion_too_long")
-    if one.kind not in {_MEETS, _NEVER} or _RESERVED.match(one.text):
+    if one.kind not in {_MEETS, _NEVER} or _RESERVED.match(text):
         message = (
             f"{name} is of a kind that is reserved: a kind is {_MEETS} or {_NEVER}, and no text begins with `check:`"
         )
         raise CriteriaError(message, code="criterion_reserved")
-    if "\n" in one.text or _read_line(one.text) != Criterion(text=one.text):
+    prefixes = _PREFIXES.match(text)
+    if text != bare or "\n" in text or (prefixes is not None and prefixes.end()):
         message = (
             f"{name} would read as another: its text may have no line break, no white space around it, and no bullet, "
             "number, `optional:` or `never:` before it (once before a line, in this order, these are its prefixes)"
         )
         raise CriteriaError(message, code="criterion_ambiguous")
+
+
+def _check_text(text: str) -> str:
+    parse_criteria(text)
+    return text
+
+
+def _check_length(criteria: Any) -> Any:
+    if isinstance(criteria, list):
+        _check_count(len(criteria))
+    return criteria
+
+
+def _check_list(criteria: list[Criterion]) -> list[Criterion]:
+    format_criteria(criteria)
+    return criteria
+
+
+CriteriaText = Annotated[
+    Text,
+    AfterValidator(_check_text),
+    Field(description="the text form of `criteria`: one a line, `optional:` and then `never:` before its text"),
+]
+CriteriaList = Annotated[
+    list[Criterion],
+    BeforeValidator(_check_length),  # before a million of them are looked at
+    AfterValidator(_check_list),
+    Field(description="give these, `acceptance_criteria`, or the same in both"),
+]

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
+from contracts.fields import AgentId, JobId, Model, Text
 from contracts.identity import event_id, fact_id
 from contracts.jsontext import Json, json_text
-from contracts.resources import Agent, AgentId, Job, JobId, JobLog, Model, NewJob, Text, Usage, Verdict
+from contracts.resources import Agent, Job, JobLog, NewJob, Usage, Verdict
 from contracts.status import ReportKind
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -145,10 +146,19 @@ class Requested(Model):
     created_at: datetime
 
 
+class Stub(Model):
+    """Why a fact stands without its texts: its topic did not take it. The whole follows under the same event id."""
+
+    hash: str = Field(description="SHA-256 of the body that was refused; hexadecimal")
+    code: Code = Field(description="`fact_too_large`, or `fact_refused` for whatever else")
+    bytes: int = Field(ge=0, description="of that body")
+
+
 class JobChanged(Event):
     """A fact: one recorded transition, and the job as it stood after it.
 
-    `kind`, `spent`, `spec_hash` and `requested` are what a rebuild needs besides.
+    `kind`, `spent`, `spec_hash` and `requested` are what a rebuild needs besides. A text stands in a fact once: at
+    version 1 and after an edit the job has its payload, and `log.request_payload` is not given (docs/adr/0017).
     """
 
     type: ClassVar[str] = "signoff.job-changed.v1"
@@ -161,6 +171,8 @@ class JobChanged(Event):
     spent: int | None = Field(None, description="attempts of the execution that failed or lost their worker")
     spec_hash: str | None = Field(None, description="at version 1: the same for the same new job; hexadecimal")
     requested: Requested | None = Field(None, description="where the transition requests an execution")
+    before: dict[str, Json] | None = Field(None, description="of an edit: each field that it changed, as it was")
+    stub: Stub | None = Field(None, description="given where the fact is not whole: set the job aside until it is")
 
     @property
     def event_id(self) -> UUID:
@@ -178,6 +190,7 @@ class AgentChanged(Event):
     agent_id: AgentId
     cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
     agent: Agent
+    stub: Stub | None = Field(None, description="given where the fact is not whole")
 
     @property
     def event_id(self) -> UUID:
@@ -198,6 +211,7 @@ class ExecutionRefused(Event):
     answer: Literal["refused", "cancelled"]
     code: Code | None = Field(None, description="why it was refused")
     refused_at: datetime
+    stub: Stub | None = Field(None, description="given where the fact is not whole")
 
     @property
     def event_id(self) -> UUID:

@@ -1,122 +1,38 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
-import re
-from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
 from contracts.agents.headers import HEADERS_MAX, check_headers
 from contracts.agents.urls import check_http_url
+from contracts.criteria import (
+    CriteriaList,
+    CriteriaText,
+    Criterion,
+    CriterionWarning,
+    join_forms,
+    parse_stored_criteria,
+)
+from contracts.fields import (
+    AgentId,
+    Capabilities,
+    FailureCodes,
+    JobId,
+    Label,
+    Labels,
+    Model,
+    Priority,
+    StrictModel,
+    Tenant,
+    Text,
+    Title,
+)
 from contracts.jsontext import Json
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
-
-#: The most bytes that a job's texts and payload, or an agent's result, may have, unless the service is set otherwise.
-PAYLOAD_MAX_BYTES = 1 << 20
-
-
-def _refuse_nul(text: str) -> str:
-    if "\0" in text:
-        msg = "must not contain the character U+0000"
-        raise ValueError(msg)
-    return text
-
-
-def _refuse_blank(text: str) -> str:
-    if not text.strip():
-        msg = "must not be blank"
-        raise ValueError(msg)
-    return text
-
-
-def _check_limit_name(text: str) -> str:
-    if re.fullmatch(r"(agent|tenant|batch):.+|label:[^=]+=.*", text, re.DOTALL) is None:
-        msg = "a limit is named agent:<id>, tenant:<name> or label:<key>=<value>, with * for each value"
-        raise ValueError(msg)
-    return text
-
-
-Text = Annotated[str, AfterValidator(_refuse_nul)]
-JobId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
-AgentId = JobId
-#: An error code of a call, or the HTTP status that the agent answered with.
-FailureCode = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,63}|[1-5][0-9]{2})$")]
-FailureCodes = Annotated[list[FailureCode], Field(min_length=1, max_length=64)]
-Label = Annotated[Text, StringConstraints(max_length=200)]
-Tenant = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
-Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
-Criteria = Annotated[
-    Text,
-    AfterValidator(_refuse_blank),
-    Field(description="one criterion a line; a line that begins with `optional:` is judged and does not decide"),
-]
-Capabilities = Annotated[
-    list[Label],
-    Field(max_length=64, description="that an agent must have; without an agent_id, one is matched"),
-]
-Labels = Annotated[dict[Label, Label], Field(max_length=64)]
-Priority = Annotated[int, Field(ge=0, le=9)]
-#: `agent:<id>`, `tenant:<name>`, `label:<key>=<value>` or `batch:<id>`; `*`: each value without a limit of its own.
-LimitName = Annotated[Text, StringConstraints(max_length=500), AfterValidator(_check_limit_name)]
-
-
-class Model(BaseModel):
-    """A model of the contracts. Contracts grow: a reader ignores fields that it does not know."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
-
-
-def _is_moment(value: Any) -> bool:
-    return isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.match(value) is not None)
-
-
-def _check_moment(value: Any) -> Any:
-    if not _is_moment(value):
-        msg = "must be a time of RFC 3339"
-        raise ValueError(msg)
-    return value
-
-
-#: A time of RFC 3339; a number is refused, since pydantic would take it for seconds since 1970.
-Moment = Annotated[AwareDatetime, BeforeValidator(_check_moment)]
-#: By type, whether a JSON value may stand for it: JSON tells numbers, texts and booleans apart.
-_MAY_STAND_FOR: dict[Any, Callable[[Any], bool]] = {
-    bool: lambda value: isinstance(value, bool),
-    int: lambda value: not isinstance(value, bool | str),
-    float: lambda value: not isinstance(value, bool | str),
-    AwareDatetime: _is_moment,
-}
-
-
-class StrictModel(Model):
-    """A model of requests, which refuses values of another JSON type: "5" is no number, true is not 1."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_type(cls, value: Any, info: ValidationInfo) -> Any:
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        types = [type_ for type_ in get_args(annotation) or (annotation,) if type_ in _MAY_STAND_FOR]
-        if value is not None and types and not _MAY_STAND_FOR[types[0]](value):
-            msg = "is of another type"
-            raise ValueError(msg)
-        return value
 
 
 class Policy(StrictModel):
@@ -161,7 +77,8 @@ class NewJob(StrictModel):
     id: JobId | None = Field(None, description="chosen by whoever creates it, or by the jobstore")
     title: Title
     description: Text = ""
-    acceptance_criteria: Criteria
+    acceptance_criteria: CriteriaText = ""
+    criteria: CriteriaList = Field(default_factory=list, exclude=True)
     payload: Json = None
     agent_id: AgentId | None = None
     capabilities: Capabilities = Field(default_factory=list)
@@ -171,19 +88,41 @@ class NewJob(StrictModel):
     labels: Labels = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
 
+    @model_validator(mode="after")
+    def _complete_criteria(self) -> Self:
+        self.acceptance_criteria, self.criteria = join_forms(*_given_criteria(self))
+        return self
+
 
 class JobEdit(StrictModel):
     """What a job is to ask for from now on; what is not given stays. A policy replaces the whole one."""
 
     title: Title = Field(default_factory=str)
     description: Text = Field(default_factory=str)
-    acceptance_criteria: Criteria = Field(default_factory=str)
+    acceptance_criteria: CriteriaText = Field(default_factory=str)
+    criteria: CriteriaList = Field(default_factory=list, exclude=True)
     payload: Json = None
     capabilities: Capabilities = Field(default_factory=list)
     not_before: AwareDatetime | None = Field(None, description="no execution begins earlier")
     priority: Priority = Field(default_factory=lambda: 5)
     labels: Labels = Field(default_factory=dict)
     policy: Policy = Field(default_factory=Policy)
+
+    @model_validator(mode="after")
+    def _complete_criteria(self) -> Self:
+        given = _given_criteria(self)
+        if given != (None, None):
+            self.acceptance_criteria, self.criteria = join_forms(*given)
+            self.model_fields_set.discard("criteria")  # they are one thing that is edited, named by its text form
+        return self
+
+
+def _given_criteria(job: NewJob | JobEdit) -> tuple[str | None, list[Criterion] | None]:
+    given = job.model_fields_set
+    return (
+        job.acceptance_criteria if "acceptance_criteria" in given else None,
+        job.criteria if "criteria" in given else None,
+    )
 
 
 class Job(Model):
@@ -216,6 +155,18 @@ class Job(Model):
     last_log: "JobLog | None" = Field(
         None, description="the newest entry of its log, without payloads; where it was asked for"
     )
+
+    @computed_field(description="what `acceptance_criteria` says")  # type: ignore[prop-decorator]
+    @property
+    def criteria(self) -> list[Criterion]:
+        """The criteria, as its text form says: no text is told twice in what is stored and published."""
+        return parse_stored_criteria(self.acceptance_criteria)
+
+
+class SavedJob(Job):
+    """A job as the answer to creating or editing it shows it."""
+
+    warnings: list[CriterionWarning] = Field(default_factory=list, description="of its criteria, which were accepted")
 
 
 class JobLog(Model):

@@ -20,9 +20,9 @@ SIGNATURE_HEADER: Final = "signoff-signature"
 #: Bytes of a secret at least: as many as the hash has.
 SECRET_BYTES_MIN: Final = 32
 _VERSION: Final = "v1"
-_SECRET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+SECRET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _SIGNATURE: Final = re.compile(
-    rf"{_VERSION},({_SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{64}})"
+    rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}),([0-9]{{1,10}}),([0-9a-f]{{64}})"
 )
 
 
@@ -139,7 +139,7 @@ def _make_key(secret: Secret, use: KeyUse, execution_id: UUID, lease: int) -> Si
 
 def _parse_secret(pair: str, number: int) -> Secret:
     secret_id, colon, encoded = pair.partition(":")
-    if not colon or _SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
+    if not colon or SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
         msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
         raise ValueError(msg)
     standard = encoded.rstrip("=").replace("-", "+").replace("_", "/")  # RFC 4648 has two alphabets

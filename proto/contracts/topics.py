@@ -13,9 +13,7 @@ from contracts.events import (
     JobStatusReported,
     ResultProduced,
 )
-
-#: Exceeds the sum of all capped fields of any event, so that no event is too large for its topic.
-MESSAGE_MAX_BYTES = 8 << 20
+from contracts.sizes import MESSAGE_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,9 @@ TOPICS: dict[str, Topic] = {
     ]
 }
 TOPIC_OF: dict[type[Event], str] = {topic.event: topic.name for topic in TOPICS.values() if topic.event}
+
+#: The topics of facts, which the jobstore signs.
+FACT_TOPICS: tuple[str, ...] = tuple(name for name, topic in TOPICS.items() if topic.retention is None)
 
 #: A record with this header was published again by an operator: it admits no execution.
 REPLAY_HEADER = "signoff-replay"

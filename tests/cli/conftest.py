@@ -43,7 +43,8 @@ def jobstore(jobstore_server: JobStoreServer) -> FakeJobStore:
 @pytest.fixture
 def env(jobstore_server: JobStoreServer, tmp_path, monkeypatch) -> dict[str, str | None]:
     monkeypatch.chdir(tmp_path)
-    nowhere = dict.fromkeys(["SIGNOFF_ENDPOINTS", "SIGNOFF_KAFKA", "SIGNOFF_HTTP", "SIGNOFF_TOKEN_FILE"])
+    keys = [f"SIGNOFF_{name}{file}" for name in ("SECRETS", "FACT_KEYS") for file in ("", "_FILE")]
+    nowhere = dict.fromkeys(["SIGNOFF_ENDPOINTS", "SIGNOFF_KAFKA", "SIGNOFF_HTTP", "SIGNOFF_TOKEN_FILE", *keys])
     return nowhere | {"SIGNOFF_JOBSTORE": jobstore_server.address, "SIGNOFF_TOKEN": TOKEN, "COLUMNS": "200"}
 
 

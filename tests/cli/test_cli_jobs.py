@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 from support.fake_jobstore import Refusal
 
-from contracts.resources import Job, NewJob
+from contracts.resources import NewJob, SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 
@@ -26,10 +26,29 @@ async def test_a_job_is_created_from_options(signoff, jobstore):
         "--payload", '{"n": 12345678901234567890}',
     )  # fmt: skip
     assert ran.status == 0, ran.err
-    assert set(ran.json) == set(Job.model_fields)
+    assert set(ran.json) == {*SavedJob.model_fields, "criteria"}
     job = jobstore.jobs["poem"]
     assert (job.acceptance_criteria, job.priority, job.labels) == ("It rhymes\nIt is short", 9, {"team": "a"})
     assert job.payload == ran.json["payload"] == {"n": 12345678901234567890}
+
+
+async def test_criteria_are_shown_with_what_they_are_and_warned_of_beside(signoff, tmp_path):
+    text = json.dumps({"title": "a poem", "criteria": [{"text": "replaced"}]})
+    (tmp_path / "job.json").write_text(text)
+    criteria = ["--criterion", "It rhymes", "--criteria", "- Optional: NEVER: is long", "--criteria", "Without a title"]
+    ran = await signoff("jobs", "create", "--file", "job.json", *criteria)
+    assert ran.status == 0, ran.err
+    for line in ("It rhymes", "optional: never: is long", "Without a title"):
+        assert re.search(rf"^criterion +{line} *$", ran.out, re.MULTILINE)
+    assert re.match(r"warning: criterion 3 reads as if something must be absent", ran.err)
+    ran = await signoff("jobs", "create", "--file", "job.json", *criteria, "--json")
+    assert json.loads(ran.err)["warning"] == ran.json["warnings"][0]
+
+
+async def test_criteria_that_a_job_cannot_have_are_said_to_be_so(signoff):
+    ran = await signoff("jobs", "create", "--title", "t", "--criteria", "optional: a")
+    assert ran.status == 2
+    assert "make at least one required" in ran.err
 
 
 @pytest.mark.parametrize("way", ["file", "stdin"])

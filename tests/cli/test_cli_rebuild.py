@@ -6,7 +6,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from contracts.signing import make_secret
 from jobstore.storage.database import Database
+from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.kafka.topics import ensure_topics
+
+SECRET = make_secret("test", b"t" * 32)
 
 
 @pytest.fixture
@@ -47,7 +52,11 @@ async def test_databases_that_are_the_same_are_0_with_counts(signoff, urls, tmp_
     file = tmp_path / "endpoints.json"
     file.write_text(f'{{"grpc": "127.0.0.1:1", "postgres": "{urls[1]}"}}')
     ran = await signoff("verify", "--database-url", urls[0], "--endpoints", str(file))
-    assert (ran.status, ran.out) == (0, "ok: 1 agents, 0 jobs, 0 job_logs, 0 executions, 0 facts\n"), ran.err
+    assert ran.status == 0, ran.err
+    first, second = ran.out.splitlines()
+    assert first == "ok: 1 agents, 0 jobs, 0 job_logs, 0 executions, 0 facts"
+    assert "not checked" in second
+    assert "SIGNOFF_FACT_KEYS" in second
 
 
 async def test_the_first_difference_is_1_and_explained(signoff, urls):
@@ -61,7 +70,8 @@ async def test_the_first_difference_is_1_and_explained(signoff, urls):
     assert lines[2].split() == ["live", "other", "\N{REPLACEMENT CHARACTER}[2J"]
 
 
-async def test_a_database_that_is_not_there_or_not_empty_is_1_and_says_so(signoff, urls):
+async def test_a_database_that_is_not_there_or_not_empty_is_1_and_says_so(signoff, urls, env):
+    env["SIGNOFF_SECRETS"] = SECRET
     given = ["--database-url", f"{urls[0]}_missing"]
     ran = await signoff("verify", *given, "--live", urls[1], "--json")
     assert (ran.status, "does not exist" in ran.err) == (1, True)
@@ -72,7 +82,31 @@ async def test_a_database_that_is_not_there_or_not_empty_is_1_and_says_so(signof
     assert (ran.status, ran.out, "database_not_empty" in ran.err) == (1, "", True)
 
 
-async def test_without_a_broker_or_a_live_database_nothing_is_done(signoff, urls):
+async def test_without_a_key_of_facts_nothing_is_rebuilt(signoff, urls):
+    ran = await signoff("rebuild", "--database-url", urls[0], "--kafka", "127.0.0.1:1", "--json")
+    assert (ran.status, ran.out, "no_fact_keys" in ran.err, "SIGNOFF_FACT_KEYS" in ran.err) == (1, "", True, True)
+
+
+async def test_what_nobody_vouches_for_is_left_out_and_told(signoff, urls, env, kafka):
+    """Whether it is rebuilt or only verified; both go on."""
+    await ensure_topics(kafka, 1)
+    publisher = Publisher(kafka, "test")
+    await publisher.start()
+    await publisher.send([Outgoing("job-changed", b"{}", b"forged")])
+    await publisher.stop()
+    env |= {"SIGNOFF_SECRETS": SECRET, "SIGNOFF_KAFKA": kafka}
+    given = ["--database-url", urls[0]]
+    ran = await signoff("rebuild", *given)
+    assert ran.status == 0, ran.err
+    assert "left out of job-changed: " in ran.out
+    told = (await signoff("verify", *given, "--live", urls[1], "--json")).json
+    assert (told["ok"], sum(told["left"]["job-changed"].values()) > 0) == (True, True)
+    ran = await signoff("verify", *given, "--live", urls[1])
+    assert (ran.status, "left out of job-changed: " in ran.out) == (0, True)
+
+
+async def test_without_a_broker_or_a_live_database_nothing_is_done(signoff, urls, env):
+    env["SIGNOFF_FACT_KEYS"] = SECRET
     away = await signoff("rebuild", "--database-url", urls[0], "--kafka", "127.0.0.1:1", "--json")
     assert (away.status, away.out, "kafka_unavailable" in away.err) == (1, "", True)
     unknown = await signoff("rebuild", "--database-url", urls[0])

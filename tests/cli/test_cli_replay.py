@@ -10,6 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.events import CancelRequested
+from contracts.fact_keys import FactKeys
+from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
 from contracts.topics import REPLAY_HEADER, TOPICS
 from servicekit.kafka.topics import ensure_topics, wait_for_topics
 
@@ -160,6 +162,35 @@ async def test_facts_and_dead_letters_are_never_published_again(replay, topic):
     ran = await replay(topic, "--publish", "--yes")
     assert (ran.status, ran.out) == (1, "")
     assert "never published again" in ran.err
+
+
+async def test_of_facts_it_says_who_signed_each_or_that_this_is_not_checked(replay, producer, env, job_id):
+    old, new = make_secret("old", b"o" * 32), make_secret("new", b"n" * 32)
+    keys, key = [FactKeys.derive(Secrets.parse(text)).signing for text in (old, new)], job_id.encode()
+    marker = keys[0].make_marker("job-changed", 5)
+    sent = await producer.send_and_wait("job-changed", b"", partition=5, headers=list(marker))
+    for text, header in ((b'{"version":1}', keys[1].sign("job-changed", key, b'{"version":1}')), (b"{}", "v1,a")):
+        headers = [(SIGNATURE_HEADER, header.encode())]
+        await producer.send_and_wait("job-changed", text, key=key, partition=5, headers=headers)
+    await producer.send_and_wait("job-changed", b"{}", key=key, partition=5)
+    given = ["job-changed", "--partition", "5", "--from-offset", str(sent.offset)]
+
+    told = [line["signature"] for line in (await replay(*given, "--json")).json_lines]
+    assert told == ["not checked"] * 4
+    table = (await replay(*given)).out.splitlines()
+    assert [line.endswith("(not checked)") for line in table[1:5]] == [True] * 4
+    assert "SIGNOFF_FACT_KEYS" in table[-1]
+
+    env["SIGNOFF_SECRETS"] = f"{new},{old}"
+    words = ["signed by old", "signed by new", "bad_signature", "unsigned"]
+    assert [line["signature"] for line in (await replay(*given, "--json")).json_lines] == words
+    table = (await replay(*given)).out.splitlines()
+    assert table[1].endswith("marker (signed by old)")
+    assert table[-1] == "4 records"
+    del env["SIGNOFF_SECRETS"]
+    env["SIGNOFF_FACT_KEYS"] = str(FactKeys.derive(Secrets.parse(new)))
+    words[0] = "unknown_secret"
+    assert [line["signature"] for line in (await replay(*given, "--json")).json_lines] == words
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,16 @@ from pathlib import Path
 SERVICES = Path(__file__).parents[2] / "services"
 ADVICE = SERVICES / "console/web/src/jobs/detail/errors/advice.ts"
 FOLDERS = ("executor/executor", "validator/validator", "jobstore/jobstore/commands", "jobstore/jobstore/domain")
-SOURCES = tuple(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py"))
+SOURCES = (
+    SERVICES.parent / "proto/contracts/criteria.py",
+    *(path for folder in FOLDERS for path in (SERVICES / folder).rglob("*.py")),
+)
 #: What makes or changes a report; and the failures that are reported.
-MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted)Error")
+MAKERS = re.compile(r"Report|replace|Refusal|(Agent\w*|JudgeAnswer|Judgment|BudgetExhausted|Criteria)Error")
 #: Answers to whoever asks, and why a judgement waits; none of them is recorded.
 UNRECORDED = {"illegal_transition", "execution_live", "lease_runs", "deadline_ahead", "repeat", "fenced", "begun"}
-UNRECORDED |= {
-    "unknown_execution",
-    "job_conflict",
-    "concluded",
-    "judge_quota_exceeded",
-    "judge_unavailable",
-    "too_many_cancels",
-}
+UNRECORDED |= {"unknown_execution", "job_conflict", "concluded", "judge_quota_exceeded", "judge_unavailable"}
+UNRECORDED |= {"too_many_cancels", "criteria_conflict"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.

@@ -2,7 +2,7 @@
 
 import json
 
-from contracts.resources import Job
+from contracts.resources import SavedJob
 from contracts.status import JobLogStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 
@@ -21,7 +21,20 @@ async def test_a_created_job_is_answered_with_its_location(http):
         assert answer.headers["Location"] == "/api/jobs/poem-1"
         job = await answer.json()
     assert job["status"] == "PENDING"
-    assert set(job) == set(Job.model_fields)
+    assert set(job) == {*SavedJob.model_fields, "criteria"}
+
+
+async def test_criteria_are_given_in_either_form_and_answered_as_both(http):
+    criteria = [{"text": "It rhymes", "required": True, "kind": "meets"}, {"text": "is long", "kind": "never"}]
+    async with http.post("/api/jobs", json={"title": "a poem", "criteria": criteria}) as answer:
+        job = await answer.json()
+    assert (job["acceptance_criteria"], job["warnings"]) == ("It rhymes\nnever: is long", [])
+    assert job["criteria"] == [criteria[0], {"text": "is long", "required": True, "kind": "never"}]
+    async with http.get(f"/api/jobs/{job['id']}") as answer:
+        assert (await answer.json())["criteria"] == job["criteria"]
+    created = await create(http, acceptance_criteria="It rhymes\nIt must not be long")
+    (warning,) = created["warnings"]
+    assert (warning["code"], warning["criterion"]) == ("criterion_reads_as_absence", 1)
 
 
 async def test_numbers_come_back_as_they_were_sent(http):

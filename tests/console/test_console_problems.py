@@ -103,7 +103,6 @@ async def test_a_body_that_is_no_json_is_malformed(http, body):
         ("[]", "#"),
         ("null", "#"),
         ('{"acceptance_criteria": "x"}', "#/title"),
-        ('{"title": "t", "acceptance_criteria": " "}', "#/acceptance_criteria"),
         ('{"title": "t\\u0000", "acceptance_criteria": "x"}', "#/title"),
         ('{"title": "t", "acceptance_criteria": "x", "policy": {"max_attempts": 0}}', "#/policy/max_attempts"),
         ('{"title": "t", "acceptance_criteria": "x", "labels": {"a/b": 1}}', "#/labels/a~1b"),
@@ -114,6 +113,34 @@ async def test_a_body_of_another_shape_is_told_where(http, body, pointer):
         found = await problem(answer, 422, "invalid_request")
     assert [error["pointer"] for error in found["errors"]] == [pointer]
     assert found["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({}, "criteria_empty", "#"),
+        ({"acceptance_criteria": " "}, "criteria_empty", "#/acceptance_criteria"),
+        ({"acceptance_criteria": "a\n" * 101}, "criteria_too_many", "#/acceptance_criteria"),
+        ({"acceptance_criteria": "optional: a"}, "no_required_criterion", "#/acceptance_criteria"),
+        ({"criteria": []}, "criteria_empty", "#/criteria"),
+        ({"criteria": [{"text": "check: a"}]}, "criterion_reserved", "#/criteria"),
+        ({"criteria": [{"text": "- a"}]}, "criterion_ambiguous", "#/criteria"),
+        ({"criteria": [{"text": "a", "required": "yes"}]}, "invalid_request", "#/criteria/0/required"),
+        ({"criteria": [{"text": "a"}], "acceptance_criteria": "b"}, "criteria_conflict", "#"),
+    ],
+)
+async def test_criteria_that_a_job_cannot_have_are_told_with_a_code(http, jobstore, fields, code, pointer):
+    async with http.post("/api/jobs", json={"title": "t", **fields}) as answer:
+        found = await problem(answer, 422, code)
+    assert [error["pointer"] for error in found["errors"]] == [pointer]
+    assert not found["errors"][0]["message"].startswith("Value error")
+    assert jobstore.asked(jobs_pb.CreateJobRequest) == []
+    if fields:
+        async with http.patch("/api/jobs/poem-1", json=fields) as answer:
+            await problem(answer, 422, code)
+    async with http.post("/api/batches", json={"jobs": [{"title": "t", **fields}]}) as answer:
+        found = await problem(answer, 422, code)
+    assert found["errors"][0]["pointer"] == pointer.replace("#", "#/jobs/0", 1)
 
 
 async def test_a_missing_body_is_invalid(http):

@@ -41,7 +41,9 @@ async def created(web: aiohttp.ClientSession, **fields: Any) -> dict[str, Any]:
     return job
 
 
-async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | None) -> int:
+async def judged(
+    real: RealConsole, job_id: str, result: Any, *evidence: str | None, outcome: Outcome = Outcome.FAIL
+) -> int:
     """Execute and judge a job; the version of the verdict."""
     execution_id, owner = new_execution_id(), uuid4()
     await real.runner.submit.run_one(ExecuteJob(job_id, execution_id))
@@ -51,7 +53,11 @@ async def judged(real: RealConsole, job_id: str, result: Any, *evidence: str | N
         result=result, produced_at=datetime.now(UTC),
     )  # fmt: skip
     judging = await real.runner.claim.run_one(ClaimJudging(produced, owner, 5))
-    criteria = [CriterionVerdict(text="x", outcome=Outcome.FAIL, evidence=quote) for quote in evidence]
+    texts = [criterion.text for criterion in (await real.client.get_job(job_id)).criteria]
+    criteria = [
+        CriterionVerdict(text=text, outcome=outcome, evidence=quote)
+        for text, quote in zip(texts, evidence, strict=True)
+    ]
     await _report(real, execution_id, job_id, judging.execution.lease, Verdict.of(criteria, "a reason"))
     return (await real.client.get_job(job_id)).version
 
@@ -80,6 +86,13 @@ async def test_a_job_is_edited_at_the_version_that_is_meant(web: aiohttp.ClientS
         assert answer.status == 412
     async with web.patch(url, json={"payload": None, "priority": 9}, headers={"If-Match": "*"}) as answer:
         assert (await answer.json())["priority"] == 9
+    criteria = [{"text": "It rhymes"}, {"text": "Without a title", "required": False}]
+    async with web.patch(url, json={"criteria": criteria}) as answer:
+        edited = await answer.json()
+    assert edited["acceptance_criteria"] == "It rhymes\noptional: Without a title"
+    assert [(w["code"], w["criterion"]) for w in edited["warnings"]] == [("criterion_reads_as_absence", 1)]
+    async with web.patch(url, json={"criteria": criteria, "acceptance_criteria": "It rhymes"}) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (422, "criteria_conflict")
     async with web.patch(url, json={"priority": 99}) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["pointer"]) == (422, "#/priority")
     async with web.patch(url, json={"status": "COMPLETED"}) as answer:
@@ -141,7 +154,7 @@ async def test_an_entry_without_a_result_has_none(web: aiohttp.ClientSession, ve
 
 
 async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSession, real: RealConsole) -> None:
-    job = await created(web)
+    job = await created(web, acceptance_criteria="It says blue\nIt says so twice\nIt says red")
     version = await judged(real, job["id"], "The sky is  BLUE, is blue.", '"is blue"', None, "red")
     for _ in range(2):
         async with web.get(f"/api/jobs/{job['id']}/logs") as answer:
@@ -154,7 +167,7 @@ async def test_a_verdict_says_where_its_evidence_stands(web: aiohttp.ClientSessi
 
 async def test_a_log_is_read_from_either_end(web: aiohttp.ClientSession, real: RealConsole) -> None:
     job = await created(web)
-    version = await judged(real, job["id"], "blue")
+    version = await judged(real, job["id"], "blue", "blue", outcome=Outcome.PASS)
     url = f"/api/jobs/{job['id']}/logs"
     async with web.get(url, params={"order": "desc", "limit": "2", "fields": "summary"}) as answer:
         page = await answer.json()

@@ -4,6 +4,7 @@ from datetime import UTC
 
 from hypothesis import strategies as st
 
+from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Job, JobFilter, JobLog, Limit, NewJob, Operation, OperationState, Policy
 from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
 
@@ -27,6 +28,13 @@ def json_values(integers=st.integers(-(10**40), 10**40)):  # noqa: B008 - strate
 
 def maybe(strategy):
     return st.none() | strategy
+
+
+def are_criteria(text):
+    try:
+        return bool(parse_criteria(text))
+    except CriteriaError:
+        return False
 
 
 FAILURE_CODES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,20}|[1-5][0-9]{2}", fullmatch=True), min_size=1, max_size=4)
@@ -57,7 +65,7 @@ new_jobs = st.builds(
     id=maybe(IDS),
     title=texts(min_size=1),
     description=texts(),
-    acceptance_criteria=texts(min_size=1).filter(str.strip),
+    acceptance_criteria=texts(min_size=1).filter(are_criteria),
     payload=json_values(),
     agent_id=maybe(IDS),
     capabilities=st.lists(texts(), max_size=4),

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
+from contracts.client.connection import MESSAGE_MAX_BYTES as GRPC_MESSAGE_MAX_BYTES
 from contracts.events import AgentChanged, Event, ExecutionRefused, JobChanged
-from contracts.resources import PAYLOAD_MAX_BYTES
-from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF, TOPICS
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import TOPIC_OF, TOPICS
 
 SERVICES = {"jobstore", "executor", "validator"}
 EVENT_TOPICS = [topic for topic in TOPICS.values() if topic.event]
@@ -70,11 +70,8 @@ def test_facts_are_kept_for_ever(fact):
     assert TOPICS[TOPIC_OF[fact]].settings["retention.ms"] == "-1"
 
 
-def test_no_event_is_too_large_for_its_topic():
-    """The largest is a JobChanged: the job, the request, the response, and what a verdict quotes and says of it."""
-    capped_fields = 4
-    for topic in TOPICS.values():
-        assert int(topic.settings["max.message.bytes"]) == MESSAGE_MAX_BYTES > capped_fields * PAYLOAD_MAX_BYTES
+def test_every_topic_takes_what_the_limits_of_the_doors_follow_from():
+    assert {int(topic.settings["max.message.bytes"]) for topic in TOPICS.values()} == {MESSAGE_MAX_BYTES}
 
 
 def test_what_fits_a_topic_fits_a_call():

@@ -3,19 +3,30 @@
 import sys
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contracts.criteria import (
     CRITERIA_MAX,
     CRITERION_MAX_CHARS,
+    LINES_MAX,
     CriteriaError,
     Criterion,
+    find_warnings,
     format_criteria,
+    join_forms,
     parse_criteria,
     parse_stored_criteria,
 )
+from contracts.events import JobChanged
+from contracts.fields import explain
+from contracts.messages.job_requests import edit_message, edit_of
+from contracts.resources import Job, JobEdit, NewJob
+from signoff.v1 import resources_pb2 as pb
 
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 BULLETS = ["", "- ", "* ", "+\t", "1. ", "10) ", "  \u2022  ", "-\xa0", "\ufeff", "\u200b- \u200b"]
 
 
@@ -78,7 +89,7 @@ def test_a_line_without_words_is_none(text: str) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.text(min_size=1).filter(lambda text: parse_stored_criteria(text) == [Criterion(text=text)]),
+            TEXTS.filter(lambda text: parse_stored_criteria(text) == [Criterion(text=text)]),
             st.booleans(),
             st.sampled_from(["meets", "never"]),
             st.sampled_from(BULLETS),
@@ -100,7 +111,7 @@ def test_every_list_has_one_text_form_that_reads_back(lines: list[tuple[str, boo
     assert format_criteria(parse_criteria(spelled)) == text_form
 
 
-@given(st.lists(st.builds(Criterion, text=st.text(), required=st.booleans(), kind=st.sampled_from(["meets", "never"]))))
+@given(st.lists(st.builds(Criterion, text=TEXTS, required=st.booleans(), kind=st.sampled_from(["meets", "never"]))))
 def test_a_list_reads_back_as_the_same_or_is_refused(criteria: list[Criterion]) -> None:
     try:
         text = format_criteria(criteria)
@@ -160,6 +171,14 @@ def test_the_number_of_criteria_is_bounded() -> None:
     assert len(parse_stored_criteria("\n".join([*most, "one more"]))) == CRITERIA_MAX + 1
 
 
+def test_what_has_very_many_lines_is_refused_before_it_is_read() -> None:
+    assert len(parse_criteria("a" + "\n" * (LINES_MAX - 1))) == 1
+    assert code_of("a" + "\n" * LINES_MAX) == "criteria_too_many"
+    with pytest.raises(ValidationError) as error:
+        NewJob(title="t", criteria=[None] * (CRITERIA_MAX + 1))
+    assert explain(error.value)[0] == "criteria_too_many"
+
+
 def test_the_length_of_a_criterion_is_bounded_without_its_prefixes() -> None:
     longest = "\U0001f600" * CRITERION_MAX_CHARS
     assert parse_criteria(f"- never: {longest} ") == [never(longest)]
@@ -194,3 +213,122 @@ def test_all_white_space_around_a_criterion_is_nothing() -> None:
 def test_an_error_says_which_criterion() -> None:
     with pytest.raises(CriteriaError, match="criterion 2 has 2001 characters"):
         parse_criteria(f"a\n\n{'b' * 2001}")
+
+
+def test_either_form_is_completed_and_both_must_say_the_same() -> None:
+    criteria = [Criterion(text="a"), never("b")]
+    assert (
+        join_forms("- a\nNEVER: b\n", None) == join_forms("- a\nNEVER: b\n", criteria) == ("- a\nNEVER: b\n", criteria)
+    )
+    assert join_forms(None, criteria) == ("a\nnever: b", criteria)
+    for text in "a", "a\nb", "never: b\na":
+        with pytest.raises(CriteriaError) as error:
+            join_forms(text, criteria)
+        assert error.value.code == "criteria_conflict"
+    with pytest.raises(CriteriaError) as error:
+        join_forms(None, None)
+    assert error.value.code == "criteria_empty"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It must not mention prices",
+        "It does not contain a table",
+        "It doesn\u2019t say who wrote it",
+        "No bullet points",
+        "no number is given",
+        "It never repeats itself",
+        "Written without jargon",
+        "Avoid adverbs",
+        "It cannot be misread",
+        "Der Text nennt keine Preise",
+        "Sans anglicismes",
+        "\u4e0d\u5f97\u51fa\u73b0\u4ef7\u683c",
+        "\u0411\u0435\u0437 \u0446\u0435\u043d",
+    ],
+)
+def test_a_criterion_of_absence_is_warned_of_unless_it_is_marked(text: str) -> None:
+    criteria = [Criterion(text="It is short"), Criterion(text=text), never(text)]
+    (warning,) = find_warnings(criteria)
+    assert (warning.code, warning.criterion) == ("criterion_reads_as_absence", 1)
+    assert "criterion 2" in warning.message
+    assert "`never:`" in warning.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is not empty",
+        "It has no more than 200 words",
+        "no longer than a page",
+        "It must not exceed 200 words",
+        "It names not only Lisbon but Porto",
+        "It answers yes or no",
+        'It says "no, never without you"',
+        "Mentions No. 5",
+        "It is non-fiction in a sans-serif font",
+        "It notes everything noteworthy",
+        "It ends well",
+    ],
+)
+def test_a_criterion_that_asks_for_something_is_not_warned_of(text: str) -> None:
+    assert find_warnings([Criterion(text=text)]) == []
+
+
+CRITERIA = [Criterion(text="a"), optional("b", "never")]
+TEXT = "a\noptional: never: b"
+
+
+def test_a_new_job_takes_either_form_and_is_sent_in_one() -> None:
+    listed = NewJob(title="t", criteria=[{"text": "a"}, {"text": "b", "required": False, "kind": "never"}])
+    spelled = NewJob(title="t", acceptance_criteria=f"- {TEXT}\n")
+    assert (listed.criteria, listed.acceptance_criteria) == (CRITERIA, TEXT)
+    assert (spelled.criteria, spelled.acceptance_criteria) == (CRITERIA, f"- {TEXT}\n")  # as an older version hashed it
+    assert "criteria" not in listed.model_dump()
+    assert NewJob.model_validate_json(listed.model_dump_json()) == listed
+
+
+def test_an_edit_of_criteria_is_one_change_in_whatever_form() -> None:
+    for edit in (
+        JobEdit(criteria=CRITERIA),
+        JobEdit(acceptance_criteria=TEXT),
+        JobEdit.model_validate({"criteria": [one.model_dump() for one in CRITERIA], "acceptance_criteria": TEXT}),
+    ):
+        assert (edit.criteria, edit.acceptance_criteria) == (CRITERIA, TEXT)
+        assert edit.model_fields_set == {"acceptance_criteria"}
+        assert edit_of(*edit_message(edit)) == edit
+    assert JobEdit(title="t").model_fields_set == {"title"}
+    foreign = pb.NewJob(criteria=[pb.Criterion(text="a"), pb.Criterion(text="b", required=False, kind="never")])
+    assert edit_of(foreign, FieldMask(paths=["criteria"])).criteria == CRITERIA
+
+
+@pytest.mark.parametrize("kind", [NewJob, JobEdit])
+@pytest.mark.parametrize(
+    ("fields", "code", "where"),
+    [
+        ({"acceptance_criteria": "optional: a"}, "no_required_criterion", "acceptance_criteria: all criteria"),
+        ({"criteria": [{"text": "a"}] * 101}, "criteria_too_many", "criteria: a job has"),
+        ({"criteria": [{"text": "a"}], "acceptance_criteria": "b"}, "criteria_conflict", "acceptance_criteria and"),
+        ({"criteria": [{"text": "a\0"}]}, None, "criteria.0.text: must not contain the character U+0000"),
+        ({"criteria": [{"text": "a", "required": "true"}]}, None, "criteria.0.required: is of another type"),
+    ],
+)
+def test_a_refusal_of_criteria_has_a_code_and_says_where(
+    kind: type, fields: dict, code: str | None, where: str
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        kind(**{"title": "t", **fields})
+    told, message = explain(error.value)
+    assert told == code
+    assert message.startswith(where)
+
+
+def test_a_job_says_its_criteria_in_both_forms_and_a_fact_in_one() -> None:
+    fields = {"id": "j", "title": "t", "status": "PENDING", "version": 1}
+    job = Job(**fields, acceptance_criteria=TEXT, created_at="2026-01-01T00:00:00Z", updated_at="2026-01-01T00:00:00Z")
+    assert job.criteria == CRITERIA
+    assert job.model_dump(mode="json")["criteria"][1] == {"text": "b", "required": False, "kind": "never"}
+    assert "criteria" not in JobChanged.model_json_schema()["$defs"]["Job"]["properties"]
+    older = Job(**{**job.model_dump(), "acceptance_criteria": "optional: a\n" * 101})
+    assert len(older.criteria) == 101

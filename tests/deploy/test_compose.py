@@ -10,7 +10,7 @@ import pytest
 from composition import OPENAI, SECRETS, SETTINGS
 from dockerfiles import IMAGE, SERVICES, clean_env, environment, values
 
-from contracts.topics import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
 from localstack import kafka
 from servicekit.process.settings import read_settings, split_address
 

@@ -77,6 +77,22 @@ async def test_a_result_is_reported_with_what_is_needed_to_judge_it(handlers, pu
     assert produced.duration_s >= 0
 
 
+async def test_a_result_that_its_topic_refuses_is_a_failure_and_no_lease_that_lapses(handlers, publisher, requested):
+    """Else the agent would be called again and again for what is never published."""
+    publish = publisher.publish_report
+
+    async def refuses(event, lease):
+        if isinstance(event, ResultProduced):
+            raise PermanentError("too many bytes", code="message_too_large")
+        await publish(event, lease)
+
+    publisher.publish_report = refuses
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: publisher.events)
+    (failed,) = publisher.events
+    assert (failed.kind, failed.code, failed.call) == (ReportKind.FAILED, "result_too_large", 1)
+
+
 async def test_what_can_never_be_claimed_is_a_dead_letter_and_hinders_no_other(handlers, agent, requested):
     bad = requested(ClaimDenied("INVALID", "unknown_job", "no job has the id job-9"))
     first, second = await handlers.on_execute_requested([bad, requested()])

@@ -52,12 +52,14 @@ async def test_a_poison_message_is_kept_as_it_was_and_delays_nobody(system: Syst
     """Records that cannot be read go to the dead-letter topic with a reason, and the next job runs."""
     topic = TOPIC_OF[ExecuteRequested]
     too_large = b'{"execution_id": "' + b"x" * (2 << 20) + b'"}'
+    no_criteria = b'{"execution_id": "0190a000-0000-7000-8000-00000000beef", "job_id": "a", "job": {"title": "t"}}'
     poison = [
         (b"no json \xff", [], "malformed_json"),
         (b'{"job_id": 1}', [], "schema_mismatch"),
         (b"{}", [("note", b"\xff\xfe")], "malformed_header"),
         (too_large, [], "payload_too_large"),
         (b'{"execution_id": "0190a000-0000-7000-8000-00000000dead", "job_id": "nobody"}', [], "unknown_job"),
+        (no_criteria, [], "criteria_empty"),
     ]
     consumer = AIOKafkaConsumer(TOPICS[topic].dlq, bootstrap_servers=system.endpoints["kafka"])
     await consumer.start()

@@ -1,5 +1,8 @@
 """Operators read the topics, publish them again, rebuild the database from them, and compare."""
 
+import json
+
+from aiokafka import AIOKafkaProducer
 from faults.checking.reading import differences
 from support.system import Agent, Judge, System, signoff
 
@@ -61,3 +64,26 @@ async def test_a_lost_database_is_made_again_from_the_facts(system: System) -> N
     (result,) = await signoff(system, "verify", "--database-url", rebuilt)
     assert result["ok"]
     assert result["counts"] == told["counts"]
+
+
+async def test_a_stranger_who_writes_facts_changes_nothing_in_a_database_that_is_made_of_them(system: System) -> None:
+    """He can write to the broker, and has no key: that a job failed, and that an agent lives elsewhere, is left out."""
+    job = await system.create()
+    await system.client.execute_job(job.id)
+    await system.at_rest(job.id)
+    await system.calm()
+    (last,) = (await signoff(system, "replay", "job-changed", "--job", job.id))[-1:]
+    (agent,) = [fact for fact in await signoff(system, "replay", "agent-changed") if fact["value"]][-1:]
+    assert (last["signature"], agent["signature"]) == ("signed by local", "signed by local")
+    failed = last["value"] | {"version": last["value"]["version"] + 1, "kind": "failed"}
+    failed["log"] |= {"version": failed["version"], "cursor": 10**9, "status": "FAILED", "job_status": "FAILED"}
+    moved = agent["value"] | {"cursor": 10**9 + 1, "agent": agent["value"]["agent"] | {"url": "http://10.0.0.1/"}}
+    async with AIOKafkaProducer(bootstrap_servers=system.endpoints["kafka"]) as stranger:
+        for topic, key, value in (("job-changed", job.id, failed), ("agent-changed", agent["key"], moved)):
+            await stranger.send_and_wait(topic, json.dumps(value).encode(), key=key.encode())
+
+    rebuilt = f"{system.endpoints['postgres']}_forged"
+    *_, told = await signoff(system, "rebuild", "--database-url", rebuilt, "--create")
+    (result,) = await signoff(system, "verify", "--database-url", rebuilt)
+    assert result["ok"]
+    assert told["left"] == result["left"] == {"job-changed": {"unsigned": 1}, "agent-changed": {"unsigned": 1}}

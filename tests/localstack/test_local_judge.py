@@ -9,22 +9,26 @@ from aiohttp.test_utils import TestClient, TestServer
 from openai import AsyncOpenAI, BadRequestError
 from pydantic import BaseModel, ConfigDict
 
+from contracts.evidence import Evidence
 from localstack.judge import create_app
-from localstack.rules import DISCLAIMER, judge_criterion, list_texts
+from localstack.rules import DISCLAIMER, Judged, list_passages
 
 
 class Finding(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
-    index: int
-    outcome: str
     evidence: str | None
     comment: str
+    outcome: str
 
 
 class Verdict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
-    criteria: list[Finding]
+    c1: Finding
     reason: str
+
+
+class TwoVerdicts(Verdict):
+    c2: Finding
 
 
 @pytest.fixture
@@ -40,15 +44,17 @@ async def client(server: TestServer) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
-def document(result: Any, *criteria: str) -> str:
-    numbered = [{"index": index, "text": text} for index, text in enumerate(criteria, 1)]
-    return json.dumps({"criteria": numbered, "result": result})
+def messages(result: Any, *criteria: str) -> list[Any]:
+    named = {f"c{number}": {"kind": "meets", "text": text} for number, text in enumerate(criteria, 1)}
+    texts = f"word\n{json.dumps(result)}\nword", f"{json.dumps(named)}\n\nand some rules"
+    return [{"role": "user", "content": text} for text in texts]
 
 
 @pytest.mark.parametrize(
     ("criterion", "result", "outcome", "evidence"),
     [
         ('mentions "Paris"', {"text": "In PARIS, in spring"}, "pass", "PARIS"),
+        ('mentions "Paris"', "comparison", "fail", None),
         ('mentions "Paris" and "Rome"', {"a": "paris", "b": ["Rome"]}, "pass", "paris"),
         ('mentions "Paris" and "Rome"', {"a": "paris"}, "fail", "paris"),
         ('mentions "Rome"', {"Rome": "a name is no text"}, "fail", None),
@@ -59,6 +65,9 @@ def document(result: Any, *criteria: str) -> str:
         ("is polite", "Good day", "pass", "Good day"),
         ("is polite", {"a": [{"b": ""}, [], None]}, "fail", None),
         ("is polite", 0, "pass", "0"),
+        ("is polite", {"n": 5}, "pass", '"n": 5'),
+        ("is polite", [7], "pass", "[7]"),
+        ("is polite", "word " * 100, "pass", ("word " * 60).rsplit(maxsplit=1)[0]),
         ("is polite", False, "pass", "false"),
         ("is polite", "  \n", "fail", None),
     ],
@@ -66,62 +75,87 @@ def document(result: Any, *criteria: str) -> str:
 def test_a_criterion_is_judged_by_the_fixed_rules(
     criterion: str, result: Any, outcome: str, evidence: str | None
 ) -> None:
-    finding = judge_criterion(criterion, list_texts(result))
+    finding = Judged(result, [criterion]).judge(criterion)
     assert (finding.outcome, finding.evidence) == (outcome, evidence)
     assert DISCLAIMER in finding.comment
+    assert outcome == "fail" or Evidence(result, [criterion]).find_fault(evidence, criterion) is None
+
+
+@pytest.mark.parametrize(
+    ("criterion", "outcome", "evidence"),
+    [
+        ('mentions "Rome"', "pass", "In Paris, in spring"),
+        ('mentions "Rome" or "Paris"', "fail", "Paris"),
+        ("is rude", "pass", "In Paris, in spring"),
+    ],
+)
+def test_of_one_that_must_never_hold_no_quoted_word_may_stand_there(
+    criterion: str, outcome: str, evidence: str
+) -> None:
+    finding = Judged("In Paris, in spring", [criterion]).judge(criterion, "never")
+    assert (finding.outcome, finding.evidence) == (outcome, evidence)
+
+
+def test_a_result_that_only_repeats_the_criterion_is_as_good_as_empty() -> None:
+    criterion = "The text is polite in all its parts"
+    assert Judged({"text": criterion}, [criterion]).judge(criterion).outcome == "fail"
 
 
 def test_a_deeply_nested_result_is_read_without_recursion() -> None:
     result: Any = "bottom"
     for _ in range(100_000):
         result = [result]
-    assert list_texts(result) == ["bottom"]
+    assert next(list_passages(result)) == "bottom"
 
 
 async def test_responses_are_parsed_by_the_official_client(client: AsyncOpenAI) -> None:
     asked: list[Any] = [
         {"role": "user", "content": "an example"},
         {"role": "assistant", "content": "its answer"},
-        {"role": "user", "content": [{"type": "input_text", "text": document({"text": "blue"}, 'is "blue"', "any")}]},
+        *(
+            {"role": "user", "content": [{"type": "input_text", "text": message["content"]}]}
+            for message in messages({"text": "blue"}, 'is "blue"', "any")
+        ),
     ]
     answer = await client.responses.parse(
-        model="m", instructions="judge", input=asked, text_format=Verdict, store=False
+        model="m", instructions="judge", input=asked, text_format=TwoVerdicts, store=False
     )
     assert answer.status == "completed"
     assert answer.output_parsed is not None
-    assert [finding.outcome for finding in answer.output_parsed.criteria] == ["pass", "pass"]
+    assert (answer.output_parsed.c1.outcome, answer.output_parsed.c2.outcome) == ("pass", "pass")
     assert DISCLAIMER in answer.output_parsed.reason
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
 
 
-async def test_responses_take_a_plain_string(client: AsyncOpenAI) -> None:
-    answer = await client.responses.parse(model="m", input=document("red", 'is "blue"'), text_format=Verdict)
-    assert answer.output_parsed is not None
-    assert answer.output_parsed.criteria[0].outcome == "fail"
-
-
 async def test_chat_completions_are_parsed_by_the_official_client(client: AsyncOpenAI) -> None:
     answer = await client.chat.completions.parse(
         model="m",
-        messages=[
-            {"role": "system", "content": "judge"},
-            {"role": "user", "content": document("blue", 'is "blue"')},
-        ],
+        messages=[{"role": "system", "content": "judge"}, *messages("blue", 'is "blue"')],
         response_format=Verdict,
     )
     verdict = answer.choices[0].message.parsed
     assert verdict is not None
-    assert verdict.criteria[0].evidence == "blue"
+    assert verdict.c1.evidence == "blue"
     assert [model.id async for model in client.models.list()] == ["local-rules"]
 
 
 @pytest.mark.parametrize(
-    "text", ["what is this?", "[]", "{}", '{"criteria": [], "x": 1}', '{"criteria": ["a"], "result": 1}', "[" * 100_000]
+    ("result", "asked"),
+    [
+        ("what is this?", "{}"),
+        ("a\n1\nb", "{}"),
+        ("a\n{\na", "{}"),
+        ("a\n1\na", "[]"),
+        ("a\n1\na", '{"c1": "x"}'),
+        ("a\n" + "[" * 100_000 + "\na", "{}"),
+    ],
 )
-async def test_what_it_cannot_understand_is_a_bad_request(client: AsyncOpenAI, text: str) -> None:
+async def test_what_it_cannot_understand_is_a_bad_request(client: AsyncOpenAI, result: str, asked: str) -> None:
     with pytest.raises(BadRequestError) as error:
-        await client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+        await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": result}, {"role": "user", "content": asked}]
+        )
     assert error.value.type == "invalid_request_error"
 
 

@@ -11,7 +11,9 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from contracts.convert import (
+from contracts.criteria import find_warnings
+from contracts.jsontext import json_text, parse_json
+from contracts.messages.convert import (
     agent_message,
     get_json,
     job_log_message,
@@ -20,7 +22,7 @@ from contracts.convert import (
     new_job_of,
     status_of,
 )
-from contracts.jsontext import json_text, parse_json
+from contracts.messages.job_requests import warning_message
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
@@ -109,7 +111,9 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         new = new_job_of(request.job)
         if new.id is None and request.idempotency_key:
             new.id = id_of(request.idempotency_key)
-        return jobs_pb.CreateJobResponse(job=_job(await self.add(new)))
+        job = await self.add(new)
+        warnings = [warning_message(warning) for warning in find_warnings(job.criteria)]
+        return jobs_pb.CreateJobResponse(job=_job(job), warnings=warnings)
 
     async def GetJob(self, request, context):
         return jobs_pb.GetJobResponse(job=self._job(request.job_id, request.with_last_log))

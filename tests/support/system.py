@@ -18,8 +18,8 @@ from faults.checking.reading import Tables, quiet
 
 from contracts.client import JobStoreClient
 from contracts.resources import Job, JobLog, NewJob, Policy
+from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.status import RESTING
-from contracts.topics import MESSAGE_MAX_BYTES
 from localstack.judge import create_app as create_judge
 from support.fakes import until
 

@@ -5,7 +5,7 @@ import gzip
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -52,18 +52,29 @@ class FakeJudge:
         return await step(request, body)
 
 
-def document_of(body: dict[str, Any]) -> dict[str, Any]:
-    """What the last user message of a request says, on either API."""
-    message = (body.get("messages") or body["input"])[-1]
-    assert message["role"] == "user"
-    return json.loads(message["content"])
+class Asked(NamedTuple):
+    """What a request asks on either API: the result between its marks, and the criteria by their names."""
+
+    result: Any
+    criteria: dict[str, dict[str, str]]
+    words: list[str]  # the first and the last line of the result's message
+    instructions: str
+    request: str
+
+
+def read_request(body: dict[str, Any]) -> Asked:
+    messages = body.get("messages") or [{"role": "system", "content": body["instructions"]}, *body["input"]]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    instructions, result, _, request = (message["content"] for message in messages)
+    first, text, last = result.split("\n")
+    return Asked(json.loads(text), json.loads(request.split("\n")[0]), [first, last], instructions, request)
 
 
 def answer(
     count: int, *, outcome: str = "pass", evidence: str | None = None, reason: str = "because"
 ) -> dict[str, Any]:
-    criteria = [{"index": i + 1, "outcome": outcome, "evidence": evidence, "comment": "so it is"} for i in range(count)]
-    return {"criteria": criteria, "reason": reason}
+    one = {"evidence": evidence, "comment": "so it is", "outcome": outcome}
+    return {f"c{number}": dict(one) for number in range(1, count + 1)} | {"reason": reason}
 
 
 def says(text: str, *, finish: str = "stop") -> Step:
@@ -80,10 +91,11 @@ def says(text: str, *, finish: str = "stop") -> Step:
 
 
 def ok(**kwargs: Any) -> Step:
-    """A proper answer on every criterion of the question."""
+    """A proper answer on every criterion of the question, which quotes the whole result."""
 
     async def step(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        said = answer(len(document_of(body)["criteria"]), **kwargs)
+        asked = read_request(body)
+        said = answer(len(asked.criteria), **{"evidence": json.dumps(asked.result), **kwargs})
         return await says(json.dumps(said))(request, body)
 
     return step

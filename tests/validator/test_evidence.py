@@ -1,60 +1,201 @@
-"""Evidence: a quotation counts only where it stands in the result."""
+"""Evidence: which quotations show something, and which count for nothing."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.evidence import is_quoted_from, to_quotable
+from contracts.evidence import FALSE_QUOTE, NOT_QUOTED, ONLY_REPEATS, TOO_SHORT, Evidence, find_quoted, is_empty
 
 RESULT = {
     "summary": "The bridge carries 40 tonnes.\nIt was tested in May.",
     "parts": ["Deck", "Cables"],
     "note": "It\u2019s \u201csafe\u201d \u2013 they say",
     "ok": True,
+    "error": None,
     "load": {"max_t": 40.5},
+    "sizes": [1200, 1300],
+    "done": "\u2705",
+    "empty_text_of_it": "",
 }
+TABLE = "# Loads\n| part | load |\n|---|---|\n| Deck | 40 |\n\n- Weight: 9 t\nOK\nDeck; 7\n"
 
 
 @pytest.mark.parametrize(
-    "quote",
+    ("result", "quote"),
     [
-        "The bridge carries 40 tonnes.",
-        "the BRIDGE   carries\n40 tonnes",
-        "tonnes. It was tested",
-        '"The bridge carries 40 tonnes"',
-        "\u201cIt was tested in May\u201d",
-        'It\'s "safe" - they say',
-        "...carries 40 tonnes...",
-        "\uff34\uff48\uff45 bridge",
-        '"max_t": 40.5',
-        '"ok":true',
-        "Deck Cables",
+        (RESULT, "The bridge carries 40 tonnes."),
+        (RESULT, "the BRIDGE   carries\n40 tonnes"),
+        (RESULT, "tonnes. It was tested"),
+        (RESULT, "tonnes.\\nIt was tested"),  # as the judge is shown it, in JSON
+        (RESULT, '"The bridge carries 40 tonnes"'),
+        (RESULT, "\u201cIt was tested in May\u201d"),
+        (RESULT, 'It\'s "safe" - they say'),
+        (RESULT, "...carries 40 tonnes..."),
+        (RESULT, "\uff34\uff48\uff45 bridge"),
+        (RESULT, '"max_t": 40.5'),
+        (RESULT, "max_t: 40.5"),
+        (RESULT, '"load": {"max_t": 40.5}'),
+        (RESULT, '"ok":true'),
+        (RESULT, '"error": null'),
+        (RESULT, '"done": "\u2705"'),
+        (RESULT, '"ok": true, "error": null'),
+        (RESULT, "Deck Cables"),
+        (RESULT, '["Deck", "Cables"]'),
+        (RESULT, "1200, 1300"),
+        (RESULT, "Deck"),  # a whole string
+        ({"a": "no"}, "no"),
+        ("No.", "no"),  # a whole result
+        (42, "42"),
+        ([7], "[7]"),
+        (False, "false"),
+        (TABLE, "| Deck | 40 |"),  # a row
+        (TABLE, "Deck | 40"),
+        (TABLE, "Weight: 9 t"),  # a line
+        (TABLE, "- Weight: 9 t"),
+        (TABLE, "Deck; 7"),
+        ("\u5b8c\u6210\u3057\u305f", "\u5b8c\u6210\u3057"),
+        ('{"a": {"n": 5}}', '"n": 5'),  # an agent's JSON within a string
+        ("... !", "... !"),
+        ({}, "{}"),
+        ("", '""'),
+        (None, "null"),
     ],
 )
-def test_words_of_the_result_stand_in_it(quote: str) -> None:
-    assert is_quoted_from(quote, to_quotable(RESULT))
+def test_words_of_the_result_are_evidence(result: Any, quote: str) -> None:
+    assert Evidence(result).find_fault(quote, "It is good") is None
 
 
-@pytest.mark.parametrize("quote", ["The bridge carries 50 tonnes.", "tested in June", "", "  ", "...", "Deck May"])
-def test_invented_words_do_not(quote: str) -> None:
-    assert not is_quoted_from(quote, to_quotable(RESULT))
+@pytest.mark.parametrize(
+    ("quote", "fault"),
+    [
+        (None, NOT_QUOTED),
+        ("", NOT_QUOTED),
+        (" \n", NOT_QUOTED),
+        ("The bridge carries 50 tonnes.", FALSE_QUOTE),
+        ("tested in June", FALSE_QUOTE),
+        ("Deck May", FALSE_QUOTE),
+        ("he bridge carries", FALSE_QUOTE),
+        ("The bridge carries 4", FALSE_QUOTE),
+        ("T", FALSE_QUOTE),
+        ('}"The bridge carries', None),
+        ('"', TOO_SHORT),
+        ("{", TOO_SHORT),
+        ("...", TOO_SHORT),
+        ("summary", TOO_SHORT),
+        ('"empty_text_of_it"', TOO_SHORT),
+        ('"empty_text_of_it": ""', TOO_SHORT),
+        ("empty_text_of_it:", TOO_SHORT),
+        ("load max_t", FALSE_QUOTE),
+        ('"load": {"max_t":', TOO_SHORT),
+        ('"summary": "The', TOO_SHORT),
+        ("40.5", TOO_SHORT),
+        ("true", TOO_SHORT),
+        ("in May", TOO_SHORT),
+    ],
+)
+def test_what_is_invented_or_shows_nothing_is_not(quote: str | None, fault: str | None) -> None:
+    assert Evidence(RESULT).find_fault(quote, "It is good") == fault
 
 
-def test_a_quote_does_not_reach_from_the_json_text_into_the_strings() -> None:
-    assert not is_quoted_from('}"The bridge', to_quotable({"a": "The bridge"}))
+@pytest.mark.parametrize("quote", ["Deck", "40", "OK", "Loads", "---", "part"])
+def test_a_part_of_a_row_or_a_line_of_one_word_is_not(quote: str) -> None:
+    assert Evidence(TABLE).find_fault(quote, "It is good") == TOO_SHORT
 
 
-@pytest.mark.parametrize("result", [None, "", {}, [], 0, False])
-def test_an_empty_result_can_be_quoted_and_invented(result: object) -> None:
-    assert not is_quoted_from("something", to_quotable(result))
+@pytest.mark.parametrize(
+    ("quote", "fault"),
+    [("12345678", None), ("1234567", TOO_SHORT), ("\u6771\u4eac\u30bf", None), ("\u6771\u4eac", TOO_SHORT)],
+)
+def test_it_weighs_at_least_eight(quote: str, fault: str | None) -> None:
+    assert Evidence(f"x {quote} y").find_fault(quote, "It is good") == fault
 
 
-@pytest.mark.parametrize(("quote", "result"), [("...", "..."), ("cafe", "caf\u00e9 noir"), ("caf\u00e9", "CAFE\u0301")])
-def test_marks_and_accents_are_compared_like_letters(quote: str, result: str) -> None:
-    assert is_quoted_from(quote, to_quotable(result))
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        'names "Rom"',
+        "names \u201cRom\u201d",
+        "nennt \u201eRom\u201c",
+        "nomme \u00ab Rom \u00bb",
+        "\u300cRom\u300d",
+        "names \u2018Rom\u2019",
+    ],
+)
+def test_words_that_the_criterion_puts_in_quotation_marks_are_evidence_however_short(criterion: str) -> None:
+    assert find_quoted(criterion) == ["Rom"]
+    assert Evidence("All roads lead to ROM.").find_fault("rom", criterion) is None
+    assert Evidence("All roads lead to ROM.").find_fault("lead", criterion) == TOO_SHORT
+    assert Evidence("All Romans walk on roads.").find_fault("rom", criterion) == FALSE_QUOTE
+
+
+def test_marks_that_are_asked_for_literally_are_evidence() -> None:
+    assert Evidence("a -> b").find_fault("->", 'has "->"') is None
+    assert Evidence("a -> b").find_fault("=>", 'has "=>"') == TOO_SHORT
+
+
+@pytest.mark.parametrize("mark", '"\u201c\u201e\u00ab\u300c\u2018')
+def test_a_criterion_of_marks_alone_quotes_nothing_and_is_read_once(mark: str) -> None:
+    assert find_quoted(f"{mark * 400_001}") == []
+
+
+def test_an_apostrophe_is_no_quotation_mark() -> None:
+    assert find_quoted("the agent\u2019s \u2018it\u2019s done\u2019, isn't it") == ["it\u2019s done"]
+
+
+LONG = "The report names all the sources that it uses"
+CHINESE = "\u62a5\u544a\u5217\u51fa\u4e86\u6240\u6709\u7684\u8d44\u6599\u6765\u6e90"
+
+
+class TestRepeats:
+    """What merely repeats a criterion is taken out of the result before anything is sought there."""
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            LONG,
+            f"{LONG}. {LONG}!",
+            f"1. **{LONG.upper()}**: yes",
+            {"criterion": LONG, "met": True},
+            {LONG: True},
+            [f"I confirm: {LONG}"],
+            {"The report names all": "the sources that it uses"},
+        ],
+    )
+    @pytest.mark.parametrize("quote", [LONG, "names all the sources", f"{LONG}: yes"])
+    def test_a_repeat_is_no_evidence(self, result: Any, quote: str) -> None:
+        assert Evidence(result, [LONG, f"{LONG} and quotes"]).find_fault(quote, LONG) in {ONLY_REPEATS, FALSE_QUOTE}
+
+    def test_of_another_criterion_neither(self) -> None:
+        assert Evidence(f"{LONG}, {CHINESE}", [LONG, CHINESE]).find_fault(CHINESE, LONG) == ONLY_REPEATS
+
+    def test_the_longest_is_taken_out_first(self) -> None:
+        longer = f"{LONG} and lists the authors of every one"
+        assert Evidence(longer, [LONG, longer]).find_fault("lists the authors of every one", LONG) == ONLY_REPEATS
+
+    def test_what_stands_beside_it_is_evidence(self) -> None:
+        evidence = Evidence(f"{LONG}: Smith (2020), Jones (2021)", [LONG])
+        assert evidence.find_fault("Smith (2020), Jones (2021)", LONG) is None
+
+    def test_a_short_criterion_is_not_taken_out(self) -> None:
+        assert Evidence("names all sources", ["names all sources"]).find_fault("names all sources", "x") is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [None, "", " \n", {}, [], [None, {"a": []}], {"text": ""}, "---", "\u3164\u200b", ["...", {"\u2026": "!"}]],
+)
+def test_a_result_without_content_is_empty(result: Any) -> None:
+    assert is_empty(result)
+
+
+@pytest.mark.parametrize("result", [0, False, 1.5, "a", "5", "\u5b8c", {"a": [[{"b": "x"}]]}, [None, 0]])
+def test_a_number_a_truth_value_a_letter_or_a_digit_is_content(result: Any) -> None:
+    assert not is_empty(result)
 
 
 @given(st.lists(st.from_regex(r"\w[\w ,;:!?()-]*\w", fullmatch=True), min_size=1), st.data())
-def test_every_text_of_a_result_stands_in_it(texts: list[str], data: st.DataObject) -> None:
+def test_every_text_of_a_result_with_letters_is_evidence(texts: list[str], data: st.DataObject) -> None:
     quote = data.draw(st.sampled_from(texts))
-    assert is_quoted_from(f"  {quote.casefold()} ", to_quotable({"texts": texts}))
+    assert is_empty(quote) or Evidence({"texts": texts}).find_fault(f"  {quote} ", "It is good") is None

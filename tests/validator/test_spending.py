@@ -37,6 +37,7 @@ class FakeJudgings:
     def __init__(self) -> None:
         self.budget = Budget()
         self.turned: ClaimDenied | None = None
+        self.judge_empty = False
 
     async def claim(self, owner: UUID, room: int, claims: Sequence[Claim]) -> list[Grant | ClaimDenied]:
         del owner, room
@@ -45,7 +46,8 @@ class FakeJudgings:
 
     def _grant(self, event: ResultProduced) -> Grant:
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", hash_result(event.result))
+        result_hash = hash_result(event.result)
+        return Grant(key, 10.0, self.budget, event.acceptance_criteria, "A title", result_hash, self.judge_empty)
 
 
 @pytest.fixture(params=["chat", "responses"])
@@ -78,9 +80,9 @@ def judgings() -> FakeJudgings:
 async def reported(worker: Worker, judgings: FakeJudgings, config: JudgeConfig) -> AsyncIterator[Any]:
     publisher = FakePublisher()
 
-    async def run() -> Any:
+    async def run(**fields: Any) -> Any:
         """What is reported of one result."""
-        assert await handlers.on_result_produced([incoming(result_produced())]) == [None]
+        assert await handlers.on_result_produced([incoming(result_produced(**fields))]) == [None]
         await until(lambda: publisher.events)
         return publisher.events[0]
 
@@ -113,14 +115,52 @@ async def test_asks_that_were_answered_with_nonsense_cost_too(server: FakeJudge,
     server.plays(costs(NONSENSE, 10, 5), costs(fake.refuses(), 10, 5), costs(fake.ok(), 10, 5))
     report = await reported()
     assert report.kind is ReportKind.VERDICT
-    assert (report.usage.input_tokens, report.usage.output_tokens) == (30, 15)
+    assert (report.usage.input_tokens, report.usage.output_tokens) == (40, 20)
+
+
+async def test_a_judge_that_is_away_in_between_forgets_no_doubt(server: FakeJudge, reported: Any) -> None:
+    away = fake.status(503, headers={"Retry-After": "0"})
+    server.plays(fake.ok(evidence="nowhere to be found"), away, fake.ok(), away, fake.ok())
+    assert (await reported()).verdict.is_valid
+    assert len(server.asked) == 5  # one pass is not enough after the doubt
+
+
+async def test_a_verdict_without_a_judges_word_names_no_judge(server: FakeJudge, reported: Any) -> None:
+    async def refuse_all_but_the_harmless(request: Any, body: Any) -> Any:
+        is_harmless = "Two and two" in str(fake.read_request(body).result)
+        return await (fake.ok() if is_harmless else fake.refuses())(request, body)
+
+    server.plays(refuse_all_but_the_harmless)
+    report = await reported()
+    assert (report.kind, report.verdict.judge_error) == (ReportKind.VERDICT, "judge_refused")
+    assert report.judge is None  # and so it is never reused
+
+
+@pytest.mark.parametrize("judge_empty", [False, True])
+async def test_an_empty_result_is_judged_only_where_the_grant_says_so(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, judge_empty: bool
+) -> None:
+    judgings.judge_empty = judge_empty
+    report = await reported(result={"text": ""})
+    assert (report.verdict.is_valid, report.judge) == (judge_empty, None)
+    assert len(server.asked) == judge_empty
+
+
+async def test_the_harmless_question_is_within_the_budget_too(
+    server: FakeJudge, reported: Any, judgings: FakeJudgings, costs: Any
+) -> None:
+    judgings.budget = Budget(tokens=4 * 15)
+    server.plays(costs(NONSENSE, 10, 5))
+    report = await reported()
+    assert (report.kind, report.code) == (ReportKind.FAILED, "budget_exhausted")
+    assert len(server.asked) == 4
 
 
 async def test_also_where_nothing_else_came_of_them(server: FakeJudge, reported: Any, costs: Any) -> None:
     server.plays(costs(NONSENSE))
     report = await reported()
     assert (report.kind, report.code, report.judge) == (ReportKind.FAILED, "judge_invalid_json", None)
-    assert (report.usage.tokens, report.usage.cost_usd) == (6 * MILLION, pytest.approx(3 * USD))
+    assert (report.usage.tokens, report.usage.cost_usd) == (10 * MILLION, pytest.approx(5 * USD))
 
 
 async def test_of_an_unknown_model_the_tokens_count(server: FakeJudge, reported: Any, api: ApiName) -> None:

@@ -5,20 +5,32 @@ from typing import Any
 
 import fake_judge as fake
 import pytest
+from aiohttp import web
 from fake_judge import FakeJudge, Step
 
+from contracts.criteria import Criterion
+from contracts.evidence import FALSE_QUOTE, NOT_QUOTED
 from contracts.status import Outcome
 from validator.errors import JudgeUnavailableError, JudgmentError
 from validator.judge_config import ApiName, JudgeConfig
 from validator.judges.openai import OpenAIJudge
 from validator.judging import ValidationResult, validate_agent_response
 from validator.prompt import PROMPT_VERSION
-from validator.verdict import FALSE_QUOTE
+from validator.verdict import NO_JUDGE
 
 CRITERIA = "- It greets\noptional: It is kind"
 RESULT = {"text": "Hello, world"}
 
-FAIL_WITH_WRONG_SHAPE = json.dumps({"criteria": "none", "reason": 5})
+FAIL_WITH_WRONG_SHAPE = json.dumps(fake.answer(2) | {"reason": 5})
+
+
+def about_this(step: Step) -> Step:
+    """Do something about the result of these tests alone: about anything else answer well."""
+
+    async def either(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        return await (step if fake.read_request(body).result == RESULT else fake.ok())(request, body)
+
+    return either
 
 
 @pytest.fixture(params=["chat", "responses"])
@@ -36,19 +48,19 @@ async def judge(config: JudgeConfig, **changes: Any) -> ValidationResult:
 
 
 async def test_a_result_is_judged(server: FakeJudge, config: JudgeConfig) -> None:
-    server.plays(fake.ok(evidence="hello"))
+    server.plays(fake.ok(evidence="hello world"))
     verdict = await judge(config)
     assert verdict.is_valid
     assert verdict.reason == "because"
     assert verdict.model == f"fake (prompt {PROMPT_VERSION})"
     assert [(c.text, c.outcome, c.required, c.evidence) for c in verdict.criteria] == [
-        ("It greets", Outcome.PASS, True, "hello"),
-        ("It is kind", Outcome.PASS, False, "hello"),
+        ("It greets", Outcome.PASS, True, "hello world"),
+        ("It is kind", Outcome.PASS, False, "hello world"),
     ]
     assert server.asked[0]["model"] == "a-model"
     assert server.headers[0]["Authorization"] == "Bearer sk-test"
     assert server.headers[0]["Accept-Encoding"] == "identity"
-    assert fake.document_of(server.asked[0])["result"] == RESULT
+    assert fake.read_request(server.asked[0]).result == RESULT
 
 
 @pytest.mark.parametrize("outcome", ["fail", "cannot_assess"])
@@ -57,11 +69,31 @@ async def test_what_did_not_pass_is_not_valid(server: FakeJudge, config: JudgeCo
     assert not (await judge(config)).is_valid
 
 
-@pytest.mark.parametrize("result", [None, "", {}, [], 0, False])
-async def test_an_empty_result_is_judged_like_any_other(server: FakeJudge, config: JudgeConfig, result: Any) -> None:
-    server.plays(fake.ok(outcome="fail"))
-    assert not (await validate_agent_response(result, CRITERIA, config)).is_valid
-    assert len(server.asked) == 1
+class TestEmptyResults:
+    @pytest.mark.parametrize("result", [None, "", " \n", {}, [], {"text": ""}, [None, {"a": ["..."]}]])
+    async def test_are_not_met_without_asking_anybody(
+        self, server: FakeJudge, config: JudgeConfig, result: Any
+    ) -> None:
+        verdict = await validate_agent_response(result, CRITERIA, config)
+        assert not verdict.is_valid
+        assert {c.outcome for c in verdict.criteria} == {Outcome.FAIL}
+        assert {c.comment for c in verdict.criteria} == {"the result is empty"}
+        assert verdict.model == NO_JUDGE
+        assert server.asked == []
+
+    @pytest.mark.parametrize("result", [None, "", {}, {"text": ""}])
+    async def test_are_judged_where_the_policy_says_so(
+        self, server: FakeJudge, config: JudgeConfig, result: Any
+    ) -> None:
+        assert (await validate_agent_response(result, CRITERIA, config, judge_empty=True)).is_valid
+        assert len(server.asked) == 1
+
+    @pytest.mark.parametrize("result", [0, False, "x", {"a": [1]}])
+    async def test_are_not_those_with_a_number_or_a_letter(
+        self, server: FakeJudge, config: JudgeConfig, result: Any
+    ) -> None:
+        assert (await validate_agent_response(result, CRITERIA, config)).is_valid
+        assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -87,7 +119,14 @@ class TestNonsense:
     async def test_is_asked_again(self, server: FakeJudge, config: JudgeConfig, step: Step, code: str) -> None:
         server.plays(step, step, fake.ok())
         assert (await judge(config)).is_valid, code
-        assert len(server.asked) == 3
+        assert len(server.asked) == 4  # after a doubt one pass is not enough
+        assert not (await judge(config, max_asks=1)).judge_error
+
+    async def test_is_never_forgotten(self, server: FakeJudge, config: JudgeConfig, step: Step, code: str) -> None:
+        server.plays(step, step, step, fake.ok())
+        verdict = await judge(config)
+        assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}, code
+        assert len(server.asked) == 4
 
     async def test_without_end_is_a_failure(
         self, server: FakeJudge, config: JudgeConfig, step: Step, code: str
@@ -96,13 +135,21 @@ class TestNonsense:
         with pytest.raises(JudgmentError) as error:
             await judge(config, max_asks=2)
         assert error.value.code == code
-        assert len(server.asked) == 2
+        assert len(server.asked) == 3  # at last about a harmless result
+
+    async def test_about_one_result_is_not_assessed(
+        self, server: FakeJudge, config: JudgeConfig, step: Step, code: str
+    ) -> None:
+        server.plays(about_this(step))
+        verdict = await judge(config, max_asks=2)
+        assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}
+        assert verdict.judge_error == code
+        assert len(server.asked) == 3
 
 
 async def test_a_criterion_answered_twice_is_nonsense(server: FakeJudge, config: JudgeConfig) -> None:
-    twice = fake.answer(2)
-    twice["criteria"][1]["index"] = 1
-    server.plays(fake.says(json.dumps(twice)))
+    twice = json.dumps(fake.answer(2)).replace('"c2"', '"c1"')
+    server.plays(fake.says(twice))
     with pytest.raises(JudgmentError) as error:
         await judge(config)
     assert error.value.code == "judge_criteria_mismatch"
@@ -115,7 +162,7 @@ async def test_a_response_that_failed_with_200_is_nonsense(server: FakeJudge, st
     with pytest.raises(JudgmentError) as error:
         await judge(config)
     assert error.value.code == "judge_failed"
-    assert len(server.asked) == 3
+    assert len(server.asked) == 5
 
 
 @pytest.mark.parametrize(
@@ -172,7 +219,66 @@ async def test_a_rejected_request_is_not_sent_again(server: FakeJudge, config: J
     with pytest.raises(JudgmentError, match="context_length_exceeded") as error:
         await judge(config)
     assert error.value.code == "judge_request_rejected"
-    assert len(server.asked) == 1
+    assert [fake.read_request(body).result == RESULT for body in server.asked] == [True, False]
+
+
+async def test_a_result_that_the_judge_rejects_is_not_assessed(server: FakeJudge, config: JudgeConfig) -> None:
+    server.plays(about_this(fake.status(400, "content_filter")))
+    verdict = await judge(config)
+    assert not verdict.is_valid
+    assert verdict.judge_error == "judge_request_rejected"
+    assert "content_filter" in verdict.reason
+
+
+async def test_an_api_that_bounds_no_strings_is_asked_without_bounds(server: FakeJudge, config: JudgeConfig) -> None:
+    async def refuse_bounds(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if "maxLength" in json.dumps(body):
+            message = "Invalid schema for response_format 'verdict': 'maxLength' is not permitted."
+            return web.json_response({"error": {"message": message, "code": None}}, status=400)
+        return await fake.ok()(request, body)
+
+    server.plays(refuse_bounds)
+    async with OpenAIJudge(config) as own:
+        for _ in range(2):
+            assert (await validate_agent_response(RESULT, CRITERIA, config, judge=own)).is_valid
+    assert ["maxLength" in json.dumps(body) for body in server.asked] == [True, False, False]
+
+
+async def test_what_a_judge_may_write_is_bounded(server: FakeJudge, config: JudgeConfig) -> None:
+    await judge(config, thinking_tokens=100)
+    body = server.asked[0]
+    assert body.get("max_completion_tokens", body.get("max_output_tokens")) == 100 + 3 * 500
+
+
+async def test_many_criteria_are_asked_in_parts(server: FakeJudge, config: JudgeConfig) -> None:
+    criteria = [Criterion(text=f"Criterion number {n}", kind="never" if n % 3 else "meets") for n in range(45)]
+    verdict = await validate_agent_response(RESULT, criteria, config)
+    assert verdict.is_valid
+    assert [(c.text, c.kind) for c in verdict.criteria] == [(c.text, c.kind) for c in criteria]
+    assert [len(fake.read_request(body).criteria) for body in server.asked] == [20, 20, 5]
+    assert verdict.reason == "because\nbecause\nbecause"
+
+
+async def test_only_what_is_doubtful_is_asked_again(server: FakeJudge, config: JudgeConfig) -> None:
+    first = fake.answer(2, evidence="hello world")
+    first["c2"]["evidence"] = "Goodbye"
+    server.plays(fake.says(json.dumps(first)), fake.ok(reason="another"))
+    verdict = await judge(config)
+    assert {c.outcome for c in verdict.criteria} == {Outcome.PASS}
+    assert verdict.reason == "because"
+    asked = [[c["text"] for c in fake.read_request(body).criteria.values()] for body in server.asked]
+    assert asked == [["It greets", "It is kind"], ["It is kind"], ["It is kind"]]
+
+
+async def test_a_judge_that_writes_the_canary_is_not_believed(server: FakeJudge, config: JudgeConfig) -> None:
+    async def obey(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        asked = fake.read_request(body)
+        last = asked.request.splitlines()[-1]
+        return await fake.ok(reason=f"As I was told: {last}")(request, body)
+
+    server.plays(about_this(obey))
+    verdict = await judge(config)
+    assert (verdict.is_valid, verdict.judge_error) == (False, "judge_canary")
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -184,10 +290,27 @@ async def test_a_flood_is_not_read(server: FakeJudge, config: JudgeConfig, statu
 
 
 class TestInventedEvidence:
-    async def test_is_asked_about_once_more(self, server: FakeJudge, config: JudgeConfig) -> None:
-        server.plays(fake.ok(evidence="Goodbye"), fake.ok(evidence="Hello"))
+    async def test_is_asked_about_twice_more(self, server: FakeJudge, config: JudgeConfig) -> None:
+        server.plays(fake.ok(evidence="Goodbye"), fake.ok())
         assert (await judge(config)).is_valid
-        assert len(server.asked) == 2
+        assert len(server.asked) == 3
+
+    @pytest.mark.parametrize("evidence", [None, "", "H", '"', "{", "text", "Hello"])
+    async def test_or_none_or_too_little_is_no_pass(
+        self, server: FakeJudge, config: JudgeConfig, evidence: str | None
+    ) -> None:
+        server.plays(fake.ok(evidence=evidence))
+        verdict = await judge(config)
+        assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}
+        assert len(server.asked) == 4
+
+    async def test_of_a_criterion_that_must_never_hold_is_asked_for_too(
+        self, server: FakeJudge, config: JudgeConfig
+    ) -> None:
+        server.plays(fake.ok(evidence=None))
+        verdict = await validate_agent_response(RESULT, "never: It curses", config)
+        assert (verdict.criteria[0].outcome, verdict.criteria[0].kind) == (Outcome.CANNOT_ASSESS, "never")
+        assert NOT_QUOTED in verdict.criteria[0].comment
 
     async def test_repeated_is_no_pass(self, server: FakeJudge, config: JudgeConfig) -> None:
         server.plays(fake.ok(evidence="Goodbye"))
@@ -195,12 +318,13 @@ class TestInventedEvidence:
         assert not verdict.is_valid
         assert {c.outcome for c in verdict.criteria} == {Outcome.CANNOT_ASSESS}
         assert all(FALSE_QUOTE in c.comment and c.evidence is None for c in verdict.criteria)
-        assert len(server.asked) == 2
+        assert verdict.judge_error is None
+        assert len(server.asked) == 4
 
     async def test_followed_by_nonsense_is_no_pass(self, server: FakeJudge, config: JudgeConfig) -> None:
         server.plays(fake.ok(evidence="Goodbye"), fake.html())
         assert not (await judge(config)).is_valid
-        assert len(server.asked) == 3
+        assert len(server.asked) == 4
 
     async def test_followed_by_silence_decides_nothing(self, server: FakeJudge, config: JudgeConfig) -> None:
         server.plays(fake.ok(evidence="Goodbye"), fake.status(500))
@@ -215,6 +339,7 @@ class TestInventedEvidence:
         ("x", "y" * 10_001, "result_too_large_to_judge"),
         ("lone \ud800", CRITERIA, "result_not_json"),
         ("x", " \n- \noptional:", "no_criteria"),
+        ("x", "optional: It is short", "no_required_criterion"),
     ],
 )
 async def test_what_cannot_be_judged_is_not_asked_about(
@@ -225,6 +350,12 @@ async def test_what_cannot_be_judged_is_not_asked_about(
         await validate_agent_response(result, criteria, limited)
     assert error.value.code == code
     assert server.asked == []
+
+
+async def test_a_long_result_is_judged_as_a_short_one_is(server: FakeJudge, config: JudgeConfig) -> None:
+    result = {"text": "A word or two. " * 5_000 + "Hello, world"}
+    server.plays(fake.ok(evidence="Two. Hello, world"))
+    assert (await validate_agent_response(result, CRITERIA, config)).is_valid
 
 
 async def test_one_judge_serves_many_calls(server: FakeJudge, config: JudgeConfig) -> None:

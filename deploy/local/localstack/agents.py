@@ -29,7 +29,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from localstack.rules import find_quoted_phrases
+from contracts.evidence import find_quoted
 from localstack.server import serve
 
 NAMES = ("writer", "drafter", "builder")
@@ -162,7 +162,7 @@ async def stop_work(request: web.Request) -> web.Response:
 def write(agent: str, job: dict[str, Any]) -> str:
     """Write the text that does the job: title, payload's text, words quoted by the criteria; without omitted words."""
     payload, submission = _as_object(job.get("payload")), _read_submission(job)
-    quoted = find_quoted_phrases(str(job.get("acceptance_criteria") or ""))
+    quoted = find_quoted(str(job.get("acceptance_criteria") or ""))
     omitted = [str(word) for word in payload.get("omit") or [] if word]
     if agent == "drafter" and submission == 1:
         if not quoted:

@@ -1,18 +1,20 @@
 """Serve the local judge: the OpenAI API, answered by fixed rules. It exists only in the local stack.
 
-The last user message is one JSON document, `{"criteria": [{"index": 1, "text": ".."}], "result": ..}`; the answer's
-text is `{"criteria": [{"index", "outcome", "evidence", "comment"}], "reason": ".."}`.
+The last user message begins with a line of JSON, `{"c1": {"kind": "meets", "text": ".."}, ..}`. The one before it is
+the result: a line of JSON between two lines that are the same. The answer's text is `{"c1": {"evidence", "comment",
+"outcome"}, .., "reason": ".."}`.
 """
 
 import json
 import sys
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from localstack.rules import DISCLAIMER, judge_criterion, list_texts
+from localstack.rules import DISCLAIMER, Judged
 from localstack.server import serve
 
 MODEL = "local-rules"
@@ -41,11 +43,11 @@ async def complete_chat(request: web.Request) -> web.Response:
     """Answer POST /v1/chat/completions."""
     try:
         body = await _read_body(request)
-        document_text = _find_user_text(body.get("messages"), "messages")
-        answer = judge_document(document_text)
+        question = read_question(body.get("messages"), "messages")
+        answer = question.judge()
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
+    read, written = _estimate_tokens(question.text), _estimate_tokens(answer)
     message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
     return web.json_response(
         {
@@ -63,11 +65,11 @@ async def respond(request: web.Request) -> web.Response:
     """Answer POST /v1/responses."""
     try:
         body = await _read_body(request)
-        document_text = _find_user_text(body.get("input"), "input")
-        answer = judge_document(document_text)
+        question = read_question(body.get("input"), "input")
+        answer = question.judge()
     except BadRequestError as error:
         return _refuse(error)
-    read, written = _estimate_tokens(document_text), _estimate_tokens(answer)
+    read, written = _estimate_tokens(question.text), _estimate_tokens(answer)
     content: dict[str, Any] = {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
     message = {"type": "message", "role": "assistant", "status": "completed", "content": [content]}
     return web.json_response(
@@ -106,27 +108,43 @@ async def list_models(_request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": [model]})
 
 
-def judge_document(text: str) -> str:
-    """Judge the document of a message, and return the verdict's JSON text."""
-    document = _parse_object(text, "the last user message")
-    criteria = document.get("criteria")
-    if not isinstance(criteria, list) or "result" not in document:
-        message = 'the last user message must be {"criteria": [..], "result": ..}'
-        raise BadRequestError(message)
-    texts = list_texts(document["result"])
-    findings = [
-        {"index": index, **vars(judge_criterion(text, texts))} for index, text in map(_parse_criterion, criteria)
-    ]
-    met = sum(finding["outcome"] == "pass" for finding in findings)
-    reason = f"{met} of {len(findings)} criteria are met ({DISCLAIMER})"
-    return json.dumps({"criteria": findings, "reason": reason}, ensure_ascii=False)
+@dataclass(frozen=True)
+class Question:
+    """What is asked: criteria by name, as pairs of kind and text; `text` is all that was read."""
+
+    result: Any
+    criteria: dict[str, tuple[str, str]]
+    text: str
+
+    def judge(self) -> str:
+        """Judge the result, and return the verdict's JSON text."""
+        judged = Judged(self.result, [text for _, text in self.criteria.values()])
+        findings = {name: judged.judge(text, kind) for name, (kind, text) in self.criteria.items()}
+        met = sum(finding.outcome == "pass" for finding in findings.values())
+        reason = f"{met} of {len(findings)} criteria are met ({DISCLAIMER})"
+        answer = {name: vars(finding) for name, finding in findings.items()}
+        return json.dumps({**answer, "reason": reason}, ensure_ascii=False)
 
 
-def _parse_criterion(item: Any) -> tuple[int, str]:
+def read_question(messages: Any, param: str) -> Question:
+    """Read what messages ask; `param` is where they stand in the body."""
+    texts = _list_user_texts(messages if isinstance(messages, list) else [])
+    lines = texts[-2].split("\n") if len(texts) > 1 else []
+    match lines:
+        case [first, text, last] if first == last:
+            result = _parse(text, "the result")
+        case _:
+            message = f"{param} holds no user message with a line of JSON between two lines that are the same"
+            raise BadRequestError(message, param)
+    criteria = _parse_object(texts[-1].split("\n", 1)[0], "the first line of the last user message")
+    return Question(result, {name: _read_criterion(item) for name, item in criteria.items()}, "\n".join(texts[-2:]))
+
+
+def _read_criterion(item: Any) -> tuple[str, str]:
     match item:
-        case {"index": int(index), "text": str(text)}:
-            return index, text
-    message = 'each criterion must be {"index": number, "text": string}'
+        case {"kind": str(kind), "text": str(text)}:
+            return kind, text
+    message = 'each criterion must be {"kind": string, "text": string}'
     raise BadRequestError(message)
 
 
@@ -143,29 +161,31 @@ async def _read_body(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _parse_object(text: str, what: str) -> dict[str, Any]:
+def _parse(text: str, what: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         message = f"{what} is not JSON: {error}"
         raise BadRequestError(message) from error
+
+
+def _parse_object(text: str, what: str) -> dict[str, Any]:
+    value = _parse(text, what)
     if not isinstance(value, dict):
         message = f"{what} is not a JSON object"
         raise BadRequestError(message)
     return value
 
 
-def _find_user_text(messages: Any, param: str) -> str:
-    if isinstance(messages, str):
-        return messages
-    for message in reversed(messages if isinstance(messages, list) else []):
+def _list_user_texts(messages: list[Any]) -> list[str]:
+    texts = []
+    for message in messages:
         match message:
             case {"role": "user", "content": str(text)}:
-                return text
+                texts.append(text)
             case {"role": "user", "content": [*parts]}:
-                return "".join(part["text"] for part in parts if isinstance(part, dict) and _is_text(part))
-    message = f"{param} holds no user message with text"
-    raise BadRequestError(message, param)
+                texts.append("".join(part["text"] for part in parts if isinstance(part, dict) and _is_text(part)))
+    return texts
 
 
 def _is_text(part: dict[str, Any]) -> bool:

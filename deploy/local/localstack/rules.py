@@ -1,67 +1,66 @@
 """Judge criteria by fixed rules, without a model."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from contracts.evidence import Evidence, find_quoted, is_empty
+from contracts.jsontext import json_text
+
 DISCLAIMER = "local judge: fixed rules, no model"
 EVIDENCE_MAX_CHARS = 300
-_QUOTED = re.compile(r'"([^"]+)"|\u201c([^\u201d]+)\u201d')
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The judgement of one criterion; `evidence` is a verbatim quote from the result."""
+    """The judgement of one criterion; `evidence` is quoted from the result, by the rules that the validator checks."""
 
-    outcome: Literal["pass", "fail"]
     evidence: str | None
     comment: str
+    outcome: Literal["pass", "fail"]
 
 
-def judge_criterion(criterion: str, texts: list[str]) -> Finding:
-    """Judge a criterion: met if the texts contain all words that it quotes, or, if it quotes none, any text at all."""
-    phrases = find_quoted_phrases(criterion)
-    if not phrases:
-        evidence = next((text[:EVIDENCE_MAX_CHARS] for text in texts), None)
-        found = "the result is not empty" if texts else "the result is empty"
-        return Finding("pass" if texts else "fail", evidence, f"{found} ({DISCLAIMER})")
-    quotes = {phrase: find_phrase(phrase, texts) for phrase in phrases}
-    missing = [f'"{phrase}"' for phrase, quote in quotes.items() if quote is None]
-    evidence = next((quote for quote in quotes.values() if quote is not None), None)
-    if missing:
-        return Finding("fail", evidence, f"the result does not contain {', '.join(missing)} ({DISCLAIMER})")
-    return Finding("pass", evidence, f"the result contains all the quoted words ({DISCLAIMER})")
+class Judged:
+    """Judge one result: words that a criterion quotes must all stand in it, or, if it says `never`, none of them."""
+
+    def __init__(self, result: Any, criteria: list[str]) -> None:
+        self._evidence = Evidence(result, criteria)
+        self._passages = list(list_passages(result))
+
+    def judge(self, criterion: str, kind: str = "meets") -> Finding:
+        """Judge a criterion; one that quotes no words is met by any result that is not empty."""
+        phrases = {phrase: self._evidence.spell(phrase) for phrase in find_quoted(criterion)}
+        found = [spelt for spelt in phrases.values() if spelt is not None]
+        if kind == "never":
+            if found:
+                return Finding(found[0], f"the result contains {found[0]!r} ({DISCLAIMER})", "fail")
+            return self._pass(criterion, "the result contains none of the quoted words")
+        if missing := [f'"{phrase}"' for phrase, spelt in phrases.items() if spelt is None]:
+            comment = f"the result does not contain {', '.join(missing)} ({DISCLAIMER})"
+            return Finding(found[0] if found else None, comment, "fail")
+        if found:
+            return Finding(found[0], f"the result contains all the quoted words ({DISCLAIMER})", "pass")
+        return self._pass(criterion, "the result is not empty")
+
+    def _pass(self, criterion: str, comment: str) -> Finding:
+        for passage in self._passages:
+            if self._evidence.find_fault(passage, criterion) is None:
+                return Finding(passage, f"{comment} ({DISCLAIMER})", "pass")
+        return Finding(None, f"the result is empty ({DISCLAIMER})", "fail")
 
 
-def find_quoted_phrases(text: str) -> list[str]:
-    """Find what stands in double quotes, straight or curly."""
-    found = (straight or curly for straight, curly in _QUOTED.findall(text))
-    return [phrase for phrase in found if phrase.strip()]
-
-
-def find_phrase(phrase: str, texts: list[str]) -> str | None:
-    """Find the phrase, as the first text that has it spells it."""
-    pattern = re.compile(re.escape(phrase), re.IGNORECASE)
-    return next((match.group() for text in texts if (match := pattern.search(text))), None)
-
-
-def list_texts(value: Any) -> list[str]:
-    """List the texts of a JSON value, in order: strings that are not blank, and numbers and booleans as in JSON."""
-    return list(_walk(value))
-
-
-def _walk(value: Any) -> Iterator[str]:
-    waiting = [value]
+def list_passages(result: Any) -> Iterator[str]:
+    """Yield what may be quoted of a result, in order: the beginnings of texts, named numbers and truth values, all."""
+    waiting = [("", result)]
     while waiting:  # not recursive: how deep a result is nested is a stranger's choice
         match waiting.pop():
-            case str(text) if text.strip():
-                yield text
-            case bool(flag):
-                yield "true" if flag else "false"
-            case int() | float() as number:
-                yield str(number)
-            case list(items):
-                waiting.extend(reversed(items))
-            case dict(fields):
-                waiting.extend(reversed(fields.values()))
+            case _, str(text) if text.strip():
+                yield text if len(text) <= EVIDENCE_MAX_CHARS else text[:EVIDENCE_MAX_CHARS].rsplit(maxsplit=1)[0]
+            case name, bool() | int() | float() as value if name:
+                yield f"{json_text(name)}: {json_text(value)}"
+            case _, list(items):
+                waiting.extend(("", item) for item in reversed(items))
+            case _, dict(fields):
+                waiting.extend(reversed(fields.items()))
+    if not is_empty(result):
+        yield json_text(result)

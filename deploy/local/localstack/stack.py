@@ -136,6 +136,7 @@ class Stack:
             "kafka": self._ready_at.kafka,
             "postgres": self._ready_at.postgres,
             "token": self._ready_at.token,
+            "secrets": self._ready_at.secrets["SIGNOFF_SECRETS"],
             "agents": dict(self._ready_at.agents),
             "judge": self._ready_at.judge,
             "processes": dict(self.processes),

@@ -2,7 +2,21 @@
 
 import typer
 
-from cli.commands import agents, batches, demo, dlq, doctor, jobs, limits, rebuild, replay, up, verify, watch
+from cli.commands import (
+    agents,
+    batches,
+    demo,
+    dlq,
+    doctor,
+    jobs,
+    limits,
+    print_fact_keys,
+    rebuild,
+    replay,
+    up,
+    verify,
+    watch,
+)
 
 app = typer.Typer(
     name="signoff",
@@ -15,7 +29,7 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(batches.app, name="batches")
 app.add_typer(limits.app, name="limits")
 app.add_typer(dlq.app, name="dlq")
-for single in (up, demo, watch, replay, rebuild, verify, doctor):
+for single in (up, demo, watch, replay, rebuild, verify, print_fact_keys, doctor):
     single.add(app)
 
 

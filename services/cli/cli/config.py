@@ -17,6 +17,7 @@ class Target:
 
     jobstore: str | None = None
     token: str | None = None
+    secrets: str | None = None
     kafka: str | None = None
     http: str | None = None
     judge: str | None = None
@@ -65,6 +66,7 @@ def read_endpoints(file: Path) -> Target:
         return Target(
             jobstore=fields["grpc"],
             token=fields.get("token"),
+            secrets=fields.get("secrets"),
             kafka=fields.get("kafka"),
             http=fields.get("http"),
             judge=fields.get("judge"),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from contracts.fields import describe_problem
 from contracts.jsontext import parse_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -64,5 +65,5 @@ def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'it'}: {item['msg']}" for item in error.errors())
+        wrong = "; ".join(map(describe_problem, error.errors()))
         raise typer.BadParameter(wrong, param_hint=option) from error

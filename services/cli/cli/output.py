@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.client import Batch
+from contracts.criteria import CriterionWarning
+from contracts.messages.views import DeadLetters
 from contracts.resources import Agent, Job, JobLog, Limit, Operation, OperationState
 from contracts.status import Circuit, JobLogStatus
-from contracts.views import DeadLetters
 
 STYLES = {
     "COMPLETED": "green",
@@ -135,6 +136,14 @@ class Output:
         else:
             self._errors.print(Text(f"error: {replace_controls(message)}", style="red"))
 
+    def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
+        """Print what might be meant otherwise, on standard error."""
+        for warning in warnings:
+            if self.as_json:
+                sys.stderr.write(to_json({"warning": warning}).decode() + "\n")
+            else:
+                self._errors.print(Text(f"warning: {replace_controls(warning.message)}", style="yellow"))
+
     def show_job(self, job: Job) -> None:
         """Show a job."""
         self.print_json(job)
@@ -151,7 +160,7 @@ class Output:
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
             ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
-            *(("criterion", line) for line in job.acceptance_criteria.splitlines()),
+            *(("criterion", str(criterion)) for criterion in job.criteria),
             ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
         ]

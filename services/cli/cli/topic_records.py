@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.errors import CommandError
+from contracts.fact_keys import MARKER_HEADER
 from contracts.jsontext import parse_json
 from contracts.topics import REPLAY_HEADER, TOPICS, Topic
 
@@ -41,6 +42,11 @@ class TopicRecord:
     def is_replay(self) -> bool:
         """Whether the record was published again by an operator."""
         return REPLAY_HEADER in self.headers
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether the record is no fact, but says that from here on another secret signs facts."""
+        return MARKER_HEADER in self.headers
 
     def get_field(self, name: str) -> str | None:
         """Return a field of the event, or of the log entry in it, as text; None if it is not set or no scalar."""

@@ -18,7 +18,7 @@ from console.live.hub import LiveHub
 from console.page import Page
 from console.request_ids import RequestIds
 from contracts.client import JobStoreClient
-from contracts.resources import PAYLOAD_MAX_BYTES
+from contracts.sizes import PAYLOAD_MAX_BYTES
 from servicekit.process import health, runtime
 from servicekit.process.settings import read_settings, split_address
 

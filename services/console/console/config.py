@@ -1,6 +1,6 @@
 """The settings of the console, read from environment variables that begin with SIGNOFF_."""
 
-from contracts.resources import PAYLOAD_MAX_BYTES
+from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from servicekit.process.settings import KeySetting, SecretSetting, ServiceSettings
 
 
@@ -15,6 +15,6 @@ class ConsoleSettings(ServiceSettings):
     session_s: float = 7 * 86_400.0
     http_address: str = "127.0.0.1:8080"
     #: The largest body of a request; a batch may have eight times as much.
-    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     #: Event streams open at once; more are answered with 503.
     viewers_max: int = 5_000

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from contracts.client import JobStoreError
+from contracts.fields import code_of, message_of
 from servicekit.outages import DATABASE_OUTAGES
 
 log = logging.getLogger(__name__)
@@ -96,9 +97,10 @@ async def _on_jobstore_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_make_field_problem(item) for item in error.errors()]
+    problems = error.errors()
+    errors = [_make_field_problem(problem) for problem in problems]
     detail = "; ".join(f"{field.pointer or field.parameter}: {field.message}" for field in errors[:3])
-    return make_problem(request, 422, "invalid_request", detail, errors)
+    return make_problem(request, 422, code_of(problems[0]) or "invalid_request", detail, errors)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -174,9 +176,9 @@ def _is_for_people(request: Request) -> bool:
     return is_page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
-def _make_field_problem(error: Mapping[str, Any]) -> FieldProblem:
-    where, *path = error["loc"]
+def _make_field_problem(problem: Mapping[str, Any]) -> FieldProblem:
+    where, *path = problem["loc"]
     if where != "body":
-        return FieldProblem(parameter=str(path[0] if path else where), message=error["msg"])
+        return FieldProblem(parameter=str(path[0] if path else where), message=message_of(problem))
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=error["msg"])
+    return FieldProblem(pointer="#" + "".join(f"/{step}" for step in steps), message=message_of(problem))

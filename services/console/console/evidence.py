@@ -46,7 +46,7 @@ class EvidenceSpans:
 
 
 def _find_spans(result: Any, quotes: Iterable[Any]) -> list[list[Span]]:
-    evidence = Evidence(result)
+    evidence = Evidence(result)  # criteria that it repeats are left in it: what is marked was checked without them
     return [evidence.find_spans(quote) if isinstance(quote, str) else [] for quote in quotes]
 
 

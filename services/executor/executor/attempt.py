@@ -6,15 +6,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from contracts.events import Event
+from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
 from contracts.spending import with_cost
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
-from executor.errors import AgentError, AgentTimeoutError
+from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError
 from executor.ports import Agent, Call, Grant
 from executor.progress import Throttle
 from executor.reporting import AttemptReports, to_result_event
+from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Publisher
 from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
@@ -51,7 +52,19 @@ class Attempt:
         while outcome is None:
             number += 1
             outcome = await self._make_call(number)
-        return lambda: self._publisher.publish_report(outcome, self._held.lease)
+        return lambda: self._publish(number, outcome)
+
+    async def _publish(self, number: int, outcome: Event) -> None:
+        """Publish an outcome. A result that its topic refuses for good is a failure: else its lease would lapse."""
+        try:
+            await self._publisher.publish_report(outcome, self._held.lease)
+        except PermanentError as error:
+            if not isinstance(outcome, ResultProduced):
+                raise
+            refused = AgentAnswerError(f"its topic refuses the result: {error}", code="result_too_large")
+            fields = {"duration_s": outcome.duration_s, "usage": outcome.usage}
+            report = self._reports.describe_failure(number, refused, None, here=False, **fields)
+            await self._publisher.publish_report(report, self._held.lease)
 
     def _report_soon(self, report: Event) -> None:
         self._publisher.publish_report_soon(report, self._held.lease)

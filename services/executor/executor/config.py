@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from contracts.resources import PAYLOAD_MAX_BYTES
+from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from executor.progress import PROGRESS_INTERVAL_S
 from servicekit.process.settings import SecretSetting, WorkerSettings
 
@@ -20,7 +20,7 @@ class Settings(WorkerSettings):
     executor_token: SecretSetting
     agent_networks: str = ""
     agent_header_dir: Path | None = None
-    payload_max_bytes: int = PAYLOAD_MAX_BYTES
-    result_max_bytes: int = PAYLOAD_MAX_BYTES
+    payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
+    result_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     poll_max_s: float = Field(5.0, gt=0)
     progress_interval_s: float = Field(PROGRESS_INTERVAL_S, ge=0)

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from contracts.events import JobStatusReported, ResultProduced
-from contracts.jsontext import json_text
 from contracts.resources import Usage
+from contracts.sizes import measure
 from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError
 from executor.ports import Grant, Progress
@@ -37,11 +37,6 @@ def to_result_event(grant: Grant, result: object, duration_s: float, usage: Usag
         usage=usage,
         produced_at=datetime.now(UTC),
     )
-
-
-def measure(result: object) -> int:
-    """Return the bytes of a result as it is stored."""
-    return len(json_text(result).encode())
 
 
 def to_printable(text: str) -> str:

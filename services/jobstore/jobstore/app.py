@@ -9,12 +9,13 @@ from typing import Any
 import grpc
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
+from contracts.fact_keys import FactKeys
 from contracts.signing import Secrets
 from jobstore.api.agent_service import AgentService
 from jobstore.api.auth import Role, Tokens
 from jobstore.api.job_service import JobService
 from jobstore.api.operations_service import OperationsService
-from jobstore.api.server import HealthService, create_server, set_serving
+from jobstore.api.server import MESSAGE_MAX_BYTES, HealthService, create_server, set_serving
 from jobstore.api.work_service import WorkService
 from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
@@ -28,6 +29,7 @@ from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
@@ -66,17 +68,19 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             breaker=settings.breaker,
             reuse=settings.reuse,
             ids=settings.ids,
+            job_max_bytes=settings.payload_max_bytes,
         )
         runner = CommandRunner(database, terms, settings.database_patience_s)
         secrets = Secrets.parse(settings.secrets.get_secret_value())
-        publisher = Publisher(settings.kafka, "jobstore")
+        # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
+        publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
         subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
-        relay = Relay(database, publisher, topics.end_offsets, make_topics)
+        relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         matcher = Matcher(database, runner)
         watches = Watches(database)

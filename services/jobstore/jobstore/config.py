@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, field_validator
 
-from contracts.resources import PAYLOAD_MAX_BYTES, Policy
+from contracts.resources import Policy
 from contracts.signing import Secrets
+from contracts.sizes import PAYLOAD_MAX_BYTES, DoorLimit
 from contracts.status import Delivery
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
@@ -43,7 +44,7 @@ class Settings(ServiceSettings):
     #: How long a lease lasts unless it is renewed, and how long an offer may stay unclaimed before it is repeated.
     lease_s: float = 15.0
     offer_again_s: float = 10.0
-    payload_max_bytes: int = PAYLOAD_MAX_BYTES
+    payload_max_bytes: DoorLimit = PAYLOAD_MAX_BYTES
     create_topics: bool = True
     topic_replication: int = 1
     #: The default policy (contracts.resources.Policy).
@@ -119,12 +120,16 @@ class RebuildSettings(ServiceSettings):
     """Settings of a rebuild. A URL with a password belongs in the environment, not on the command line."""
 
     database_url: SecretStr
+    #: Keys of facts, the newest first, and whether unsigned facts from before there were keys are taken.
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)]
+    unsigned: bool = False
     create_database: bool = False
     accept_gaps: bool = False
 
 
 class VerifySettings(ServiceSettings):
-    """Settings of `verify`: the URLs of the rebuilt database and of the live one."""
+    """Settings of `verify`: the URLs of the rebuilt database and of the live one; with keys, facts are checked, too."""
 
     rebuilt_url: SecretStr
     live_url: SecretStr
+    fact_keys: Annotated[SecretStr, AfterValidator(_check_pairs)] | None = None

@@ -39,6 +39,12 @@ class DatabaseFaultError(PermanentError):
     code = "database_error"
 
 
+def check_size(size: int, limit: int) -> None:
+    """Raise an InvalidError if what was given has more bytes than the limit allows."""
+    if size > limit:
+        raise InvalidError(f"{size} bytes of JSON exceed the limit of {limit}", code="payload_too_large")
+
+
 class UnauthenticatedError(PermanentError):
     """The call has no token, or an unknown one."""
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
-from contracts.topics import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult

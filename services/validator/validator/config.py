@@ -24,7 +24,8 @@ class Settings(WorkerSettings):
     judge_model: str = JudgeConfig().model
     judge_api: ApiName = "chat"
     judge_timeout_s: float = 120.0
-    judge_max_asks: int = 3
+    judge_max_asks: int = JudgeConfig().max_asks
+    judge_thinking_tokens: int = JudgeConfig().thinking_tokens
 
     @property
     def judge_config(self) -> JudgeConfig:
@@ -37,4 +38,5 @@ class Settings(WorkerSettings):
             api=self.judge_api,
             timeout_s=self.judge_timeout_s,
             max_asks=self.judge_max_asks,
+            thinking_tokens=self.judge_thinking_tokens,
         )

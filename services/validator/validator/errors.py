@@ -18,18 +18,20 @@ class JudgeAnswerError(SignoffError):
     """The judge answered nonsense: it is asked again, a bounded number of times.
 
     Codes: judge_refused, judge_content_filter, judge_incomplete (cut off), judge_invalid_json, judge_wrong_shape,
-    judge_criteria_mismatch, judge_failed. `usage` is what the answer consumed all the same.
+    judge_criteria_mismatch, judge_canary (it did what the result told it to), judge_failed, judge_request_rejected
+    (400, 413, 422; final: asking again is no use). `usage` is what the answer consumed all the same.
     """
 
     code = "judge_wrong_shape"
     usage: Usage | None = None
+    is_final = False
 
 
 class JudgmentError(PermanentError):
     """This result cannot be judged: the validation has failed.
 
-    Codes: those of JudgeAnswerError, when asking again did not help; judge_request_rejected (400, 413, 422);
-    no_criteria; result_not_json; result_too_large_to_judge; budget_exhausted.
+    Codes: those of JudgeAnswerError, where the judge does not answer about a harmless result either; no_criteria;
+    no_required_criterion; result_not_json; result_too_large_to_judge; budget_exhausted; verdict_mismatch (our fault).
     """
 
     code = "judgment_failed"

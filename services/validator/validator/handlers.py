@@ -16,15 +16,13 @@ from servicekit.leasing.worker import HeldLease, Lease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 from validator.errors import JudgmentError
 from validator.judge_config import JudgeConfig
+from validator.judges.patient import PatientJudge
 from validator.judges.spending import SpendingJudge
 from validator.judging import validate_agent_response
 from validator.ports import Claim, Grant, Judge, Judgings
-from validator.verdict import to_storable
+from validator.verdict import is_reusable, to_storable
 
 log = logging.getLogger(__name__)
-
-#: The longest wait before a judge that does not answer is asked again.
-JUDGE_WAIT_MAX_S = 30.0
 
 
 class Handlers:
@@ -78,17 +76,10 @@ class Handlers:
     async def _judge_result(self, event: ResultProduced, grant: Grant, held: HeldLease) -> PublishOutcome:
         """Judge a result by the granted criteria, however long the judge is away; return what publishes the outcome."""
         held.begun = True
-        started, judge = time.monotonic(), SpendingJudge(self._judge, grant.budget)
+        started, judge = time.monotonic(), SpendingJudge(PatientJudge(self._judge), grant.budget)
         try:
-            verdict = await retry_transient(
-                lambda: validate_agent_response(
-                    event.result,
-                    grant.acceptance_criteria,
-                    self._config,
-                    judge=judge,
-                ),
-                on="judge",
-                longest_s=JUDGE_WAIT_MAX_S,
+            verdict = await validate_agent_response(
+                event.result, grant.acceptance_criteria, self._config, judge=judge, judge_empty=grant.judge_empty
             )
         except JudgmentError as error:
             log.warning(
@@ -97,7 +88,9 @@ class Handlers:
             )
             fields: dict[str, Any] = {"kind": ReportKind.FAILED, "code": error.code, "message": to_storable(str(error))}
         else:
-            fields = {"kind": ReportKind.VERDICT, "verdict": verdict, "judge": self._config.judge_name}
+            fields = {"kind": ReportKind.VERDICT, "verdict": verdict}
+            if is_reusable(verdict, event.result):
+                fields["judge"] = self._config.judge_name
         outcome = _to_report(event, held.lease, duration_s=time.monotonic() - started, usage=judge.usage, **fields)
         return lambda: self._publisher.publish_report(outcome, held.lease)
 

@@ -25,7 +25,8 @@ class JudgeConfig(BaseModel):
     api: ApiName = "chat"
     timeout_s: float = Field(120.0, gt=0, description="of one whole call; a drip of bytes does not extend it")
     connect_timeout_s: float = Field(5.0, gt=0)
-    max_asks: int = Field(3, ge=1, description="calls for one verdict, where the answers are nonsense")
+    max_asks: int = Field(4, ge=1, description="calls for one criterion, where the answers are nonsense or doubtful")
+    thinking_tokens: int = Field(4_096, ge=0, description="of an answer, beyond what the verdict itself needs")
     document_max_chars: int = Field(400_000, ge=1, description="of criteria and result together, as JSON")
     answer_max_bytes: int = Field(1 << 20, ge=1, description="of a response's body; the rest is not read")
 

@@ -9,6 +9,7 @@ from contracts.resources import Usage
 from contracts.spending import Budget
 from servicekit.leasing.claims import ClaimDenied
 from servicekit.leasing.worker import Lease
+from validator.prompt import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,10 @@ class Reply:
 
 
 class Judge(Protocol):
-    """Answer by the rules of `prompt.RULES`, in the shape of `verdict.ANSWER_SCHEMA`."""
+    """Answer by the rules of `prompt.RULES`, in the shape of `prompt.write_schema`."""
 
-    async def ask(self, document: str) -> Reply:
-        """Ask once. Raise JudgeUnavailableError, JudgeAnswerError, or JudgmentError where asking again is no use."""
+    async def ask(self, question: Question) -> Reply:
+        """Ask once. Raise JudgeUnavailableError or JudgeAnswerError."""
         ...
 
 

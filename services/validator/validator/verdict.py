@@ -1,24 +1,25 @@
-"""Make a verdict of a job's criteria and a judge's answer. Pure, and the only place where an outcome is decided."""
+"""Make a verdict of a job's criteria and a judge's answers. Pure, and the only place where an outcome is decided."""
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.criteria import Criterion
+from contracts.evidence import FALSE_QUOTE, Evidence, is_empty
 from contracts.resources import CriterionVerdict, Verdict
 from contracts.status import Outcome
 from validator.errors import JudgeAnswerError
-from validator.evidence import is_quoted_from
 
 #: Characters of a reason, a comment or a piece of evidence; what is longer is cut.
-TEXT_MAX = 2_000
+TEXT_MAX: Final = 2_000
+#: Who judged, where nobody had to.
+NO_JUDGE: Final = "no judge was asked"
 
-FALSE_QUOTE = "the quoted evidence does not stand in the result"
-
-_BULLET = re.compile(r"(?:[-*+\u2022]|\d{1,3}[.)])(?:\s+|$)")
-_OPTIONAL = re.compile(r"optional:\s*", re.IGNORECASE)
+_HELP: Final = "words that must appear literally can be put in quotation marks in the criterion"
+_EMPTY: Final = "the result is empty"
 
 # Lone surrogates and NUL can be neither sent nor stored; the other control and direction characters steer terminals.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -26,56 +27,21 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One criterion; one that is not required is judged and does not decide."""
-
-    text: str
-    required: bool = True
-
-
-# The judge is sent the docstrings of this model and the next, within the schema: a change raises PROMPT_VERSION.
 class CriterionAnswer(BaseModel):
-    """What the judge says of the criterion `index`, counted from 1."""
+    """What the judge says of one criterion."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    # A model writes the fields in this order, and judges better with the evidence before its eyes.
-    index: int
     evidence: str | None
     comment: str
-    outcome: Outcome
+    outcome: Annotated[Outcome, Field(strict=False)]
 
 
-class Answer(BaseModel):
-    """What the judge must answer."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
+class Answer(NamedTuple):
+    """What the judge says of the criteria of one question, in order."""
 
     criteria: list[CriterionAnswer]
     reason: str
-
-
-ANSWER_SCHEMA = Answer.model_json_schema()
-
-
-class Assessment(NamedTuple):
-    """A verdict. It is doubtful if at least one pass rested on an invented quote, and so became cannot_assess."""
-
-    verdict: Verdict
-    is_doubtful: bool
-
-
-def split_criteria(text: str) -> list[Criterion]:
-    """Return a criterion a line, without its bullet or number; one that begins with `optional:` is not required."""
-    criteria = []
-    for line in text.splitlines():
-        stripped = line.strip()
-        bare = stripped[_match_end(_BULLET, stripped) :]
-        prefix = _match_end(_OPTIONAL, bare)
-        if words := bare[prefix:].strip():
-            criteria.append(Criterion(words, required=not prefix))
-    return criteria
 
 
 def read_json(model: type[M], text: str | bytes) -> M:
@@ -94,30 +60,110 @@ def read_json(model: type[M], text: str | bytes) -> M:
         raise JudgeAnswerError("the judge's answer is no whole JSON text", code=code) from error
 
 
-def read_answer(text: str, count: int) -> Answer:
-    """Return the answer on `count` criteria, each exactly once, in order. Raise JudgeAnswerError if it is none."""
-    answer = read_json(Answer, text)
-    answer.criteria.sort(key=lambda one: one.index)
-    if [one.index for one in answer.criteria] != list(range(1, count + 1)):
-        raise JudgeAnswerError(
-            f"the judge answered {len(answer.criteria)} criteria, not each of {count} once",
-            code="judge_criteria_mismatch",
-        )
-    return answer
+class _Names(BaseModel):
+    model_config = ConfigDict(extra="allow")
 
 
-def assess(criteria: Sequence[Criterion], answer: Answer, quotable: str, model: str | None) -> Assessment:
-    """Return the verdict on the result with this `quotable` text; a pass on an invented quote does not count."""
-    verdicts = [
-        _assess_criterion(criterion, one, quotable) for criterion, one in zip(criteria, answer.criteria, strict=True)
-    ]
-    is_doubtful = any(v.outcome is not one.outcome for v, one in zip(verdicts, answer.criteria, strict=True))
-    reason = answer.reason.strip() or "the judge gave no reason"
-    if is_doubtful:
-        reason = _prepend_note(f"a pass does not count, for {FALSE_QUOTE}", reason)
-    return Assessment(
-        Verdict.of(verdicts, to_storable(reason), None if model is None else to_storable(model)), is_doubtful
-    )
+def read_answer(text: str, count: int, canary: str = "") -> Answer:
+    """Return the answer on `count` criteria, each exactly once. Raise JudgeAnswerError if it is none."""
+    if canary and canary in text.casefold():
+        raise JudgeAnswerError("the judge wrote the word that it must never write", code="judge_canary")
+    read_json(_Names, text)
+    members: dict[str, Any] = json.loads(text, object_pairs_hook=_to_members)
+    names = [f"c{number}" for number in range(1, count + 1)]
+    if set(members) - {"reason"} != set(names):
+        message = f"the judge did not answer each of {count} criteria once, and nothing else"
+        raise JudgeAnswerError(message, code="judge_criteria_mismatch")
+    if not isinstance(members.get("reason"), str):
+        raise JudgeAnswerError("the judge's answer has no reason")
+    try:
+        return Answer([CriterionAnswer.model_validate(members[name]) for name in names], members["reason"])
+    except ValidationError as error:
+        raise JudgeAnswerError(f"the judge's answer has another shape: {error.errors()[0]['type']}") from error
+
+
+def _to_members(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise JudgeAnswerError("the judge answered something twice", code="judge_criteria_mismatch")
+    return members
+
+
+class Hearing:
+    """What the judge has said of one criterion, and what follows.
+
+    The first sound answer decides. After an answer that was none, or a pass without evidence, only a second sound pass
+    makes the criterion pass: so asking again cannot turn a doubt into a pass by luck.
+    """
+
+    def __init__(self, criterion: Criterion) -> None:
+        self.criterion = criterion
+        self.decided: CriterionVerdict | None = None
+        self.fault: str | None = None  # of the last pass without evidence
+        self.is_answered = False
+        self._is_doubtful = False
+        self._passes = 0
+        self._comment = ""
+
+    def hear(self, answer: CriterionAnswer, evidence: Evidence) -> None:
+        """Take an answer into account."""
+        self.is_answered = True
+        quote, comment = (answer.evidence or "").strip(), answer.comment.strip()
+        if answer.outcome is Outcome.PASS:
+            self.fault = evidence.find_fault(quote, self.criterion.text)
+            self._comment = comment
+            if self.fault is not None:
+                self.doubt()
+                return
+            self._passes += 1
+            if self._passes < (2 if self._is_doubtful else 1):
+                return
+        elif quote and not evidence.is_quoted(quote):
+            quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
+        self.decided = self._conclude(answer.outcome, comment, quote)
+
+    def doubt(self) -> None:
+        """Take into account that there was no sound answer."""
+        self._is_doubtful = True
+
+    def conclude(self, without_answer: str) -> CriterionVerdict:
+        """Return the judgement when nobody is asked any more; `without_answer` says why there was no answer at all."""
+        if self.decided is not None:
+            return self.decided
+        if not self.is_answered:
+            return self._conclude(Outcome.CANNOT_ASSESS, without_answer)
+        note = f"{self.fault} ({_HELP})" if self.fault else "the judge's answers were doubtful, and it passed only once"
+        return self._conclude(Outcome.CANNOT_ASSESS, _prepend_note(note, self._comment))
+
+    def _conclude(self, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
+        return _to_verdict(self.criterion, outcome, comment, quote)
+
+
+def make_verdict(
+    hearings: Sequence[Hearing], reasons: Sequence[str], model: str | None, nonsense: JudgeAnswerError | None
+) -> Verdict:
+    """Return the verdict that follows; `nonsense` is what the judge did where it answered nothing."""
+    unanswered = None if nonsense is None or all(one.is_answered for one in hearings) else nonsense
+    verdicts = [one.conclude(f"the judge does not judge this result: {nonsense}") for one in hearings]
+    reason = "\n".join(filter(None, map(str.strip, reasons))) or "the judge gave no reason"
+    if fault := next((one.fault for one in hearings if one.decided is None and one.fault), None):
+        reason = _prepend_note(f"a pass does not count, for {fault}", reason)
+    if unanswered is not None:
+        reason = _prepend_note(f"the judge does not judge this result: {unanswered}", "; ".join(reasons))
+    code = None if unanswered is None else unanswered.code
+    return Verdict.of(verdicts, to_storable(reason), None if model is None else to_storable(model), code)
+
+
+def refuse_empty(criteria: Sequence[Criterion]) -> Verdict:
+    """Return the verdict on an empty result: it meets nothing, and whether it breaks anything nobody can say."""
+    outcomes = {"meets": Outcome.FAIL}
+    verdicts = [_to_verdict(one, outcomes.get(one.kind, Outcome.CANNOT_ASSESS), _EMPTY) for one in criteria]
+    return Verdict.of(verdicts, f"{_EMPTY}: it has no number, no truth value, and no letter or digit", NO_JUDGE)
+
+
+def is_reusable(verdict: Verdict, result: Any) -> bool:
+    """Return whether a verdict is a judge's word alone: not if the judge did not answer, or a policy had its say."""
+    return verdict.judge_error is None and not is_empty(result)
 
 
 def to_storable(text: str) -> str:
@@ -125,14 +171,11 @@ def to_storable(text: str) -> str:
     return _UNSTORABLE.sub("", text[:TEXT_MAX])
 
 
-def _assess_criterion(criterion: Criterion, answer: CriterionAnswer, quotable: str) -> CriterionVerdict:
-    quote, comment, outcome = (answer.evidence or "").strip(), answer.comment.strip(), answer.outcome
-    if quote and not is_quoted_from(quote, quotable):
-        quote, comment = "", _prepend_note(FALSE_QUOTE, comment)
-        outcome = Outcome.CANNOT_ASSESS if outcome is Outcome.PASS else outcome
+def _to_verdict(criterion: Criterion, outcome: Outcome, comment: str, quote: str = "") -> CriterionVerdict:
     return CriterionVerdict(
         text=criterion.text,
         required=criterion.required,
+        kind=criterion.kind,
         outcome=outcome,
         evidence=to_storable(quote) or None,
         comment=to_storable(comment),
@@ -141,8 +184,3 @@ def _assess_criterion(criterion: Criterion, answer: CriterionAnswer, quotable: s
 
 def _prepend_note(note: str, words: str) -> str:
     return f"{note}; the judge said: {words}" if words else note
-
-
-def _match_end(pattern: re.Pattern[str], text: str) -> int:
-    match = pattern.match(text)
-    return match.end() if match else 0

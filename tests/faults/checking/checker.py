@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
+from contracts.fact_keys import is_marker
 from faults.checking import calls
 from faults.checking.observed import VERSIONS, Asked, Fault, LogRow, Observed, Record, Stop, Violation
 
@@ -107,7 +108,8 @@ def facts_have_no_gap(seen: Observed) -> Iterator[str]:
 
 
 def _facts(seen: Observed) -> Iterator[Record]:
-    return (r for r in seen.topics.get("job-changed", ()) if (r.topic, r.value or b"") not in seen.forged)
+    records = (r for r in seen.topics.get("job-changed", ()) if not is_marker(r))
+    return (r for r in records if (r.topic, r.value or b"") not in seen.forged)
 
 
 def _fact(record: Record) -> tuple[str, int, str]:

@@ -32,7 +32,7 @@ class AgentCall:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCall:
-    """The judge's own record: `said` is what it answered, `is_valid` only where that was a verdict."""
+    """The judge's own record: `said` is what it answered, `is_valid` only where something may follow from that."""
 
     execution_id: str
     at: float

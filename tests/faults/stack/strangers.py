@@ -16,7 +16,7 @@ from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
 from faults.checking.reading import as_text
-from localstack.judge import judge_document
+from localstack.judge import read_question
 
 WORD = "blue"
 CRITERIA = f'Says "{WORD}"\nIs not empty'
@@ -151,6 +151,7 @@ async def _piecemeal(request: web.Request, data: bytes, *, whole: bool) -> web.S
 
 #: What the judge does with one request, and how often in a hundred.
 JUDGE_HABITS = {"429": 5, "500": 5, "hung": 2, "nonsense": 5, "refusal": 2, "gibberish": 2}
+ANSWERS = {"verdict", "nonsense", "refusal", "gibberish"}
 
 
 @dataclass(slots=True)
@@ -167,17 +168,17 @@ class Judge:
         return app
 
     async def _on_call(self, request: web.Request) -> web.Response:
-        document = (await request.json())["messages"][-1]["content"]
-        judged = json.loads(document)["result"]
+        question = read_question((await request.json())["messages"], "messages")
+        judged = {"execution_id": "", "steady": True} | question.result  # a harmless one is of no execution
         self._nth[judged["execution_id"]] += 1
         which = f"{self.seed}/{judged['execution_id']}/{self._nth[judged['execution_id']]}"
         said = "verdict" if judged["steady"] else self._drawn(which)
         if said == "hung":
             await asyncio.sleep(HANG_S)
-        answer = judge_document(document)
-        outcomes = [c["outcome"] for c in json.loads(answer)["criteria"]]
-        is_valid = all(outcome == "pass" for outcome in outcomes) if said == "verdict" else None
-        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, as_text(judged)))
+        answer = question.judge()
+        # Of nonsense comes a verdict that is not met, at worst.
+        is_valid = '"outcome": "fail"' not in answer and said == "verdict" if said in ANSWERS else None
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, as_text(question.result)))
         return _reply(said, answer)
 
     def _drawn(self, which: str) -> str:
@@ -195,7 +196,7 @@ def _reply(said: str, answer: str) -> web.Response:
         return web.json_response(error, status=int(said), headers={"Retry-After": "1"})
     if said == "gibberish":
         return web.Response(text="<html>it works</html>", content_type="text/html")
-    content = {"nonsense": '{"criteria": [], "reason": "none"}', "refusal": None}.get(said, answer)
+    content = {"nonsense": '{"c0": [], "reason": "none"}', "refusal": None}.get(said, answer)
     refusal = "I would rather not." if said == "refusal" else None
     message = {"role": "assistant", "content": content, "refusal": refusal, "annotations": []}
     return web.json_response(

@@ -8,8 +8,8 @@ import pytest
 from api_calls import ADMINISTRATOR, EXECUTOR, Status, create, refused
 from google.protobuf import json_format
 from sqlalchemy import text
+from support.factories import execute_requested
 
-from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
@@ -82,8 +82,7 @@ async def test_headers_are_kept_as_references_and_granted_to_executors(
     assert [dict(agent.headers) for agent in listed if agent.id == agent_id] == [HEADERS]
     assert [fact["headers"] for fact in await stored_facts(database, agent_id)] == [{"X-Key": "file:old"}, HEADERS]
     job_id = (await jobs.CreateJob(create(agent_id=agent_id), metadata=ADMINISTRATOR)).job.id
-    execution_id = str(new_execution_id())
-    claim = work_pb.ExecutionClaim(execution_id=execution_id, job_id=job_id)
+    claim = work_pb.ExecutionClaim(request=execute_requested(job_id=job_id).model_dump_json().encode())
     request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=1, claims=[claim])
     (answer,) = (await WorkServiceStub(channel).BeginExecutions(request, metadata=EXECUTOR)).answers
     assert dict(answer.grant.headers) == HEADERS

@@ -9,6 +9,8 @@ import pytest
 from api_calls import ADMINISTRATOR, EXECUTOR, TOKENS, Status, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import text
+from support.factories import execute_requested
+from support.jobstore.steps import new_job
 
 from contracts.client import UNREACHABLE, JobStoreClient
 from jobstore.api.auth import Role, Tokens
@@ -100,11 +102,8 @@ async def test_a_claim_at_which_the_database_fails_alone_is_to_be_made_again(
     async with database.transaction() as connection:
         await connection.execute(text(FUNCTION))
         await connection.execute(text(TRIGGER))
-    job_json = '{"title": "t", "acceptance_criteria": "c", "agent_id": "writer"}'
-    claims = [
-        work_pb.ExecutionClaim(execution_id=str(uuid4()), job_id=job_id, job_json=job_json)
-        for job_id in ("good", "bad", "better")
-    ]
+    requests = [execute_requested(job_id=job_id, job=new_job()) for job_id in ("good", "bad", "better")]
+    claims = [work_pb.ExecutionClaim(request=event.model_dump_json().encode()) for event in requests]
     work: Any = WorkServiceStub(channel)
     request = work_pb.BeginExecutionsRequest(owner=str(uuid4()), room=9, claims=claims)
     try:

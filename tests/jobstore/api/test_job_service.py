@@ -31,7 +31,16 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
         ({"title": ""}, "invalid_request", "title"),
         ({"title": "x" * 501}, "invalid_request", "title"),
         ({"title": "a\0b"}, "invalid_request", "U+0000"),
-        ({"acceptance_criteria": " \n "}, "invalid_request", "acceptance_criteria"),
+        ({"acceptance_criteria": " \n "}, "criteria_empty", "acceptance_criteria"),
+        ({"acceptance_criteria": ""}, "criteria_empty", "at least one criterion"),
+        ({"acceptance_criteria": "a\n" * 101}, "criteria_too_many", "100"),
+        ({"acceptance_criteria": f"a\n{'b' * 2_001}"}, "criterion_too_long", "criterion 2 has 2001 characters"),
+        ({"acceptance_criteria": "optional: a"}, "no_required_criterion", "required"),
+        ({"acceptance_criteria": "check: a"}, "criterion_reserved", "criterion 1"),
+        ({"criteria": [{"text": "Says it", "kind": "check"}]}, "criterion_reserved", "meets or never"),
+        ({"criteria": [{"text": "Says it"}]}, "criteria_conflict", "give one of them"),
+        ({"acceptance_criteria": "", "criteria": [{"text": "a\nb"}]}, "criterion_ambiguous", "line break"),
+        ({"acceptance_criteria": "", "criteria": [{"text": "a\0b"}]}, "invalid_request", "U+0000"),
         ({"priority": 10}, "invalid_request", "priority"),
         ({"priority": -1}, "invalid_request", "priority"),
         ({"id": "with space"}, "invalid_request", "id"),
@@ -44,6 +53,7 @@ def steps(database: Database, runner: CommandRunner) -> Steps:
         ({"payload_json": "NaN"}, "invalid_request", ""),
         ({"payload_json": "[" * 300 + "]" * 300}, "invalid_request", "recursion"),
         ({"payload": "x" * PAYLOAD_MAX}, "payload_too_large", "limit"),
+        ({"payload": "€" * (PAYLOAD_MAX // 2)}, "payload_too_large", "bytes"),
         ({"agent_id": "nobody"}, "unknown_agent", "nobody"),
     ],
 )
@@ -67,6 +77,49 @@ async def test_an_unknown_job_is_not_found_by_any_method(jobs: Any, job_id: str)
         status, code, message = await refused(call)
         assert (status, code) in {(Status.NOT_FOUND, "unknown_job"), (Status.INVALID_ARGUMENT, "invalid_data")}
         assert "SELECT" not in message
+
+
+async def test_criteria_are_given_as_a_list_or_as_text_and_answered_as_both(jobs: Any) -> None:
+    criteria = [{"text": "Says it"}, {"text": "is long", "required": False, "kind": "never"}]
+    created = await jobs.CreateJob(create(acceptance_criteria="", criteria=criteria), metadata=ADMINISTRATOR)
+    assert created.job.acceptance_criteria == "Says it\noptional: never: is long"
+    got = await jobs.GetJob(jobs_pb.GetJobRequest(job_id=created.job.id), metadata=ADMINISTRATOR)
+    assert [(one.text, one.required, one.kind) for one in got.job.criteria] == [
+        ("Says it", True, "meets"),
+        ("is long", False, "never"),
+    ]
+    same = create(id=created.job.id, acceptance_criteria="- Says it\n- OPTIONAL: never:is long", criteria=criteria)
+    assert (await jobs.CreateJob(same, metadata=ADMINISTRATOR)).job.version == 1
+
+
+async def test_criteria_are_edited_in_either_form_and_warned_of(jobs: Any) -> None:
+    created = await jobs.CreateJob(create(acceptance_criteria="It must not be long"), metadata=ADMINISTRATOR)
+    assert [(w.code, w.criterion) for w in created.warnings] == [("criterion_reads_as_absence", 0)]
+
+    def edit(*paths: str, **fields: Any) -> jobs_pb.UpdateJobRequest:
+        request = json_format.ParseDict({"job_id": created.job.id, "job": fields}, jobs_pb.UpdateJobRequest())
+        request.update_mask.paths.extend(paths)
+        return request
+
+    answer = await jobs.UpdateJob(edit("title", title="Another"), metadata=ADMINISTRATOR)
+    assert not answer.warnings  # its criteria were warned of before
+    listed = {"criteria": [{"text": "is long", "kind": "never"}, {"text": "It has no end"}]}
+    answer = await jobs.UpdateJob(edit("criteria", **listed), metadata=ADMINISTRATOR)
+    assert answer.job.acceptance_criteria == "never: is long\nIt has no end"
+    assert [w.criterion for w in answer.warnings] == [1]
+    for paths, fields, code in [
+        (["criteria"], {}, "criteria_empty"),
+        (["criteria", "acceptance_criteria"], {**listed, "acceptance_criteria": "a"}, "criteria_conflict"),
+        (["acceptance_criteria"], {"acceptance_criteria": "optional: a"}, "no_required_criterion"),
+    ]:
+        call = jobs.UpdateJob(edit(*paths, **fields), metadata=ADMINISTRATOR)
+        assert (await refused(call))[:2] == (Status.INVALID_ARGUMENT, code)
+
+
+async def test_a_batch_with_a_job_whose_criteria_break_the_bounds_is_refused(jobs: Any) -> None:
+    batch = jobs_pb.ExecuteJobsRequest(jobs=[create().job, create(acceptance_criteria="optional: a").job])
+    status, code, _ = await refused(jobs.ExecuteJobs(batch, metadata=ADMINISTRATOR))
+    assert (status, code) == (Status.INVALID_ARGUMENT, "no_required_criterion")
 
 
 async def test_other_bad_arguments(jobs: Any, agents: Any) -> None:

@@ -121,6 +121,15 @@ async def test_no_submission_is_requested_beyond_the_last(life: Life) -> None:
     assert not (await life.job()).live
 
 
+async def test_a_result_that_the_judge_did_not_judge_is_not_submitted_again(life: Life) -> None:
+    await life.requested(policy=AUTOMATIC)
+    unjudged = verdict(Outcome.CANNOT_ASSESS).model_copy(update={"judge_error": "judge_refused"})
+    await life.judged("red", unjudged)
+    assert await life.last(1) == [("RESUBMISSION_REQUIRED", "not_met", "judge_refused", "a reason")]
+    assert not (await life.job()).live
+    assert (await life.logs())[-1].response_payload["verdict"]["judge_error"] == "judge_refused"
+
+
 async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Database, runner: CommandRunner) -> None:
     statements: list[str] = []
 

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from support.factories import SECRETS, incoming
 from support.jobstore.steps import Steps, new_job, reported, result, swept
 
+from contracts.events import ResultProduced
 from contracts.status import ReportKind
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.model import ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.errors import DatabaseFaultError
+from jobstore.handlers import EventHandlers
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
@@ -70,6 +73,8 @@ async def test_what_failed_for_too_long_is_given_up_and_its_lease_ends(
         assert isinstance(waiting, DoubtfulError)
         assert (await steps.row()).state == ExecutionState.LEASED
         (given_up,) = await impatient(database, runner.terms).record.run([command])
+        handlers = EventHandlers(runner, database, SECRETS)
+        await handlers.choose_dead(ResultProduced, [(incoming(command.event).record, given_up)])
     assert isinstance(given_up, DatabaseFaultError)
     assert given_up.code == "database_error"
     assert (await steps.job()).status == "FAILED"

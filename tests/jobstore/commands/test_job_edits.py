@@ -17,7 +17,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import NotFoundError, RefusedError
-from jobstore.publishing import job_changed, relay
+from jobstore.publishing import job_changed, late_facts, relay
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
@@ -159,8 +159,10 @@ async def test_a_fact_is_as_it_was_however_late_it_is_told(steps: Steps) -> None
 
 async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
-        rows = await session.execute(relay._ROWS, {"after": 0, "until": 2**62, "limit": 100_000, "bytes": 2**62})
-        return [job_changed.make_job_changed(row).value.decode() for row in rows if row.job_id == steps.job_id]
+        span = {"after": 0, "until": 2**62, "limit": 100_000, "bytes": 2**62}
+        rows = [row for row in await session.execute(relay._ROWS, span) if row.job_id == steps.job_id]
+        reverted = await late_facts.find_reverted(session, rows)
+    return [job_changed.make_job_changed(row, reverted.get(row.seq, {})).value.decode() for row in rows]
 
 
 async def test_a_job_made_and_edited_in_one_transaction_is_both(runner: CommandRunner, steps: Steps) -> None:

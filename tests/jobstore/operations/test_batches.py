@@ -9,7 +9,10 @@ import pytest
 from batch_world import World, ended, new
 from support.jobstore.steps import Steps
 
+from contracts.messages.convert import new_job_of
+from jobstore.domain.spec import hash_as_given
 from jobstore.errors import ConflictError, InvalidError, RefusedError
+from jobstore.operations.batches import _hash_batch
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as resources
 
@@ -53,6 +56,30 @@ async def test_a_key_is_one_batch_and_of_other_jobs_a_conflict(world: World) -> 
     several = [new(labels=labels), new(labels=dict(reversed(labels.items())))]
     batches = [await world.execute(jobs_pb.ExecuteJobsRequest(jobs=[job], idempotency_key="map")) for job in several]
     assert batches[0].id == batches[1].id
+
+
+async def test_a_batch_of_an_older_version_is_known_by_the_texts_that_were_given(world: World) -> None:
+    """Criteria were hashed as they were given, before they had one text form."""
+    spelled = [new(id=f"spelled-{uuid4()}", acceptance_criteria="- a\n\n- b")]
+    request = jobs_pb.ExecuteJobsRequest(jobs=spelled, idempotency_key=uuid4().hex)
+    batch = await world.execute(request)
+    old_hash = _hash_batch([], [new_job_of(spelled[0])], None, hash_as_given)
+    await world.sql("UPDATE operations SET request_hash = :hash WHERE id = :id", hash=old_hash, id=batch.id)
+    assert (await world.execute(request)).id == batch.id
+    spelled[0].acceptance_criteria = "a\nc"
+    with pytest.raises(ConflictError):
+        await world.execute(jobs_pb.ExecuteJobsRequest(jobs=spelled, idempotency_key=request.idempotency_key))
+
+
+async def test_a_job_of_a_batch_that_an_older_version_accepted_is_refused_alone(world: World) -> None:
+    """Its criteria break a bound that was not known then; nothing else of the batch waits for it."""
+    batch_id = await world.crashed(jobs_pb.ExecuteJobsRequest(jobs=[new() for _ in range(4)]))
+    query = 'UPDATE operation_items SET spec = \'{"title": "t", "acceptance_criteria": "optional: a"}\''
+    await world.sql(f"{query} WHERE operation_id = :id AND item = 3", id=batch_id)
+    await world.worked()
+    assert (await world.stands(batch_id)).counts == {"ASSIGNED": 3, "REFUSED": 1}
+    ((code,),) = await world.sql("SELECT code FROM operation_items WHERE operation_id = :id AND item = 3", id=batch_id)
+    assert code == "no_required_criterion"
 
 
 async def test_a_batch_takes_the_jobs_that_match_a_filter(world: World) -> None:

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.jobstore.steps import Steps
-from told_facts import TOPICS, Facts, Since, empty
+from told_facts import TOPICS, Facts, Since, empty, rebuilding
 from told_lives import every_life
 
-from jobstore.recovery.rebuild import OpenHistory, Rebuild
+from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.publisher import Publisher
@@ -49,5 +49,5 @@ async def target(postgres: str) -> AsyncIterator[tuple[Database, str]]:
 @pytest.fixture(scope="module")
 async def rebuilt_url(postgres: str, history: OpenHistory) -> AsyncIterator[str]:
     async with empty(postgres) as (database, url):
-        await Rebuild(database, history, print).run()
+        await rebuilding(database, history).run()
         yield url

@@ -1,14 +1,15 @@
 """Rebuild: a database made again from the facts in Kafka is the same, and its live jobs go on."""
 
 import pytest
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
-from told_facts import TOPICS, Facts, Since, verified
+from told_facts import TOPICS, Facts, Since, rebuilding, verified
 from told_lives import claimed_and_judged
 
 from contracts.status import Outcome, ReportKind
 from jobstore.recovery import rebuild
-from jobstore.recovery.rebuild import OpenHistory, Rebuild
+from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
@@ -36,7 +37,7 @@ async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_dat
             await connection.execute(text("UPDATE relay SET published_seq = 0"))
         await facts.relay(database)
     again, url = target
-    result = await Rebuild(again, history, print).run()
+    result = await rebuilding(again, history).run()
     assert (result["unreadable"] >= 15, result["gaps"]) == (True, 0)
     assert (await verified(url, database_url))["ok"]
 
@@ -45,7 +46,7 @@ async def test_what_was_live_is_queued_again_and_goes_on_unless_its_agent_must_n
     live: dict[str, Steps], runner: CommandRunner, history: OpenHistory, target: tuple[Database, str]
 ) -> None:
     database, _ = target
-    result = await Rebuild(database, history, print).run()
+    result = await rebuilding(database, history).run()
     assert (result["queued"], result["failed"]) == (6, 2)
     anew = {name: _in(steps, database, runner) for name, steps in live.items()}
     for name in ("once, queued", "once, running"):
@@ -83,7 +84,7 @@ async def test_what_happens_afterwards_is_published_behind_what_was(
     runner: CommandRunner, history: OpenHistory, target: tuple[Database, str]
 ) -> None:
     database, _ = target
-    await Rebuild(database, history, print).run()
+    await rebuilding(database, history).run()
     async with database.session() as session:
         told = (await session.execute(text("SELECT published_seq, offsets FROM relay"))).one()
         new = list(await session.scalars(text("SELECT kind FROM job_logs WHERE seq > :s"), {"s": told.published_seq}))
@@ -97,12 +98,12 @@ async def test_only_an_empty_database_is_filled(history: OpenHistory, target: tu
     async with database.transaction() as connection:
         await connection.execute(text("CREATE TABLE something (n int)"))
     with pytest.raises(PermanentError, match="something else"):
-        await Rebuild(database, history, print).run()
+        await rebuilding(database, history).run()
     async with database.transaction() as connection:
         await connection.execute(text("DROP TABLE something"))
-    await Rebuild(database, history, print).run()
+    await rebuilding(database, history).run()
     with pytest.raises(PermanentError, match="not empty: it holds rows in agents, jobs") as error:
-        await Rebuild(database, history, print).run()
+        await rebuilding(database, history).run()
     assert error.value.code == "database_not_empty"
 
 
@@ -120,13 +121,40 @@ async def test_a_version_that_is_missing_is_told_and_nothing_is_filled_unless_th
 
     monkeypatch.setattr(Since, "drops", staticmethod(drops))
     with pytest.raises(PermanentError, match=lost):
-        await Rebuild(database, history, print).run()
+        await rebuilding(database, history).run()
     async with database.session() as session:
         assert await session.scalar(text("SELECT count(*) FROM agents")) == 0
-    result = await Rebuild(database, history, print, accept_gaps=True).run()
+    result = await rebuilding(database, history, accept_gaps=True).run()
     assert result["gaps"] == 1
     async with database.session() as session:
         assert await session.scalar(text("SELECT version FROM jobs WHERE id = :id"), {"id": lost}) == 2
+
+
+async def test_facts_that_hold_a_text_twice_as_they_once_did_make_the_same_database(
+    history: OpenHistory, target: tuple[Database, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts are kept for ever, so that those of before docs/adr/0016 are read as well."""
+    told = []
+
+    def doubled(value: bytes) -> bytes:
+        fact = from_json(value)
+        before, job = fact.pop("before", None), fact.get("job", {})
+        if before is None and fact.get("version") != 1:
+            return value
+        request = {"payload": job.get("payload")}
+        if before is not None:
+            request |= {"changed": {name: job[name] for name in before}, "before": before}
+        assert "request_payload" not in fact["log"]
+        fact["log"]["request_payload"] = request
+        told.append(before)
+        return to_json(fact)
+
+    monkeypatch.setattr(Since, "changes", staticmethod(doubled))
+    database, url = target
+    await rebuilding(database, history).run()
+    assert (await verified(url, database_url))["ok"]
+    assert None in told
+    assert any(before is not None for before in told)
 
 
 async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(
@@ -137,5 +165,5 @@ async def test_one_fact_at_a_time_makes_the_same_database_as_many_at_once(
 ) -> None:
     monkeypatch.setattr(rebuild, "BATCH", 1)
     database, url = target
-    await Rebuild(database, history, print).run()
+    await rebuilding(database, history).run()
     assert (await verified(url, database_url))["ok"]

@@ -7,10 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import text
+from support.jobstore.signed_facts import make_keys
 
+from contracts.fact_keys import FactFilter, FactKeys
+from contracts.signing import SIGNATURE_HEADER
+from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.recovery import rebuild
+from jobstore.recovery.rebuild import OpenHistory, Rebuild
 from jobstore.recovery.verify import Verify, open_snapshot
 from jobstore.storage.database import Database
 from servicekit.kafka.history import History, Record
@@ -20,12 +24,16 @@ from servicekit.kafka.topics import Topics, ensure_topics
 TOPICS = (rebuild.JOBS, *rebuild.FACTS)
 
 
+KEYS = make_keys("test")
+
+
 class Since(History):
     """What a topic holds since this module began: other tests' databases told of themselves before."""
 
     began: Mapping[str, Mapping[int, int]]
     drops: Callable[[Record], bool] = staticmethod(lambda _: False)
     rubbish: Sequence[bytes | None] = ()
+    changes: Callable[[bytes], bytes] = staticmethod(lambda value: value)
 
     async def offsets(self, since: Any = None) -> dict[int, range]:
         held = await super().offsets(since)
@@ -33,7 +41,19 @@ class Since(History):
 
     async def read(self, offsets: Mapping[int, range]) -> AsyncIterator[list[Record]]:
         async for records in super().read(offsets):
-            yield [*(replace(records[0], value=v) for v in self.rubbish), *(r for r in records if not self.drops(r))]
+            rubbish = [replace(records[0], value=value) for value in self.rubbish]
+            kept = [self._change(r) for r in records if not self.drops(r)]
+            yield [*map(_sign, rubbish), *rubbish, *kept]
+
+    def _change(self, record: Record) -> Record:
+        changed = self.changes(record.value) if record.value else record.value
+        return record if changed == record.value else _sign(replace(record, value=changed))
+
+
+def _sign(record: Record) -> Record:
+    """Sign anything as the relay signs facts."""
+    signature = KEYS.signing.sign(record.topic, record.key, record.value)
+    return replace(record, headers=((SIGNATURE_HEADER, signature.encode()),))
 
 
 @dataclass
@@ -44,13 +64,15 @@ class Facts:
     publisher: Publisher
     topics: Topics
 
-    async def relay(self, database: Database) -> None:
+    async def relay(self, database: Database, keys: FactKeys = KEYS) -> None:
         """Publish all that a database has yet to tell."""
-        relay = Relay(database, self.publisher, self.topics.end_offsets, lambda: ensure_topics(self.kafka, 1))
+        signer = FactSigner(keys)
+        relay = Relay(database, self.publisher, signer, self.topics.end_offsets, lambda: ensure_topics(self.kafka, 1))
         async with database.session() as session:
-            row = (await session.execute(text("SELECT published_seq, offsets FROM relay"))).one()
-            relay.published, relay._offsets = row.published_seq, row.offsets
+            await relay.load(session)
             while await relay.relay(session) or relay._pending is not None:
+                pass
+            while await relay.complete_stubs(session):
                 pass
 
 
@@ -61,10 +83,24 @@ async def empty(postgres: str) -> AsyncIterator[tuple[Database, str]]:
     await server.execute(f'CREATE DATABASE "{name}"')
     url = postgres.rsplit("/", 1)[0] + f"/{name}"
     database = Database(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=3)
-    yield database, url
-    await database.close()
-    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await server.close()
+    try:
+        yield database, url
+    finally:
+        await database.close()
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await server.close()
+
+
+def rebuilding(
+    database: Database,
+    history: OpenHistory,
+    keys: FactKeys = KEYS,
+    *,
+    unsigned: bool = False,
+    accept_gaps: bool = False,
+) -> Rebuild:
+    """A rebuild by somebody who has these keys."""
+    return Rebuild(database, history, FactFilter(keys, unsigned=unsigned), print, accept_gaps=accept_gaps)
 
 
 async def verified(one: str, other: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob
+from contracts.signing import make_secret
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
 from localstack.process import find_unprivileged_account
@@ -35,7 +37,14 @@ from servicekit.outages import DATABASE_OUTAGES
 
 pytestmark = pytest.mark.real
 
-TOKEN, WORKER_TOKEN = "an-administrators-token-of-the-tests", "a-workers-token-of-the-tests-and-long"
+TOKEN = "an-administrators-token-of-the-tests"
+SECRETS = {
+    "SIGNOFF_TOKEN": TOKEN,
+    "SIGNOFF_EXECUTOR_TOKEN": "an-executors-token-of-the-tests-and-long",
+    "SIGNOFF_VALIDATOR_TOKEN": "a-validators-token-of-the-tests-and-long",
+    "SIGNOFF_SECRETS": make_secret("test", b"s" * 32),
+    "SIGNOFF_ID_KEY": b64encode(b"i" * 32).decode(),
+}
 ROLE, DATABASE, PASSWORD = "waiter", "waiting", "of-the-tests"
 LEASE_S = 2.0
 WAIT_S = 90.0  # what is measured here is not how long a busy machine takes
@@ -144,8 +153,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory, space: Path | None) ->
         common = {
             **os.environ,
             "SIGNOFF_KAFKA": backing.kafka,
-            "SIGNOFF_TOKEN": TOKEN,
-            "SIGNOFF_WORKER_TOKEN": WORKER_TOKEN,
+            **SECRETS,
             "SIGNOFF_LEASE_S": str(LEASE_S),
             "SIGNOFF_OFFER_AGAIN_S": "2",
             "SIGNOFF_DATABASE_URL": f"postgresql+asyncpg://{ROLE}:{PASSWORD}@{server}/{DATABASE}",

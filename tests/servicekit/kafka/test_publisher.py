@@ -8,13 +8,14 @@ import time
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import InvalidTimestampError, KafkaError, ProducerFenced, RecordListTooLargeError, for_code
 from support.factories import execute_requested, lease, result_produced
 from support.fakes import until
 from topics import Place
 
 from contracts.events import ExecuteRequested
-from contracts.topics import MESSAGE_MAX_BYTES, TOPICS
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import TOPICS
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import SOON_MAX, Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics
@@ -191,3 +192,30 @@ async def test_topics_are_as_the_catalogue_says_however_often_they_are_ensured(b
     for topic in TOPICS.values():
         assert settings[topic.name].items() >= topic.settings.items()
     assert partitions == {topic.name: topic.partitions for topic in TOPICS.values()}
+
+
+async def test_what_the_broker_refuses_is_refused_for_good_and_what_follows_is_taken(publisher, broker):
+    """The broker, and not the producer: the record has used up a number that the broker then misses."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    small = {"max.message.bytes": "300000"}
+    await admin.create_topics([NewTopic("small", num_partitions=1, replication_factor=1, topic_configs=small)])
+    await admin.close()
+    await retry_transient(lambda: sent(publisher, Outgoing("small", b"before")), on="kafka")
+    (refused,) = await publisher.send([Outgoing("small", bytes(400_000))])
+    assert isinstance(refused, PermanentError)
+    assert refused.code == "message_too_large"
+    assert (await sent(publisher, Outgoing("small", b"after"))).offset == 1
+
+
+async def sent(publisher, record):
+    (result,) = await publisher.send([record])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def test_what_is_no_record_to_a_broker_is_refused_for_good():
+    for error in (RecordListTooLargeError(), InvalidTimestampError(), for_code(87)()):
+        assert isinstance(Publisher("", "test")._read_ack(None, error), PermanentError)
+    assert isinstance(Publisher("", "test")._read_ack(None, for_code(-1)()), TransientError)

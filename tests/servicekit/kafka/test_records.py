@@ -10,13 +10,21 @@ from support.factories import execute_requested, record, result_produced
 
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
-from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import REPLAY_HEADER
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE, DEAD_LETTER_BYTES, FORGED_BYTES, to_dead_letter
 from servicekit.kafka.publisher import to_record
 from servicekit.kafka.subscription import decode, keep_body
 
 BODY = execute_requested().model_dump_json().encode()
+
+
+def inline(fields):
+    """A request with a whole job, of which these fields are given besides its title."""
+    return (
+        b'{"execution_id": "01900000-0000-7000-8000-000000000001", "job_id": "a", "job": {"title": "t", %b}}' % fields
+    )
 
 
 def test_a_record_holds_its_event():
@@ -48,6 +56,10 @@ def test_fields_that_a_reader_does_not_know_are_ignored():
         (b"[]", "schema_mismatch"),
         (b"{}", "schema_mismatch"),
         (b'{"execution_id": "x", "job_id": "job-1"}', "schema_mismatch"),
+        (inline(b'"acceptance_criteria": "optional: a"'), "no_required_criterion"),
+        (inline(b'"criteria": [{"text": "a\\nb"}]'), "criterion_ambiguous"),
+        (inline(b'"acceptance_criteria": "a", "criteria": [{"text": "b"}]'), "criteria_conflict"),
+        (inline(b'"description": "no criteria"'), "criteria_empty"),
         (b" " * 10_001, "payload_too_large"),
     ],
 )

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from contracts.criteria import parse_criteria
+from contracts.criteria import parse_stored_criteria
 from contracts.events import ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.identity import new_execution_id
 from contracts.resources import CriterionVerdict, NewAgent, NewJob, Verdict
@@ -55,7 +55,9 @@ def verdict(*outcomes: Outcome, criteria: str = CRITERIA, **fields: Any) -> Verd
     """Of criteria one a line, with an outcome each; the last, or a pass, for the rest."""
     judged = [
         CriterionVerdict(**one.model_dump(), outcome=outcome, evidence="blue")
-        for one, outcome in zip_longest(parse_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1])
+        for one, outcome in zip_longest(
+            parse_stored_criteria(criteria), outcomes, fillvalue=(outcomes or (Outcome.PASS,))[-1]
+        )
     ]
     return Verdict.of(judged, **{"reason": "a reason", **fields})
 

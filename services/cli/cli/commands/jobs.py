@@ -29,7 +29,12 @@ Cursor = Annotated[str, typer.Option("--cursor", help="Where the page before sai
 async def create(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     title: Annotated[str | None, typer.Option()] = None,
-    criteria: Annotated[list[str] | None, typer.Option(help="One criterion; may be repeated.")] = None,
+    criteria: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--criteria", "--criterion", help="One criterion, perhaps after `optional:` or `never:`; repeatable."
+        ),
+    ] = None,
     payload: Payload = None,
     agent: Annotated[str | None, typer.Option(help="The agent's id; without one the job is PENDING.")] = None,
     job_id: Annotated[str | None, typer.Option("--id")] = None,
@@ -59,12 +64,15 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
         "not_before": parse_future_time(not_before, "--not-before"),
     }
     fields = _require_object(read_json_file(file, "--file")) if file else {}
+    if criteria:
+        fields.pop("criteria", None)
     fields |= {name: value for name, value in options.items() if value is not None}
     if payload is not None:
         fields["payload"] = read_json(payload, "--payload")
     new = validate_model(NewJob, fields, "--file" if file else "the job")
     async with cli.jobstore() as jobstore:
         job = await jobstore.create_job(new)
+        cli.out.print_warnings(job.warnings)
         if execute:
             executed = await jobstore.execute_job(job.id)
             await _show(cli, jobstore, executed, job.version, wait=wait, timeout_s=timeout_s)

@@ -7,6 +7,7 @@ import typer
 
 from cli import jobstore_process
 from cli.errors import CommandError
+from cli.fact_key_settings import describe_left, require_fact_keys
 from cli.session import Session, command
 
 
@@ -20,7 +21,11 @@ async def rebuild(
     database_url: Annotated[str, typer.Option(metavar="URL", help="postgresql://...; an empty database.")],
     create: Annotated[bool, typer.Option("--create", help="Make the database first, unless it is there.")] = False,
     accept_gaps: Annotated[
-        bool, typer.Option("--accept-gaps", help="Where a version of a job is missing, do without what follows it.")
+        bool,
+        typer.Option("--accept-gaps", help="Where a version of a job is missing, or a stub, do without what follows."),
+    ] = False,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Take unsigned facts, too, from before facts were signed.")
     ] = False,
 ) -> None:
     """Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused.
@@ -36,12 +41,16 @@ async def rebuild(
         "DATABASE_URL": database_url,
         "CREATE_DATABASE": str(create),
         "ACCEPT_GAPS": str(accept_gaps),
+        "FACT_KEYS": str(require_fact_keys(cli.target)),
+        "UNSIGNED": str(unsigned),
     }
     async with aclosing(jobstore_process.run("rebuild", settings)) as lines:
         async for line in lines:
             if "error" not in line:
                 cli.out.print_json(line)
                 cli.out.print_line(_describe(line))
+                for told in describe_left(line.get("left") or {}):
+                    cli.out.print_line(told)
 
 
 def _describe(line: dict[str, Any]) -> str:
@@ -51,7 +60,8 @@ def _describe(line: dict[str, Any]) -> str:
     more = {
         "queued": "live executions are queued again",
         "failed": "jobs FAILED: their agents must not be called twice",
-        "gaps": "jobs lack versions",
+        "gaps": "jobs or agents lack facts",
         "unreadable": "records were no facts",
     }
-    return "; ".join([f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))])
+    told = [f"rebuilt: {counts}", *(f"{line[name]} {word}" for name, word in more.items() if line.get(name))]
+    return "; ".join([*told, *([f"set aside: {', '.join(line['aside'])}"] if line.get("aside") else [])])

@@ -10,9 +10,11 @@ import typer
 
 from cli import topic_records
 from cli.errors import CommandError
+from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
 from cli.session import Session, command
 from cli.topic_records import Selection, TopicRecord
-from contracts.topics import REPLAY_HEADER
+from contracts.fact_keys import FactKeys, Unvouched
+from contracts.topics import FACT_TOPICS, REPLAY_HEADER
 
 if TYPE_CHECKING:
     from servicekit.kafka.history import History
@@ -47,6 +49,9 @@ async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     What is published again has the same key and value, and its headers with `signoff-replay` added: such a record
     admits nothing and is answered with what it would have been, in the services' logs. Facts and dead letters are
     never published again.
+
+    Of facts it says who signed each, where a key is known (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file),
+    else that this is not checked. Which secret vouches for what, `signoff verify` says, which reads them all.
     """
     if partition is None and (from_offset is not None or to_offset is not None):
         raise typer.BadParameter("goes with --partition", param_hint="--from-offset, --to-offset")
@@ -90,17 +95,29 @@ async def _select(history: "History", selection: Selection, offsets: Mapping[int
 
 async def _show(cli: Session, selection: Selection, selected: AsyncIterator[TopicRecord], *, headers: bool) -> None:
     count = 0
+    has_facts = selection.topic.name in FACT_TOPICS
+    keys = find_fact_keys(cli.target) if has_facts else None
     async for record in selected:
         if count == 0:
             cli.out.print_line(_ROW.format(*_COLUMNS))
         count += 1
+        signature = {"signature": _describe_signature(record, keys)} if has_facts else {}
         if cli.out.as_json:
-            cli.out.print_json(record.to_document(selection.topic, headers=headers))
+            cli.out.print_json(record.to_document(selection.topic, headers=headers) | signature)
             continue
-        cli.out.print_line(_ROW.format(*_make_row(record)))
+        cli.out.print_line(_ROW.format(*_make_row(record)), *(f" ({words})" for words in signature.values()))
         for name, value in record.headers.items() if headers else ():
             cli.out.print_line(f"{'':>11} {name}: {value}")
     cli.out.print_line("1 record" if count == 1 else f"{count} records")
+    if has_facts and keys is None:
+        cli.out.print_line(f"signatures are not checked: {HOW_TO_GIVE}")
+
+
+def _describe_signature(record: TopicRecord, keys: FactKeys | None) -> str:
+    if keys is None:
+        return "not checked"
+    signer = keys.find_signer(record.record)
+    return signer.value if isinstance(signer, Unvouched) else f"signed by {signer.secret_id}"
 
 
 _COLUMNS = ("part", "offset", "time", "job", "execution", "bytes", "what")
@@ -110,7 +127,7 @@ _ROW = "{:>4} {:>9}  {:<23}  {:<24}  {:<36}  {:>7}  {}"
 def _make_row(record: TopicRecord) -> tuple[object, ...]:
     fields = {name: record.get_field(name) for name in ("version", "kind", "status", "answer", "code", "agent_id")}
     words = [f"v{value}" if name == "version" else value for name, value in fields.items() if value]
-    what = " ".join(words) if record.is_json else "no JSON"
+    what = " ".join(words) if record.is_json else "marker" if record.is_marker else "no JSON"
     if record.is_replay:
         what = f"{what} (replayed)"
     at = record.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]

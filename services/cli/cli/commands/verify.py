@@ -7,6 +7,7 @@ import typer
 
 from cli import jobstore_process
 from cli.errors import CommandError
+from cli.fact_key_settings import HOW_TO_GIVE, describe_left, find_fact_keys
 from cli.session import Session, command
 
 
@@ -28,11 +29,17 @@ async def verify(
     live, state, owner, due_at, fails_at, offers, seq and lease are left out: they move without a fact. Executions
     that the rebuild ended are counted, and are no difference. The live system must be quiet, or what happened since
     the rebuild is a difference.
+
+    With a key (SIGNOFF_SECRETS, SIGNOFF_FACT_KEYS or the endpoints file) and a Kafka, the facts are read, too, and
+    those are counted that nobody vouches for: a rebuild leaves them out.
     """
     live_url = live or cli.target.postgres
     if live_url is None:
         raise CommandError("no live database is known: give --live, or --endpoints", code="no_database")
-    async with aclosing(jobstore_process.run("verify", {"REBUILT_URL": database_url, "LIVE_URL": live_url})) as lines:
+    settings = {"REBUILT_URL": database_url, "LIVE_URL": live_url}
+    if (keys := find_fact_keys(cli.target)) is not None and cli.target.kafka is not None:
+        settings |= {"FACT_KEYS": str(keys), "KAFKA": cli.target.kafka}
+    async with aclosing(jobstore_process.run("verify", settings)) as lines:
         result = [line async for line in lines if "error" not in line]
     if not result:
         return
@@ -56,5 +63,12 @@ def _show_result(cli: Session, result: dict[str, Any]) -> None:
         cli.out.print_line(
             f"{result['ended']} live executions were ended by the rebuild: their agents are called at most once"
         )
+    if result["stubs"]:
+        names = ", ".join(result["stubs"])
+        cli.out.print_line(f"not in the topics whole, so that no rebuild has them: {names} (raise max.message.bytes)")
     if result["behind"]:
         cli.out.print_line(f"the live relay is behind: {result['behind']} facts are not published yet")
+    if result["left"] is None:
+        cli.out.print_line(f"the signatures of facts were not checked: {HOW_TO_GIVE}, and --kafka")
+    for told in describe_left(result["left"] or {}):
+        cli.out.print_line(told)

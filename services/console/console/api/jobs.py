@@ -20,7 +20,7 @@ from console.api.schemas import (
     Resubmission,
 )
 from contracts.client import UNCHANGED
-from contracts.resources import Job, JobCounts, NewJob
+from contracts.resources import Job, JobCounts, NewJob, SavedJob
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 #: Not below /api/jobs, where a job may have that id.
@@ -28,7 +28,9 @@ counts_router = APIRouter(prefix="/api/job-counts", tags=["jobs"], route_class=J
 
 
 @router.post("", status_code=201)
-async def create_job(jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None) -> Job:
+async def create_job(
+    jobstore: CallersJobStore, job: NewJob, response: Response, key: IdempotencyKey = None
+) -> SavedJob:
     """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
     created = await jobstore.create_job(job, idempotency_key=key)
     response.headers["Location"] = f"/api/jobs/{created.id}"
@@ -73,7 +75,7 @@ async def get_job(jobstore: CallersJobStore, job_id: str, response: Response, if
 @router.patch("/{job_id}", responses={200: TAGGED, 412: PRECONDITION_FAILED})
 async def edit_job(
     jobstore: CallersJobStore, job_id: str, edit: Edit, response: Response, if_match: IfMatch = None
-) -> Job:
+) -> SavedJob:
     """Change what is asked for, while nothing is live and the job is not COMPLETED. The same edit again is one edit."""
     job = await jobstore.edit_job(job_id, edit.to_job_edit(), version=version_of(if_match, edit.version))
     response.headers["ETag"] = etag(job.version)

@@ -5,7 +5,8 @@ from fastapi import APIRouter
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Limits
-from contracts.resources import Limit, LimitName, NewLimit, Tenant
+from contracts.fields import LimitName, Tenant
+from contracts.resources import Limit, NewLimit
 
 router = APIRouter(prefix="/api/limits", tags=["limits"], route_class=JsonRoute)
 tenants_router = APIRouter(prefix="/api/tenants", tags=["limits"], route_class=JsonRoute)

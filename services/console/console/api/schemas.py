@@ -8,23 +8,11 @@ from uuid import UUID
 from fastapi import Header
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from contracts.fields import AgentId, Model, Moment, StrictModel, Tenant, Text
 from contracts.jsontext import Json
-from contracts.resources import (
-    AgentId,
-    Job,
-    JobEdit,
-    JobFilter,
-    JobOrder,
-    Limit,
-    Model,
-    Moment,
-    NewJob,
-    StrictModel,
-    Tenant,
-    Text,
-)
+from contracts.messages.views import AgentStats
+from contracts.resources import Job, JobEdit, JobFilter, JobOrder, Limit, NewJob
 from contracts.status import JobStatus
-from contracts.views import AgentStats
 
 Item = TypeVar("Item")
 

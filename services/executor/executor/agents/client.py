@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from contracts.jsontext import parse_json
 from contracts.resources import Usage
+from contracts.sizes import measure
 from executor.agents.guard import ForbiddenAddressError, HostPort, Network, make_socket_factory, note_called
 from executor.agents.header_values import HeaderValues
 from executor.agents.headers import DECLINED_HEADER, USAGE_HEADER, build_headers
@@ -29,7 +30,6 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
-from executor.reporting import measure
 
 log = logging.getLogger(__name__)
 

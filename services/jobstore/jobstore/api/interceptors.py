@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
+from contracts.fields import explain
 from jobstore.api.auth import Role, Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
@@ -122,8 +123,8 @@ async def _carry_out(handler: Any, request: Any, context: Context) -> Any:
 async def abort_with(context: Context, error: Exception, method: str, request: Any) -> None:
     """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`, and log it."""
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        error = InvalidError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        code, message = explain(error)
+        error = InvalidError(message, code=code)
     elif isinstance(error, ValueError):
         error = InvalidError(str(error))
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)

@@ -1,21 +1,21 @@
 """Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from contracts import convert
+from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
-from contracts.job_requests import edit_of, job_filter_of, order_of
+from contracts.messages import convert
+from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
+from contracts.messages.views import batch_message
 from contracts.resources import JobFilter, JobOrder, NewJob
-from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
-    check_edit_size,
     check_job_size,
-    check_size,
+    check_text_size,
     make_page_token,
     parse_page_size,
     parse_page_token,
@@ -41,6 +41,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.retry import chunk_by_size
 from signoff.v1 import job_service_pb2 as pb
+from signoff.v1 import resources_pb2
 from signoff.v1.job_service_pb2_grpc import JobServiceServicer
 
 #: New jobs of one request that are converted before the event loop serves other calls.
@@ -66,7 +67,8 @@ class JobService(JobServiceServicer):
         if new.id is None and (key := read_key(request)):
             new.id = str(self._ids.derive("job", new.tenant, key))
         view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
-        return pb.CreateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        job = convert.job_message(view, as_text=wants_text(context))
+        return pb.CreateJobResponse(job=job, warnings=_make_warnings(view))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         async with self._database.session() as session:
@@ -135,14 +137,14 @@ class JobService(JobServiceServicer):
 
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
-        check_edit_size(edit, self._payload_max_bytes)
         version = request.version if request.HasField("version") else None
         view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
-        return pb.UpdateJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
+        job = convert.job_message(view, as_text=wants_text(context))
+        warnings = _make_warnings(view) if "acceptance_criteria" in edit.model_fields_set else ()
+        return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
-        check_size(len(payload or ""), self._payload_max_bytes)
         view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -153,7 +155,7 @@ class JobService(JobServiceServicer):
 
     async def ResubmitJob(self, request: pb.ResubmitJobRequest, context: Context) -> pb.ResubmitJobResponse:
         comment = request.comment if request.HasField("comment") else None
-        check_size(len(comment or ""), self._payload_max_bytes)
+        check_text_size(comment or "", self._payload_max_bytes)
         view = await self._runner.submit.run_one(
             _make_command(request, ExecutionRequest(reject_nul(comment)), self._ids)
         )
@@ -161,6 +163,7 @@ class JobService(JobServiceServicer):
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
+        check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
         view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -232,6 +235,11 @@ def _make_command(
     else:
         execution_id, is_chosen = new_execution_id(), False
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
+
+
+def _make_warnings(view: Mapping[str, Any]) -> list[resources_pb2.CriterionWarning]:
+    criteria = parse_stored_criteria(view["acceptance_criteria"])
+    return [warning_message(warning) for warning in find_warnings(criteria)]
 
 
 def _make_unknown_error(job_id: str) -> NotFoundError:

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import grpc
 
-from contracts import convert
 from contracts.jsontext import json_text
-from contracts.resources import JobEdit, NewJob
-from jobstore.errors import InvalidError
+from contracts.messages import convert
+from contracts.resources import NewJob
+from contracts.sizes import measure, measure_job
+from jobstore.errors import InvalidError, check_size
 
 Context = grpc.aio.ServicerContext[Any, Any]
 #: Items that a page has at most.
@@ -33,22 +34,14 @@ def reject_nul(text: str | None) -> str | None:
     return text
 
 
-def check_size(size: int, limit: int) -> None:
-    """Raise an InvalidError if more characters are given than the limit allows."""
-    if size > limit:
-        raise InvalidError(f"{size} characters exceed the limit of {limit}", code="payload_too_large")
+def check_text_size(text: str, limit: int) -> None:
+    """Raise an InvalidError if a text has more bytes than the limit allows."""
+    check_size(measure(text), limit)
 
 
 def check_job_size(job: NewJob, limit: int) -> None:
-    """Raise an InvalidError if a job's texts and payload exceed the limit of characters."""
-    texts = len(job.title) + len(job.description) + len(job.acceptance_criteria)
-    check_size(texts + len(json_text(job.payload)), limit)
-
-
-def check_edit_size(edit: JobEdit, limit: int) -> None:
-    """Raise an InvalidError if the texts and the payload of an edit exceed the limit of characters."""
-    texts = len(edit.title) + len(edit.description) + len(edit.acceptance_criteria)
-    check_size(texts + len(json_text(edit.payload)), limit)
+    """Raise an InvalidError if what a job asks for has more bytes than the limit allows."""
+    check_size(measure_job(job, json_text(job.payload)), limit)
 
 
 def parse_uuid(text: str, field: str) -> UUID:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from contracts.criteria import format_criteria
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus, JobStatus
@@ -12,15 +13,17 @@ from jobstore.domain.spec import Spec, format_assignment, hash_spec
 
 
 def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
-    """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once."""
+    """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
+
+    InvalidError (`payload_too_large`): it asks for too much.
+    """
     status = JobStatus.ASSIGNED if new.agent_id else JobStatus.PENDING
     job = Job(job_id, status, 1, agent_id=new.agent_id)
     now = uow.clock.now
-    uow.jobs[job_id] = job
-    uow.specs[job_id] = Spec(
+    spec = Spec(
         title=new.title,
         description=new.description,
-        acceptance_criteria=new.acceptance_criteria,
+        acceptance_criteria=format_criteria(new.criteria),
         payload=json_text(new.payload),
         priority=new.priority,
         tenant=new.tenant,
@@ -32,9 +35,11 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
         created_at=now,
         updated_at=now,
     )
+    uow.check_spec_size(spec)
+    uow.jobs[job_id], uow.specs[job_id] = job, spec
     uow.new_jobs.add(job_id)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
-    report = Report(TransitionKind.CREATED, request=format_assignment(uow.specs[job_id].payload), message=message)
+    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message)
     uow.recorded_counts[TransitionKind.CREATED] += 1
     uow.log_entries.append(LogEntry(job, JobLogStatus(status), report, None))
     if new.capabilities and not new.agent_id:
@@ -69,11 +74,14 @@ def _change_agent(uow: UnitOfWork, job_id: str, kind: TransitionKind, agent_id: 
 def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
     """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
     spec = uow.specs[job_id]
-    request = format_assignment(spec.payload if payload is None else payload)
+    if payload is not None:
+        spec = replace(spec, payload=payload)
+        uow.check_spec_size(spec)
+    request = format_assignment(spec.payload)
     message = f"assigned to {agent_id}"
     report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message)
     decision = uow.record(job_id, None, report)
     if isinstance(decision, Decision) and payload is not None:
         uow.new_payloads[job_id] = payload
-        uow.specs[job_id] = replace(spec, payload=payload)
+        uow.specs[job_id] = spec
     return decision

@@ -18,7 +18,7 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
-from jobstore.domain.spec import hash_spec
+from jobstore.domain.spec import is_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ClaimExecution(Command):
         if self.replay:
             return self._answer_replay(execution)
         spec = uow.specs.get(self.job_id)
-        if self.inline is not None and spec is not None and spec.spec_hash != hash_spec(self.inline):
+        if self.inline is not None and spec is not None and not is_same(spec, self.inline):
             return self._refuse(uow, Refusal("job_conflict", f"another job has the id {self.job_id}"))
         if execution is None:
             return self._admit(uow)

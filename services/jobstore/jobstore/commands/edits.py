@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
@@ -11,7 +12,7 @@ from jobstore.commands.assigning import match_agent
 from jobstore.commands.base import Command, raise_refusal, require_job
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import Report, TransitionKind
-from jobstore.domain.spec import Spec
+from jobstore.domain.spec import Spec, format_edit
 from jobstore.errors import RefusedError
 
 
@@ -41,13 +42,15 @@ class EditJob(Command):
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         job = require_job(uow, self.job_id)
         before = uow.specs[self.job_id]
-        after = replace(before, **_spec_fields(self.edit))
+        after = replace(before, **_spec_fields(self.edit, before))
         changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
         if not changed:
             return uow.show_job(self.job_id)
+        uow.check_spec_size(after)
         if self.version is not None and self.version != job.version:
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
-        request = _request_payload(before, after, changed)
+        new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
+        request = format_edit(after.payload, new, old)
         report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(changed)}", request=request)
         raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
@@ -57,9 +60,14 @@ class EditJob(Command):
         return uow.show_job(self.job_id)
 
 
-def _spec_fields(edit: JobEdit) -> Mapping[str, Any]:
+def _spec_fields(edit: JobEdit, before: Spec) -> Mapping[str, Any]:
     values = {name: getattr(edit, name) for name in edit.model_fields_set}
-    return values | ({"payload": json_text(edit.payload)} if "payload" in values else {})
+    if "payload" in values:
+        values["payload"] = json_text(edit.payload)
+    if "acceptance_criteria" in values:
+        is_same = edit.criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
+        values["acceptance_criteria"] = before.acceptance_criteria if is_same else format_criteria(edit.criteria)
+    return values
 
 
 def _field_json(spec: Spec, name: str) -> str:
@@ -68,9 +76,3 @@ def _field_json(spec: Spec, name: str) -> str:
     if name == "payload":
         return str(value)
     return json_text(value.model_dump(mode="json", exclude_none=True) if name == "policy" else value)
-
-
-def _request_payload(before: Spec, after: Spec, names: Iterable[str]) -> str:
-    """Return the request payload of an edit's entry: the payload, as in an assignment, and what changed."""
-    new, old = (",".join(f'"{name}":{_field_json(spec, name)}' for name in names) for spec in (after, before))
-    return f'{{"payload":{after.payload},"changed":{{{new}}},"before":{{{old}}}}}'

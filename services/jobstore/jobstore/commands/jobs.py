@@ -9,7 +9,7 @@ from contracts.status import JobStatus
 from jobstore.commands.assigning import assign_agent, create_job, match_agent
 from jobstore.commands.base import Command, raise_refusal, require_agent, require_job
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.spec import hash_spec
+from jobstore.domain.spec import is_same
 from jobstore.errors import ConflictError
 
 
@@ -38,7 +38,7 @@ class CreateJob(Command):
 
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         if self.job_id in uow.jobs:
-            if uow.specs[self.job_id].spec_hash != hash_spec(self.new):
+            if not is_same(uow.specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.show_job(self.job_id)
         require_agent(uow, self.new.agent_id)

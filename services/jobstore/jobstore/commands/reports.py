@@ -1,13 +1,14 @@
 """Commands of workers: record a result or a report, or end a lease. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.resources import Verdict
+from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import ReportKind
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import Command
@@ -21,6 +22,10 @@ from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.model import Decision, Execution, ExecutionStage, Refusal, Report, TransitionKind
 from jobstore.domain.spec import hash_text
+from servicekit.errors import PermanentError
+
+#: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
+RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class RecordResult(Command):
             result_hash=hash_text(result),
             **reports.read_usage(event.usage),
         )
+        if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
+            message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
+            kind = TransitionKind.FAILED
+            report = replace(report, kind=kind, code="result_too_large", message=message, response=None)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
@@ -80,18 +89,25 @@ class RecordReport(Command):
         return self.event.verdict is not None and not self.event.verdict.is_valid
 
     @property
+    def _may_resubmit(self) -> bool:
+        """Whether there is a judgement that an agent could do better by: not if the judge did not answer."""
+        return self._is_not_met and self.event.verdict is not None and self.event.verdict.judge_error is None
+
+    @property
     def followed(self) -> UUID | None:
-        return self.event.execution_id if self._is_not_met else None
+        return self.event.execution_id if self._may_resubmit else None
 
     def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met else ()
+        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._may_resubmit else ()
 
     def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_needed_capabilities(uow, self.event.execution_id) if self._is_not_met else ()
+        return find_needed_capabilities(uow, self.event.execution_id) if self._may_resubmit else ()
 
     def apply(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        verdict = event.verdict
+        verdict, response = event.verdict, reports.format_response(event)
+        if (size := len((response or "").encode())) > RESPONSE_MAX_BYTES:
+            return self._refuse_size(uow, size)
         if verdict is not None and (mismatch := self._find_mismatch(uow, verdict)) is not None:
             return self._judge_again(uow, mismatch)
         kind = reports.TRANSITION_KINDS.get(event.kind) or (
@@ -101,9 +117,9 @@ class RecordReport(Command):
             kind,
             lease=event.lease,
             seq=event.seq,
-            code=event.code,
+            code=event.code or (verdict.judge_error if verdict else None),
             message=event.message or (verdict.reason if verdict else None),
-            response=reports.format_response(event),
+            response=response,
             feedback=reports.format_feedback(verdict) if verdict else None,
             event_id=event.event_id,
             retry_after_s=event.retry_after_s or 0.0,
@@ -111,6 +127,7 @@ class RecordReport(Command):
             progress=event.progress,
             answered=reports.has_answered(event),
             judge=event.judge,
+            is_unjudged=verdict is not None and verdict.judge_error is not None,
             **reports.read_usage(event.usage),
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
@@ -124,6 +141,15 @@ class RecordReport(Command):
         event = self.event
         cost = reports.read_usage(event.usage)
         report = Report(TransitionKind.MISJUDGED, event.lease, code=VERDICT_MISMATCH, message=mismatch, **cost)
+        return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
+        """Fail the job of a verdict that is too large. PermanentError: it is what an agent has so far."""
+        event, message = self.event, f"it has {size} bytes, more than {RESPONSE_MAX_BYTES}"
+        if event.verdict is None:
+            raise PermanentError(f"a partial result is too large: {message}", code="payload_too_large")
+        message = f"the verdict is too large: {message}"
+        report = Report(TransitionKind.FAILED, lease=event.lease, code="verdict_too_large", message=message)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
@@ -77,6 +78,10 @@ def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Re
     spec, agent = uow.specs[job.id], uow.agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
         return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
+    try:
+        parse_criteria(spec.acceptance_criteria)
+    except CriteriaError as error:  # of a job that is older than these bounds
+        return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
     if agent is not None and not agent.enabled:
         return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
     if uow.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:

@@ -60,7 +60,7 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
     """Record a not-met verdict, and request the next submission if the policy says so and nothing is in the way."""
     job = uow.jobs[execution.job_id]
     history = uow.histories.get(job.id)
-    if history is None or not is_automatic(execution):
+    if history is None or report.is_unjudged or not is_automatic(execution):
         return uow.record(job.id, execution, report)
     other = _find_other_agent(uow, job, execution, history)
     parameters = ExecutionRequest(batch_id=execution.batch_id, policy_note=_policy_note(uow, execution, other))

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.resources import Agent, Policy
+from contracts.sizes import PAYLOAD_MAX_BYTES, measure_job
 from contracts.status import JobStatus
 from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
 from jobstore.domain.ids import IdKey
@@ -27,6 +28,7 @@ from jobstore.domain.model import (
 from jobstore.domain.reuse import Reusable, ReuseTerms
 from jobstore.domain.spec import Spec
 from jobstore.domain.transitions import decide
+from jobstore.errors import check_size
 
 #: How long a cancel waits for its execution: as long as the topics of both keep a record.
 CANCEL_REMEMBERED: Final = timedelta(days=7)
@@ -77,6 +79,7 @@ class UnitOfWork:
     default_policy: Policy
     breaker_terms: BreakerTerms
     reuse_terms: ReuseTerms = field(default_factory=ReuseTerms)
+    job_max_bytes: int = PAYLOAD_MAX_BYTES
 
     jobs: dict[str, Job] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
@@ -219,6 +222,10 @@ class UnitOfWork:
     def queue_again(self, execution: Execution) -> None:
         """Queue an execution that was offered and cannot be taken now."""
         self.put_execution(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
+
+    def check_spec_size(self, spec: Spec) -> None:
+        """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""
+        check_size(measure_job(spec, spec.payload), self.job_max_bytes)
 
     def show_job(self, job_id: str) -> dict[str, Any]:
         """Return a job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts.sizes import cut_message
 from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.reuse import Reusable
@@ -156,10 +157,11 @@ class Execution:
 class Report:
     """A transition to decide on: something that happened to a job or an execution, or is asked of it.
 
-    `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token.
-    `call` is the number of the call within the execution, 0 if the report is not about one.
+    `request`, `response` and `feedback` are JSON texts; `lease` and `seq` are the worker's token. A `message` is cut to
+    what an entry may have. `call` is the number of the call within the execution, 0 if the report is about none.
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
+    `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
     """
 
     kind: TransitionKind
@@ -181,7 +183,12 @@ class Report:
     tokens: int = 0
     result_hash: bytes | None = None
     judge: str | None = None
+    is_unjudged: bool = False
     reused: Reusable | None = None
+
+    def __post_init__(self) -> None:
+        if self.message is not None:
+            self.message = cut_message(self.message)
 
 
 @dataclass(slots=True)

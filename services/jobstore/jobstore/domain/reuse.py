@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.criteria import parse_stored_criteria
 from contracts.resources import Verdict
 
 
@@ -31,9 +32,9 @@ class Reusable:
 
 
 def verdict_key(tenant: str, result_hash: bytes, acceptance_criteria: str, judge: str) -> bytes:
-    """Return the key of a verdict. Space around a criterion and empty lines do not change it."""
-    lines = (line.strip() for line in acceptance_criteria.splitlines())
-    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(line for line in lines if line), judge))
+    """Return the key of a verdict: of a result, the list of criteria, however it is spelled, and who judges."""
+    criteria = map(str, parse_stored_criteria(acceptance_criteria))
+    return _hash(("verdict", tenant, result_hash.hex(), "\n".join(criteria), judge))
 
 
 def result_key(tenant: str, agent_id: str, changed_at: datetime, request: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.criteria import format_criteria
 from contracts.jsontext import json_text
 from contracts.resources import NewJob, Policy
 from jobstore.domain.model import Execution, Job
@@ -33,9 +34,24 @@ class Spec:
 def hash_spec(new: NewJob) -> bytes:
     """Hash a new job, to tell whether one of the same id is the same job.
 
-    The order of its JSON does not change the hash, nor does a field that is added to the contract with a default.
+    The order of its JSON does not change the hash, nor how its criteria are spelled, nor a field that is added to the
+    contract with a default.
     """
-    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
+    return _hash_fields(new, acceptance_criteria=format_criteria(new.criteria))
+
+
+def hash_as_given(new: NewJob) -> bytes:
+    """Hash a new job as it was done before criteria had one text form, so that an older job is known again."""
+    return _hash_fields(new)
+
+
+def is_same(spec: Spec, new: NewJob) -> bool:
+    """Return whether a job was created from what a new one asks for."""
+    return spec.spec_hash in {hash_spec(new), hash_as_given(new)}
+
+
+def _hash_fields(new: NewJob, **fields: str) -> bytes:
+    fields = new.model_dump(mode="json", exclude={"id"}, exclude_defaults=True) | fields
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
@@ -47,6 +63,12 @@ def hash_text(text: str) -> bytes:
 def format_assignment(payload: str) -> str:
     """Return the request payload of an assignment, as JSON text."""
     return f'{{"payload":{payload}}}'
+
+
+def format_edit(payload: str, changed: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Return the request payload of an edit, as JSON text: the payload, as in an assignment, and what changed."""
+    new, old = (",".join(f'"{name}":{value}' for name, value in fields.items()) for fields in (changed, before))
+    return f'{{"payload":{payload},"changed":{{{new}}},"before":{{{old}}}}}'
 
 
 def format_request_body(job: Job, spec: Spec, execution: Execution, comment: str | None) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from contracts.resources import Policy
+from contracts.sizes import PAYLOAD_MAX_BYTES
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
@@ -14,7 +15,7 @@ class ExecutionTerms:
 
     `ids` makes the ids that nobody may foretell. `lease_s`: how long a lease lasts unless it is renewed.
     `offer_again_s`: after which an offer is repeated. `cancels_max`: how many cancels of unknown executions are
-    remembered.
+    remembered. `job_max_bytes`: what a job may ask for, as `contracts.sizes` measures it.
     """
 
     policy: Policy
@@ -22,5 +23,6 @@ class ExecutionTerms:
     offer_again_s: float
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     reuse: ReuseTerms = field(default_factory=ReuseTerms)
+    job_max_bytes: int = PAYLOAD_MAX_BYTES
     cancels_max: int = 100_000
     ids: IdKey = field(kw_only=True)

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import json_text
+from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
-from contracts.views import Batch, BatchItem
-from jobstore.domain.spec import hash_spec
+from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
@@ -40,12 +40,11 @@ class Batches:
         """
         check_batch_size(len(job_ids) + len(new))
         tenants = {job.tenant for job in new} | ({chosen.tenant or ""} if chosen else set())
-        contents = [*job_ids, *(f"{job.id}:{hash_spec(job).hex()}" for job in new)]
-        request_hash = _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
+        hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
         async with self._database.transaction() as connection:
             tenants |= await repository.find_tenants(connection, job_ids)
             batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
-            if await _add_operation(connection, batch_id, request_hash):
+            if await _add_operation(connection, batch_id, hashes):
                 items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
                 await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
@@ -58,7 +57,7 @@ class Batches:
         source_id = (await self.get_operation(operation_id)).id
         batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
         async with self._database.transaction() as connection:
-            if await _add_operation(connection, batch_id, _hash_request(sorted(set(statuses))), source_id):
+            if await _add_operation(connection, batch_id, [_hash_request(sorted(set(statuses)))], source_id):
                 retried = await repository.add_retried(connection, batch_id, source_id, statuses)
                 if not retried:
                     message = f"no job of the batch stands at {' or '.join(statuses)}"
@@ -107,12 +106,15 @@ def _make_item(row: Any) -> BatchItem:
 
 
 async def _add_operation(
-    connection: AsyncConnection, batch_id: UUID, request_hash: bytes, retry_of: UUID | None = None
+    connection: AsyncConnection, batch_id: UUID, hashes: Sequence[bytes], retry_of: UUID | None = None
 ) -> bool:
-    """Add a batch, and return whether it was not there yet. ConflictError: it is there, made by another request."""
-    if await repository.create(connection, batch_id, request_hash, retry_of):
+    """Add a batch with the first of its hashes, and return whether it was not there yet.
+
+    ConflictError: it is there, and was made by another request.
+    """
+    if await repository.create(connection, batch_id, hashes[0], retry_of):
         return True
-    if await repository.get_request_hash(connection, batch_id) not in {request_hash, None}:
+    if await repository.get_request_hash(connection, batch_id) not in {*hashes, None}:
         raise ConflictError(
             "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
         )
@@ -125,6 +127,13 @@ async def _add_matching(connection: AsyncConnection, batch_id: UUID, chosen: Job
     check_batch_size(first + matching)
     if not matching:
         raise RefusedError("no job matches the filter", code="nothing_matches")
+
+
+def _hash_batch(
+    job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, hash_job: Callable[[NewJob], bytes]
+) -> bytes:
+    contents = [*job_ids, *(f"{job.id}:{hash_job(job).hex()}" for job in new)]
+    return _hash_request(contents, chosen.model_dump(mode="json") if chosen else None)
 
 
 def _hash_request(contents: Iterable[str], chosen: object = None) -> bytes:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from contracts.fields import explain
 from contracts.resources import NewJob, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.limits import batch_limit
+from jobstore.errors import InvalidError
 from jobstore.operations import repository
 from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
@@ -44,15 +47,22 @@ class ClaimedOperation:
     extra: Mapping[str, str]
 
 
-def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command:
+def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command | PermanentError:
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
-    return CreateAndExecute(CreateJob(NewJob.model_validate_json(item.spec), item.job_id), execution)
+    try:
+        new = NewJob.model_validate_json(item.spec)
+    except ValidationError as error:  # accepted by an older version, which knew fewer bounds
+        code, message = explain(error)
+        return InvalidError(message, code=code)
+    return CreateAndExecute(CreateJob(new, item.job_id), execution)
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command]]] = {"execute": _make_command}
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command | PermanentError]]] = {
+    "execute": _make_command
+}
 
 
 class OperationWorker:
@@ -108,7 +118,8 @@ class OperationWorker:
             return
         execution_ids = [derive_execution_id(self.ids, operation.id, item.job_id) for item in items]
         commands = [COMMANDS[operation.kind](operation, *pair) for pair in zip(items, execution_ids, strict=True)]
-        results = await self._runner.submit.run(commands)
+        done = iter(await self._runner.submit.run([each for each in commands if isinstance(each, Command)]))
+        results = [next(done) if isinstance(each, Command) else each for each in commands]
         answered = [
             (item, execution_id, result)
             for item, execution_id, result in zip(items, execution_ids, results, strict=True)

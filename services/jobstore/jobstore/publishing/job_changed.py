@@ -1,12 +1,16 @@
-"""Make the records of facts; JSON of users and agents is passed on as the text that it is."""
+"""Make the records of facts; JSON of users and agents is passed on as the text that it is.
 
-from collections.abc import Mapping, Sequence
+A text stands in a fact once (docs/adr/0017): the request of version 1, and of an edit, is left out, as the job has it.
+"""
+
+import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
 from contracts.agents.urls import hide_userinfo
-from contracts.events import AgentChanged, ExecutionRefused, JobChanged
+from contracts.events import AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
 from contracts.jsontext import json_text, members
 from contracts.topics import TOPIC_OF
@@ -14,6 +18,7 @@ from jobstore.domain.model import TransitionKind
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"
+_OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "created_at", "updated_at"})
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
 
 
@@ -25,8 +30,11 @@ def make_fact(row: Any) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-def make_job_changed(row: Any) -> Outgoing:
-    """Return the record of one transition, a JobChanged, from its row of the log."""
+def make_job_changed(row: Any, reverted: Mapping[str, str]) -> Outgoing:
+    """Return the record of one transition, a JobChanged, from its row of the log.
+
+    `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
+    """
     log_part = {
         "id": row.id,
         "job_id": row.job_id,
@@ -71,32 +79,63 @@ def make_job_changed(row: Any) -> Outgoing:
         "created_at": row.job_created_at,
         "updated_at": row.created_at,
     }
-    payload = extract_payload(row.request) if row.version == 1 else None
-    if row.kind == TransitionKind.EDITED:
-        payload = members(row.request)["payload"]
-    if payload is not None:
+    request = _split_request(row)
+    if request is not None:
         job_part |= {"description": row.description, "acceptance_criteria": row.acceptance_criteria}
-    texts = {"labels": row.labels, "policy": row.policy} | _revert_edits(row.edits)
-    job_part |= {name: from_json(texts[name]) for name in job_part.keys() & texts.keys()}
+    texts = {name: reverted[name] for name in reverted.keys() & {*job_part, "labels", "policy"}}
+    texts = {"labels": row.labels, "policy": row.policy} | texts
+    if request is not None:
+        texts |= members(request.get("changed", "{}")) | {"payload": request["payload"]}
     rest = {"kind": row.kind, "spent": row.spent, "spec_hash": row.spec_hash}
     body = _join_json(
         {"job_id": row.job_id, "version": row.version},
-        log=_join_json(log_part, request_payload=row.request, response_payload=row.response),
-        job=_join_json(job_part, labels=texts["labels"], policy=texts["policy"], payload=payload),
+        log=_join_json(
+            log_part, request_payload=row.request if request is None else None, response_payload=row.response
+        ),
+        job=_join_json({name: value for name, value in job_part.items() if name not in texts}, **texts),
         agent=_conceal(row.agent),
         **{name: to_json(value).decode() for name, value in rest.items() if value is not None},
         requested=_join_request(row) if row.kind == TransitionKind.REQUESTED else None,
+        before=request.get("before") if request else None,
     )
     headers = build_event_headers(row.id, JobChanged.type, _SOURCE, row.created_at)
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
-def _revert_edits(edits: Sequence[str] | None) -> dict[str, str]:
-    """Return what a job asked for before later edits, as JSON texts: a fact published late must not show them."""
-    before: dict[str, str] = {}
-    for edit in reversed(edits or ()):
-        before |= members(members(edit)["before"])
-    return before
+def make_stub(row: Any, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
+    """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
+    stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
+    fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
+    return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
+
+
+def _outline_job(row: Any, reverted: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
+    title = reverted.get("title")
+    log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status", "created_at")}
+    job = {
+        "id": row.job_id,
+        "title": row.title if title is None else from_json(title),
+        "status": row.job_status,
+        "version": row.version,
+        "created_at": row.job_created_at,
+        "updated_at": row.created_at,
+    }
+    return {"job_id": row.job_id, "version": row.version, "log": log | {"cursor": row.seq}, "job": job}
+
+
+def _outline_fact(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an AgentChanged or an ExecutionRefused must have."""
+    agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
+    return {**body, **({"agent": agent} if agent else {})}
+
+
+def _split_request(row: Any) -> Mapping[str, str] | None:
+    """Return the members of the request of version 1 or of an edit, whose texts the job's part has; else None."""
+    if row.kind == TransitionKind.EDITED:
+        return members(row.request)
+    is_first = row.version == 1  # it is `{"payload":...}`, and may be large
+    return {"payload": row.request.removeprefix('{"payload":')[:-1]} if is_first else None
 
 
 def _conceal(agent: str | None) -> str | None:
@@ -110,11 +149,6 @@ def _conceal(agent: str | None) -> str | None:
 def _join_request(row: Any) -> str:
     columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
     return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
-
-
-def extract_payload(assignment: str | None) -> str | None:
-    """Return the payload within the request of an assignment, `{"payload":...}`, as JSON text."""
-    return None if assignment is None else assignment.removeprefix('{"payload":')[:-1]
 
 
 def _join_json(fields: Mapping[str, Any], **texts: str | None) -> str:

@@ -15,7 +15,8 @@ from contracts.status import RESTING, JobLogStatus
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
-from jobstore.domain.spec import hash_text
+from jobstore.domain.spec import format_assignment, format_edit, hash_text
+from jobstore.recovery.set_aside import SetAside
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import AGENTS, REFUSALS
 
@@ -60,13 +61,19 @@ _APPLY: Final = text(
     """,  # noqa: S608 - names of our own
 )
 _HEADS: Final = text("SELECT id, version FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
-_KEEP_FACTS: Final = text(f"{sql.insert('facts', _FACT).text} ON CONFLICT DO NOTHING")
+#: The whole takes the place of its stub.
+_KEEP_FACTS: Final = text(
+    f"{sql.insert('facts', _FACT).text} ON CONFLICT (seq) DO UPDATE SET body = excluded.body "
+    "WHERE facts.body -> 'stub' IS NOT NULL"
+)
+_LIST_STUBS: Final = text("SELECT topic, key FROM facts WHERE body -> 'stub' IS NOT NULL ORDER BY seq LIMIT :limit")
 _PROJECT_AGENTS: Final = text(
     f"""
     INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled, deterministic, created_at, updated_at,
         headers)
-    SELECT a.id, a.name, a.protocol, a.url, a.capabilities, a.policy, a.enabled, coalesce(a.deterministic, false),
-        a.created_at, a.updated_at, coalesce(a.headers, '{{}}')
+    SELECT a.id, a.name, a.protocol, a.url, coalesce(a.capabilities, '{{}}'), coalesce(a.policy, '{{}}'),
+        coalesce(a.enabled, false), coalesce(a.deterministic, false), a.created_at, a.updated_at,
+        coalesce(a.headers, '{{}}')
     FROM (SELECT DISTINCT ON (key) body FROM facts WHERE topic = '{AGENTS}' ORDER BY key, seq DESC) AS newest,
         json_populate_record(CAST(NULL AS agents), newest.body -> 'agent') AS a
     """,  # noqa: S608 - names of our own
@@ -87,10 +94,16 @@ _PROJECT_REFUSALS: Final = text(
 class Fact:
     """A JobChanged; `log`, `job` and `requested` have each member's JSON text, to be stored as it was written."""
 
+    body: str
     event: JobChanged
     log: Mapping[str, str]
     job: Mapping[str, str]
     requested: Mapping[str, str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be applied: a stub cannot, nor what was told before facts had all that a rebuild needs."""
+        return self.event.stub is None and self.event.kind is not None
 
 
 class StoredFact(NamedTuple):
@@ -107,13 +120,24 @@ def parse_fact(body: bytes) -> Fact:
     event = JobChanged.model_validate_json(raw)
     parts = members(raw)
     requested = members(parts["requested"]) if event.requested else {}
-    return Fact(event, members(parts["log"]), members(parts["job"]), requested)
+    log, job = members(parts["log"]), members(parts["job"])
+    if "request_payload" not in log and event.before is not None:
+        before = members(parts["before"])
+        log["request_payload"] = format_edit(job["payload"], {name: job[name] for name in before}, before)
+    elif "request_payload" not in log and event.version == 1:
+        log["request_payload"] = format_assignment(job.get("payload", "null"))
+    return Fact(raw, event, log, job, requested)
 
 
 async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[StoredFact]) -> None:
-    """Store facts of a topic; a repeat changes nothing."""
-    rows = [{"topic": topic, **fact._asdict()} for fact in facts]
-    await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", rows))
+    """Store facts of a topic; a repeat changes nothing, and a whole one takes the place of its stub."""
+    rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # the whole comes last
+    await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", list(rows.values())))
+
+
+async def list_stubs(connection: AsyncConnection, limit: int) -> list[str]:
+    """Return which stored facts are stubs, as topic and key."""
+    return [f"{row.topic} {row.key}" for row in await connection.execute(_LIST_STUBS, {"limit": limit})]
 
 
 async def project_agents(connection: AsyncConnection) -> None:
@@ -130,31 +154,45 @@ async def project_refusals(connection: AsyncConnection) -> None:
 class Projection:
     """Apply facts of jobs: of each job only the version after its last, whatever else the topic repeats.
 
-    `ahead`: the highest version of each job whose versions before are missing.
+    A job whose next version is a stub, or missing, is set aside, and goes on in order once the whole of it comes.
     """
 
     connection: AsyncConnection
+    aside: SetAside
     applied: int = 0
-    ahead: dict[str, int] = field(default_factory=dict)
 
     async def apply(self, facts: Sequence[Fact]) -> None:
-        """Apply a batch with one statement."""
+        """Apply a batch with one statement, and then what waited for it."""
         ids = sorted({fact.event.job_id for fact in facts})
         heads: dict[str, int] = {row.id: row.version for row in await self.connection.execute(_HEADS, {"ids": ids})}
-        batch = _Batch()
+        batch, waiting = _Batch(), dict[tuple[str, int], str | None]()
         for fact in facts:
             job_id, version = fact.event.job_id, fact.event.version
             head = heads.get(job_id, 0)
-            if version == head + 1 and fact.event.kind is not None:
+            if version == head + 1 and fact.is_whole:
                 heads[job_id] = version
                 batch.add(fact)
-                if self.ahead.get(job_id) == version:
-                    del self.ahead[job_id]
             elif version > head:
-                self.ahead[job_id] = max(version, self.ahead.get(job_id, 0))
+                waiting[job_id, version] = fact.body if fact.is_whole else waiting.get((job_id, version))
+        await self._execute(batch)
+        await self.aside.put(waiting)
+        for job_id in sorted(self.aside.jobs & heads.keys()):
+            await self._go_on(job_id, heads[job_id])
+
+    async def _execute(self, batch: "_Batch") -> None:
         if batch.logs:
             await self.connection.execute(_APPLY, batch.get_parameters())
             self.applied += len(batch.logs)
+
+    async def _go_on(self, job_id: str, head: int) -> None:
+        """Apply what waited for a version that is applied by now, some at a time."""
+        while bodies := await self.aside.find_next(job_id, head):
+            batch = _Batch()
+            for body in bodies:
+                batch.add(parse_fact(body.encode()))
+            await self._execute(batch)
+            head += len(bodies)
+        await self.aside.drop(job_id, head)
 
 
 _Row = dict[str, Any]

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Final
@@ -14,6 +14,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
+from contracts.fact_keys import FactFilter, FactKeys
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
 from jobstore.config import RebuildSettings
@@ -22,6 +23,7 @@ from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKin
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
+from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
 from servicekit.errors import PermanentError
@@ -34,10 +36,10 @@ log = logging.getLogger(__name__)
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused)}
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
-#: Facts, and bytes of them, that one statement applies at most.
-BATCH, BATCH_BYTES = 500, 16 << 20
 #: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
 GAPS_MAX = 100_000
+#: Of these, so many are named.
+NAMED_MAX = 100
 #: Seconds between two lines of progress.
 PROGRESS_S = 1.0
 
@@ -49,7 +51,9 @@ _LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE")
 _FILLED: Final = text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in TABLES))  # noqa: S608 - names of our own
 _LAST: Final = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
 _NUMBER: Final = text("SELECT setval('job_logs_seq_seq', :last)")
-_PUBLISHED: Final = text("UPDATE relay SET published_seq = :last, offsets = CAST(:offsets AS json)")
+_PUBLISHED: Final = text(
+    "UPDATE relay SET published_seq = :last, offsets = CAST(:offsets AS json), signers = CAST(:signers AS json)"
+)
 _LIVE: Final = text(
     "SELECT execution_id, job_id FROM executions WHERE state <> :done AND execution_id > :after "
     "ORDER BY execution_id LIMIT :limit",
@@ -62,20 +66,31 @@ OpenHistory = Callable[[str], History]
 
 
 class Rebuild:
-    """Rebuild a database in one transaction, all or nothing, in batches of bounded size."""
+    """Rebuild a database in one transaction, all or nothing, in batches of bounded size, from the facts of a filter."""
 
     def __init__(
-        self, database: Database, history: OpenHistory, write_line: process.WriteLine, *, accept_gaps: bool = False
+        self,
+        database: Database,
+        history: OpenHistory,
+        facts: FactFilter,
+        write_line: process.WriteLine,
+        *,
+        accept_gaps: bool = False,
     ) -> None:
         self._database = database
         self._history = history
+        self._facts = facts
         self._write_line = write_line
         self._accept_gaps = accept_gaps
         self._reported_at = time.monotonic()
         self._counts: Counter[str] = Counter()
+        self._gaps: list[str] = []
 
     async def run(self) -> Mapping[str, Any]:
-        """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing."""
+        """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
+
+        `left` counts the records that nobody vouches for, by topic and reason: they are left out, and stop nothing.
+        """
         await self._prepare_tables()
         async with AsyncExitStack() as stack:
             topics = [await stack.enter_async_context(self._history(topic)) for topic in (JOBS, *FACTS)]
@@ -84,7 +99,7 @@ class Rebuild:
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
                 counts = (await connection.execute(_COUNTS)).one()._asdict()
-        return {"ok": True, "counts": counts, **self._counts}
+        return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, "left": self._facts.describe_left()}
 
     async def _prepare_tables(self) -> None:
         """Migrate a database that has no tables, or only empty ones of a jobstore."""
@@ -105,6 +120,8 @@ class Rebuild:
         jobs, *others = topics
         for history in others:
             await self._keep_facts(connection, history, offsets[history.topic])
+        stubs = await projection.list_stubs(connection, NAMED_MAX)
+        self._note_gaps(stubs, len(stubs))
         await projection.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
         # Refusals last: an execution that the facts of a job made stays as those have it.
@@ -114,7 +131,7 @@ class Rebuild:
 
     async def _keep_facts(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
         async for records in history.read(offsets):
-            facts = [fact for record in records if (fact := self._parse_fact(record)) is not None]
+            facts = [fact for record in self._facts.select(records) if (fact := self._parse_fact(record)) is not None]
             if facts:
                 await projection.keep_facts(connection, history.topic, facts)
             self._report_progress(history.topic, len(records))
@@ -129,16 +146,24 @@ class Rebuild:
         return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
-        jobs = Projection(connection)
+        aside = SetAside(connection)
+        await aside.begin()
+        jobs = Projection(connection, aside)
         async for records in history.read(offsets):
-            for batch in chunk_by_size(records, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
+            vouched = list(self._facts.select(records))
+            for batch in chunk_by_size(vouched, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
                 await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
-                if len(jobs.ahead) > GAPS_MAX:
-                    raise _make_gaps_error(jobs)
+                if len(aside.jobs) > GAPS_MAX:
+                    raise self._make_gaps_error(await aside.describe(NAMED_MAX), len(aside.jobs))
             self._report_progress(JOBS, len(records))
-        self._counts["gaps"] = len(jobs.ahead)
-        if jobs.ahead and not self._accept_gaps:
-            raise _make_gaps_error(jobs)
+        self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
+
+    def _note_gaps(self, names: Sequence[str], count: int) -> None:
+        """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""
+        if names and not self._accept_gaps:
+            raise self._make_gaps_error(names, count)
+        self._counts["gaps"] += count
+        self._gaps += names
 
     def _parse_job_fact(self, record: Record) -> projection.Fact | None:
         try:
@@ -157,10 +182,12 @@ class Rebuild:
 
     async def _set_numbers(self, connection: AsyncConnection, offsets: Mapping[str, Mapping[int, range]]) -> None:
         """Continue the numbers after what is published, so that the relay publishes only what is new."""
-        ends = {f"{topic}/{n}": span.stop - 1 for topic, spans in offsets.items() for n, span in spans.items() if span}
+        # Without a partition that was not marked: markers are then written anew, into all of them.
+        ends = {f"{topic}/{n}": offsets[topic][n].stop - 1 for topic, n in self._facts.get_marked()}
         if last := await connection.scalar(_LAST):
             await connection.execute(_NUMBER, {"last": last})
-        await connection.execute(_PUBLISHED, {"last": last or 0, "offsets": to_json(ends).decode()})
+        state = {"offsets": to_json(ends).decode(), "signers": to_json(self._facts.get_signers()).decode()}
+        await connection.execute(_PUBLISHED, {"last": last or 0, **state})
 
     async def _queue_live(self, connection: AsyncConnection) -> None:
         """Queue live executions again, or end them where their agent must not be called twice."""
@@ -176,6 +203,17 @@ class Rebuild:
                     self._counts["queued" if decision.entry is None else "failed"] += 1
             await repository.flush(uow)
             parameters["after"] = ids[-1]
+
+    def _make_gaps_error(self, names: Sequence[str], count: int) -> PermanentError:
+        more = f", and {count - len(names)} more" if count > len(names) else ""
+        message = (
+            f"facts are missing, or not whole: {', '.join(names)}{more}; of a stub the whole follows once its topic "
+            "takes it (max.message.bytes) and a jobstore runs; accept gaps to rebuild without these and what follows"
+        )
+        if left := self._facts.left:
+            counts = ", ".join(f"{count} of {topic} ({reason})" for (topic, reason), count in sorted(left.items()))
+            message += f". Records were left out because nobody vouches for them: {counts}"
+        return PermanentError(message, code="gaps")
 
     def _report_progress(self, topic: str, records: int) -> None:
         self._counts["records"] += records
@@ -193,25 +231,17 @@ async def _refuse_filled(connection: AsyncConnection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-def _make_gaps_error(jobs: Projection) -> PermanentError:
-    job_id, version = next(iter(jobs.ahead.items()))
-    message = (
-        f"versions of {len(jobs.ahead)} jobs are missing, such as of {job_id}: its version {version} is there, and "
-        "not all before it; accept gaps to rebuild without the versions after them"
-    )
-    return PermanentError(message, code="gaps")
-
-
 async def main() -> Mapping[str, Any]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
     settings = load_settings(RebuildSettings)
     url = process.parse_database_url(settings.database_url.get_secret_value())
     if settings.create_database:
         await _create_database(url)
+    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()), unsigned=settings.unsigned)
     database = Database(url, pool_size=2, bounded=False)
     history = partial(History, settings.kafka)
     try:
-        return await Rebuild(database, history, process.write_line, accept_gaps=settings.accept_gaps).run()
+        return await Rebuild(database, history, facts, process.write_line, accept_gaps=settings.accept_gaps).run()
     finally:
         await database.close()
 

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets
-from contracts.topics import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Subscription, decode, is_replay

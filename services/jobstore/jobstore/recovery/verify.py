@@ -1,19 +1,24 @@
 """Compare a rebuilt database with the live one, row by row: `python -m jobstore.recovery.verify` (docs/adr/0006)."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.fact_keys import FactFilter, FactKeys
+from contracts.topics import FACT_TOPICS
 from jobstore.config import VerifySettings
 from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 from jobstore.storage.facts import EARLY_CANCELS
+from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
@@ -33,6 +38,12 @@ EXCERPT: Final = 200
 _UNPUBLISHED: Final = text(
     "SELECT (SELECT count(*) FROM job_logs WHERE seq > published_seq) "
     "+ (SELECT count(*) FROM facts WHERE seq > published_seq) FROM relay",
+)
+#: Of the facts that stand in the topics as stubs, so many are named.
+NAMED_MAX: Final = 100
+_STUBS: Final = text(
+    "SELECT concat_ws(' ', CASE WHEN version IS NULL THEN topic END, key, 'version ' || version) "
+    "FROM stubs ORDER BY seq LIMIT :limit",
 )
 _ENDED_BY_REBUILD: Final = text("SELECT EXISTS (SELECT FROM job_logs WHERE job_id = :job_id AND kind = :kind)")
 
@@ -107,7 +118,8 @@ class Verify:
         """Compare all tables, and return whether they are the same, or their first difference.
 
         Also return the counts of rows, of jobs ended by the rebuild, and of facts that the relay has yet to publish
-        (`behind`): those are no difference of the rebuild.
+        (`behind`), which are no difference of the rebuild; and name the facts of the live database that stand in their
+        topics as stubs (`stubs`), which no rebuild has.
         """
         difference = None
         for compared in TABLES:
@@ -116,7 +128,8 @@ class Verify:
         result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
         if difference is not None:
             result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
-        return result | {"ended": len(self.ended)}
+        stubs = list(await self.live.scalars(_STUBS, {"limit": NAMED_MAX}))
+        return result | {"ended": len(self.ended), "stubs": stubs}
 
     async def _find_difference(self, compared: ComparedTable) -> Difference | None:
         self.counts[compared.name] = 0
@@ -203,12 +216,25 @@ async def open_snapshot(url: str) -> AsyncIterator[AsyncConnection]:
         await database.close()
 
 
+async def check_facts(history: Callable[[str], History], facts: FactFilter) -> None:
+    """Read all facts, so that the filter counts those that nobody vouches for: a rebuild leaves them out."""
+    for topic in FACT_TOPICS:
+        async with history(topic) as held:
+            async for records in held.read(await held.offsets()):
+                deque(facts.select(records), maxlen=0)
+
+
 async def main() -> Mapping[str, Any]:
-    """Compare the two databases that the environment names."""
+    """Compare the two databases that the environment names. `left` is None where no keys are given to check facts."""
     settings = load_settings(VerifySettings)
     rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()
     async with open_snapshot(rebuilt_url) as rebuilt, open_snapshot(live_url) as live:
-        return await Verify(rebuilt, live).run()
+        result = await Verify(rebuilt, live).run()
+    if settings.fact_keys is None:
+        return {**result, "left": None}
+    facts = FactFilter(FactKeys.parse(settings.fact_keys.get_secret_value()))
+    await check_facts(partial(History, settings.kafka), facts)
+    return {**result, "left": facts.describe_left()}
 
 
 if __name__ == "__main__":

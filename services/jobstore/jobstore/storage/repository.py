@@ -130,6 +130,7 @@ class Repository:
             default_policy=terms.policy,
             breaker_terms=terms.breaker,
             reuse_terms=terms.reuse,
+            job_max_bytes=terms.job_max_bytes,
             jobs=jobs,
             executions=executions,
             has_circuits=last.has_circuits,

@@ -129,6 +129,17 @@ facts = Table(
     Column("body", JSON, nullable=False, doc="the event"),
 )
 
+stubs = Table(
+    "stubs",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, doc="of the fact"),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False, doc="the job, or what else the fact is about"),
+    Column("version", BigInteger, doc="of the job"),
+    Column("code", Text, nullable=False, doc="why its topic refused it"),
+    Column("bytes", BigInteger, nullable=False, doc="of its body"),
+)
+
 executions = Table(
     "executions",
     metadata,
@@ -228,6 +239,7 @@ relay = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs and facts up to it is published"),
     Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
+    Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
     CheckConstraint("id = 1", name="one"),
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from contracts.topics import MESSAGE_MAX_BYTES
+from contracts.sizes import MESSAGE_MAX_BYTES
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 

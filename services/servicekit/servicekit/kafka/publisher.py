@@ -12,12 +12,20 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    BrokerResponseError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    kafka_errors,
+)
 from aiokafka.structs import RecordMetadata
 
 from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
-from contracts.topics import MESSAGE_MAX_BYTES, TOPIC_OF
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import TOPIC_OF
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import retry_transient
 
@@ -31,18 +39,37 @@ ENQUEUE_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 3.0
 #: Events under way that were published without waiting; in an outage of the broker, those beyond it are dropped.
 SOON_MAX = 5_000
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """The broker refused a record for what it is. aiokafka does not know the error."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+
+
+kafka_errors[InvalidRecordError.errno] = InvalidRecordError
+#: What a broker, or the producer itself, refuses for good, by its code here. It may be said of a whole batch.
+TOO_LARGE = "message_too_large"
+_REFUSALS: dict[type[KafkaError], str] = {
+    MessageSizeTooLargeError: TOO_LARGE,
+    RecordListTooLargeError: TOO_LARGE,
+    InvalidTimestampError: "message_refused",
+    InvalidRecordError: "message_refused",
+}
 #: The timestamp type of an acknowledgement that carries the broker's own time. aiokafka has no name for it.
 _BROKER_TIME = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to publish."""
+    """A record to publish. Without a partition, its key chooses one."""
 
     topic: str
     value: bytes
     key: bytes | None = None
     headers: Headers = ()
+    partition: int | None = None
 
 
 def build_event_headers(event_id: UUID, event_type: str, source: bytes, at: datetime) -> list[tuple[str, bytes]]:
@@ -88,8 +115,15 @@ class Publisher:
     stamps all records so, and they are believed.
     """
 
-    def __init__(self, kafka: str, source: str, enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        source: str,
+        enqueue_timeout_s: float = ENQUEUE_TIMEOUT_S,
+        message_max_bytes: int = MESSAGE_MAX_BYTES,
+    ) -> None:
         self._kafka = kafka
+        self._message_max_bytes = message_max_bytes
         self._source = source
         self._enqueue_timeout_s = enqueue_timeout_s
         self._producer: AIOKafkaProducer | None = None
@@ -126,7 +160,7 @@ class Publisher:
             linger_ms=0,
             partitioner=choose_partition,
             max_batch_size=256 * 1024,
-            max_request_size=MESSAGE_MAX_BYTES,
+            max_request_size=self._message_max_bytes,
             request_timeout_ms=15_000,
         )
         try:
@@ -146,7 +180,10 @@ class Publisher:
                 self._close(broken)
 
     async def send(self, records: Sequence[Outgoing]) -> list[RecordMetadata | Exception]:
-        """Publish in order. Return for each record where it stands, or the error: PermanentError if it is too large."""
+        """Publish in order. Return for each record where it stands, or the error.
+
+        PermanentError (`message_too_large`, `message_refused`): it is refused for good, or the batch that it was in.
+        """
         producer = self._producer
         assert producer is not None, "start() first"
         pending: list[Any] = []  # what will be acknowledged, or the error
@@ -154,24 +191,31 @@ class Publisher:
             try:
                 headers = list(record.headers)
                 async with asyncio.timeout(self._enqueue_timeout_s):
-                    pending.append(await producer.send(record.topic, record.value, key=record.key, headers=headers))
+                    ack = await producer.send(
+                        record.topic, record.value, key=record.key, partition=record.partition, headers=headers
+                    )
+                    pending.append(ack)
             except (KafkaError, OSError) as error:
                 pending.append(error)
                 break  # what follows must not come before it
-        acks = iter(await asyncio.gather(*(s for s in pending if not isinstance(s, Exception)), return_exceptions=True))
+        answers = await asyncio.gather(*(s for s in pending if not isinstance(s, Exception)), return_exceptions=True)
+        acks = iter(answers)
         results = [self._read_ack(producer, item if isinstance(item, Exception) else next(acks)) for item in pending]
+        # What the broker refused took a number that it now misses: it takes nothing more of this producer.
+        is_broken = any(isinstance(answer, Exception) for answer in answers)
         lost = next((result for result in results if isinstance(result, TransientError)), None)
         unsent = TransientError("not sent: a record before it failed", code="kafka_unavailable")
         results += [unsent] * (len(records) - len(results))
         if lost is not None:
             log.warning("publishing failed", extra={"reason": str(lost), "records": len(records)})
+        if lost is not None or is_broken:
             with contextlib.suppress(TransientError):
                 await self._replace(producer)
         return results
 
     def _read_ack(self, producer: AIOKafkaProducer, ack: Any) -> RecordMetadata | Exception:
-        if isinstance(ack, MessageSizeTooLargeError):
-            return PermanentError(str(ack), code="message_too_large")
+        if (code := _REFUSALS.get(type(ack))) is not None:
+            return PermanentError(str(ack), code=code)
         if isinstance(ack, BaseException):
             return TransientError(repr(ack), code="kafka_unavailable")
         metadata: RecordMetadata = ack
@@ -209,8 +253,12 @@ class Publisher:
         task.add_done_callback(self._soon.discard)
 
     async def _publish_logged(self, report: Event, lease: SigningKey) -> None:
-        with contextlib.suppress(TransientError):  # send() logs it
+        try:
             await self.publish_report(report, lease)
+        except TransientError:
+            return  # send() logs it
+        except PermanentError as error:
+            log.warning("event refused", extra={"event_id": str(report.event_id), "reason": str(error)})
 
 
 async def _wait_for(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:

@@ -15,8 +15,10 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import ValidationError
 
 from contracts.events import Event
+from contracts.fields import explain
 from contracts.signing import SIGNATURE_HEADER
-from contracts.topics import MESSAGE_MAX_BYTES, REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from contracts.sizes import MESSAGE_MAX_BYTES
+from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.publisher import Publisher
@@ -342,10 +344,8 @@ def parse_event(event: type[V], body: bytes) -> V:
     try:
         return event.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        code = "malformed_json" if first["type"] == "json_invalid" else "schema_mismatch"
-        where = ".".join(str(part) for part in first["loc"])  # may hold a stranger's keys, of any length
-        raise PermanentError(f"{where[:REASON_MAX]}: {first['msg']}"[:REASON_MAX], code=code) from None
+        code, reason = explain(error)  # which may hold a stranger's keys, of any length
+        raise PermanentError(reason[:REASON_MAX], code=code or "schema_mismatch") from None
 
 
 def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) -> KafkaBroker:

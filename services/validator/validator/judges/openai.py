@@ -20,10 +20,11 @@ import httpx2
 from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 
 from contracts.resources import Usage
-from validator.errors import JudgeAnswerError, JudgeUnavailableError, JudgmentError
+from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
-from validator.judges.shapes import APIS
+from validator.judges.shapes import APIS, Request
 from validator.ports import Reply
+from validator.prompt import Question, write_schema
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class OpenAIJudge:
 
     def __init__(self, config: JudgeConfig) -> None:
         self._config = config
+        self._is_bounded = True
         self._api = APIS[config.api]
         timeout = httpx2.Timeout(None, connect=config.connect_timeout_s)
         try:
@@ -77,9 +79,18 @@ class OpenAIJudge:
         """Close the connections."""
         await self._client.close()
 
-    async def ask(self, document: str) -> Reply:
-        """Ask once, as the port says."""
-        body = self._api.write(self._config.model, document)
+    async def ask(self, question: Question) -> Reply:
+        """Ask once, as the port says; a second time if the API takes no bounds of strings, which is remembered."""
+        try:
+            return await self._post(question)
+        except _UnboundedOnlyError:
+            self._is_bounded = False
+            return await self._post(question)
+
+    async def _post(self, question: Question) -> Reply:
+        schema = write_schema(question.count, is_bounded=self._is_bounded)
+        tokens_max = question.tokens_max + self._config.thinking_tokens
+        body = self._api.write(Request(self._config.model, question, schema, tokens_max))
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 response = await self._client.post(self._api.path, body=body, cast_to=httpx2.Response)
@@ -88,6 +99,8 @@ class OpenAIJudge:
                 f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
             ) from error
         except APIStatusError as error:
+            if self._is_bounded and "maxLength" in error.message:
+                raise _UnboundedOnlyError from error
             raise _to_error(error) from error
         except (OpenAIError, aiohttp.ClientError) as error:
             cause = type(error.__cause__ or error).__name__
@@ -105,6 +118,10 @@ class OpenAIJudge:
         except ValueError as error:
             log.warning("the judge's usage is ignored", extra={"reason": str(error)[:500]})
             return None
+
+
+class _UnboundedOnlyError(Exception):
+    """The API refuses a schema that bounds strings, as OpenAI's own did."""
 
 
 class _CappedStream(httpx2.AsyncByteStream):
@@ -133,12 +150,14 @@ def _make_cap(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
     return cap
 
 
-def _to_error(error: APIStatusError) -> JudgeUnavailableError | JudgmentError:
+def _to_error(error: APIStatusError) -> JudgeUnavailableError | JudgeAnswerError:
     """Return the error of a status. Of the judge's words it shows the code alone: its messages may repeat the key."""
     named = f" ({error.code})" if error.code and _CODE.fullmatch(error.code) else ""
     message = f"the judge's API answered {error.status_code}{named}"
     if error.status_code in _REJECTED:
-        return JudgmentError(message, code="judge_request_rejected")
+        rejection = JudgeAnswerError(message, code="judge_request_rejected")
+        rejection.is_final = True
+        return rejection
     code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
     if error.code == "insufficient_quota":
         code = "judge_quota_exceeded"

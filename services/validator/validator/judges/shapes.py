@@ -9,10 +9,29 @@ from contracts.resources import Usage
 from validator.errors import JudgeAnswerError
 from validator.judge_config import ApiName
 from validator.ports import Reply
-from validator.prompt import RULES
-from validator.verdict import ANSWER_SCHEMA, read_json
+from validator.prompt import READ, Question
+from validator.verdict import read_json
 
-_FORMAT = {"name": "verdict", "strict": True, "schema": ANSWER_SCHEMA}
+
+class Request(NamedTuple):
+    """What is asked of which model: `schema` is that of the answer, which has `tokens_max` tokens at most."""
+
+    model: str
+    question: Question
+    schema: dict[str, Any]
+    tokens_max: int
+
+    @property
+    def format(self) -> dict[str, Any]:
+        """The answer's format, as both APIs name it."""
+        return {"name": "verdict", "strict": True, "schema": self.schema}
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What is said after the instructions."""
+        question = self.question
+        said = ("user", question.result), ("assistant", READ), ("user", question.request)
+        return [{"role": role, "content": content} for role, content in said]
 
 
 class _ChatMessage(BaseModel):
@@ -30,11 +49,12 @@ class _ChatCompletion(BaseModel):
     model: str | None = None
 
 
-def _write_chat(model: str, document: str) -> dict[str, Any]:
+def _write_chat(request: Request) -> dict[str, Any]:
     return {
-        "model": model,
-        "messages": [{"role": "system", "content": RULES}, {"role": "user", "content": document}],
-        "response_format": {"type": "json_schema", "json_schema": _FORMAT},
+        "model": request.model,
+        "messages": [{"role": "system", "content": request.question.instructions}, *request.messages],
+        "response_format": {"type": "json_schema", "json_schema": request.format},
+        "max_completion_tokens": request.tokens_max,
     }
 
 
@@ -67,12 +87,13 @@ class _Response(BaseModel):
     model: str | None = None
 
 
-def _write_responses(model: str, document: str) -> dict[str, Any]:
+def _write_responses(request: Request) -> dict[str, Any]:
     return {
-        "model": model,
-        "instructions": RULES,
-        "input": [{"role": "user", "content": document}],
-        "text": {"format": {"type": "json_schema", **_FORMAT}},
+        "model": request.model,
+        "instructions": request.question.instructions,
+        "input": request.messages,
+        "text": {"format": {"type": "json_schema", **request.format}},
+        "max_output_tokens": request.tokens_max,
         "store": False,
     }
 
@@ -129,12 +150,12 @@ def _make_usage_reader(input_name: str, output_name: str) -> Callable[[bytes], U
 class Api(NamedTuple):
     """One shape of the API: the path to post to, and how to write a request and read the body that is answered.
 
-    `write` takes model and document. `read` raises JudgeAnswerError if there is nothing to read. `read_usage` returns
+    `read` raises JudgeAnswerError if there is nothing to read. `read_usage` returns
     what the body says of tokens, whatever else is in it, and raises ValueError if that cannot be understood.
     """
 
     path: str
-    write: Callable[[str, str], dict[str, Any]]
+    write: Callable[[Request], dict[str, Any]]
     read: Callable[[bytes], Reply]
     read_usage: Callable[[bytes], Usage | None]
 

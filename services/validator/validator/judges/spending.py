@@ -4,6 +4,7 @@ from contracts.resources import Usage
 from contracts.spending import COST_MAX_USD, Budget, with_cost
 from validator.errors import BudgetExhaustedError, JudgeAnswerError
 from validator.ports import Judge, Reply
+from validator.prompt import Question
 
 #: The most tokens of a usage, as contracts bounds them.
 TOKENS_MAX = 2**53
@@ -20,12 +21,12 @@ class SpendingJudge:
         self._budget = budget
         self.usage: Usage | None = None
 
-    async def ask(self, document: str) -> Reply:
+    async def ask(self, question: Question) -> Reply:
         """Ask once, as the port says. Raise BudgetExhaustedError, and do not ask, if the budget is used up."""
         if used_up := self._budget.used_up:
             raise BudgetExhaustedError(f"{used_up}, and the judge is not asked again")
         try:
-            reply = await self._judge.ask(document)
+            reply = await self._judge.ask(question)
         except JudgeAnswerError as error:
             self._spend(error.usage)
             raise

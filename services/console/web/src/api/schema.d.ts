@@ -864,6 +864,41 @@ export interface components {
          */
         Circuit: "closed" | "open" | "half_open";
         /**
+         * Criterion
+         * @description One criterion of a job. Its string is its line of the text form.
+         */
+        Criterion: {
+            /** Text */
+            text: string;
+            /**
+             * Required
+             * @description one that is not is judged and does not decide
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Kind
+             * @description `meets`, or `never`: what the result must not have or do; more may follow
+             * @default meets
+             */
+            kind: string;
+        };
+        /**
+         * CriterionWarning
+         * @description What might be meant otherwise in a criterion, and is accepted as it is.
+         */
+        CriterionWarning: {
+            /** Code */
+            code: string;
+            /**
+             * Criterion
+             * @description its place in `criteria`, from 0
+             */
+            criterion: number;
+            /** Message */
+            message: string;
+        };
+        /**
          * DeadLetter
          * @description What could not be processed: why, and where it came from. What it holds stays in its topic.
          */
@@ -923,9 +958,14 @@ export interface components {
             description?: string;
             /**
              * Acceptance Criteria
-             * @description one criterion a line; a line that begins with `optional:` is judged and does not decide
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
              */
             acceptance_criteria?: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
             /** Payload */
             payload?: unknown;
             /**
@@ -1100,6 +1140,11 @@ export interface components {
             updated_at: string;
             /** @description the newest entry of its log, without payloads; where it was asked for */
             last_log?: components["schemas"]["JobLog"] | null;
+            /**
+             * Criteria
+             * @description what `acceptance_criteria` says
+             */
+            readonly criteria: components["schemas"]["Criterion"][];
         };
         /**
          * JobCounts
@@ -1390,9 +1435,15 @@ export interface components {
             description: string;
             /**
              * Acceptance Criteria
-             * @description one criterion a line; a line that begins with `optional:` is judged and does not decide
+             * @description the text form of `criteria`: one a line, `optional:` and then `never:` before its text
+             * @default
              */
             acceptance_criteria: string;
+            /**
+             * Criteria
+             * @description give these, `acceptance_criteria`, or the same in both
+             */
+            criteria?: components["schemas"]["Criterion"][];
             /** Payload */
             payload?: unknown;
             /** Agent Id */
@@ -1874,6 +1925,113 @@ export interface components {
             statuses?: components["schemas"]["JobStatus"][];
         };
         /**
+         * SavedJob
+         * @description A job as the answer to creating or editing it shows it.
+         */
+        SavedJob: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Acceptance Criteria
+             * @default
+             */
+            acceptance_criteria: string;
+            /** Payload */
+            payload?: unknown;
+            status: components["schemas"]["JobStatus"];
+            /** Version */
+            version: number;
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Execution Id
+             * @description the execution that is live, or was the last
+             */
+            execution_id?: string | null;
+            /**
+             * Submission
+             * @description of the execution that is live, or was the last, or comes next
+             * @default 1
+             */
+            submission: number;
+            /**
+             * Priority
+             * @default 5
+             */
+            priority: number;
+            /**
+             * Tenant
+             * @default default
+             */
+            tenant: string;
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            policy?: components["schemas"]["Policy"];
+            /**
+             * Progress
+             * @description of the last execution, 0 to 1, as its agent said last
+             */
+            progress?: number | null;
+            /** Progress Message */
+            progress_message?: string | null;
+            /** Capabilities */
+            capabilities?: string[];
+            /** Not Before */
+            not_before?: string | null;
+            /**
+             * Batch Id
+             * @description the last that executed it
+             */
+            batch_id?: string | null;
+            /**
+             * Spent Usd
+             * @description by all calls of agents and judges, as far as they said
+             * @default 0
+             */
+            spent_usd: number;
+            /**
+             * Spent Tokens
+             * @default 0
+             */
+            spent_tokens: number;
+            /**
+             * Live
+             * @description whether an execution is asked for or under way; None: it is not said
+             */
+            live?: boolean | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** @description the newest entry of its log, without payloads; where it was asked for */
+            last_log?: components["schemas"]["JobLog"] | null;
+            /**
+             * Warnings
+             * @description of its criteria, which were accepted
+             */
+            warnings?: components["schemas"]["CriterionWarning"][];
+            /**
+             * Criteria
+             * @description what `acceptance_criteria` says
+             */
+            readonly criteria: components["schemas"]["Criterion"][];
+        };
+        /**
          * FieldProblem
          * @description What is wrong with one part of a request: of the body (a JSON pointer), or of the address and headers.
          */
@@ -2093,7 +2251,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["SavedJob"];
                 };
             };
             /** @description The body is not JSON */
@@ -2284,7 +2442,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Job"];
+                    "application/json": components["schemas"]["SavedJob"];
                 };
             };
             /** @description The body is not JSON */

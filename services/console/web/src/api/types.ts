@@ -7,13 +7,16 @@ export type JobStatus = Schemas["JobStatus"];
 export type JobLogStatus = Schemas["JobLogStatus"];
 export type Policy = Schemas["Policy"];
 export type Job = Schemas["Job"];
+export type Criterion = Schemas["Criterion"];
+/** Job as creating or editing it is answered. */
+export type SavedJob = Schemas["SavedJob"];
 export type JobLog = Schemas["JobLog"];
 /** Change of a job. A field that the event leaves out is as it was. */
 export type JobChange = Omit<Schemas["JobChange"], "job"> & {
   job: Pick<Job, "id" | "status" | "version" | "updated_at"> & Partial<Pick<Job, keyof Schemas["JobNow"]>>;
 };
 /** Request for a new job. Fields that have a default may be left out. */
-export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title" | "acceptance_criteria">;
+export type NewJob = Partial<Schemas["NewJob"]> & Pick<Schemas["NewJob"], "title">;
 export type Agent = Schemas["Agent"];
 export type NewAgent = Partial<Schemas["NewAgent"]> & Pick<Schemas["NewAgent"], "name" | "url">;
 export type OperationState = Schemas["OperationState"];
@@ -41,6 +44,7 @@ export type CriterionVerdict = {
   text: string;
   outcome: Outcome;
   required?: boolean;
+  kind?: string;
   evidence?: string | null;
   comment?: string;
   /** Where the evidence stands in the result as it is served: from and to, in Unicode characters. */

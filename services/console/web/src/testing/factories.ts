@@ -8,6 +8,10 @@ export function aJob(fields: Partial<Job> = {}): Job {
     title: "A poem",
     description: "",
     acceptance_criteria: "It rhymes\noptional: it is short",
+    criteria: [
+      { text: "It rhymes", required: true, kind: "meets" },
+      { text: "it is short", required: false, kind: "meets" },
+    ],
     payload: null,
     status: "ASSIGNED",
     version: 1,

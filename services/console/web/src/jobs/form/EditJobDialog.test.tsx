@@ -6,6 +6,7 @@ import { JobPage } from "@/jobs/detail/JobPage";
 import { aJob } from "@/testing/factories";
 import { renderPage } from "@/testing/render";
 import { json, on, problem, serveJob } from "@/testing/server";
+import { shownToasts } from "@/ui/feedback/toast";
 
 // jsdom lays no text out, which the editor needs: here the payload is typed into a plain field.
 vi.mock("@/jobs/form/fields/JsonEditor", () => ({
@@ -59,7 +60,8 @@ it("says that the job has changed meanwhile, and goes on with what was changed h
   const asked = on("patch", "/api/jobs/poem", () => problem(412, "version_conflict", "the job is at version 9"));
   const { user, save, type, dialog } = await opened();
   await type("Title", "!");
-  serveJob({ ...JOB, version: 9, title: "An ode", description: "to June", acceptance_criteria: "It rhymes" });
+  const criteria = { acceptance_criteria: "It rhymes", criteria: JOB.criteria.slice(0, 1) };
+  serveJob({ ...JOB, version: 9, title: "An ode", description: "to June", ...criteria });
   await user.click(save());
   const alert = await within(dialog).findByRole("alert");
   expect(alert).toHaveTextContent("has changed meanwhile; nothing was saved");
@@ -80,13 +82,27 @@ it("says that the job has changed meanwhile, and goes on with what was changed h
   expect(await asked[1]?.json()).toEqual({ title: "A poem!" });
 });
 
+it("says what might be meant otherwise in the criteria that were saved", async () => {
+  const warnings = [{ code: "criterion_reads_as_absence", criterion: 0, message: "criterion 1 reads as if" }];
+  on("patch", "/api/jobs/poem", () => json({ ...JOB, version: 8, warnings }));
+  const { user, save } = await opened("Edit criteria");
+  await user.keyboard(", not more");
+  await user.click(save());
+  await gone();
+  expect(shownToasts.get()).toMatchObject([{ title: "Saved as it is", detail: "criterion 1 reads as if" }]);
+});
+
 it("says at its field what the server does not take, and else in its words", async () => {
-  const errors = [{ pointer: "#/labels/team", message: "too long" }];
+  const errors = [
+    { pointer: "#/labels/team", message: "too long" },
+    { pointer: "#/acceptance_criteria", message: "criterion 2 is reserved" },
+  ];
   on("patch", "/api/jobs/poem", () => problem(422, "invalid_request", "the request is not valid", errors));
   const { user, save, type, dialog } = await opened();
   await type("Value of label 1", "b");
   await user.click(save());
   expect(await within(dialog).findByText("too long")).toBeVisible();
+  expect(within(dialog).getByText("criterion 2 is reserved")).toBeVisible();
   on("patch", "/api/jobs/poem", () => problem(409, "execution_live", "an execution of the job is live"));
   await user.click(save());
   expect(await within(dialog).findByText("an execution of the job is live")).toBeVisible();

@@ -3,12 +3,18 @@ import { api } from "@/api/client";
 import { withIdempotencyKey } from "@/api/idempotency";
 import { type ApiError, toApiError } from "@/api/problem";
 import { jobKeys } from "@/api/query-keys";
-import type { Job, JobEdit, NewJob } from "@/api/types";
+import type { Job, JobEdit, NewJob, SavedJob } from "@/api/types";
 import { stringifyJson } from "@/lib/exact-json";
 import { applyJob } from "@/live/apply-changes";
+import { toast } from "@/ui/feedback/toast";
 
 type CreateRequest = { body: NewJob; executesAtOnce: boolean };
 type CreatedJob = { job: Job; refused?: ApiError };
+
+/** Say what might be meant otherwise in the criteria, which were accepted. */
+function showWarnings({ warnings = [] }: SavedJob): void {
+  if (warnings.length > 0) toast("Saved as it is", warnings.map(({ message }) => message).join("; "));
+}
 
 /**
  * Create a job and, where requested, execute it. A refused execution is returned beside the job: creating has not
@@ -22,6 +28,7 @@ export function useCreateJob() {
       const job = await withIdempotencyKey(`create/${stringifyJson(body)}`, (idempotencyKey) =>
         api.post("/api/jobs", { body, idempotencyKey }),
       );
+      showWarnings(job);
       if (!executesAtOnce) return { job };
       try {
         const path = { job_id: job.id };
@@ -44,9 +51,12 @@ export function useEditJob() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: ["jobs", "edit"],
-    mutationFn: ({ id, version, edit }: Edit): Promise<Job> =>
+    mutationFn: ({ id, version, edit }: Edit): Promise<SavedJob> =>
       api.patch("/api/jobs/{job_id}", { path: { job_id: id }, body: edit, ifMatch: version }),
-    onSuccess: (job) => applyJob(client, job),
+    onSuccess: (job) => {
+      showWarnings(job);
+      applyJob(client, job);
+    },
     onError: (_error, { id }) => client.invalidateQueries({ queryKey: jobKeys.detail(id) }),
   });
 }

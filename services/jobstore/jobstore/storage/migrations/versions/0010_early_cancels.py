@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 #: Those from before have facts, and are kept for good: nothing is due of them.
 STEP = """

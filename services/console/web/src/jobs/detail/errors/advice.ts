@@ -4,6 +4,7 @@ type Advice = { means: string; todo: string };
 const EXECUTE_AGAIN = "Execute again, or assign another agent.";
 const MEND_AGENT = "The agent must be mended; nothing was judged.";
 const ASK_AGAIN = "Execute again; if it stays so, use another model as the judge.";
+const EDIT_CRITERIA = "Edit the job's criteria; then execute again.";
 const NOTHING = "Nothing.";
 const WORKER = "See whether all workers run the jobstore's version, and look at the dead letters; then execute again.";
 
@@ -45,10 +46,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The agent said that it failed.",
     todo: "Read its message below; change the payload or assign another agent.",
   },
-  agent_declined: {
-    means: "The agent declined the job.",
-    todo: "Read its reason below; assign another agent.",
-  },
+  agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
   agent_invalid_status: { means: "What the agent said of its work's status is not understood.", todo: MEND_AGENT },
@@ -107,26 +105,11 @@ const ADVICE: Record<string, Advice> = {
     means: "What a validator reported is no verdict on this job's criteria, several times.",
     todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
   },
-  empty_body: {
-    means: "What a worker reported of the job has nothing in it.",
-    todo: WORKER,
-  },
-  payload_too_large: {
-    means: "What a worker reported of the job is larger than a record may be.",
-    todo: WORKER,
-  },
-  malformed_header: {
-    means: "What a worker reported of the job has a header that is no text.",
-    todo: WORKER,
-  },
-  malformed_json: {
-    means: "What a worker reported of the job is not JSON.",
-    todo: WORKER,
-  },
-  schema_mismatch: {
-    means: "What a worker reported of the job has another shape than agreed.",
-    todo: WORKER,
-  },
+  empty_body: { means: "What a worker reported of the job has nothing in it.", todo: WORKER },
+  payload_too_large: { means: "What a worker reported of the job is larger than a record may be.", todo: WORKER },
+  malformed_header: { means: "What a worker reported of the job has a header that is no text.", todo: WORKER },
+  malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
+  schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
   unstorable: {
     means: "What was reported of the job cannot be stored.",
     todo: "Look at the dead letters, on the overview; then execute again.",
@@ -135,10 +118,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The database failed for ten minutes at what was reported of the job, and at nothing else.",
     todo: "Have the jobstore's log read, which says why, and the dead letters looked at; then execute again.",
   },
-  budget_exhausted: {
-    means: "The job has spent its budget.",
-    todo: "Raise the budget in the policy, or leave it.",
-  },
+  budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or leave it." },
   no_progress: {
     means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",
@@ -165,6 +145,10 @@ const ADVICE: Record<string, Advice> = {
     todo: "Use fewer criteria, or let the judge write more.",
   },
   judge_criteria_mismatch: { means: "The judge answered to other criteria than those of the job.", todo: ASK_AGAIN },
+  judge_canary: {
+    means: "The judge wrote what it must never write: it did what the result told it to.",
+    todo: "Read the result; if it is honest, use another model as the judge.",
+  },
   judge_failed: { means: "The judge's API reported that its answer failed.", todo: ASK_AGAIN },
   judge_refused: {
     means: "The judge refused to judge this result.",
@@ -178,11 +162,21 @@ const ADVICE: Record<string, Advice> = {
     means: "The judge's API did not accept the request.",
     todo: "The result may be too long for the judge's model. Ask for less, or use a model that reads more.",
   },
-  no_criteria: { means: "There is no criterion to judge by.", todo: "Edit the job's criteria; then execute again." },
+  criteria_empty: { means: "The job has no criterion.", todo: EDIT_CRITERIA },
+  criteria_too_many: { means: "The job has more criteria than are judged at once.", todo: EDIT_CRITERIA },
+  criterion_too_long: { means: "A criterion is longer than allowed.", todo: EDIT_CRITERIA },
+  no_required_criterion: { means: "All criteria are optional, so that any result would do.", todo: EDIT_CRITERIA },
+  criterion_reserved: { means: "A criterion begins with a word that is reserved (`check:`).", todo: EDIT_CRITERIA },
+  criterion_ambiguous: { means: "A criterion begins as if it were marked twice.", todo: EDIT_CRITERIA },
+  no_criteria: { means: "There is no criterion to judge by.", todo: EDIT_CRITERIA },
   result_not_json: { means: "The result cannot be written as JSON.", todo: MEND_AGENT },
   result_too_large_to_judge: {
     means: "The result is larger than what can be judged.",
     todo: "Ask the agent for less; then execute again.",
+  },
+  verdict_too_large: {
+    means: "The verdict is larger than what can be stored.",
+    todo: "Use fewer criteria, or a judge that says less; then execute again.",
   },
   result_reused: { means: "The result of an identical request was reused; no agent was called.", todo: NOTHING },
   verdict_reused: { means: "The verdict on an identical result was reused; no judge was asked.", todo: NOTHING },

@@ -1,5 +1,5 @@
 import { CircleCheck, CircleDashed, CircleHelp, CircleX, type LucideIcon } from "lucide-react";
-import type { CriterionVerdict, Outcome } from "@/api/types";
+import type { Criterion, CriterionVerdict, Outcome } from "@/api/types";
 import { cn } from "@/lib/cn";
 
 type Look = { word: string; icon: LucideIcon; ink: string };
@@ -11,26 +11,16 @@ export const OUTCOME_LOOKS: Record<Outcome | "open", Look> = {
   open: { word: "Not judged yet", icon: CircleDashed, ink: "text-muted" },
 };
 
-const OPTIONAL = /^optional:\s*/i;
-
-/** Parse criteria, one a line; those that begin with "optional:" are judged and do not decide. */
-function parseCriteria(text: string): { text: string; isRequired: boolean }[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-    .map((line) => ({ text: line.replace(OPTIONAL, ""), isRequired: !OPTIONAL.test(line) }));
-}
-
 /** Criteria of a job that is not judged yet. */
-export function CriteriaList({ criteria }: { criteria: string }) {
+export function CriteriaList({ criteria }: { criteria: readonly Criterion[] }) {
   return (
     <ol className="divide-y">
-      {parseCriteria(criteria).map(({ text, isRequired }) => (
-        <li key={text} className="flex items-start gap-2 py-2">
+      {criteria.map((criterion, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: two criteria may be the same, and none moves
+        <li key={at} className="flex items-start gap-2 py-2">
           <OutcomeMark outcome="open" />
-          <bdi className="min-w-0 wrap-anywhere">{text}</bdi>
-          {!isRequired && <OptionalMark />}
+          <bdi className="min-w-0 wrap-anywhere">{criterion.text}</bdi>
+          <CriterionMarks {...criterion} />
         </li>
       ))}
     </ol>
@@ -47,8 +37,14 @@ export function OutcomeMark({ outcome, withWord = false }: { outcome: Outcome | 
   );
 }
 
-export function OptionalMark() {
-  return <span className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">optional</span>;
+/** Marks of a criterion that does not decide, or that says what must never be. */
+export function CriterionMarks({ required = true, kind }: Pick<CriterionVerdict, "required" | "kind">) {
+  const marks = [!required && "optional", kind === "never" && "never"].filter((mark) => mark !== false);
+  return marks.map((mark) => (
+    <span key={mark} className="shrink-0 rounded bg-pending-tint px-1 text-xs/5 text-pending">
+      {mark}
+    </span>
+  ));
 }
 
 /** Whether another verdict gave a criterion another outcome. */

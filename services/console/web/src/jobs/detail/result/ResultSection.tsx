@@ -68,7 +68,7 @@ export function ResultSection({ job, submissions, isPending }: ResultSectionProp
             onQuote={showEvidence}
           />
         ) : isRead ? (
-          <CriteriaList criteria={job.acceptance_criteria} />
+          <CriteriaList criteria={job.criteria} />
         ) : (
           <Loading what="the verdict">
             <Skeleton className="h-40" />

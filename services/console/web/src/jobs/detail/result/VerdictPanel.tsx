@@ -1,7 +1,7 @@
 import { Gavel } from "lucide-react";
 import type { CriterionVerdict, Verdict } from "@/api/types";
 import { cn } from "@/lib/cn";
-import { hasOtherOutcome, OptionalMark, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
+import { CriterionMarks, hasOtherOutcome, OUTCOME_LOOKS, OutcomeMark } from "./CriteriaList";
 import { describeMetCount } from "./log-response";
 
 type VerdictPanelProps = {
@@ -66,7 +66,7 @@ type CriterionProps = {
 };
 
 function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
-  const { text, outcome, required = true, evidence, comment } = criterion;
+  const { text, outcome, evidence, comment } = criterion;
   const other = before?.verdict.criteria.find((each) => each.text === text);
   return (
     <tr className="border-t align-top">
@@ -75,7 +75,7 @@ function Criterion({ criterion, before, isFocused, onQuote }: CriterionProps) {
       </td>
       <td className="w-full min-w-0 py-2">
         <p className="wrap-anywhere">
-          <bdi>{text}</bdi> {!required && <OptionalMark />}
+          <bdi>{text}</bdi> <CriterionMarks {...criterion} />
         </p>
         {other && before && (
           <p className="text-xs text-muted">

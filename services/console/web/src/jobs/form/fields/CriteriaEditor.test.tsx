@@ -2,17 +2,21 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, it } from "vitest";
-import { formatCriteria, newCriterion, parseCriteria } from "@/jobs/form/model/criteria";
+import { formatCriteria, newCriterion, toLines } from "@/jobs/form/model/criteria";
 import { CriteriaEditor } from "./CriteriaEditor";
 
-it("criteria are lines, and optional ones say so", () => {
-  const text = "It rhymes\noptional: it is short";
-  expect(parseCriteria(text).map(({ text, isOptional }) => [text, isOptional])).toEqual([
-    ["It rhymes", false],
-    ["it is short", true],
+it("criteria are lines, and say which are optional and which must never be", () => {
+  const lines = toLines([
+    { text: "It rhymes", required: true, kind: "meets" },
+    { text: "it is long", required: false, kind: "never" },
   ]);
-  expect(formatCriteria(parseCriteria(`${text}\n\n`))).toBe(text);
-  expect(formatCriteria(parseCriteria(""))).toBe("");
+  expect(lines).toMatchObject([
+    { text: "It rhymes", isOptional: false, isNever: false },
+    { text: "it is long", isOptional: true, isNever: true },
+  ]);
+  expect(formatCriteria([...lines, newCriterion(" ")])).toBe("It rhymes\noptional: never: it is long");
+  expect(toLines([])).toMatchObject([{ text: "", isOptional: false, isNever: false }]);
+  expect(formatCriteria(toLines([]))).toBe("");
 });
 
 function Criteria({ onText }: { onText: (text: string) => void }) {
@@ -53,6 +57,17 @@ it("criteria are moved by Alt and arrows and by buttons, and keep the focus", as
   await user.click(screen.getByRole("button", { name: "Move criterion 1 down" }));
   expect(text()).toBe("one\nthree\ntwo");
   expect(screen.getByRole("button", { name: "Move criterion 3 down" })).toHaveAttribute("aria-disabled", "true");
+});
+
+it("a criterion says what must never be by its box and by its word", async () => {
+  const { user, line, text } = criteriaEditor();
+  await user.type(line(1), "optional: never: one");
+  expect(screen.getByRole("checkbox", { name: "Criterion 1 says what must never be" })).toBeChecked();
+  await user.type(line(1), "{Enter}");
+  await user.paste("two\nNEVER: three\n");
+  await user.click(screen.getByRole("checkbox", { name: "Criterion 2 says what must never be" }));
+  await user.click(screen.getByRole("checkbox", { name: "Criterion 3 says what must never be" }));
+  expect(text()).toBe("optional: never: one\nnever: two\nthree");
 });
 
 it("a criterion is made optional by its box and by its word; pasted lines are criteria each", async () => {

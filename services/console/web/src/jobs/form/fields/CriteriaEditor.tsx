@@ -51,7 +51,7 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
             total={value.length}
             isWrong={error !== undefined}
             onText={(text) => update(changeCriterion(value, at, text))}
-            onOptional={(isOptional) => update(value.with(at, { ...criterion, isOptional }))}
+            onMark={(mark) => update(value.with(at, { ...criterion, ...mark }))}
             onMove={(by) => move(at, by)}
             onAdd={() => add(at + 1)}
             onRemove={() => remove(at)}
@@ -64,7 +64,8 @@ export function CriteriaEditor({ value, onChange, error }: CriteriaEditorProps) 
         </p>
       )}
       <p id="criteria-hint" className="my-1 text-xs text-muted">
-        The result is judged by each. Optional ones are judged and do not decide. Alt+↑ and Alt+↓ move a line.
+        The result is judged by each. Optional ones are judged and do not decide; what must not be there is marked
+        never, and the judge looks for it. Alt+↑ and Alt+↓ move a line.
       </p>
       <Button size="small" onClick={() => add(value.length)}>
         <Plus aria-hidden size={12} /> Add a criterion
@@ -79,7 +80,7 @@ type CriterionLineProps = {
   total: number;
   isWrong: boolean;
   onText: (text: string) => void;
-  onOptional: (isOptional: boolean) => void;
+  onMark: (mark: Partial<Pick<Criterion, "isOptional" | "isNever">>) => void;
   onMove: (by: number) => void;
   onAdd: () => void;
   onRemove: () => void;
@@ -91,7 +92,7 @@ function CriterionLine({
   total,
   isWrong,
   onText,
-  onOptional,
+  onMark,
   onMove,
   onAdd,
   onRemove,
@@ -129,9 +130,17 @@ function CriterionLine({
         <Checkbox
           aria-label={`Criterion ${place} is optional`}
           checked={criterion.isOptional}
-          onChange={(event) => onOptional(event.target.checked)}
+          onChange={(event) => onMark({ isOptional: event.target.checked })}
         />
         optional
+      </label>
+      <label className="flex h-8 items-center gap-1.5 px-1 text-muted">
+        <Checkbox
+          aria-label={`Criterion ${place} says what must never be`}
+          checked={criterion.isNever}
+          onChange={(event) => onMark({ isNever: event.target.checked })}
+        />
+        never
       </label>
       <Button {...icon} aria-label={`Move criterion ${place} up`} unavailable={place === 1} onClick={() => onMove(-1)}>
         <ArrowUp aria-hidden size={14} />

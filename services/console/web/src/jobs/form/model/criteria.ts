@@ -1,27 +1,41 @@
-export type Criterion = { id: string; text: string; isOptional: boolean };
+import type { Criterion as JobCriterion } from "@/api/types";
 
-const OPTIONAL = /^optional:\s*/i;
+/** Line of the editor: a criterion of the job, as it is typed. */
+export type Criterion = { id: string; text: string; isOptional: boolean; isNever: boolean };
+
+const PREFIXES = /^\s*(optional:\s*)?(never:\s*)?/i;
 let lastId = 0;
 
+/** Make a line of the editor; the words `optional:` and `never:` before its text are its marks. */
 export function newCriterion(line = ""): Criterion {
+  const [prefixes, optional, never] = PREFIXES.exec(line) ?? [""];
   lastId += 1;
-  return { id: `criterion-${lastId}`, text: line.replace(OPTIONAL, ""), isOptional: OPTIONAL.test(line) };
+  return {
+    id: `criterion-${lastId}`,
+    text: line.slice(prefixes.length),
+    isOptional: optional !== undefined,
+    isNever: never !== undefined,
+  };
 }
 
-/** Parse criteria, one a line; never none, so that there is a line to type in. */
-export function parseCriteria(text: string): Criterion[] {
-  const lines = text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  return lines.length === 0 ? [newCriterion()] : lines.map(newCriterion);
+/** Convert a job's criteria to lines; never none, so that there is a line to type in. */
+export function toLines(criteria: readonly JobCriterion[]): Criterion[] {
+  if (criteria.length === 0) return [newCriterion()];
+  return criteria.map(({ text, required, kind }) => ({
+    ...newCriterion(),
+    text,
+    isOptional: !required,
+    isNever: kind === "never",
+  }));
 }
 
-/** Format criteria, one a line, without empty ones. */
+/** Format criteria in their text form, one a line, without empty ones. */
 export function formatCriteria(criteria: readonly Criterion[]): string {
   return criteria
     .filter(({ text }) => text.trim() !== "")
-    .map(({ text, isOptional }) => `${isOptional ? "optional: " : ""}${text.trim()}`)
+    .map(
+      ({ text, isOptional, isNever }) => `${isOptional ? "optional: " : ""}${isNever ? "never: " : ""}${text.trim()}`,
+    )
     .join("\n");
 }
 
@@ -37,7 +51,8 @@ export function changeCriterion(criteria: readonly Criterion[], at: number, text
   const one = criteria[at];
   if (!one) return [...criteria];
   const [first = "", ...more] = text.split(/\r?\n/);
-  const isOptional = one.isOptional || OPTIONAL.test(first);
-  const kept = { ...one, text: first.replace(OPTIONAL, "").trimStart(), isOptional };
+  const typed = newCriterion(first);
+  const isOptional = one.isOptional || typed.isOptional;
+  const kept = { ...typed, id: one.id, isOptional, isNever: one.isNever || typed.isNever };
   return criteria.toSpliced(at, 1, kept, ...more.filter((line) => line.trim() !== "").map(newCriterion));
 }

@@ -1,6 +1,6 @@
 import type { Job, NewJob, Policy } from "@/api/types";
 import { parseJson, stringifyJson } from "@/lib/exact-json";
-import { type Criterion, formatCriteria, newCriterion, parseCriteria } from "./criteria";
+import { type Criterion, formatCriteria, newCriterion, toLines } from "./criteria";
 import { POLICY_FIELDS, type PolicyValues, toPolicy, toPolicyValues } from "./policy";
 
 export type AssignmentMode = "agent" | "capabilities" | "later";
@@ -42,7 +42,7 @@ export function toJobValues(job: Job): JobValues {
   return {
     title: job.title,
     description: job.description,
-    acceptance_criteria: parseCriteria(job.acceptance_criteria),
+    acceptance_criteria: toLines(job.criteria),
     payload: job.payload == null ? "" : stringifyJson(job.payload, 2),
     who: job.capabilities?.length ? "capabilities" : job.agent_id ? "agent" : "later",
     agent_id: job.agent_id ?? "",

@@ -1,12 +1,24 @@
-"""Convert filters, orders and edits of jobs to and from their gRPC messages."""
+"""Convert filters, orders, edits and warnings of jobs to and from their gRPC messages."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from contracts.convert import fields_of, get_json, policy_message, policy_of, status_message, status_of, time_of
+from contracts.criteria import CriterionWarning
 from contracts.jsontext import json_text, parse_json
-from contracts.resources import JobEdit, JobFilter, JobOrder
+from contracts.messages.convert import (
+    criteria_of,
+    fields_of,
+    get_json,
+    job_of,
+    policy_message,
+    policy_of,
+    status_message,
+    status_of,
+    time_of,
+)
+from contracts.resources import JobEdit, JobFilter, JobOrder, SavedJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
@@ -57,6 +69,17 @@ def order_of(number: int) -> JobOrder:
     return next((order for order, value in _ORDERS.items() if value == number), JobOrder.CREATED_DESC)
 
 
+def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
+    """Return a warning as it is sent."""
+    return pb.CriterionWarning(**warning.model_dump())
+
+
+def saved_job_of(message: pb.Job, warnings: Iterable[pb.CriterionWarning]) -> SavedJob:
+    """Return a job with the warnings of its criteria, as received."""
+    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in warnings]
+    return SavedJob(**dict(job_of(message)), warnings=read)
+
+
 def edit_message(edit: JobEdit) -> tuple[pb.NewJob, FieldMask]:
     """Return an edit as it is sent: the values, and a mask of the fields that change."""
     changed = edit.model_fields_set
@@ -76,6 +99,7 @@ def edit_of(message: pb.NewJob, mask: FieldMask) -> JobEdit:
     text = get_json(message, "payload")
     values = {
         **{name: getattr(message, name) for name in ("title", "description", "acceptance_criteria", "priority")},
+        "criteria": criteria_of(message),
         "payload": None if text is None else parse_json(text),
         "capabilities": list(message.capabilities),
         "not_before": time_of(message, "not_before"),

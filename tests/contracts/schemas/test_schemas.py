@@ -61,7 +61,9 @@ def test_example_comes_back_as_it_was(path):
     again = model.model_validate_json(event.model_dump_json())
     assert (again, again.event_id, again.key) == (event, event.event_id, event.key)
     if "newer" not in path.stem:
-        assert parse_json(event.model_dump_json(exclude_unset=True)) == parse_json(path.read_bytes())
+        assert parse_json(event.model_dump_json(exclude_unset=True, exclude_computed_fields=True)) == parse_json(
+            path.read_bytes()
+        )
 
 
 def test_generated_code_is_what_protoc_gives(tmp_path):

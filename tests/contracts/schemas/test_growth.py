@@ -9,7 +9,9 @@ from growth import breaks
 
 from contracts.schemas import SCHEMAS_DIR, schemas
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+#: Taken away on purpose: a job has `criteria` or their text form, and only the executor of its own version reads it.
+ON_PURPOSE = ["/job/acceptance_criteria: no longer sure to be there"]
 
 
 def git(*arguments):
@@ -26,7 +28,8 @@ def test_schema_breaks_no_reader_of_the_last_commit(name):
     committed = git("show", f"{last_commit()}:proto/schemas/{name}")
     if committed.returncode:
         pytest.skip("the last commit has no such schema, or is not here")
-    assert breaks(json.loads(committed.stdout), json.loads(schemas()[name])) == []
+    found = breaks(json.loads(committed.stdout), json.loads(schemas()[name]))
+    assert [problem for problem in found if problem not in ON_PURPOSE] == []
 
 
 def test_schema_of_a_topic_is_never_taken_away():

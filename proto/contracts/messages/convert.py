@@ -10,6 +10,7 @@ from uuid import UUID
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
 from contracts.jsontext import json_text, parse_json
 from contracts.resources import (
     Agent,
@@ -141,14 +142,27 @@ def new_job_message(job: NewJob) -> pb.NewJob:
 def new_job_of(message: pb.NewJob) -> NewJob:
     """Return a new job as received. Raise ValidationError or ValueError if it is malformed."""
     text = get_json(message, "payload")
+    criteria = {"criteria": criteria_of(message)} if message.criteria else {}
     return NewJob(
         **fields_of(message, _NEW_JOB),
+        **criteria,
         payload=None if text is None else parse_json(text),
         capabilities=list(message.capabilities),
         not_before=time_of(message, "not_before"),
         labels=dict(message.labels),
         policy=policy_of(message.policy),
     )
+
+
+def criteria_of(message: pb.NewJob) -> list[Criterion]:
+    """Return the list of criteria of a new job as received, or one more than a job may have.
+
+    Raise ValidationError if a text is malformed.
+    """
+    return [
+        Criterion(text=one.text, required=not one.HasField("required") or one.required, kind=one.kind or "meets")
+        for one in message.criteria[: CRITERIA_MAX + 1]
+    ]
 
 
 def fields_of(message: Any, names: set[str]) -> dict[str, Any]:
@@ -163,6 +177,7 @@ def job_message(job: Mapping[str, Any], *, as_text: bool) -> pb.Job:
         title=job["title"],
         description=job["description"],
         acceptance_criteria=job["acceptance_criteria"],
+        criteria=[pb.Criterion(**dict(one)) for one in parse_stored_criteria(job["acceptance_criteria"])],
         status=status_message(job["status"]),
         version=job["version"],
         agent_id=job["agent_id"],

@@ -1,4 +1,4 @@
-"""The jobstore's Python client: every gRPC call but those of workers, in the types of `contracts.resources`."""
+"""The jobstore's client: calls on jobs and agents, besides those on operations."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -10,8 +10,11 @@ from uuid import UUID
 
 import grpc
 
-from contracts.connection import JobStoreError, watch_backoffs_s
-from contracts.convert import (
+from contracts.client.connection import JobStoreError, watch_backoffs_s
+from contracts.client.operations import OperationsClient
+from contracts.identity import new_execution_id
+from contracts.jsontext import check_json_value, json_text
+from contracts.messages.convert import (
     agent_of,
     job_log_of,
     job_of,
@@ -19,19 +22,13 @@ from contracts.convert import (
     new_job_message,
     put_json,
 )
-from contracts.identity import new_execution_id
-from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message
-from contracts.jsontext import check_json_value, json_text
-from contracts.operations import OperationsClient
-from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob
+from contracts.messages.job_requests import edit_message, filter_fields, job_filter_message, order_message, saved_job_of
+from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob, SavedJob
 from contracts.status import JobStatus
-from contracts.views import Batch, BatchItem
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
-
-__all__ = ["UNCHANGED", "Batch", "BatchItem", "JobPage", "JobStoreClient", "JobStoreError", "WatchEvent"]
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
@@ -79,13 +76,13 @@ class JobStoreClient(OperationsClient):
         self._agents = AgentServiceStub(self._channel)
         return self
 
-    async def create_job(self, job: NewJob, *, idempotency_key: str | None = None) -> Job:
+    async def create_job(self, job: NewJob, *, idempotency_key: str | None = None) -> SavedJob:
         """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
         if job.id is None and idempotency_key is None:
             job = job.model_copy(update={"id": str(new_execution_id())})
         request = jobs_pb.CreateJobRequest(job=new_job_message(job), idempotency_key=idempotency_key)
         response = await self._call(self._jobs.CreateJob, request)
-        return job_of(response.job)
+        return saved_job_of(response.job, response.warnings)
 
     async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
         """Return a job as it stands, with the newest entry of its log if asked for; NOT_FOUND."""
@@ -179,12 +176,12 @@ class JobStoreClient(OperationsClient):
         request = jobs_pb.GetResultRequest(job_id=job_id, version=version)
         return (await self._call(self._jobs.GetResult, request)).result_json
 
-    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> Job:
+    async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> SavedJob:
         """Change fields of a job; `execution_live` while one is live, `version_conflict` at another version."""
         job, mask = edit_message(edit)
         request = jobs_pb.UpdateJobRequest(job_id=job_id, job=job, update_mask=mask, version=version)
         response = await self._call(self._jobs.UpdateJob, request)
-        return job_of(response.job)
+        return saved_job_of(response.job, response.warnings)
 
     async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""

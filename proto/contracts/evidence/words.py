@@ -1,0 +1,187 @@
+"""Read a text as words: the form in which a quotation is compared with what it quotes."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Final
+
+#: Start and end of a part of a text, in characters (code points); the end is excluded.
+Span = tuple[int, int]
+
+# A model writes typewriter quotes and hyphens for the typographer's.
+_PLAIN: Final = str.maketrans("\u2018\u2019\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "''-------")
+# Without width and not of category Cf: joiners, fillers, selectors of variants. And accents: models drop and compose
+# them, and as their order is free they would have to be sorted, which takes a stranger's million of them for ever.
+_INVISIBLE: Final = re.compile(
+    "[\u0300-\u036f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+# Marks of quotation, emphasis and JSON: a model leaves them out, or adds its own.
+_DROPPED: Final = frozenset(
+    '"`*[]{}\u201c\u201d\u201e\u201f\u201a\u201b\u2039\u203a\u00ab\u00bb\u300c\u300d\u300e\u300f'
+)
+# Ideographs, kana and Hangul: of Chinese, Japanese and Korean.
+_IDEOGRAPH: Final = re.compile(
+    "[\u1100-\u115e\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303b\u3040-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
+# Thai, Lao, Tibetan, Burmese, Khmer and their neighbours, which put no space between words either.
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua000-\ua4cf\ua980-\ua9ff\uaa60-\uaadf]"
+)
+# What forms a syllable with the character before it, and is a letter to Unicode: vowels and finals of Hangul, and the
+# voicing of half-width kana.
+_JOINED: Final = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
+
+# A word by the classes of its characters, see _classify. A number keeps its points and commas, a word its apostrophe.
+_WORD: Final = re.compile("[wd][wdi]*(?:(?:(?<=[di])[nk](?=i*d)|(?<=[wi])a(?=i*w))[wdi]+)*|[ct](?:i*m)*|[nyp]")
+# In the classes of words: one with a letter or digit, what is kept of a phrase, and what people count as a word.
+_LETTERS, _KEPT, _ANY, _WORD_RUNS = map(re.compile, ("[wdct]", "[ywdct](?:.*[ywdct])?", ".+", "[wd]|c+|t+"))
+_LONG: Final = 60
+#: What a word weighs whatever is in it; another weighs 1 a letter or digit.
+_WEIGHTS: Final = {"c": 3, "t": 1, "n": 0, "y": 0, "p": 0}
+#: Begin and end of a word in a searched text, so that a phrase is found at the edges of words alone; and what is cut.
+_BEGIN, _END, _CUT = "\x02", "\x03", "\x01"
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" or _INVISIBLE.match(character) is not None
+
+
+def _fold_character(character: str) -> str:
+    plain = unicodedata.normalize("NFKD", character).translate(_PLAIN).casefold()
+    return "".join(one for one in plain if not one.isspace() and not _is_invisible(one))
+
+
+def _classify(character: str) -> str:
+    """Return the class of a character.
+
+    w: letter, d: digit, c: ideograph, kana or syllable, t: letter of another script without spaces, m: mark of a c or
+    t, n: point, k: comma, a: apostrophe, i: invisible, y: symbol, p: other punctuation, s: space and what is dropped.
+    """
+    category = unicodedata.category(character)
+    if character.isspace() or category == "Cc" or character in _DROPPED:
+        return "s"
+    if not _fold_character(character):
+        return "i"
+    if character in ".,'\u2019":
+        return {".": "n", ",": "k"}.get(character, "a")
+    if _JOINED.match(character):
+        return "m"
+    if character.isalnum() or category[0] == "M" or character == "_":
+        script = "c" if _IDEOGRAPH.match(character) else "t" if _UNSPACED.match(character) else ""
+        return ("m" if category[0] == "M" else script) if script else "d" if character.isdecimal() else "w"
+    return "y" if category == "So" else "p"
+
+
+class _Table(dict[int, str]):
+    """A table for str.translate, which fills itself."""
+
+    # A stranger could fill the memory with the rest, of which few are ever seen.
+    REMEMBERED_BELOW: Final = 0x20000
+
+    def __init__(self, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._translate = translate
+
+    def __missing__(self, code: int) -> str:
+        translated = self._translate(chr(code))
+        if code < self.REMEMBERED_BELOW:
+            self[code] = translated
+        return translated
+
+
+_FOLDS: Final = _Table(_fold_character)
+_CLASSES: Final = _Table(_classify)
+
+
+def _fold_words(text: str, classes: str) -> list[str]:
+    if text.isascii():
+        folded = text.lower()
+        return [folded[slice(*word.span())] for word in _WORD.finditer(classes)]
+    return [text[slice(*word.span())].translate(_FOLDS) for word in _WORD.finditer(classes)]
+
+
+def _mark(folded: Iterable[str]) -> str:
+    return "".join([f"{_BEGIN}{word}{_END}" for word in folded])
+
+
+def has_letters(text: str) -> bool:
+    """Return whether a text has a letter or a digit that can be seen."""
+    return any(not _is_invisible(letter[0]) for letter in re.finditer(r"[^\W_]", text))
+
+
+def cut_out(marked: str, phrases: Iterable["Phrase"]) -> str:
+    """Take phrases out of marked words: nothing is found any more that has a part in one of them."""
+    for phrase in phrases:
+        marked = marked.replace(phrase.marked, _mark([_CUT]) * len(phrase))
+    return marked
+
+
+class Phrase:
+    """Words that are sought in a text, without the punctuation before and after them.
+
+    `weights` says of each word how much it shows: 1 for each letter, vowel sign or digit, 3 for an ideograph, a kana or
+    a syllable of Hangul.
+    """
+
+    def __init__(self, text: str) -> None:
+        classes = text.translate(_CLASSES)
+        kinds = "".join([classes[word.start()] for word in _WORD.finditer(classes)])
+        self.has_letters = _LETTERS.search(kinds) is not None
+        kept = (_KEPT if self.has_letters else _ANY).search(kinds)
+        first, end = kept.span() if kept else (0, 0)
+        self._folded, self._kinds = _fold_words(text, classes)[first:end], kinds[first:end]
+        self.marked = _mark(self._folded)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    @property
+    def weights(self) -> list[int]:
+        """What each word shows."""
+        return [_weigh(word, kind) for word, kind in zip(self._folded, self._kinds, strict=True)]
+
+    @property
+    def words(self) -> int:
+        """How many words people would count, roughly: in a script without spaces, each run of it is one."""
+        return len(_WORD_RUNS.findall(self._kinds))
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is long enough to be known again: 5 words, or 12 ideographs, or some of both."""
+        count = self._kinds.count
+        return 12 * (count("w") + count("d")) + 5 * (count("c") + count("t")) >= _LONG
+
+
+def _weigh(word: str, kind: str) -> int:
+    return _WEIGHTS[kind] if kind in _WEIGHTS else sum(unicodedata.category(one)[0] in "LNM" for one in word)
+
+
+class Words:
+    """The words of a text in order, each with its place. A mark of punctuation is a word, too."""
+
+    def __init__(self, text: str, cut: Iterable[Phrase] = ()) -> None:
+        self._classes = text.translate(_CLASSES)
+        self._searched = cut_out(_mark(_fold_words(text, self._classes)), cut)
+
+    @cached_property
+    def _spans(self) -> list[Span]:
+        return [word.span() for word in _WORD.finditer(self._classes)]
+
+    def __contains__(self, phrase: Phrase) -> bool:
+        return len(phrase) > 0 and phrase.marked in self._searched
+
+    def find(self, phrase: Phrase) -> Iterator[int]:
+        """Yield at which words a phrase begins that stands there whole: in order, without overlaps."""
+        at = self._searched.find(phrase.marked) if len(phrase) else -1
+        number = end = 0
+        while at >= 0:
+            number += self._searched.count(_BEGIN, end, at)
+            yield number
+            number, end = number + len(phrase), at + len(phrase.marked)
+            at = self._searched.find(phrase.marked, end)
+
+    def span(self, first: int, count: int) -> Span:
+        """Return the part of the text from one word on, so many words."""
+        return self._spans[first][0], self._spans[first + count - 1][1]

@@ -1,0 +1,196 @@
+"""Sign facts with the key of facts, and select those that a reader may take (proto/signing/README.md).
+
+The key is derived from a secret for facts alone: who has it can check facts and make them, and can forge no report.
+"""
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol, Self, TypeVar
+
+from contracts.signing import SECRET_ID, SIGNATURE_HEADER, Secrets, make_secret
+
+#: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
+MARKER_HEADER: Final = "signoff-marker"
+_VERSION: Final = "v1"
+_SIGNATURE: Final = re.compile(rf"{_VERSION},({SECRET_ID.pattern}),([0-9a-f]{{64}})")
+
+
+class Unvouched(StrEnum):
+    """Why nobody vouches for a record of a topic of facts."""
+
+    UNSIGNED = "unsigned"
+    #: It stands before its partition's first marker, as do the facts from before facts were signed.
+    UNSIGNED_BEFORE_MARKER = "unsigned_before_marker"
+    BAD_SIGNATURE = "bad_signature"
+    UNKNOWN_SECRET = "unknown_secret"  # noqa: S105 - no secret
+    #: The signature is right, but a marker of a newer secret stands before the record.
+    RETIRED_SECRET = "retired_secret"  # noqa: S105 - no secret
+
+
+class TopicRecord(Protocol):
+    """A record as a consumer has it."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102 - as it is named
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
+
+
+AnyRecord = TypeVar("AnyRecord", bound=TopicRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class FactKey:
+    """The key of facts of one secret."""
+
+    secret_id: str
+    key: bytes = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The secret's id with a fingerprint: another value under the same id has another name."""
+        return f"{self.secret_id}:{self._mac(b'signoff,v1,name')[:16]}"
+
+    def sign(self, topic: str, key: bytes | None, value: bytes | None) -> str:
+        """Return the signature of a fact, as its header has it."""
+        return self._sign(_join_fact(topic, key, value))
+
+    def make_marker(self, topic: str, partition: int) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers of a marker in a partition: from there on no older secret vouches for facts."""
+        signature = self._sign(_join_marker(topic, partition))
+        return (MARKER_HEADER, _VERSION.encode()), (SIGNATURE_HEADER, signature.encode())
+
+    def has_signed(self, mac: str, message: bytes) -> bool:
+        """Whether a signature's last part is this key's, of this message."""
+        return hmac.compare_digest(self._mac(message), mac)
+
+    def _sign(self, message: bytes) -> str:
+        return f"{_VERSION},{self.secret_id},{self._mac(message)}"
+
+    def _mac(self, message: bytes) -> str:
+        return hmac.digest(self.key, message, "sha256").hex()
+
+
+class FactKeys:
+    """Keys of facts in the order of the secrets, the newest first: that one signs."""
+
+    def __init__(self, keys: Sequence[FactKey]) -> None:
+        self._keys = {key.secret_id: key for key in keys}
+        if len(self._keys) < len(keys):
+            msg = "two keys of facts have the same id, and not the same value"
+            raise ValueError(msg)
+        self.signing = keys[0]
+
+    @classmethod
+    def derive(cls, secrets: Secrets) -> Self:
+        """Derive the keys of secrets."""
+        return cls([FactKey(secret.id, secret.derive(f"signoff,{_VERSION},facts")) for secret in secrets])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read keys that were printed, `id:base64`, as secrets are read. Raise ValueError, which repeats no key."""
+        return cls([FactKey(pair.id, pair.value) for pair in Secrets.parse(text)])
+
+    def __iter__(self) -> Iterator[FactKey]:
+        return iter(self._keys.values())
+
+    def __str__(self) -> str:
+        return ",".join(make_secret(key.secret_id, key.key) for key in self)
+
+    def find_signer(self, record: TopicRecord) -> FactKey | Unvouched:
+        """Return whose signature a record has, a fact or a marker, wherever it stands; or why it has none."""
+        headers = dict(record.headers)
+        if SIGNATURE_HEADER not in headers:
+            return Unvouched.UNSIGNED
+        signature = _SIGNATURE.fullmatch((headers[SIGNATURE_HEADER] or b"").decode(errors="replace"))
+        if signature is None:
+            return Unvouched.BAD_SIGNATURE
+        if (key := self._keys.get(signature[1])) is None:
+            return Unvouched.UNKNOWN_SECRET
+        if MARKER_HEADER in headers:
+            message = _join_marker(record.topic, record.partition)
+        else:
+            message = _join_fact(record.topic, record.key, record.value)
+        return key if key.has_signed(signature[2], message) else Unvouched.BAD_SIGNATURE
+
+
+class FactFilter:
+    """Select the facts that somebody vouches for, and count what is left, by topic and reason.
+
+    It must see each partition from its beginning, in order. From a marker on, the secrets behind the marker's in the
+    order of the keys vouch for nothing there: a marker that is repeated, or of an older secret, changes nothing.
+    `unsigned`: take unsigned facts, too, before the first marker of their partition.
+    """
+
+    def __init__(self, keys: FactKeys, *, unsigned: bool = False) -> None:
+        self._keys = keys
+        self._unsigned = unsigned
+        self._ages = {key.secret_id: age for age, key in enumerate(keys)}
+        self._oldest: dict[tuple[str, int], int] = {}  # by partition, the age of the oldest secret that vouches
+        self._marked: set[int] = set()  # the ages of secrets with markers that counted
+        self.left: Counter[tuple[str, Unvouched]] = Counter()
+
+    def select(self, records: Iterable[AnyRecord]) -> Iterator[AnyRecord]:
+        """Yield the facts among the next records."""
+        for record in records:
+            reason = self._check(record)
+            if reason is not None:
+                self.left[record.topic, reason] += 1
+            elif not is_marker(record):
+                yield record
+
+    def _check(self, record: TopicRecord) -> Unvouched | None:
+        place = (record.topic, record.partition)
+        signer = self._keys.find_signer(record)
+        if signer is Unvouched.UNSIGNED and place not in self._oldest and not is_marker(record):
+            return None if self._unsigned else Unvouched.UNSIGNED_BEFORE_MARKER
+        if isinstance(signer, Unvouched):
+            return signer
+        age = self._ages[signer.secret_id]
+        if age > self._oldest.get(place, age):
+            return Unvouched.RETIRED_SECRET
+        if is_marker(record):
+            self._oldest[place] = age
+            self._marked.add(age)
+        return None
+
+    def describe_left(self) -> dict[str, dict[str, int]]:
+        """Return how many records were left, by topic and reason."""
+        told: dict[str, dict[str, int]] = {}
+        for (topic, reason), count in sorted(self.left.items()):
+            told.setdefault(topic, {})[reason.value] = count
+        return told
+
+    def get_signers(self) -> list[str]:
+        """Return the names of the keys that have signed facts by the markers seen, the oldest first."""
+        return [key.name for age, key in enumerate(self._keys) if age in self._marked][::-1]
+
+    def get_marked(self) -> set[tuple[str, int]]:
+        """Return the partitions, by topic and number, that hold a marker of the newest key that has signed facts."""
+        newest = min(self._marked, default=None)
+        return {place for place, age in self._oldest.items() if age == newest}
+
+
+def is_marker(record: TopicRecord) -> bool:
+    """Return whether a record of a topic of facts says that it is a marker; whoever reads facts passes it over."""
+    return any(name == MARKER_HEADER for name, _ in record.headers)
+
+
+def _join_fact(topic: str, key: bytes | None, value: bytes | None) -> bytes:
+    """Join what a fact's signature is of; the length tells where the key ends."""
+    key = key or b""
+    return b"".join([f"signoff,{_VERSION},fact,{topic},{len(key)},".encode(), key, b",", value or b""])
+
+
+def _join_marker(topic: str, partition: int) -> bytes:
+    return f"signoff,{_VERSION},marker,{topic},{partition}".encode()

@@ -1,0 +1,22 @@
+"""The command `signoff fact-keys`."""
+
+import typer
+
+from cli.fact_key_settings import require_fact_keys
+from cli.session import Session, command
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "fact-keys")(print_fact_keys)
+
+
+async def print_fact_keys(cli: Session) -> None:
+    """Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.
+
+    They are derived from SIGNOFF_SECRETS. Who has them can check facts and make them, and can forge no report. Keep
+    those of secrets that sign no more: without them what they signed cannot be rebuilt.
+    """
+    keys = str(require_fact_keys(cli.target))
+    cli.out.print_json({"fact_keys": keys})
+    cli.out.print_line(keys)
