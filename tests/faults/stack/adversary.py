@@ -28,7 +28,7 @@ from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 RATE = 50
 PULSE_S = 0.2
 #: What an outage of the broker kept from being written is written after it, of so long.
-BEHIND_MAX_S = 5.0
+BEHIND_MAX_S = 30.0
 #: Of what it read in a topic, it forges the newest, whose leases may still be held.
 NEWEST = 40
 REPORTS = ("result-produced", "job-status-reported")

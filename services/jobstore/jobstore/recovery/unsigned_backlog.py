@@ -67,8 +67,9 @@ async def _drain(kafka: str, subscription: Subscription[Any], secrets: Secrets) 
             if any(now[p] < ends[p] for p in left):  # its broker came back empty: what is there now is not of before
                 break
             for partition, records in (await consumer.getmany(*left, timeout_ms=500, max_records=RECORDS_MAX)).items():
-                old = [record for record in records if record.offset < ends[partition]]
-                await subscription.process([_sign(subscription, record, secrets) for record in old])
+                old = [_sign(subscription, r, secrets) for r in records if r.offset < ends[partition]]
+                if old:
+                    await subscription.process(old)
                 handled += len(old)
         log.warning("reports from before they were signed are handled", extra={"topic": topic.name, "records": handled})
     finally:
