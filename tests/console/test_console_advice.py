@@ -21,7 +21,7 @@ UNRECORDED |= {"too_many_cancels", "criteria_conflict"}
 #: As constants of the jobstore, or as kinds of reports.
 NAMED = {"result_reused", "verdict_reused", "matched", "handed_on"}
 #: Of outcomes that cannot be recorded: what `decode` says of a record, or the database of a value.
-NAMED |= {"empty_body", "payload_too_large", "malformed_header", "malformed_json", "schema_mismatch", "unstorable"}
+NAMED |= {"malformed_json", "schema_mismatch", "unstorable"}
 NAMED |= {"verdict_mismatch", "database_error"}
 
 

@@ -21,7 +21,7 @@ from jobstore.config import Settings
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import Upstreams
-from jobstore.handlers import EventHandlers, check_cancel
+from jobstore.handlers import EventHandlers, check_cancel, read_report
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.cleanup import Cleanup
@@ -187,7 +187,9 @@ def _make_reports(
 ) -> Subscription[Any]:
     """Return the subscription of a topic whose records are signed by leases."""
     check, choose = partial(handlers.check_report, event), partial(handlers.choose_dead, event)
-    return Subscription(publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose)
+    return Subscription(
+        publisher, event, f"{GROUP}-{name}", handle, check_record=check, choose_dead=choose, decode=read_report
+    )
 
 
 def _make_server(settings: Settings) -> tuple[grpc.aio.Server, HealthService]:

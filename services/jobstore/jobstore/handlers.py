@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from contracts.events import CancelRequested, Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
-from contracts.sizes import MESSAGE_MAX_BYTES
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
@@ -22,8 +21,8 @@ from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.outages import INVALID_DATA
 from servicekit.errors import DoubtfulError, PermanentError
-from servicekit.kafka.dead_letters import BAD_SIGNATURE
-from servicekit.kafka.subscription import Incoming, Refused, decode
+from servicekit.kafka.dead_letters import UnvouchedError
+from servicekit.kafka.subscription import Incoming, Refused, is_replay, parse_event
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +30,8 @@ E = TypeVar("E", bound=Event)
 Report = JobStatusReported | ResultProduced
 R = TypeVar("R", JobStatusReported, ResultProduced)
 
+#: Dead letters of what nobody vouches for and nobody can read, since this process began; more are only counted.
+UNREADABLE_MAX = 1_000
 #: The code in a job's log of an outcome of which the database refuses a value.
 UNSTORABLE = "unstorable"
 #: The keys that sign each kind of report. A lease's number is granted once, so that one of them is right.
@@ -40,10 +41,8 @@ _USES: dict[type[Report], tuple[KeyUse, ...]] = {
 }
 
 
-class ForgedError(PermanentError):
+class ForgedError(UnvouchedError):
     """A report that is not signed with the key of the lease that it names."""
-
-    code = BAD_SIGNATURE
 
     def __init__(self, report: Report) -> None:
         super().__init__(f"not signed with the key of lease {report.lease} of execution {report.execution_id}")
@@ -57,6 +56,7 @@ class EventHandlers:
         self._runner = runner
         self._database = database
         self._secrets = secrets
+        self._unreadable = 0
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
         """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
@@ -71,12 +71,17 @@ class EventHandlers:
         return await self._record(requests, lambda request: _cancel(request.event))
 
     def check_report(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> None:
-        """Raise ForgedError unless a record is signed with a lease's key (rule `signed-reports`).
+        """Raise UnvouchedError unless a record is signed with a lease's key (rule `signed-reports`).
 
-        Only then is it parsed, to learn of which lease it speaks; a PermanentError of `decode` says that it cannot be.
+        Only then is it parsed, to learn of which lease it speaks.
         """
-        if not self._is_vouched_for(event, record):
-            raise ForgedError(decode(event, record, MESSAGE_MAX_BYTES).event)
+        if self._is_vouched_for(event, record):
+            return
+        try:
+            report = parse_event(event, record.value or b"")
+        except PermanentError as error:
+            raise UnvouchedError(str(error), code=error.code) from None
+        raise ForgedError(report)
 
     def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> bool:
         signature, value = read_signature(record), record.value or b""
@@ -86,7 +91,7 @@ class EventHandlers:
         """End the leases of reports that can never be recorded, and return which records become dead letters.
 
         A lease's worker repeats its outcome until it is recorded or the lease is over. Of forged reports, one that
-        would count is buried once a lease.
+        would count is buried once a lease; of those that cannot be read, some are.
         """
         forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
         new = await self._note_forged(forged) if forged else set()
@@ -96,6 +101,11 @@ class EventHandlers:
             if isinstance(error, ForgedError):
                 if error.lease in new:
                     new.discard(error.lease)
+                    dead.append((record, error))
+                continue
+            if isinstance(error, UnvouchedError):
+                self._unreadable += 1
+                if self._unreadable <= UNREADABLE_MAX:
                     dead.append((record, error))
                 continue
             dead.append((record, error))
@@ -134,6 +144,11 @@ class EventHandlers:
 def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
     """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
     upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
+
+
+def read_report(event: type[Report], record: ConsumerRecord[Any, Any], _: int) -> Incoming[Any]:
+    """Read a report that is vouched for. Its other headers are not signed: whatever stands there refuses nothing."""
+    return Incoming(parse_event(event, record.value or b""), record, is_replay(record))
 
 
 def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:

@@ -14,11 +14,12 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
 from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF
 from jobstore.commands.executions import CancelJob
-from jobstore.handlers import EventHandlers
+from jobstore.handlers import EventHandlers, read_report
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
-from servicekit.kafka.subscription import Refused, decode
+from servicekit.kafka.dead_letters import to_dead_letter
+from servicekit.kafka.subscription import Refused
 from servicekit.retry import isolate_failures
 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))
@@ -40,7 +41,7 @@ async def consume(handlers: EventHandlers, event: type[Any], *records: Any) -> S
     for one in records:
         try:
             handlers.check_report(event, one)
-            good.append(decode(event, one, 1 << 23))
+            good.append(read_report(event, one, 1 << 23))
         except PermanentError as error:
             bad.append((one, error))
     is_result = event is ResultProduced
@@ -126,6 +127,34 @@ async def test_an_executors_key_gives_no_verdict(steps: Steps, handlers: EventHa
     key = SECRETS.make_key(KeyUse.EXECUTING, steps.execution_id, lease - 1)
     assert await consume(handlers, JobStatusReported, signed(event.model_dump_json().encode(), key)) == []
     assert (await steps.row()).state == "LEASED"
+
+
+async def test_a_header_that_is_no_text_is_no_signature(steps: Steps, handlers: EventHandlers) -> None:
+    lease = await steps.judging()
+    event = reported(steps.execution_id, steps.job_id, lease, ReportKind.VERDICT, verdict=verdict())
+    body, headers = event.model_dump_json().encode(), [(SIGNATURE_HEADER, b"\xff")]
+    garbled = record(body, topic=TOPIC_OF[JobStatusReported], headers=headers)
+    assert codes(await consume(handlers, JobStatusReported, garbled, garbled)) == ["bad_signature"]
+
+
+async def test_a_copy_with_other_headers_is_the_same_report(steps: Steps, handlers: EventHandlers) -> None:
+    """Headers are not signed: a stranger who adds one to a result that he read ends no lease by that."""
+    lease = await steps.running()
+    event = result(steps.execution_id, steps.job_id, lease)
+    copied = of(event, signature(event))
+    copied.headers.append(("x", b"\xff"))
+    assert await consume(handlers, ResultProduced, copied) == []
+    assert (await steps.row()).stage == "JUDGING"
+
+
+async def test_of_what_nobody_vouches_for_and_nobody_can_read_the_beginning_is_buried_and_not_for_ever(
+    handlers: EventHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobstore.handlers.UNREADABLE_MAX", 2)
+    garbage = record(b"{" * 100_000, topic=TOPIC_OF[ResultProduced])
+    dead = await consume(handlers, ResultProduced, *[garbage] * 3)
+    assert codes(dead) == ["malformed_json"] * 2
+    assert len(to_dead_letter("q", *dead[0]).value) == 65_536
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"kind":"verdict"}'])

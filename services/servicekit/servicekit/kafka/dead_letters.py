@@ -19,6 +19,12 @@ BAD_SIGNATURE = "bad_signature"
 REASON_MAX = 1_000
 
 
+class UnvouchedError(PermanentError):
+    """An error of a record that nobody vouches for, whatever else is wrong with it."""
+
+    code = BAD_SIGNATURE
+
+
 def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentError) -> Outgoing:
     """Return the dead letter of a record: its bytes and headers, and what went wrong where.
 
@@ -38,7 +44,7 @@ def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentE
     kept = [(name, content) for name, content in record.headers if name not in fields]
     size = sum(len(name) * 4 + len(content or b"") + 16 for name, content in kept) + len(key or b"")
     room = MESSAGE_MAX_BYTES - DEAD_LETTER_BYTES
-    if error.code == BAD_SIGNATURE:
+    if error.code == BAD_SIGNATURE or isinstance(error, UnvouchedError):
         room = FORGED_BYTES
         if len(value) > FORGED_BYTES:
             fields["dlq-body"], value = "cut", value[:FORGED_BYTES]

@@ -105,9 +105,6 @@ const ADVICE: Record<string, Advice> = {
     means: "What a validator reported is no verdict on this job's criteria, several times.",
     todo: "See whether all validators run the jobstore's version; then execute again. If they do, one may not be yours.",
   },
-  empty_body: { means: "What a worker reported of the job has nothing in it.", todo: WORKER },
-  payload_too_large: { means: "What a worker reported of the job is larger than a record may be.", todo: WORKER },
-  malformed_header: { means: "What a worker reported of the job has a header that is no text.", todo: WORKER },
   malformed_json: { means: "What a worker reported of the job is not JSON.", todo: WORKER },
   schema_mismatch: { means: "What a worker reported of the job has another shape than agreed.", todo: WORKER },
   unstorable: {
