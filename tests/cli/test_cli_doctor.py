@@ -50,7 +50,7 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
         file.chmod(0o600)
         found = checks(await signoff("doctor", "--json", "--endpoints", str(file)))
     assert {part for part, check in found.items() if check["ok"]} == {
-        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "upstreams",
+        "endpoints", "process jobstore", "console", "jobstore", "database", "token", "secrets", "upstreams",
         "agent writer", "judge",
     }  # fmt: skip
     assert found["kafka"]["remedy"]
@@ -60,7 +60,9 @@ async def test_what_is_well_is_said_to_be(signoff, env, jobstore, jobstore_serve
 @pytest.mark.parametrize("signed", [False, True])
 async def test_it_says_whether_who_asks_by_a_topic_must_sign(signoff, jobstore, signed):
     jobstore.upstreams_sign = signed
-    check = checks(await signoff("doctor", "--json"))["upstreams"]
+    found = checks(await signoff("doctor", "--json"))
+    assert "'2026-11'" in found["secrets"]["found"]
+    check = found["upstreams"]
     assert check["ok"]
     assert check["found"].startswith("signed: " if signed else "open: ")
 

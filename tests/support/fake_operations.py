@@ -45,7 +45,7 @@ class FakeOperations(OperationsServiceServicer):
         self.upstreams_sign = False
 
     async def GetOverview(self, request, context):
-        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign)
+        return pb.GetOverviewResponse(upstreams_sign=self.upstreams_sign, signing_secret="2026-11")
 
     async def ListDeadLetters(self, request, context):
         about = {"topic": "a-dlq", "code": "malformed", "source_topic": "a", "at": datetime.now(UTC)}

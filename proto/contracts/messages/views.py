@@ -70,6 +70,7 @@ class Overview(Model):
     totals: OverviewTotals
     now: OverviewNow
     upstreams_sign: bool = Field(False, description="whether who asks or cancels by a topic must sign")
+    signing_secret: str = Field("", description="the id of the secret that signs reports and facts")
 
 
 class AgentStats(Model):
@@ -114,6 +115,7 @@ def overview_of(message: pb.GetOverviewResponse) -> Overview:
         totals=totals,
         now=OverviewNow(**_scalar_fields(message.now), dead_letters=dict(message.now.dead_letters)),
         upstreams_sign=message.upstreams_sign,
+        signing_secret=message.signing_secret,
     )
 
 
@@ -124,6 +126,7 @@ def overview_message(overview: Overview) -> pb.GetOverviewResponse:
         totals=_counts_message(overview.totals),
         now=pb.OverviewNow(**overview.now.model_dump(exclude_none=True)),
         upstreams_sign=overview.upstreams_sign,
+        signing_secret=overview.signing_secret,
     )
 
 

@@ -506,8 +506,11 @@ class GetOverviewResponse(_message.Message):
     TOTALS_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
     UPSTREAMS_SIGN_FIELD_NUMBER: _builtins.int
+    SIGNING_SECRET_FIELD_NUMBER: _builtins.int
     upstreams_sign: _builtins.bool
     """Whether requests and cancels that come by topics must be signed by an upstream."""
+    signing_secret: _builtins.str
+    """The id of the secret that signs reports and facts."""
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverviewPoint]: ...
     @_builtins.property
@@ -523,10 +526,11 @@ class GetOverviewResponse(_message.Message):
         totals: Global___OverviewPoint | None = ...,
         now: Global___OverviewNow | None = ...,
         upstreams_sign: _builtins.bool = ...,
+        signing_secret: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "totals", b"totals", "upstreams_sign", b"upstreams_sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "points", b"points", "signing_secret", b"signing_secret", "totals", b"totals", "upstreams_sign", b"upstreams_sign"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,10 +91,11 @@ async def check_grpc(target: Target) -> list[Check]:
             advice = "give the right one with --token, --token-file or SIGNOFF_TOKEN"
             remedy = advice if error.code == "unauthenticated" else ""
             return [*served, Check("token", False, error.message, remedy)]
+    secrets = Check("secrets", True, f"reports and facts are signed with the secret {overview.signing_secret!r}")
     upstreams = Check("upstreams", True, SIGNED if overview.upstreams_sign else OPEN)
     found = [_check_agent(agent.id, hide_userinfo(agent.url)) for agent in agents if agent.enabled]
     warnings = [_warn_of_userinfo(agent.id) for agent in agents if has_userinfo(agent.url)]
-    return [*served, Check("token", True, "accepted"), upstreams, *await asyncio.gather(*found), *warnings]
+    return [*served, Check("token", True, "accepted"), secrets, upstreams, *await asyncio.gather(*found), *warnings]
 
 
 def _check_database(code: str | None) -> Check:

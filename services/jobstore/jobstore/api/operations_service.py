@@ -153,6 +153,7 @@ class OperationsService(OperationsServiceServicer):
         async with self._database.session() as session:
             view = await overview.get_overview(session, request.range_s or RANGE_S, counts)
         view.upstreams_sign = self._upstreams.secrets is not None
+        view.signing_secret = self._upstreams.own.signing.id if self._upstreams.own is not None else ""
         return overview_message(view)
 
     async def GetAgentStats(self, request: pb.GetAgentStatsRequest, context: Context) -> pb.GetAgentStatsResponse:

@@ -1575,6 +1575,12 @@ export interface components {
              * @default false
              */
             upstreams_sign: boolean;
+            /**
+             * Signing Secret
+             * @description the id of the secret that signs reports and facts
+             * @default
+             */
+            signing_secret: string;
         };
         /**
          * OverviewNow

@@ -133,6 +133,7 @@ export function anOverview(fields: Partial<Overview> = {}): Overview {
     totals: { ...numbers, acceptance_rate: 0.75 },
     now: { queued: 12, running: 3, judging: 1, oldest_wait_s: 95, dead_letters: { "execute-requested.dlq": 2 } },
     upstreams_sign: false,
+    signing_secret: "2026-11",
     ...fields,
   };
 }
