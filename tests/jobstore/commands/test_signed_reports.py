@@ -130,13 +130,13 @@ async def test_an_executors_key_gives_no_verdict(steps: Steps, handlers: EventHa
     assert (await steps.row()).state == "LEASED"
 
 
-async def test_a_validators_key_gives_no_result(steps: Steps, handlers: EventHandlers) -> None:
-    lease = await steps.judging()
-    for number in (lease - 1, lease):
-        body = result(steps.execution_id, steps.job_id, number).model_dump_json().encode()
-        forged = signed(body, judging_key(steps.execution_id, number), ResultProduced)
-        assert set(codes(await consume(handlers, ResultProduced, forged))) <= {"bad_signature"}
-    assert (await steps.row()).state == "LEASED"
+@pytest.mark.parametrize("is_judged", [False, True])
+async def test_a_validators_key_gives_no_result(steps: Steps, handlers: EventHandlers, *, is_judged: bool) -> None:
+    lease = await (steps.judging() if is_judged else steps.running())
+    body = result(steps.execution_id, steps.job_id, lease, "forged").model_dump_json().encode()
+    forged = signed(body, judging_key(steps.execution_id, lease), ResultProduced)
+    assert codes(await consume(handlers, ResultProduced, forged)) == ["bad_signature"]
+    assert ((await steps.row()).state, "forged" in str(await steps.logs())) == ("LEASED", False)
 
 
 async def test_a_result_that_its_lease_has_not_signed_is_not_judged(steps: Steps) -> None:
