@@ -36,6 +36,7 @@ HEADING = re.compile(r"^#{1,6} (.+?)\s*$", re.MULTILINE)
 RULE = re.compile(r"^- \*\*`([a-z-]+)`\*\*: ", re.MULTILINE)
 NAMED_RULE = re.compile(r"\b[Rr]ules? `([a-z-]+)`(?: and `([a-z-]+)`)?")
 NAMED_FILE = re.compile(r"`([\w./-]+\.(?:py|tsx?|proto|md|ya?ml|toml|css))`")
+NAMED_TEST = re.compile(r"`(test_\w+)`")
 NAMED_PAGE = re.compile(r"(?<![\w./-])docs/[\w./-]*\w")
 NAMED_SECTION = re.compile(r"protocol\.md#([\w-]+)")
 #: Pages that stood outside of this repository, and sections of them; written so that it does not find itself.
@@ -119,6 +120,14 @@ def test_every_file_that_a_document_names_is_there(files: dict[str, str]) -> Non
     named = {(name, file.removeprefix("../")) for name, page in pages.items() for file in NAMED_FILE.findall(page)}
     missing = [f"{name}: {file}" for name, file in named if not any(end.endswith(f"/{file}") for end in ends)]
     assert missing == []
+
+
+def test_every_test_that_a_document_names_is_there(files: dict[str, str]) -> None:
+    tests = "".join(text for name, text in files.items() if name.startswith("tests/") and name.endswith(".py"))
+    known = set(re.findall(r"def (test_\w+)\(", tests))
+    pages = {name: page for name, page in files.items() if name.endswith(".md") and name != CHANGELOG}
+    named = {(name, test) for name, page in pages.items() for test in NAMED_TEST.findall(page)}
+    assert [reference for reference in sorted(named) if reference[1] not in known] == []
 
 
 def test_every_section_of_the_protocol_that_is_named_is_there(files: dict[str, str]) -> None:

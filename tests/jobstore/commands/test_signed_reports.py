@@ -13,6 +13,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, make_secret
 from contracts.status import Outcome, ReportKind
 from contracts.topics import TOPIC_OF
+from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
 from jobstore.handlers import EventHandlers, read_report
 from jobstore.runner import CommandRunner
@@ -21,6 +22,7 @@ from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import to_dead_letter
 from servicekit.kafka.subscription import Refused
 from servicekit.retry import isolate_failures
+from signoff.v1 import work_service_pb2 as pb
 
 OTHER = Secrets.parse(make_secret("test", b"o" * 32))
 
@@ -155,6 +157,31 @@ async def test_of_what_nobody_vouches_for_and_nobody_can_read_the_beginning_is_b
     dead = await consume(handlers, ResultProduced, *[garbage] * 3)
     assert codes(dead) == ["malformed_json"] * 2
     assert len(to_dead_letter("q", *dead[0]).value) == 65_536
+
+
+@pytest.mark.parametrize("is_judged", [False, True])
+async def test_a_validators_key_gives_no_result(steps: Steps, handlers: EventHandlers, *, is_judged: bool) -> None:
+    lease = await (steps.judging() if is_judged else steps.running())
+    body = result(steps.execution_id, steps.job_id, lease, "forged").model_dump_json().encode()
+    forged = signed(body, judging_key(steps.execution_id, lease), ResultProduced)
+    assert codes(await consume(handlers, ResultProduced, forged)) == ["bad_signature"]
+    assert ((await steps.row()).state, "forged" in str(await steps.logs())) == ("LEASED", False)
+
+
+async def test_a_result_that_its_lease_has_not_signed_is_not_judged(steps: Steps) -> None:
+    """Also the very result that is recorded: whoever claims it must have it from who made it."""
+    lease = await steps.running()
+    event = result(steps.execution_id, steps.job_id, lease)
+    body, work = event.model_dump_json().encode(), WorkService(steps.database, steps.runner, SECRETS)
+    other = result(steps.execution_id, steps.job_id, lease + 1).model_dump_json().encode()
+    judging = judging_key(steps.execution_id, lease).sign(body)
+    own = SECRETS.make_key(KeyUse.EXECUTING, steps.execution_id, lease)
+    for claimed, header in ((body, ""), (body, signature(event, OTHER)), (body, judging), (other, own.sign(other))):
+        claim = pb.JudgingClaim(result=claimed, signature=header)
+        request = pb.BeginJudgingsRequest(owner=str(steps.validator), room=1, claims=[claim])
+        (answer,) = (await work.BeginJudgings(request, None)).answers  # type: ignore[arg-type]
+        assert (answer.outcome, answer.code) == (pb.CLAIM_OUTCOME_REFUSED, "bad_signature")
+    assert (await steps.row()).result_lease is None
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"kind":"verdict"}'])
