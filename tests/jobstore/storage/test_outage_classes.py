@@ -9,8 +9,9 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from contracts.resources import NewAgent, NewJob
 from contracts.signing import make_secret
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
-from localstack.process import find_unprivileged_account
+from localstack.process import find_unprivileged_account, make_reachable
 from servicekit.outages import DATABASE_OUTAGES
 
 pytestmark = pytest.mark.real
@@ -105,20 +106,22 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small disk, or None where none may be mounted."""
-    path = tmp_path_factory.mktemp("space")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", str(path)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        yield None
-        return
-    for parent in path.parents[:-1]:
-        with suppress(OSError):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+def space() -> Iterator[Path | None]:
+    """A small disk, or None where none may be mounted.
+
+    It is not in pytest's own folder: each pytest that begins closes that to other accounts, and so to the server.
+    """
+    with tempfile.TemporaryDirectory(prefix="signoff-") as name:
+        path = Path(name)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", name]
+        try:
+            subprocess.run(mount, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            yield None
+            return
+        make_reachable(path)
+        yield path
+        subprocess.run(["umount", "-l", name], check=True)
 
 
 @pytest.fixture(scope="module")
