@@ -12,7 +12,7 @@ import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,30 +105,33 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.1)
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder for the server, outside of pytest's: each pytest that begins closes that one to other accounts."""
+    with tempfile.TemporaryDirectory(prefix="signoff-") as name:
+        make_reachable(Path(name))
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
 def space() -> Iterator[Path | None]:
-    """A small disk, or None where none may be mounted.
-
-    It is not in pytest's own folder: each pytest that begins closes that to other accounts, and so to the server.
-    """
-    with tempfile.TemporaryDirectory(prefix="signoff-") as name:
-        path = Path(name)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", name]
+    """A small disk, or None where none may be mounted."""
+    with reachable_folder() as path:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", str(path)]
         try:
             subprocess.run(mount, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
             yield None
             return
-        make_reachable(path)
         yield path
-        subprocess.run(["umount", "-l", name], check=True)
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory, space: Path | None) -> AsyncIterator[World]:
-    data = tmp_path_factory.mktemp("backing")
+async def world(space: Path | None) -> AsyncIterator[World]:
     agent = Agent()
     async with AsyncExitStack() as stack:
+        data = stack.enter_context(reachable_folder())
         backing = await asyncio.to_thread(stack.enter_context, infrastructure(data))
         await stack.enter_async_context(agent.serving())
         health = {service: f"127.0.0.1:{free_port()}" for service in ("jobstore", "executor")}
