@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import agents, job_filters, job_logs, jobs, json_values, limits, new_jobs, operations
 
-from contracts.convert import (
+from contracts.jsontext import json_text
+from contracts.messages.convert import (
     agent_message,
     agent_of,
     get_json,
@@ -27,8 +28,7 @@ from contracts.convert import (
     put_json,
     status_of,
 )
-from contracts.job_requests import job_filter_message, job_filter_of
-from contracts.jsontext import json_text
+from contracts.messages.job_requests import job_filter_message, job_filter_of
 from contracts.resources import NewAgent, NewJob
 from signoff.v1 import resources_pb2 as pb
 

@@ -22,7 +22,7 @@ from contracts.criteria import (
 )
 from contracts.events import JobChanged
 from contracts.fields import explain
-from contracts.job_requests import edit_message, edit_of
+from contracts.messages.job_requests import edit_message, edit_of
 from contracts.resources import Job, JobEdit, NewJob
 from signoff.v1 import resources_pb2 as pb
 

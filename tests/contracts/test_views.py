@@ -1,6 +1,6 @@
 """The view of the overview tells what was not measured from what is zero."""
 
-from contracts.views import overview_of
+from contracts.messages.views import overview_of
 from signoff.v1 import operations_service_pb2 as pb
 
 UNSEEN = {"queued_max": None, "running_max": None, "judging_max": None}

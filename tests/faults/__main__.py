@@ -18,12 +18,15 @@ from faults.storm import run
 def main() -> int:
     """Run one storm, print what came of it, and keep the logs where it went wrong."""
     arguments = _arguments()
-    storm = Storm(arguments.seed, arguments.jobs, arguments.faults, arguments.every_s)
+    storm = Storm(
+        arguments.seed, arguments.jobs, arguments.faults, arguments.every_s, forges_facts=arguments.forged_facts
+    )
     for planned in storm.plan if arguments.plan else ():
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
         return 0
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for noisy in ("aiokafka", "servicekit"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
@@ -39,6 +42,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--every-s", type=float, default=4.5, help="seconds between faults, on average")
+    parser.add_argument(
+        "--forged-facts", action=argparse.BooleanOptionalAction, default=True, help="the adversary forges facts, too"
+    )
     parser.add_argument("--limit-s", type=float, default=3600, help="end with an error after so many seconds")
     parser.add_argument("--dir", help="where the stack keeps its data and logs; temporary unless given")
     parser.add_argument("--plan", action="store_true", help="print the schedule alone")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from faults.checking.checker import stories
-from faults.checking.observed import Fault, Observed, Terms, Violation
+from faults.checking.observed import Fault, Observed, Record, Terms, Violation
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
 
@@ -19,6 +19,7 @@ class Storm:
     faults: int
     fault_every_s: float = 4.5
     calm_s: float = 8.0
+    forges_facts: bool = True
     terms: Terms = field(default_factory=Terms)
 
     @property
@@ -82,6 +83,8 @@ class Outcome:
             "judge calls": _counted(call.said for call in seen.judge_calls),
             "memory, MiB": ", ".join(f"{name} {size >> 20}" for name, size in sorted(seen.rss.items())),
             "deaths": _counted(f"{death.name} {death.status}" for death in seen.deaths),
+            "forged": f"{len(seen.forged)} records, {len(seen.copied)} written again, {len(seen.adversary_jobs)} jobs",
+            "dead letters": _counted(_code(r) for t, rs in seen.topics.items() if t.endswith("-dlq") for r in rs),
             "odd answers": _counted(self.odd),
         }
         head = f"seed {self.storm.seed}: {len(seen.jobs)} jobs, {len(seen.executions)} executions, "
@@ -101,6 +104,10 @@ def _acted(faults: Iterable[Fault]) -> str:
         if fault.acted > 1:
             sums[f"{fault.kind} {fault.target}"] += fault.acted
     return ", ".join(f"{name} {count}" for name, count in sorted(sums.items()))
+
+
+def _code(letter: Record) -> str:
+    return dict(letter.headers).get("dlq-error-code", b"?").decode()
 
 
 def _counted(words: Iterable[str]) -> str:

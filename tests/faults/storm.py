@@ -17,6 +17,7 @@ from faults.checking.observed import Observed, Record, Replayed, Violation
 from faults.checking.reading import Tables, differences, quiet, topics
 from faults.checking.rebuilding import rebuilt
 from faults.outcome import Outcome, Storm
+from faults.stack.adversary import Adversary
 from faults.stack.crowd import Crowd
 from faults.stack.injecting import Injector
 from faults.stack.strangers import registered
@@ -37,10 +38,11 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
         injector = Injector(running)
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
         watching = [asyncio.create_task(running.sample()), asyncio.create_task(crowd.watch())]
-        await _weathered(storm, crowd, injector)
+        adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
+        await _weathered(storm, crowd, injector, adversary)
         say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
         left = await quiet(tables, running.addresses.kafka, QUIET_S)
-        seen = await _seen(running, crowd, injector, tables)
+        seen = await _seen(running, crowd, injector, adversary, tables)
         say(f"faults: quiet after {time.monotonic() - began:.0f} s\n")
         seen.rebuilt = await rebuilt(running.addresses)
         seen.replays = await _replays(running, crowd, tables, seen)
@@ -53,11 +55,15 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
 
 
-async def _weathered(storm: Storm, crowd: Crowd, injector: Injector) -> None:
+async def _weathered(storm: Storm, crowd: Crowd, injector: Injector, adversary: Adversary) -> None:
     crowding = asyncio.create_task(crowd.run(storm.seed, storm.wishes, storm.lasts_s))
+    forging = asyncio.create_task(adversary.run())
     await asyncio.sleep(storm.calm_s)
     await injector.run(storm.plan)
     await crowding
+    assert not forging.done(), forging
+    forging.cancel()
+    await asyncio.gather(forging, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -74,11 +80,11 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
         for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
             await client.create_agent(agent)
         tables = Tables(addresses.postgres)
-        ids = IdKey.parse(addresses.id_key)
+        ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
         yield Crowd(client, await stack.enter_async_context(session), publisher, ids), tables
 
 
-async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables) -> Observed:
+async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:
     jobs = await tables.jobs()
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
@@ -101,6 +107,9 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, tables: Tables
         poison=crowd.poison,
         rss=dict(running.rss),
         rebalances=running.rebalances(),
+        forged=adversary.forged,
+        copied=adversary.copied,
+        adversary_jobs=adversary.jobs,
     )
 
 

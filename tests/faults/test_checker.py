@@ -92,6 +92,16 @@ LAPSED = (
 STOPPED = {"stops": [Stop("executor", PID, 103.2, 1.0, 0)], "agent_calls": [call(103.0, ended="aborted")]}
 TERM = Fault("stop", "executor", 103.2, 104.5, PID)
 
+
+def buried(*offsets: int) -> dict[str, list[Record]]:
+    """Forged reports under one lease, by where each lay."""
+    body = json.dumps({"execution_id": E, "lease": 2}).encode()
+    where = [("dlq-error-code", b"bad_signature"), ("dlq-topic", b"result-produced"), ("dlq-partition", b"0")]
+    topic = "result-produced-dlq"
+    letters = [Record(topic, 0, n, None, body, [*where, ("dlq-offset", b"%d" % at)]) for n, at in enumerate(offsets)]
+    return {**observed().topics, topic: letters}
+
+
 PLANTED = {
     "accepted and unknown": (1, observed(executions=[], asked=observed().asked)),
     "published and unknown": (
@@ -155,6 +165,14 @@ PLANTED = {
     "a stop took too long": (10, observed(stops=[Stop("executor", 7, 100.0, None, None)])),
     "a stop ended badly": (10, observed(stops=[Stop("executor", 7, 100.0, 1.0, 1)])),
     "stopped work lapsed": (10, observed(*LAPSED, **STOPPED, faults=[TERM])),
+    "a forged report counted": (11, observed(*LIFE[:4], replace(LIFE[4], forged=True))),
+    "a forged job": (11, observed(jobs=[*observed().jobs, JobRow("other", "PENDING", 1, live=False)])),
+    "an agent was called for nobody": (11, observed(agent_calls=[call(103.0), replace(call(103.0), job_id="other")])),
+    "a result that was not judged": (
+        11,
+        observed(*LIFE[:3], replace(LIFE[3], result='"other"'), LIFE[4]),
+    ),
+    "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
     "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
 }
 
@@ -174,7 +192,7 @@ def test_each_part_of_the_checker_finds_what_no_other_part_does(
 
 
 def test_each_invariant_is_checked() -> None:
-    assert list(CHECKS) == list(range(1, 11))
+    assert list(CHECKS) == list(range(1, 12))
 
 
 ALLOWED = {
@@ -218,6 +236,13 @@ ALLOWED = {
     ),
     "a process that was killed": observed(
         deaths=[Death("executor", 103.0, -9)], faults=[Fault("kill", "executor", 102.9, 105.0, PID)]
+    ),
+    "a forged report, buried once and told twice": observed(
+        topics=buried(7, 7), forged={("result-produced", buried(7)["result-produced-dlq"][0].value)}
+    ),
+    "a forged fact": observed(
+        topics={"job-changed": [*facts(*LIFE), *facts(replace(LIFE[4], id="forged"))]},
+        forged={("job-changed", facts(replace(LIFE[4], id="forged"))[0].value)},
     ),
     "a failure that was never judged": observed(*LIFE[:3], FAILED, judge_calls=[]),
 }

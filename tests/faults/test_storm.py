@@ -9,6 +9,8 @@ import pytest
 
 from faults.checking.observed import Terms
 from faults.schedule import deck, planned
+from faults.stack.versions import of_version
+from localstack.process import ServiceSpec
 
 SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")
 TESTS = Path(__file__).parents[1]
@@ -29,6 +31,15 @@ def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr[-5_000:]
+
+
+def test_older_workers_are_those_of_a_named_commit(tmp_path: Path) -> None:
+    spec = ServiceSpec("executor", ["executor"])
+    assert of_version("older", spec, "executor", tmp_path / "none", None) is None
+    older = of_version("older", spec, "executor", tmp_path / "older", "HEAD")
+    assert older is not None
+    assert older.env["PYTHONPATH"].startswith(str(tmp_path / "older" / "proto"))
+    assert (tmp_path / "older" / "services" / "executor" / "executor" / "app.py").exists()
 
 
 def test_a_seed_is_a_schedule() -> None:

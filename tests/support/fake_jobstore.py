@@ -11,7 +11,9 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from contracts.convert import (
+from contracts.criteria import find_warnings
+from contracts.jsontext import json_text, parse_json
+from contracts.messages.convert import (
     agent_message,
     get_json,
     job_log_message,
@@ -20,9 +22,7 @@ from contracts.convert import (
     new_job_of,
     status_of,
 )
-from contracts.criteria import find_warnings
-from contracts.job_requests import warning_message
-from contracts.jsontext import json_text, parse_json
+from contracts.messages.job_requests import warning_message
 from contracts.resources import Agent, Job, JobLog, NewAgent, NewJob
 from contracts.status import JobLogStatus, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb

@@ -2,7 +2,7 @@
 
 from contracts.client.connection import JobStoreError
 from contracts.client.jobs import UNCHANGED, UNREACHABLE, JobPage, JobStoreClient, WatchEvent
-from contracts.views import Batch, BatchItem
+from contracts.messages.views import Batch, BatchItem
 
 __all__ = [
     "UNCHANGED",

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 from grpc import ChannelCredentials as Credentials
 
-from contracts.convert import JSON_AS_TEXT
+from contracts.messages.convert import JSON_AS_TEXT
 
 Response = TypeVar("Response")
 

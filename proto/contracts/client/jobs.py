@@ -12,7 +12,9 @@ import grpc
 
 from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.operations import OperationsClient
-from contracts.convert import (
+from contracts.identity import new_execution_id
+from contracts.jsontext import check_json_value, json_text
+from contracts.messages.convert import (
     agent_of,
     job_log_of,
     job_of,
@@ -20,9 +22,7 @@ from contracts.convert import (
     new_job_message,
     put_json,
 )
-from contracts.identity import new_execution_id
-from contracts.job_requests import edit_message, filter_fields, job_filter_message, order_message, saved_job_of
-from contracts.jsontext import check_json_value, json_text
+from contracts.messages.job_requests import edit_message, filter_fields, job_filter_message, order_message, saved_job_of
 from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob, SavedJob
 from contracts.status import JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb

@@ -7,18 +7,16 @@ from typing import Final, Self
 from uuid import UUID
 
 from contracts.client.connection import Connection, watch_backoffs_s
-from contracts.convert import (
+from contracts.identity import new_execution_id
+from contracts.messages.convert import (
     limit_message,
     limit_of,
     new_job_message,
     operation_of,
     status_message,
 )
-from contracts.identity import new_execution_id
-from contracts.job_requests import job_filter_message
-from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationState
-from contracts.status import JobStatus
-from contracts.views import (
+from contracts.messages.job_requests import job_filter_message
+from contracts.messages.views import (
     AgentStats,
     Batch,
     DeadLetters,
@@ -28,6 +26,8 @@ from contracts.views import (
     dead_letters_of,
     overview_of,
 )
+from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationState
+from contracts.status import JobStatus
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from contracts.client import Batch
 from contracts.criteria import CriterionWarning
+from contracts.messages.views import DeadLetters
 from contracts.resources import Agent, Job, JobLog, Limit, Operation, OperationState
 from contracts.status import Circuit, JobLogStatus
-from contracts.views import DeadLetters
 
 STYLES = {
     "COMPLETED": "green",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.convert import policy_of, protocol_of
+from contracts.messages.convert import policy_of, protocol_of
 from contracts.spending import Budget
 from executor.ports import Claim, Grant
 from servicekit.errors import TransientError

@@ -32,6 +32,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
+from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
@@ -78,6 +79,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
+        handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
         matcher = Matcher(database, runner)
@@ -129,7 +131,13 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             watches.run(),
             operation_worker.run(),
             rollups.run(),
-            _run_on_kafka(settings.kafka, publisher, subscriptions, make_topics, dispatcher.run, relay.run),
+            _run_on_kafka(
+                settings.kafka,
+                publisher,
+                subscriptions,
+                [make_topics, publisher.start, handle_backlog],
+                [dispatcher.run, relay.run],
+            ),
         )
 
 
@@ -137,12 +145,12 @@ async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
-    make_topics: Callable[[], Awaitable[None]],
-    *loops: Callable[[], Awaitable[None]],
+    steps: Sequence[Callable[[], Awaitable[None]]],
+    loops: Sequence[Callable[[], Awaitable[None]]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
-    await make_topics()
-    await publisher.start()
+    for step in steps:
+        await step()
     broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)

@@ -1,4 +1,4 @@
-"""Whether what was seen keeps the first ten of docs/protocol.md#invariants: pure functions over it."""
+"""Whether what was seen keeps the first eleven of docs/protocol.md#invariants: pure functions over it."""
 
 import json
 from collections import Counter, defaultdict
@@ -108,7 +108,8 @@ def facts_have_no_gap(seen: Observed) -> Iterator[str]:
 
 
 def _facts(seen: Observed) -> Iterator[Record]:
-    return (record for record in seen.topics.get("job-changed", ()) if not is_marker(record))
+    records = (r for r in seen.topics.get("job-changed", ()) if not is_marker(r))
+    return (r for r in records if (r.topic, r.value or b"") not in seen.forged)
 
 
 def _fact(record: Record) -> tuple[str, int, str]:
@@ -226,13 +227,19 @@ def only_poison_is_dead(seen: Observed) -> Iterator[str]:
     for topic, records in seen.topics.items():
         for record in records if topic.endswith("-dlq") else ():
             dead.add(record.value or b"")
-            if record.value not in planted:
+            if record.value not in planted and not _wrote(seen, record):
                 why = dict(record.headers).get("dlq-error-code", b"?").decode()
                 yield f"{topic} holds what nobody planted ({why}): {(record.value or b'')[:300]!r}"
     emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
     yield from (
         f"{value!r} is in no dead-letter queue" for value, at in planted.items() if at > emptied and value not in dead
     )
+
+
+def _wrote(seen: Observed, letter: Record) -> bool:
+    """Whether an adversary wrote what became a dead letter."""
+    written = letter.topic.removesuffix("-dlq"), letter.value or b""
+    return written in seen.forged or written in seen.copied
 
 
 def memory_is_bounded(seen: Observed) -> Iterator[str]:
@@ -277,6 +284,46 @@ def nobody_crashes(seen: Observed) -> Iterator[str]:
             yield f"{death.name} was ended by signal {-death.status}, at {death.at:.1f}, which nobody had sent"
 
 
+def nothing_forged_counts(seen: Observed) -> Iterator[str]:
+    """What an adversary writes leaves nothing in a log, makes no job but those that it asked for, and calls nobody."""
+    for entry in seen.logs:
+        if entry.forged:
+            yield f"{entry.job_id} version {entry.version} ({entry.kind}) says what an adversary said"
+    asked = {asked.job_id for asked in seen.asked} | seen.adversary_jobs
+    for job in seen.jobs:
+        if job.id not in asked and job.id.rpartition("-")[0] not in asked:  # a companion that nobody answered for
+            yield f"{job.id} was asked for by nobody"
+    known = {(execution.execution_id, execution.job_id) for execution in seen.executions}
+    for call in seen.agent_calls:
+        if (call.execution_id, call.job_id) not in known:
+            yield f"{call.agent} was called for {call.execution_id} of {call.job_id}, which nobody knows"
+
+
+def what_is_judged_is_what_is_recorded(seen: Observed) -> Iterator[str]:
+    """A job is COMPLETED by a verdict of the judge on the very result that its log has."""
+    recorded = {entry.execution_id: entry.result for entry in seen.logs if entry.kind == "result"}
+    passed = {(call.execution_id, call.judged) for call in seen.judge_calls if call.is_valid}
+    for entry in seen.logs:
+        if entry.status == "COMPLETED" and (entry.execution_id, recorded.get(entry.execution_id)) not in passed:
+            yield f"{entry.job_id} is COMPLETED, and its logged result of {entry.execution_id} never passed"
+
+
+def forged_reports_are_buried_once(seen: Observed) -> Iterator[str]:
+    """Of all that is forged under one lease, at most one record becomes a dead letter."""
+    buried: defaultdict[tuple[str, int], set[bytes]] = defaultdict(set)
+    for topic in ("result-produced-dlq", "job-status-reported-dlq"):
+        for letter in seen.topics.get(topic, ()):
+            headers = dict(letter.headers)
+            if headers.get("dlq-error-code") == b"bad_signature":
+                report = json.loads(letter.value or b"")
+                # One that is written twice, since its acknowledgement was lost, is one.
+                where = b"/".join(headers[f"dlq-{name}"] for name in ("topic", "partition", "offset"))
+                buried[report["execution_id"], report["lease"]].add(where)
+    for (execution_id, lease), records in buried.items():
+        if len(records) > 1:
+            yield f"{len(records)} records that are forged under lease {lease} of {execution_id} are dead letters"
+
+
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     1: (nothing_is_lost,),
@@ -289,6 +336,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     8: (nobody_waits_for_others, only_poison_is_dead),
     9: (memory_is_bounded, calls.within_capacity),
     10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes),
+    11: (nothing_forged_counts, what_is_judged_is_what_is_recorded, forged_reports_are_buried_once),
 }
 
 

@@ -1,6 +1,7 @@
 """What a run saw, from every side, as plain values; times are seconds of the wall clock, which all sides share."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 #: How a call of an agent ended, where the agent did its part.
@@ -8,6 +9,8 @@ ANSWERED, DECLINED = "answered", "declined"
 #: The caller left first. What the agent did on purpose has names of its own: `status 500`, `dropped`, `hung`.
 ABORTED = "aborted"
 RUNNING = "running"
+#: Stands in whatever an adversary says; nothing that was recorded may repeat it.
+FORGED = "forged by an adversary"
 #: One more worker: of this version, of one to come, of one before.
 VERSIONS = ("extra", "newer", "older")
 
@@ -35,6 +38,8 @@ class JudgeCall:
     at: float
     said: str
     is_valid: bool | None = None
+    #: The result that it was shown, as JSON text.
+    judged: str | None = None
 
 
 @dataclass(slots=True)
@@ -129,6 +134,10 @@ class LogRow:
     lease: int | None = None
     event_id: str | None = None
     is_valid: bool | None = None
+    #: The agent's result, as JSON text.
+    result: str | None = None
+    #: Whether it repeats what an adversary said.
+    forged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +209,10 @@ class Observed:
     deaths: Sequence[Death] = ()
     poison: Sequence[Poison] = ()
     replays: Sequence[Replayed] = ()
+    #: What an adversary wrote, and what it wrote again as it was, by topic and body; and the jobs that it asked for.
+    forged: AbstractSet[tuple[str, bytes]] = frozenset()
+    copied: AbstractSet[tuple[str, bytes]] = frozenset()
+    adversary_jobs: AbstractSet[str] = frozenset()
     #: By process name, the most bytes that one was seen to hold.
     rss: Mapping[str, int] = field(default_factory=dict)
     #: What `signoff verify` said of tables made again from the facts; None: they are the same.

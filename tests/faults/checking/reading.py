@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
-from faults.checking.observed import ExecutionRow, JobRow, LogRow, Record
+from faults.checking.observed import FORGED, ExecutionRow, JobRow, LogRow, Record
 
 GROUPS = {
     "execute-requested": ("signoff-executor",),
@@ -23,7 +23,9 @@ GROUPS = {
 _LOGS = """
 SELECT job_id, version, id::text, status, job_status, kind, extract(epoch FROM created_at)::float8 AS at, code,
     execution_id::text, attempt, lease, event_id::text,
-    (response_payload::jsonb #>> '{verdict,is_valid}')::boolean AS is_valid
+    (response_payload::jsonb #>> '{verdict,is_valid}')::boolean AS is_valid,
+    CASE WHEN kind = 'result' THEN response_payload::jsonb -> 'result' END::text AS result,
+    to_jsonb(job_logs)::text LIKE $1 AS forged
 FROM job_logs ORDER BY job_id, version
 """
 _EXECUTIONS = """
@@ -35,12 +37,13 @@ _UNFINISHED = """
 SELECT (SELECT count(*) FROM executions WHERE state <> 'DONE'),
     (SELECT count(*) FROM job_logs WHERE seq > (SELECT published_seq FROM relay))
 """
-#: Everything that an execution came to; who held it, and how often it was offered, may change in a replay.
+#: Everything that an execution came to. Who held it, how often it was offered, and whether a forged report was buried
+#: may change in a replay.
 _STANDING = {
     "jobs": "SELECT id AS key, to_jsonb(jobs)::text AS row FROM jobs",
     "job_logs": "SELECT seq::text AS key, to_jsonb(job_logs)::text AS row FROM job_logs",
     "executions": """SELECT execution_id::text AS key,
-        (to_jsonb(executions) - 'owner' - 'due_at' - 'offers')::text AS row FROM executions""",
+        (to_jsonb(executions) - 'owner' - 'due_at' - 'offers' - 'forged_lease')::text AS row FROM executions""",
 }
 
 
@@ -50,10 +53,10 @@ class Tables:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def _fetch(self, query: str) -> list[asyncpg.Record]:
+    async def _fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self._url, timeout=10)
         try:
-            return list(await connection.fetch(query))
+            return list(await connection.fetch(query, *arguments))
         finally:
             await connection.close(timeout=5)
 
@@ -64,7 +67,8 @@ class Tables:
         return [ExecutionRow(*row) for row in await self._fetch(_EXECUTIONS)]
 
     async def logs(self) -> list[LogRow]:
-        return [LogRow(**dict(row)) for row in await self._fetch(_LOGS)]
+        rows = [dict(row) for row in await self._fetch(_LOGS, f"%{FORGED}%")]
+        return [LogRow(**row | {"result": row["result"] and as_text(json.loads(row["result"]))}) for row in rows]
 
     async def unfinished(self) -> tuple[int, int]:
         """Executions under way, and facts that were not published."""
@@ -76,6 +80,11 @@ class Tables:
         return {
             table: {row["key"]: row["row"] for row in await self._fetch(query)} for table, query in _STANDING.items()
         }
+
+
+def as_text(value: Any) -> str:
+    """JSON text that is the same for the same value."""
+    return json.dumps(value, sort_keys=True)
 
 
 def differences(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:

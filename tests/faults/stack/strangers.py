@@ -15,6 +15,7 @@ from aiohttp import web
 from contracts.resources import NewAgent, Policy
 from contracts.status import Delivery
 from faults.checking.observed import ABORTED, ANSWERED, DECLINED, AgentCall, JudgeCall
+from faults.checking.reading import as_text
 from localstack.judge import read_question
 
 WORD = "blue"
@@ -177,7 +178,7 @@ class Judge:
         answer = question.judge()
         # Of nonsense comes a verdict that is not met, at worst.
         is_valid = '"outcome": "fail"' not in answer and said == "verdict" if said in ANSWERS else None
-        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid))
+        self.calls.append(JudgeCall(judged["execution_id"], time.time(), said, is_valid, as_text(question.result)))
         return _reply(said, answer)
 
     def _drawn(self, which: str) -> str:

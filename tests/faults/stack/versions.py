@@ -1,4 +1,4 @@
-"""Workers of other versions than today's: an earlier commit's, and one that says more than today's readers know."""
+"""Workers of other versions than today's: a named commit's, and one that says more than today's readers know."""
 
 import subprocess
 import sys
@@ -8,14 +8,19 @@ from pathlib import Path
 from localstack.process import ServiceSpec
 
 ROOT = Path(__file__).parents[3]
+#: The commit of older workers, by its hash or tag: the first that signs reports. There are none of before, since no
+#: versions mix across that change. None: it is not made yet, and no older workers come.
+OLDER: str | None = None
 PARTS = ("proto", "services/servicekit", "services/executor", "services/validator")
 
 
-def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path) -> ServiceSpec | None:
-    """The same worker as it was before its code last changed, as it will be, or as it is. None: git does not know."""
+def of_version(
+    version: str, spec: ServiceSpec, kind: str, directory: Path, older: str | None = OLDER
+) -> ServiceSpec | None:
+    """The same worker as it was at a commit, as it will be, or as it is. None: there is no such."""
     path, argv = spec.env.get("PYTHONPATH", ""), spec.argv
     if version == "older":
-        if not directory.exists() and not _unpacked(directory):
+        if not directory.exists() and not _unpacked(older, directory):
             return None
         path = ":".join(str(directory / part) for part in ("proto", "services/servicekit", f"services/{kind}"))
     elif version == "newer":
@@ -23,9 +28,10 @@ def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path) -> S
     return replace(spec, argv=argv, env={**spec.env, "PYTHONPATH": path})
 
 
-def _unpacked(directory: Path) -> bool:
+def _unpacked(commit: str | None, directory: Path) -> bool:
+    if commit is None:
+        return False
     try:
-        commit = _git("rev-list", "--skip=1", "--max-count=1", "HEAD", "--", *PARTS).decode().strip()
         archive = _git("archive", commit, *PARTS)
     except (OSError, subprocess.CalledProcessError):
         return False

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from support.jobstore.steps import Steps
 
-from contracts.views import Overview, OverviewPoint
+from contracts.messages.views import Overview, OverviewPoint
 from jobstore.insights import gauges, overview, rollups
 from jobstore.insights.rollups import Rollups
 from jobstore.runner import CommandRunner

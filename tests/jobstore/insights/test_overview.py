@@ -9,9 +9,9 @@ from sqlalchemy import text
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, verdict
 
+from contracts.messages.views import Overview
 from contracts.resources import Usage
 from contracts.status import Outcome, ReportKind
-from contracts.views import Overview
 from jobstore.commands.executions import CancelJob
 from jobstore.insights import overview, rollups
 from jobstore.insights.rollups import Rollups

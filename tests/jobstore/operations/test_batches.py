@@ -9,7 +9,7 @@ import pytest
 from batch_world import World, ended, new
 from support.jobstore.steps import Steps
 
-from contracts.convert import new_job_of
+from contracts.messages.convert import new_job_of
 from jobstore.domain.spec import hash_as_given
 from jobstore.errors import ConflictError, InvalidError, RefusedError
 from jobstore.operations.batches import _hash_batch

@@ -43,6 +43,13 @@ async def test_a_difference_in_any_table_is_found_and_explained(
         assert (difference["rebuilt"], difference["live"]) == words
 
 
+async def test_what_no_fact_tells_is_not_compared(rebuilt_url: str, database_url: str) -> None:
+    """Shown by the storm's adversary: whoever forged one report had every verification of the tables fail."""
+    async with open_snapshot(rebuilt_url) as rebuilt, planted(database_url) as live:
+        await live.execute(text("UPDATE executions SET misjudged = 1, forged_lease = lease"))
+        assert (await Verify(rebuilt, live).run())["ok"]
+
+
 @asynccontextmanager
 async def planted(url: str) -> AsyncIterator[Any]:
     """A transaction in which anything may be changed; nothing of it stays."""

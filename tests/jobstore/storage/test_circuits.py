@@ -10,7 +10,7 @@ from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job, reported, swept, verdict
 from support.jobstore.tables import IDS
 
-from contracts import convert
+from contracts.messages import convert
 from contracts.resources import NewAgent
 from contracts.status import Circuit, Outcome, Protocol, ReportKind
 from jobstore.api.agent_service import AgentService

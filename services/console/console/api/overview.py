@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from console.api.auth import CallersJobStore
 from console.api.json_body import JsonRoute
 from console.api.schemas import Range
-from contracts.views import DeadLetters, Overview
+from contracts.messages.views import DeadLetters, Overview
 
 router = APIRouter(prefix="/api", tags=["overview"], route_class=JsonRoute)
 

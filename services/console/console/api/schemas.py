@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 
 from contracts.fields import AgentId, Model, Moment, StrictModel, Tenant, Text
 from contracts.jsontext import Json
+from contracts.messages.views import AgentStats
 from contracts.resources import Job, JobEdit, JobFilter, JobOrder, Limit, NewJob
 from contracts.status import JobStatus
-from contracts.views import AgentStats
 
 Item = TypeVar("Item")
 

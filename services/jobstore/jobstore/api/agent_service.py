@@ -1,7 +1,7 @@
 """Serve AgentService over gRPC: create, read, change and disable agents."""
 
-from contracts import convert
 from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.messages import convert
 from contracts.resources import Agent, NewAgent
 from contracts.status import CALLABLE_PROTOCOLS, Protocol
 from jobstore.api.requests import (

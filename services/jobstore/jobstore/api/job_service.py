@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from contracts import convert
 from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
-from contracts.job_requests import edit_of, job_filter_of, order_of, warning_message
+from contracts.messages import convert
+from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
+from contracts.messages.views import batch_message
 from contracts.resources import JobFilter, JobOrder, NewJob
-from contracts.views import batch_message
 from jobstore.api.requests import (
     Context,
     check_job_size,

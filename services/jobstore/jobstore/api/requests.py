@@ -9,8 +9,8 @@ from uuid import UUID
 
 import grpc
 
-from contracts import convert
 from contracts.jsontext import json_text
+from contracts.messages import convert
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size

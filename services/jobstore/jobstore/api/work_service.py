@@ -7,8 +7,8 @@ from uuid import UUID
 import grpc
 from pydantic import ValidationError
 
-from contracts import convert
 from contracts.events import ExecuteRequested, ResultProduced
+from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol

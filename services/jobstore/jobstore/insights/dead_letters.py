@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from contracts.messages.views import DeadLetter
 from contracts.topics import TOPICS
-from contracts.views import DeadLetter
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import History, Record
 from servicekit.kafka.topics import Topics

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
+from contracts.messages.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
 

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import json_text
+from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
-from contracts.views import Batch, BatchItem
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository

@@ -22,11 +22,9 @@ from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 
 #: Columns of a live execution that change without a fact: leases, offers, and the times at which they run out.
-OPERATIONAL: Final = frozenset(
-    {"state", "owner", "due_at", "fails_at", "offers", "seq", "lease", "misjudged", "forged_lease"}
-)
-#: Columns that follow from limits, which are no facts.
-DERIVED: Final = frozenset({"flow"})
+OPERATIONAL: Final = frozenset({"state", "owner", "due_at", "fails_at", "offers", "seq", "lease"})
+#: Columns of which no fact tells: what follows from limits, and counts that bound what goes on.
+UNTOLD: Final = frozenset({"flow", "misjudged", "forged_lease"})
 #: Columns that differ where the rebuild ended a live execution whose agent must not be called twice.
 ENDED: Final = {
     "jobs": frozenset({"status", "version", "live", "updated_at"}),
@@ -65,7 +63,7 @@ class ComparedTable:
     @property
     def columns(self) -> Mapping[str, str]:
         """Each column's text in SQL; operational columns of a live execution are NULL."""
-        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in DERIVED}
+        texts = {column.name: f"{column.name}::text" for column in self.table.columns if column.name not in UNTOLD}
         if self.table is tables.executions:
             texts |= {name: f"CASE WHEN state = 'DONE' THEN {name}::text END" for name in OPERATIONAL}
         return texts

@@ -243,6 +243,12 @@ relay = Table(
     CheckConstraint("id = 1", name="one"),
 )
 
+upgrades = Table(
+    "upgrades",
+    metadata,
+    Column("step", Text, primary_key=True, doc="what a migration leaves to the next start of a jobstore"),
+)
+
 limits = Table(
     "limits",
     metadata,

@@ -197,6 +197,12 @@ class Subscription(Generic[E]):
         finally:
             self._handling_since = None
 
+    async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
+        await self._handle_batch(records)
+        if self._parked:
+            await asyncio.wait(self._parked.values())
+
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode

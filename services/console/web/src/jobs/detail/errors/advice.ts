@@ -46,10 +46,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The agent said that it failed.",
     todo: "Read its message below; change the payload or assign another agent.",
   },
-  agent_declined: {
-    means: "The agent declined the job.",
-    todo: "Read its reason below; assign another agent.",
-  },
+  agent_declined: { means: "The agent declined the job.", todo: "Read its reason below; assign another agent." },
   agent_error: { means: "The call of the agent failed.", todo: EXECUTE_AGAIN },
   agent_invalid_json: { means: "What the agent answered is not JSON.", todo: MEND_AGENT },
   agent_invalid_status: { means: "What the agent said of its work's status is not understood.", todo: MEND_AGENT },
@@ -121,10 +118,7 @@ const ADVICE: Record<string, Advice> = {
     means: "The database failed for ten minutes at what was reported of the job, and at nothing else.",
     todo: "Have the jobstore's log read, which says why, and the dead letters looked at; then execute again.",
   },
-  budget_exhausted: {
-    means: "The job has spent its budget.",
-    todo: "Raise the budget in the policy, or leave it.",
-  },
+  budget_exhausted: { means: "The job has spent its budget.", todo: "Raise the budget in the policy, or leave it." },
   no_progress: {
     means: "The new result was the one before, and lacks the same: it is not submitted again by itself.",
     todo: "Change the criteria or the payload, or resubmit it with a comment for the agent.",

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from contracts.convert import (
+from contracts.criteria import CriterionWarning
+from contracts.jsontext import json_text, parse_json
+from contracts.messages.convert import (
     criteria_of,
     fields_of,
     get_json,
@@ -16,8 +18,6 @@ from contracts.convert import (
     status_of,
     time_of,
 )
-from contracts.criteria import CriterionWarning
-from contracts.jsontext import json_text, parse_json
 from contracts.resources import JobEdit, JobFilter, JobOrder, SavedJob
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.convert import fields_of, operation_message, operation_of, time_of
 from contracts.fields import Model
+from contracts.messages.convert import fields_of, operation_message, operation_of, time_of
 from contracts.resources import Operation
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb

@@ -1,0 +1,1 @@
+"""Requests, answers and what operators see, to and from their gRPC messages."""
