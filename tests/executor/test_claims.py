@@ -116,6 +116,13 @@ async def test_a_jobstore_that_is_not_there_is_out_of_reach():
             await GrpcExecutions(WorkServiceStub(channel), ()).claim(uuid4(), 1, claims(1))
 
 
+async def test_a_channel_that_was_closed_meanwhile_is_no_fault_of_the_claim(work):
+    async with work.serving() as address, grpc.aio.insecure_channel(address) as channel:
+        executions = GrpcExecutions(WorkServiceStub(channel), ())
+    with pytest.raises(TransientError):
+        await executions.claim(uuid4(), 1, claims(1))
+
+
 async def test_a_renewal_says_what_became_of_each_lease_and_outcome(work, stub):
     leases = GrpcLeases(stub, pb.WORK_KIND_EXECUTING, "secret")
     held, outcome, back = [lease() for _ in range(3)], lease(), lease()

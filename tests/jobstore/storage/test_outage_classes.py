@@ -9,9 +9,10 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from contracts.resources import NewAgent, NewJob
 from contracts.signing import make_secret
 from contracts.topics import TOPICS
 from localstack.backing import Infrastructure, infrastructure
-from localstack.process import find_unprivileged_account
+from localstack.process import find_unprivileged_account, make_reachable
 from servicekit.outages import DATABASE_OUTAGES
 
 pytestmark = pytest.mark.real
@@ -104,28 +105,33 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.1)
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder for the server, outside of pytest's: each pytest that begins closes that one to other accounts."""
+    with tempfile.TemporaryDirectory(prefix="signoff-") as name:
+        make_reachable(Path(name))
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def space() -> Iterator[Path | None]:
     """A small disk, or None where none may be mounted."""
-    path = tmp_path_factory.mktemp("space")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", str(path)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        yield None
-        return
-    for parent in path.parents[:-1]:
-        with suppress(OSError):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    with reachable_folder() as path:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_BYTES},mode=777", "tmpfs", str(path)]
+        try:
+            subprocess.run(mount, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            yield None
+            return
+        yield path
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory, space: Path | None) -> AsyncIterator[World]:
-    data = tmp_path_factory.mktemp("backing")
+async def world(space: Path | None) -> AsyncIterator[World]:
     agent = Agent()
     async with AsyncExitStack() as stack:
+        data = stack.enter_context(reachable_folder())
         backing = await asyncio.to_thread(stack.enter_context, infrastructure(data))
         await stack.enter_async_context(agent.serving())
         health = {service: f"127.0.0.1:{free_port()}" for service in ("jobstore", "executor")}

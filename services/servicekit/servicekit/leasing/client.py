@@ -57,6 +57,8 @@ def translate_errors() -> Iterator[None]:
         if error.code() in _PERMANENT:
             raise PermanentError(error.details() or "", code=code) from error
         raise TransientError(error.details() or "", code=code) from error
+    except grpc.aio.UsageError as error:  # the channel is closed: this process ends, and another goes on
+        raise TransientError(str(error)) from error
 
 
 class GrpcLeases:
