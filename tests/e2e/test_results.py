@@ -77,7 +77,7 @@ async def test_evidence_is_shown_where_it_stands(page: Page, system: System, age
     )
     await page.goto(f"/jobs/{job_id}")
     result = page.get_by_role("region", name="Result", exact=True)
-    await expect(result.locator("mark")).to_have_text(["Paragraph 3."])
+    await expect(result.locator("mark")).to_have_text(["Paragraph 3"])
     quote = page.get_by_role("region", name="Criteria and verdict").get_by_role("button", name="Signed by both")
     await quote.click()
     await expect(quote).to_have_attribute("aria-pressed", "true")

@@ -13,6 +13,7 @@ from support.system import Agent, System
 
 from contracts.client import JobStoreError
 from contracts.events import ExecuteRequested, JobChanged
+from contracts.fact_keys import is_marker
 from contracts.identity import new_execution_id
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit, NewJob, Policy
@@ -139,7 +140,7 @@ async def _is_told(system: System, job_id: str) -> None:
     async with asyncio.timeout(60):
         while any([await consumer.position(place) < ends[place] for place in places]):
             for records in (await consumer.getmany(*places, timeout_ms=200)).values():
-                for record in records:
+                for record in (one for one in records if not is_marker(one)):
                     event = JobChanged.model_validate_json(record.value)
                     told[event.job_id].append(event)
     await consumer.stop()

@@ -131,7 +131,8 @@ async def test_what_an_executors_thief_produces_is_judged_like_all_else(
     system: System, judge: Judge, agent: Agent, text: str, *, ends: bool
 ) -> None:
     """The thief takes a job before any executor does, says that it is done, and must still convince the judge."""
-    job, execution_id, asked = await system.create(policy={"max_submissions": 1}), uuid4(), judge.asked
+    job = await system.create(policy={"max_submissions": 1, "reuse_verdict": False})
+    execution_id, asked = uuid4(), judge.asked
     async with thief(system, "executor_token") as stranger:
         key = read_lease((await stranger.begin_execution(execution_id, job.id)).grant.lease)
         for lease in (key.lease, key.lease + 1):

@@ -13,6 +13,12 @@ it("a quote is found wherever it stands, in any case and with other white space"
   expect(findRanges("a ".repeat(1_000), "a")).toHaveLength(PLACES_MAX);
 });
 
+it("a quote does not begin or end within a word, where a script puts spaces between words", () => {
+  expect(findRanges("Item 30, item 3, items 3", "item 3")).toEqual([{ from: 9, to: 15 }]);
+  expect(findRanges("übergroß groß", "groß")).toEqual([{ from: 9, to: 13 }]);
+  expect(findRanges("天空是蓝色的", "蓝色")).toEqual([{ from: 3, to: 5 }]);
+});
+
 it("marks lie beside each other, never across", () => {
   const text = "one two three";
   const places = findPlaces(text, [

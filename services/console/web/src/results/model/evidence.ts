@@ -9,12 +9,20 @@ export type Focus = { id: string; turn: number };
 type Range = { from: number; to: number };
 export type Place = Range & { id: string };
 
-/** Find a quote in a text, ignoring case and kinds of white space. */
+/** Letter or digit of a script that writes spaces between words: a quote of one does not end within a word. */
+const SPACED = String.raw`(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}])[\p{L}\p{N}]`;
+const BEGINS_SPACED = new RegExp(`^${SPACED}`, "u");
+const ENDS_SPACED = new RegExp(`${SPACED}$`, "u");
+
+/** Find a quote in a text, word for word, ignoring case and kinds of white space. */
 export function findRanges(text: string, quote: string): Range[] {
-  const words = quote.trim().split(/\s+/).map(escapeRegExp);
+  const words = quote.trim().split(/\s+/);
   const ranges: Range[] = [];
   if (words[0] === "") return ranges;
-  for (const { index, 0: match } of text.matchAll(new RegExp(words.join("\\s+"), "gi"))) {
+  const begin = BEGINS_SPACED.test(words[0] ?? "") ? `(?<!${SPACED})` : "";
+  const end = ENDS_SPACED.test(words.at(-1) ?? "") ? `(?!${SPACED})` : "";
+  const sought = new RegExp(begin + words.map(escapeRegExp).join("\\s+") + end, "giu");
+  for (const { index, 0: match } of text.matchAll(sought)) {
     ranges.push({ from: index, to: index + match.length });
     if (ranges.length === PLACES_MAX) break;
   }
