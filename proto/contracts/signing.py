@@ -6,7 +6,6 @@ other, and nothing is stored for it.
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Iterator
@@ -48,12 +47,17 @@ class Secret:
 
 
 class Signature(NamedTuple):
-    """A signature as its header has it; `mac` is hexadecimal."""
+    """A signature as its header has it; `execution` is a UUID in small letters, `mac` is hexadecimal."""
 
     secret_id: str
-    execution_id: UUID
+    execution: str
     lease: int
     mac: str
+
+    @property
+    def execution_id(self) -> UUID:
+        """The execution's id."""
+        return UUID(self.execution)
 
     @classmethod
     def parse(cls, header: bytes | str | None) -> Self | None:
@@ -61,10 +65,10 @@ class Signature(NamedTuple):
         text = header.decode(errors="replace") if isinstance(header, bytes) else header or ""
         if (match := _SIGNATURE.fullmatch(text)) is None:
             return None
-        return cls(match[1], UUID(match[2]), int(match[3]), match[4])
+        return cls(match[1], match[2], int(match[3]), match[4])
 
     def __str__(self) -> str:
-        return f"{_VERSION},{self.secret_id},{self.execution_id},{self.lease},{self.mac}"
+        return f"{_VERSION},{self.secret_id},{self.execution},{self.lease},{self.mac}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,7 @@ class SigningKey:
 
     def sign(self, value: bytes) -> str:
         """Return the signature of a record's value, as its header has it."""
-        return str(Signature(self.secret_id, self.execution_id, self.lease, self._mac(value)))
-
-    def has_signed(self, signature: Signature, value: bytes) -> bool:
-        """Whether a signature of this lease and secret is of this value."""
-        return hmac.compare_digest(self._mac(value), signature.mac)
-
-    def _mac(self, value: bytes) -> str:
-        return hmac.new(self.key, value, hashlib.sha256).hexdigest()
+        return str(Signature(self.secret_id, str(self.execution_id), self.lease, _compute_mac(self.key, value)))
 
 
 class Secrets:
@@ -117,14 +114,16 @@ class Secrets:
 
     def make_key(self, use: KeyUse, execution_id: UUID, lease: int = 0) -> SigningKey:
         """Return the key for one use, of the secret that signs."""
-        return _make_key(self.signing, use, execution_id, lease)
+        key = _derive_key(self.signing, use, str(execution_id), lease)
+        return SigningKey(execution_id, lease, self.signing.id, key)
 
     def verify(self, use: KeyUse, signature: Signature, value: bytes) -> bool:
         """Whether a signature was made with the key for this use, of any of these secrets."""
         secret = self._secrets.get(signature.secret_id)
         if secret is None:
             return False
-        return _make_key(secret, use, signature.execution_id, signature.lease).has_signed(signature, value)
+        key = _derive_key(secret, use, signature.execution, signature.lease)
+        return hmac.compare_digest(_compute_mac(key, value), signature.mac)
 
 
 def make_secret(secret_id: str, value: bytes) -> str:
@@ -132,9 +131,12 @@ def make_secret(secret_id: str, value: bytes) -> str:
     return f"{secret_id}:{base64.b64encode(value).decode()}"
 
 
-def _make_key(secret: Secret, use: KeyUse, execution_id: UUID, lease: int) -> SigningKey:
-    key = secret.derive(f"signoff,{_VERSION},{use},{execution_id},{lease}")
-    return SigningKey(execution_id, lease, secret.id, key)
+def _derive_key(secret: Secret, use: KeyUse, execution: str, lease: int) -> bytes:
+    return secret.derive(f"signoff,{_VERSION},{use},{execution},{lease}")
+
+
+def _compute_mac(key: bytes, value: bytes) -> str:
+    return hmac.digest(key, value, "sha256").hex()
 
 
 def _parse_secret(pair: str, number: int) -> Secret:

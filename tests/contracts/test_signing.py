@@ -28,7 +28,7 @@ def test_a_signature_verifies_for_its_use_lease_execution_and_value_alone() -> N
     assert not secrets.verify(KeyUse.JUDGING, signature, b"{}")
     assert not secrets.verify(KeyUse.EXECUTING, signature, b"{} ")
     assert not secrets.verify(KeyUse.EXECUTING, signature._replace(lease=4), b"{}")
-    assert not secrets.verify(KeyUse.EXECUTING, signature._replace(execution_id=UUID(int=1)), b"{}")
+    assert not secrets.verify(KeyUse.EXECUTING, signature._replace(execution=str(UUID(int=1))), b"{}")
     assert not secrets.verify(KeyUse.EXECUTING, signature._replace(secret_id="other"), b"{}")
     assert not Secrets.parse(OLD).verify(KeyUse.EXECUTING, signature, b"{}")
 

@@ -148,7 +148,7 @@ class WorkService(WorkServiceServicer):
     def _verify_proof(self, lease: pb.Lease, owner: UUID, stage: ExecutionStage) -> str | None:
         """Return the id of the secret from which the lease's key is that proves it, or None if nothing does."""
         signature = Signature.parse(lease.proof)
-        if signature is None or (signature.execution_id, signature.lease) != _token(lease):
+        if signature is None or (signature.execution, signature.lease) != (lease.execution_id.lower(), lease.lease):
             return None
         return signature.secret_id if self._secrets.verify(_USES[stage], signature, str(owner).encode()) else None
 
