@@ -48,6 +48,12 @@ async def test_writer_does_the_job_at_once(client: TestClient[Any, Any]) -> None
     assert all(words in text for words in ("Fruit", "From the payload.", "apples", "pears"))
 
 
+async def test_what_never_may_appear_is_not_written(client: TestClient[Any, Any]) -> None:
+    text = (await result(client, "writer", job(criteria='mentions "apples"\nnever: mentions "pears"')))["text"]
+    assert "apples" in text
+    assert "pears" not in text
+
+
 async def test_what_is_to_be_omitted_never_appears(client: TestClient[Any, Any]) -> None:
     text = (await result(client, "writer", job(submission=2, text="Apples, please", omit=["apples"])))["text"]
     assert "apples" not in text.lower()

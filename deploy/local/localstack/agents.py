@@ -29,6 +29,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from contracts.criteria import parse_stored_criteria
 from contracts.evidence import find_quoted
 from localstack.server import serve
 
@@ -162,7 +163,8 @@ async def stop_work(request: web.Request) -> web.Response:
 def write(agent: str, job: dict[str, Any]) -> str:
     """Write the text that does the job: title, payload's text, words quoted by the criteria; without omitted words."""
     payload, submission = _as_object(job.get("payload")), _read_submission(job)
-    quoted = find_quoted(str(job.get("acceptance_criteria") or ""))
+    criteria = parse_stored_criteria(str(job.get("acceptance_criteria") or ""))
+    quoted = [words for one in criteria if one.kind != "never" for words in find_quoted(one.text)]
     omitted = [str(word) for word in payload.get("omit") or [] if word]
     if agent == "drafter" and submission == 1:
         if not quoted:
