@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -77,6 +78,11 @@ class ResultProduced(_ExecutionEvent):
     @property
     def event_id(self) -> UUID:
         return event_id(self.execution_id, self.lease, "result-produced")
+
+    @cached_property
+    def result_hash(self) -> bytes:
+        """Return the SHA-256 of the result's JSON text, 32 bytes: what tells one result from another."""
+        return hash_result(self.result)
 
 
 def hash_result(result: Any) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.events import JobStatusReported, ResultProduced, hash_result
+from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import ReportKind
 from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
@@ -61,7 +61,7 @@ class Handlers:
     ) -> SignoffError | None:
         if isinstance(answer, ClaimDenied):
             return answer.to_error()
-        if hash_result(event.result) != answer.result_hash or event.execution_id != answer.lease.execution_id:
+        if event.result_hash != answer.result_hash or event.execution_id != answer.lease.execution_id:
             # The lease lapses, and the recorded result is offered again.
             log.error("another result than the recorded one is not judged", extra={"job_id": event.job_id})
             return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from contracts.events import JobStatusReported, ResultProduced, hash_result
+from contracts.events import JobStatusReported, ResultProduced
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job
@@ -188,7 +188,7 @@ class ClaimJudging(Command):
         if (execution.policy or {}).get("reuse_verdict") is False:
             return None
         is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
-        result_hash = execution.result_hash if is_recorded else hash_result(self.event.result)
+        result_hash = execution.result_hash if is_recorded else self.event.result_hash
         question = uow.questions[execution.job_id]
         return verdict_key(question.tenant, result_hash or b"", question.acceptance_criteria, self.judge)
 
@@ -217,7 +217,7 @@ class ClaimJudging(Command):
             code = refusal.code if refusal else "concluded"
             return ClaimAnswer(ClaimOutcome.DUPLICATE, code)
         if execution.result_hash is None:  # recorded by a version that kept none
-            execution = replace(execution, result_hash=hash_result(self.event.result))
+            execution = replace(execution, result_hash=self.event.result_hash)
             uow.put_execution(execution)
         reused = self.find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
@@ -251,6 +251,6 @@ class ClaimJudging(Command):
     def _can_be_judged(self, execution: Execution) -> bool:
         is_its_result = (execution.job_id, execution.result_lease) == (self.event.job_id, self.event.lease)
         # Under one lease an executor may have published two results: the recorded one is judged.
-        is_its_result = is_its_result and execution.result_hash in {None, hash_result(self.event.result)}
+        is_its_result = is_its_result and execution.result_hash in {None, self.event.result_hash}
         is_live = execution.state is not ExecutionState.DONE
         return is_its_result and is_live and execution.stage is ExecutionStage.JUDGING
