@@ -8,7 +8,7 @@ from support.jobstore.steps import Published, Steps, seen
 from contracts.events import ExecuteRequested, ResultProduced
 from jobstore.dispatching import offers
 from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -81,10 +81,8 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
     for _ in range(3):
         await steps.due(-1)
         async with database.transaction() as connection:
-            state = (await steps.row()).state
-            await offers.offer(
-                connection, ExecutionStage.EXECUTING, ExecutionState(state), 1, offers.OfferTerms(5.0, 60.0, 60.0)
-            )
+            await connection.execute(text("UPDATE executions SET state = 'OFFERED'"))
+            await offers.offer_again(connection, ExecutionStage.EXECUTING, 1, offers.OfferTerms(5.0, 60.0, 60.0))
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]

@@ -33,7 +33,7 @@ _NOW: Final = text(
 )
 #: A sample in the future does not count: the database's clock was set back.
 _WAS_SAMPLED: Final = text(
-    "SELECT EXISTS (SELECT FROM rollup WHERE sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) "
+    "SELECT EXISTS (SELECT FROM rollup WHERE id = 1 AND sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) "
     "AND clock_timestamp())",
 )
 _CLAIM: Final = text(

@@ -37,7 +37,7 @@ _HISTOGRAMS: Final = ("waits", "durations")
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
-_CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, published_seq FROM relay")
+_CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, published_seq FROM relay WHERE id = 1")
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """

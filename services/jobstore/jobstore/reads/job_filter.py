@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_
+from sqlalchemy import ColumnElement, Select, or_, text
 
 from contracts.resources import JobFilter
 from jobstore.storage.tables import jobs
@@ -20,8 +20,8 @@ def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
     for name in ("agent_id", "tenant", "batch_id"):
         if (value := getattr(chosen, name)) is not None:
             query = query.where(jobs.c[name] == value)
-    if chosen.labels:
-        query = query.where(jobs.c.labels.contains(chosen.labels))
+    if chosen.labels:  # the index has only jobs with labels
+        query = query.where(jobs.c.labels.contains(chosen.labels), text("jobs.labels <> '{}'"))
     if chosen.created_after is not None:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:

@@ -32,6 +32,9 @@ class Database:
         settings = {
             "application_name": "signoff-jobstore",
             "jit": "off",
+            # Rows are looked up by key whatever the statistics say, and no plan hangs on a value (docs/adr/0024).
+            "enable_seqscan": "off",
+            "plan_cache_mode": "force_generic_plan",
             "statement_timeout": str(timeout_ms),
             "idle_in_transaction_session_timeout": str(timeout_ms),
         }

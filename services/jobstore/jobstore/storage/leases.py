@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobstore.domain.model import ExecutionStage
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-#: domain.transitions counted as spent, is not counted.
+#: domain.transitions counted as spent, is not counted. `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
@@ -18,7 +18,7 @@ _RENEW: Final = text(
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
-    WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
+    WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage || '' = :stage AND e.state || '' <> 'DONE'
     RETURNING e.execution_id, e.lease
     """,
 )
