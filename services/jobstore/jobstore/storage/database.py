@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from jobstore.storage import locks
@@ -19,12 +19,15 @@ from servicekit.retry import retry_transient
 
 #: Milliseconds that a statement may take, and that a transaction may be idle.
 STATEMENT_TIMEOUT_MS = 30_000
+#: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
+#: and migrations read whole tables (docs/adr/0024).
+_BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 
 
 class Database:
     """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (outages.py).
 
-    `bounded`: whether statements time out; a rebuild's do not.
+    `bounded`: whether statements time out, and rows are looked up by key; a rebuild's are not.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
@@ -32,11 +35,9 @@ class Database:
         settings = {
             "application_name": "signoff-jobstore",
             "jit": "off",
-            # Rows are looked up by key whatever the statistics say, and no plan hangs on a value (docs/adr/0024).
-            "enable_seqscan": "off",
-            "plan_cache_mode": "force_generic_plan",
             "statement_timeout": str(timeout_ms),
             "idle_in_transaction_session_timeout": str(timeout_ms),
+            **(_BY_KEY if bounded else {}),
         }
         options: dict[str, Any] = {
             "max_overflow": 0,
@@ -71,6 +72,7 @@ class Database:
     async def _migrate(self) -> None:
         async with self.transaction() as connection:
             await locks.hold(connection, Lock.MIGRATION)
+            await connection.execute(text("SET LOCAL enable_seqscan = on"))
             await connection.run_sync(_upgrade)
 
     async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
