@@ -59,6 +59,7 @@ class Tables:
         self.database = database
         self.runner = CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS))
         self.dispatcher = Dispatcher(database, Published(), self.runner.terms, SECRETS)  # type: ignore[arg-type]
+        self.runner.on_offered = self.dispatcher.hand_over
 
     async def execute(self, *statements: str) -> None:
         async with self.database.session() as session:

@@ -8,13 +8,13 @@ from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from jobstore.dispatching import offers
 from jobstore.dispatching.execution_offers import FairQueue
-from jobstore.domain.model import ExecutionStage
+from jobstore.domain.model import Execution, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
-from servicekit.process.runtime import run_forever
+from servicekit.process.runtime import run_forever, run_until_first
 
 #: Executions that one transaction marks as offered at most.
 OFFERS_MAX = 500
@@ -25,8 +25,6 @@ OFFER_AGAIN_MAX_S = 60.0
 POLL_S = 5.0
 #: The shortest wait in seconds between two passes that nothing has woken.
 AGAIN_MIN_S = 0.02
-#: A worker that was silent for so many lease lengths counts as gone, and its room is not used.
-ALIVE_LEASES = 1.5
 
 
 class Dispatcher:
@@ -45,15 +43,30 @@ class Dispatcher:
         self._publisher = publisher
         self._secrets = secrets
         self._upstreams = upstreams
-        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
+        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.alive_s)
         self._queue = FairQueue()
         self._wait_s = POLL_S
         self.held_back = False
         self.wake = asyncio.Event()
+        self._handed_over: list[Any] = []
+        self._hand_over = asyncio.Event()
 
     async def run(self) -> None:
         """Offer for ever; each commit that queues something wakes it."""
-        await run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake)
+        await run_until_first(
+            run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
+            run_forever(self.publish_handed_over, name="offers", every_s=POLL_S, wake=self._hand_over),
+        )
+
+    def hand_over(self, executions: Sequence[Execution]) -> None:
+        """Have executions published that were offered with their requests; that is committed."""
+        self._handed_over += executions
+        self._hand_over.set()
+
+    async def publish_handed_over(self) -> None:
+        """Publish what was handed over. What a crash forgets is offered again like all that nobody claims."""
+        executions, self._handed_over = self._handed_over, []
+        await self._publish_or_reoffer(ExecutionStage.EXECUTING, executions)
 
     async def offer(self) -> bool:
         """Offer once what is due and has room, and return whether there may be more."""

@@ -14,11 +14,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
-from jobstore.dispatching.offers import DUE, IN_TIME, MARK, ROOM, OfferTerms
+from jobstore.dispatching.offers import DUE, IN_TIME, MARK, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
+from jobstore.storage.room import free_room
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
@@ -42,7 +43,9 @@ _OF_QUEUE: Final = (
 #: is not due yet tells when to look again.
 _HEADS: Final = text(
     f"""
-    WITH RECURSIVE {ROOM}, queues AS (
+    WITH RECURSIVE room AS (
+        SELECT greatest(0, least(:limit, {free_room(ExecutionStage.EXECUTING)})) AS free
+    ), queues AS (
         (SELECT tenant, flow, priority FROM executions WHERE {_WAITS} AND (SELECT free FROM room) > 0
         ORDER BY tenant, flow, priority LIMIT 1)
         UNION ALL
@@ -164,7 +167,7 @@ class FairQueue:
     async def offer(self, connection: AsyncConnection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
-        parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": limit, "depth": self.depth, **asdict(terms)}
+        parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
         rows = (await connection.execute(_HEADS, parameters)).all()
         first, flows = rows[0], _group_flows(rows, self.depth)
         begin_in_s = [(r.due_at - r.now).total_seconds() for r in rows if r.execution_id is not None and r.due_at > r.now]

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.model import ExecutionStage
+from jobstore.storage.room import free_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,6 @@ class ResultToJudge:
     arrived_at: datetime
 
 
-#: The leases that live workers would still take, less the offers that are not claimed yet.
-ROOM: Final = """
-    room AS (
-        SELECT greatest(0, least(:limit, coalesce(sum(room), 0) - (
-            SELECT count(*) FROM executions WHERE stage = :stage AND state = 'OFFERED'))) AS free
-        FROM workers WHERE stage = :stage AND seen_at > now() - make_interval(secs => :alive_s)
-    )
-"""
 #: Past its deadline nothing is offered: the sweeper ends it.
 IN_TIME: Final = "(deadline_at IS NULL OR deadline_at > now())"
 DUE: Final = f"due_at <= now() AND {IN_TIME}"
@@ -56,9 +49,10 @@ MARK: Final = """
 """
 _OFFER_RESULTS: Final = text(
     f"""
-    WITH {ROOM}, due AS MATERIALIZED (
+    WITH due AS MATERIALIZED (
         SELECT execution_id FROM executions WHERE stage = 'JUDGING' AND state = 'QUEUED' AND {DUE}
-        ORDER BY priority DESC, due_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
+        ORDER BY priority DESC, due_at 
+        LIMIT greatest(0, least(:limit, {free_room(ExecutionStage.JUDGING)})) FOR UPDATE SKIP LOCKED
     )
     {MARK}
     """,  # noqa: S608 - fragments of our own
@@ -91,8 +85,8 @@ _RESULTS: Final = text(
 
 async def offer_results(connection: AsyncConnection, limit: int, terms: OfferTerms) -> list[Row[Any]]:
     """Mark results that are queued to be judged as offered, as many as there is room for; return them by priority."""
-    parameters = {"stage": ExecutionStage.JUDGING.value, "limit": limit, **asdict(terms)}
-    return sorted(await connection.execute(_OFFER_RESULTS, parameters), key=lambda row: -row.priority)
+    rows = await connection.execute(_OFFER_RESULTS, {"limit": limit, **asdict(terms)})
+    return sorted(rows, key=lambda row: -row.priority)
 
 
 async def offer_again(
