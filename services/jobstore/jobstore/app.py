@@ -87,7 +87,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
         operation_worker = OperationWorker(database, runner)
-        rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
         if settings.health_address:
@@ -131,7 +130,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             matcher.run(),
             watches.run(),
             operation_worker.run(),
-            rollups.run(),
+            Rollups(database).run(),
             _run_on_kafka(
                 settings.kafka,
                 publisher,

@@ -1,4 +1,4 @@
-"""An execution is offered by the transaction that requests it, published after the commit, and offered again if lost."""
+"""An execution is offered by the transaction that requests it, then published, and offered again if that is lost."""
 
 from collections.abc import AsyncIterator
 

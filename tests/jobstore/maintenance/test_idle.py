@@ -82,7 +82,11 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
         (sampling._sample_and_count, 1, rollups.POLL_S),
         (operating.work, 1, worker.POLL_S),
         (Matcher(database, runner).match, 1, matcher.POLL_S),
-        (Cleanup(database, "reuse", partial(reusable.forget, terms=runner.terms.reuse), 10).forget, 1, cleanup.PERIOD_S),
+        (
+            Cleanup(database, "reuse", partial(reusable.forget, terms=runner.terms.reuse), 10).forget,
+            1,
+            cleanup.PERIOD_S,
+        ),
         (Cleanup(database, "cancels", facts.forget_early_cancels, 10).forget, 1, cleanup.PERIOD_S),
     ]
     sampling._forget_at = float("inf")

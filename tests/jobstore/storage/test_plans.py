@@ -28,8 +28,8 @@ LIVE = 500
 _FILL = f"""
 INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, live, not_met,
     priority, tenant, labels, policy, spec_hash, created_at, updated_at)
-SELECT 'old-' || n, 'A title', '', 'Says "blue"', '{{}}', 'COMPLETED', 5, 'writer', false, 0, 5, 'default', '{{}}', '{{}}',
-    '', now() - n * interval '1 s', now() - n * interval '1 s' FROM generate_series(1, {JOBS}) n;
+SELECT 'old-' || n, 'A title', '', 'Says "blue"', '{{}}', 'COMPLETED', 5, 'writer', false, 0, 5, 'default', '{{}}',
+    '{{}}', '', now() - n * interval '1 s', now() - n * interval '1 s' FROM generate_series(1, {JOBS}) n;
 INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, priority,
     spent, answer, request_version, result_version)
 SELECT md5(n::text)::uuid, 'old-' || n, 'JUDGING', 'DONE', 1, 2, 1, 0, 1, 'writer', 5, 1, 'completed', 2, 4
@@ -44,7 +44,7 @@ INSERT INTO job_logs (job_id, version, status, job_status, kind, execution_id, c
 SELECT 'old-' || n, v, 'COMPLETED', 'COMPLETED', 'met', md5(n::text)::uuid, now()
 FROM generate_series(1, {JOBS}) n, generate_series(1, 5) v;
 INSERT INTO reusable (key, job_id, version) SELECT n::text::bytea, 'old-' || n, 4 FROM generate_series(1, {JOBS}) n;
-"""  # noqa: S608 - a number of our own
+"""
 _READ = """
 SELECT relname, seq_tup_read, coalesce(idx_tup_fetch, 0) AS fetched FROM pg_stat_user_tables
 """
@@ -86,9 +86,7 @@ class Tables:
         met, not_met, failed, cancelled = lives
         claims = await asyncio.gather(*(steps.claim() for steps in lives))
         granted = [answer.execution.lease for answer in claims if answer.execution is not None]
-        await asyncio.gather(
-            *(s.report(lease, ReportKind.CALL_BEGUN) for s, lease in zip(lives, granted, strict=True))
-        )
+        await asyncio.gather(*(s.report(lease, ReportKind.CALL_BEGUN) for s, lease in zip(lives, granted, strict=True)))
         async with self.database.session() as session:
             held = [(met.execution_id, granted[0])]
             assert await leases.renew(session, met.executor, ExecutionStage.EXECUTING, held, LEASE_S) == {*held}
@@ -109,7 +107,9 @@ class Tables:
         await Matcher(self.database, self.runner).match()
         await OperationWorker(self.database, self.runner).work()
         async with self.database.transaction() as connection:
-            await connection.execute(text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs) WHERE id = 1"))
+            await connection.execute(
+                text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs) WHERE id = 1")
+            )
         while await Rollups(self.database).count():
             pass
         async with self.database.transaction() as connection:

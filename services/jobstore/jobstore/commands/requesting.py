@@ -41,7 +41,7 @@ def request_execution(
 ) -> Decision | Refusal:
     """Request an execution: record it with the request body, policy, submission number and deadline frozen.
 
-    It is offered at once where that takes no other's turn (domain.offering), else queued.
+    It is offered at once where that takes no other's turn (Openings), else queued.
     """
     job, spec = uow.jobs[job_id], uow.specs[job_id]
     agent = uow.stored.agents.get(job.agent_id or "")

@@ -8,9 +8,19 @@ from uuid import UUID
 
 from contracts.resources import Agent
 from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.execution_states import Openings
 from jobstore.domain.matching import Candidate
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, Job, LogEntry, Refusal, Report, TransitionKind
-from jobstore.domain.offering import Openings
+from jobstore.domain.model import (
+    Clock,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Job,
+    LogEntry,
+    Refusal,
+    Report,
+    TransitionKind,
+)
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 

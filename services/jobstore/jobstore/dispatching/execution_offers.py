@@ -170,16 +170,15 @@ class FairQueue:
         parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
         rows = (await connection.execute(_HEADS, parameters)).all()
         first, flows = rows[0], _group_flows(rows, self.depth)
-        begin_in_s = [(r.due_at - r.now).total_seconds() for r in rows if r.execution_id is not None and r.due_at > r.now]
-        picked, marked, more, capacity = [], {}, False, Capacity()
+        begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
+        picked, more, capacity = list[UUID](), False, Capacity()
         if flows:
             # Twice the average that a queue gets: few passes then end early because too little was read of one.
             self.depth = max(2, 2 * first.free // len(flows))
             capacity = await self._get_capacity(connection, first, flows)
             picked, more = pick(flows, capacity.free, self.shares, first.free)
-        if picked:
-            marking = {"ids": picked, **asdict(terms)}
-            marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)}
+        marking = {"ids": picked, **asdict(terms)}
+        marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
         if capacity.rates:
             await _record_starts(connection, first.now, capacity.rates, flows, marked)
         return Offers(
@@ -237,7 +236,7 @@ class FairQueue:
 def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
-        if row.execution_id is not None and row.due_at <= row.now:
+        if row.due_at and row.due_at <= row.now:
             head = Head(rank(row.due_at, row.priority), row.execution_id)
             queues[row.tenant, row.priority, tuple(row.flow)].append(head)
     return [

@@ -51,7 +51,7 @@ _OFFER_RESULTS: Final = text(
     f"""
     WITH due AS MATERIALIZED (
         SELECT execution_id FROM executions WHERE stage = 'JUDGING' AND state = 'QUEUED' AND {DUE}
-        ORDER BY priority DESC, due_at 
+        ORDER BY priority DESC, due_at
         LIMIT greatest(0, least(:limit, {free_room(ExecutionStage.JUDGING)})) FOR UPDATE SKIP LOCKED
     )
     {MARK}

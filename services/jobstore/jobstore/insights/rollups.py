@@ -37,7 +37,9 @@ _HISTOGRAMS: Final = ("waits", "durations")
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
-_CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, published_seq FROM relay WHERE id = 1")
+_CURSOR: Final = text(
+    "SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, published_seq FROM relay WHERE id = 1"
+)
 #: What there is to do: one statement while nothing is published.
 _LOOK: Final = text(
     f"SELECT relay.published_seq > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608

@@ -55,8 +55,10 @@ _LATE: Final = text(
             (SELECT fails_at {_TIMED} AND fails_at > now() ORDER BY fails_at LIMIT 1)
         ) - now())::float8 AS next_in_s, late.*
     FROM (SELECT 1) AS one LEFT JOIN (
-        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= now() LIMIT :limit) UNION ALL
-        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit) UNION ALL
+        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= now() LIMIT :limit)
+        UNION ALL
+        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
+        UNION ALL
         (SELECT execution_id, lease, false {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
     ) AS late ON true
     """,  # noqa: S608 - fragments of our own

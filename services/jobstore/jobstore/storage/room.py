@@ -17,7 +17,7 @@ def free_room(stage: ExecutionStage) -> str:
     """  # noqa: S608 - a word of our own
 
 
-#: SQL columns, as domain.offering.Openings; with `:offers` false nothing is read.
+#: SQL columns, as domain.execution_states.Openings; with `:offers` false nothing is read.
 OPENINGS: Final = f"""
     CASE WHEN :offers THEN {free_room(ExecutionStage.EXECUTING)} ELSE 0 END AS free_room,
     :offers AND (SELECT coalesce(bool_or(due_at <= now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (

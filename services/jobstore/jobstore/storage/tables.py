@@ -199,9 +199,7 @@ executions = Table(
         "due_at",
         postgresql_where=text("state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"),
     ),
-    Index(
-        "executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE' AND fails_at IS NOT NULL")
-    ),
+    Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE' AND fails_at IS NOT NULL")),
     Index(
         "executions_flow_idx",
         "tenant",

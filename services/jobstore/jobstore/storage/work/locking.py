@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobstore.commands.base import Command, Locks
 from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.execution_states import Openings
 from jobstore.domain.model import Clock
-from jobstore.domain.offering import Openings
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import limits
 from jobstore.storage.locks import Lock
@@ -47,7 +47,8 @@ _LOCK_JOBS: Final = text(
 #: OFFSET 0 keeps the planner from anything else.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS}, e.*, granted.*
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
+        e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(EXECUTION_COLUMNS).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE

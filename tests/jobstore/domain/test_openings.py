@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from support.jobstore.builders import NOW, queued
 
-from jobstore.domain.offering import Openings
+from jobstore.domain.execution_states import Openings
 
 
 def test_it_is_offered_while_there_is_room() -> None:
