@@ -6,13 +6,13 @@ from uuid import UUID
 
 from pydantic_core import from_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.granting import Grant
 from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Clock, ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
+from jobstore.storage.connection import Connection
 from jobstore.storage.notifications import CHANNEL, Wake, notify
 from jobstore.storage.row_mapping import (
     CHANGING_COLUMNS,
@@ -109,7 +109,7 @@ _NOTE_WORKER: Final = text(
 class Repository:
     """Lock, load and write the rows of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock(

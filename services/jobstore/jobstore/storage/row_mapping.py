@@ -52,12 +52,12 @@ LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"}) 
 
 def to_job(row: Any) -> Job:
     """Return a job from its locked row."""
-    return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
+    return Job(**{**row, "status": JobStatus(row.status)})
 
 
 def to_execution(row: Any) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    columns = row
     fields = {name: columns[name] for name in EXECUTION_COLUMNS}
     policy = from_json(row.policy) if row.policy else None
     return Execution(
@@ -86,7 +86,7 @@ def to_spec(row: Any) -> Spec:
 
 def to_agent(row: Any) -> Agent:
     """Return an agent from its row, in which policy and headers are JSON text."""
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    columns = row
     return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
