@@ -20,10 +20,10 @@ from jobstore.doubts import PATIENCE_S, Doubts
 from jobstore.errors import DatabaseFaultError
 from jobstore.lanes import Lane
 from jobstore.storage import reusable
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
 from jobstore.storage.outages import RaceError
 from jobstore.storage.repository import Repository
+from jobstore.storage.sql import Connection
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
 

@@ -17,8 +17,8 @@ from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
-from jobstore.storage.connection import Connection, Row
 from jobstore.storage.locks import Lock
+from jobstore.storage.sql import Connection, Row
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8

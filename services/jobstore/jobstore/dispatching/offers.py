@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage, ExecutionState
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import text
 
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 
 class Gauges(NamedTuple):

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from contracts.messages.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 #: About how many points a range is shown as.
 POINTS: Final = 60

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
 from jobstore.storage import locks
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
+from jobstore.storage.sql import Connection
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Connection
 from servicekit.process.runtime import run_forever
 
 PERIOD_S: Final = 10.0

@@ -14,8 +14,8 @@ from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Connection
 
 #: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000

@@ -13,8 +13,8 @@ from contracts.status import JobStatus
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
-from jobstore.storage.connection import Connection, Row
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operation_items, operations
 
 #: A worker's claim on an operation expires after this many seconds without progress.

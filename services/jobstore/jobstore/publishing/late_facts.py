@@ -13,7 +13,7 @@ from sqlalchemy import text
 from contracts.jsontext import members
 from contracts.resources import JobEdit
 from jobstore.domain.model import TransitionKind
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 #: The payload stands in the entry itself, wherever its fact tells it.
 _FIELDS: Final = JobEdit.model_fields.keys() - {"payload"}

@@ -23,10 +23,10 @@ from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, PUBLISHED
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import run_forever, wait_for_wake

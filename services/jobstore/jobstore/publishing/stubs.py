@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from sqlalchemy import text
 
 from jobstore.publishing.job_changed import make_stub
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import TOO_LARGE, Outgoing
 

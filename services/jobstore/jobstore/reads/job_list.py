@@ -12,7 +12,7 @@ from contracts.status import JobStatus
 from jobstore.reads.job_filter import holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
 #: Jobs of one status are counted up to this number; more cost time and tell nobody more.

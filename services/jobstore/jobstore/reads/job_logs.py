@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from contracts.jsontext import members
 from jobstore.reads.page import fetch_page
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "

@@ -10,7 +10,7 @@ from contracts.resources import Policy
 from contracts.status import JobStatus
 from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
 from jobstore.reads.page import fetch_page
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
 _LEFT_OUT: Final = frozenset(

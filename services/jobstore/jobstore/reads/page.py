@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 
 #: Characters of texts that a page holds at most: well below the 4 MiB that gRPC's clients take by default.
 PAGE_MAX_BYTES: Final = 2 << 20

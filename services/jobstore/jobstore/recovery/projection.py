@@ -17,8 +17,8 @@ from jobstore.domain.reports import format_feedback
 from jobstore.domain.spec import format_assignment, format_edit, hash_text
 from jobstore.recovery.set_aside import SetAside
 from jobstore.storage import sql, tables
-from jobstore.storage.connection import Connection
 from jobstore.storage.facts import AGENTS, REFUSALS
+from jobstore.storage.sql import Connection
 
 _JOB: Final = sql.columns(tables.jobs)
 _LOG: Final = sql.columns(tables.job_logs)

@@ -23,9 +23,9 @@ from jobstore.domain.terms import ExecutionTerms
 from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
 from jobstore.storage.repository import Repository
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.process.settings import load_settings
@@ -98,7 +98,7 @@ class Rebuild:
             offsets = {history.topic: await history.offsets() for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
-                counts = (await connection.execute(_COUNTS)).one()._asdict()
+                counts = dict((await connection.execute(_COUNTS)).one())
         return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, "left": self._facts.describe_left()}
 
     async def _prepare_tables(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 #: Facts, and bytes of them, that one statement applies at most.
 BATCH, BATCH_BYTES = 500, 16 << 20

@@ -15,9 +15,9 @@ from jobstore.config import VerifySettings
 from jobstore.domain.model import TransitionKind
 from jobstore.recovery import process
 from jobstore.storage import tables
-from jobstore.storage.connection import Connection
 from jobstore.storage.database import Database
 from jobstore.storage.facts import EARLY_CANCELS
+from jobstore.storage.sql import Connection
 from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from contracts.jsontext import json_text
 from contracts.resources import NewAgent
 from jobstore.storage import circuits, facts
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 _VALUES: Final = (
     ":name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), CAST(:headers AS jsonb), :enabled, :deterministic"

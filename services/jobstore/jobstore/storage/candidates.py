@@ -10,7 +10,7 @@ from jobstore.commands.resubmission import HISTORY_KINDS, build_history
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.storage import row_mapping
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.

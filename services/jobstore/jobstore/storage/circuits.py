@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.storage import sql
-from jobstore.storage.connection import Connection
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import circuits
 
 _CIRCUIT: Final = sql.columns(circuits)
@@ -70,7 +70,7 @@ async def close(connection: Connection, agent_id: str) -> None:
 
 
 async def _write(
-    connection: Connection, closed: Sequence[str], updated: Sequence[sql.Row], inserted: Sequence[sql.Row]
+    connection: Connection, closed: Sequence[str], updated: Sequence[sql.Values], inserted: Sequence[sql.Values]
 ) -> None:
     arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
     await connection.execute(_WRITE, {"closed": closed, **arrays})

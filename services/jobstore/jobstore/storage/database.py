@@ -13,10 +13,10 @@ from sqlalchemy import NullPool, make_url, text
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from jobstore.storage.connection import Connection, Row
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
 from jobstore.storage.outages import READ_ONLY, Availability
+from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
 

@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
-from jobstore.storage.connection import Connection
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
-from jobstore.storage.connection import Connection, Row
+from jobstore.storage.sql import Connection, Row
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
 #: domain.transitions counted as spent, is not counted.

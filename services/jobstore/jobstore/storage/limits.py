@@ -13,9 +13,9 @@ from contracts.resources import Limit, NewLimit
 from jobstore.domain.limits import tenant_limit, wildcard
 from jobstore.errors import NotFoundError
 from jobstore.storage import locks
-from jobstore.storage.connection import Connection, Row
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import limits
 
 _NOTIFY: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")

@@ -25,7 +25,7 @@ from enum import IntEnum
 
 from sqlalchemy import text
 
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 
 class Lock(IntEnum):

@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import metadata
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES

@@ -12,7 +12,6 @@ from jobstore.commands.unit_of_work import Question, UnitOfWork
 from jobstore.domain.model import Clock, ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import candidates, circuits, facts, limits, row_mapping, sql
-from jobstore.storage.connection import Connection
 from jobstore.storage.notifications import CHANNEL, Wake, notify
 from jobstore.storage.row_mapping import (
     CHANGING_COLUMNS,
@@ -22,6 +21,7 @@ from jobstore.storage.row_mapping import (
     LOG_COLUMNS,
     NEW_JOB_COLUMNS,
 )
+from jobstore.storage.sql import Connection
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "

@@ -10,7 +10,7 @@ from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
-from jobstore.storage.connection import Connection
+from jobstore.storage.sql import Connection
 
 #: Rows deleted by one `forget`.
 FORGET_BATCH: Final = 10_000
