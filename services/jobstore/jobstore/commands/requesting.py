@@ -80,8 +80,8 @@ def request_execution(
         uow.put_execution(offer(queued, uow.clock.now, uow.clock.offer_again_s, uow.clock.offer_again_s))
     if spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
-    if agent is not None:
-        uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
+    assert agent is not None  # else the job is PENDING
+    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
     return decision
 
 

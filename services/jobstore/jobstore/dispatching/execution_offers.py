@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, IN_TIME, MARK, OfferTerms
@@ -20,6 +19,7 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 from jobstore.storage.room import free_room
+from jobstore.storage.sql import Connection, Row
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
@@ -133,7 +133,7 @@ class Offers:
     or less where that is due. None: at no time.
     """
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Row]
     more: bool
     held_back: bool
     again_in_s: float | None
@@ -164,7 +164,7 @@ class FairQueue:
     shares: Shares = field(default_factory=Shares)
     depth: int = DEPTH_FIRST
 
-    async def offer(self, connection: AsyncConnection, limit: int, terms: OfferTerms) -> Offers:
+    async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
         parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
@@ -193,7 +193,7 @@ class FairQueue:
             },
         )
 
-    async def _get_capacity(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Capacity:
+    async def _get_capacity(self, connection: Connection, first: Row, flows: Sequence[Flow]) -> Capacity:
         capacity = Capacity()
         if first.has_limits:
             await self._apply_limits(connection, capacity, first.now, flows)
@@ -206,7 +206,7 @@ class FairQueue:
         return capacity
 
     async def _apply_limits(
-        self, connection: AsyncConnection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
+        self, connection: Connection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
     ) -> None:
         names = {name for flow in flows for name in flow.limits}
         parameters = {"names": sorted(names | set(map(wildcard, names)))}
@@ -233,7 +233,7 @@ class FairQueue:
                 capacity.free[name] = max(0, min(left))
 
 
-def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
+def _group_flows(rows: Sequence[Row], depth: int) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
         if row.due_at and row.due_at <= row.now:
@@ -246,7 +246,7 @@ def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
 
 
 async def _count_started(
-    connection: AsyncConnection, now: datetime, rates: Mapping[str, tuple[int, float]]
+    connection: Connection, now: datetime, rates: Mapping[str, tuple[int, float]]
 ) -> Mapping[str, int]:
     if not rates:
         return {}
@@ -256,7 +256,7 @@ async def _count_started(
 
 
 async def _record_starts(
-    connection: AsyncConnection,
+    connection: Connection,
     now: datetime,
     rates: Mapping[str, tuple[int, float]],
     flows: Iterable[Flow],

@@ -7,11 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.room import free_room
+from jobstore.storage.sql import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +83,26 @@ _RESULTS: Final = text(
 )
 
 
-async def offer_results(connection: AsyncConnection, limit: int, terms: OfferTerms) -> list[Row[Any]]:
+async def offer_results(connection: Connection, limit: int, terms: OfferTerms) -> list[Row]:
     """Mark results that are queued to be judged as offered, as many as there is room for; return them by priority."""
     rows = await connection.execute(_OFFER_RESULTS, {"limit": limit, **asdict(terms)})
     return sorted(rows, key=lambda row: -row.priority)
 
 
 async def offer_again(
-    connection: AsyncConnection, stage: ExecutionStage, limit: int, terms: OfferTerms
-) -> list[Row[Any]]:
+    connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms
+) -> list[Row]:
     """Mark offers of a stage that nobody has claimed in time as offered again, and return them by priority."""
     parameters = {"stage": stage.value, "limit": limit, "again_s": terms.again_s, "again_max_s": terms.again_max_s}
     return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)
 
 
-async def offer_soon(connection: AsyncConnection, execution_ids: Sequence[UUID], again_s: float) -> None:
+async def offer_soon(connection: Connection, execution_ids: Sequence[UUID], again_s: float) -> None:
     """Make offers that were perhaps not published due again after `again_s`, as if offered for the first time."""
     await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
 
 
-async def get_results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
+async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
     """Return the results of executions that await a judge, by execution id."""
     rows = await connection.execute(_RESULTS, {"ids": list(execution_ids)})
     return {

@@ -1,13 +1,13 @@
 """Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
+from jobstore.storage.sql import Connection, Row
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
 #: domain.transitions counted as spent, is not counted. `|| ''`: only the index of the ids can serve (docs/adr/0024).
@@ -77,7 +77,7 @@ class Late(NamedTuple):
 
 
 async def renew(
-    connection: AsyncConnection,
+    connection: Connection,
     owner: UUID,
     stage: ExecutionStage,
     leases: Sequence[tuple[UUID, int]],
@@ -94,20 +94,20 @@ async def renew(
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 
-async def note_forged(connection: AsyncConnection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
     """Note leases of which a forged report would count, and return those that were not noted before."""
     ids, numbers = zip(*sorted(leases), strict=True)
     rows = await connection.execute(_NOTE_FORGED, {"ids": list(ids), "leases": list(numbers)})
     return {(row.execution_id, row.lease) for row in rows}
 
 
-async def load_states(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
     """Return the rows (state, lease, result_lease, answer) of executions, by id."""
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
 
 
-async def find_late(connection: AsyncConnection, limit: int) -> Late:
+async def find_late(connection: Connection, limit: int) -> Late:
     """Find what has lapsed, or has passed its queue timeout, judging timeout or deadline: `limit` of each at most."""
     rows = (await connection.execute(_LATE, {"limit": limit})).all()
     late = [row for row in rows if row.execution_id is not None]
