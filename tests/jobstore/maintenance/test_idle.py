@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps, seen
 
+from jobstore.api.work_service import WorkService
 from jobstore.dispatching.dispatcher import POLL_S, Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.insights import gauges, rollups
@@ -23,6 +25,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, reusable
 from jobstore.storage.database import Database
+from signoff.v1 import work_service_pb2 as pb
 
 #: All loops together, less the relay, the watches and the probe: they are other parts'.
 STATEMENTS_PER_S = 3.0
@@ -96,6 +99,13 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
         assert counted.statements - before == statements, step
     assert (dispatcher._wait_s, sweeper._wait_s, dispatcher.held_back) == (POLL_S, SWEEP_MAX_S, False)
     assert sum(statements / every_s for _, statements, every_s in loops) <= STATEMENTS_PER_S
+
+
+async def test_a_worker_that_holds_nothing_costs_a_statement(counted: Counted, runner: CommandRunner) -> None:
+    service = WorkService(counted, runner, SECRETS)  # type: ignore[arg-type]
+    request = pb.RenewLeasesRequest(owner=str(uuid4()), kind=pb.WORK_KIND_EXECUTING, room=5)
+    await service.RenewLeases(request, None)  # type: ignore[arg-type]
+    assert counted.statements == 1
 
 
 async def test_what_waits_for_its_time_costs_no_polls(

@@ -89,9 +89,7 @@ async def offer_results(connection: Connection, limit: int, terms: OfferTerms) -
     return sorted(rows, key=lambda row: -row.priority)
 
 
-async def offer_again(
-    connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms
-) -> list[Row]:
+async def offer_again(connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms) -> list[Row]:
     """Mark offers of a stage that nobody has claimed in time as offered again, and return them by priority."""
     parameters = {"stage": stage.value, "limit": limit, "again_s": terms.again_s, "again_max_s": terms.again_max_s}
     return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)

@@ -103,6 +103,8 @@ async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int
 
 async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
     """Return the rows (state, lease, result_lease, answer) of executions, by id."""
+    if not execution_ids:
+        return {}
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
 
