@@ -6,11 +6,11 @@ import typer
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from contracts.resources import NewAgent
 from contracts.status import Protocol
 
-app = typer.Typer(no_args_is_help=True, help="Register and change agents.")
+app = make_app("Register and change agents.")
 
 AgentId = Annotated[str, typer.Argument(metavar="AGENT")]
 Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]

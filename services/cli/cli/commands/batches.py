@@ -8,12 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import parse_pairs, read_json_file, validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
 
-app = typer.Typer(no_args_is_help=True, help="Execute many jobs at once.")
+app = make_app("Execute many jobs at once.")
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
 Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]

@@ -15,7 +15,7 @@ from cli.config import DATA_DIR, Target, read_endpoints
 from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
@@ -28,11 +28,10 @@ COMMENT = "Please mention what the criterion asks for."
 FINAL_STATUSES = frozenset({JobLogStatus.COMPLETED, JobLogStatus.REJECTED, JobLogStatus.FAILED})
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "demo")(demo)
+app = make_app()
 
 
+@command(app, "demo")
 async def demo(
     cli: Session,
     data_dir: Annotated[Path, typer.Option(help="Of the stack that runs, or that is started.")] = DATA_DIR,

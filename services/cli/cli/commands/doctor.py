@@ -4,14 +4,12 @@ import typer
 from rich.text import Text
 
 from cli import doctor_checks
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "doctor")(doctor)
-
-
+@command(app, "doctor")
 async def doctor(cli: Session) -> None:
     """Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
     checks = await doctor_checks.check_all(cli.target)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
 from contracts.resources import Job, JobFilter, JobOrder, NewJob
 from contracts.status import RESTING, JobStatus
 
-app = typer.Typer(no_args_is_help=True, help="Create, execute and follow jobs.")
+app = make_app("Create, execute and follow jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]

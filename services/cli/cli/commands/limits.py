@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 
 from cli.options import validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from contracts.resources import NewLimit
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+app = make_app(
+    "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one."
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="agent:<id>, tenant:<name> or label:<key>=<value>.")]
