@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from cli.plain_values import PlainGroup
+
 Command = TyperCommand | TyperGroup
 
 
@@ -53,7 +55,7 @@ COMMANDS: Final = {
 }
 
 
-class CommandTree(TyperGroup):
+class CommandTree(PlainGroup):
     """Know each command by name and summary alone until one is asked for."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:

@@ -17,7 +17,9 @@ import typer
 from cli.config import Target, find_target, read_token
 from cli.errors import CommandError
 from cli.output import Output
+from cli.plain_values import PlainCommand, PlainGroup
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.client.records import read_record
 from servicekit.errors import SignoffError
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
@@ -38,8 +40,13 @@ class Session:
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code="no_jobstore")
-        async with JobStoreClient(self.target.jobstore, self.target.token) as jobstore:
+        async with connect(self.target.jobstore, self.target.token) as jobstore:
             yield jobstore
+
+
+def connect(address: str, token: str | None, *, timeout_s: float = 10.0) -> JobStoreClient:
+    """Return a client that returns records in place of resources: pydantic takes longer to import than a call takes."""
+    return JobStoreClient(address, token, timeout_s=timeout_s, read=read_record)
 
 
 def _open_session(
@@ -71,7 +78,9 @@ _CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
 
 def make_app(help: str | None = None) -> typer.Typer:  # noqa: A002 - Typer's word
     """Make the Typer of one command, or of a group of commands, which has a help of its own."""
-    return typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=help is not None, help=help)
+    return typer.Typer(
+        cls=PlainGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=help is not None, help=help
+    )
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
@@ -88,7 +97,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         text = _unwrap(inspect.getdoc(function) or "")
-        app.command(name, help=text, short_help=text.partition("\n")[0])(run)
+        app.command(name, cls=PlainCommand, help=text, short_help=text.partition("\n")[0])(run)
         return function
 
     return register

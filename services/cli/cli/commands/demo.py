@@ -15,7 +15,7 @@ from cli.config import DATA_DIR, Target, read_endpoints
 from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
-from cli.session import Session, command, make_app
+from cli.session import Session, command, connect, make_app
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
@@ -41,7 +41,7 @@ async def demo(
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, is_own):
-        async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+        async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
             await _register_agents(cli, jobstore, target)
             jobs = make_demo_jobs(secrets.token_hex(3))
             try:
@@ -90,7 +90,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
 
 
 async def _is_serving(target: Target) -> bool:
-    async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+    async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
         return await jobstore.is_serving()
 
 
