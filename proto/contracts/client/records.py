@@ -65,6 +65,9 @@ def _read_field(message: Any, field: FieldDescriptor) -> Any:
 
 
 def _read_word(enum: EnumDescriptor, number: int) -> Any:
-    """Return the member of the enum in `contracts.status`; None if it is not set."""
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return getattr(status, enum.name)[enum.values_by_number[number].name.removeprefix(prefix)] if number else None
+    """Return the member of the enum in `contracts.status`; None if it is not set; a number that is not known as text."""
+    values = enum.values_by_number
+    if number not in values:
+        return str(number)
+    prefix = values[0].name.removesuffix("UNSPECIFIED")
+    return getattr(status, enum.name)[values[number].name.removeprefix(prefix)] if number else None

@@ -12,7 +12,7 @@ from cli.terminal import Styled, render_line, render_table, replace_line
 from contracts.status import Circuit, JobLogStatus, OperationState
 
 if TYPE_CHECKING:
-    from contracts.criteria import CriterionWarning
+    from contracts.criteria import Criterion, CriterionWarning
     from contracts.messages.views import Batch, DeadLetters
     from contracts.resources import Agent, Job, JobLog, Limit, Operation
 
@@ -53,6 +53,12 @@ def format_spent(usd: float | None, tokens: int | None) -> str:
     """Return what a job has spent so far; "" if nothing is known to be spent."""
     words = [f"{usd:.6g} USD"] if usd else []
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
+
+
+def format_criterion(criterion: Criterion) -> str:
+    """Return a criterion as its line in the text form."""
+    prefixes = ("" if criterion.required else "optional: ") + ("never: " if criterion.kind == "never" else "")
+    return prefixes + criterion.text
 
 
 def _last_code(job: Job) -> str | None:
@@ -142,7 +148,7 @@ class Output:
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
             ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
-            *(("criterion", str(criterion)) for criterion in job.criteria),
+            *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
             ("payload", to_json(job.payload)[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
         ]
