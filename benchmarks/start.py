@@ -24,7 +24,12 @@ from contracts.client import JobStoreClient
 from contracts.resources import NewJob
 
 SIGNOFF = Path(sys.executable).with_name("signoff")
-COMMANDS = (["--help"], ["jobs", "list"], ["jobs", "list", "--json"], ["jobs", "create", "--title", "t", "--criteria", "c"])
+COMMANDS = (
+    ["--help"],
+    ["jobs", "list"],
+    ["jobs", "list", "--json"],
+    ["jobs", "create", "--title", "t", "--criteria", "c"],
+)
 
 
 def measure(command: list[str], runs: int) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Read a message of the jobstore as a record: the attributes of its resource, without pydantic, which checks it."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC
 from types import SimpleNamespace
 from typing import Any, Final
@@ -59,7 +60,7 @@ def _read_field(message: Any, field: FieldDescriptor) -> Any:
         return list(value) if field.is_repeated else value
     if field.message_type.full_name == "google.protobuf.Timestamp":
         return value.ToDatetime(tzinfo=UTC)
-    if field.message_type.GetOptions().map_entry:
+    if isinstance(value, Mapping):
         return dict(value)
     return _read_all(value) if field.is_repeated else read_record(value)
 
