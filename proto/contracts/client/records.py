@@ -66,7 +66,7 @@ def _read_field(message: Any, field: FieldDescriptor) -> Any:
 
 
 def _read_word(enum: EnumDescriptor, number: int) -> Any:
-    """Return the member of the enum in `contracts.status`; None if it is not set; a number that is not known as text."""
+    """Return the member of the enum in `contracts.status`; None if not set; its number as text if it is not known."""
     values = enum.values_by_number
     if number not in values:
         return str(number)
