@@ -33,8 +33,9 @@ class PlainGroup(TyperGroup):
 
 def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
     for parameter in command.get_params(ctx):
-        convert = partial(_process, parameter, parameter.process_value)
-        parameter.process_value = convert  # type: ignore[method-assign]
+        if hasattr(parameter, "type_descriptor"):  # no public name: a Typer without it converts all values itself
+            convert = partial(_process, parameter, parameter.process_value)
+            parameter.process_value = convert  # type: ignore[method-assign]
 
 
 def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
