@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import Row
 
 from contracts.jsontext import json_text
 from contracts.resources import Policy
@@ -58,7 +57,7 @@ _AS_TEXT: Final = {"payload", "labels", "policy"}
 SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.name) for f in fields(Spec)]
 
 
-def to_job(row: Row[Any]) -> Job:
+def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
     return Job(
         row.id,
@@ -77,7 +76,7 @@ def to_job(row: Row[Any]) -> Job:
     )
 
 
-def to_execution(row: Row[Any]) -> Execution:
+def to_execution(row: sql.Row) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
     execution = Execution(**{name: getattr(row, name) for name in EXECUTION_COLUMNS})
     execution.stage, execution.state = ExecutionStage(row.stage), ExecutionState(row.state)
@@ -85,7 +84,7 @@ def to_execution(row: Row[Any]) -> Execution:
     return execution
 
 
-def to_spec(row: Row[Any]) -> Spec:
+def to_spec(row: sql.Row) -> Spec:
     """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
     return Spec(
         title=row.spec_title,
@@ -104,19 +103,19 @@ def to_spec(row: Row[Any]) -> Spec:
     )
 
 
-def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
     times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
     return _spec_row(spec) | job_row(uow.jobs[job_id]) | times
 
 
-def edited_row(job_id: str, spec: Spec) -> sql.Row:
+def edited_row(job_id: str, spec: Spec) -> sql.Values:
     """Return the row of a job that asks for something else, with EDITED_COLUMNS and more."""
     return _spec_row(spec) | {"id": job_id}
 
 
-def job_row(job: Job) -> sql.Row:
+def job_row(job: Job) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS."""
     return {
         "id": job.id,
@@ -135,7 +134,7 @@ def job_row(job: Job) -> sql.Row:
     }
 
 
-def _spec_row(spec: Spec) -> sql.Row:
+def _spec_row(spec: Spec) -> sql.Values:
     return {
         "title": spec.title,
         "description": spec.description,
@@ -151,7 +150,7 @@ def _spec_row(spec: Spec) -> sql.Row:
     }
 
 
-def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
+def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
     """Return the row of an execution, with these columns."""
     row = {name: getattr(execution, name) for name in columns}
     if row.get("policy") is not None:
@@ -159,10 +158,10 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
     return row
 
 
-def log_rows(entries: Sequence[LogEntry]) -> list[sql.Row]:
+def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
     """Return the rows of log entries, with ENTRY_COLUMNS. A result among them is quoted here, any other by SQL."""
-    rows: list[sql.Row] = []
-    row_of: dict[tuple[str, int], sql.Row] = {}
+    rows: list[sql.Values] = []
+    row_of: dict[tuple[str, int], sql.Values] = {}
     for entry in entries:
         row = _log_row(entry)
         if (quoted := row_of.get((row["quoted_job_id"], row["quoted_version"]))) is not None:
@@ -178,7 +177,7 @@ def _quote(result: str | None, verdict: str | None) -> str | None:
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
-def _log_row(entry: LogEntry) -> sql.Row:
+def _log_row(entry: LogEntry) -> sql.Values:
     job, execution, report = entry.job, entry.execution, entry.report
     quoted_job_id = None if entry.result_version is None else entry.result_job_id or job.id
     return {
