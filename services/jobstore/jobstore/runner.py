@@ -68,7 +68,7 @@ class CommandRunner:
             await load(connection, uow, ready)
             results = [_decide(command, uow) for command in ready]
             await write(connection, uow)
-        _log_and_count(uow.changes, uow.clock.now)
+        _log_and_count(uow.changes, uow.stored.clock.now)
         if self.on_offered is not None and (offered := uow.changes.find_offered()):
             self.on_offered(offered)
         if aside:

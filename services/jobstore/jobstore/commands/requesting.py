@@ -47,7 +47,7 @@ def request_execution(
     agent = uow.stored.agents.get(job.agent_id or "")
     policy = spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
-    starts_at = max(uow.clock.now, not_before or uow.clock.now)
+    starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
     execution = Execution(
         execution_id,
         job_id,
@@ -75,9 +75,9 @@ def request_execution(
     decision = uow.record(job_id, execution, report)
     if isinstance(decision, Refusal):
         return decision
-    queued = uow.executions[execution_id]
-    if uow.stored.openings.take(queued, uow.stored.limit_names, uow.clock.now):
-        uow.put_execution(offer(queued, uow.clock.now, uow.clock.offer_again_s, uow.clock.offer_again_s))
+    queued, clock = uow.executions[execution_id], uow.stored.clock
+    if uow.stored.openings.take(queued, uow.stored.limit_names, clock.now):
+        uow.put_execution(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
     if spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING

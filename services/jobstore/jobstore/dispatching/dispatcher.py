@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from uuid import UUID
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
@@ -12,6 +12,7 @@ from jobstore.domain.model import Execution, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.process.runtime import run_forever, run_until_first
@@ -48,7 +49,7 @@ class Dispatcher:
         self._wait_s = POLL_S
         self.held_back = False
         self.wake = asyncio.Event()
-        self._handed_over: list[Any] = []
+        self._handed_over: list[Execution] = []
         self._hand_over = asyncio.Event()
 
     async def run(self) -> None:
@@ -66,14 +67,16 @@ class Dispatcher:
     async def publish_handed_over(self) -> None:
         """Publish what was handed over. What a crash forgets is offered again like all that nobody claims."""
         executions, self._handed_over = self._handed_over, []
-        await self._publish_or_reoffer(ExecutionStage.EXECUTING, executions)
+        if executions:
+            await self._publish_offers(executions)
 
     async def offer(self) -> bool:
         """Offer once what is due and has room, and return whether there may be more."""
         async with self._database.transaction() as connection:
             offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
         self.held_back = offered.held_back
-        await self._publish_or_reoffer(ExecutionStage.EXECUTING, offered.rows)
+        if offered.rows:
+            await self._publish_offers(offered.rows)
         more = offered.more
         waits = [POLL_S, offered.again_in_s, offered.judge_in_s, *offered.repeat_in_s.values()]
         self._wait_s = min(max(wait_s, AGAIN_MIN_S) for wait_s in waits if wait_s is not None and wait_s > 0)
@@ -88,42 +91,45 @@ class Dispatcher:
         async with self._database.session() as session:
             rows = await offers.offer_results(session, OFFERS_MAX, self._terms)
         self.held_back = self.held_back or not rows
-        await self._publish_or_reoffer(ExecutionStage.JUDGING, rows)
+        if rows:
+            await self._publish_results(rows)
         return bool(rows)
 
     async def _offer_again(self, stage: ExecutionStage) -> bool:
         async with self._database.session() as session:
             rows = await offers.offer_again(session, stage, OFFERS_MAX, self._terms)
-        await self._publish_or_reoffer(stage, rows)
+        if rows:
+            await (self._publish_offers(rows) if stage is ExecutionStage.EXECUTING else self._publish_results(rows))
         return bool(rows)
 
-    async def _publish_or_reoffer(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+    async def _publish_offers(self, executions: Sequence[Row | Execution]) -> None:
+        ids = [execution.execution_id for execution in executions]
+        await self._publish_or_reoffer(ids, [self._make_offer(execution) for execution in executions])
+
+    async def _publish_results(self, rows: Sequence[Row]) -> None:
+        ids = [row.execution_id for row in rows]
+        async with self._database.session() as session:
+            results = await offers.get_results(session, ids)
+        await self._publish_or_reoffer(ids, [self._make_result(row, results[row.execution_id]) for row in rows])
+
+    async def _publish_or_reoffer(self, execution_ids: Sequence[UUID], records: Sequence[Outgoing]) -> None:
         try:
-            if rows:
-                await self._publish(stage, rows)
+            await self._publisher.publish_records(records)
         except TransientError:
             # Unpublished offers take up room. An outage must not double their waits: they are due again soon.
             async with self._database.session() as session:
-                await offers.offer_soon(session, [row.execution_id for row in rows], self._terms.again_s)
+                await offers.offer_soon(session, execution_ids, self._terms.again_s)
             raise
 
-    async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
-        if stage is ExecutionStage.EXECUTING:
-            await self._publisher.publish_records([self._make_offer(row) for row in rows])
-            return
-        async with self._database.transaction() as connection:
-            results = await offers.get_results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish_records([self._make_result(row, results[row.execution_id]) for row in rows])
-
-    def _make_result(self, row: Any, result: offers.ResultToJudge) -> Outgoing:
+    def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:
         """Return the record of a result as the executor published it, to be published once more."""
         event = _to_event(row, result)
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
         return to_record(event, "jobstore", signed_by=lease)
 
-    def _make_offer(self, row: Any) -> Outgoing:
+    def _make_offer(self, execution: Row | Execution) -> Outgoing:
         """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
-        event = ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id)
+        event = ExecuteRequested(execution_id=execution.execution_id, job_id=execution.job_id)
         key = self._upstreams.find_key(event.execution_id)
         return to_record(event, "jobstore", keyed=False, signed_by=key)
 
@@ -132,7 +138,7 @@ def _is_due(in_s: float | None) -> bool:
     return in_s is not None and in_s <= 0
 
 
-def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:
+def _to_event(row: Row, result: offers.ResultToJudge) -> ResultProduced:
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,
