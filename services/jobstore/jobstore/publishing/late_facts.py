@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.jsontext import members
 from contracts.resources import JobEdit
+from jobstore.domain.json_members import members
 from jobstore.domain.model import TransitionKind
 
 #: The payload stands in the entry itself, wherever its fact tells it.

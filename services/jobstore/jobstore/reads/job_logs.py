@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.jsontext import members
+from jobstore.domain.json_members import members
 from jobstore.reads.page import fetch_page
 
 LOG_COLUMNS: Final = (

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.json_members import members
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
 
 #: Rows deleted by one `forget`.
