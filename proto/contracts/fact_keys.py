@@ -183,7 +183,7 @@ class FactFilter:
 
 def is_marker(record: TopicRecord) -> bool:
     """Return whether a record of a topic of facts says that it is a marker; whoever reads facts passes it over."""
-    return any(name == MARKER_HEADER for name, _ in record.headers)
+    return MARKER_HEADER in dict(record.headers)
 
 
 def _join_fact(topic: str, key: bytes | None, value: bytes | None) -> bytes:

@@ -1,6 +1,5 @@
 """JSON as text: every value comes back exact, and what cannot be kept is refused."""
 
-
 import pytest
 from hypothesis import given
 from pydantic import ValidationError

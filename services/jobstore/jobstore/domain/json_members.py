@@ -8,5 +8,8 @@ _DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def members(text: str) -> dict[str, str]:
-    """Split the JSON text of an object into its members, each as the text that it is; it must be a valid object."""
-    return {name: str(raw, "utf-8") for name, raw in _DECODER.decode(text).items()}
+    """Split the JSON text of an object into its members, each as the text that it is. ValueError: it is no object."""
+    try:
+        return {name: str(raw, "utf-8") for name, raw in _DECODER.decode(text).items()}
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error

@@ -11,7 +11,7 @@ from enum import EnumType
 from functools import lru_cache, reduce
 from operator import or_
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -53,7 +53,7 @@ def parse_fact(body: bytes) -> Fact:
     """Return the fact in a record. ValueError, KeyError: it holds none."""
     try:
         fact = read_as_known(body)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         fact = read_by_pydantic(body)
     event, log, job = fact.event, fact.log, fact.job
     if "request_payload" not in log and event.before is not None:
@@ -75,10 +75,10 @@ def read_by_pydantic(body: bytes) -> Fact:
 
 def read_as_known(body: bytes) -> Fact:
     """Return a fact that has known members in their usual forms. MsgspecError, ValueError: pydantic has to read it."""
-    event = _CHANGED.decode(body.decode())  # msgspec does not see what is no UTF-8 in what it passes on
+    event: Any = _CHANGED.decode(body.decode())  # msgspec does not see what is no UTF-8 in what it passes on
     _CHANGED.check(event)
     requested = _REQUESTED.check(event.requested) if event.requested is not None else {}
-    return Fact(body, cast("JobChanged", event), _LOG.check(event.log), _JOB.check(event.job), requested)
+    return Fact(body, event, _LOG.check(event.log), _JOB.check(event.job), requested)
 
 
 class _Shape:
@@ -87,12 +87,12 @@ class _Shape:
     def __init__(self, model: type[BaseModel], nested: Mapping[type[BaseModel], type[Struct]] = {}) -> None:
         fields = {name: field for name, field in model.model_fields.items() if name not in _SELDOM}
         types = {name: _find_type(field.annotation, nested) for name, field in fields.items()}
-        self._texts = [(name, _make_text_check(fields[name])) for name, type_ in types.items() if type_ is Raw]
-        self._values = [
-            (name, TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python)
+        self._texts = {name: _make_text_check(fields[name]) for name, type_ in types.items() if type_ is Raw}
+        self._values = {
+            name: _make_adapter(field).validator.validate_python
             for name, field in fields.items()
             if types[name] is not Raw and field.metadata
-        ]
+        }
         self.type = msgspec.defstruct(
             model.__name__,
             [_make_field(name, types[name], field) for name, field in fields.items()],
@@ -105,13 +105,13 @@ class _Shape:
 
     def check(self, values: Any) -> dict[str, str]:
         """Return the texts of what was decoded. ValueError: a text, or a value, is not what the model takes."""
-        for name, check in self._values:
-            check(getattr(values, name))
+        for name, check_value in self._values.items():
+            check_value(getattr(values, name))
         texts = {}
-        for name, check in self._texts:
+        for name, check_text in self._texts.items():
             if (raw := getattr(values, name)) is not None:
                 texts[name] = text = str(raw, "utf-8")
-                check(text)
+                check_text(text)
         return texts
 
 
@@ -130,9 +130,21 @@ def _make_field(name: str, type_: Any, field: FieldInfo) -> Any:
 
 
 def _make_text_check(field: FieldInfo) -> Callable[[str], Any]:
-    if field.annotation is Any:  # a stranger's, which differ
+    if field.annotation is Any:  # a stranger's, which is another in every fact
         return parse_json
-    return lru_cache(_REMEMBERED)(TypeAdapter(field.annotation).validate_json)
+    adapter = _make_adapter(field)
+
+    @lru_cache(_REMEMBERED)
+    def check(text: str) -> None:
+        parse_json(text)  # within an event, fewer levels are too many
+        adapter.validate_json(text)
+
+    return check
+
+
+def _make_adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated)
 
 
 _LOG: Final = _Shape(JobLog)
