@@ -5,7 +5,6 @@ into types that are made of pydantic's models and take nothing that those refuse
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import EnumType
 from functools import lru_cache, reduce
@@ -33,8 +32,7 @@ _NATIVE: Final = frozenset({str, int, float, bool, UUID, datetime, list[str], No
 _REMEMBERED: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """A JobChanged; `log`, `job` and `requested` have the JSON texts that are to be stored as they were written."""
 
     body: bytes
