@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.storage.sql import Connection
 
 _INDEXES: Final = text(
     """
@@ -28,9 +29,9 @@ _BY_KEY: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
 @asynccontextmanager
-async def bulk_load(connection: AsyncConnection, tables: Sequence[str]) -> AsyncIterator[None]:
+async def bulk_load(connection: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
     """Load these tables within a transaction. Only primary keys are there meanwhile, and every look-up is by key."""
-    driver = await get_driver(connection)
+    driver = connection.driver
     parts = [row for query in (_FOREIGN_KEYS, _INDEXES) for row in await connection.execute(query, {"tables": tables})]
     for part in parts:
         await driver.execute(part.drop)
@@ -42,8 +43,3 @@ async def bulk_load(connection: AsyncConnection, tables: Sequence[str]) -> Async
     for part in reversed(parts):  # an index may serve to check a key
         await driver.execute(part.make)
     await driver.execute(f"ANALYZE {', '.join(tables)}")
-
-
-async def get_driver(connection: AsyncConnection) -> Any:
-    """Return asyncpg's connection beneath."""
-    return (await connection.get_raw_connection()).driver_connection

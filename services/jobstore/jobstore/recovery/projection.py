@@ -6,14 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.recovery import fact_rows
-from jobstore.recovery.bulk_loading import get_driver
 from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.fact_rows import Row
 from jobstore.recovery.set_aside import SetAside
 from jobstore.storage import sql, tables
+from jobstore.storage.sql import Connection
 
 _JOB: Final = sql.columns(tables.jobs)
 _EXECUTION: Final = sql.columns(tables.executions)
@@ -59,7 +58,7 @@ class Projection:
     A job whose next version is a stub, or missing, is set aside, and goes on in order once the whole of it comes.
     """
 
-    connection: AsyncConnection
+    connection: Connection
     aside: SetAside
 
     async def apply(self, facts: Sequence[Fact]) -> None:
@@ -123,7 +122,7 @@ class _Batch:
             execution = self.changed_executions.setdefault(execution_id, {"execution_id": execution_id})
         execution |= fact_rows.make_execution_change(fact)
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, connection: Connection) -> None:
         """Write all rows and changes."""
         await _copy(connection, "jobs", _JOB, _take(_JOB, self.made_jobs))
         await _copy(connection, "executions", _EXECUTION, _take(_EXECUTION, self.made_executions))
@@ -136,14 +135,13 @@ def _take(columns: Collection[str], rows: Mapping[Any, Row]) -> list[list[Any]]:
     return [[row.get(name) for name in columns] for row in rows.values()]
 
 
-async def _copy(connection: AsyncConnection, table: str, columns: Collection[str], rows: Sequence[Any]) -> None:
+async def _copy(connection: Connection, table: str, columns: Collection[str], rows: Sequence[Any]) -> None:
     if rows:
-        driver = await get_driver(connection)
-        await driver.copy_records_to_table(table, records=rows, columns=columns)
+        await connection.driver.copy_records_to_table(table, records=rows, columns=columns)
 
 
 async def _change(
-    connection: AsyncConnection, statement: TextClause, columns: Mapping[str, str], rows: Mapping[Any, Row]
+    connection: Connection, statement: TextClause, columns: Mapping[str, str], rows: Mapping[Any, Row]
 ) -> None:
     if rows:
         whole = [{name: row.get(name) for name in columns} for row in rows.values()]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import AGENTS, REFUSALS
+from jobstore.storage.sql import Connection
 
 _FACT: Final = sql.columns(tables.facts)
 #: The whole takes the place of its stub.
@@ -47,22 +47,22 @@ class StoredFact(NamedTuple):
     body: str
 
 
-async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[StoredFact]) -> None:
+async def keep_facts(connection: Connection, topic: str, facts: Sequence[StoredFact]) -> None:
     """Store facts of a topic; a repeat changes nothing, and a whole one takes the place of its stub."""
     rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # the whole comes last
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", list(rows.values())))
 
 
-async def list_stubs(connection: AsyncConnection, limit: int) -> list[str]:
+async def list_stubs(connection: Connection, limit: int) -> list[str]:
     """Return which stored facts are stubs, as topic and key."""
     return [f"{row.topic} {row.key}" for row in await connection.execute(_LIST_STUBS, {"limit": limit})]
 
 
-async def project_agents(connection: AsyncConnection) -> None:
+async def project_agents(connection: Connection) -> None:
     """Add the agents, each as its newest fact has it."""
     await connection.execute(_PROJECT_AGENTS)
 
 
-async def project_refusals(connection: AsyncConnection) -> None:
+async def project_refusals(connection: Connection) -> None:
     """Add the executions that were refused: the answers to ids of which nothing was requested."""
     await connection.execute(_PROJECT_REFUSALS)
