@@ -254,7 +254,7 @@ async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
                 yield cast("T", item)
         finally:
             coming.cancel()
-            await asyncio.wait([coming])
+            await asyncio.gather(coming, return_exceptions=True)
 
 
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
