@@ -16,8 +16,8 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
-from jobstore.domain.json_members import members
 from jobstore.errors import NotFoundError, RefusedError
+from jobstore.json_members import members
 from jobstore.publishing import job_changed, late_facts, relay
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner

@@ -14,8 +14,8 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
 from contracts.jsontext import json_text
 from contracts.topics import TOPIC_OF
-from jobstore.domain.json_members import members
 from jobstore.domain.model import TransitionKind
+from jobstore.json_members import members
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"

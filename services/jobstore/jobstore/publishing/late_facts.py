@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from contracts.resources import JobEdit
-from jobstore.domain.json_members import members
 from jobstore.domain.model import TransitionKind
+from jobstore.json_members import members
 from jobstore.storage.sql import Connection
 
 #: The payload stands in the entry itself, wherever its fact tells it.

@@ -21,8 +21,8 @@ from pydantic.fields import FieldInfo
 from contracts.events import JobChanged, Requested
 from contracts.jsontext import parse_json
 from contracts.resources import Job, JobLog
-from jobstore.domain.json_members import members
 from jobstore.domain.spec import format_assignment, format_edit
+from jobstore.json_members import members
 
 #: Fields that are seldom given: where one is, pydantic reads the fact.
 _SELDOM: Final = frozenset({"before", "stub", "last_log"})

@@ -6,11 +6,11 @@ from typing import Any, Final, TypeAlias
 from contracts.events import JobChanged
 from contracts.resources import Verdict
 from contracts.status import RESTING, JobLogStatus
-from jobstore.domain.json_members import members
 from jobstore.domain.limits import agent_limit
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.reports import format_feedback
 from jobstore.domain.spec import hash_text
+from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
 
 #: Values by column.

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.json_members import members
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
+from jobstore.json_members import members
 from jobstore.storage import sql
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import reusable
