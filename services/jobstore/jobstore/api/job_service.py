@@ -11,7 +11,8 @@ from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.views import batch_message
-from contracts.resources import JobFilter, JobOrder, NewJob
+from contracts.resources import JobFilter, NewJob
+from contracts.status import JobOrder
 from jobstore.api.requests import (
     Context,
     check_job_size,

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from contracts.fields import explain
-from contracts.resources import NewJob, OperationState
+from contracts.resources import NewJob
+from contracts.status import OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
