@@ -82,11 +82,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
+        runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
         operation_worker = OperationWorker(database, runner)
-        rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
         if settings.health_address:
@@ -130,7 +130,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             matcher.run(),
             watches.run(),
             operation_worker.run(),
-            rollups.run(),
+            Rollups(database).run(),
             _run_on_kafka(
                 settings.kafka,
                 publisher,

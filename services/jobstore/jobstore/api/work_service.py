@@ -129,13 +129,13 @@ class WorkService(WorkServiceServicer):
         proven = {_token(lease): secret_id for lease in shown if (secret_id := self._verify_proof(lease, owner, stage))}
         if given_back := [lease for lease in given_back if lease[:2] in proven]:
             await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
-        async with self._database.transaction() as connection:
+        async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
-            kept = await leases.renew(connection, owner, stage, renewed, self._lease_s)
+            kept = await leases.renew(session, owner, stage, renewed, self._lease_s)
             asked = [lease for lease in held if lease not in kept] + outcomes
-            rows = await leases.load_states(connection, [execution_id for execution_id, _ in asked])
-            await note_worker(connection, owner, stage, request.room)
+            rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
+            await note_worker(session, owner, stage, request.room)
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(

@@ -73,6 +73,7 @@ class RecordReport(Command[Refusal | None]):
             executions=execution_ids,
             followed=execution_ids if self._may_resubmit else frozenset(),
             questions=job_ids if self.event.verdict is not None else frozenset(),
+            offers=self._may_resubmit,
         )
 
     @property
