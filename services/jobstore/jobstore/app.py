@@ -158,7 +158,7 @@ async def _run_on_kafka(
         await broker.start()
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
-        await stop_consuming(broker)
+        await stop_consuming(broker, subscriptions)
         await publisher.stop()
 
 

@@ -1,6 +1,8 @@
 """The catalogue's topics on a real broker, seen from where a test began: others' records lie before it."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -59,3 +61,29 @@ class Place:
             ends = await consumer.end_offsets(self._partitions)
             committed = [await consumer.committed(partition) or 0 for partition in self._partitions]
             return sum(ends.values()) - sum(committed)
+
+
+def count_calls(target: Any, method: str) -> list[tuple[Any, ...]]:
+    """The arguments of each call of a method from now on."""
+    calls: list[tuple[Any, ...]] = []
+    wrapped = getattr(target, method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return wrapped(*args, **kwargs)
+
+    setattr(target, method, call)
+    return calls
+
+
+def count_requests(consumer: AIOKafkaConsumer) -> Counter[str]:
+    """How many requests of each kind a consumer sends from now on."""
+    counts: Counter[str] = Counter()
+    send = consumer._client.send
+
+    async def counted(node_id: int, request: Any, **kwargs: Any) -> Any:
+        counts[type(request).__name__.partition("_")[0]] += 1
+        return await send(node_id, request, **kwargs)
+
+    consumer._client.send = counted
+    return counts
