@@ -25,7 +25,7 @@ from jobstore.storage.row_mapping import (
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
-    "progress, progress_message, batch_id, spent_usd, spent_tokens "
+    "progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at "
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
 )
 #: Beside the executions, or with none: the time after all locks are held, whether any circuit is stored, and NAMES.
@@ -76,7 +76,7 @@ _RECORD: Final = text(
                 WHEN l.result_job_id IS NOT NULL THEN r.response_payload
                 ELSE (left(r.response_payload::text, -1) || ',"verdict":' || l.response_payload || '}}')::json END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, :now
+            l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, coalesce(l.created_at, :now)
         FROM {sql.unnest("l", LOG_COLUMNS, "l")}
         LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n

@@ -43,8 +43,9 @@ EDITED_COLUMNS: Final = sql.columns(
         *("capabilities", "not_before"),
     },
 )
-#: Columns of a log entry, and where the result is recorded that it quotes.
-LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"}) | {
+#: Columns of a log entry, with where the result is recorded that it quotes. `created_at` is given where it is not the
+#: transaction's time.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"}) | {
     "result_version": "bigint",
     "result_job_id": "text",
 }
@@ -175,4 +176,5 @@ def log_row(entry: LogEntry) -> sql.Row:
         "result_version": entry.result_version,
         "result_job_id": entry.result_job_id,
         "next_attempt_at": entry.next_attempt_at,
+        "created_at": report.at,
     }
