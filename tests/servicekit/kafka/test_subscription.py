@@ -16,13 +16,13 @@ from contracts.topics import REPLAY_HEADER
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.forgeries import Forgeries
+from servicekit.kafka.liveness import count_unread
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import (
     FETCH_MAX_WAIT_MS,
     STOP_TIMEOUT_S,
     ConsumerDeadError,
     Subscription,
-    count_unread,
     make_broker,
     stop_consuming,
 )
@@ -293,7 +293,7 @@ async def test_a_batch_that_breaks_its_subscription_is_not_committed(place, hand
 async def test_not_started_is_said_so(place, handler):
     subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
     assert subscription.check() == "not started"
-    assert count_unread(subscription.consumer()) is None
+    assert not subscription.has_caught_up()
 
 
 async def test_lag_is_what_was_not_read_yet(place, handler):
@@ -301,6 +301,7 @@ async def test_lag_is_what_was_not_read_yet(place, handler):
         await place.put(body("a"), body("b"))
         await until(lambda: len(handler.seen) == 2)
         assert count_unread(subscription.consumer()) == 0
+        assert subscription.has_caught_up()
 
 
 async def test_topics_say_how_far_they_reach(place):

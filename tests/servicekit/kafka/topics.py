@@ -28,14 +28,27 @@ class Place:
             await consumer.commit(place._begin)
         return place
 
-    async def put(self, *values: bytes | None, headers: Sequence[tuple[str, bytes]] = (), partition: int = 0) -> None:
+    async def put(
+        self,
+        *values: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int = 0,
+        timestamp_ms: int | None = None,
+    ) -> None:
         """Publish as anybody might, into one partition, so that the records come in one batch and in order."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.kafka, max_request_size=64 << 20, compression_type="gzip", linger_ms=50
         )
         async with producer:
             batch = [
-                await producer.send(self.topic, value, key=b"job-1", partition=partition, headers=list(headers))
+                await producer.send(
+                    self.topic,
+                    value,
+                    key=b"job-1",
+                    partition=partition,
+                    headers=list(headers),
+                    timestamp_ms=timestamp_ms,
+                )
                 for value in values
             ]
             for sent in batch:

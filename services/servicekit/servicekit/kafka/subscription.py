@@ -1,6 +1,7 @@
 """Consume batches of events from Kafka without losing one."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +21,7 @@ from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
+from servicekit.kafka.liveness import count_unread, find_dead_task
 from servicekit.kafka.offsets import HandledOffsets
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
@@ -38,6 +40,8 @@ BATCH_GRACE_S = 5.0
 LAST_COMMIT_TIMEOUT_S = 1.0
 #: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
 STOP_TIMEOUT_S = BATCH_GRACE_S + LAST_COMMIT_TIMEOUT_S
+#: Unread records at most of a consumer that has caught up: among more, some may wait since an outage.
+CAUGHT_UP_LAG = 1_000
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
 #: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
@@ -106,7 +110,8 @@ class Subscription(Generic[E]):
 
     `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
     vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
-    `keep_body` where the body is read elsewhere.
+    `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
+    where the oldest of a batch is twice as old: then this reader is behind.
     """
 
     publisher: Publisher
@@ -119,9 +124,11 @@ class Subscription(Generic[E]):
     decode: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] | None = None
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
+    delay_s: float = 0.0
     _handling_since: float | None = None
     _broken: Exception | None = None
-    _is_stopping: bool = False
+    _is_waiting: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: What tries the records again that fail alone, by topic, partition and offset.
     _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
     _offsets: HandledOffsets = field(init=False)
@@ -171,12 +178,17 @@ class Subscription(Generic[E]):
             return f"failed: {self._broken!r}"
         if consumer is None:
             return "not started"
-        if (died := _find_dead_task(consumer)) is not None:
+        if (died := find_dead_task(consumer)) is not None:
             return f"aiokafka no longer {died}"
         if self._handling_since is not None:
             return None
         idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
+
+    def has_caught_up(self) -> bool:
+        """Whether there are few records left to read, or none that is due yet."""
+        unread = count_unread(self.consumer())
+        return unread is not None and (unread <= CAUGHT_UP_LAG or self._is_waiting)
 
     async def watch(self) -> None:
         """Commit what was handled; raise ConsumerDeadError once the consumer is dead for good: the process then ends.
@@ -194,12 +206,13 @@ class Subscription(Generic[E]):
                 task.cancel()
 
     async def stop(self) -> None:
-        """Commit what was handled; a batch that ends later commits at once."""
-        self._is_stopping = True
+        """Handle nothing more, and commit what was handled; a batch that ends later commits at once."""
+        self._stopping.set()
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        if self._broken is not None:  # a commit would skip what was not handled
+        await self._wait_until_due(records)
+        if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
             return
         self._handling_since = time.monotonic()
         try:
@@ -209,6 +222,18 @@ class Subscription(Generic[E]):
             self._broken = error
         finally:
             self._handling_since = None
+
+    async def _wait_until_due(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Wait until the newest record is `delay_s` old, but no longer than that, whatever time its writer gave it."""
+        now = time.time()
+        ages_s = [now - record.timestamp / 1000 for record in records]
+        if not self.delay_s or max(ages_s) > 2 * self.delay_s:
+            return
+        self._is_waiting = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
+                await self._stopping.wait()
+        self._is_waiting = False
 
     async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
@@ -240,7 +265,7 @@ class Subscription(Generic[E]):
                     bad.append((incoming.record, result))
         await self._bury(bad)
         self._offsets.note_handled(records)
-        if self._is_stopping:
+        if self._stopping.is_set():
             await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
         while len(self._parked) > PARKED_MAX:
             await asyncio.wait(self._parked.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -369,27 +394,3 @@ async def stop_consuming(
     done, _ = await asyncio.wait([stopping], timeout=timeout_s)
     for task in done:
         task.result()
-
-
-def _find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
-    """Return what a consumer no longer does, since its task for it has ended; a poll would wait for ever."""
-    tasks = {
-        "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
-        "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
-        "fetches": consumer._fetcher and consumer._fetcher.error_future,  # noqa: SLF001
-    }
-    return next((what for what, task in tasks.items() if task is not None and task.done()), None)
-
-
-def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
-    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
-    if consumer is None:
-        return None
-    unread = 0
-    for partition in consumer.assignment():
-        high = consumer.highwater(partition)
-        state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
-        if high is None or state is None or not state.has_valid_position:
-            return None
-        unread += max(0, high - state.position)
-    return unread
