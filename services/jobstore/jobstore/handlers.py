@@ -119,7 +119,7 @@ class EventHandlers:
                 continue
             dead.append((record, error))
             signature = read_signature(record)
-            if signature and self._is_vouched_for(event, record) and _is_outcome(event, record.value or b""):
+            if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
                 code = UNSTORABLE if error.code == INVALID_DATA else error.code
                 ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
         for command in ended:
