@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
@@ -24,6 +23,7 @@ from jobstore.storage import reusable
 from jobstore.storage.database import Database
 from jobstore.storage.outages import RaceError
 from jobstore.storage.repository import Repository
+from jobstore.storage.sql import Connection
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
 
@@ -106,7 +106,7 @@ class CommandRunner:
         return results
 
     async def _lock_and_load(
-        self, connection: AsyncConnection, repository: Repository, commands: Sequence[Command], *, has_limits: bool
+        self, connection: Connection, repository: Repository, commands: Sequence[Command], *, has_limits: bool
     ) -> UnitOfWork:
         """Lock rows in the order of docs/protocol.md#locks, and load what the commands need then.
 
@@ -155,7 +155,7 @@ class CommandRunner:
         if any(isinstance(command, CancelJob) and command.is_early(uow) for command in commands):
             await repository.load_cancel_room(uow, self.terms.cancels_max)
 
-    async def _load_reusable(self, connection: AsyncConnection, uow: UnitOfWork, commands: Sequence[Command]) -> None:
+    async def _load_reusable(self, connection: Connection, uow: UnitOfWork, commands: Sequence[Command]) -> None:
         judgings = [c for c in commands if isinstance(c, ClaimJudging)] if uow.reuse_terms.verdict_age_s else []
         keys = {key for command in judgings if (key := command.verdict_key(uow)) is not None}
         claimed = {c.execution_id for c in commands if isinstance(c, ClaimExecution) and not c.replay}

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from contracts.resources import Agent
 from jobstore.commands.resubmission import HISTORY_KINDS, build_history
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX, Candidate
 from jobstore.storage import row_mapping
+from jobstore.storage.sql import Connection, Row
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.
@@ -45,7 +45,7 @@ _HISTORIES: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, uow: UnitOfWork, capabilities: Collection[str]) -> None:
+async def load(connection: Connection, uow: UnitOfWork, capabilities: Collection[str]) -> None:
     """Load the agents that have any of these capabilities into the unit of work."""
     for agent, candidate in await find_with_any(connection, capabilities, LOAD_MAX):
         uow.agents[agent.id] = agent
@@ -53,18 +53,18 @@ async def load(connection: AsyncConnection, uow: UnitOfWork, capabilities: Colle
 
 
 async def find_with_any(
-    connection: AsyncConnection, capabilities: Collection[str], load_max: int = 0
+    connection: Connection, capabilities: Collection[str], load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
     """Return the enabled agents, not paused, that have any of these capabilities, with their load up to `load_max`."""
     rows = await connection.execute(_CANDIDATES, {"capabilities": sorted(capabilities), "load_max": load_max})
     return [(row_mapping.to_agent(row), _to_candidate(row)) for row in rows]
 
 
-def _to_candidate(row: Row[Any]) -> Candidate:
+def _to_candidate(row: Row) -> Candidate:
     return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
 
 
-async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
+async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
     """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
 
     `missing` is the message of the last entry MATCHING_FAILED.
@@ -72,7 +72,7 @@ async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int)
     return (await connection.execute(_WAITING, {"after": after, "limit": limit})).all()
 
 
-async def load_histories(connection: AsyncConnection, uow: UnitOfWork, job_ids: Iterable[str]) -> None:
+async def load_histories(connection: Connection, uow: UnitOfWork, job_ids: Iterable[str]) -> None:
     """Load the histories of these jobs' agents into the unit of work."""
     rows_of: dict[str, list[Any]] = {job_id: [] for job_id in job_ids}
     parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}

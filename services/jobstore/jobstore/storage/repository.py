@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic_core import from_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.granting import Grant
 from jobstore.commands.unit_of_work import Question, UnitOfWork
@@ -22,6 +21,7 @@ from jobstore.storage.row_mapping import (
     LOG_COLUMNS,
     NEW_JOB_COLUMNS,
 )
+from jobstore.storage.sql import Connection
 
 _LOCK_JOBS: Final = text(
     "SELECT id, status, version, agent_id, execution_id, live, not_met, feedback::text AS feedback, "
@@ -109,7 +109,7 @@ _NOTE_WORKER: Final = text(
 class Repository:
     """Lock, load and write the rows of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock(

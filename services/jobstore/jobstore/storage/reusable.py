@@ -5,12 +5,12 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
+from jobstore.storage.sql import Connection
 
 #: Rows deleted by one `forget`.
 FORGET_BATCH: Final = 10_000
@@ -60,7 +60,7 @@ _FORGET: Final = text(
 
 
 async def load(
-    connection: AsyncConnection, uow: UnitOfWork, keys: Collection[bytes], execution_ids: Collection[UUID]
+    connection: Connection, uow: UnitOfWork, keys: Collection[bytes], execution_ids: Collection[UUID]
 ) -> None:
     """Load the verdicts with these keys, and the results that these executions may reuse, into the unit of work."""
     if keys:
@@ -75,7 +75,7 @@ async def load(
         uow.reusable_results = {r.execution_id: Reusable(r.job_id, r.version, result_hash=r.result_hash) for r in rows}
 
 
-async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
+async def keep(connection: Connection, uow: UnitOfWork) -> None:
     """Store what may be reused from now on. Called after all else is written, as the order of locks wants it."""
     entries = dict(uow.results_to_keep)
     for entry, result_hash, judge in uow.verdicts_to_keep:
@@ -90,8 +90,8 @@ async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
         await connection.execute(_KEEP, parameters)
 
 
-async def forget(connection: AsyncConnection, terms: ReuseTerms) -> int:
+async def forget(connection: Connection, terms: ReuseTerms) -> int:
     """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
     age_s = max(terms.verdict_age_s, terms.result_age_s)
     parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_BATCH}
-    return (await connection.execute(_FORGET, parameters)).rowcount
+    return await connection.change(_FORGET, parameters)

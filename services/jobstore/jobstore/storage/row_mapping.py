@@ -53,12 +53,12 @@ LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"}) | {
 
 def to_job(row: Any) -> Job:
     """Return a job from its locked row."""
-    return Job(**{**row._mapping, "status": JobStatus(row.status)})  # noqa: SLF001 - SQLAlchemy's name
+    return Job(**{**row, "status": JobStatus(row.status)})
 
 
 def to_execution(row: Any) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    columns = row
     fields = {name: columns[name] for name in EXECUTION_COLUMNS}
     policy = from_json(row.policy) if row.policy else None
     return Execution(
@@ -87,23 +87,23 @@ def to_spec(row: Any) -> Spec:
 
 def to_agent(row: Any) -> Agent:
     """Return an agent from its row, in which policy and headers are JSON text."""
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    columns = row
     return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})
 
 
-def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
     times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
     return _spec_columns(spec) | _job_columns(uow.jobs[job_id]) | times
 
 
-def job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+def job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS; a payload of None keeps the stored one."""
     return _job_columns(uow.jobs[job_id]) | {"payload": uow.new_payloads.get(job_id)}
 
 
-def edited_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+def edited_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of an edited job, with EDITED_COLUMNS and more."""
     return _spec_columns(uow.specs[job_id]) | {"id": job_id}
 
@@ -142,7 +142,7 @@ def _spec_columns(spec: Spec) -> dict[str, Any]:
     }
 
 
-def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
+def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
     """Return the row of an execution, with these columns."""
     row = {name: getattr(execution, name) for name in columns}
     if row.get("policy") is not None:
@@ -150,7 +150,7 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
     return row
 
 
-def log_row(entry: LogEntry) -> sql.Row:
+def log_row(entry: LogEntry) -> sql.Values:
     """Return the row of a log entry, with LOG_COLUMNS."""
     job, execution, report = entry.job, entry.execution, entry.report
     return {
