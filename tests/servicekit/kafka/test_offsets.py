@@ -109,6 +109,18 @@ async def test_a_commit_that_hangs_delays_nothing(place, handler):
     assert await place.uncommitted() == 0
 
 
+async def test_a_bug_of_committing_ends_the_service(place, handler):
+    async with subscribed(place, handler, dead_after_s=0.3) as subscription:
+        watching = asyncio.create_task(subscription.watch())
+        await place.put(body("a"))
+        await until(lambda: handler.seen)
+        consumer = subscription.consumer()
+        commit, consumer.commit = consumer.commit, lambda _: 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(watching, 10)
+        consumer.commit = commit
+
+
 async def test_before_another_consumer_goes_on_what_was_handled_is_committed(place, handler):
     other = Handler()
     async with subscribed(place, handler) as first:

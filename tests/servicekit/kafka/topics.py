@@ -89,14 +89,15 @@ def count_calls(target: Any, method: str) -> list[tuple[Any, ...]]:
     return calls
 
 
-def count_requests(consumer: AIOKafkaConsumer) -> Counter[str]:
-    """How many requests of each kind a consumer sends from now on."""
+def count_requests(client: Any) -> Counter[str]:
+    """How many requests of each kind a consumer or producer sends from now on."""
     counts: Counter[str] = Counter()
-    send = consumer._client.send
+    sender = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    send = sender.send
 
     async def counted(node_id: int, request: Any, **kwargs: Any) -> Any:
         counts[type(request).__name__.partition("_")[0]] += 1
         return await send(node_id, request, **kwargs)
 
-    consumer._client.send = counted
+    sender.send = counted
     return counts

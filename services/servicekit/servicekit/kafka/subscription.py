@@ -199,6 +199,8 @@ class Subscription(Generic[E]):
         try:
             while True:
                 await asyncio.sleep(min(1.0, self.dead_after_s / 4))
+                if committing.done():
+                    committing.result()
                 if (reason := self._diagnose()) is not None:
                     raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
         finally:
