@@ -19,7 +19,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.reports import RecordReport
+from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
@@ -163,10 +163,10 @@ async def test_a_result_that_a_claim_has_recorded_is_no_command_when_it_arrives_
     claimed = await unclaimed.claim()
     assert claimed.execution is not None
     other = result(unclaimed.execution_id, unclaimed.job_id, claimed.execution.lease)
-    recorded: list[UUID | None] = []
+    recorded: list[UUID] = []
 
-    async def record(commands: Sequence[Command]) -> list[Any]:
-        recorded.extend(command.execution for command in commands)
+    async def record(commands: Sequence[RecordResult]) -> list[Any]:
+        recorded.extend(command.event.execution_id for command in commands)
         return await runner.record.run(commands)
 
     counted: Any = SimpleNamespace(record=SimpleNamespace(run=record))
