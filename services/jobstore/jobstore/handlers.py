@@ -68,7 +68,7 @@ class EventHandlers:
             rows = await leases.load_states(connection, [result.event.execution_id for result in results])
         recorded = {(execution_id, row.result_lease) for execution_id, row in rows.items()}
 
-        def record(result: Incoming[ResultProduced]) -> Command | None:
+        def record(result: Incoming[ResultProduced]) -> Command[object] | None:
             event = result.event
             is_recorded = (event.execution_id, event.lease) in recorded
             return None if is_recorded else RecordResult(event, result.size)
@@ -105,7 +105,7 @@ class EventHandlers:
         forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
         new = await self._note_forged(forged) if forged else set()
         dead: list[Refused] = []
-        ended: list[Command] = []
+        ended: list[Command[object]] = []
         for record, error in refused:
             if isinstance(error, ForgedError):
                 if error.lease in new:
@@ -135,7 +135,7 @@ class EventHandlers:
             return await leases.note_forged(connection, forged)
 
     async def _record_reports(
-        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command | None]
+        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object] | None]
     ) -> Sequence[Any]:
         """Record reports, but none that speaks of another lease than the one that signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
@@ -143,7 +143,7 @@ class EventHandlers:
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
 
     async def _record(
-        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command | None]
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
     ) -> Sequence[Any]:
         """Carry out the command for each record, if there is one; none for a replay. Return the results in order."""
         commands = [None if i.replay else command(i) for i in incoming]
@@ -184,5 +184,5 @@ def _is_outcome(event: type[Report], value: bytes) -> bool:
     return True
 
 
-def _cancel(event: CancelRequested) -> Command:
+def _cancel(event: CancelRequested) -> Command[object]:
     return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)

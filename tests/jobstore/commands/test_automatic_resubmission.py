@@ -139,7 +139,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
         with recorded_statements() as statements:
             await steps.report(lease, ReportKind.VERDICT, verdict=told)
         counts.append(len(statements))
-    assert counts == [4, 4]
+    assert counts == [3, 3]
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
     del life
 

@@ -11,7 +11,8 @@ from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.views import batch_message
-from contracts.resources import JobFilter, JobOrder, NewJob
+from contracts.resources import JobFilter, NewJob
+from contracts.status import JobOrder
 from jobstore.api.requests import (
     Context,
     check_job_size,
@@ -165,6 +166,7 @@ class JobService(JobServiceServicer):
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
         check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
         view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        assert view is not None  # the job was named
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:

@@ -11,8 +11,8 @@ from contracts.fields import LimitName
 from contracts.jsontext import json_text
 from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
-from contracts.resources import Limit, NewLimit, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.resources import Limit, NewLimit, Operation
+from contracts.status import JobStatus, OperationState
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.upstreams import OPEN, Upstreams

@@ -10,7 +10,7 @@ from uuid import UUID
 import grpc
 
 from contracts.jsontext import json_text
-from contracts.messages import convert
+from contracts.messages import JSON_AS_TEXT
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size
@@ -24,7 +24,7 @@ KEY_MAX: Final = 255
 
 def wants_text(context: Context) -> bool:
     """Return whether the caller wants JSON as text."""
-    return convert.JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
+    return JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
 
 
 def reject_nul(text: str | None) -> str | None:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from contracts.fields import explain
-from contracts.resources import NewJob, OperationState
+from contracts.resources import NewJob
+from contracts.status import OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -47,7 +48,7 @@ class ClaimedOperation:
     extra: Mapping[str, str]
 
 
-def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command | PermanentError:
+def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command[object] | PermanentError:
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
@@ -60,7 +61,7 @@ def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command | PermanentError]]] = {
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command[object] | PermanentError]]] = {
     "execute": _make_command
 }
 

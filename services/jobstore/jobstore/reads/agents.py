@@ -7,7 +7,7 @@ from sqlalchemy import case, func, select, text, tuple_
 
 from contracts.resources import Agent
 from contracts.status import Circuit
-from jobstore.storage.row_mapping import to_agent
+from jobstore.storage.agents import to_agent
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, text, tuple_, union_all
 
-from contracts.resources import JobFilter, JobOrder
-from contracts.status import JobStatus
+from contracts.resources import JobFilter
+from contracts.status import JobOrder, JobStatus
 from jobstore.reads.job_filter import holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page

@@ -1,11 +1,12 @@
-"""Write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
+"""Read and write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
 
-from typing import Final
+from typing import Any, Final
 
+from pydantic_core import from_json
 from sqlalchemy import text
 
 from contracts.jsontext import json_text
-from contracts.resources import NewAgent
+from contracts.resources import Agent, NewAgent
 from jobstore.storage import circuits, facts
 from jobstore.storage.sql import Connection
 
@@ -44,3 +45,8 @@ async def disable_agent(connection: Connection, agent_id: str) -> None:
     """Disable an agent: no further execution is requested of it."""
     await connection.execute(_DISABLE, {"id": agent_id})
     await facts.add_agent_fact(connection, agent_id)
+
+
+def to_agent(row: Any) -> Agent:
+    """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
+    return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})

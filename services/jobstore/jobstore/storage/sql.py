@@ -17,7 +17,7 @@ _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 Statement: TypeAlias = ClauseElement
 Parameters: TypeAlias = Mapping[str, Any]
 #: A row to write: a value for each column.
-Values: TypeAlias = Mapping[str, Any]
+Values: TypeAlias = dict[str, Any]
 
 
 class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
@@ -139,6 +139,11 @@ def values(alias: str, columns: Mapping[str, str]) -> str:
 def named_values(alias: str, columns: Mapping[str, str]) -> str:
     """Return all columns of such an `unnest`, cast, and each under its own name."""
     return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
+
+
+def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
+    """Return what UPDATE sets to such an `unnest`: all columns but the key, cast to their types in the table."""
+    return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
 def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[Any]]:
