@@ -29,8 +29,8 @@ _SPEC: Final = ", ".join(
 _LOCK_JOBS: Final = text(
     f"""
     SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
-        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, with_spec,
-        with_question, {_SPEC}
+        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
+        with_spec, with_question, {_SPEC}
     FROM (
         SELECT CASE :limits WHEN 'wait' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'try' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
@@ -85,7 +85,13 @@ async def lock_rows(
     the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
-    wished = {"granted": list(locks.grants), "offers": locks.offers, "alive_s": terms.alive_s}
+    parameters = {
+        "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
+        "ids": sorted(locks.jobs),
+        "execution_ids": list(locks.executions),
+        "specs": list(locks.specs),
+        "questions": list(locks.questions),
+    }
     first, *others = await connection.execute(_LOCK_JOBS, parameters)
     rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
