@@ -118,12 +118,12 @@ def _fact(record: Record) -> tuple[str, int, str]:
 
 
 def watches_have_no_gap(seen: Observed) -> Iterator[str]:
-    told: Counter[str] = Counter()
-    for job_id, version in seen.watched:
-        if version != told[job_id] + 1:
-            yield f"a watch told version {version} of {job_id} after {told[job_id]}"
-        told[job_id] = version
-    if seen.watched:
+    for watched in seen.watched:
+        told: Counter[str] = Counter()
+        for job_id, version in watched:
+            if version != told[job_id] + 1:
+                yield f"a watch told version {version} of {job_id} after {told[job_id]}"
+            told[job_id] = version
         yield from (
             f"a watch told {told[job.id]} of {job.version} versions of {job.id}"
             for job in seen.jobs
