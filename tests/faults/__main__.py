@@ -30,9 +30,9 @@ def main() -> int:
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
         return 0
-    for noisy in ("aiokafka", "servicekit"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
+    directory.mkdir(exist_ok=True)
+    logging.basicConfig(filename=directory / "clients.log", level=logging.WARNING, format="%(asctime)s %(message)s")
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
     if outcome.violations:

@@ -27,7 +27,7 @@ from jobstore.domain.ids import IdKey
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 
-QUIET_S = 120.0
+QUIET_S = 300.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
 
 

@@ -10,6 +10,7 @@ from faults.checking.checker import CHECKS, check
 from faults.checking.observed import (
     AgentCall,
     Asked,
+    Cancelled,
     Death,
     ExecutionRow,
     Fault,
@@ -108,6 +109,7 @@ PLANTED = {
         1,
         observed(executions=[], asked=[Asked(E, J, "steady", "event", 101.0, "published", 102.0)]),
     ),
+    "a cancel without an answer": (1, observed(cancels=[Cancelled(J, "event", "unanswered")])),
     "never ended": (1, observed(executions=known(state="OFFERED"))),
     "ended without a word": (1, observed(*LIFE[:4])),
     "live for ever": (1, observed(jobs=[JobRow(J, "COMPLETED", 5, live=True)])),

@@ -59,6 +59,9 @@ def nothing_is_lost(seen: Observed) -> Iterator[str]:
             yield f"{asked.execution_id} of {asked.job_id} was never answered by {asked.door}"
         if kept and asked.execution_id not in known:
             yield f"{asked.execution_id} of {asked.job_id} was {asked.settled} by {asked.door} and is unknown"
+    for cancel in seen.cancels:
+        if cancel.settled == "unanswered":
+            yield f"the cancel of {cancel.job_id} was never answered by {cancel.door}"
     for execution in seen.executions:
         if execution.state != "DONE":
             yield f"{execution.execution_id} of {execution.job_id} never ended: {execution.state}"

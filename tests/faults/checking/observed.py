@@ -44,7 +44,7 @@ class JudgeCall:
 
 @dataclass(slots=True)
 class Asked:
-    """A client's record of one execution. `settled`: `accepted`, `published`, or `refused: <code>`."""
+    """A client's record of one execution. `settled`: `accepted`, `published`, `unanswered`, or `refused: <code>`."""
 
     execution_id: str
     job_id: str
@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A client's record of one cancellation: `done`, `published`, or `refused: <code>`."""
+    """A client's record of one cancellation: `done`, `published`, `unanswered`, or `refused: <code>`."""
 
     job_id: str
     door: str

@@ -30,8 +30,9 @@ JOBS_A_WISH = 1 + 2 * 2 / len(DOORS)
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})
 AGAIN_S = 0.5
-#: A client that gets no answer at all for that long gives up, and the run is no proof.
-PATIENCE_S = 120.0
+#: A client that gets no answer at all for that long gives up: longer than the broker takes to come up four times in a
+#: row on a machine that is busy with other things.
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,8 @@ class Crowd:
             settled = "published" if door == "event" else "done"
         except RefusedError as refusal:  # it rests already, or nobody knows it yet
             settled = f"refused: {refusal}"
+        except TimeoutError:
+            settled = "unanswered"
         self.cancels.append(Cancelled(wish.job_id, door, settled))
 
     async def _cancelled(self, wish: Wish, door: str) -> None:

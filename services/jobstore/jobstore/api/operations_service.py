@@ -77,7 +77,7 @@ class OperationsService(OperationsServiceServicer):
         self, request: pb.WatchOperationRequest, context: Context
     ) -> AsyncIterator[pb.WatchOperationResponse]:
         del context
-        last_sent: Any = None
+        last_sent: object = None
         while True:
             operation = await self._batches.get_operation(request.operation_id)
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)
