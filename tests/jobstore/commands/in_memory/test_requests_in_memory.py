@@ -17,6 +17,8 @@ from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.execution_states import Openings
+from jobstore.domain.model import ExecutionState
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
 
@@ -220,3 +222,12 @@ def test_a_cancel_of_the_jobstores_own_is_kept_for_good(life: Life) -> None:
     life.jobstore.run(CancelJob(life.job_id, life.execution_id, own=True))
     assert life.execution.due_at is None
     assert code_of(life.execute) == "cancelled"
+
+
+def test_it_is_offered_with_its_request_where_there_is_room(jobstore: MemoryJobstore) -> None:
+    jobstore.openings = Openings(room=1)
+    first = Life(jobstore).requested()
+    assert jobstore.changes.find_offered() == [first.execution]
+    assert first.execution.due_at == jobstore.now + timedelta(seconds=jobstore.terms.offer_again_s)
+    second = Life(jobstore).requested()
+    assert (second.execution.state, jobstore.changes.find_offered()) == (ExecutionState.QUEUED, [])
