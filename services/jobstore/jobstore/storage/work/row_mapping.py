@@ -46,8 +46,9 @@ EDITED_COLUMNS: Final = sql.columns(
         *("capabilities", "not_before"),
     },
 )
-#: Columns of an entry of a log that are given; and of the entry, perhaps of another job's log, that it quotes.
-LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"})
+#: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
+#: perhaps of another job's log, that it quotes.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 WORKER_COLUMNS: Final = sql.columns(workers, without={"seen_at"})
 
@@ -60,7 +61,7 @@ SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.n
 def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
     columns = {name: row[name] for name in JOB_COLUMNS}
-    return Job(**columns | {"status": JobStatus(row["status"])})
+    return Job(**columns | {"status": JobStatus(row["status"]), "updated_at": row["updated_at"]})
 
 
 def to_execution(row: sql.Row) -> Execution:
@@ -177,4 +178,5 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,
+        "created_at": report.at,
     }
