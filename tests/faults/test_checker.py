@@ -176,6 +176,7 @@ PLANTED = {
         observed(*LIFE[:3], replace(LIFE[3], result='"other"'), LIFE[4]),
     ),
     "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
+    "never ready again": (10, observed(lost=["jobstore was not ready 240 s after its kill"])),
     "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
 }
 

@@ -328,6 +328,11 @@ def forged_reports_are_buried_once(seen: Observed) -> Iterator[str]:
             yield f"{len(records)} records that are forged under lease {lease} of {execution_id} are dead letters"
 
 
+def everybody_comes_back(seen: Observed) -> Iterator[str]:
+    """What was killed or stopped is ready again, and not only when it is started once more."""
+    yield from seen.lost
+
+
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     1: (nothing_is_lost, nobody_waits_for_ever),
@@ -339,7 +344,7 @@ CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
     7: (verdicts_are_the_judges,),
     8: (nobody_waits_for_others, only_poison_is_dead),
     9: (memory_is_bounded, calls.within_capacity),
-    10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes),
+    10: (stops_are_in_time, stopped_work_goes_on, nobody_crashes, everybody_comes_back),
     11: (nothing_forged_counts, what_is_judged_is_what_is_recorded, forged_reports_are_buried_once),
 }
 
