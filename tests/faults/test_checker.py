@@ -207,6 +207,11 @@ ALLOWED = {
     "a topic refilled from the first version": observed(
         topics={"job-changed": facts(LIFE[4], *LIFE)}, faults=[Fault("empty", "kafka", 1, 2)]
     ),
+    "facts written again into an emptied topic before it was refilled": observed(
+        topics={"job-changed": facts(LIFE[0], LIFE[2], *LIFE)},
+        faults=[Fault("empty", "kafka", 1, 2)],
+        copied={("job-changed", fact.value) for fact in facts(LIFE[0], LIFE[2])},
+    ),
     "the late result of a cancelled execution": observed(
         *LIFE[:3],
         entry(4, "cancelled", "CANCELLED"),
