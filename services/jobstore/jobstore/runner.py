@@ -15,6 +15,7 @@ from jobstore.commands.executions import CancelJob
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
 from jobstore.commands.reports import EndLease, RecordReport, RecordResult
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.doubts import PATIENCE_S, Doubts
@@ -53,10 +54,11 @@ class CommandRunner:
         self.record: Lane[Command] = Lane(self.carry_out, size=_size_of)
         self.match: Lane[Command] = Lane(self.carry_out)
 
-    async def end_leases(self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]]) -> None:
+    async def end_leases(
+        self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], actor: Actor = SIGNOFF
+    ) -> None:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
-        commands = [EndLease(execution_id, kind, lease, begun=begun) for execution_id, lease, begun in leases]
-        await self.record.run(commands)
+        await self.record.run([EndLease(i, kind, lease, begun=begun, actor=actor) for i, lease, begun in leases])
 
     async def carry_out(self, commands: Sequence[Command]) -> list[Any]:
         """Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.

@@ -1,13 +1,12 @@
 """Commands that come twice, late, or from two at once are answered once, and always so."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from support.factories import SECRETS
+from support.factories import SECRETS, incoming
 from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
@@ -130,8 +129,7 @@ async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
     other = await Steps(steps.database, runner).created()
     job_id = {"its job": steps.job_id, "no job": None, "another job": other.job_id}[named]
     event = CancelRequested(execution_id=steps.execution_id, job_id=job_id)
-    records: Any = [SimpleNamespace(event=event, replay=False)]
-    (answer,) = await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested(records)
+    (answer,) = await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested([incoming(event)])
     if named == "another job":
         assert answer.code == "execution_conflict"
         assert (await steps.row()).state == "LEASED"

@@ -12,6 +12,7 @@ from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.views import batch_message
 from contracts.resources import JobFilter, JobOrder, NewJob
+from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
     check_job_size,
@@ -66,7 +67,7 @@ class JobService(JobServiceServicer):
         check_job_size(new, self._payload_max_bytes)
         if new.id is None and (key := read_key(request)):
             new.id = str(self._ids.derive("job", new.tenant, key))
-        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
+        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id(), actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view))
 
@@ -138,14 +139,15 @@ class JobService(JobServiceServicer):
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
         version = request.version if request.HasField("version") else None
-        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
+        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version, actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
         warnings = _make_warnings(view) if "acceptance_criteria" in edit.model_fields_set else ()
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
-        view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
+        command = AssignAgent(request.job_id, request.agent_id, payload, actor=CALLER.get())
+        view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
@@ -164,7 +166,8 @@ class JobService(JobServiceServicer):
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
         check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
-        view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        command = CancelJob(request.job_id, reason=reason, requested_by=requested_by, actor=CALLER.get())
+        view = await self._runner.submit.run_one(command)
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:
@@ -172,7 +175,7 @@ class JobService(JobServiceServicer):
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request))
+        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request), CALLER.get())
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
@@ -234,7 +237,7 @@ def _make_command(
         execution_id = ids.derive("execution", request.job_id, key)  # the key is its tenant's, since the job is
     else:
         execution_id, is_chosen = new_execution_id(), False
-    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
+    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request, actor=CALLER.get())
 
 
 def _make_warnings(view: Mapping[str, Any]) -> list[resources_pb2.CriterionWarning]:

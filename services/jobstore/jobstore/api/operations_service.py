@@ -13,6 +13,7 @@ from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
 from contracts.resources import Limit, NewLimit, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.upstreams import OPEN, Upstreams
@@ -101,7 +102,7 @@ class OperationsService(OperationsServiceServicer):
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
         texts = {name: reject_nul(getattr(request, name)) for name in ("reason", "requested_by")}
-        extra = json_text({name: text for name, text in texts.items() if text})
+        extra = json_text({name: text for name, text in texts.items() if text} | {"actor": CALLER.get()})
         running = OperationState.RUNNING, OperationState.PAUSED
         operation = await self._change_state(request.operation_id, OperationState.CANCELLING, *running, extra=extra)
         return pb.CancelOperationResponse(operation=convert.operation_message(operation))
@@ -109,7 +110,7 @@ class OperationsService(OperationsServiceServicer):
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        operation = await self._batches.retry(request.operation_id, statuses, read_key(request))
+        operation = await self._batches.retry(request.operation_id, statuses, read_key(request), CALLER.get())
         return pb.RetryOperationResponse(operation=convert.operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:

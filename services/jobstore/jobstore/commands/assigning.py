@@ -7,12 +7,13 @@ from contracts.jsontext import json_text
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.matching import describe_missing, find_best
 from jobstore.domain.model import Decision, Job, LogEntry, Refusal, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_assignment, hash_spec
 
 
-def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
+def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
 
     InvalidError (`payload_too_large`): it asks for too much.
@@ -39,7 +40,7 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
     uow.jobs[job_id], uow.specs[job_id] = job, spec
     uow.new_jobs.add(job_id)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
-    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message)
+    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message, actor=actor)
     uow.recorded_counts[TransitionKind.CREATED] += 1
     uow.log_entries.append(LogEntry(job, JobLogStatus(status), report, None))
     if new.capabilities and not new.agent_id:
@@ -71,7 +72,7 @@ def _change_agent(uow: UnitOfWork, job_id: str, kind: TransitionKind, agent_id: 
     uow.record(job_id, None, report)
 
 
-def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
+def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None, actor: Actor) -> Decision | Refusal:
     """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
     spec = uow.specs[job_id]
     if payload is not None:
@@ -79,7 +80,7 @@ def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | Non
         uow.check_spec_size(spec)
     request = format_assignment(spec.payload)
     message = f"assigned to {agent_id}"
-    report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message)
+    report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message, actor=actor)
     decision = uow.record(job_id, None, report)
     if isinstance(decision, Decision) and payload is not None:
         uow.new_payloads[job_id] = payload

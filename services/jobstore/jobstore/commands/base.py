@@ -1,12 +1,13 @@
 """Command: a request to the jobstore, or a report, as a value that decides on locked rows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
 from contracts.resources import NewJob
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
 
@@ -21,8 +22,10 @@ class Command:
     The runner asks in this order: `needs_limits`; `job`, `execution`, `followed`; then, with the rows locked,
     `specs`, `agents` and `resubmits`; with those loaded, `capabilities`, `new_job` and `circuits`; then `apply`.
     `needs_spec` asks for the job's spec and agent, `needs_circuit` for the circuit of the agent that is called, and
-    `needs_limits` for the limits lock, under which executions are requested and claimed.
+    `needs_limits` for the limits lock, under which executions are requested and claimed. `actor` asked for it.
     """
+
+    actor: Actor = field(default=SIGNOFF, kw_only=True)
 
     needs_spec: ClassVar[bool] = False
     needs_circuit: ClassVar[bool] = False

@@ -15,6 +15,7 @@ from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
 from jobstore.commands.resubmission import find_jobs_to_resubmit, find_needed_capabilities
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import UPSTREAM, Actor
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
@@ -25,8 +26,8 @@ from jobstore.domain.spec import is_same
 class ClaimExecution(Command):
     """Claim an execution for an executor with room for `room` more leases.
 
-    An unknown execution id is requested first, and its job created from `inline` if that is new, too. A `replay`
-    changes nothing.
+    An unknown execution id is requested first, by the record's `author`, and its job created from `inline` if that is
+    new, too. A `replay` changes nothing.
     """
 
     needs_circuit = True
@@ -38,6 +39,7 @@ class ClaimExecution(Command):
     inline: NewJob | None = None
     replay: bool = False
     not_before: datetime | None = None
+    author: Actor = UPSTREAM
 
     @property
     def job(self) -> str:
@@ -99,8 +101,9 @@ class ClaimExecution(Command):
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
             if self.inline.agent_id and self.inline.agent_id not in uow.agents:
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
-            create_job(uow, self.inline, self.job_id)
-        decision = request_execution(uow, self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
+            create_job(uow, self.inline, self.job_id, self.author)
+        parameters = ExecutionRequest(not_before=self.not_before)
+        decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)
         if isinstance(decision, Refusal):
             return self._refuse(uow, decision)
         admitted = uow.executions[self.execution_id]
@@ -129,12 +132,12 @@ class ClaimExecution(Command):
         reused = uow.reusable_results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room)
+        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, that of another call; no agent is called."""
         uow.room_left.setdefault(self.owner, self.room)
-        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
+        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused, actor=self.actor)
         claimed = uow.record(execution.job_id, execution, claim)
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
@@ -146,6 +149,7 @@ class ClaimExecution(Command):
             message=f"result reused of {reused}",
             result_hash=reused.result_hash,
             reused=reused,
+            actor=self.actor,
         )
         uow.record(execution.job_id, claimed.execution, result)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
@@ -222,7 +226,7 @@ class ClaimJudging(Command):
         reused = self.find_reusable(uow)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        answer = try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
+        answer = try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room, self.actor)
         return replace(answer, question=uow.questions[execution.job_id])
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:

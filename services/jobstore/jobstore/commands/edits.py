@@ -51,7 +51,8 @@ class EditJob(Command):
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)
-        report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(changed)}", request=request)
+        message = f"edited: {', '.join(changed)}"
+        report = Report(TransitionKind.EDITED, code="edited", message=message, request=request, actor=self.actor)
         raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
         uow.edited_jobs.add(self.job_id)

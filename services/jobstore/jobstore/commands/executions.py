@@ -46,7 +46,7 @@ class ExecuteJob(Command):
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = request_execution(uow, self.job_id, self.execution_id, self.parameters)
+            decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
             # Written even though this command fails: the error ends neither the transaction nor its other commands.
             uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code)
@@ -125,7 +125,7 @@ class CancelJob(Command):
     def apply(self, uow: UnitOfWork) -> dict[str, Any] | None:
         reason = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {self.requested_by or 'the administrator'}{reason}"
-        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled")
+        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled", actor=self.actor)
         if self.execution_id is not None:
             self._cancel_execution(uow, self.execution_id, report)
             return None

@@ -8,6 +8,7 @@ from uuid import UUID
 from contracts.spending import Budget
 from contracts.status import Circuit
 from jobstore.commands.unit_of_work import Question, UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 
 
@@ -60,7 +61,9 @@ def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
     return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
 
 
-def try_grant(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int) -> ClaimAnswer:
+def try_grant(
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int, actor: Actor
+) -> ClaimAnswer:
     """Grant a lease to a worker with `room` for so many more, or answer why not.
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
@@ -75,7 +78,7 @@ def try_grant(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner
         return _stop_over_budget(uow, execution, used_up)
     if (waiting := _find_reason_to_wait(uow, execution, kind, owner, room)) is not None:
         return waiting
-    decision = uow.record(execution.job_id, execution, Report(kind, owner=owner))
+    decision = uow.record(execution.job_id, execution, Report(kind, owner=owner, actor=actor))
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
     uow.room_left[owner] -= 1

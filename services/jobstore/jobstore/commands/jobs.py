@@ -42,7 +42,7 @@ class CreateJob(Command):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.show_job(self.job_id)
         require_agent(uow, self.new.agent_id)
-        create_job(uow, self.new, self.job_id)
+        create_job(uow, self.new, self.job_id, self.actor)
         return uow.show_job(self.job_id)
 
 
@@ -66,7 +66,7 @@ class AssignAgent(Command):
     def apply(self, uow: UnitOfWork) -> dict[str, Any]:
         require_job(uow, self.job_id)
         require_agent(uow, self.agent_id)
-        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload))
+        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
         return uow.show_job(self.job_id)
 
 

@@ -20,6 +20,7 @@ from jobstore.commands.resubmission import (
 )
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
+from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
 from jobstore.domain.model import Decision, Execution, ExecutionStage, Refusal, Report, TransitionKind
 from jobstore.domain.spec import hash_text
 from servicekit.errors import PermanentError
@@ -55,6 +56,7 @@ class RecordResult(Command):
             event_id=event.event_id,
             answered=True,
             result_hash=hash_text(result),
+            actor=EXECUTOR,
             **reports.read_usage(event.usage),
         )
         if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
@@ -128,9 +130,16 @@ class RecordReport(Command):
             answered=reports.has_answered(event),
             judge=event.judge,
             is_unjudged=verdict is not None and verdict.judge_error is not None,
+            actor=self._name_worker(uow),
             **reports.read_usage(event.usage),
         )
         return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _name_worker(self, uow: UnitOfWork) -> Actor:
+        """Return who holds the leases of the execution's stage: a report counts under one of those alone."""
+        execution = uow.executions.get(self.event.execution_id)
+        is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
+        return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
         """Return why a verdict is none on the job's criteria, which were frozen with the execution."""
@@ -139,8 +148,14 @@ class RecordReport(Command):
 
     def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
         event = self.event
-        cost = reports.read_usage(event.usage)
-        report = Report(TransitionKind.MISJUDGED, event.lease, code=VERDICT_MISMATCH, message=mismatch, **cost)
+        report = Report(
+            TransitionKind.MISJUDGED,
+            lease=event.lease,
+            code=VERDICT_MISMATCH,
+            message=mismatch,
+            actor=VALIDATOR,
+            **reports.read_usage(event.usage),
+        )
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
@@ -149,7 +164,8 @@ class RecordReport(Command):
         if event.verdict is None:
             raise PermanentError(f"a partial result is too large: {message}", code="payload_too_large")
         message = f"the verdict is too large: {message}"
-        report = Report(TransitionKind.FAILED, lease=event.lease, code="verdict_too_large", message=message)
+        code = "verdict_too_large"
+        report = Report(TransitionKind.FAILED, lease=event.lease, code=code, message=message, actor=VALIDATOR)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
@@ -191,7 +207,7 @@ class EndLease(Command):
                 kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
-        report = Report(kind, lease=lease, code=code, message=message)
+        report = Report(kind, lease=lease, code=code, message=message, actor=self.actor)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 

@@ -10,6 +10,7 @@ from contracts.resources import Agent, Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
@@ -34,7 +35,7 @@ PLAIN_REQUEST: Final = ExecutionRequest()
 
 
 def request_execution(
-    uow: UnitOfWork, job_id: str, execution_id: UUID, parameters: ExecutionRequest = PLAIN_REQUEST
+    uow: UnitOfWork, job_id: str, execution_id: UUID, actor: Actor, parameters: ExecutionRequest = PLAIN_REQUEST
 ) -> Decision | Refusal:
     """Request an execution: record it with the request body, policy, submission number and deadline frozen."""
     job, spec = uow.jobs[job_id], uow.specs[job_id]
@@ -62,7 +63,7 @@ def request_execution(
     message = f"submission {execution.submission} was requested"
     if parameters.policy_note:
         message = f"{message} {parameters.policy_note}"
-    report = Report(TransitionKind.REQUESTED, request=body, message=message)
+    report = Report(TransitionKind.REQUESTED, request=body, message=message, actor=actor)
     obstacle = find_obstacle(uow, job, parameters)
     if obstacle is not None:
         uow.refusals.append((job_id, report, obstacle))

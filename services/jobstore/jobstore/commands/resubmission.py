@@ -10,6 +10,7 @@ from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
 from jobstore.commands.requesting import ExecutionRequest, find_obstacle, request_execution
 from jobstore.commands.unit_of_work import AgentHistory, UnitOfWork
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.matching import find_best
 from jobstore.domain.model import Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
 
@@ -73,7 +74,7 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
         if other is not None:
             count = history.not_met + 1
             hand_on(uow, job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
-        request_execution(uow, job.id, uow.ids.derive_next(execution.execution_id), parameters)
+        request_execution(uow, job.id, uow.ids.derive_next(execution.execution_id), SIGNOFF, parameters)
     return decision
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from contracts.sizes import cut_message
 from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
 
 
@@ -162,6 +163,7 @@ class Report:
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
+    `actor` asked for it; what follows from a policy or from time is Signoff's own.
     """
 
     kind: TransitionKind
@@ -185,6 +187,7 @@ class Report:
     judge: str | None = None
     is_unjudged: bool = False
     reused: Reusable | None = None
+    actor: Actor = SIGNOFF
 
     def __post_init__(self) -> None:
         if self.message is not None:

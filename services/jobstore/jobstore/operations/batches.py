@@ -12,6 +12,7 @@ from contracts.jsontext import json_text
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus
+from jobstore.domain.actor import Actor
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
@@ -30,7 +31,12 @@ class Batches:
         self._worker = worker
 
     async def execute(
-        self, job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, idempotency_key: str
+        self,
+        job_ids: Sequence[str],
+        new: Sequence[NewJob],
+        chosen: JobFilter | None,
+        idempotency_key: str,
+        actor: Actor,
     ) -> Batch:
         """Store a batch, request all its executions, and return job by job what was accepted.
 
@@ -44,7 +50,7 @@ class Batches:
         async with self._database.transaction() as connection:
             tenants |= await repository.find_tenants(connection, job_ids)
             batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
-            if await _add_operation(connection, batch_id, hashes):
+            if await _add_operation(connection, batch_id, actor, hashes):
                 items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
                 await repository.add_items(connection, batch_id, items)
                 if chosen is not None:
@@ -52,12 +58,14 @@ class Batches:
         await self._worker.run_until_answered(batch_id)
         return await self.get_batch(str(batch_id))
 
-    async def retry(self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str) -> Operation:
+    async def retry(
+        self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str, actor: Actor
+    ) -> Operation:
         """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
         source_id = (await self.get_operation(operation_id)).id
         batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
         async with self._database.transaction() as connection:
-            if await _add_operation(connection, batch_id, [_hash_request(sorted(set(statuses)))], source_id):
+            if await _add_operation(connection, batch_id, actor, [_hash_request(sorted(set(statuses)))], source_id):
                 retried = await repository.add_retried(connection, batch_id, source_id, statuses)
                 if not retried:
                     message = f"no job of the batch stands at {' or '.join(statuses)}"
@@ -106,13 +114,13 @@ def _make_item(row: Any) -> BatchItem:
 
 
 async def _add_operation(
-    connection: AsyncConnection, batch_id: UUID, hashes: Sequence[bytes], retry_of: UUID | None = None
+    connection: AsyncConnection, batch_id: UUID, actor: Actor, hashes: Sequence[bytes], retry_of: UUID | None = None
 ) -> bool:
     """Add a batch with the first of its hashes, and return whether it was not there yet.
 
     ConflictError: it is there, and was made by another request.
     """
-    if await repository.create(connection, batch_id, hashes[0], retry_of):
+    if await repository.create(connection, batch_id, actor, hashes[0], retry_of):
         return True
     if await repository.get_request_hash(connection, batch_id) not in {*hashes, None}:
         raise ConflictError(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.domain.actor import Actor
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
@@ -44,7 +45,7 @@ _CLAIM: Final = text(
             AND (CAST(:id AS uuid) IS NULL OR id = :id)
         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, kind, state, about
+    RETURNING id, kind, state, about, actor
     """,  # noqa: S608 - fragments of our own
 )
 _HAS_UNANSWERED: Final = text(
@@ -152,12 +153,12 @@ def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iter
 
 
 async def create(
-    connection: AsyncConnection, operation_id: UUID, request_hash: bytes, retry_of: UUID | None = None
+    connection: AsyncConnection, operation_id: UUID, actor: Actor, request_hash: bytes, retry_of: UUID | None = None
 ) -> bool:
     """Add an operation without items, and return whether it was not there yet."""
-    row = {"id": operation_id, "request_hash": request_hash, "retry_of": retry_of}
+    row = {"id": operation_id, "actor": actor, "request_hash": request_hash, "retry_of": retry_of}
     query = text(
-        "INSERT INTO operations (id, request_hash, retry_of) VALUES (:id, :request_hash, :retry_of) "
+        "INSERT INTO operations (id, actor, request_hash, retry_of) VALUES (:id, :actor, :request_hash, :retry_of) "
         "ON CONFLICT DO NOTHING",
     )
     return bool((await connection.execute(query, row)).rowcount)

@@ -18,6 +18,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import InvalidError
 from jobstore.operations import repository
@@ -39,16 +40,18 @@ LOOK_AGAIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation that this worker has claimed. `extra` says who asked for its cancellation, and why."""
+    """An operation that this worker has claimed; `actor` asked for it. `extra` says who asked to cancel it, and why."""
 
     id: UUID
     kind: str
     state: OperationState
     extra: Mapping[str, str]
+    actor: Actor
 
 
 def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command | PermanentError:
-    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
+    actor, parameters = operation.actor, ExecutionRequest(batch_id=operation.id)
+    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=parameters, actor=actor)
     if item.spec is None:
         return execution
     try:
@@ -56,7 +59,7 @@ def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -
     except ValidationError as error:  # accepted by an older version, which knew fewer bounds
         code, message = explain(error)
         return InvalidError(message, code=code)
-    return CreateAndExecute(CreateJob(new, item.job_id), execution)
+    return CreateAndExecute(CreateJob(new, item.job_id, actor=actor), execution, actor=actor)
 
 
 #: How an item of each kind of operation becomes a command.
@@ -142,7 +145,9 @@ class OperationWorker:
         ]
         targets += [(None, execution_id) for execution_id in live]
         reason, requested_by = operation.extra.get("reason"), operation.extra.get("requested_by")
-        await self._runner.submit.run([CancelJob(*target, reason, requested_by, own=True) for target in targets])
+        actor = Actor(operation.extra.get("actor", SIGNOFF))
+        commands = [CancelJob(*target, reason, requested_by, own=True, actor=actor) for target in targets]
+        await self._runner.submit.run(commands)
         answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
         await self._answer(operation, answers)
         if not targets:
@@ -157,7 +162,7 @@ class OperationWorker:
 
 def _parse_claimed(row: Any) -> ClaimedOperation:
     extra = row.about if isinstance(row.about, dict) else from_json(row.about)
-    return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra)
+    return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra, Actor(row.actor or SIGNOFF))
 
 
 def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:

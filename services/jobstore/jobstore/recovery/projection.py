@@ -344,7 +344,7 @@ def _is_conclusion(event: JobChanged) -> bool:
 def _make_log(fact: Fact) -> _Row:
     event, log = fact.event, fact.event.log
     names = ("id", "job_id", "version", "agent_id", "message", "code", "execution_id", "attempt", "lease")
-    more = ("submission", "event_id", "progress", "next_attempt_at", "created_at")
+    more = ("submission", "event_id", "progress", "next_attempt_at", "actor", "created_at")
     return {
         **{name: getattr(log, name) for name in (*names, *more)},
         "spent_usd": log.spent_usd,

@@ -70,13 +70,13 @@ _RECORD: Final = text(
     ), log_rows AS (
         INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload,
             message, code, kind, execution_id, attempt, lease, submission, event_id, spent, progress,
-            spent_usd, spent_tokens, next_attempt_at, created_at)
+            spent_usd, spent_tokens, next_attempt_at, actor, created_at)
         SELECT l.job_id, l.version, l.status, l.job_status, l.agent_id, l.request_payload::json,
             CASE WHEN l.result_version IS NULL THEN l.response_payload::json
                 WHEN l.result_job_id IS NOT NULL THEN r.response_payload
                 ELSE (left(r.response_payload::text, -1) || ',"verdict":' || l.response_payload || '}}')::json END,
             l.message, l.code, l.kind, l.execution_id, l.attempt, l.lease, l.submission, l.event_id, l.spent,
-            l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, :now
+            l.progress, l.spent_usd, l.spent_tokens, l.next_attempt_at, l.actor, :now
         FROM {sql.unnest("l", LOG_COLUMNS, "l")}
         LEFT JOIN job_logs r ON r.job_id = coalesce(l.result_job_id, l.job_id) AND r.version = l.result_version
         ORDER BY l.n

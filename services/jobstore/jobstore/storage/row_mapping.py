@@ -175,4 +175,5 @@ def log_row(entry: LogEntry) -> sql.Row:
         "result_version": entry.result_version,
         "result_job_id": entry.result_job_id,
         "next_attempt_at": entry.next_attempt_at,
+        "actor": report.actor,
     }
