@@ -1,7 +1,6 @@
 """Commands that come twice, late, or from two at once are answered once, and always so."""
 
 import asyncio
-from typing import Any
 from uuid import uuid4
 
 import pytest
