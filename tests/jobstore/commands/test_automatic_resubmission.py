@@ -145,7 +145,7 @@ async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Databas
         event.remove(database.engine.sync_engine, "before_cursor_execute", counted)
         counts.append(len(statements))
         statements.clear()
-    assert counts == [4, 4]
+    assert counts == [3, 3]
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
     del life
 

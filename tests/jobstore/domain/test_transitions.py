@@ -23,7 +23,7 @@ from support.jobstore.builders import (
 
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import SOURCES, decide
+from jobstore.domain.transitions import RULES, decide
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -46,7 +46,7 @@ EXECUTIONS: dict[str, Execution | None] = {
 RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogStatus | None]] = {
     **{
         (status, execution, TransitionKind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status, execution in product(SOURCES[TransitionKind.ASSIGNED], ("none", "done", "cancelled"))
+        for status, execution in product(RULES[TransitionKind.ASSIGNED].sources, ("none", "done", "cancelled"))
     },
     **{
         (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
@@ -64,7 +64,7 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
     },
     **{
         (status, "queued", TransitionKind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status in SOURCES[TransitionKind.REQUESTED]
+        for status in RULES[TransitionKind.REQUESTED].sources
     },
     **{
         (status, execution, TransitionKind.CLAIMED): IN_PROGRESS

@@ -25,7 +25,7 @@ from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 from support.factories import SECRETS
@@ -188,7 +188,7 @@ class Published:
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
     """A worker has told its room."""
     async with database.transaction() as connection:
-        await Repository(connection).note_worker(uuid4(), stage, room)
+        await note_worker(connection, uuid4(), stage, room)
 
 
 async def swept(database: Database, runner: CommandRunner) -> None:

@@ -168,6 +168,7 @@ class JobService(JobServiceServicer):
         check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
         command = CancelJob(request.job_id, reason=reason, requested_by=requested_by, actor=CALLER.get())
         view = await self._runner.submit.run_one(command)
+        assert view is not None  # the job was named
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from contracts.sizes import cut_message
@@ -15,6 +15,9 @@ from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
 from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
+
+#: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
+FrozenPolicy: TypeAlias = Mapping[str, Any]
 
 
 class ExecutionStage(StrEnum):
@@ -86,7 +89,7 @@ class Job:
     spent_tokens: int = 0
 
 
-def budget_of(job: Job, policy: Mapping[str, Any] | None) -> Budget:
+def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
     """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
     return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
@@ -113,7 +116,7 @@ class Execution:
     offers: int = 0
     submission: int = 1
     agent_id: str | None = None
-    policy: Mapping[str, Any] | None = None
+    policy: FrozenPolicy | None = None
     request_version: int | None = None
     result_version: int | None = None
     result_lease: int | None = None

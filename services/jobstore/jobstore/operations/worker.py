@@ -49,7 +49,7 @@ class ClaimedOperation:
     actor: Actor
 
 
-def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command | PermanentError:
+def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command[object] | PermanentError:
     actor, parameters = operation.actor, ExecutionRequest(batch_id=operation.id)
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=parameters, actor=actor)
     if item.spec is None:
@@ -63,7 +63,7 @@ def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command | PermanentError]]] = {
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command[object] | PermanentError]]] = {
     "execute": _make_command
 }
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
 from contracts.status import Circuit
-from jobstore.storage.row_mapping import to_agent
+from jobstore.storage.agents import to_agent
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 

@@ -17,6 +17,7 @@ from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import FactFilter, FactKeys
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
+from jobstore.commands.base import Locks
 from jobstore.config import RebuildSettings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
@@ -25,7 +26,8 @@ from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.work.locking import lock_rows
+from jobstore.storage.work.writing import write
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.process.settings import load_settings
@@ -191,17 +193,17 @@ class Rebuild:
 
     async def _queue_live(self, connection: AsyncConnection) -> None:
         """Queue live executions again, or end them where their agent must not be called twice."""
-        repository = Repository(connection)
         parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
-            uow = await repository.lock({row.job_id for row in rows}, ids, _TERMS)
+            locks = Locks(jobs=frozenset(row.job_id for row in rows), executions=frozenset(ids))
+            uow = await lock_rows(connection, locks, _TERMS)
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
                 if not isinstance(decision, Refusal):
                     self._counts["queued" if decision.entry is None else "failed"] += 1
-            await repository.flush(uow)
+            await write(connection, uow)
             parameters["after"] = ids[-1]
 
     def _make_gaps_error(self, names: Sequence[str], count: int) -> PermanentError:

@@ -1,10 +1,13 @@
-"""Write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
+"""Read and write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
 
+from typing import Any
+
+from pydantic_core import from_json
 from sqlalchemy import func, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import json_text
-from contracts.resources import NewAgent
+from contracts.resources import Agent, NewAgent
 from jobstore.storage import circuits, facts
 from jobstore.storage.tables import agents
 
@@ -43,3 +46,9 @@ async def disable_agent(connection: AsyncConnection, agent_id: str) -> None:
     values = {"enabled": False, "updated_at": func.clock_timestamp()}
     await connection.execute(agents.update().where(agents.c.id == agent_id).values(**values))
     await facts.add_agent_fact(connection, agent_id)
+
+
+def to_agent(row: Any) -> Agent:
+    """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
+    return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})

@@ -52,9 +52,9 @@ async def lock(connection: AsyncConnection, agent_ids: Collection[str]) -> dict[
     }
 
 
-async def write(connection: AsyncConnection, stored: Mapping[str, Breaker], current: Mapping[str, Breaker]) -> None:
+async def write(connection: AsyncConnection, stored: Mapping[str, Breaker], changes: Mapping[str, Breaker]) -> None:
     """Write the circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
-    changed = {agent_id: breaker for agent_id, breaker in current.items() if breaker != stored.get(agent_id, CLOSED)}
+    changed = {agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)}
     if not changed:
         return
     closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]

@@ -5,9 +5,9 @@ alone, finds all of them.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit, NewLimit
@@ -24,7 +24,6 @@ NAMES: Final = """
     (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
 """
-_NAMES: Final = text(f"SELECT {NAMES}")
 #: FOR UPDATE: requests of a capped tenant count its queue one after another, else together they exceed the cap.
 _CAPS: Final = text(
     "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
@@ -71,21 +70,6 @@ _TAKE_BACK: Final = text(
         AND (:all OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
     """,
 )
-
-
-async def share_lock(connection: AsyncConnection) -> None:
-    """Wait until no limit is being changed, and let none change until the commit. Call before anything is locked."""
-    await locks.share(connection, Lock.LIMITS)
-
-
-async def try_share_lock(connection: AsyncConnection) -> Row[Any] | None:
-    """Try to take the shared limits lock after rows are locked, and return the columns of NAMES.
-
-    Return None if limits are being changed: waiting here could deadlock.
-    """
-    if not await locks.try_share(connection, Lock.LIMITS):
-        return None
-    return (await connection.execute(_NAMES)).one()
 
 
 async def load_queue_room(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:

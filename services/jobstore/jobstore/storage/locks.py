@@ -38,9 +38,7 @@ class Lock(IntEnum):
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
-_SHARE = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _TRY_HOLD = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_TRY_SHARE = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 _TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
 
 
@@ -49,19 +47,9 @@ async def hold(connection: AsyncConnection, lock: Lock) -> None:
     await connection.execute(_HOLD, {"lock": lock})
 
 
-async def share(connection: AsyncConnection, lock: Lock) -> None:
-    """Wait until nobody holds a lock alone, and share it until the transaction ends."""
-    await connection.execute(_SHARE, {"lock": lock})
-
-
 async def try_hold(connection: AsyncConnection, lock: Lock) -> bool:
     """Hold a lock alone until the transaction ends. Return False if anybody else holds or shares it."""
     return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
-
-
-async def try_share(connection: AsyncConnection, lock: Lock) -> bool:
-    """Share a lock until the transaction ends. Return False if somebody holds it alone."""
-    return bool(await connection.scalar(_TRY_SHARE, {"lock": lock}))
 
 
 async def try_hold_by_session(session: AsyncConnection, lock: Lock) -> bool:

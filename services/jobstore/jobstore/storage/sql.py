@@ -1,7 +1,7 @@
 """Build SQL that writes a batch of rows by one statement: `unnest` over one array parameter a column."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects import postgresql
@@ -11,7 +11,7 @@ _CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
 #: A row to write: a value for each column.
-Row = Mapping[str, Any]
+Row: TypeAlias = dict[str, Any]
 
 
 def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
@@ -43,6 +43,11 @@ def values(alias: str, columns: Mapping[str, str]) -> str:
 def named_values(alias: str, columns: Mapping[str, str]) -> str:
     """Return all columns of such an `unnest`, cast, and each under its own name."""
     return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
+
+
+def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
+    """Return what UPDATE sets to such an `unnest`: all columns but the key, cast to their types in the table."""
+    return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
 def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Row]) -> dict[str, list[Any]]:
