@@ -7,7 +7,7 @@ from api_calls import ADMINISTRATOR, EXECUTOR, VALIDATOR, create
 from sqlalchemy import text
 from support.factories import SECRETS, execute_requested, incoming, record, request_body
 from support.jobstore.steps import Steps, able_agents, new_job, reported, result, swept, verdict
-from support.jobstore.tables import IDS
+from support.jobstore.terms import IDS
 
 from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.fakes import until
+from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
 from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
@@ -23,8 +24,7 @@ from jobstore.commands.requesting import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
-from jobstore.storage.agents import put_agent
+from jobstore.storage import locks
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 
@@ -41,11 +41,11 @@ class Queue:
 
     async def limit(self, name: str, **fields: Any) -> None:
         async with self.database.transaction() as connection:
-            await limits.put(connection, name, NewLimit(**fields))
+            await put_limit(connection, name, NewLimit(**fields))
 
     async def pause(self, name: str, *, paused: bool = True) -> None:
         async with self.database.transaction() as connection:
-            await limits.pause(connection, name, paused=paused)
+            await pause_limit(connection, name, paused=paused)
 
     async def sql(self, query: str, **parameters: Any) -> Any:
         async with self.database.transaction() as connection:
@@ -166,7 +166,7 @@ async def test_a_limit_that_changes_applies_to_what_waits(queue: Queue) -> None:
     await queue.limit("label:customer=acme", concurrency=5)
     assert await queue.offered() == ids[1:4], "now the other label holds them back"
     async with queue.database.transaction() as connection:
-        await limits.remove(connection, 'label:odd=a "b" \\ {c},')
+        await remove_limit(connection, 'label:odd=a "b" \\ {c},')
     assert await queue.offered() == ids[4:5]
 
 
@@ -287,7 +287,7 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        await limits.share_lock(connection)
+        await locks.share(connection, locks.Lock.LIMITS)
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):

@@ -28,11 +28,12 @@ from jobstore.api.requests import (
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.operations import check_batch_size
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
 from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.operations.batches import Batches, check_batch_size
+from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs

@@ -17,14 +17,14 @@ from contracts.resources import NewJob, OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.operations import AnswerItems, EndOperation
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.domain.limits import batch_limit
+from jobstore.domain.operations import Item, ItemAnswer
 from jobstore.errors import InvalidError
 from jobstore.operations import repository
-from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
+from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
@@ -92,7 +92,8 @@ class OperationWorker:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
             row = await repository.claim(session)
-            await repository.finish_ended(session)
+            ended = await repository.list_ended(session)
+        await self._end(ended)
         if row is not None:
             await self._carry_out(_parse_claimed(row))
         return row is not None
@@ -105,9 +106,11 @@ class OperationWorker:
         while True:
             async with self._database.session() as session:
                 row = await repository.claim(session, operation_id)
-                if row is None and not await repository.has_unanswered(session, operation_id):
-                    await repository.finish_ended(session)
-                    return
+                is_answered = row is None and not await repository.has_unanswered(session, operation_id)
+                ended = await repository.list_ended(session) if is_answered else []
+            if is_answered:
+                await self._end(ended)
+                return
             if row is not None:
                 await self._carry_out(_parse_claimed(row))
             else:
@@ -151,13 +154,14 @@ class OperationWorker:
         answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
         await self._answer(operation, answers)
         if not targets:
-            async with self._database.transaction() as connection:
-                await limits.discard(connection, batch_limit(operation.id))
-                await repository.finish_cancelled(connection, operation.id)
+            await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
-        async with self._database.transaction() as connection:
-            await repository.answer(connection, operation.id, answers)
+        await self._runner.administer.run_one(AnswerItems(operation.id, answers))
+
+    async def _end(self, operation_ids: Sequence[UUID]) -> None:
+        """End operations of which nothing is left."""
+        await self._runner.administer.run([EndOperation(operation_id) for operation_id in operation_ids])
 
 
 def _parse_claimed(row: Any) -> ClaimedOperation:
