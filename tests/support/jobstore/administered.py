@@ -1,15 +1,15 @@
 """What administrators ask for, carried out in a transaction of the test's own."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
-
-from contracts.jsontext import json_text
-from contracts.resources import NewAgent, NewLimit
+from contracts.resources import Agent, NewAgent, NewLimit
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.rows import AgentChange, Changes
 from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.storage.work import administration
 from jobstore.storage.work.loading import load
 from jobstore.storage.work.locking import lock
 from jobstore.storage.work.writing import write
@@ -35,10 +35,10 @@ async def disable_agent(connection: Any, agent_id: str) -> None:
 
 
 async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
-    """Register an agent that is refused today, with a user and password in its URL, as older versions did."""
-    await put_agent(connection, agent_id, new.model_copy(update={"url": "http://127.0.0.1:1/"}), create=True)
-    query = text("UPDATE agents SET url = :url, headers = CAST(:headers AS jsonb) WHERE id = :id")
-    await connection.execute(query, {"id": agent_id, "url": new.url, "headers": json_text(new.headers)})
+    """Add an agent that is refused today, with a user and password in its URL, as older versions did."""
+    now = datetime.now(UTC)
+    agent = Agent(**new.model_dump(exclude={"id"}), id=agent_id, created_at=now, updated_at=now)
+    await administration.write(connection, Changes(agents=[AgentChange(agent, ADMINISTRATOR, is_new=True)]))
 
 
 async def put_limit(connection: Any, name: str, limit: NewLimit) -> None:
