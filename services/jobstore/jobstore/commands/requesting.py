@@ -73,8 +73,8 @@ def request_execution(
         return decision
     if spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
-    if agent is not None:
-        uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
+    assert agent is not None  # else the job is PENDING
+    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
     return decision
 
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, func, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, select, text, tuple_
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.domain.operations import Item
 from jobstore.reads.job_filter import where_matching
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operations
 
 #: A worker's claim on an operation expires after this many seconds without progress.
@@ -96,24 +96,24 @@ def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iter
     return items
 
 
-async def find_tenants(connection: AsyncConnection, job_ids: Sequence[str]) -> set[str]:
+async def find_tenants(connection: Connection, job_ids: Sequence[str]) -> set[str]:
     """Return the tenants of those of these jobs that exist."""
     return set(await connection.scalars(_TENANTS, {"ids": list(job_ids)})) if job_ids else set()
 
 
-async def list_matching(connection: AsyncConnection, chosen: JobFilter, limit: int) -> list[str]:
+async def list_matching(connection: Connection, chosen: JobFilter, limit: int) -> list[str]:
     """Return the ids of at most `limit` jobs that match, oldest first."""
     query = where_matching(select(jobs.c.id), chosen).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     return list(await connection.scalars(query))
 
 
-async def list_retried(connection: AsyncConnection, retry_of: UUID, statuses: Iterable[JobStatus]) -> list[str]:
+async def list_retried(connection: Connection, retry_of: UUID, statuses: Iterable[JobStatus]) -> list[str]:
     """Return the ids of those jobs of an operation that stand at one of the statuses, in the order of its items."""
     parameters = {"retry_of": retry_of, "statuses": [status.value for status in statuses]}
     return list(await connection.scalars(_RETRIED, parameters))
 
 
-async def claim(connection: AsyncConnection, operation_id: UUID | None = None) -> Row[Any] | None:
+async def claim(connection: Connection, operation_id: UUID | None = None) -> Row | None:
     """Claim an operation on which there is work, or the one named, for CLAIM_S; None where there is none.
 
     Nobody else claims it until then, or until its items are answered.
@@ -122,35 +122,35 @@ async def claim(connection: AsyncConnection, operation_id: UUID | None = None) -
     return (await connection.execute(_CLAIM, parameters)).one_or_none()
 
 
-async def has_unanswered(connection: AsyncConnection, operation_id: UUID) -> bool:
+async def has_unanswered(connection: Connection, operation_id: UUID) -> bool:
     """Return whether an operation runs and has items without an answer, whether or not somebody has claimed it."""
     return bool(await connection.scalar(_HAS_UNANSWERED, {"id": operation_id}))
 
 
-async def list_next_items(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[Item]:
+async def list_next_items(connection: Connection, operation_id: UUID, limit: int) -> list[Item]:
     """Return the next items that are not answered."""
     rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit})
     return [Item(row.item, row.job_id, row.spec) for row in rows]
 
 
-async def list_live(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[UUID]:
+async def list_live(connection: Connection, operation_id: UUID, limit: int) -> list[UUID]:
     """Return the live executions of an operation, automatic resubmissions included."""
     return list(await connection.scalars(_LIST_LIVE, {"id": operation_id, "limit": limit}))
 
 
-async def list_ended(connection: AsyncConnection) -> list[UUID]:
+async def list_ended(connection: Connection) -> list[UUID]:
     """Return the operations that run or are paused, and of which nothing is left."""
     return list(await connection.scalars(_LIST_ENDED))
 
 
-async def get(connection: AsyncConnection, operation_id: UUID) -> Operation | None:
+async def get(connection: Connection, operation_id: UUID) -> Operation | None:
     """Return an operation with its progress, or None where there is none of that id."""
     rows = await _fetch_operations(connection, select(operations).where(operations.c.id == operation_id))
     return rows[0] if rows else None
 
 
 async def list_operations(
-    connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None = None
+    connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None
 ) -> list[Operation]:
     """Return operations, newest first, from before (created_at, id)."""
     query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
@@ -159,21 +159,21 @@ async def list_operations(
     return await _fetch_operations(connection, query)
 
 
-async def list_items(connection: AsyncConnection, operation_id: UUID) -> Sequence[Row[Any]]:
+async def list_items(connection: Connection, operation_id: UUID) -> Sequence[Row]:
     """Return all items of an operation, in order."""
     return (await connection.execute(_ITEMS, {"id": operation_id})).all()
 
 
-async def _fetch_operations(connection: AsyncConnection, query: Any) -> list[Operation]:
+async def _fetch_operations(connection: Connection, query: Any) -> list[Operation]:
     rows = (await connection.execute(query.add_columns(func.clock_timestamp().label("now")))).all()
-    progress: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
+    progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
     if rows:
         for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):
             progress[part.operation_id].append(part)
     return [_make_operation(row, progress[row.id]) for row in rows]
 
 
-def _make_operation(row: Row[Any], parts: Sequence[Row[Any]]) -> Operation:
+def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     counts: Mapping[str, int] = {part.word: part.number for part in parts}
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s = ((row.finished_at or row.now) - row.created_at).total_seconds()

@@ -165,8 +165,9 @@ class OperationWorker:
 
 
 def _parse_claimed(row: Any) -> ClaimedOperation:
-    extra = row.about if isinstance(row.about, dict) else from_json(row.about)
-    return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra, Actor(row.actor or SIGNOFF))
+    return ClaimedOperation(
+        row.id, row.kind, OperationState(row.state), from_json(row.about), Actor(row.actor or SIGNOFF)
+    )
 
 
 def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:

@@ -15,5 +15,4 @@ COLUMNS: Final = (
 
 def to_agent(row: Any) -> Agent:
     """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
-    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's name
-    return Agent.model_validate({**columns, "policy": from_json(row.policy), "headers": from_json(row.headers)})
+    return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})

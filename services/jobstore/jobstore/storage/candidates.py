@@ -1,16 +1,16 @@
 """Read what matching needs: agents by capability with their load, jobs that wait for one, and agents' histories."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from contracts.resources import Agent
 from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
 from jobstore.commands.rows import AgentHistory
 from jobstore.domain.matching import Candidate
 from jobstore.storage.agents import to_agent
+from jobstore.storage.sql import Connection, Row
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.
@@ -47,7 +47,7 @@ _HISTORIES: Final = text(
 
 
 async def find_with_any(
-    connection: AsyncConnection, capabilities: Collection[str], *, job_ids: Collection[str] = (), load_max: int = 0
+    connection: Connection, capabilities: Collection[str], *, job_ids: Collection[str] = (), load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
     """Return the enabled agents, not paused, that have any of these capabilities, or of those that these jobs need.
 
@@ -58,11 +58,11 @@ async def find_with_any(
     return [(to_agent(row), _to_candidate(row)) for row in rows]
 
 
-def _to_candidate(row: Row[Any]) -> Candidate:
+def _to_candidate(row: Row) -> Candidate:
     return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
 
 
-async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
+async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
     """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
 
     `missing` is the message of the last entry MATCHING_FAILED.
@@ -70,7 +70,7 @@ async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int)
     return (await connection.execute(_WAITING, {"after": after, "limit": limit})).all()
 
 
-async def load_histories(connection: AsyncConnection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:
+async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:
     """Return the histories of these jobs' agents."""
     rows_of: dict[str, list[HistoryRow]] = {job_id: [] for job_id in job_ids}
     parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}

@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Limit
 from jobstore.domain.limits import tenant_limit, wildcard
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import limits
 
 #: SQL columns: `limits`, the names of limits that hold executions back, and `capped`, whether any limit caps a queue.
@@ -34,7 +34,7 @@ _QUEUE_ROOM: Final = text(
 )
 
 
-async def load_queue_room(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
+async def load_queue_room(connection: Connection, tenants: Collection[str]) -> dict[str, int]:
     """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
     names = {tenant: tenant_limit(tenant) for tenant in tenants}
     own_and_general = {*names.values(), *map(wildcard, names.values())}
@@ -45,7 +45,7 @@ async def load_queue_room(connection: AsyncConnection, tenants: Collection[str])
     return {row.tenant: row.room for row in rows}
 
 
-async def list_all(connection: AsyncConnection) -> Sequence[Limit]:
+async def list_all(connection: Connection) -> Sequence[Limit]:
     """Return all limits, by name."""
     rows = await connection.execute(limits.select().order_by(limits.c.name))
-    return [Limit.model_validate(dict(row)) for row in rows.mappings()]
+    return [Limit.model_validate(dict(row)) for row in rows]

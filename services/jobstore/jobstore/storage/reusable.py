@@ -5,13 +5,13 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
 from jobstore.storage import sql
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import reusable
 
 #: Rows deleted by one `forget`.
@@ -57,7 +57,7 @@ _FORGET: Final = text(
 )
 
 
-async def load_verdicts(connection: AsyncConnection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
+async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
     """Return the verdicts with these keys that are not older."""
     return {
         row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
@@ -66,15 +66,13 @@ async def load_verdicts(connection: AsyncConnection, keys: Collection[bytes], ag
     }
 
 
-async def load_results(
-    connection: AsyncConnection, execution_ids: Collection[UUID], age_s: float
-) -> dict[UUID, Reusable]:
+async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:
     """Return the results that these executions may reuse, and that are not older."""
     rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": age_s})
     return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
 
 
-def make_rows(uow: UnitOfWork) -> list[sql.Row]:
+def make_rows(uow: UnitOfWork) -> list[sql.Values]:
     """Return the rows of what may be reused from now on."""
     entries = dict(uow.changes.results)
     for entry, result_hash, judge in uow.changes.verdicts:
@@ -83,8 +81,8 @@ def make_rows(uow: UnitOfWork) -> list[sql.Row]:
     return [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
 
 
-async def forget(connection: AsyncConnection, terms: ReuseTerms) -> int:
+async def forget(connection: Connection, terms: ReuseTerms) -> int:
     """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
     age_s = max(terms.verdict_age_s, terms.result_age_s)
     parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_BATCH}
-    return (await connection.execute(_FORGET, parameters)).rowcount
+    return await connection.change(_FORGET, parameters)

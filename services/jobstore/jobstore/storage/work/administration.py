@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import json_text
 from contracts.resources import Agent, Limit, OperationState
@@ -15,6 +14,7 @@ from jobstore.commands.rows import AgentChange, Changes, NewOperation, Operation
 from jobstore.domain.limits import wildcard
 from jobstore.storage import agents, facts, sql, tables
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 
 _AGENT: Final = sql.columns(tables.agents)
 _LIMIT: Final = sql.columns(tables.limits)
@@ -115,7 +115,7 @@ class Administered(NamedTuple):
     limits: dict[str, Limit]
 
 
-async def lock(connection: AsyncConnection, locks: Locks) -> Administered:
+async def lock(connection: Connection, locks: Locks) -> Administered:
     """Lock operations and agents, each in the order of their ids, and read named limits, which their lock protects."""
     found = Administered({}, {}, {})
     if locks.operations:
@@ -130,12 +130,12 @@ async def lock(connection: AsyncConnection, locks: Locks) -> Administered:
     return found
 
 
-async def find_unfinished(connection: AsyncConnection, operation_ids: Collection[UUID]) -> set[UUID]:
+async def find_unfinished(connection: Connection, operation_ids: Collection[UUID]) -> set[UUID]:
     """Return those operations of which an item has no answer yet, or an execution is live."""
     return set(await connection.scalars(_UNFINISHED, {"ids": list(operation_ids)}))
 
 
-async def write(connection: AsyncConnection, changes: Changes) -> None:
+async def write(connection: Connection, changes: Changes) -> None:
     """Write the changes of limits, operations and agents, in the order in which rows are locked."""
     for name, change in sorted(changes.limits.items()):
         await _write_limit(connection, name, change.limit)
@@ -150,7 +150,7 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
         await _write_agent(connection, changed)
 
 
-async def _write_limit(connection: AsyncConnection, name: str, limit: Limit | None) -> None:
+async def _write_limit(connection: Connection, name: str, limit: Limit | None) -> None:
     """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
     if limit is None:
         await connection.execute(_REMOVE_LIMIT, {"name": name})
@@ -166,7 +166,7 @@ async def _write_limit(connection: AsyncConnection, name: str, limit: Limit | No
     await connection.execute(_NOTIFY_LIMITS)
 
 
-async def _insert_operation(connection: AsyncConnection, new: NewOperation) -> None:
+async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     """Insert an operation with its items. RaceError: another transaction has inserted it since."""
     row = {"id": new.id, "actor": new.actor, "request_hash": new.request_hash, "retry_of": new.retry_of}
     await connection.execute(_INSERT_OPERATION, row)
@@ -174,13 +174,13 @@ async def _insert_operation(connection: AsyncConnection, new: NewOperation) -> N
     await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
 
 
-async def _move_operation(connection: AsyncConnection, move: OperationMove) -> None:
+async def _move_operation(connection: Connection, move: OperationMove) -> None:
     row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "said": json_text(move.said)}
     await connection.execute(_MOVE_OPERATION, row)
     await connection.execute(_NOTIFY_OPERATIONS)
 
 
-async def _write_agent(connection: AsyncConnection, change: AgentChange) -> None:
+async def _write_agent(connection: Connection, change: AgentChange) -> None:
     """Write an agent, and the fact that it changed. RaceError: another transaction has inserted it since."""
     agent = change.agent
     row = {

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
 from jobstore.storage import agents, candidates, circuits, facts, limits, reusable
+from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
 
@@ -23,13 +23,13 @@ _AGENTS: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, uow: UnitOfWork, commands: Sequence[Command[object]]) -> None:
+async def load(connection: Connection, uow: UnitOfWork, commands: Sequence[Command[object]]) -> None:
     """Load what commands ask for, and then what only that could tell."""
     await _load(connection, uow, [command.reads(uow.stored) for command in commands])
     await _load(connection, uow, [command.late_reads(uow.stored) for command in commands])
 
 
-async def _load(connection: AsyncConnection, uow: UnitOfWork, wishes: Collection[Reads]) -> None:
+async def _load(connection: Connection, uow: UnitOfWork, wishes: Collection[Reads]) -> None:
     reads = Reads.join([wish for wish in wishes if wish is not NOTHING])
     await _load_jobs(connection, uow.stored, reads)
     await _load_agents(connection, uow.stored, reads)
@@ -37,7 +37,7 @@ async def _load(connection: AsyncConnection, uow: UnitOfWork, wishes: Collection
     await _load_bounds(connection, uow, reads)
 
 
-async def _load_jobs(connection: AsyncConnection, stored: Stored, reads: Reads) -> None:
+async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> None:
     if reads.specs:
         for row in await connection.execute(_SPECS, {"ids": sorted(reads.specs)}):
             stored.specs[row.id] = to_spec(row)
@@ -47,7 +47,7 @@ async def _load_jobs(connection: AsyncConnection, stored: Stored, reads: Reads) 
         stored.histories |= await candidates.load_histories(connection, reads.histories)
 
 
-async def _load_agents(connection: AsyncConnection, stored: Stored, reads: Reads) -> None:
+async def _load_agents(connection: Connection, stored: Stored, reads: Reads) -> None:
     if reads.agents:
         for row in await connection.execute(_AGENTS, {"ids": sorted(reads.agents)}):
             stored.agents[row.id] = agents.to_agent(row)
@@ -59,7 +59,7 @@ async def _load_agents(connection: AsyncConnection, stored: Stored, reads: Reads
             stored.agents[agent.id], stored.candidates[agent.id] = agent, candidate
 
 
-async def _load_reusable(connection: AsyncConnection, uow: UnitOfWork, reads: Reads) -> None:
+async def _load_reusable(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
     terms = uow.terms.reuse
     if reads.verdicts and terms.verdict_age_s:
         uow.stored.verdicts = await reusable.load_verdicts(connection, reads.verdicts, terms.verdict_age_s)
@@ -67,7 +67,7 @@ async def _load_reusable(connection: AsyncConnection, uow: UnitOfWork, reads: Re
         uow.stored.results = await reusable.load_results(connection, reads.results, terms.result_age_s)
 
 
-async def _load_bounds(connection: AsyncConnection, uow: UnitOfWork, reads: Reads) -> None:
+async def _load_bounds(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
     """Load what bounds requests and claims. The rows of capped queues are locked, and then circuits."""
     stored, cancels_max = uow.stored, uow.terms.cancels_max
     if reads.early_cancels:

@@ -5,7 +5,6 @@ from typing import Final
 
 from pydantic_core import from_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.rows import Grant, Question, Stored
@@ -15,6 +14,7 @@ from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import limits
 from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
+from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import EXECUTION_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
@@ -61,7 +61,7 @@ _LOCK_EXECUTIONS: Final = text(
 )
 
 
-async def lock(connection: AsyncConnection, commands: Sequence[Command[object]], terms: ExecutionTerms) -> UnitOfWork:
+async def lock(connection: Connection, commands: Sequence[Command[object]], terms: ExecutionTerms) -> UnitOfWork:
     """Lock what commands ask for. Where only some need to share the limits lock, and it is not free, it is missed."""
     wishes = [command.locks() for command in commands]
     locks = Locks.join(wishes)
@@ -70,7 +70,7 @@ async def lock(connection: AsyncConnection, commands: Sequence[Command[object]],
 
 
 async def lock_rows(
-    connection: AsyncConnection, locks: Locks, terms: ExecutionTerms, *, wait_for_limits: bool = True
+    connection: Connection, locks: Locks, terms: ExecutionTerms, *, wait_for_limits: bool = True
 ) -> UnitOfWork:
     """Lock operations, agents, jobs and then executions, each in the order of their ids.
 
@@ -78,7 +78,7 @@ async def lock_rows(
     the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
-    rows = (
+    locked = (
         await connection.execute(
             _LOCK_JOBS,
             {
@@ -90,7 +90,7 @@ async def lock_rows(
             },
         )
     ).all()
-    limits_held, rows = rows[0].limits_held, [row for row in rows if row.id is not None]
+    limits_held, rows = locked[0].limits_held, [row for row in locked if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
     agents, operations, named_limits = await administration.lock(connection, locks)

@@ -104,19 +104,19 @@ def to_spec(row: Row[Any]) -> Spec:
     )
 
 
-def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Row:
+def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:
     """Return the row of a new job, with NEW_JOB_COLUMNS and more."""
     spec = uow.specs[job_id]
     times = {"created_at": spec.created_at, "updated_at": uow.clock.now}
     return _spec_row(spec) | job_row(uow.jobs[job_id]) | times
 
 
-def edited_row(job_id: str, spec: Spec) -> sql.Row:
+def edited_row(job_id: str, spec: Spec) -> sql.Values:
     """Return the row of a job that asks for something else, with EDITED_COLUMNS and more."""
     return _spec_row(spec) | {"id": job_id}
 
 
-def job_row(job: Job) -> sql.Row:
+def job_row(job: Job) -> sql.Values:
     """Return the row of a changed job, with JOB_COLUMNS."""
     return {
         "id": job.id,
@@ -135,7 +135,7 @@ def job_row(job: Job) -> sql.Row:
     }
 
 
-def _spec_row(spec: Spec) -> sql.Row:
+def _spec_row(spec: Spec) -> sql.Values:
     return {
         "title": spec.title,
         "description": spec.description,
@@ -151,7 +151,7 @@ def _spec_row(spec: Spec) -> sql.Row:
     }
 
 
-def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
+def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Values:
     """Return the row of an execution, with these columns."""
     row = {name: getattr(execution, name) for name in columns}
     if row.get("policy") is not None:
@@ -159,10 +159,10 @@ def execution_row(execution: Execution, columns: Iterable[str]) -> sql.Row:
     return row
 
 
-def log_rows(entries: Sequence[LogEntry]) -> list[sql.Row]:
+def log_rows(entries: Sequence[LogEntry]) -> list[sql.Values]:
     """Return the rows of log entries, with ENTRY_COLUMNS. A result among them is quoted here, any other by SQL."""
-    rows: list[sql.Row] = []
-    row_of: dict[tuple[str, int], sql.Row] = {}
+    rows: list[sql.Values] = []
+    row_of: dict[tuple[str, int], sql.Values] = {}
     for entry in entries:
         row = _log_row(entry)
         if (quoted := row_of.get((row["quoted_job_id"], row["quoted_version"]))) is not None:
@@ -178,7 +178,7 @@ def _quote(result: str | None, verdict: str | None) -> str | None:
     return f'{result[:-1]},"verdict":{verdict}}}' if result and verdict else result or verdict
 
 
-def _log_row(entry: LogEntry) -> sql.Row:
+def _log_row(entry: LogEntry) -> sql.Values:
     job, execution, report = entry.job, entry.execution, entry.report
     quoted_job_id = None if entry.result_version is None else entry.result_job_id or job.id
     return {

@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.commands.rows import Changes, WorkerRoom
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.storage import circuits, facts, reusable, sql
 from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.storage.sql import Connection
 from jobstore.storage.work import administration, row_mapping
 from jobstore.storage.work.row_mapping import (
     CHANGING_COLUMNS,
@@ -97,7 +97,7 @@ _EDIT: Final = text(
 )
 
 
-async def write(connection: AsyncConnection, uow: UnitOfWork) -> None:
+async def write(connection: Connection, uow: UnitOfWork) -> None:
     """Write all changes. RaceError: another transaction has inserted one of the new rows since."""
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
@@ -123,14 +123,14 @@ async def write(connection: AsyncConnection, uow: UnitOfWork) -> None:
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
 
 
-async def note_worker(connection: AsyncConnection, owner: UUID, stage: ExecutionStage, room: int) -> None:
+async def note_worker(connection: Connection, owner: UUID, stage: ExecutionStage, room: int) -> None:
     """Record that a worker is alive, and for how many more leases it has room."""
     rows = _make_worker_rows({owner: WorkerRoom(stage, room)})
     await _write_parts(connection, {"workers": rows}, Wake.FREED if room > 0 else Wake.NOTHING)
 
 
 async def _write_parts(
-    connection: AsyncConnection, rows: Mapping[str, Sequence[sql.Row]], wake: Wake, now: datetime | None = None
+    connection: Connection, rows: Mapping[str, Sequence[sql.Values]], wake: Wake, now: datetime | None = None
 ) -> None:
     parts = tuple(name for name in _PARTS if rows.get(name))
     if not parts:
@@ -149,7 +149,7 @@ def _compose(parts: Sequence[str]) -> TextClause:
     return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
 
 
-def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Row]:
+def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
     return [{"owner": owner, "stage": stage.value, "room": room} for owner, (stage, room) in rooms.items()]
 
 
