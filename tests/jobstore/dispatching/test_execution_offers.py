@@ -17,7 +17,7 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore.commands.base import Command, Locks
+from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest

@@ -15,7 +15,7 @@ from contracts.status import JobStatus
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
-from jobstore.domain.operations import ENDED
+from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
 from jobstore.insights import overview

@@ -1,22 +1,33 @@
 """Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from contracts.resources import OperationState
 from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal
-from jobstore.commands.rows import NewOperation, Stored, StoredOperation
+from jobstore.commands.rows import Item, ItemAnswer, NewOperation, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain import operations
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Refusal
-from jobstore.domain.operations import Item, ItemAnswer
-from jobstore.errors import ConflictError, InvalidError, NotFoundError
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
 #: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000
+_S = OperationState
+#: The states in which an operation may be paused, resumed and cancelled.
+_SOURCES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
+    _S.PAUSED: frozenset({_S.RUNNING}),
+    _S.RUNNING: frozenset({_S.PAUSED}),
+    _S.CANCELLING: frozenset({_S.RUNNING, _S.PAUSED}),
+}
+#: What becomes of an operation of which nothing is left.
+_ENDS: Final[Mapping[OperationState, OperationState]] = {
+    _S.RUNNING: _S.DONE,
+    _S.PAUSED: _S.DONE,
+    _S.CANCELLING: _S.CANCELLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +88,18 @@ class MoveOperation(Command[None]):
         )
 
     def decide(self, uow: UnitOfWork) -> None:
-        moved = operations.move(_require_operation(uow, self.operation_id).state, self.to)
-        raise_refusal(moved)
-        if not isinstance(moved, OperationState):
-            return
+        state = _require_operation(uow, self.operation_id).state
+        if state not in _SOURCES[self.to]:
+            if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
+                return
+            raise RefusedError(f"the batch is {state}", code="operation_ended")
         name = batch_limit(self.operation_id)
-        if moved is OperationState.RUNNING:
+        if self.to is OperationState.RUNNING:
             uow.remove_limit(name, self.actor)
         else:
             uow.pause_limit(name, self.actor, paused=True)
         said = {"reason": self.reason, "requested_by": self.requested_by, "actor": self.actor}
-        uow.move_operation(self.operation_id, moved, {name: text for name, text in said.items() if text})
+        uow.move_operation(self.operation_id, self.to, {name: text for name, text in said.items() if text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +135,8 @@ class EndOperation(Command[None]):
 
     def decide(self, uow: UnitOfWork) -> None:
         operation = _require_operation(uow, self.operation_id)
-        ended = operations.end(operation.state, is_unfinished=self.operation_id in uow.stored.unfinished)
-        if ended is not None:
+        ended = _ENDS.get(operation.state)
+        if ended is not None and self.operation_id not in uow.stored.unfinished:
             uow.remove_limit(batch_limit(self.operation_id), self.actor)
             uow.move_operation(self.operation_id, ended, {})
 

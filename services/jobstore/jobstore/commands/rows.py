@@ -11,7 +11,6 @@ from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import Clock, Execution, ExecutionStage, Job, LogEntry, Refusal, Report, TransitionKind
-from jobstore.domain.operations import ENDED, Item, ItemAnswer
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 
@@ -68,6 +67,25 @@ class LimitChange(NamedTuple):
     actor: Actor
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A job of an operation; `spec` is the new job as JSON text, None where the job exists."""
+
+    item: int
+    job_id: str
+    spec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """The answer to an item: an execution, or the code and message of a refusal."""
+
+    item: int
+    execution_id: UUID | None = None
+    code: str | None = None
+    message: str | None = None
+
+
 class StoredOperation(NamedTuple):
     """The state of an operation, and the hash of the request that made it; None where an older version did."""
 
@@ -86,16 +104,12 @@ class NewOperation(NamedTuple):
 
 
 class OperationMove(NamedTuple):
-    """A new state of an operation, and what is kept of who asked for it, and why."""
+    """A new state of an operation, whether it has ended, and what is kept of who asked for it, and why."""
 
     id: UUID
     state: OperationState
+    has_ended: bool
     said: Mapping[str, str]
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing is left of it."""
-        return self.state in ENDED
 
 
 class WorkerRoom(NamedTuple):

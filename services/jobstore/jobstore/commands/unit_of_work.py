@@ -44,6 +44,8 @@ from jobstore.errors import check_size
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
 JobView: TypeAlias = dict[str, object]
+#: The states of operations of which nothing is left.
+ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -208,9 +210,9 @@ class UnitOfWork:
         self.changes.new_operations.append(new)
 
     def move_operation(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
-        """Move an operation to another state; `said` is kept with it."""
+        """Move an operation to another state, and keep what is said of it."""
         self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
-        self.changes.moves.append(OperationMove(operation_id, state, said))
+        self.changes.moves.append(OperationMove(operation_id, state, state in ENDED, said))
 
     def check_spec_size(self, spec: Spec) -> None:
         """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""

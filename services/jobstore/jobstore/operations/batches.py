@@ -17,9 +17,9 @@ from jobstore.commands.operations import (
     check_batch_size,
     make_unknown_batch_error,
 )
+from jobstore.commands.rows import Item
 from jobstore.domain.actor import Actor
 from jobstore.domain.model import Refusal
-from jobstore.domain.operations import Item
 from jobstore.domain.spec import hash_as_given, hash_spec
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, text, tuple_
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
+from jobstore.commands.rows import Item
 from jobstore.domain.ids import VERSION, IdKey
-from jobstore.domain.operations import Item
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operations
@@ -22,7 +22,6 @@ RATE_OVER_S: Final = 60.0
 RATE_OVER_MIN_S: Final = 1.0
 #: Words that items without a job's status are counted under.
 WAITING, REFUSED = "WAITING", "REFUSED"
-ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 _UNANSWERED: Final = "SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered"
 _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'"

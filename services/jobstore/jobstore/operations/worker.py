@@ -19,8 +19,8 @@ from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.operations import AnswerItems, EndOperation
 from jobstore.commands.requesting import ExecutionRequest
+from jobstore.commands.rows import Item, ItemAnswer
 from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.domain.operations import Item, ItemAnswer
 from jobstore.errors import InvalidError
 from jobstore.operations import repository
 from jobstore.operations.repository import derive_execution_id

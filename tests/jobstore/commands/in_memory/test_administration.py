@@ -13,13 +13,12 @@ from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
 from jobstore.commands.operations import BATCH_MAX, AnswerItems, CreateOperation, EndOperation, MoveOperation
-from jobstore.commands.rows import Stored, StoredOperation
+from jobstore.commands.rows import Item, ItemAnswer, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import ADMINISTRATOR
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.model import Clock, Refusal
-from jobstore.domain.operations import Item, ItemAnswer
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from servicekit.errors import PermanentError
 
