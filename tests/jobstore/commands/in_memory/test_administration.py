@@ -222,3 +222,33 @@ def test_answers_to_items_are_kept() -> None:
     assert decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING)).changes.item_answers == [
         (ID, answers)
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "locks"),
+    [
+        (CreateOperation(ID, [b"hash"], []), Locks(operations=frozenset({ID}))),
+        (AnswerItems(ID, []), Locks()),
+        (EndOperation(ID), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
+        (
+            MoveOperation(ID, OperationState.PAUSED),
+            Locks(
+                limits=LimitsLock.EXCLUSIVE,
+                operations=frozenset({ID}),
+                named_limits=frozenset({batch_limit(ID)}),
+            ),
+        ),
+    ],
+)
+def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
+    assert command.locks() == locks
+
+
+def test_the_strongest_lock_of_limits_counts() -> None:
+    wishes = [Locks(), Locks(limits=LimitsLock.EXCLUSIVE), Locks(limits=LimitsLock.SHARED)]
+    assert Locks.join(wishes).limits is LimitsLock.EXCLUSIVE
+    assert Locks.join([]).limits is LimitsLock.NONE
+
+
+def test_whether_anything_of_a_batch_is_left_is_read_once_it_is_locked() -> None:
+    assert EndOperation(ID).reads(unit_of_work().stored).unfinished == {ID}
