@@ -225,3 +225,17 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
     await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
+
+
+async def test_a_worker_that_holds_nothing_tells_its_room_and_that_it_is_alive(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work, seen = WorkService(database, runner, SECRETS), []
+    for room in (3, 0):
+        answer = await work.RenewLeases(renewal(steps, room=room), None)  # type: ignore[arg-type]
+        assert answer.lease_s == runner.terms.lease_s
+        async with database.session() as session:
+            row = (await session.execute(text("SELECT owner, room, stage, seen_at FROM workers"))).one()
+        assert (row.owner, row.room, row.stage) == (steps.executor, room, "EXECUTING")
+        seen.append(row.seen_at)
+    assert seen[0] < seen[1]

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from jobstore.errors import ForbiddenError, UnauthenticatedError
@@ -68,7 +68,7 @@ def _find_roles(method: str) -> Collection[Role]:
     return tuple(Role) if method.startswith(("/grpc.health.", "/grpc.reflection.")) else (Role.ADMINISTRATOR,)
 
 
-def check_kind(role: Role, request: Any) -> None:
+def check_kind(role: Role, request: object) -> None:
     """Let a worker renew and give back leases of its own kind alone. ForbiddenError: the request is for another."""
     if isinstance(request, work_pb.RenewLeasesRequest) and request.kind != _WORK_KINDS.get(role):
         raise ForbiddenError("a worker renews and gives back leases of its own kind of work alone: set `kind` to that")

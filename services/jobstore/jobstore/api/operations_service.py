@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 from contracts.fields import LimitName
 from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
-from contracts.resources import OperationState
-from contracts.status import JobStatus
+from contracts.status import JobStatus, OperationState
 from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
@@ -80,7 +79,7 @@ class OperationsService(OperationsServiceServicer):
         self, request: pb.WatchOperationRequest, context: Context
     ) -> AsyncIterator[pb.WatchOperationResponse]:
         del context
-        last_sent: Any = None
+        last_sent: object = None
         while True:
             operation = await self._batches.get_operation(request.operation_id)
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)

@@ -45,10 +45,11 @@ class _Joined:
 class Locks(_Joined):
     """What is known before anything is read. Locks are taken in the order of these fields, in every transaction.
 
-    `limits`: no limit may change until the commit, or nobody else may look at one. `operations` and `agents` are locked
-    to be changed. `jobs`: also the jobs of all `executions` are locked, and of all jobs the live executions.
-    `followed`: of these executions the next ones by policy are locked, too. The others are read with the rows:
-    `named_limits`, `specs` and `questions` of jobs, and what a grant of an execution needs.
+    `limits`: no limit may change until the commit, or nobody else may look at one; `offers`: one may be requested, and
+    offered at once. `operations` and `agents` are locked to be changed. `jobs`: also the jobs of all `executions` are
+    locked, and of all jobs the live executions. `followed`: of these executions the next ones by policy are locked,
+    too. The others are read with the rows: `named_limits`, `specs` and `questions` of jobs, and what a grant of an
+    execution needs.
     """
 
     limits: LimitsLock = LimitsLock.NONE
@@ -61,6 +62,7 @@ class Locks(_Joined):
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
     grants: frozenset[UUID] = frozenset()
+    offers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

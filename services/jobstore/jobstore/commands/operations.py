@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from contracts.resources import OperationState
+from contracts.status import OperationState
 from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal
 from jobstore.commands.rows import Item, ItemAnswer, NewOperation, Stored, StoredOperation
 from jobstore.commands.unit_of_work import UnitOfWork

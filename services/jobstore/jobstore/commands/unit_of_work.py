@@ -3,12 +3,12 @@
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
-from contracts.resources import Agent, Limit, NewLimit, OperationState
+from contracts.resources import Agent, Limit, NewLimit
 from contracts.sizes import measure_job
-from contracts.status import JobLogStatus, JobStatus
+from contracts.status import JobLogStatus, JobStatus, OperationState
 from jobstore.commands.rows import (
     AgentChange,
     Changes,
@@ -43,7 +43,7 @@ from jobstore.domain.transitions import decide
 from jobstore.errors import check_size
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
-JobView: TypeAlias = dict[str, object]
+JobView: TypeAlias = dict[str, Any]
 #: The states of operations of which nothing is left.
 ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.

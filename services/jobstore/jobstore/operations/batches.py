@@ -3,13 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
 from contracts.messages.views import Batch, BatchItem
-from contracts.resources import JobFilter, NewJob, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.resources import JobFilter, NewJob, Operation
+from contracts.status import JobStatus, OperationState
 from jobstore.commands.operations import (
     BATCH_MAX,
     CreateOperation,
@@ -25,6 +24,7 @@ from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 
 
 class Batches:
@@ -119,7 +119,7 @@ def _parse_id(operation_id: str) -> UUID:
         raise make_unknown_batch_error(operation_id) from None
 
 
-def _make_item(row: Any) -> BatchItem:
+def _make_item(row: Row) -> BatchItem:
     return BatchItem(
         job_id=row.job_id,
         execution_id=row.execution_id,

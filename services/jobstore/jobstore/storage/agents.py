@@ -1,10 +1,11 @@
 """Read agents from their rows."""
 
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 
 from contracts.resources import Agent
+from jobstore.storage.sql import Row
 
 #: The columns of an agent, policy and headers as JSON text.
 COLUMNS: Final = (
@@ -13,6 +14,6 @@ COLUMNS: Final = (
 )
 
 
-def to_agent(row: Any) -> Agent:
+def to_agent(row: Row) -> Agent:
     """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
     return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})

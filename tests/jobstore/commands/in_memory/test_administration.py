@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from support.jobstore.terms import TERMS
 
-from contracts.resources import Agent, Limit, NewAgent, NewLimit, OperationState
-from contracts.status import Protocol
+from contracts.resources import Agent, Limit, NewAgent, NewLimit
+from contracts.status import OperationState, Protocol
 from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
 from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from contracts.jsontext import json_text
-from contracts.resources import Agent, Limit, OperationState
+from contracts.resources import Agent, Limit
+from contracts.status import OperationState
 from jobstore.commands.base import Locks
 from jobstore.commands.rows import AgentChange, Changes, NewOperation, OperationMove, StoredOperation
 from jobstore.domain.limits import wildcard
