@@ -1,5 +1,6 @@
 """Each change says who asked for it, by their credentials; what somebody writes of himself says nothing."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,14 @@ from support.factories import SECRETS, execute_requested, incoming, record, requ
 from support.jobstore.steps import Steps, able_agents, new_job, reported, result, swept, verdict
 from support.jobstore.terms import IDS
 
-from contracts.events import CancelRequested, ExecuteRequested, JobStatusReported, ResultProduced
+from contracts.events import (
+    AgentChanged,
+    CancelRequested,
+    ExecuteRequested,
+    ExecutionRefused,
+    JobStatusReported,
+    ResultProduced,
+)
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secret, Secrets
 from contracts.status import Outcome, ReportKind
 from jobstore.api.work_service import WorkService
@@ -19,7 +27,9 @@ from jobstore.reads.job_logs import list_job_logs
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.kafka.subscription import Incoming
+from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
+from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1 import work_service_pb2 as work_pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceStub
 
@@ -197,6 +207,29 @@ async def test_entries_of_older_versions_name_nobody(steps: Steps, database: Dat
         await connection.execute(text("UPDATE job_logs SET actor = NULL WHERE job_id = :id"), {"id": steps.job_id})
         logs, _ = await list_job_logs(connection, steps.job_id, None, 10)
     assert [log["actor"] for log in logs] == [None]
+
+
+async def facts_of(steps: Steps, key: str) -> list[Any]:
+    async with steps.database.session() as session:
+        query = text("SELECT body::text FROM facts WHERE key = :key ORDER BY seq")
+        return [json.loads(body) for body in await session.scalars(query, {"key": key})]
+
+
+async def test_facts_of_agents_and_of_refusals_name_who_asked(jobs: Any, agents: Any, steps: Steps) -> None:
+    agent = resources_pb.NewAgent(id=steps.job_id, name="an agent", url="http://127.0.0.1:1/")
+    metadata = ADMINISTRATOR + BOAST
+    await agents.CreateAgent(agents_pb.CreateAgentRequest(agent=agent), metadata=metadata)
+    await agents.DisableAgent(agents_pb.DisableAgentRequest(agent_id=steps.job_id), metadata=metadata)
+    changed = await facts_of(steps, steps.job_id)
+    assert [(fact["agent"]["enabled"], fact["actor"]) for fact in changed] == [
+        (True, "administrator"),
+        (False, "administrator"),
+    ]
+    assert all(AgentChanged.model_validate(fact).actor == "administrator" for fact in changed)
+    refused = Steps(steps.database, steps.runner)
+    await admitted(refused, SIGNED, UPSTREAM, agent_id=None)  # PENDING
+    (fact,) = await facts_of(refused, refused.job_id)
+    assert (fact["answer"], ExecutionRefused.model_validate(fact).actor) == ("refused", "upstream:shop")
 
 
 def test_no_report_and_no_request_has_a_field_that_names_its_actor() -> None:
