@@ -10,20 +10,27 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.storage.sql import Connection, Row
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-#: domain.transitions counted as spent, is not counted. `|| ''`: only the index of the ids can serve (docs/adr/0024).
+#: domain.transitions counted as spent, is not counted. Rows are locked in the order of their ids, as all lock them.
+#: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
-    WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage || '' = :stage AND e.state || '' <> 'DONE'
+    FROM (
+        SELECT e.execution_id
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
+        JOIN executions e ON e.execution_id = u.execution_id AND e.lease = u.lease
+        WHERE e.stage || '' = :stage AND e.state || '' <> 'DONE'
+        ORDER BY e.execution_id FOR UPDATE OF e
+    ) AS locked
+    WHERE e.execution_id = locked.execution_id
     RETURNING e.execution_id, e.lease
     """,
 )
 #: A report counts while its lease is the row's, and for judging only above the one under which the result came
-#: (domain.fences); the result of a cancelled execution is kept once. Rows are locked in the order of their ids.
+#: (domain.fences); the result of a cancelled execution is kept once. Locked in the same order.
 _NOTE_FORGED: Final = text(
     """
     UPDATE executions e SET forged_lease = e.lease
