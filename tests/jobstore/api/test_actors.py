@@ -215,7 +215,7 @@ async def facts_of(steps: Steps, key: str) -> list[Any]:
         return [json.loads(body) for body in await session.scalars(query, {"key": key})]
 
 
-async def test_facts_of_agents_and_of_refusals_name_who_asked(jobs: Any, agents: Any, steps: Steps) -> None:
+async def test_facts_of_agents_and_of_refusals_name_who_asked(agents: Any, steps: Steps) -> None:
     agent = resources_pb.NewAgent(id=steps.job_id, name="an agent", url="http://127.0.0.1:1/")
     metadata = ADMINISTRATOR + BOAST
     await agents.CreateAgent(agents_pb.CreateAgentRequest(agent=agent), metadata=metadata)
