@@ -81,7 +81,7 @@ class MemoryJobstore:
         ids |= {job.execution_id for job in jobs.values() if job.live and job.execution_id}
         stored = Stored(
             clock=Clock(self.now, self.terms.lease_s, self.terms.offer_again_s),
-            limits_held=locks.limits,
+            limits_held=bool(locks.limits),
             limit_names=frozenset(self.limit_names),
             has_queue_caps=bool(self.queue_room),
             has_circuits=bool(self.circuits),

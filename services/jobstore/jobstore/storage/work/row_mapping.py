@@ -178,5 +178,6 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,
+        "actor": report.actor,
         "created_at": report.at,
     }
