@@ -5,10 +5,7 @@ from datetime import timedelta
 import pytest
 from support.jobstore.builders import NOW, queued
 
-from contracts.resources import Policy
 from jobstore.domain.execution_states import Openings
-from jobstore.domain.ids import IdKey
-from jobstore.domain.terms import ExecutionTerms
 
 
 def test_it_is_offered_while_there_is_room() -> None:
@@ -33,7 +30,3 @@ def test_before_its_time_it_is_queued_and_takes_no_room() -> None:
     openings = Openings(room=1)
     assert not openings.take(queued(due_at=NOW + timedelta(seconds=1)), (), NOW)
     assert openings.take(queued(), (), NOW)
-
-
-def test_the_room_of_a_worker_counts_for_longer_than_a_lease() -> None:
-    assert ExecutionTerms(Policy(), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32)).alive_s > 10.0

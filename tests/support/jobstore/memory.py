@@ -81,11 +81,11 @@ class MemoryJobstore:
         ids |= {job.execution_id for job in jobs.values() if job.live and job.execution_id}
         stored = Stored(
             clock=Clock(self.now, self.terms.lease_s, self.terms.offer_again_s),
-            limits_held=locks.limits,
+            limits_held=bool(locks.limits),
             limit_names=frozenset(self.limit_names),
             has_queue_caps=bool(self.queue_room),
             has_circuits=bool(self.circuits),
-            openings=self.openings if locks.offers else Openings(),
+            openings=replace(self.openings) if locks.offers else Openings(),
             jobs=jobs,
             executions={each: self.executions[each] for each in ids & self.executions.keys()},
             specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
