@@ -1,0 +1,1 @@
+"""Building blocks of the benchmarks: the machine, counts of what is asked of servers, stored data, the page of figures."""
