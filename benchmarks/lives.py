@@ -103,8 +103,8 @@ class Run:
             policy=Policy(**policy),
         )
 
-    async def measure(self) -> dict[str, Any]:
-        """Run all lives, and return the figures."""
+    async def measure(self, on_begin: Callable[[], Awaitable[Any]] | None = None) -> dict[str, Any]:
+        """Run all lives, and return the figures; `on_begin` is called when all is prepared."""
         consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=self.endpoints["kafka"])
         await consumer.start()
         await consumer.seek_to_end()
@@ -119,6 +119,8 @@ class Run:
             "rest": lambda n: self._execute_by_rest(http, n),
             "event": lambda n: self._publish_event(producer, n),
         }
+        if on_begin is not None:
+            await on_begin()
         processes = self.endpoints["processes"]
         before, started = read_cpu(processes), time.perf_counter()
         watching = asyncio.create_task(self._watch(consumer))
@@ -185,8 +187,8 @@ class Run:
         lives = len(self.ids)
         return {
             "lives_a_second": round(lives / took, 1),
-            "to_call_ms": (_compute_percentile(called, 50), _compute_percentile(called, 99)),
-            "to_final_ms": (_compute_percentile(ended, 50), _compute_percentile(ended, 99)),
+            "to_call_ms": (compute_percentile(called, 50), compute_percentile(called, 99)),
+            "to_final_ms": (compute_percentile(ended, 50), compute_percentile(ended, 99)),
             "cpu_ms_a_life": round(used.all_parts * 1000 / lives, 2),
             "cpu_by_part": {name: round(seconds * 1000 / lives, 2) for name, seconds in used.parts.items()},
             "facts_a_life": round(sum(map(len, self.facts.values())) / lives, 2),
@@ -207,7 +209,8 @@ class Run:
         return wrong
 
 
-def _compute_percentile(seconds: list[float], percent: int) -> float:
+def compute_percentile(seconds: list[float], percent: int) -> float:
+    """Return a percentile in milliseconds."""
     return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
 
 
@@ -220,9 +223,11 @@ class Bench:
     client: JobStoreClient
     database: asyncpg.Connection
 
-    async def run(self, jobs: int, rate: float) -> dict[str, Any]:
+    async def run(
+        self, jobs: int, rate: float = 0.0, on_begin: Callable[[], Awaitable[Any]] | None = None
+    ) -> dict[str, Any]:
         """Run one round, and return its figures. Each fact must be right."""
-        figures = await Run(self.endpoints, self.agent, self.client, jobs, rate).measure()
+        figures = await Run(self.endpoints, self.agent, self.client, jobs, rate).measure(on_begin)
         if figures["wrong"]:
             raise SystemExit(f"WRONG: {figures['wrong'][:5]}")
         return figures
@@ -244,7 +249,8 @@ async def run_bench() -> AsyncIterator[Bench]:
         ):
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))
             database = await asyncpg.connect(endpoints["postgres"])
-            yield Bench({**endpoints, "logs": str(Path(data) / "logs")}, agent, client, database)
+            files = {"logs": f"{data}/logs", "file": f"{data}/endpoints.json"}
+            yield Bench({**endpoints, **files}, agent, client, database)
             await database.close()
     await runner.cleanup()
 

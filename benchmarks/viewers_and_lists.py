@@ -202,6 +202,7 @@ async def seed(url: str, jobs: int) -> dict[str, Any]:
     begun = time.monotonic()
     connection = await asyncpg.connect(url)
     await store_jobs(connection, jobs)
+    await connection.execute("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)")
     await vacuum(connection)
     size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
     indexes = await connection.fetch(

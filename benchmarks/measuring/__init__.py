@@ -1,1 +1,1 @@
-"""Building blocks of the benchmarks: the machine, counts of what is asked of servers, stored data, the page of figures."""
+"""Building blocks of benchmarks: the machine, counts of requests, stored data, and the page of figures."""

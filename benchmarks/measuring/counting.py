@@ -93,6 +93,6 @@ async def count_all_scanned_rows(connection: asyncpg.Connection, jobstore: int) 
     pids = [row["pid"] for row in await connection.fetch(_BACKENDS)]
     os.kill(jobstore, signal.SIGKILL)
     async with asyncio.timeout(CALM_MAX_S):
-        while await connection.fetchval(_LEFT, pids):
+        while await connection.fetchval(_LEFT, pids):  # noqa: ASYNC110 - told by no event
             await asyncio.sleep(0.01)
     return await count_scanned_rows(connection)

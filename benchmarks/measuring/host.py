@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 
-#: A round does not count in which others took more than this share of what the benchmark and its system took.
+#: A round does not count in which others took more than this share of what the benchmark and its system took, or of a
+#: core where those took less.
 FOREIGN_MAX = 0.15
 #: Parts that stand in for the outside world: what they take is no cost of ours.
 STANDING_IN = {"agents", "judge"}
@@ -43,7 +44,7 @@ class Usage:
     @property
     def is_disturbed(self) -> bool:
         """Return whether others worked beside."""
-        return self.foreign > FOREIGN_MAX * self.own
+        return self.foreign > FOREIGN_MAX * max(self.own, self.took_s)
 
 
 def read_cpu(processes: Mapping[str, int]) -> Reading:

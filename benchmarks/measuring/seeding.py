@@ -54,12 +54,44 @@ SELECT md5(n::text)::uuid, 'job-' || lpad(n::text, 8, '0'), 'JUDGING', 'DONE', 1
     2, 4, 'accepted', 5, 0, 'tenant-' || n % 20, ARRAY['agent:agent-' || n % 50]
 FROM generate_series(1, $1::int) n
 """
+_QUEUED = """
+WITH jobs_made AS (
+    INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id,
+        live, not_met, priority, tenant, labels, policy, spec_hash, created_at, updated_at)
+    SELECT $2::text || n, 'A job', '', 'Is not empty', '{}', 'ASSIGNED', 2, $3::text, md5($2::text || n)::uuid,
+        true, 0, 5, 'flood', '{}', '{}', '', now(), now()
+    FROM generate_series(1, $1::int) n RETURNING id
+), logs_made AS (
+    INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, kind, execution_id,
+        created_at)
+    SELECT $2::text || n, v, 'ASSIGNED', 'ASSIGNED', $3::text,
+        json_build_object('job_id', $2::text || n, 'title', 'A job', 'acceptance_criteria', 'Is not empty'),
+        CASE v WHEN 1 THEN 'created' ELSE 'requested' END, CASE v WHEN 2 THEN md5($2::text || n)::uuid END, now()
+    FROM generate_series(1, $1::int) n, generate_series(1, 2) v ORDER BY n, v RETURNING 1
+)
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, agent_id,
+    policy, request_version, priority, spent, tenant, flow)
+SELECT md5($2::text || n)::uuid, $2::text || n, 'EXECUTING', 'QUEUED', 0, 0, 0, now(), 0, 1, $3::text,
+    '{"max_attempts": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', ARRAY['agent:' || $3::text]
+FROM generate_series(1, $1::int) n
+"""
+#: What a life leaves behind in tables and indexes: each execution is queued, offered, leased twice and done.
+_CHURNS = (
+    "UPDATE jobs SET status = 'IN_PROGRESS', live = true, updated_at = clock_timestamp() WHERE id = ANY($1)",
+    "UPDATE executions SET stage = 'EXECUTING', state = 'QUEUED', due_at = clock_timestamp() WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'OFFERED' WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'LEASED', fails_at = clock_timestamp() WHERE job_id = ANY($1)",
+    "UPDATE executions SET stage = 'JUDGING' WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'DONE', due_at = NULL, fails_at = NULL WHERE job_id = ANY($1)",
+    "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
+)
+CHURNED_AT_ONCE = 1_000
 TABLES = ("jobs", "job_logs", "executions")
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
 
 
 async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5) -> None:
-    """Store jobs that are done, with so many entries of logs each, all published; no jobstore may run meanwhile."""
+    """Store jobs that are done, with so many entries of logs each; no jobstore may run meanwhile."""
     await connection.execute("SET session_replication_role = replica")
     indexes = list(await connection.fetch(_INDEXES, TABLES))
     for row in indexes:
@@ -71,12 +103,28 @@ async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5
     for row in indexes:
         await connection.execute(row["indexdef"], timeout=SQL_MAX_S)
     await connection.execute("RESET session_replication_role")
-    await skip_facts(connection)
+
+
+async def queue_jobs(connection: asyncpg.Connection, jobs: int, prefix: str, agent_id: str) -> None:
+    """Store jobs of the tenant `flood` that wait for an agent, with two entries of logs each."""
+    await connection.execute(_QUEUED, jobs, prefix, agent_id, timeout=SQL_MAX_S)
+
+
+async def churn(connection: asyncpg.Connection, jobs: int) -> None:
+    """Change stored jobs and their executions as lives do, some after some; autovacuum does what it can meanwhile."""
+    ids = [f"job-{number:08}" for number in range(1, jobs + 1)]
+    for begin in range(0, jobs, CHURNED_AT_ONCE):
+        for statement in _CHURNS:
+            await connection.execute(statement, ids[begin : begin + CHURNED_AT_ONCE])
 
 
 async def skip_facts(connection: asyncpg.Connection) -> None:
-    """Say that all that is stored is published and counted."""
+    """Say that all that is stored is published and counted; no jobstore may run meanwhile."""
     await connection.execute("UPDATE relay SET published_seq = (SELECT last_value FROM job_logs_seq_seq)")
+    await connection.execute(
+        "INSERT INTO rollup (id, seq) SELECT 1, published_seq FROM relay "
+        "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
+    )
 
 
 async def vacuum(connection: asyncpg.Connection) -> None:
@@ -88,12 +136,12 @@ async def vacuum(connection: asyncpg.Connection) -> None:
 async def while_stopped(
     read_processes: Callable[[], dict[str, int]], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
 ) -> None:
-    """Make data while the jobstore stands still; then kill it, and wait for its successor, which knows nothing older."""
+    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing."""
     pid = read_processes()["jobstore"]
     os.kill(pid, signal.SIGSTOP)
     try:
         await make()
     finally:
         os.kill(pid, signal.SIGKILL)
-    while read_processes()["jobstore"] == pid or not await client.is_serving():
+    while read_processes()["jobstore"] == pid or not await client.is_serving():  # noqa: ASYNC110 - told by no event
         await asyncio.sleep(0.1)
