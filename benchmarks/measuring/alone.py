@@ -27,6 +27,7 @@ PAYLOAD = {"answer": {"text": "the sky is blue"}}
 class Life:
     """A life: when it was asked for and when its last fact came, on the monotonic clock, and what it took."""
 
+    job_id: str
     created: float
     asked: float
     ended: float
@@ -65,7 +66,7 @@ class LonelyLives:
         await self._client.execute_job(job_id)
         facts += await self._wait_for(job_id, "COMPLETED")
         ended = time.monotonic()
-        return Life(created, asked, ended, facts, await self._counter.wait_for_calm(created))
+        return Life(job_id, created, asked, ended, facts, await self._counter.wait_for_calm(created))
 
     async def _wait_for(self, job_id: str, status: str) -> int:
         """Wait until a fact says that a job has a status; return how many facts of it came."""

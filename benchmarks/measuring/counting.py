@@ -36,6 +36,7 @@ class Note:
     ended: float
     kind: str  # sql, or a request of Kafka's protocol: produce, fetch, offsetcommit, ..
     what: str  # the statement, or the topics
+    connection: int  # the same for requests of one connection
     ends: bool  # whether it ended a transaction
     periodic: bool  # whether a timer asked for it, and nothing else
 

@@ -30,14 +30,17 @@ class Notes:
         name = Path(__file__).parent / f"{os.getpid()}.jsonl"
         self._service, self._file = service, name.open("a", buffering=1)
 
-    def add(self, began: float, kind: str, what: str, *, ends: bool = False, periodic: bool | None = None) -> None:
-        """Note a request that is answered. `ends`: it ended a transaction."""
+    def add(
+        self, began: float, kind: str, what: str, by: object, *, ends: bool = False, periodic: bool | None = None
+    ) -> None:
+        """Note a request that is answered, and the connection that it was made by. `ends`: it ended a transaction."""
         note = {
             "service": self._service,
             "began": began,
             "ended": time.monotonic(),
             "kind": kind,
             "what": what,
+            "connection": id(by),
             "ends": ends,
             "periodic": is_periodic.get() if periodic is None else periodic,
         }
@@ -56,7 +59,7 @@ def note_statements(notes: Notes) -> None:
             finally:
                 text = " ".join(getattr(asked, "query", asked).split())
                 if "pg_catalog" not in text:  # a new connection asks for its types
-                    notes.add(began, "sql", text, ends=not self.is_in_transaction())
+                    notes.add(began, "sql", text, self, ends=not self.is_in_transaction())
 
         return run
 
@@ -79,7 +82,7 @@ def note_requests(notes: Notes) -> None:
             if kind == "fetch":  # a topic: its name, then partitions, of which the last field are records
                 topics = [each for each in answered.topics if any(partition[-1] for partition in each[1])]
             periodic = kind not in {"produce", "fetch", "offsetcommit"} or (kind == "fetch" and not topics)
-            notes.add(began, kind, " ".join(each[0] for each in topics), periodic=periodic)
+            notes.add(began, kind, " ".join(each[0] for each in topics), self, periodic=periodic)
             return answered
 
         return wait()
