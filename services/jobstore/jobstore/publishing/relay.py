@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import job_changed
@@ -27,6 +26,7 @@ from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, PUBLISHED
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import run_forever, wait_for_wake
@@ -163,9 +163,9 @@ class Relay:
             try:
                 await self._relay_for_ever(session)
             finally:
-                await session.invalidate()  # in the pool, the lock and the settings would outlive this
+                session.invalidate()  # in the pool, the lock and the settings would outlive this
 
-    async def _relay_for_ever(self, session: AsyncConnection) -> None:
+    async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""
         # Fast commits: should the last be lost, facts are published once more, and readers apply each once.
         await session.execute(text("SET synchronous_commit = off"))
@@ -181,7 +181,7 @@ class Relay:
             if not (has_more or took_any):
                 await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
 
-    async def load(self, session: AsyncConnection) -> None:
+    async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
         row = (await session.execute(_STATE)).one()
         self.published, self._offsets, self._signers = row.published_seq, from_json(row.offsets), from_json(row.signers)
@@ -189,7 +189,7 @@ class Relay:
         self._signer.check_order(self._signers)
         await self._stubs.load(session)
 
-    async def _probe(self, session: AsyncConnection) -> None:
+    async def _probe(self, session: Connection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
         for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
@@ -197,16 +197,16 @@ class Relay:
                 await self._begin_again(session)
                 return
 
-    async def _begin_again(self, session: AsyncConnection) -> None:
+    async def _begin_again(self, session: Connection) -> None:
         log.error("a topic lost what was published: publishing every fact again from the first one")
         self.published, self._offsets = 0, {}
         await self._store(session)
 
-    async def _store(self, session: AsyncConnection) -> None:
+    async def _store(self, session: Connection) -> None:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
         await session.execute(_STORE, {"seq": self.published, **state, "channel": CHANNEL, "kind": PUBLISHED})
 
-    async def relay(self, session: AsyncConnection) -> bool:
+    async def relay(self, session: Connection) -> bool:
         """Publish the next facts below the horizon, and return whether there were any.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
@@ -235,7 +235,7 @@ class Relay:
             )
         return True
 
-    async def _read(self, session: AsyncConnection, after: int, until: int, limit: int) -> tuple[list[Fact], bool]:
+    async def _read(self, session: Connection, after: int, until: int, limit: int) -> tuple[list[Fact], bool]:
         """Return the next facts after a number, in order, and whether those are all up to `until`."""
         span = {"after": after, "until": until, "limit": limit}
         entries = (await session.execute(_ROWS, span | {"bytes": BATCH_BYTES})).all()
@@ -254,7 +254,7 @@ class Relay:
         facts += [Fact(row.seq, row, {}, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
         return sorted(facts, key=lambda fact: fact.seq)[:limit], len(facts) < limit and not is_cut
 
-    async def _mark(self, session: AsyncConnection) -> bool:
+    async def _mark(self, session: Connection) -> bool:
         """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
 
         Return False if that turns out only now. Markers that are repeated change nothing.
@@ -275,7 +275,7 @@ class Relay:
         await self._store(session)
         return True
 
-    async def _advance_horizon(self, session: AsyncConnection) -> None:
+    async def _advance_horizon(self, session: Connection) -> None:
         """Move the horizon to a number below which every row is committed, or never will be.
 
         A number read now is settled once every transaction that was open then has ended: at once where none is, else in
@@ -293,7 +293,7 @@ class Relay:
         elif self._pending is None:
             self._pending = PendingHorizon(number, own)
 
-    async def complete_stubs(self, session: AsyncConnection) -> bool:
+    async def complete_stubs(self, session: Connection) -> bool:
         """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
         is_taken = False
         for seq in await self._stubs.find_due(session, self.published):
