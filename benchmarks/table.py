@@ -144,15 +144,36 @@ async def set_logging(database: asyncpg.Connection, what: str) -> None:
     await database.execute("SELECT pg_reload_conf()")
 
 
-async def run_script(name: str, *arguments: str) -> dict[str, Any]:
-    """Run another benchmark, and return its last line of JSON."""
+async def measure_rebuilding(sizes: list[int]) -> list[Row]:
+    """Measure rebuilds of topics with so many facts."""
+    rows = []
+    for facts in sizes:
+        (figures,) = await run_script("rebuild.py", "--facts", str(facts))
+        speed, how = f"{figures['facts_a_second']}", f"{facts} facts; {figures['peak_mib']} MiB at most"
+        rows.append(("rebuild, facts/s net of the start", speed, how))
+    return rows
+
+
+async def measure_command_line() -> list[Row]:
+    """Measure commands, one after another."""
+    return [
+        (
+            f"`{each['command']}`, s",
+            f"{each['wall_s']}",
+            f"median of {each['runs']}, against a running stack; CPU {each['cpu_s']} s",
+        )
+        for each in await run_script("start.py")
+    ]
+
+
+async def run_script(name: str, *arguments: str) -> list[dict[str, Any]]:
+    """Run another benchmark, and return its lines of JSON."""
     command = [sys.executable, str(HERE / name), *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     if process.returncode:
         raise SystemExit(f"{name} failed")
-    parsed: dict[str, Any] = json.loads([line for line in output.splitlines() if line.startswith(b"{")][-1])
-    return parsed
+    return [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
 
 
 def describe(rounds: list[dict[str, Any]]) -> str:
@@ -185,10 +206,13 @@ async def main() -> None:
     parser.add_argument("--idle-s", type=float, default=30.0)
     parser.add_argument("--warm-s", type=float, default=120.0, help="how long lives come before the first round")
     parser.add_argument("--stored", type=int, default=10_000, help="jobs beside which scans are counted")
+    parser.add_argument("--facts", type=int, nargs="*", default=[100_000], help="sizes of the topics that are rebuilt")
     parser.add_argument("--dry", action="store_true", help="leave docs/performance.md as it is")
     arguments = parser.parse_args()
     rows, postgres = await measure_lives(arguments)
     rows += await count_requests(arguments.lives, arguments.rate)
+    rows += await measure_rebuilding(arguments.facts)
+    rows += await measure_command_line()
     table = make_table(HEADER, rows)
     print("\n".join(table))
     if not arguments.dry:

@@ -12,7 +12,7 @@ import pytest
 from measuring import counting
 from measuring.alone import run_alone
 from measuring.counting import RequestCounter
-from measuring.seeding import TABLES, skip_facts, store_jobs, while_stopped
+from measuring.seeding import skip_facts, store_jobs, while_stopped
 from support.system import Agent, Judge, running
 
 from contracts.resources import NewAgent
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 BUDGET = ROOT / "benchmarks" / "budget.toml"
 Counted = tuple[dict[str, int], list[tuple[str, int]]]
 STORED, WARM_UP, LIVES = 5_000, 3, 20
-#: Planned without statistics, as in a young stack; they would come at some time in the middle.
-_WITHOUT_STATISTICS = "ALTER TABLE {} SET (autovacuum_enabled = off)"
+#: As in a young stack: without statistics, which would come at some time in the middle, with transactions of their own.
+_WITHOUT_AUTOVACUUM = ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
 
 
 def read_budget(text: str) -> dict[str, dict[str, int | str]]:
@@ -52,8 +52,8 @@ async def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judge: Judge)
     async with agent.serving(), running(data, judge) as system:
         await system.client.create_agent(NewAgent(id="agent", name="agent", url=agent.url))
         database = await asyncpg.connect(system.endpoints["postgres"])
-        for table in TABLES:
-            await database.execute(_WITHOUT_STATISTICS.format(table))
+        for statement in _WITHOUT_AUTOVACUUM:
+            await database.execute(statement)
         before: dict[str, int] = {}
 
         async def store() -> None:
