@@ -95,7 +95,7 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
 
-bench: $(READY) $(PAGE) ## Measure a life and all around it in 12 minutes; OF=growth, lives, page, queueing, rebuild, .. measures that
+bench: $(READY) $(PAGE) ## Measure a life and all around it in 12 minutes; OF=growth, lives, page, rebuild, start, .. measures that
 	$(BIN)/python benchmarks/$(or $(OF),table).py $(ARGS)
 
 bench-peers: $(READY) $(PAGE) ## Measure DBOS and Signoff in turn; DBOS is fetched into a folder of its own
@@ -104,8 +104,8 @@ bench-peers: $(READY) $(PAGE) ## Measure DBOS and Signoff in turn; DBOS is fetch
 profile: $(READY) $(PAGE) ## Say what a life asks for, hop by hop, and where its CPU goes; OF=burst: at saturation
 	$(BIN)/python benchmarks/profiling.py $(or $(OF),lives) $(ARGS)
 
-path: $(READY) $(PAGE) ## Say which files it takes to carry one job from the request to its final status
-	$(BIN)/python benchmarks/path.py $(ARGS)
+path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
+	$(BIN)/python benchmarks/$(or $(OF),path).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

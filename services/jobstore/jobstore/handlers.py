@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -58,19 +58,19 @@ class EventHandlers:
         self._secrets = secrets
         self._unreadable = 0
 
-    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
+    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
         """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
         return await self._record_reports(reports, lambda report: RecordReport(report.event))
 
-    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[object]:
         """Record a batch of agents' results."""
         return await self._record_reports(results, lambda result: RecordResult(result.event, result.size))
 
-    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
+    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
         """Cancel executions by their ids."""
         return await self._record(requests, lambda request: _cancel(request.event))
 
-    def check_report(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> None:
+    def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> None:
         """Raise UnvouchedError unless a record is signed with a lease's key (rule `signed-reports`).
 
         Only then is it parsed, to learn of which lease it speaks.
@@ -83,7 +83,7 @@ class EventHandlers:
             raise UnvouchedError(str(error), code=error.code) from None
         raise ForgedError(report)
 
-    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> bool:
+    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> bool:
         signature, value = read_signature(record), record.value or b""
         return signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event])
 
@@ -127,7 +127,7 @@ class EventHandlers:
 
     async def _record_reports(
         self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object]]
-    ) -> Sequence[Any]:
+    ) -> Sequence[object]:
         """Record reports, but none that speaks of another lease than the one that signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
         results = iter(await self._record([i for i in incoming if id(i) not in errors], command))
@@ -135,23 +135,23 @@ class EventHandlers:
 
     async def _record(
         self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object]]
-    ) -> Sequence[Any]:
+    ) -> Sequence[object]:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
         return [None if i.replay else next(results) for i in incoming]
 
 
-def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> None:
     """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
     upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
-def read_report(event: type[Report], record: ConsumerRecord[Any, Any], _: int) -> Incoming[Any]:
+def read_report(event: type[Report], record: ConsumerRecord[bytes, bytes], _: int) -> Incoming[Report]:
     """Read a report that is vouched for. Its other headers are not signed: whatever stands there refuses nothing."""
     return Incoming(parse_event(event, record.value or b""), record, is_replay(record))
 
 
-def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:
+def read_signature(record: ConsumerRecord[bytes, bytes]) -> Signature | None:
     """Return the signature of a record, or None if it has none that can be read."""
     return Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
 

@@ -66,7 +66,7 @@ class CommandRunner:
             await load(connection, uow, ready)
             results = [_decide(command, uow) for command in ready]
             await write(connection, uow)
-        _log_and_count(uow.changes, uow.clock.now)
+        _log_and_count(uow.changes, uow.stored.clock.now)
         if aside:
             later = await self.carry_out([commands[i] for i in aside])
             for i, result in zip(aside, later, strict=True):

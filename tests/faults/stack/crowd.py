@@ -11,8 +11,9 @@ from uuid import UUID
 
 import aiohttp
 
-from contracts.client import Batch, JobStoreClient, JobStoreError
+from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
+from contracts.messages.views import Batch
 from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
 from faults.checking.observed import Asked, Cancelled, Poison

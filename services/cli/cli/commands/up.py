@@ -8,18 +8,16 @@ from typing import Annotated
 import typer
 
 from cli.config import DATA_DIR, read_endpoints
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 POLL_S = 0.1  # how often the endpoints file is looked for
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or a free one.")]
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "up")(up)
-
-
+@command(app, "up")
 async def up(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DATA_DIR,

@@ -1,10 +1,9 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-import grpc
+from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, ResultProduced
@@ -12,6 +11,7 @@ from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
+from jobstore.api.requests import Context
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
@@ -21,6 +21,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
@@ -28,7 +29,6 @@ from servicekit.kafka.subscription import parse_event
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
@@ -181,18 +181,18 @@ def _read_error(error: SignoffError) -> ClaimAnswer:
     return ClaimAnswer(outcome, error.code, str(error))
 
 
-def _set_given(message: Any, **fields: float | None) -> None:
+def _set_given(message: Message, **fields: float | None) -> None:
     for name, value in fields.items():
         if value is not None:
             setattr(message, name, value)
 
 
-def _get_lost_state(row: Any) -> "pb.LeaseState.ValueType":
+def _get_lost_state(row: Row | None) -> "pb.LeaseState.ValueType":
     is_done = row is not None and row.state == ExecutionState.DONE
     return pb.LEASE_STATE_CANCELLED if is_done else pb.LEASE_STATE_LOST
 
 
-def _get_outcome_state(row: Any, lease: int) -> "pb.LeaseState.ValueType":
+def _get_outcome_state(row: Row | None, lease: int) -> "pb.LeaseState.ValueType":
     if row is None:
         return pb.LEASE_STATE_LOST
     if row.state == ExecutionState.DONE or row.result_lease == lease:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
@@ -13,6 +12,7 @@ from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
 from servicekit.process.runtime import run_forever
@@ -85,7 +85,7 @@ class Dispatcher:
         self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
         return offered
 
-    async def _publish_or_reoffer(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+    async def _publish_or_reoffer(self, stage: ExecutionStage, rows: Sequence[Row]) -> None:
         try:
             await self._publish(stage, rows)
         except TransientError:
@@ -94,7 +94,7 @@ class Dispatcher:
                 await offers.offer_soon(session, [row.execution_id for row in rows], self._terms.again_s)
             raise
 
-    async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+    async def _publish(self, stage: ExecutionStage, rows: Sequence[Row]) -> None:
         if stage is ExecutionStage.EXECUTING:
             await self._publisher.publish_records([self._make_offer(row) for row in rows])
             return
@@ -102,20 +102,20 @@ class Dispatcher:
             results = await offers.get_results(connection, [row.execution_id for row in rows])
         await self._publisher.publish_records([self._make_result(row, results[row.execution_id]) for row in rows])
 
-    def _make_result(self, row: Any, result: offers.ResultToJudge) -> Outgoing:
+    def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:
         """Return the record of a result as the executor published it, to be published once more."""
         event = _to_event(row, result)
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
         return to_record(event, "jobstore", signed_by=lease)
 
-    def _make_offer(self, row: Any) -> Outgoing:
+    def _make_offer(self, row: Row) -> Outgoing:
         """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
         event = ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id)
         key = self._upstreams.find_key(event.execution_id)
         return to_record(event, "jobstore", keyed=False, signed_by=key)
 
 
-def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:
+def _to_event(row: Row, result: offers.ResultToJudge) -> ResultProduced:
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,

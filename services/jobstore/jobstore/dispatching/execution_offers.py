@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -224,7 +224,7 @@ async def _record_starts(
     now: datetime,
     rates: Mapping[str, tuple[int, float]],
     flows: Iterable[Flow],
-    marked: Mapping[UUID, Any],
+    marked: Mapping[UUID, Row],
 ) -> None:
     """Count the executions offered now as starts under each of their rates."""
     counts: defaultdict[str, int] = defaultdict(int)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
@@ -17,7 +17,7 @@ from jobstore.insights import gauges, histogram
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Counts:
     waits: list[int] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
 
-    def add(self, row: Any) -> None:
+    def add(self, row: Row) -> None:
         """Count an entry of a log."""
         for name, amount in (("cost_usd", row.cost_usd), ("tokens", row.tokens)):
             if amount:
@@ -110,7 +110,7 @@ class Counts:
             _count_duration(self.durations, (row.created_at - row.startable_at).total_seconds())
 
 
-def _choose_column(row: Any) -> str | None:
+def _choose_column(row: Row) -> str | None:
     if row.kind == TransitionKind.CREATED:
         return "created"
     return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
@@ -184,7 +184,7 @@ class Rollups:
             await connection.execute(_FORGET_AGENTS)
 
 
-async def _add_up(connection: Connection, rows: Iterable[Any]) -> None:
+async def _add_up(connection: Connection, rows: Iterable[Row]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     agents: dict[tuple[str, datetime], dict[str, float]] = {}
@@ -210,12 +210,12 @@ async def _add_up(connection: Connection, rows: Iterable[Any]) -> None:
 _OF_AGENT: Final = ("ended", "completed", "seconds")
 
 
-def _is_counted_for_agent(row: Any) -> bool:
+def _is_counted_for_agent(row: Row) -> bool:
     ends = _choose_column(row) not in {None, "created", "cancelled"}
     return ends and row.startable_at is not None and row.agent_id is not None
 
 
-def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:
+def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, object]:
     sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
     row = {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
     return row | dict.fromkeys(MAXIMA)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import func, insert, literal, select, text, tuple_
 
-from contracts.resources import JobFilter, NewJob, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.resources import JobFilter, NewJob, Operation
+from contracts.status import JobStatus, OperationState
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql

@@ -6,14 +6,15 @@ The id of each execution follows from the operation's, so that requesting again,
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from contracts.fields import explain
-from contracts.resources import NewJob, OperationState
+from contracts.resources import NewJob
+from contracts.status import OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -25,6 +26,7 @@ from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 
@@ -155,11 +157,11 @@ class OperationWorker:
             await repository.answer(connection, operation.id, answers)
 
 
-def _parse_claimed(row: Any) -> ClaimedOperation:
+def _parse_claimed(row: Row) -> ClaimedOperation:
     return ClaimedOperation(row.id, row.kind, OperationState(row.state), from_json(row.about))
 
 
-def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:
+def _make_answer(item: Item, execution_id: UUID, result: object) -> ItemAnswer:
     if isinstance(result, PermanentError):
         return ItemAnswer(item.item, None, result.code, str(result))
     return ItemAnswer(item.item, execution_id)

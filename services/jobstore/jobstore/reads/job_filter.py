@@ -1,21 +1,24 @@
 """Make SQL conditions for the jobs that match a filter."""
 
-from typing import Any
+from typing import TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, Text, cast, literal, or_
+from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
 from jobstore.storage.tables import jobs
 
+#: A query of whatever columns.
+Query: TypeAlias = Select[*tuple[object, ...]]
 
-def holds_text(columns: Any, wanted: str | None) -> ColumnElement[bool]:
+
+def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
     """Return the condition that a title or an id contains a text, in whatever case."""
     return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
-def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
+def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
         query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import text
 
@@ -10,6 +10,8 @@ from contracts.jsontext import members
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection
 
+#: An entry of a log, as `job_log_message` takes it.
+LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
     "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at, spent AS spent_calls, "
@@ -28,7 +30,7 @@ async def list_changes(
     job_ids: Sequence[str] = (),
     payloads: bool = True,
     limit: int = 200,
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[LogView], bool]:
     """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
 
     Also return whether there may be more up to `until`. Call within a transaction.
@@ -38,7 +40,7 @@ async def list_changes(
         f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
         f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
     )
-    parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
+    parameters: dict[str, object] = {"after": after, "until": until, "limit": limit}
     if job_ids:
         parameters["job_ids"] = list(job_ids)
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
@@ -78,7 +80,7 @@ async def list_job_logs(
     newest_first: bool = False,
     chosen: LogFilter = ALL_ENTRIES,
     payloads: bool = True,
-) -> tuple[list[dict[str, Any]], int | None]:
+) -> tuple[list[LogView], int | None]:
     """Return entries of a job's log after a version, in the order of reading, as `job_log_message` takes them.
 
     Also return the version after which the next page begins, None at the end. Call within a transaction.

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
 
 import asyncpg
 from pydantic_core import to_json
@@ -13,16 +12,16 @@ from servicekit.errors import SignoffError
 
 _DRIVER = "postgresql+asyncpg://"
 
-WriteLine = Callable[[Mapping[str, Any]], None]
+WriteLine = Callable[[Mapping[str, object]], None]
 
 
-def write_line(document: Mapping[str, Any]) -> None:
+def write_line(document: Mapping[str, object]) -> None:
     """Write a JSON document to standard output, on one line."""
     sys.stdout.write(to_json(document).decode() + "\n")
     sys.stdout.flush()
 
 
-def run(main: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
+def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> None:
     """Run `main`, write its result or error, and exit with status 0 if the result says `ok`, else 1."""
     try:
         result = asyncio.run(main())
@@ -40,5 +39,5 @@ def parse_database_url(url: str) -> str:
     return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
-def _make_error(message: str, code: str) -> dict[str, Any]:
+def _make_error(message: str, code: str) -> dict[str, object]:
     return {"ok": False, "error": {"code": code, "message": message}}

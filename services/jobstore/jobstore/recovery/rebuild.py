@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from pydantic_core import to_json
@@ -88,7 +88,7 @@ class Rebuild:
         self._counts: Counter[str] = Counter()
         self._gaps: list[str] = []
 
-    async def run(self) -> Mapping[str, Any]:
+    async def run(self) -> Mapping[str, object]:
         """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
 
         `left` counts the records that nobody vouches for, by topic and reason: they are left out, and stop nothing.
@@ -233,7 +233,7 @@ async def _refuse_filled(connection: Connection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-async def main() -> Mapping[str, Any]:
+async def main() -> Mapping[str, object]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
     settings = load_settings(RebuildSettings)
     url = process.parse_database_url(settings.database_url.get_secret_value())

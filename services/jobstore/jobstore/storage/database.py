@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 from alembic import command
@@ -42,7 +42,7 @@ class Database:
         timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
         self.url = make_url(url)
         dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
-        self._options: dict[str, Any] = {
+        self._options: dict[str, object] = {
             **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": 60 if bounded else None,
@@ -143,7 +143,7 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
         raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code="database_busy") from error
 
 
-async def _keep(_: Any) -> None:
+async def _keep(_: object) -> None:
     """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
 
 

@@ -74,31 +74,27 @@ async def lock_rows(
     the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
-    locked = (
-        await connection.execute(
-            _LOCK_JOBS,
-            {
-                "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
-                "ids": sorted(locks.jobs),
-                "execution_ids": list(locks.executions),
-                "specs": list(locks.specs),
-                "questions": list(locks.questions),
-            },
-        )
-    ).all()
-    limits_held, rows = locked[0].limits_held, [row for row in locked if row.id is not None]
+    parameters = {
+        "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
+        "ids": sorted(locks.jobs),
+        "execution_ids": list(locks.executions),
+        "specs": list(locks.specs),
+        "questions": list(locks.questions),
+    }
+    first, *others = await connection.execute(_LOCK_JOBS, parameters)
+    rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
     ids = sorted({*locks.executions, *followed, *live})
-    found = (await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, "granted": list(locks.grants)})).all()
+    found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, "granted": list(locks.grants)})
     last = found[-1]  # the time that was read after the last lock was held
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
-        limits_held=limits_held,
-        limits_missed=locks.limits and not limits_held,
+        limits_held=first.limits_held,
+        limits_missed=locks.limits and not first.limits_held,
         limit_names=frozenset(last.limits or ()),
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,

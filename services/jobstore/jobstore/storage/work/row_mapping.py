@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import Row
 
 from contracts.jsontext import json_text
 from contracts.resources import Policy
@@ -58,7 +57,7 @@ _AS_TEXT: Final = {"payload", "labels", "policy"}
 SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.name) for f in fields(Spec)]
 
 
-def to_job(row: Row[Any]) -> Job:
+def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
     return Job(
         row.id,
@@ -77,7 +76,7 @@ def to_job(row: Row[Any]) -> Job:
     )
 
 
-def to_execution(row: Row[Any]) -> Execution:
+def to_execution(row: sql.Row) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
     execution = Execution(**{name: getattr(row, name) for name in EXECUTION_COLUMNS})
     execution.stage, execution.state = ExecutionStage(row.stage), ExecutionState(row.state)
@@ -85,7 +84,7 @@ def to_execution(row: Row[Any]) -> Execution:
     return execution
 
 
-def to_spec(row: Row[Any]) -> Spec:
+def to_spec(row: sql.Row) -> Spec:
     """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
     return Spec(
         title=row.spec_title,
