@@ -62,9 +62,9 @@ def install() -> Path:
     environment = get_cache_dir() / f"peer-dbos-{digest}"
     python, uv = environment / "bin" / "python", Path(sys.executable).with_name("uv")
     if not (environment / "ready").exists():
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True)
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True)  # noqa: S603 - ours
         install_pins = ["pip", "sync", "--quiet", "--require-hashes", "--python", python, PINS]
-        subprocess.run([uv, *install_pins], check=True)
+        subprocess.run([uv, *install_pins], check=True)  # noqa: S603 - ours
         (environment / "ready").touch()
     return python
 

@@ -73,5 +73,5 @@ def find_median(rounds: Sequence[Mapping[str, float]], name: str, digits: int = 
 def find_commit() -> str:
     """Return the commit that is measured."""
     command = ["git", "describe", "--always", "--dirty"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - git
     return shown.stdout.strip().replace("-dirty", ", with changes") or "unknown"

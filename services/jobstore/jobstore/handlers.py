@@ -63,8 +63,17 @@ class EventHandlers:
         return await self._record_reports(reports, lambda report: RecordReport(report.event))
 
     async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[object]:
-        """Record a batch of agents' results."""
-        return await self._record_reports(results, lambda result: RecordResult(result.event, result.size))
+        """Record the results of a batch that no validator has claimed: a claim records its result."""
+        async with self._database.session() as connection:
+            rows = await leases.load_states(connection, [result.event.execution_id for result in results])
+        recorded = {(execution_id, row.result_lease) for execution_id, row in rows.items()}
+
+        def record(result: Incoming[ResultProduced]) -> Command[object] | None:
+            event = result.event
+            is_recorded = (event.execution_id, event.lease) in recorded
+            return None if is_recorded else RecordResult(event, result.size)
+
+        return await self._record_reports(results, record)
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
         """Cancel executions by their ids."""
@@ -110,7 +119,7 @@ class EventHandlers:
                 continue
             dead.append((record, error))
             signature = read_signature(record)
-            if signature and self._is_vouched_for(event, record) and _is_outcome(event, record.value or b""):
+            if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
                 code = UNSTORABLE if error.code == INVALID_DATA else error.code
                 ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
         for command in ended:
@@ -126,7 +135,7 @@ class EventHandlers:
             return await leases.note_forged(connection, forged)
 
     async def _record_reports(
-        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object]]
+        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object] | None]
     ) -> Sequence[object]:
         """Record reports, but none that speaks of another lease than the one that signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
@@ -134,11 +143,12 @@ class EventHandlers:
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
 
     async def _record(
-        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object]]
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
     ) -> Sequence[object]:
-        """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
-        results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
-        return [None if i.replay else next(results) for i in incoming]
+        """Carry out the command for each record, if there is one; none for a replay. Return the results in order."""
+        commands = [None if i.replay else command(i) for i in incoming]
+        results = iter(await self._runner.record.run([command for command in commands if command is not None]))
+        return [None if command is None else next(results) for command in commands]
 
 
 def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> None:

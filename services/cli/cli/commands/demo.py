@@ -78,7 +78,8 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
     place = DataDir(data_dir)
     try:
         with place.lock():
-            stack = Stack(StackSettings(data_dir, progress=lambda message: show_message(cli, message)), place)
+            settings = StackSettings(data_dir, short_lived=True, progress=lambda message: show_message(cli, message))
+            stack = Stack(settings, place)
             try:
                 await stack.start()
                 yield read_endpoints(place.path / "endpoints.json"), True

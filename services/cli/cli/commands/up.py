@@ -31,6 +31,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     postgres_port: Port = 0,
     executors: Annotated[int, typer.Option(min=1, max=32)] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32)] = 1,
+    short_lived: Annotated[bool, typer.Option(help="For minutes: Kafka starts cheaper and stays slower.")] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
@@ -43,6 +44,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         kafka_port=kafka_port,
         postgres_port=postgres_port,
         fleet=Fleet(executors=executors, validators=validators),
+        short_lived=short_lived,
         progress=lambda message: show_message(cli, message),
     )
     welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json"))

@@ -122,20 +122,23 @@ class WorkService(WorkServiceServicer):
         owner, stage = UUID(request.owner), _STAGES.get(request.kind)
         if stage is None:
             raise InvalidError("kind is EXECUTING or JUDGING")
-        held, outcomes = [_token(lease) for lease in request.held], [_token(lease) for lease in request.outcomes]
-        given_back = [(*_token(one.lease), one.begun) for one in request.given_back]
-        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
         shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
-        proven = {_token(lease): secret_id for lease in shown if (secret_id := self._verify_proof(lease, owner, stage))}
-        if given_back := [lease for lease in given_back if lease[:2] in proven]:
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
-        async with self._database.transaction() as connection:
+        tokens = [_token(lease) for lease in shown]
+        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
+        proofs = [self._verify_proof(lease, owner, stage) for lease in shown]
+        proven = {token: secret_id for token, secret_id in zip(tokens, proofs, strict=True) if secret_id}
+        held, outcomes = tokens[: len(request.held)], tokens[len(request.held) :][: len(request.outcomes)]
+        given_back = tokens[len(held) + len(outcomes) :]
+        begun = [one.begun for one in request.given_back]
+        if back := [(*token, b) for token, b in zip(given_back, begun, strict=True) if token in proven]:
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back)
+        async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
-            kept = await leases.renew(connection, owner, stage, renewed, self._lease_s)
+            kept = await leases.renew(session, owner, stage, renewed, self._lease_s)
             asked = [lease for lease in held if lease not in kept] + outcomes
-            rows = await leases.load_states(connection, [execution_id for execution_id, _ in asked])
-            await note_worker(connection, owner, stage, request.room)
+            rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
+            await note_worker(session, owner, stage, request.room)
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(

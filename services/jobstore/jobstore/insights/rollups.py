@@ -37,7 +37,14 @@ _HISTOGRAMS: Final = ("waits", "durations")
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
-_CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, published_seq FROM relay")
+_CURSOR: Final = text(
+    "SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, published_seq FROM relay WHERE id = 1"
+)
+#: What there is to do: one statement while nothing is published.
+_LOOK: Final = text(
+    f"SELECT relay.published_seq > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608
+    "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
+)
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """
@@ -142,8 +149,11 @@ class Rollups:
         await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S)
 
     async def _sample_and_count(self) -> bool:
-        await self.sample()
-        if await self.count():
+        async with self._database.session() as session:
+            look = (await session.execute(_LOOK, {"every": gauges.SAMPLED_EVERY})).one()
+        if look.is_sample_due:
+            await self.sample()
+        if look.is_uncounted and await self.count():
             return True
         if time.monotonic() >= self._forget_at:
             await self.forget()
@@ -167,8 +177,8 @@ class Rollups:
 
     async def sample(self) -> None:
         """Sample the gauges unless that was done of late. Executions that are stuck show here, and in no entry."""
-        async with self._database.transaction() as connection:
-            if not await locks.try_hold(connection, Lock.ROLLUPS) or not await gauges.claim_sample(connection):
+        async with self._database.session() as session:
+            if not await gauges.claim_sample(session):
                 return
         async with self._database.transaction() as connection:
             now = await gauges.count_in_time(connection)

@@ -32,7 +32,7 @@ from servicekit.process.runtime import run_forever
 
 #: Items requested in one go, so that other requests have their turn in between.
 ITEMS_MAX = 200
-POLL_S = 2.0
+POLL_S = 5.0
 #: Seconds between two looks at least, however many executions end meanwhile.
 REST_S = 0.2
 #: Seconds between two looks at an operation whose items another worker is answering.
@@ -90,6 +90,8 @@ class OperationWorker:
     async def work(self) -> bool:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
+            if not await repository.has_open(session):
+                return False
             row = await repository.claim(session)
             await repository.finish_ended(session)
         if row is not None:

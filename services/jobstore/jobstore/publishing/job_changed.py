@@ -12,9 +12,10 @@ from pydantic_core import from_json, to_json
 from contracts.agents.urls import hide_userinfo
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
-from contracts.jsontext import json_text, members
+from contracts.jsontext import json_text
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
+from jobstore.json_members import members
 from jobstore.storage.sql import Row
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 

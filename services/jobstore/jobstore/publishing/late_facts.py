@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import text
 
-from contracts.jsontext import members
 from contracts.resources import JobEdit
 from jobstore.domain.model import TransitionKind
+from jobstore.json_members import members
 from jobstore.storage.sql import Connection, Row
 
 #: The payload stands in the entry itself, wherever its fact tells it.

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_
+from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
@@ -25,8 +25,9 @@ def where_matching(query: Query, chosen: JobFilter) -> Query:
     for name in ("agent_id", "tenant", "batch_id"):
         if (value := getattr(chosen, name)) is not None:
             query = query.where(jobs.c[name] == value)
-    if chosen.labels:
-        query = query.where(jobs.c.labels.contains(cast(literal(to_json(chosen.labels).decode(), Text), JSONB)))
+    if chosen.labels:  # the index has only jobs with labels
+        labels = cast(literal(to_json(chosen.labels).decode(), Text), JSONB)
+        query = query.where(jobs.c.labels.contains(labels), text("jobs.labels <> '{}'"))
     if chosen.created_after is not None:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import text
 
-from contracts.jsontext import members
+from jobstore.json_members import members
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection
 

@@ -1,14 +1,16 @@
 """Run a program once, writing JSON lines to standard output; the last one is the result or the error."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 
 import asyncpg
+import uvloop
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit.errors import SignoffError
+from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.process.runtime import tune_gc
 
 _DRIVER = "postgresql+asyncpg://"
 
@@ -23,8 +25,10 @@ def write_line(document: Mapping[str, object]) -> None:
 
 def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> None:
     """Run `main`, write its result or error, and exit with status 0 if the result says `ok`, else 1."""
+    survive_lost_connections()
+    tune_gc()
     try:
-        result = asyncio.run(main())
+        result = uvloop.run(main())
     except SignoffError as error:
         result = _make_error(str(error), error.code)
     except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user

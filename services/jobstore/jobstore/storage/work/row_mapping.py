@@ -46,8 +46,9 @@ EDITED_COLUMNS: Final = sql.columns(
         *("capabilities", "not_before"),
     },
 )
-#: Columns of an entry of a log that are given; and of the entry, perhaps of another job's log, that it quotes.
-LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"})
+#: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
+#: perhaps of another job's log, that it quotes.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 WORKER_COLUMNS: Final = sql.columns(workers, without={"seen_at"})
 
@@ -73,6 +74,7 @@ def to_job(row: sql.Row) -> Job:
         batch_id=row.batch_id,
         spent_usd=row.spent_usd,
         spent_tokens=row.spent_tokens,
+        updated_at=row.updated_at,
     )
 
 
@@ -203,4 +205,5 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,
+        "created_at": report.at,
     }

@@ -45,7 +45,7 @@ _RESPONSE: Final = """
 """
 _ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.items()} | {
     "response_payload": _RESPONSE,
-    "created_at": "CAST(:now AS timestamptz)",
+    "created_at": "coalesce(l.created_at, CAST(:now AS timestamptz))",
 }
 #: All see the tables as they were before the statement. ORDER BY l.n: a job's versions are numbered in order.
 #: The arrays of keys beside the joins keep PostgreSQL from reading a whole table for a batch of hundreds.
