@@ -15,7 +15,7 @@ _commit: Final = GroupCoordinator._do_commit_offsets  # noqa: SLF001 - no public
 
 async def _commit_as_member(self: GroupCoordinator, assignment: Any, offsets: Any) -> None:
     is_member = self.generation >= 0 and assignment.active
-    if self._subscription.partitions_auto_assigned() and not is_member:  # noqa: SLF001
+    if self._subscription.partitions_auto_assigned() and not is_member:
         raise IllegalGenerationError
     await _commit(self, assignment, offsets)
 
