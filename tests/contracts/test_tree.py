@@ -49,7 +49,10 @@ def test_the_jobstore_says_what_its_values_are(files):
     package = ROOT / "services/jobstore/jobstore"
     modules = [path for path in files if path.suffix == ".py" and path.is_relative_to(package)]
     untyped = Counter(
-        str(path.relative_to(package)) for path in modules for line in path.open() if re.search(r"\bAny\b", line)
+        str(path.relative_to(package))
+        for path in modules
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\bAny\b", line)
     )
     assert untyped.total() <= UNTYPED_MAX, untyped.most_common()
 
