@@ -49,10 +49,10 @@ WITHOUT = {
     "repeats-by-the-row": ("once-stop", "I1 never ends"),
     "calls-are-not-attempts": ("freeze-retry", "I3 a fenced lease changed the state"),
     "no-hand-back-once-begun": ("once-stop", "I4 an agent that may be called once"),
-    "settled-before-published": ("relay", "I2 a watch was told"),
     "publish-from-first-unacknowledged": ("relay-faults", "I2 a reader"),
     "apply-next-version-only": ("relay-leaders", "I2 a reader"),
     "begin-again": ("relay-faults", "I2 a reader"),
+    "settled-before-published": ("relay", "I2 a watch was told"),
 }
 
 STATES_MAX = 3_000_000  # of each exploration

@@ -159,7 +159,7 @@ class RelayModel:
             yield f"relay {number} stores {leader.published}, {settled}", True, stored
 
     def _look(self, leader: Leader, new: tuple[Entry, ...], *, is_cut: bool) -> Leader:
-        """What was read after its writers had ended and is not there will never be; unless only a part was read."""
+        """See rows. What the log lacks though its writers had ended will never be, unless only a part was read."""
         if "settled-before-published" not in self._rules:
             return leader.look(new, max((entry.number for entry in new), default=0))
         return leader.look(new, min(leader.ended, new[-1].number) if is_cut else leader.ended)

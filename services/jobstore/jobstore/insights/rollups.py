@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
+from jobstore.reads.job_logs import SETTLED
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -37,7 +38,7 @@ _HISTOGRAMS: Final = ("waits", "durations")
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
-_CURSOR: Final = text("SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, published_seq FROM relay")
+_CURSOR: Final = text(f"SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, {SETTLED} FROM relay")  # noqa: S608 - names of our own
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """

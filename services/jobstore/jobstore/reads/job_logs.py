@@ -17,6 +17,9 @@ LOG_COLUMNS: Final = (
     "WHERE e.execution_id = job_logs.execution_id) AS calls"
 )
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+#: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
+#: at work that stores only what it has published.
+SETTLED: Final = "greatest(settled_seq, published_seq)"
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
@@ -45,16 +48,16 @@ async def list_changes(
     return [dict(row._mapping) for row in rows], is_cut or len(rows) == limit  # noqa: SLF001
 
 
-async def get_published_cursor(connection: AsyncConnection) -> int:
-    """Return the cursor up to which everything is published."""
-    return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
+async def get_settled_cursor(connection: AsyncConnection) -> int:
+    """Return the cursor up to which no entry can appear any more."""
+    return int((await connection.scalar(text(f"SELECT {SETTLED} FROM relay"))) or 0)  # noqa: S608 - names of our own
 
 
 async def get_cursors(connection: AsyncConnection) -> tuple[int, int]:
-    """Return the cursor up to which everything is published, and the last cursor given to any entry."""
-    query = text("SELECT published_seq, last_value FROM relay, job_logs_seq_seq")
-    published_seq, last = (await connection.execute(query)).one()
-    return published_seq, max(published_seq, last)
+    """Return the cursor up to which no entry can appear any more, and the last cursor given to any entry."""
+    query = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq")  # noqa: S608 - names of our own
+    settled, last = (await connection.execute(query)).one()
+    return settled, max(settled, last)
 
 
 @dataclass(frozen=True, slots=True)
