@@ -30,9 +30,9 @@ _MORE_JOBS = text(
 )
 _MORE_ENTRIES = text(
     "INSERT INTO job_logs (job_id, version, status, job_status, kind, request_payload, created_at) "
-    "SELECT j.id || '-' || n, version, 'PENDING', 'PENDING', 'progress', CAST(:request AS json), now() "
-    "FROM jobs j CROSS JOIN generate_series(CAST(:first AS int), CAST(:last AS int)) AS version "
-    "CROSS JOIN generate_series(1, CAST(:jobs AS int)) AS n WHERE j.id = :job_id ORDER BY version, n"
+    "SELECT j.id || '-' || n, v, 'PENDING', 'PENDING', 'progress', CAST(:request AS json), now() "
+    "FROM jobs j CROSS JOIN generate_series(CAST(:first AS int), CAST(:last AS int)) AS v "
+    "CROSS JOIN generate_series(1, CAST(:jobs AS int)) AS n WHERE j.id = :job_id ORDER BY v, n"
 )
 
 
