@@ -8,6 +8,7 @@ CHROMIUM := tests/e2e/.chromium
 NPM_IN := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix
 NPM := $(NPM_IN) $(WEB)
 DISTRIBUTIONS := proto $(addprefix services/,servicekit jobstore executor validator console cli) deploy/local
+CORE := services/jobstore/jobstore/commands,services/jobstore/jobstore/domain
 PYTHON ?=
 ARGS ?=
 
@@ -18,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage lint breaking drift format bench path faults attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench path faults attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
@@ -54,6 +55,12 @@ coverage: $(READY) $(PAGE) browser ## Run the Python tests and say which lines o
 	@$(BIN)/coverage html --quiet
 	@echo 'line by line: htmlcov/index.html'
 
+# What is decided is covered whole, by tests that need no server: each line, and each way that a condition may go.
+coverage-core: $(READY) ## Check that tests without servers cover every branch of commands and domain
+	$(BIN)/coverage run --data-file=.coverage.core --source=$(CORE) -m pytest -n 0 -m 'not real' -p no:cacheprovider \
+		tests/jobstore/commands tests/jobstore/domain
+	$(BIN)/coverage report --data-file=.coverage.core --show-missing --fail-under=100
+
 # Nothing is fetched where a Chromium is installed, or where the package's does not run.
 browser: $(READY)
 	@$(BIN)/python tests/e2e/chromium.py || $(MAKE) --silent $(CHROMIUM)/ready
@@ -65,7 +72,7 @@ lint: $(READY) $(WEB)/node_modules/ready ## Check style, types, layers, contract
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 	$(BIN)/pytest -p no:cacheprovider tests/contracts/test_tree.py
-	@$(MAKE) --no-print-directory breaking drift
+	@$(MAKE) --no-print-directory breaking drift coverage-core
 	$(NPM) run --silent check
 
 # The page's types are made from the console's OpenAPI document: what `make proto` would write must be there already.
@@ -116,7 +123,7 @@ lock: $(READY) ## Make requirements.lock again; ARGS=--upgrade takes the newest 
 		pyproject.toml --group dev -o requirements.lock $(ARGS)
 
 clean: ## Remove .venv, the built page and all caches; data in .signoff stays
-	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(WEB)/node_modules $(dir $(PAGE)) tests/e2e/node_modules $(CHROMIUM) tests/e2e/screenshots .venv .coverage .coverage.core htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks deploy proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 # uv comes in through pip, by the lock's own pin. Where only pip knows the way to the packages, it fetches all of them.

@@ -19,11 +19,11 @@ class Doubts:
         self._patience_s = patience_s
         self._failing: dict[Hashable, tuple[float, float]] = {}
 
-    def is_over(self, command: Command) -> bool:
+    def is_over(self, command: Command[object]) -> bool:
         """Note that a command failed alone, and return whether it has for too long."""
         now = time.monotonic()
         self._failing = {key: times for key, times in self._failing.items() if now - times[1] < FORGET_S}
-        key = (type(command), command.job, command.execution)
+        key = (type(command), command.locks())
         since, _ = self._failing.get(key, (now, now))
         self._failing[key] = since, now
         return now - since >= self._patience_s

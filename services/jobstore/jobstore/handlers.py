@@ -96,7 +96,7 @@ class EventHandlers:
         forged = {error.lease for _, error in refused if isinstance(error, ForgedError)}
         new = await self._note_forged(forged) if forged else set()
         dead: list[Refused] = []
-        ended: list[Command] = []
+        ended: list[Command[object]] = []
         for record, error in refused:
             if isinstance(error, ForgedError):
                 if error.lease in new:
@@ -126,7 +126,7 @@ class EventHandlers:
             return await leases.note_forged(connection, forged)
 
     async def _record_reports(
-        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command]
+        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object]]
     ) -> Sequence[Any]:
         """Record reports, but none that speaks of another lease than the one that signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
@@ -134,7 +134,7 @@ class EventHandlers:
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
 
     async def _record(
-        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command]
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object]]
     ) -> Sequence[Any]:
         """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
         results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
@@ -174,5 +174,5 @@ def _is_outcome(event: type[Report], value: bytes) -> bool:
     return True
 
 
-def _cancel(event: CancelRequested) -> Command:
+def _cancel(event: CancelRequested) -> Command[object]:
     return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)

@@ -7,7 +7,7 @@ from support.jobstore.builders import TIMES, job, report
 
 from contracts.status import JobStatus
 from jobstore.commands.resubmission import build_history
-from jobstore.commands.unit_of_work import AgentHistory
+from jobstore.commands.rows import AgentHistory
 from jobstore.domain.model import Decision, TransitionKind
 from jobstore.domain.transitions import decide
 

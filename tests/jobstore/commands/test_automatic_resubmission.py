@@ -5,7 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
+from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, reported, result, verdict
 from support.jobstore.tables import IDS
 
@@ -131,21 +132,14 @@ async def test_a_result_that_the_judge_did_not_judge_is_not_submitted_again(life
 
 
 async def test_by_hand_a_verdict_costs_what_it_did(life: Life, database: Database, runner: CommandRunner) -> None:
-    statements: list[str] = []
-
-    def counted(*about: Any) -> None:
-        statements.append(about[2])
-
     counts = []
     for told in (verdict(), verdict(Outcome.FAIL)):
         steps = Life(database, runner)
         lease = await steps.judging()
-        event.listen(database.engine.sync_engine, "before_cursor_execute", counted)
-        await steps.report(lease, ReportKind.VERDICT, verdict=told)
-        event.remove(database.engine.sync_engine, "before_cursor_execute", counted)
+        with recorded_statements() as statements:
+            await steps.report(lease, ReportKind.VERDICT, verdict=told)
         counts.append(len(statements))
-        statements.clear()
-    assert counts == [4, 4]
+    assert counts == [3, 3]
     assert (await steps.job()).status == "RESUBMISSION_REQUIRED"
     del life
 

@@ -1,5 +1,6 @@
 """Records that `signoff replay` published again change nothing, wherever their execution stands."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -100,10 +101,10 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
         await runner.submit.run_one(CancelJob(None, new_execution_id(), own=True))
     async with database.session() as session:
         rows = (await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))).all()
-    refusals = [row.body for row in rows if row.topic == "execution-refused"][-3:]
+    refusals = [json.loads(row.body) for row in rows if row.topic == "execution-refused"][-3:]
     assert [body["answer"] for body in refusals] == ["refused", "cancelled", "cancelled"]
     assert (refusals[0]["job_id"], refusals[0]["code"]) == (steps.job_id, "illegal_transition")
     assert datetime.fromisoformat(refusals[0]["refused_at"]) >= began
     assert "job_id" not in refusals[1]
-    agents = [row.body for row in rows if row.topic == "agent-changed"]
+    agents = [json.loads(row.body) for row in rows if row.topic == "agent-changed"]
     assert [body["agent_id"] for body in agents] == ["writer"]

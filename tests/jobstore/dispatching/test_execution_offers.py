@@ -16,7 +16,7 @@ from support.jobstore.steps import Published, Steps, new_job, seen
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore.commands.base import Command
+from jobstore.commands.base import Command, Locks
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
@@ -26,6 +26,7 @@ from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
+from jobstore.storage.work.locking import lock_rows
 from servicekit.errors import PermanentError
 
 NOW = datetime.now(UTC)
@@ -147,7 +148,7 @@ async def test_no_window_holds_more_than_the_rate(queue: Queue) -> None:
     assert await queue.offered() == [], "less than a period ago"
     await queue.sql("UPDATE starts SET began_at = began_at - interval '7 s'")
     assert len(await queue.offered()) == 4
-    assert (await queue.sql("SELECT count(*) FROM starts")).scalar() == 1, "what is over is forgotten"
+    assert (await queue.sql("SELECT count(*) FROM starts")).one()[0] == 1, "what is over is forgotten"
 
 
 async def test_what_a_rate_holds_back_is_looked_at_before_long(queue: Queue) -> None:
@@ -287,14 +288,14 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        await limits.share_lock(connection)
+        assert (await lock_rows(connection, Locks(limits=True), queue.runner.terms)).stored.limits_held
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):
             while not await session.scalar(text(waits)):
                 assert not setting.done()
     await setting
-    assert (await queue.sql("SELECT count(*) FROM limits")).scalar() == 1
+    assert (await queue.sql("SELECT count(*) FROM limits")).one()[0] == 1
 
 
 async def test_dispatchers_that_would_choose_differently_pass_no_limit_together(queue: Queue) -> None:

@@ -23,7 +23,7 @@ from support.jobstore.builders import (
 
 from contracts.status import JobLogStatus, JobStatus
 from jobstore.domain.model import Decision, Execution, ExecutionStage, ExecutionState, Refusal, TransitionKind
-from jobstore.domain.transitions import SOURCES, decide
+from jobstore.domain.transitions import RULES, decide
 
 S = JobStatus
 IN_PROGRESS = (S.IN_PROGRESS, JobLogStatus.IN_PROGRESS)
@@ -46,7 +46,7 @@ EXECUTIONS: dict[str, Execution | None] = {
 RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogStatus | None]] = {
     **{
         (status, execution, TransitionKind.ASSIGNED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status, execution in product(SOURCES[TransitionKind.ASSIGNED], ("none", "done", "cancelled"))
+        for status, execution in product(RULES[TransitionKind.ASSIGNED].sources, ("none", "done", "cancelled"))
     },
     **{
         (status, execution, kind): (S.ASSIGNED, JobLogStatus.ASSIGNED)
@@ -64,7 +64,7 @@ RECORDED: dict[tuple[JobStatus, str, TransitionKind], tuple[JobStatus, JobLogSta
     },
     **{
         (status, "queued", TransitionKind.REQUESTED): (S.ASSIGNED, JobLogStatus.ASSIGNED)
-        for status in SOURCES[TransitionKind.REQUESTED]
+        for status in RULES[TransitionKind.REQUESTED].sources
     },
     **{
         (status, execution, TransitionKind.CLAIMED): IN_PROGRESS
@@ -319,3 +319,32 @@ def test_the_late_result_of_a_cancelled_execution_is_kept_once() -> None:
     assert (first.entry.status, first.job.status) == (JobLogStatus.CANCELLED, S.ASSIGNED)
     second = decide(first.job, first.execution, report(TransitionKind.RESULT), TIMES)
     assert isinstance(second, Refusal)
+
+
+def test_what_the_sweeper_and_a_rebuild_come_too_late_for_is_left_alone() -> None:
+    for kind in (TransitionKind.DEADLINE, TransitionKind.REBUILT):
+        assert isinstance(decide(job(), done(), report(kind), TIMES), Refusal)
+    early = running(fails_at=NOW + timedelta(seconds=1))
+    assert decide(job(), early, report(TransitionKind.DEADLINE), TIMES) == Refusal(
+        "deadline_ahead", "there is time left"
+    )
+
+
+def test_a_timeout_in_the_queue_says_what_it_waited_for() -> None:
+    late = offered(fails_at=NOW, policy=POLICY | {"queue_timeout_s": 5.0})
+    decision = decide(job(), late, report(TransitionKind.DEADLINE, message="its circuit is open"), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.entry is not None
+    assert decision.entry.report.message == "no executor took it within 5 s: its circuit is open"
+
+
+def test_a_cancel_ends_the_live_execution_and_no_other() -> None:
+    other = replace(running(), execution_id=OWNER)
+    assert isinstance(decide(job(), other, report(TransitionKind.CANCELLED), TIMES), Refusal)
+
+
+def test_what_may_have_been_called_before_a_rebuild_is_not_called_again_at_most_once() -> None:
+    once = running(policy=POLICY | {"delivery": "at_most_once"})
+    decision = decide(job(), once, report(TransitionKind.REBUILT), TIMES)
+    assert isinstance(decision, Decision)
+    assert decision.job.status is JobStatus.FAILED

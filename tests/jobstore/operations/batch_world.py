@@ -50,8 +50,7 @@ class World:
 
     async def sql(self, query: str, **about: Any) -> list[Any]:
         async with self.database.transaction() as connection:
-            result = await connection.execute(text(query), about)
-            return list(result) if result.returns_rows else []
+            return await connection.execute(text(query), about)
 
     async def jobs(self, count: int, **fields: Any) -> list[Steps]:
         return [await Steps(self.database, self.runner).created(**fields) for _ in range(count)]

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
-from sqlalchemy import event, text
+from sqlalchemy import text
 from support.jobstore.edited import edited
 from support.jobstore.signed_facts import make_keys
+from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, verdict
 
 from contracts.events import JobChanged
@@ -297,12 +298,11 @@ async def test_texts_of_jobs_count_too_and_only_a_little_of_many_edits_is_read(
     await edited(steps, description="b" * 900_000, title="Another")
     for number in range(9, 13):
         await edited(steps, payload="p" * number * 1_000, labels={"n": str(number)})
-    asked: list[str] = []
-    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     sent = [relay._publisher.sent]  # type: ignore[attr-defined]
-    async with database.session() as session:
-        while await relay.relay(session) or relay.has_gaps:
-            sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
+    with recorded_statements() as asked:
+        async with database.session() as session:
+            while await relay.relay(session) or relay.has_gaps:
+                sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
     assert max(after - before for before, after in pairwise(sent)) <= 5
     told = (await facts(kafka, {steps.job_id}, 14))[steps.job_id]
     asks = [(fact.job.title, fact.job.description[0], fact.job.labels["n"], len(fact.job.payload)) for fact in told[1:]]

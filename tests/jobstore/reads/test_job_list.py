@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
 from contracts.resources import JobFilter, JobOrder
@@ -50,7 +51,7 @@ async def jobs(database: Database, runner: CommandRunner) -> Mapping[str, Any]:
             ),
             {"begin": BEGIN, "batch": BATCH},
         )
-        rows = (await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'job-0%'"))).all()
+        rows = [*map(parsed, await connection.execute(text("SELECT * FROM jobs WHERE id LIKE 'job-0%'")))]
     return {row.id: row for row in rows}
 
 

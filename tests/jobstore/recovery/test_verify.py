@@ -54,8 +54,10 @@ async def test_what_no_fact_tells_is_not_compared(rebuilt_url: str, database_url
 async def planted(url: str) -> AsyncIterator[Any]:
     """A transaction in which anything may be changed; nothing of it stays."""
     database = Database(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=1)
-    async with database.engine.connect() as connection:
+    async with database.session() as connection:
+        transaction = connection.driver.transaction()
+        await transaction.start()
         await connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
         yield connection
-        await connection.rollback()
+        await transaction.rollback()
     await database.close()

@@ -11,10 +11,9 @@ async def test_the_tables_are_what_the_migrations_make(database: Database) -> No
 
     from jobstore.storage.tables import metadata  # noqa: PLC0415
 
-    async with database.transaction() as connection:
-        differences = await connection.run_sync(
-            lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata)
-        )
+    differences = await database.run_sync(
+        lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata)
+    )
     assert differences == []
 
 

@@ -28,8 +28,7 @@ async def older_copy(database_url: str, revision: str) -> AsyncIterator[Database
     source = await asyncpg.connect(database_url)
     await source.execute(f'CREATE DATABASE "{name}"')
     older = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with older.transaction() as connection:
-        await connection.run_sync(_migrate_before, revision)
+    await older.run_sync(lambda connection: _migrate_before(connection, revision))
     target = await asyncpg.connect(url)
     columns = {row["table_name"]: row["columns"] for row in await target.fetch(_COLUMNS)}
     for table in metadata.sorted_tables:

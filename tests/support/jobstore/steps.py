@@ -25,10 +25,11 @@ from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
 from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 from support.factories import SECRETS
+from support.jobstore.rows import parsed
 
 CRITERIA = 'Says "blue"'
 
@@ -119,17 +120,18 @@ class Steps:
     async def row(self) -> Any:
         async with self.database.session() as session:
             query = text("SELECT * FROM executions WHERE execution_id = :id")
-            return (await session.execute(query, {"id": self.execution_id})).one()
+            return parsed((await session.execute(query, {"id": self.execution_id})).one())
 
     async def job(self) -> Any:
         async with self.database.session() as session:
-            return (await session.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": self.job_id})).one()
+            row = await session.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": self.job_id})
+        return parsed(row.one())
 
     async def logs(self) -> list[Any]:
         """The job's log; its versions have no gap and no repeat, and the job stands at the last."""
         async with self.database.session() as session:
             query = text("SELECT * FROM job_logs WHERE job_id = :id ORDER BY seq")
-            rows = list(await session.execute(query, {"id": self.job_id}))
+            rows = list(map(parsed, await session.execute(query, {"id": self.job_id})))
         assert [row.version for row in rows] == list(range(1, len(rows) + 1))
         job = await self.job()
         assert (job.version, job.status) == (len(rows), rows[-1].job_status)
@@ -188,7 +190,7 @@ class Published:
 async def seen(database: Database, stage: ExecutionStage, room: int) -> None:
     """A worker has told its room."""
     async with database.transaction() as connection:
-        await Repository(connection).note_worker(uuid4(), stage, room)
+        await note_worker(connection, uuid4(), stage, room)
 
 
 async def swept(database: Database, runner: CommandRunner) -> None:

@@ -165,6 +165,7 @@ class JobService(JobServiceServicer):
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
         check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
         view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        assert view is not None  # the job was named
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJobs(self, request: pb.ExecuteJobsRequest, context: Context) -> pb.ExecuteJobsResponse:

@@ -21,7 +21,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.subscription import parse_event
@@ -74,7 +74,7 @@ class WorkService(WorkServiceServicer):
         answers = await self._run_claims(claims)
         return pb.BeginJudgingsResponse(answers=[self._make_judging_answer(answer) for answer in answers])
 
-    async def _run_claims(self, claims: Sequence[Command | ClaimAnswer]) -> list[ClaimAnswer]:
+    async def _run_claims(self, claims: Sequence[Command[ClaimAnswer] | ClaimAnswer]) -> list[ClaimAnswer]:
         """Run the claims that are well formed, and return all answers in order; INVALID: it fails for good."""
         commands = [claim for claim in claims if isinstance(claim, Command)]
         results = iter(await self._runner.claim.run(commands))
@@ -135,7 +135,7 @@ class WorkService(WorkServiceServicer):
             kept = await leases.renew(connection, owner, stage, renewed, self._lease_s)
             asked = [lease for lease in held if lease not in kept] + outcomes
             rows = await leases.load_states(connection, [execution_id for execution_id, _ in asked])
-            await Repository(connection).note_worker(owner, stage, request.room)
+            await note_worker(connection, owner, stage, request.room)
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(
@@ -158,7 +158,7 @@ class WorkService(WorkServiceServicer):
 
     def _parse_judging_claim(
         self, claim: pb.JudgingClaim, owner: UUID, request: pb.BeginJudgingsRequest
-    ) -> Command | ClaimAnswer:
+    ) -> Command[ClaimAnswer] | ClaimAnswer:
         """Return the command of a claim whose result is signed; a body that nobody signed is not parsed."""
         signature = Signature.parse(claim.signature)
         if signature is None or not self._secrets.verify(KeyUse.EXECUTING, signature, claim.result):

@@ -5,14 +5,21 @@ from dataclasses import replace
 from contracts.criteria import format_criteria
 from contracts.jsontext import json_text
 from contracts.resources import NewJob
-from contracts.status import JobLogStatus, JobStatus
+from contracts.status import JobStatus
+from jobstore.commands.base import Reads, optional
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.matching import describe_missing, find_best
-from jobstore.domain.model import Decision, Job, LogEntry, Refusal, Report, TransitionKind
+from jobstore.domain.model import Decision, Job, Refusal, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_assignment, hash_spec
 
 
-def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
+def read_for_creation(new: NewJob) -> Reads:
+    """Return what the creation of a job needs: its agent, or those that it may be matched to."""
+    return Reads(agents=optional(new.agent_id), capabilities=frozenset(() if new.agent_id else new.capabilities))
+
+
+def create_job(uow: UnitOfWork, new: NewJob, job_id: str, actor: Actor) -> Job:
     """Add a new job: ASSIGNED if it names an agent, else PENDING. Match one that names capabilities at once.
 
     InvalidError (`payload_too_large`): it asks for too much.
@@ -36,12 +43,9 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
         updated_at=now,
     )
     uow.check_spec_size(spec)
-    uow.jobs[job_id], uow.specs[job_id] = job, spec
-    uow.new_jobs.add(job_id)
     message = f"created, assigned to {new.agent_id}" if new.agent_id else "created"
-    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message)
-    uow.recorded_counts[TransitionKind.CREATED] += 1
-    uow.log_entries.append(LogEntry(job, JobLogStatus(status), report, None))
+    report = Report(TransitionKind.CREATED, request=format_assignment(spec.payload), message=message, actor=actor)
+    uow.add_job(job, spec, report)
     if new.capabilities and not new.agent_id:
         match_agent(uow, job_id)
     return uow.jobs[job_id]
@@ -50,9 +54,9 @@ def create_job(uow: UnitOfWork, new: NewJob, job_id: str) -> Job:
 def match_agent(uow: UnitOfWork, job_id: str) -> None:
     """Assign the best agent for a PENDING job by its capabilities, or record which are missing."""
     spec = uow.specs[job_id]
-    best = find_best(job_id, spec.capabilities, uow.candidates.values())
+    best = find_best(job_id, spec.capabilities, uow.stored.candidates.values())
     if best is None:
-        message = describe_missing(spec.capabilities, uow.candidates.values())
+        message = describe_missing(spec.capabilities, uow.stored.candidates.values())
         uow.record(job_id, None, Report(TransitionKind.MATCHING_FAILED, code="matching_failed", message=message))
         return
     best.load += 1  # later matches of this transaction count it
@@ -71,7 +75,7 @@ def _change_agent(uow: UnitOfWork, job_id: str, kind: TransitionKind, agent_id: 
     uow.record(job_id, None, report)
 
 
-def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None) -> Decision | Refusal:
+def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | None, actor: Actor) -> Decision | Refusal:
     """Assign an agent by hand. A payload, as JSON text, replaces the job's."""
     spec = uow.specs[job_id]
     if payload is not None:
@@ -79,9 +83,8 @@ def assign_agent(uow: UnitOfWork, job_id: str, agent_id: str, payload: str | Non
         uow.check_spec_size(spec)
     request = format_assignment(spec.payload)
     message = f"assigned to {agent_id}"
-    report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message)
+    report = Report(TransitionKind.ASSIGNED, agent_id=agent_id, request=request, message=message, actor=actor)
     decision = uow.record(job_id, None, report)
     if isinstance(decision, Decision) and payload is not None:
-        uow.new_payloads[job_id] = payload
         uow.specs[job_id] = spec
     return decision

@@ -1,82 +1,122 @@
-"""Command: a request to the jobstore, or a report, as a value that decides on locked rows."""
+"""Command: a request to the jobstore, or a report, as a value that decides on locked rows. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from typing import Final, Generic, Self, TypeVar
 from uuid import UUID
 
-from contracts.resources import NewJob
+from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.model import Job, Refusal
 from jobstore.errors import InvalidError, NotFoundError, RefusedError
+
+R_co = TypeVar("R_co", covariant=True)
 
 #: Begins the answer of an execution id that was refused; the code follows.
 REFUSED = "refused:"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Say what the transaction must lock and load, and then decide.
+class _Joined:
+    """Wishes of several commands as one: each field is a frozenset or a bool."""
 
-    The runner asks in this order: `needs_limits`; `job`, `execution`, `followed`; then, with the rows locked,
-    `specs`, `agents` and `resubmits`; with those loaded, `capabilities`, `new_job` and `circuits`; then `apply`.
-    `needs_spec` asks for the job's spec and agent, `needs_circuit` for the circuit of the agent that is called, and
-    `needs_limits` for the limits lock, under which executions are requested and claimed.
+    @classmethod
+    def join(cls, wishes: Collection[Self]) -> Self:
+        """Return what any of them asks for."""
+        joined: dict[str, bool | frozenset[object]] = {}
+        for each in fields(cls):  # type: ignore[arg-type] # all subclasses are dataclasses
+            values = [getattr(wish, each.name) for wish in wishes]
+            joined[each.name] = any(values) if each.default is False else frozenset().union(*values)
+        return cls(**joined)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locks(_Joined):
+    """What is known before anything is read. Locks are taken in the order of the first three, in every transaction.
+
+    `limits`: no limit may change until the commit, since an execution may be requested or claimed. `jobs`: also the
+    jobs of all `executions` are locked, and of all jobs the live executions. `followed`: of these executions the next
+    ones by policy are locked, too. The others are read with the rows: `specs` and `questions` of jobs, and what a
+    grant of an execution needs.
     """
 
-    needs_spec: ClassVar[bool] = False
-    needs_circuit: ClassVar[bool] = False
-    needs_limits: ClassVar[bool] = False
+    limits: bool = False
+    jobs: frozenset[str] = frozenset()
+    executions: frozenset[UUID] = frozenset()
+    followed: frozenset[UUID] = frozenset()
+    specs: frozenset[str] = frozenset()
+    questions: frozenset[str] = frozenset()
+    grants: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads(_Joined):
+    """What is known once the rows are locked.
+
+    `specs` and `histories` of jobs; `agents`; `capabilities`, and those that `match_jobs` need, for which an agent may
+    be matched; `verdicts` by their keys, and `results` that these executions may reuse; `early_cancels`: how many more
+    may be remembered; `queues` of tenants, and `circuits` of agents, which are locked in this order.
+    """
+
+    specs: frozenset[str] = frozenset()
+    histories: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    match_jobs: frozenset[str] = frozenset()
+    verdicts: frozenset[bytes] = frozenset()
+    results: frozenset[UUID] = frozenset()
+    early_cancels: bool = False
+    queues: frozenset[str] = frozenset()
+    circuits: frozenset[str] = frozenset()
+
+
+NOTHING: Final = Reads()
+
+
+@dataclass(frozen=True, slots=True)
+class Command(ABC, Generic[R_co]):
+    """Something asked of the jobstore, or reported to it, by `actor`. R_co: what it is answered.
+
+    The engine calls `locks`, `reads`, `late_reads` and `decide`, in this order. A batch of commands is carried out in
+    one transaction: what each step asks for is joined.
+    """
+
+    actor: Actor = field(default=SIGNOFF, kw_only=True)
 
     @property
-    def job(self) -> str | None:
-        """The id of the job to lock."""
-        return None
+    def size(self) -> int:
+        """Its weight in bytes, which bounds a batch."""
+        return 0
 
-    @property
-    def execution(self) -> UUID | None:
-        """The id of the execution to lock, and of its job where `job` is None."""
-        return None
+    @abstractmethod
+    def locks(self) -> Locks:
+        """Return what must be locked, and what is read with it."""
 
-    @property
-    def followed(self) -> UUID | None:
-        """The id of an execution whose next one by policy this command may request: that is locked, too."""
-        return None
+    def reads(self, stored: Stored) -> Reads:
+        """Return what else must be read, which is known once the rows are locked."""
+        del stored
+        return NOTHING
 
-    @property
-    def new_job(self) -> NewJob | None:
-        """The job that this command may create."""
-        return None
+    def late_reads(self, stored: Stored) -> Reads:
+        """Return what must be locked or read last: queues, circuits, and what only `reads` could tell."""
+        del stored
+        return NOTHING
 
-    def specs(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the ids of jobs whose specs `apply` needs."""
-        return (self.job,) if self.needs_spec and self.job in uow.jobs else ()
+    @abstractmethod
+    def decide(self, uow: UnitOfWork) -> R_co:
+        """Decide on the rows, and return the answer. A PermanentError fails this command alone."""
 
-    def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the ids of agents that `apply` needs."""
-        agent_id = uow.jobs[self.job].agent_id if self.needs_spec and self.job in uow.jobs else None
-        return (agent_id,) if agent_id else ()
 
-    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the ids of jobs that may be submitted again by policy, for which histories and limits are needed."""
-        del uow
-        return ()
+def optional(value: str | None) -> frozenset[str]:
+    """Return a set of an id that may be missing."""
+    return frozenset() if value is None else frozenset({value})
 
-    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the capabilities for which an agent may be matched."""
-        new = self.new_job
-        return new.capabilities if new is not None and not new.agent_id and self.job not in uow.jobs else ()
 
-    def circuits(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the ids of agents whose circuits are to be locked."""
-        if not self.needs_circuit:
-            return ()
-        execution = uow.executions.get(self.execution) if self.execution else None
-        return (execution.agent_id,) if execution and execution.agent_id else self.agents(uow)
-
-    def apply(self, uow: UnitOfWork) -> Any:
-        """Decide on the locked rows, and return the result. A PermanentError fails this command alone."""
-        raise NotImplementedError
+def read_circuit(stored: Stored, execution_id: UUID) -> Reads:
+    """Return the circuit of the agent that is called for an execution, while any circuit is stored."""
+    execution = stored.executions.get(execution_id) if stored.has_circuits else None
+    return NOTHING if execution is None else Reads(circuits=optional(execution.agent_id))
 
 
 def require_job(uow: UnitOfWork, job_id: str) -> Job:
@@ -88,7 +128,7 @@ def require_job(uow: UnitOfWork, job_id: str) -> Job:
 
 def require_agent(uow: UnitOfWork, agent_id: str | None) -> None:
     """Raise InvalidError (`unknown_agent`) if an agent is named that is not registered."""
-    if agent_id is not None and agent_id not in uow.agents:
+    if agent_id is not None and agent_id not in uow.stored.agents:
         raise InvalidError(f"no agent has the id {agent_id}", code="unknown_agent")
 
 

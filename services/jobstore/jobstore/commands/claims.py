@@ -1,6 +1,5 @@
 """Commands that claim: a worker asks for the lease of an execution, or of a result to be judged. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,13 +7,15 @@ from uuid import UUID
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.resources import NewJob
 from contracts.status import ReportKind
-from jobstore.commands.assigning import create_job
-from jobstore.commands.base import REFUSED, Command
+from jobstore.commands.assigning import create_job, read_for_creation
+from jobstore.commands.base import NOTHING, REFUSED, Command, Locks, Reads, optional, read_circuit
 from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, try_grant
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
-from jobstore.commands.resubmission import find_jobs_to_resubmit, find_needed_capabilities
+from jobstore.commands.resubmission import read_for_resubmission
+from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import UPSTREAM, Actor
 from jobstore.domain.limits import is_held_back, tenant_limit
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import Reusable, verdict_key
@@ -22,15 +23,13 @@ from jobstore.domain.spec import is_same
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimExecution(Command):
+class ClaimExecution(Command[ClaimAnswer]):
     """Claim an execution for an executor with room for `room` more leases.
 
-    An unknown execution id is requested first, and its job created from `inline` if that is new, too. A `replay`
-    changes nothing.
+    An unknown execution id is requested first, by the record's `author`, and its job created from `inline` if that is
+    new, too. A `replay` changes nothing.
     """
 
-    needs_circuit = True
-    needs_limits = True
     execution_id: UUID
     job_id: str
     owner: UUID
@@ -38,39 +37,45 @@ class ClaimExecution(Command):
     inline: NewJob | None = None
     replay: bool = False
     not_before: datetime | None = None
+    author: Actor = UPSTREAM
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        job_ids, execution_ids = frozenset({self.job_id}), frozenset({self.execution_id})
+        if self.replay:
+            return Locks(jobs=job_ids, executions=execution_ids)
+        return Locks(
+            limits=True,
+            jobs=job_ids,
+            executions=execution_ids,
+            specs=job_ids if self.inline is not None else frozenset(),
+            grants=execution_ids,
+        )
 
-    @property
-    def execution(self) -> UUID:
-        return self.execution_id
+    def reads(self, stored: Stored) -> Reads:
+        execution, job = stored.executions.get(self.execution_id), stored.jobs.get(self.job_id)
+        if self.replay:
+            return NOTHING
+        if execution is not None:
+            is_reusing = execution.reuse_key is not None and execution.state is not ExecutionState.DONE
+            return Reads(results=frozenset({self.execution_id})) if is_reusing else NOTHING
+        if job is not None:
+            return Reads(specs=frozenset({self.job_id}) - stored.specs.keys(), agents=optional(job.agent_id))
+        return NOTHING if self.inline is None else read_for_creation(self.inline)
 
-    @property
-    def new_job(self) -> NewJob | None:
-        return self.inline
+    def late_reads(self, stored: Stored) -> Reads:
+        if self.replay:
+            return NOTHING
+        if self.execution_id in stored.executions:
+            return read_circuit(stored, self.execution_id)
+        if self.job_id in stored.jobs:
+            tenant, called = stored.specs[self.job_id].tenant, optional(stored.jobs[self.job_id].agent_id)
+        elif self.inline is not None:
+            tenant, called = self.inline.tenant, optional(self.inline.agent_id) or frozenset(stored.candidates)
+        else:
+            return NOTHING
+        return Reads(queues=frozenset({tenant}), circuits=called)
 
-    def _is_new(self, uow: UnitOfWork) -> bool:
-        return self.execution_id not in uow.executions
-
-    def specs(self, uow: UnitOfWork) -> Iterable[str]:
-        is_needed = self.job_id in uow.jobs and (self._is_new(uow) or self.inline is not None)
-        return (self.job_id,) if is_needed else ()
-
-    def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        if not self._is_new(uow):
-            return ()
-        job = uow.jobs.get(self.job_id)
-        agent_id = job.agent_id if job else self.inline.agent_id if self.inline else None
-        return (agent_id,) if agent_id else ()
-
-    def circuits(self, uow: UnitOfWork) -> Iterable[str]:
-        """Return the ids of the agents, which for a new job that is matched are all candidates."""
-        is_matched = self._is_new(uow) and any(self.capabilities(uow))
-        return uow.candidates if is_matched else Command.circuits(self, uow)
-
-    def apply(self, uow: UnitOfWork) -> ClaimAnswer:
+    def decide(self, uow: UnitOfWork) -> ClaimAnswer:
         execution = uow.executions.get(self.execution_id)
         if execution is not None and execution.job_id not in {self.job_id, ""}:
             return ClaimAnswer(ClaimOutcome.REFUSED, "execution_conflict", "the execution id is another job's")
@@ -97,10 +102,11 @@ class ClaimExecution(Command):
         if self.job_id not in uow.jobs:
             if self.inline is None:
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_job", f"no job has the id {self.job_id}")
-            if self.inline.agent_id and self.inline.agent_id not in uow.agents:
+            if self.inline.agent_id and self.inline.agent_id not in uow.stored.agents:
                 return ClaimAnswer(ClaimOutcome.INVALID, "unknown_agent", f"no agent has the id {self.inline.agent_id}")
-            create_job(uow, self.inline, self.job_id)
-        decision = request_execution(uow, self.job_id, self.execution_id, ExecutionRequest(not_before=self.not_before))
+            create_job(uow, self.inline, self.job_id, self.author)
+        parameters = ExecutionRequest(not_before=self.not_before)
+        decision = request_execution(uow, self.job_id, self.execution_id, self.author, parameters)
         if isinstance(decision, Refusal):
             return self._refuse(uow, decision)
         admitted = uow.executions[self.execution_id]
@@ -123,18 +129,18 @@ class ClaimExecution(Command):
         is_queued = execution.state is ExecutionState.QUEUED
         if is_queued and execution.due_at is not None and execution.due_at > uow.clock.now:
             return ClaimAnswer(ClaimOutcome.QUEUED, "not_due")
-        if is_queued and is_held_back([tenant_limit(execution.tenant), *execution.flow], uow.limit_names):
+        if is_queued and is_held_back([tenant_limit(execution.tenant), *execution.flow], uow.stored.limit_names):
             # Limits are counted only where work is offered: the dispatcher offers this one in its turn.
             return ClaimAnswer(ClaimOutcome.QUEUED, "limited")
-        reused = uow.reusable_results.get(execution.execution_id)
+        reused = uow.stored.results.get(execution.execution_id)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_result(uow, execution, reused)
-        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room)
+        return try_grant(uow, execution, TransitionKind.CLAIMED, self.owner, self.room, self.actor)
 
     def _reuse_result(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its result, that of another call; no agent is called."""
-        uow.room_left.setdefault(self.owner, self.room)
-        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused)
+        uow.room_of(self.owner, execution.stage, self.room)
+        claim = Report(TransitionKind.CLAIMED, owner=self.owner, code=RESULT_REUSED, reused=reused, actor=self.actor)
         claimed = uow.record(execution.job_id, execution, claim)
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
@@ -146,6 +152,7 @@ class ClaimExecution(Command):
             message=f"result reused of {reused}",
             result_hash=reused.result_hash,
             reused=reused,
+            actor=self.actor,
         )
         uow.record(execution.job_id, claimed.execution, result)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, RESULT_REUSED)
@@ -159,59 +166,57 @@ def _answer_concluded(execution: Execution) -> ClaimAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimJudging(Command):
+class ClaimJudging(Command[ClaimAnswer]):
     """Claim a result for a validator: record it, unless it is recorded already, and lease it.
 
     `judge` identifies the judge and its settings if its verdicts may be reused. `size` is the record's, in bytes.
     """
 
-    needs_circuit = True
     event: ResultProduced
     owner: UUID
     room: int
     size: int = 0
     judge: str = ""
 
-    @property
-    def job(self) -> str:
-        return self.event.job_id
+    def locks(self) -> Locks:
+        job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
+        return Locks(
+            limits=bool(self.judge),  # a verdict that is reused may request the next submission
+            jobs=job_ids,
+            executions=execution_ids,
+            followed=execution_ids if self.judge else frozenset(),
+            questions=job_ids,
+        )
 
-    @property
-    def execution(self) -> UUID:
-        return self.event.execution_id
+    def reads(self, stored: Stored) -> Reads:
+        key = self._find_verdict_key(stored)
+        return NOTHING if key is None else Reads(verdicts=frozenset({key}))
 
-    def verdict_key(self, uow: UnitOfWork) -> bytes | None:
+    def late_reads(self, stored: Stored) -> Reads:
+        circuit, reused = read_circuit(stored, self.event.execution_id), self._find_reusable(stored)
+        if reused is None or reused.verdict is None or reused.verdict.is_valid:
+            return circuit
+        return Reads.join([circuit, read_for_resubmission(stored, self.event.execution_id)])
+
+    def _find_verdict_key(self, stored: Stored) -> bytes | None:
         """Return the key of the verdicts that may be reused for this result, or None if none may."""
-        execution = uow.executions.get(self.event.execution_id)
+        execution, question = stored.executions.get(self.event.execution_id), stored.questions.get(self.event.job_id)
         if not self.judge or execution is None or execution.state is ExecutionState.DONE:
+            return None
+        if question is None or execution.job_id != self.event.job_id:
             return None
         if (execution.policy or {}).get("reuse_verdict") is False:
             return None
         is_recorded = execution.stage is ExecutionStage.JUDGING and execution.result_hash is not None
         result_hash = execution.result_hash if is_recorded else self.event.result_hash
-        question = uow.questions[execution.job_id]
         return verdict_key(question.tenant, result_hash or b"", question.acceptance_criteria, self.judge)
 
-    def find_reusable(self, uow: UnitOfWork) -> Reusable | None:
+    def _find_reusable(self, stored: Stored) -> Reusable | None:
         """Return the loaded verdict that may be reused for this result."""
-        return uow.reusable_verdicts.get(self.verdict_key(uow) or b"") if uow.reusable_verdicts else None
+        return stored.verdicts.get(self._find_verdict_key(stored) or b"") if stored.verdicts else None
 
-    def _is_not_met(self, uow: UnitOfWork) -> bool:
-        reused = self.find_reusable(uow)
-        return reused is not None and reused.verdict is not None and not reused.verdict.is_valid
-
-    @property
-    def followed(self) -> UUID | None:
-        return self.event.execution_id if self.judge else None
-
-    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._is_not_met(uow) else ()
-
-    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_needed_capabilities(uow, self.event.execution_id) if self._is_not_met(uow) else ()
-
-    def apply(self, uow: UnitOfWork) -> ClaimAnswer:
-        refusal = RecordResult(self.event).apply(uow)
+    def decide(self, uow: UnitOfWork) -> ClaimAnswer:
+        refusal = RecordResult(self.event).decide(uow)
         execution = uow.executions.get(self.event.execution_id)
         if execution is None or not self._can_be_judged(execution):
             code = refusal.code if refusal else "concluded"
@@ -219,15 +224,14 @@ class ClaimJudging(Command):
         if execution.result_hash is None:  # recorded by a version that kept none
             execution = replace(execution, result_hash=self.event.result_hash)
             uow.put_execution(execution)
-        reused = self.find_reusable(uow)
+        reused = self._find_reusable(uow.stored)
         if reused is not None and execution.state is not ExecutionState.LEASED:
             return self._reuse_verdict(uow, execution, reused)
-        answer = try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room)
-        return replace(answer, question=uow.questions[execution.job_id])
+        return try_grant(uow, execution, TransitionKind.JUDGING_CLAIMED, self.owner, self.room, self.actor)
 
     def _reuse_verdict(self, uow: UnitOfWork, execution: Execution, reused: Reusable) -> ClaimAnswer:
         """Record the claim and, as its verdict, the one on the identical result; no judge is asked."""
-        uow.room_left.setdefault(self.owner, self.room)
+        uow.room_of(self.owner, execution.stage, self.room)
         claimed = uow.record(execution.job_id, execution, Report(TransitionKind.JUDGING_CLAIMED, owner=self.owner))
         if isinstance(claimed, Refusal):
             return ClaimAnswer(ClaimOutcome.DUPLICATE, claimed.code, claimed.message)
@@ -245,7 +249,7 @@ class ClaimJudging(Command):
             verdict=reused.verdict,
             reported_at=uow.clock.now,
         )
-        RecordReport(report).apply(uow)
+        RecordReport(report).decide(uow)
         return ClaimAnswer(ClaimOutcome.DUPLICATE, VERDICT_REUSED)
 
     def _can_be_judged(self, execution: Execution) -> bool:

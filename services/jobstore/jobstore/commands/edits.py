@@ -1,48 +1,45 @@
 """Edit jobs that no execution is live of: change what they ask for. Pure."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from contracts.criteria import format_criteria, parse_stored_criteria
 from contracts.jsontext import json_text
 from contracts.resources import JobEdit
 from contracts.status import JobStatus
 from jobstore.commands.assigning import match_agent
-from jobstore.commands.base import Command, raise_refusal, require_job
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.model import Report, TransitionKind
+from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal, require_job
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.domain.model import Job, Report, TransitionKind
 from jobstore.domain.spec import Spec, format_edit
 from jobstore.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
-class EditJob(Command):
+class EditJob(Command[JobView]):
     """Change fields of a job's spec. An edit that changes nothing is accepted, so that it may be repeated.
 
     With a `version`, RefusedError (`version_conflict`) if the job is at another one.
     """
 
-    needs_spec = True
     job_id: str
     edit: JobEdit
     version: int | None = None
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
 
-    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return self.edit.capabilities if self._may_be_matched(uow) else ()
+    def reads(self, stored: Stored) -> Reads:
+        may_be_matched = self._may_be_matched(stored.jobs.get(self.job_id))
+        return Reads(capabilities=frozenset(self.edit.capabilities)) if may_be_matched else NOTHING
 
-    def _may_be_matched(self, uow: UnitOfWork) -> bool:
-        job = uow.jobs.get(self.job_id)
+    def _may_be_matched(self, job: Job | None) -> bool:
         return job is not None and job.status is JobStatus.PENDING and "capabilities" in self.edit.model_fields_set
 
-    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+    def decide(self, uow: UnitOfWork) -> JobView:
         job = require_job(uow, self.job_id)
         before = uow.specs[self.job_id]
-        after = replace(before, **_spec_fields(self.edit, before))
+        after = _apply_edit(before, self.edit)
         changed = [n for n in sorted(self.edit.model_fields_set) if _field_json(before, n) != _field_json(after, n)]
         if not changed:
             return uow.show_job(self.job_id)
@@ -51,23 +48,24 @@ class EditJob(Command):
             raise RefusedError(f"the job is at version {job.version}, not {self.version}", code="version_conflict")
         new, old = ({name: _field_json(spec, name) for name in changed} for spec in (after, before))
         request = format_edit(after.payload, new, old)
-        report = Report(TransitionKind.EDITED, code="edited", message=f"edited: {', '.join(changed)}", request=request)
+        message = f"edited: {', '.join(changed)}"
+        report = Report(TransitionKind.EDITED, code="edited", message=message, request=request, actor=self.actor)
         raise_refusal(uow.record(self.job_id, None, report))
         uow.specs[self.job_id] = after
-        uow.edited_jobs.add(self.job_id)
-        if after.capabilities and "capabilities" in changed and self._may_be_matched(uow):
+        if after.capabilities and "capabilities" in changed and self._may_be_matched(job):
             match_agent(uow, self.job_id)
         return uow.show_job(self.job_id)
 
 
-def _spec_fields(edit: JobEdit, before: Spec) -> Mapping[str, Any]:
-    values = {name: getattr(edit, name) for name in edit.model_fields_set}
-    if "payload" in values:
-        values["payload"] = json_text(edit.payload)
-    if "acceptance_criteria" in values:
+def _apply_edit(before: Spec, edit: JobEdit) -> Spec:
+    after = replace(before, **{name: getattr(edit, name) for name in edit.model_fields_set})
+    if "payload" in edit.model_fields_set:
+        after = replace(after, payload=json_text(edit.payload))
+    if "acceptance_criteria" in edit.model_fields_set:
         is_same = edit.criteria == parse_stored_criteria(before.acceptance_criteria)  # perhaps spelled otherwise
-        values["acceptance_criteria"] = before.acceptance_criteria if is_same else format_criteria(edit.criteria)
-    return values
+        criteria = before.acceptance_criteria if is_same else format_criteria(edit.criteria)
+        after = replace(after, acceptance_criteria=criteria)
+    return after
 
 
 def _field_json(spec: Spec, name: str) -> str:

@@ -1,43 +1,43 @@
 """Commands on executions: request one, or cancel one. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from contracts.resources import NewJob
-from jobstore.commands.base import REFUSED, Command, raise_refusal, require_job
+from jobstore.commands.base import NOTHING, REFUSED, Command, Locks, Reads, optional, raise_refusal, require_job
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
-from jobstore.commands.unit_of_work import CANCELLED, UnitOfWork
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.domain.execution_states import CANCELLED
 from jobstore.domain.model import Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
 
 @dataclass(frozen=True, slots=True)
-class ExecuteJob(Command):
+class ExecuteJob(Command[JobView]):
     """Request an execution. If the caller chose the id, a refusal is kept as the id's answer, too.
 
     `resubmission`: only where a not-met verdict left feedback. RefusedError, ConflictError (`execution_conflict`).
     """
 
-    needs_spec = True
-    needs_limits = True
     job_id: str
     execution_id: UUID
     chosen: bool = False
     resubmission: bool = False
     parameters: ExecutionRequest = PLAIN_REQUEST
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        job_ids = frozenset({self.job_id})
+        return Locks(limits=True, jobs=job_ids, executions=frozenset({self.execution_id}), specs=job_ids)
 
-    @property
-    def execution(self) -> UUID:
-        return self.execution_id
+    def reads(self, stored: Stored) -> Reads:
+        job = stored.jobs.get(self.job_id)
+        return NOTHING if job is None else Reads(agents=optional(job.agent_id))
 
-    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads(queues=frozenset({stored.specs[self.job_id].tenant})) if self.job_id in stored.specs else NOTHING
+
+    def decide(self, uow: UnitOfWork) -> JobView:
         execution = uow.executions.get(self.execution_id)
         if execution is not None:
             return self._repeat_answer(uow, execution)
@@ -46,14 +46,14 @@ class ExecuteJob(Command):
         if self.resubmission and job.feedback is None:
             decision = Refusal("illegal_transition", f"the job is {job.status}, not RESUBMISSION_REQUIRED")
         else:
-            decision = request_execution(uow, self.job_id, self.execution_id, self.parameters)
+            decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
             # Written even though this command fails: the error ends neither the transaction nor its other commands.
             uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code)
         raise_refusal(decision)
         return uow.show_job(self.job_id)
 
-    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> dict[str, Any]:
+    def _repeat_answer(self, uow: UnitOfWork, execution: Execution) -> JobView:
         if execution.job_id not in {self.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         if execution.answer is not None and execution.answer.startswith(REFUSED):
@@ -65,67 +65,54 @@ class ExecuteJob(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateAndExecute(Command):
+class CreateAndExecute(Command[JobView]):
     """Create a job unless it exists, and request an execution of it, in one transaction."""
 
-    needs_spec = True
-    needs_limits = True
     creation: CreateJob
     request: ExecuteJob
 
-    @property
-    def job(self) -> str:
-        return self.creation.job_id
+    def locks(self) -> Locks:
+        return self.request.locks()
 
-    @property
-    def execution(self) -> UUID:
-        return self.request.execution_id
+    def reads(self, stored: Stored) -> Reads:
+        return Reads.join([self.creation.reads(stored), self.request.reads(stored)])
 
-    @property
-    def new_job(self) -> NewJob:
-        return self.creation.new
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads.join([self.creation.late_reads(stored), self.request.late_reads(stored)])
 
-    def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        return {*self.creation.agents(uow), *self.request.agents(uow)}
-
-    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
-        if self.execution not in uow.executions:
-            self.creation.apply(uow)
-        return self.request.apply(uow)
+    def decide(self, uow: UnitOfWork) -> JobView:
+        if self.request.execution_id not in uow.executions:
+            self.creation.decide(uow)
+        return self.request.decide(uow)
 
 
 @dataclass(frozen=True, slots=True)
-class CancelJob(Command):
+class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, which may not have been requested yet.
 
     A cancel by id returns None, and is no error where there is nothing left to cancel. An id that is not known yet is
     remembered for a time, and only so many are; `own`: the jobstore may request it itself, and it is kept for good.
     """
 
-    needs_spec = True
     job_id: str | None
     execution_id: UUID | None = None
     reason: str | None = None
     requested_by: str | None = None
     own: bool = False
 
-    @property
-    def job(self) -> str | None:
-        """The job of a cancel without an execution id; else the execution's own job is locked, whatever was said."""
-        return self.job_id if self.execution_id is None else None
+    def locks(self) -> Locks:
+        if self.execution_id is not None:  # the execution's own job is locked, whatever was said
+            return Locks(executions=frozenset({self.execution_id}))
+        return Locks(jobs=optional(self.job_id), specs=optional(self.job_id))
 
-    @property
-    def execution(self) -> UUID | None:
-        return self.execution_id
+    def reads(self, stored: Stored) -> Reads:
+        is_unknown = self.execution_id is not None and self.execution_id not in stored.executions
+        return Reads(early_cancels=True) if is_unknown and not self.own else NOTHING
 
-    def is_early(self, uow: UnitOfWork) -> bool:
-        """Return whether the execution is one that nobody has asked for."""
-        return self.execution_id is not None and self.execution_id not in uow.executions and not self.own
-
-    def apply(self, uow: UnitOfWork) -> dict[str, Any] | None:
+    def decide(self, uow: UnitOfWork) -> JobView | None:
         reason = f": {self.reason}" if self.reason else ""
         message = f"cancelled by {self.requested_by or 'the administrator'}{reason}"
-        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled")
+        report = Report(TransitionKind.CANCELLED, message=message, code="cancelled", actor=self.actor)
         if self.execution_id is not None:
             self._cancel_execution(uow, self.execution_id, report)
             return None
@@ -138,9 +125,9 @@ class CancelJob(Command):
         execution = uow.executions.get(execution_id)
         if execution is None and self.own:
             uow.keep_answer(self.job_id, execution_id, CANCELLED)
-        elif execution is None and uow.cancel_room <= 0:
+        elif execution is None and uow.stored.cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
-            uow.refusals.append((self.job_id, report, Refusal("too_many_cancels", message)))
+            uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
         elif execution is None:  # rule `cancel-before-arrival`
             uow.remember_cancel(self.job_id, execution_id)
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:

@@ -1,13 +1,15 @@
 """Answer claims: grant a lease, or say why none is granted. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
 from contracts.spending import Budget
 from contracts.status import Circuit
-from jobstore.commands.unit_of_work import Question, UnitOfWork
+from jobstore.commands.rows import Grant, Question
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
+from jobstore.domain.execution_states import decline_offer, renew
 from jobstore.domain.model import Execution, ExecutionStage, ExecutionState, Refusal, Report, TransitionKind, budget_of
 
 
@@ -20,16 +22,6 @@ class ClaimOutcome(StrEnum):
     REFUSED = "REFUSED"  # the execution will never run under this id
     INVALID = "INVALID"  # the record itself is wrong: it goes to the dead-letter queue
     DOUBTFUL = "DOUBTFUL"  # the database fails at this claim alone: it is made again
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
-
-    request: str
-    protocol: str
-    url: str
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +52,47 @@ def describe_open_circuit(uow: UnitOfWork, execution: Execution) -> str | None:
     return f"the circuit of agent {execution.agent_id} is {circuit.replace('_', ' ')}"
 
 
-def try_grant(uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int) -> ClaimAnswer:
+def try_grant(
+    uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int, actor: Actor
+) -> ClaimAnswer:
     """Grant a lease to a worker with `room` for so many more, or answer why not.
 
     A lease that this owner holds already is granted again, since the first answer was lost (rule `regrant-to-owner`).
     """
     budget = budget_of(uow.jobs[execution.job_id], execution.policy)
     if execution.state is ExecutionState.LEASED and execution.owner == owner:
-        uow.put_execution(replace(execution, due_at=uow.clock.after(uow.clock.lease_s, execution)))
-        return ClaimAnswer(ClaimOutcome.GRANTED, execution=execution, budget=budget)
+        uow.put_execution(renew(execution, owner, uow.clock))
+        return _grant(uow, execution, budget)
     if execution.state is ExecutionState.LEASED:
         return ClaimAnswer(ClaimOutcome.DUPLICATE)
     if used_up := budget.used_up:
         return _stop_over_budget(uow, execution, used_up)
     if (waiting := _find_reason_to_wait(uow, execution, kind, owner, room)) is not None:
         return waiting
-    decision = uow.record(execution.job_id, execution, Report(kind, owner=owner))
+    decision = uow.record(execution.job_id, execution, Report(kind, owner=owner, actor=actor))
     if isinstance(decision, Refusal):
         return ClaimAnswer(ClaimOutcome.DUPLICATE, decision.code, decision.message)
-    uow.room_left[owner] -= 1
-    return ClaimAnswer(ClaimOutcome.GRANTED, execution=decision.execution, budget=budget)
+    assert decision.execution is not None
+    uow.take_room(owner)
+    return _grant(uow, decision.execution, budget)
+
+
+def _grant(uow: UnitOfWork, execution: Execution, budget: Budget) -> ClaimAnswer:
+    is_executing = execution.stage is ExecutionStage.EXECUTING
+    return ClaimAnswer(
+        ClaimOutcome.GRANTED,
+        execution=execution,
+        grant=uow.grants[execution.execution_id] if is_executing else None,
+        question=None if is_executing else uow.stored.questions[execution.job_id],
+        budget=budget,
+    )
 
 
 def _find_reason_to_wait(
     uow: UnitOfWork, execution: Execution, kind: TransitionKind, owner: UUID, room: int
 ) -> ClaimAnswer | None:
     """Return the answer QUEUED if the worker has no room or the agent's circuit is open, else None."""
-    if uow.room_left.setdefault(owner, room) <= 0:
+    if uow.room_of(owner, execution.stage, room) <= 0:
         return _answer_queued(uow, execution, "no_room")
     may_call = uow.breaker_of(execution).may_call(execution.execution_id, uow.clock.now)
     if kind is TransitionKind.CLAIMED and not may_call:
@@ -108,5 +114,5 @@ def _stop_over_budget(uow: UnitOfWork, execution: Execution, used_up: str) -> Cl
 def _answer_queued(uow: UnitOfWork, execution: Execution, code: str, message: str | None = None) -> ClaimAnswer:
     """Queue the execution again if it was offered, and answer QUEUED."""
     if execution.state is ExecutionState.OFFERED:
-        uow.queue_again(execution)
+        uow.put_execution(decline_offer(execution, uow.clock.now))
     return ClaimAnswer(ClaimOutcome.QUEUED, code, message or "")

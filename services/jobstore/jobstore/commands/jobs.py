@@ -1,94 +1,87 @@
 """Commands on jobs: create one, assign an agent, match one to a job. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from contracts.resources import NewJob
 from contracts.status import JobStatus
-from jobstore.commands.assigning import assign_agent, create_job, match_agent
-from jobstore.commands.base import Command, raise_refusal, require_agent, require_job
-from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.commands.assigning import assign_agent, create_job, match_agent, read_for_creation
+from jobstore.commands.base import NOTHING, Command, Locks, Reads, raise_refusal, require_agent, require_job
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import JobView, UnitOfWork
+from jobstore.domain.model import Job
 from jobstore.domain.spec import is_same
 from jobstore.errors import ConflictError
 
 
 @dataclass(frozen=True, slots=True)
-class CreateJob(Command):
+class CreateJob(Command[JobView]):
     """Create a job, or return the one of this id.
 
     ConflictError (`job_conflict`): another job has the id. InvalidError (`unknown_agent`).
     """
 
-    needs_spec = True
     new: NewJob
     job_id: str
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
 
-    @property
-    def new_job(self) -> NewJob | None:
-        return self.new
+    def reads(self, stored: Stored) -> Reads:
+        return NOTHING if self.job_id in stored.jobs else read_for_creation(self.new)
 
-    def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        del uow
-        return (self.new.agent_id,) if self.new.agent_id else ()
+    def late_reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(queues=frozenset({self.new.tenant}))  # for another command of its batch, that executes it
 
-    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+    def decide(self, uow: UnitOfWork) -> JobView:
         if self.job_id in uow.jobs:
             if not is_same(uow.specs[self.job_id], self.new):
                 raise ConflictError(f"another job has the id {self.job_id}", code="job_conflict")
             return uow.show_job(self.job_id)
         require_agent(uow, self.new.agent_id)
-        create_job(uow, self.new, self.job_id)
+        create_job(uow, self.new, self.job_id, self.actor)
         return uow.show_job(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
-class AssignAgent(Command):
+class AssignAgent(Command[JobView]):
     """Assign an agent by hand: submissions count from 1 again. `payload` is JSON text; None keeps the job's."""
 
-    needs_spec = True
     job_id: str
     agent_id: str
     payload: str | None = None
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
 
-    def agents(self, uow: UnitOfWork) -> Iterable[str]:
-        del uow
-        return (self.agent_id,)
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(agents=frozenset({self.agent_id}))
 
-    def apply(self, uow: UnitOfWork) -> dict[str, Any]:
+    def decide(self, uow: UnitOfWork) -> JobView:
         require_job(uow, self.job_id)
         require_agent(uow, self.agent_id)
-        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload))
+        raise_refusal(assign_agent(uow, self.job_id, self.agent_id, self.payload, self.actor))
         return uow.show_job(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
-class MatchJob(Command):
+class MatchJob(Command[None]):
     """Match an agent to a job that waits for one. If the job has moved on from this version, do nothing."""
 
-    needs_spec = True
     job_id: str
     version: int
 
-    @property
-    def job(self) -> str:
-        return self.job_id
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.job_id}), specs=frozenset({self.job_id}))
 
-    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return uow.specs[self.job_id].capabilities if self._is_waiting(uow) else ()
+    def reads(self, stored: Stored) -> Reads:
+        is_waiting = self._is_waiting(stored.jobs.get(self.job_id))
+        return Reads(match_jobs=frozenset({self.job_id})) if is_waiting else NOTHING
 
-    def _is_waiting(self, uow: UnitOfWork) -> bool:
-        job = uow.jobs.get(self.job_id)
+    def _is_waiting(self, job: Job | None) -> bool:
         return job is not None and (job.status, job.version) == (JobStatus.PENDING, self.version)
 
-    def apply(self, uow: UnitOfWork) -> None:
-        if self._is_waiting(uow):
+    def decide(self, uow: UnitOfWork) -> None:
+        if self._is_waiting(uow.jobs.get(self.job_id)):
             match_agent(uow, self.job_id)

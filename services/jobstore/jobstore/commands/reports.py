@@ -1,6 +1,5 @@
 """Commands of workers: record a result or a report, or end a lease. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,15 +10,13 @@ from contracts.resources import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import ReportKind
 from contracts.verdict_check import find_mismatch
-from jobstore.commands.base import Command
+from jobstore.commands.base import NOTHING, Command, Locks, Reads, read_circuit
 from jobstore.commands.granting import describe_open_circuit
-from jobstore.commands.resubmission import (
-    find_jobs_to_resubmit,
-    find_needed_capabilities,
-    record_not_met,
-)
+from jobstore.commands.resubmission import read_for_resubmission, record_not_met
+from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
+from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
 from jobstore.domain.model import Decision, Execution, ExecutionStage, Refusal, Report, TransitionKind
 from jobstore.domain.spec import hash_text
 from servicekit.errors import PermanentError
@@ -29,22 +26,19 @@ RESPONSE_MAX_BYTES = LIMIT_MAX_BYTES + JUDGED_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class RecordResult(Command):
+class RecordResult(Command[Refusal | None]):
     """Record an agent's result. A repeat is refused and changes nothing. `size` is the record's, in bytes."""
 
-    needs_circuit = True
     event: ResultProduced
     size: int = 0
 
-    @property
-    def job(self) -> str:
-        return self.event.job_id
+    def locks(self) -> Locks:
+        return Locks(jobs=frozenset({self.event.job_id}), executions=frozenset({self.event.execution_id}))
 
-    @property
-    def execution(self) -> UUID:
-        return self.event.execution_id
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.event.execution_id)
 
-    def apply(self, uow: UnitOfWork) -> Refusal | None:
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         result = json_text(event.result)
         report = Report(
@@ -55,8 +49,9 @@ class RecordResult(Command):
             event_id=event.event_id,
             answered=True,
             result_hash=hash_text(result),
-            **reports.read_usage(event.usage),
+            actor=EXECUTOR,
         )
+        report = reports.with_cost(report, event.usage)
         if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
             kind = TransitionKind.FAILED
@@ -65,45 +60,34 @@ class RecordResult(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordReport(Command):
+class RecordReport(Command[Refusal | None]):
     """Record what a worker says happened under its lease."""
 
-    needs_circuit = True
     event: JobStatusReported
 
-    @property
-    def job(self) -> str:
-        return self.event.job_id
-
-    @property
-    def execution(self) -> UUID:
-        return self.event.execution_id
-
-    @property
-    def is_verdict(self) -> bool:
-        """Whether the entry quotes the result, whose row must be written before."""
-        return self.event.verdict is not None
-
-    @property
-    def _is_not_met(self) -> bool:
-        return self.event.verdict is not None and not self.event.verdict.is_valid
+    def locks(self) -> Locks:
+        job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
+        return Locks(
+            limits=self._may_resubmit,
+            jobs=job_ids,
+            executions=execution_ids,
+            followed=execution_ids if self._may_resubmit else frozenset(),
+            questions=job_ids if self.event.verdict is not None else frozenset(),
+        )
 
     @property
     def _may_resubmit(self) -> bool:
         """Whether there is a judgement that an agent could do better by: not if the judge did not answer."""
-        return self._is_not_met and self.event.verdict is not None and self.event.verdict.judge_error is None
+        verdict = self.event.verdict
+        return verdict is not None and not verdict.is_valid and verdict.judge_error is None
 
-    @property
-    def followed(self) -> UUID | None:
-        return self.event.execution_id if self._may_resubmit else None
+    def reads(self, stored: Stored) -> Reads:
+        return read_for_resubmission(stored, self.event.execution_id) if self._may_resubmit else NOTHING
 
-    def resubmits(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_jobs_to_resubmit(uow, self.event.execution_id) if self._may_resubmit else ()
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.event.execution_id)
 
-    def capabilities(self, uow: UnitOfWork) -> Iterable[str]:
-        return find_needed_capabilities(uow, self.event.execution_id) if self._may_resubmit else ()
-
-    def apply(self, uow: UnitOfWork) -> Refusal | None:
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
         verdict, response = event.verdict, reports.format_response(event)
         if (size := len((response or "").encode())) > RESPONSE_MAX_BYTES:
@@ -128,19 +112,32 @@ class RecordReport(Command):
             answered=reports.has_answered(event),
             judge=event.judge,
             is_unjudged=verdict is not None and verdict.judge_error is not None,
-            **reports.read_usage(event.usage),
+            actor=self._name_worker(uow),
         )
+        report = reports.with_cost(report, event.usage)
         return _decide_report(uow, event.job_id, event.execution_id, report)
+
+    def _name_worker(self, uow: UnitOfWork) -> Actor:
+        """Return who holds the leases of the execution's stage: a report counts under one of those alone."""
+        execution = uow.executions.get(self.event.execution_id)
+        is_judging = execution is not None and execution.stage is ExecutionStage.JUDGING
+        return VALIDATOR if is_judging else EXECUTOR
 
     def _find_mismatch(self, uow: UnitOfWork, verdict: Verdict) -> str | None:
         """Return why a verdict is none on the job's criteria, which were frozen with the execution."""
-        question = uow.questions.get(self.event.job_id)
+        question = uow.stored.questions.get(self.event.job_id)
         return None if question is None else find_mismatch(parse_stored_criteria(question.acceptance_criteria), verdict)
 
     def _judge_again(self, uow: UnitOfWork, mismatch: str) -> Refusal | None:
         event = self.event
-        cost = reports.read_usage(event.usage)
-        report = Report(TransitionKind.MISJUDGED, event.lease, code=VERDICT_MISMATCH, message=mismatch, **cost)
+        report = Report(
+            TransitionKind.MISJUDGED,
+            lease=event.lease,
+            code=VERDICT_MISMATCH,
+            message=mismatch,
+            actor=VALIDATOR,
+        )
+        report = reports.with_cost(report, event.usage)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _refuse_size(self, uow: UnitOfWork, size: int) -> Refusal | None:
@@ -149,7 +146,8 @@ class RecordReport(Command):
         if event.verdict is None:
             raise PermanentError(f"a partial result is too large: {message}", code="payload_too_large")
         message = f"the verdict is too large: {message}"
-        report = Report(TransitionKind.FAILED, lease=event.lease, code="verdict_too_large", message=message)
+        code = "verdict_too_large"
+        report = Report(TransitionKind.FAILED, lease=event.lease, code=code, message=message, actor=VALIDATOR)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
@@ -160,7 +158,7 @@ OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.
 
 
 @dataclass(frozen=True, slots=True)
-class EndLease(Command):
+class EndLease(Command[Refusal | None]):
     """End a lease that was given back, that lapsed, or whose outcome cannot be recorded; or a timed-out execution.
 
     `kind` is GIVEN_BACK, LAPSED, FAILED or DEADLINE. `code` is, of FAILED, why the outcome cannot be recorded: a lease
@@ -168,18 +166,19 @@ class EndLease(Command):
     back.
     """
 
-    needs_circuit = True
     execution_id: UUID
     kind: TransitionKind
     lease: int
     code: str | None = None
     begun: bool = False
 
-    @property
-    def execution(self) -> UUID:
-        return self.execution_id
+    def locks(self) -> Locks:
+        return Locks(executions=frozenset({self.execution_id}))
 
-    def apply(self, uow: UnitOfWork) -> Refusal | None:
+    def late_reads(self, stored: Stored) -> Reads:
+        return read_circuit(stored, self.execution_id)
+
+    def decide(self, uow: UnitOfWork) -> Refusal | None:
         execution = uow.executions.get(self.execution_id)
         lease = self.lease
         if execution is not None and self.kind in {TransitionKind.LAPSED, TransitionKind.DEADLINE}:
@@ -191,7 +190,7 @@ class EndLease(Command):
                 kind = TransitionKind.MISJUDGED
         if execution is not None and self.kind is TransitionKind.DEADLINE:
             message = describe_open_circuit(uow, execution)
-        report = Report(kind, lease=lease, code=code, message=message)
+        report = Report(kind, lease=lease, code=code, message=message, actor=self.actor)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
 
 
@@ -199,8 +198,7 @@ def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Rep
     execution = uow.executions.get(execution_id)
     if execution is None or execution.job_id != job_id or job_id not in uow.jobs:
         refusal = Refusal("unknown_execution", "no such execution of this job is known")
-        uow.refusals.append((job_id, report, refusal))
-        return refusal
+        return uow.refuse(job_id, report, refusal)
     record = record_not_met if report.kind is TransitionKind.NOT_MET else _record
     decision = record(uow, execution, report)
     return decision if isinstance(decision, Refusal) else None

@@ -9,7 +9,9 @@ from contracts.criteria import CriteriaError, parse_criteria
 from contracts.resources import Agent, Policy
 from contracts.spending import Budget
 from contracts.status import JobStatus
+from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import Actor
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
@@ -34,12 +36,12 @@ PLAIN_REQUEST: Final = ExecutionRequest()
 
 
 def request_execution(
-    uow: UnitOfWork, job_id: str, execution_id: UUID, parameters: ExecutionRequest = PLAIN_REQUEST
+    uow: UnitOfWork, job_id: str, execution_id: UUID, actor: Actor, parameters: ExecutionRequest = PLAIN_REQUEST
 ) -> Decision | Refusal:
     """Request an execution: record it with the request body, policy, submission number and deadline frozen."""
     job, spec = uow.jobs[job_id], uow.specs[job_id]
-    agent = uow.agents.get(job.agent_id or "")
-    policy = spec.policy.over(agent.policy if agent else Policy()).over(uow.default_policy)
+    agent = uow.stored.agents.get(job.agent_id or "")
+    policy = spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
     starts_at = max(uow.clock.now, not_before or uow.clock.now)
     execution = Execution(
@@ -51,31 +53,34 @@ def request_execution(
         priority=spec.priority,
         deadline_at=starts_at + timedelta(seconds=policy.deadline_s) if policy.deadline_s else None,
         tenant=spec.tenant,
-        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow.limit_names),
+        flow=flow_of(job.agent_id or "", spec.labels, parameters.batch_id, uow.stored.limit_names),
         batch_id=parameters.batch_id,
         not_before=not_before,
     )
-    if agent is not None and agent.deterministic and uow.reuse_terms.result_age_s:
+    if agent is not None and agent.deterministic and uow.terms.reuse.result_age_s:
         content = format_request_content(job, spec, parameters.comment)
         execution.reuse_key = result_key(spec.tenant, agent.id, agent.updated_at, content)
     body = format_request_body(job, spec, execution, parameters.comment)
     message = f"submission {execution.submission} was requested"
     if parameters.policy_note:
         message = f"{message} {parameters.policy_note}"
-    report = Report(TransitionKind.REQUESTED, request=body, message=message)
+    report = Report(TransitionKind.REQUESTED, request=body, message=message, actor=actor)
     obstacle = find_obstacle(uow, job, parameters)
     if obstacle is not None:
-        uow.refusals.append((job_id, report, obstacle))
-        return obstacle
+        return uow.refuse(job_id, report, obstacle)
     decision = uow.record(job_id, execution, report)
-    if isinstance(decision, Decision) and spec.tenant in uow.queue_room:
-        uow.queue_room[spec.tenant] -= 1
+    if isinstance(decision, Refusal):
+        return decision
+    if spec.tenant in uow.stored.queue_room:
+        uow.stored.queue_room[spec.tenant] -= 1
+    assert agent is not None  # else the job is PENDING
+    uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)
     return decision
 
 
 def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Refusal | None:
     """Return why no execution of a job may be requested, apart from its status; None if nothing is in the way."""
-    spec, agent = uow.specs[job.id], uow.agents.get(job.agent_id or "")
+    spec, agent = uow.specs[job.id], uow.stored.agents.get(job.agent_id or "")
     if job.status is JobStatus.PENDING and spec.capabilities:
         return Refusal("no_agent_matches", f"no agent was found that has all of {', '.join(spec.capabilities)}")
     try:
@@ -84,7 +89,7 @@ def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Re
         return Refusal(error.code, f"the job's criteria cannot be judged by: {error}; edit them, then execute again")
     if agent is not None and not agent.enabled:
         return Refusal("agent_disabled", f"the agent {agent.id} is disabled")
-    if uow.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
+    if uow.stored.queue_room.get(spec.tenant, 1) <= 0 and not parameters.policy_note:
         return Refusal("queue_full", f"as many executions of tenant {spec.tenant} wait as its limit allows")
     if used_up := _budget_of(uow, job, spec, agent).used_up:
         return Refusal("budget_exhausted", f"the job's budget is used up: {used_up}")
@@ -92,7 +97,7 @@ def find_obstacle(uow: UnitOfWork, job: Job, parameters: ExecutionRequest) -> Re
 
 
 def _budget_of(uow: UnitOfWork, job: Job, spec: Spec, agent: Agent | None) -> Budget:
-    policies = [spec.policy, *([agent.policy] if agent else []), uow.default_policy]
+    policies = [spec.policy, *([agent.policy] if agent else []), uow.terms.policy]
     usd = next((p.budget_usd for p in policies if p.budget_usd is not None), None)
     tokens = next((p.budget_tokens for p in policies if p.budget_tokens is not None), None)
     return Budget(usd, tokens, job.spent_usd, job.spent_tokens)

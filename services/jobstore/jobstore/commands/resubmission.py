@@ -1,15 +1,18 @@
 """Resubmission by policy: after a not-met verdict, request the next submission, perhaps of another agent. Pure."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.status import Resubmit
 from jobstore.commands.assigning import hand_on
+from jobstore.commands.base import NOTHING, Reads, optional
 from jobstore.commands.requesting import ExecutionRequest, find_obstacle, request_execution
-from jobstore.commands.unit_of_work import AgentHistory, UnitOfWork
+from jobstore.commands.rows import AgentHistory, Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import SIGNOFF
 from jobstore.domain.matching import find_best
 from jobstore.domain.model import Decision, Execution, ExecutionState, Job, Refusal, Report, TransitionKind
 
@@ -25,14 +28,22 @@ HISTORY_KINDS: Final = (
 _STARTS: Final = {TransitionKind.CREATED, TransitionKind.ASSIGNED, TransitionKind.MATCHED}
 
 
-def build_history(rows: Iterable[Any]) -> AgentHistory:
-    """Build the history of a job's agents from its log: rows (kind, agent_id, result_hash) in the order of versions."""
+class HistoryRow(NamedTuple):
+    """An entry of a job's log, of one of HISTORY_KINDS."""
+
+    kind: str
+    agent_id: str | None
+    result_hash: bytes | None
+
+
+def build_history(rows: Iterable[HistoryRow]) -> AgentHistory:
+    """Build the history of a job's agents from its log, in the order of versions."""
     history = AgentHistory()
     for row in rows:
         if row.kind in _STARTS:
-            history = AgentHistory(frozenset({row.agent_id} - {None}))
+            history = AgentHistory(optional(row.agent_id))
         elif row.kind == TransitionKind.HANDED_ON:
-            history = replace(history, agents=history.agents | {row.agent_id}, not_met=0)
+            history = replace(history, agents=history.agents | optional(row.agent_id), not_met=0)
         else:
             history = replace(history, not_met=history.not_met + 1, result_hash=row.result_hash)
     return history
@@ -43,23 +54,24 @@ def is_automatic(execution: Execution) -> bool:
     return (execution.policy or {}).get("resubmit") == Resubmit.AUTOMATIC and execution.has_submissions_left
 
 
-def find_jobs_to_resubmit(uow: UnitOfWork, execution_id: UUID) -> Collection[str]:
-    """Return the job that may be submitted again after a not-met verdict on an execution, or nothing."""
-    execution = uow.executions.get(execution_id)
-    is_live = execution is not None and execution.state is not ExecutionState.DONE and execution.job_id in uow.jobs
-    return (execution.job_id,) if execution and is_live and is_automatic(execution) else ()
-
-
-def find_needed_capabilities(uow: UnitOfWork, execution_id: UUID) -> Collection[str]:
-    """Return the capabilities that another agent needs, if a not-met verdict on an execution would hand the job on."""
-    is_due = find_jobs_to_resubmit(uow, execution_id) and _must_hand_on(uow, uow.executions[execution_id])
-    return uow.specs[uow.executions[execution_id].job_id].capabilities if is_due else ()
+def read_for_resubmission(stored: Stored, execution_id: UUID) -> Reads:
+    """Return what the next submission by policy needs after a not-met verdict on an execution, if there may be one."""
+    execution = stored.executions.get(execution_id)
+    if execution is None or execution.state is ExecutionState.DONE or not is_automatic(execution):
+        return NOTHING
+    job_ids = optional(execution.job_id if execution.job_id in stored.jobs else None)
+    return Reads(
+        specs=job_ids - stored.specs.keys(),
+        histories=job_ids,
+        agents=frozenset().union(*(optional(stored.jobs[job_id].agent_id) for job_id in job_ids)),
+        match_jobs=job_ids if (execution.policy or {}).get("hand_over_after") else frozenset(),
+    )
 
 
 def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Decision | Refusal:
     """Record a not-met verdict, and request the next submission if the policy says so and nothing is in the way."""
     job = uow.jobs[execution.job_id]
-    history = uow.histories.get(job.id)
+    history = uow.stored.histories.get(job.id)
     if history is None or report.is_unjudged or not is_automatic(execution):
         return uow.record(job.id, execution, report)
     other = _find_other_agent(uow, job, execution, history)
@@ -73,7 +85,7 @@ def record_not_met(uow: UnitOfWork, execution: Execution, report: Report) -> Dec
         if other is not None:
             count = history.not_met + 1
             hand_on(uow, job.id, other, f"after {count} not-met {'verdict' if count == 1 else 'verdicts'}")
-        request_execution(uow, job.id, uow.ids.derive_next(execution.execution_id), parameters)
+        request_execution(uow, job.id, uow.terms.ids.derive_next(execution.execution_id), SIGNOFF, parameters)
     return decision
 
 
@@ -88,7 +100,7 @@ def _policy_note(uow: UnitOfWork, execution: Execution, other: str | None) -> st
 def _must_hand_on(uow: UnitOfWork, execution: Execution) -> bool:
     """Return whether the policy gives the job to another agent after a not-met verdict on an execution."""
     after = (execution.policy or {}).get("hand_over_after")
-    capabilities, history = uow.specs[execution.job_id].capabilities, uow.histories[execution.job_id]
+    capabilities, history = uow.specs[execution.job_id].capabilities, uow.stored.histories[execution.job_id]
     return after is not None and bool(capabilities) and history.not_met + 1 >= int(after)
 
 
@@ -97,7 +109,7 @@ def _find_other_agent(uow: UnitOfWork, job: Job, execution: Execution, history: 
     if not _must_hand_on(uow, execution):
         return None
     previous = history.agents | {job.agent_id or ""}
-    other = find_best(job.id, uow.specs[job.id].capabilities, uow.candidates.values(), without=previous)
+    other = find_best(job.id, uow.specs[job.id].capabilities, uow.stored.candidates.values(), without=previous)
     return other.agent_id if other else None
 
 
@@ -106,12 +118,12 @@ def _refuse_resubmission(
 ) -> Refusal | None:
     """Return why there is no next submission by policy, as the job will be after the verdict; None if there is one."""
     job = uow.jobs[execution.job_id]
-    if uow.ids.derive_next(execution.execution_id) in uow.executions:
+    if uow.terms.ids.derive_next(execution.execution_id) in uow.executions:
         return Refusal("execution_conflict", "its next execution was cancelled before it came, or asked for")
     spent_usd, spent_tokens = job.spent_usd + report.cost_usd, job.spent_tokens + report.tokens
     after = replace(job, agent_id=other or job.agent_id, spent_usd=spent_usd, spent_tokens=spent_tokens)
     obstacle = find_obstacle(uow, after, parameters)
-    if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.histories[job.id]):
+    if obstacle is None and other is None and _repeats_itself(job, execution, report, uow.stored.histories[job.id]):
         return Refusal("no_progress", "the answer is the one before, and the same criteria fail")
     return obstacle
 

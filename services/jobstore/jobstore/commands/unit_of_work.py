@@ -1,18 +1,15 @@
-"""The unit of work: what one transaction has locked, and what it will write. Pure: commands decide on it."""
+"""The unit of work: what one transaction has read, and what it will write. Pure: commands decide on it."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from collections import ChainMap
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
-from contracts.resources import Agent, Policy
-from contracts.sizes import PAYLOAD_MAX_BYTES, measure_job
-from contracts.status import JobStatus
-from jobstore.domain.circuit_breaker import CLOSED, Breaker, BreakerTerms
-from jobstore.domain.ids import IdKey
-from jobstore.domain.matching import Candidate
+from contracts.sizes import measure_job
+from contracts.status import JobLogStatus, JobStatus
+from jobstore.commands.rows import Changes, Grant, JudgedResult, Stored, WorkerRoom
+from jobstore.domain import execution_states
+from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.model import (
     Clock,
     Decision,
@@ -25,126 +22,76 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.reuse import Reusable, ReuseTerms
+from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
+from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.transitions import decide
 from jobstore.errors import check_size
 
-#: How long a cancel waits for its execution: as long as the topics of both keep a record.
-CANCEL_REMEMBERED: Final = timedelta(days=7)
-#: The answer of an execution that was cancelled.
-CANCELLED: Final = "cancelled"
+#: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
+JobView: TypeAlias = dict[str, object]
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
-_AFTER_A_VERDICT = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
-
-
-@dataclass(frozen=True, slots=True)
-class AgentHistory:
-    """The agents that a job has had since it was assigned by hand or matched.
-
-    `not_met` counts verdicts on the present agent; `result_hash` is of the result that was judged last.
-    """
-
-    agents: frozenset[str] = frozenset()
-    not_met: int = 0
-    result_hash: bytes | None = None
-
-
-class Question(NamedTuple):
-    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then."""
-
-    title: str
-    acceptance_criteria: str
-    tenant: str
-
-
-class JudgedResult(NamedTuple):
-    """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
-
-    entry: Reusable
-    result_hash: bytes
-    judge: str
+_AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """The rows that a transaction has locked or loaded, by id, and the changes that it will write.
+    """Rows as they are after what was decided so far: a change, where there is one, before what is stored.
 
-    First the terms, then what was read (`jobs`, `executions` and `circuits` hold changed rows, too), then the changes.
-    Rows that no command of the transaction needs are not loaded.
+    What is put into one of the maps is a change; what was read stays as it is in `stored`.
     """
 
-    ids: IdKey
-    clock: Clock
-    default_policy: Policy
-    breaker_terms: BreakerTerms
-    reuse_terms: ReuseTerms = field(default_factory=ReuseTerms)
-    job_max_bytes: int = PAYLOAD_MAX_BYTES
+    terms: ExecutionTerms
+    stored: Stored
+    changes: Changes = field(default_factory=Changes)
+    jobs: ChainMap[str, Job] = field(init=False)
+    specs: ChainMap[str, Spec] = field(init=False)
+    executions: ChainMap[UUID, Execution] = field(init=False)
+    circuits: ChainMap[str, Breaker] = field(init=False)
+    #: What agents are called with, by execution: also for one that this transaction requests.
+    grants: ChainMap[UUID, Grant] = field(init=False)
 
-    jobs: dict[str, Job] = field(default_factory=dict)
-    specs: dict[str, Spec] = field(default_factory=dict)
-    executions: dict[UUID, Execution] = field(default_factory=dict)
-    agents: dict[str, Agent] = field(default_factory=dict)
-    #: The agents that a job of this transaction may be matched to.
-    candidates: dict[str, Candidate] = field(default_factory=dict)
-    #: Of jobs that may be submitted again by policy.
-    histories: dict[str, AgentHistory] = field(default_factory=dict)
-    #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
-    has_circuits: bool = False
-    circuits: dict[str, Breaker] = field(default_factory=dict)
-    stored_circuits: Mapping[str, Breaker] = field(default_factory=dict)
-    #: The names of all limits that hold executions back.
-    limit_names: Collection[str] = frozenset()
-    #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
-    has_queue_caps: bool = False
-    queue_room: dict[str, int] = field(default_factory=dict)
-    #: How many more cancels of unknown executions may be remembered.
-    cancel_room: int = 0
-    #: Of jobs whose results are to be judged, or are judged by this transaction.
-    questions: dict[str, Question] = field(default_factory=dict)
-    #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
-    reusable_verdicts: dict[bytes, Reusable] = field(default_factory=dict)
-    reusable_results: dict[UUID, Reusable] = field(default_factory=dict)
+    def __post_init__(self) -> None:
+        self.jobs = ChainMap(self.changes.jobs, self.stored.jobs)
+        self.specs = ChainMap(self.changes.specs, self.stored.specs)
+        self.executions = ChainMap(self.changes.executions, self.stored.executions)
+        self.circuits = ChainMap(self.changes.circuits, self.stored.circuits)
+        self.grants = ChainMap({}, self.stored.grants)
 
-    new_jobs: set[str] = field(default_factory=set)
-    changed_jobs: set[str] = field(default_factory=set)
-    #: Payloads replaced by an assignment, as JSON text.
-    new_payloads: dict[str, str] = field(default_factory=dict)
-    edited_jobs: set[str] = field(default_factory=set)
-    new_executions: set[UUID] = field(default_factory=set)
-    changed_executions: set[UUID] = field(default_factory=set)
-    #: Executions of which nothing was requested, and whose answer stands from now on.
-    final_answers: set[UUID] = field(default_factory=set)
-    log_entries: list[LogEntry] = field(default_factory=list)
-    #: What may be reused from now on: results by `result_key`.
-    results_to_keep: dict[bytes, Reusable] = field(default_factory=dict)
-    verdicts_to_keep: list[JudgedResult] = field(default_factory=list)
-    #: How many more leases each worker of this transaction takes.
-    room_left: dict[UUID, int] = field(default_factory=dict)
-    #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
-    recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
-    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
-    circuit_changes: list[tuple[str, Breaker]] = field(default_factory=list)
+    @property
+    def clock(self) -> Clock:
+        """The time at which all is decided, read once all rows were locked."""
+        return self.stored.clock
+
+    def add_job(self, job: Job, spec: Spec, report: Report) -> None:
+        """Add a new job, and the first entry of its log."""
+        self.jobs[job.id], self.specs[job.id] = job, spec
+        self.changes.recorded_counts[report.kind] += 1
+        self.changes.entries.append(LogEntry(job, JobLogStatus(job.status), report, None))
 
     def record(self, job_id: str, execution: Execution | None, report: Report) -> Decision | Refusal:
         """Decide on a report, and apply the decision to the rows; keep a refusal for the log."""
-        decision = decide(self.jobs[job_id], execution, report, self.clock)
+        job = self.jobs[job_id]
+        decision = decide(job, execution, report, self.clock)
         if isinstance(decision, Refusal):
-            self.refusals.append((job_id, report, decision))
-            return decision
-        self.recorded_counts[report.kind] += 1
-        if decision.job is not self.jobs[job_id]:
+            return self.refuse(job_id, report, decision)
+        self.changes.recorded_counts[report.kind] += 1
+        if decision.job is not job:
             self.jobs[job_id] = decision.job
-            self.changed_jobs.add(job_id)
         if decision.execution is not None:
             self.put_execution(decision.execution)
         if decision.entry is not None:
-            self.log_entries.append(decision.entry)
+            self.changes.entries.append(decision.entry)
         if execution is not None:
             self._keep_reusable(decision, execution, report)
         if execution is not None and execution.stage is ExecutionStage.EXECUTING and report.reused is None:
             self._update_circuit(execution, report)
         return decision
+
+    def refuse(self, job_id: str | None, report: Report, refusal: Refusal) -> Refusal:
+        """Keep a refusal for the log, and return it."""
+        self.changes.refusals.append((job_id, report, refusal))
+        return refusal
 
     def _keep_reusable(self, decision: Decision, execution: Execution, report: Report) -> None:
         """Keep a deterministic agent's own result, or a judge's own verdict, for reuse."""
@@ -156,9 +103,9 @@ class UnitOfWork:
             and after.state is not ExecutionState.DONE
         )
         if is_own_result and execution.reuse_key is not None:
-            self.results_to_keep[execution.reuse_key] = entry
-        if report.judge and execution.result_hash is not None and self.reuse_terms.verdict_age_s:
-            self.verdicts_to_keep.append(JudgedResult(entry, execution.result_hash, report.judge))
+            self.changes.results[execution.reuse_key] = entry
+        if report.judge and execution.result_hash is not None and self.terms.reuse.verdict_age_s:
+            self.changes.verdicts.append(JudgedResult(entry, execution.result_hash, report.judge))
 
     def breaker_of(self, execution: Execution) -> Breaker:
         """Return the breaker of the agent that is called for an execution."""
@@ -170,67 +117,53 @@ class UnitOfWork:
         after, now = before, self.clock.now
         if report.kind is TransitionKind.CLAIMED:
             after = before.note_grant(execution.execution_id, now)
+        elif report.answered:
+            after = CLOSED
         elif report.answered is not None:
-            after = CLOSED if report.answered else before.note_failure(execution.execution_id, now, self.breaker_terms)
+            after = before.note_failure(execution.execution_id, now, self.terms.breaker)
         if after is before or execution.agent_id is None:
             return
         self.circuits[execution.agent_id] = after
         if after.open_until != before.open_until:
-            self.circuit_changes.append((execution.agent_id, after))
+            self.changes.switched_circuits.append((execution.agent_id, after))
 
     def put_execution(self, execution: Execution) -> None:
-        """Replace or add an execution, and mark it to be written."""
-        if execution.execution_id not in self.executions:
-            self.new_executions.add(execution.execution_id)
-        elif execution.execution_id not in self.new_executions:
-            self.changed_executions.add(execution.execution_id)
+        """Replace or add an execution."""
         self.executions[execution.execution_id] = execution
 
     def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
         """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
-        self.put_execution(Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer))
-        self.final_answers.add(execution_id)
+        self.put_execution(execution_states.make_answer(execution_id, job_id, answer))
+        self.changes.final_answers.add(execution_id)
 
     def remember_cancel(self, job_id: str | None, execution_id: UUID) -> None:
         """Remember for a time that an execution was cancelled before it came (rule `cancel-before-arrival`)."""
-        forgotten_at = self.clock.now + CANCEL_REMEMBERED
-        cancelled = Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=CANCELLED)
-        self.put_execution(replace(cancelled, due_at=forgotten_at))
-        self.cancel_room -= 1
+        self.put_execution(execution_states.make_early_cancel(execution_id, job_id, self.clock.now))
+        self.stored.cancel_room -= 1
 
     def settle_answer(self, execution: Execution) -> None:
         """Keep the answer of an execution id for good once it is asked for, where it was remembered for a time."""
         if execution.is_early_cancel:
-            self.put_execution(replace(execution, due_at=None))
-            self.final_answers.add(execution.execution_id)
+            self.put_execution(execution_states.keep_for_good(execution))
+            self.changes.final_answers.add(execution.execution_id)
 
-    def clear_written(self) -> None:
-        """Clear the changes that were written. What may be reused is written later, and stays."""
-        self.log_entries.clear()
-        self.new_payloads.clear()
-        self.edited_jobs.clear()
-        for changes in (
-            self.new_jobs,
-            self.changed_jobs,
-            self.new_executions,
-            self.changed_executions,
-            self.final_answers,
-        ):
-            changes.clear()
-        self.stored_circuits = {i: breaker for i, breaker in self.circuits.items() if breaker != CLOSED}
+    def room_of(self, owner: UUID, stage: ExecutionStage, room: int) -> int:
+        """Return for how many more leases a worker has room, which said `room` of itself."""
+        return self.changes.rooms.setdefault(owner, WorkerRoom(stage, room)).room
 
-    def queue_again(self, execution: Execution) -> None:
-        """Queue an execution that was offered and cannot be taken now."""
-        self.put_execution(replace(execution, state=ExecutionState.QUEUED, due_at=self.clock.now))
+    def take_room(self, owner: UUID) -> None:
+        """Count a lease that was granted to a worker."""
+        stage, room = self.changes.rooms[owner]
+        self.changes.rooms[owner] = WorkerRoom(stage, room - 1)
 
     def check_spec_size(self, spec: Spec) -> None:
         """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""
-        check_size(measure_job(spec, spec.payload), self.job_max_bytes)
+        check_size(measure_job(spec, spec.payload), self.terms.job_max_bytes)
 
-    def show_job(self, job_id: str) -> dict[str, Any]:
-        """Return a job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text."""
+    def show_job(self, job_id: str) -> JobView:
+        """Return a job as gRPC shows it."""
         job, spec = self.jobs[job_id], self.specs[job_id]
-        changed = job_id in self.changed_jobs
+        changed = job_id in self.changes.jobs
         return {
             "id": job.id,
             "title": spec.title,

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
 from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
@@ -19,6 +18,7 @@ from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
+from jobstore.storage.sql import Connection, Row
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
@@ -111,7 +111,7 @@ class Offers:
     `again_in_s`: seconds until a rate may allow more, None where no rate holds anything back.
     """
 
-    rows: Sequence[Row[Any]] = ()
+    rows: Sequence[Row] = ()
     more: bool = False
     held_back: bool = False
     again_in_s: float | None = None
@@ -132,7 +132,7 @@ class FairQueue:
     shares: Shares = field(default_factory=Shares)
     depth: int = DEPTH_FIRST
 
-    async def offer(self, connection: AsyncConnection, limit: int, terms: OfferTerms) -> Offers:
+    async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
         parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": limit, "depth": self.depth, **asdict(terms)}
@@ -158,7 +158,7 @@ class FairQueue:
             again_in_s=min((period_s / PERIOD_PARTS for _, period_s in exhausted), default=None),
         )
 
-    async def _get_capacity(self, connection: AsyncConnection, first: Row[Any], flows: Sequence[Flow]) -> Capacity:
+    async def _get_capacity(self, connection: Connection, first: Row, flows: Sequence[Flow]) -> Capacity:
         capacity = Capacity()
         if first.has_limits:
             await self._apply_limits(connection, capacity, first.now, flows)
@@ -170,7 +170,7 @@ class FairQueue:
         return capacity
 
     async def _apply_limits(
-        self, connection: AsyncConnection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
+        self, connection: Connection, capacity: Capacity, now: datetime, flows: Sequence[Flow]
     ) -> None:
         names = {name for flow in flows for name in flow.limits}
         parameters = {"names": sorted(names | set(map(wildcard, names)))}
@@ -197,7 +197,7 @@ class FairQueue:
                 capacity.free[name] = max(0, min(left))
 
 
-def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
+def _group_flows(rows: Sequence[Row], depth: int) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
         if row.execution_id is not None:
@@ -210,7 +210,7 @@ def _group_flows(rows: Sequence[Row[Any]], depth: int) -> list[Flow]:
 
 
 async def _count_started(
-    connection: AsyncConnection, now: datetime, rates: Mapping[str, tuple[int, float]]
+    connection: Connection, now: datetime, rates: Mapping[str, tuple[int, float]]
 ) -> Mapping[str, int]:
     if not rates:
         return {}
@@ -220,7 +220,7 @@ async def _count_started(
 
 
 async def _record_starts(
-    connection: AsyncConnection,
+    connection: Connection,
     now: datetime,
     rates: Mapping[str, tuple[int, float]],
     flows: Iterable[Flow],

@@ -7,10 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.storage.sql import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ _RESULTS: Final = text(
 
 
 async def offer(
-    connection: AsyncConnection, stage: ExecutionStage, state: ExecutionState, limit: int, terms: OfferTerms
-) -> list[Row[Any]]:
+    connection: Connection, stage: ExecutionStage, state: ExecutionState, limit: int, terms: OfferTerms
+) -> list[Row]:
     """Mark due executions of a stage as offered, and return them by priority.
 
     Of those QUEUED no more are marked than the workers have room for; those OFFERED are offered again.
@@ -91,12 +91,12 @@ async def offer(
     return sorted(await connection.execute(_OFFER, parameters), key=lambda row: -row.priority)
 
 
-async def offer_soon(connection: AsyncConnection, execution_ids: Sequence[UUID], again_s: float) -> None:
+async def offer_soon(connection: Connection, execution_ids: Sequence[UUID], again_s: float) -> None:
     """Make offers that were perhaps not published due again after `again_s`, as if offered for the first time."""
     await connection.execute(_OFFER_SOON, {"ids": sorted(execution_ids), "again_s": again_s})
 
 
-async def get_results(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
+async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
     """Return the results of executions that await a judge, by execution id."""
     rows = await connection.execute(_RESULTS, {"ids": list(execution_ids)})
     return {

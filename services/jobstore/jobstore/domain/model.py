@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from contracts.sizes import cut_message
 from contracts.spending import Budget
 from contracts.status import Delivery, JobLogStatus, JobStatus
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.domain.reuse import Reusable
+
+#: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
+FrozenPolicy: TypeAlias = Mapping[str, Any]
 
 
 class ExecutionStage(StrEnum):
@@ -85,7 +89,7 @@ class Job:
     spent_tokens: int = 0
 
 
-def budget_of(job: Job, policy: Mapping[str, Any] | None) -> Budget:
+def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
     """Return a job's budget under a policy, with what all its executions have spent."""
     policy = policy or {}
     return Budget(policy.get("budget_usd"), policy.get("budget_tokens"), job.spent_usd, job.spent_tokens)
@@ -112,7 +116,7 @@ class Execution:
     offers: int = 0
     submission: int = 1
     agent_id: str | None = None
-    policy: Mapping[str, Any] | None = None
+    policy: FrozenPolicy | None = None
     request_version: int | None = None
     result_version: int | None = None
     result_lease: int | None = None
@@ -162,6 +166,7 @@ class Report:
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
+    `actor` asked for it; what follows from a policy or from time is Signoff's own.
     """
 
     kind: TransitionKind
@@ -185,6 +190,7 @@ class Report:
     judge: str | None = None
     is_unjudged: bool = False
     reused: Reusable | None = None
+    actor: Actor = SIGNOFF
 
     def __post_init__(self) -> None:
         if self.message is not None:

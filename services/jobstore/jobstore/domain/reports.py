@@ -1,12 +1,12 @@
 """Translate the events of workers into the fields of a Report. Pure."""
 
-from typing import Any
+from dataclasses import replace
 
 from contracts.events import JobStatusReported
 from contracts.jsontext import json_text
 from contracts.resources import Usage, Verdict
 from contracts.status import Outcome, ReportKind
-from jobstore.domain.model import TransitionKind
+from jobstore.domain.model import Report, TransitionKind
 
 #: The transition that each kind of worker's report asks for; a verdict's depends on `is_valid`.
 TRANSITION_KINDS = {
@@ -19,9 +19,9 @@ TRANSITION_KINDS = {
 }
 
 
-def read_usage(usage: Usage | None) -> dict[str, Any]:
-    """Return the cost of a call as fields of a Report: `cost_usd` and `tokens`, or none."""
-    return {} if usage is None else {"cost_usd": usage.cost_usd or 0.0, "tokens": usage.tokens}
+def with_cost(report: Report, usage: Usage | None) -> Report:
+    """Return a report with the cost of the call that it is about."""
+    return report if usage is None else replace(report, cost_usd=usage.cost_usd or 0.0, tokens=usage.tokens)
 
 
 def has_answered(event: JobStatusReported) -> bool | None:

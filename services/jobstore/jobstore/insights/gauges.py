@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.storage.sql import Connection
 
 
 class Gauges(NamedTuple):
@@ -43,18 +44,18 @@ _CLAIM: Final = text(
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
 
-async def count_now(connection: AsyncConnection) -> Gauges:
+async def count_now(connection: Connection) -> Gauges:
     """Count the executions that are queued, running and judging, all at one moment."""
     return Gauges(*(await connection.execute(_NOW)).one())
 
 
-async def count_in_time(connection: AsyncConnection) -> Gauges:
+async def count_in_time(connection: Connection) -> Gauges:
     """Return the counts as `count_now` does, in a transaction. TransientError: it takes over SAMPLE_MAX_MS."""
     await connection.execute(_SET_TIMEOUT, {"limit_ms": str(SAMPLE_MAX_MS)})
     return await count_now(connection)
 
 
-async def claim_sample(connection: AsyncConnection) -> bool:
+async def claim_sample(connection: Connection) -> bool:
     """Return whether to take a sample, and claim it: one that fails then is not taken again at once."""
     if await connection.scalar(_WAS_SAMPLED, {"every": SAMPLED_EVERY}):
         return False

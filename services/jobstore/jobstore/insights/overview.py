@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
+from jobstore.storage.sql import Connection
 
 #: About how many points a range is shown as.
 POINTS: Final = 60
@@ -38,7 +38,7 @@ _AGENTS: Final = text(
 )
 
 
-async def get_overview(connection: AsyncConnection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
+async def get_overview(connection: Connection, range_s: int, dead_letters: Mapping[str, int]) -> Overview:
     """Return about 60 points of the last `range_s` seconds, the totals of that range, and the counts of now."""
     now = await gauges.count_now(connection)
     oldest_wait_s = await connection.scalar(_OLDEST_WAIT)
@@ -82,7 +82,7 @@ def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:
     return Percentiles(**{name: histogram.estimate_percentile(total, share) for name, share in shares.items()})
 
 
-async def get_agent_stats(connection: AsyncConnection) -> list[AgentStats]:
+async def get_agent_stats(connection: Connection) -> list[AgentStats]:
     """Return what each agent has to do now, and how it did over the last 24 hours."""
     rows = await connection.execute(_AGENTS)
     return [

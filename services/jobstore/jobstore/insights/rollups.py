@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
@@ -19,6 +18,7 @@ from jobstore.reads.job_logs import SETTLED
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
+from jobstore.storage.sql import Connection
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Rollups:
             now = await gauges.count_in_time(connection)
             maxima = {f"{name}_max": getattr(now, name) for name in gauges.GAUGES}
             rows = [_make_row(span_s, get_span_begin(now.at, span_s), Counts()) | maxima for span_s in KEPT]
-            await connection.execute(_ADD, rows)
+            await connection.execute_many(_ADD, rows)
 
     async def forget(self) -> None:
         """Delete counts that are too old to be shown."""
@@ -185,7 +185,7 @@ class Rollups:
             await connection.execute(_FORGET_AGENTS)
 
 
-async def _add_up(connection: AsyncConnection, rows: Iterable[Any]) -> None:
+async def _add_up(connection: Connection, rows: Iterable[Any]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     agents: dict[tuple[str, datetime], dict[str, float]] = {}
@@ -202,9 +202,10 @@ async def _add_up(connection: AsyncConnection, rows: Iterable[Any]) -> None:
             hour["seconds"] += max(0.0, (row.created_at - row.startable_at).total_seconds())
     rollups = [_make_row(span_s, at, counts) for (span_s, at), counts in sorted(spans.items()) if counts != Counts()]
     if rollups:
-        await connection.execute(_ADD, rollups)
-    if agents:
-        await connection.execute(_ADD_AGENT, [{"agent_id": i, "at": at, **hour} for (i, at), hour in agents.items()])
+        await connection.execute_many(_ADD, rollups)
+    of_agents = [{"agent_id": i, "at": at, **hour} for (i, at), hour in agents.items()]
+    if of_agents:
+        await connection.execute_many(_ADD_AGENT, of_agents)
 
 
 _OF_AGENT: Final = ("ended", "completed", "seconds")

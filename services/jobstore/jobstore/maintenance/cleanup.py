@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Connection
 from servicekit.process.runtime import run_forever
 
 PERIOD_S: Final = 10.0
@@ -15,7 +14,7 @@ class Cleanup:
     """Keep one kind of rows bounded. `forget` deletes some that are due, at most `batch`, and returns how many."""
 
     def __init__(
-        self, database: Database, name: str, forget: Callable[[AsyncConnection], Awaitable[int]], batch: int
+        self, database: Database, name: str, forget: Callable[[Connection], Awaitable[int]], batch: int
     ) -> None:
         self._database = database
         self._name = name

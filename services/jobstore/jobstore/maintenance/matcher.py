@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from jobstore.commands.base import Command
 from jobstore.commands.jobs import MatchJob
 from jobstore.domain.matching import describe_missing, find_best
 from jobstore.runner import CommandRunner
@@ -36,7 +35,7 @@ class Matcher:
             commands, after = await self._select_promising(after)
             await self._runner.match.run(commands)
 
-    async def _select_promising(self, after: str) -> tuple[list[Command], str | None]:
+    async def _select_promising(self, after: str) -> tuple[list[MatchJob], str | None]:
         """Return commands for those of the next jobs that match now, or lack something else than before.
 
         Also return the id after which to go on, None at the end.
@@ -45,7 +44,7 @@ class Matcher:
             rows = await candidates.find_waiting_jobs(session, after, CHUNK)
             needs = {name for row in rows for name in row.capabilities}
             agents = [agent for _, agent in await candidates.find_with_any(session, needs)] if needs else []
-        commands: list[Command] = [
+        commands: list[MatchJob] = [
             MatchJob(row.id, row.version)
             for row in rows
             if find_best(row.id, row.capabilities, agents) or describe_missing(row.capabilities, agents) != row.missing

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from contracts.jsontext import json_text
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
@@ -17,6 +15,7 @@ from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedE
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Connection
 
 #: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000
@@ -106,7 +105,7 @@ def _make_item(row: Any) -> BatchItem:
 
 
 async def _add_operation(
-    connection: AsyncConnection, batch_id: UUID, hashes: Sequence[bytes], retry_of: UUID | None = None
+    connection: Connection, batch_id: UUID, hashes: Sequence[bytes], retry_of: UUID | None = None
 ) -> bool:
     """Add a batch with the first of its hashes, and return whether it was not there yet.
 
@@ -121,7 +120,7 @@ async def _add_operation(
     return False
 
 
-async def _add_matching(connection: AsyncConnection, batch_id: UUID, chosen: JobFilter, first: int) -> None:
+async def _add_matching(connection: Connection, batch_id: UUID, chosen: JobFilter, first: int) -> None:
     # One more than allowed, so that a filter that matches too many is refused and not cut.
     matching = await repository.add_matching(connection, batch_id, chosen, first, BATCH_MAX - first + 1)
     check_batch_size(first + matching)

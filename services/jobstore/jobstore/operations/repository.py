@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, func, insert, literal, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, insert, literal, select, text, tuple_
 
 from contracts.resources import JobFilter, NewJob, Operation, OperationState
 from contracts.status import JobStatus
@@ -15,6 +14,7 @@ from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operation_items, operations
 
 #: A worker's claim on an operation expires after this many seconds without progress.
@@ -28,6 +28,9 @@ ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 
 _ITEM: Final = sql.columns(operation_items, only={"item", "job_id", "spec"})
 _ANSWER: Final = sql.columns(operation_items, only={"item", "execution_id", "code", "message"})
+_CREATE: Final = text(
+    "INSERT INTO operations (id, request_hash, retry_of) VALUES (:id, :request_hash, :retry_of) ON CONFLICT DO NOTHING",
+)
 _INSERT_ITEMS: Final = text(
     f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
     f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM, 'u')}",
@@ -151,49 +154,39 @@ def make_items(ids: IdKey, operation_id: UUID, job_ids: Sequence[str], new: Iter
     return items
 
 
-async def create(
-    connection: AsyncConnection, operation_id: UUID, request_hash: bytes, retry_of: UUID | None = None
-) -> bool:
+async def create(connection: Connection, operation_id: UUID, request_hash: bytes, retry_of: UUID | None = None) -> bool:
     """Add an operation without items, and return whether it was not there yet."""
     row = {"id": operation_id, "request_hash": request_hash, "retry_of": retry_of}
-    query = text(
-        "INSERT INTO operations (id, request_hash, retry_of) VALUES (:id, :request_hash, :retry_of) "
-        "ON CONFLICT DO NOTHING",
-    )
-    return bool((await connection.execute(query, row)).rowcount)
+    return bool(await connection.change(_CREATE, row))
 
 
-async def find_tenants(connection: AsyncConnection, job_ids: Sequence[str]) -> set[str]:
+async def find_tenants(connection: Connection, job_ids: Sequence[str]) -> set[str]:
     """Return the tenants of those of these jobs that exist."""
     return set(await connection.scalars(_TENANTS, {"ids": list(job_ids)})) if job_ids else set()
 
 
-async def add_items(connection: AsyncConnection, operation_id: UUID, items: Sequence[Item]) -> None:
+async def add_items(connection: Connection, operation_id: UUID, items: Sequence[Item]) -> None:
     """Add items that are not answered yet."""
     rows = [asdict(item) for item in items]
     await connection.execute(_INSERT_ITEMS, {"id": operation_id, **sql.arrays(_ITEM, "u", rows)})
 
 
-async def add_matching(
-    connection: AsyncConnection, operation_id: UUID, chosen: JobFilter, first: int, limit: int
-) -> int:
+async def add_matching(connection: Connection, operation_id: UUID, chosen: JobFilter, first: int, limit: int) -> int:
     """Add items for at most `limit` jobs that match, oldest first, numbered from `first`, and return how many."""
     number = func.row_number().over(order_by=(jobs.c.created_at, jobs.c.id)) - 1 + first
     query = select(literal(operation_id), number, jobs.c.id, literal(value=False))
     query = where_matching(query, chosen).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     names = ["operation_id", "item", "job_id", "answered"]
-    return int((await connection.execute(insert(operation_items).from_select(names, query))).rowcount)
+    return await connection.change(insert(operation_items).from_select(names, query))
 
 
-async def add_retried(
-    connection: AsyncConnection, operation_id: UUID, retry_of: UUID, statuses: Iterable[JobStatus]
-) -> int:
+async def add_retried(connection: Connection, operation_id: UUID, retry_of: UUID, statuses: Iterable[JobStatus]) -> int:
     """Add items for the jobs of another operation that stand at one of the statuses, and return how many."""
     parameters = {"id": operation_id, "retry_of": retry_of, "statuses": [status.value for status in statuses]}
-    return int((await connection.execute(_ADD_RETRIED, parameters)).rowcount)
+    return await connection.change(_ADD_RETRIED, parameters)
 
 
-async def claim(connection: AsyncConnection, operation_id: UUID | None = None) -> Row[Any] | None:
+async def claim(connection: Connection, operation_id: UUID | None = None) -> Row | None:
     """Claim an operation on which there is work, or the one named, for CLAIM_S; None where there is none.
 
     Nobody else claims it until then, or until its items are answered.
@@ -202,54 +195,52 @@ async def claim(connection: AsyncConnection, operation_id: UUID | None = None) -
     return (await connection.execute(_CLAIM, parameters)).one_or_none()
 
 
-async def has_unanswered(connection: AsyncConnection, operation_id: UUID) -> bool:
+async def has_unanswered(connection: Connection, operation_id: UUID) -> bool:
     """Return whether an operation runs and has items without an answer, whether or not somebody has claimed it."""
     return bool(await connection.scalar(_HAS_UNANSWERED, {"id": operation_id}))
 
 
-async def list_next_items(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[Item]:
+async def list_next_items(connection: Connection, operation_id: UUID, limit: int) -> list[Item]:
     """Return the next items that are not answered."""
     rows = await connection.execute(_NEXT_ITEMS, {"id": operation_id, "limit": limit})
     return [Item(row.item, row.job_id, row.spec) for row in rows]
 
 
-async def answer(connection: AsyncConnection, operation_id: UUID, answers: Iterable[ItemAnswer]) -> None:
+async def answer(connection: Connection, operation_id: UUID, answers: Iterable[ItemAnswer]) -> None:
     """Store the answers to items, and release the claim on the operation."""
     rows = [asdict(answer) for answer in answers]
     await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
 
 
-async def list_live(connection: AsyncConnection, operation_id: UUID, limit: int) -> list[UUID]:
+async def list_live(connection: Connection, operation_id: UUID, limit: int) -> list[UUID]:
     """Return the live executions of an operation, automatic resubmissions included."""
     return list(await connection.scalars(_LIST_LIVE, {"id": operation_id, "limit": limit}))
 
 
-async def finish_ended(connection: AsyncConnection) -> None:
+async def finish_ended(connection: Connection) -> None:
     """Set running and paused operations DONE that have ended, and drop their limits."""
     await connection.execute(_FINISH)
 
 
-async def finish_cancelled(connection: AsyncConnection, operation_id: UUID) -> bool:
+async def finish_cancelled(connection: Connection, operation_id: UUID) -> bool:
     """Set an operation CANCELLED unless something of it is left, and return whether that was done."""
-    return bool((await connection.execute(_FINISH_CANCELLED, {"id": operation_id})).rowcount)
+    return bool(await connection.change(_FINISH_CANCELLED, {"id": operation_id}))
 
 
-async def lock(connection: AsyncConnection, operation_id: UUID) -> OperationState | None:
+async def lock(connection: Connection, operation_id: UUID) -> OperationState | None:
     """Return the state of an operation, locked to the commit; None where there is none."""
     query = select(operations.c.state).where(operations.c.id == operation_id).with_for_update()
     state = await connection.scalar(query)
     return None if state is None else OperationState(state)
 
 
-async def change_state(
-    connection: AsyncConnection, operation_id: UUID, state: OperationState, extra: str = "{}"
-) -> None:
+async def change_state(connection: Connection, operation_id: UUID, state: OperationState, extra: str = "{}") -> None:
     """Change the state of an operation, and wake the workers; `extra` is a JSON object to keep with it."""
     await connection.execute(_CHANGE_STATE, {"id": operation_id, "state": state.value, "extra": extra})
     await connection.execute(_NOTIFY)
 
 
-async def get_request_hash(connection: AsyncConnection, operation_id: UUID) -> bytes | None:
+async def get_request_hash(connection: Connection, operation_id: UUID) -> bytes | None:
     """Return the hash of the request that made an operation; None where an older version made it."""
     request_hash: bytes | None = await connection.scalar(
         select(operations.c.request_hash).where(operations.c.id == operation_id)
@@ -257,14 +248,14 @@ async def get_request_hash(connection: AsyncConnection, operation_id: UUID) -> b
     return request_hash
 
 
-async def get(connection: AsyncConnection, operation_id: UUID) -> Operation | None:
+async def get(connection: Connection, operation_id: UUID) -> Operation | None:
     """Return an operation with its progress, or None where there is none of that id."""
     rows = await _fetch_operations(connection, select(operations).where(operations.c.id == operation_id))
     return rows[0] if rows else None
 
 
 async def list_operations(
-    connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None = None
+    connection: Connection, limit: int, before: tuple[datetime, UUID] | None = None
 ) -> list[Operation]:
     """Return operations, newest first, from before (created_at, id)."""
     query = select(operations).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
@@ -273,21 +264,21 @@ async def list_operations(
     return await _fetch_operations(connection, query)
 
 
-async def list_items(connection: AsyncConnection, operation_id: UUID) -> Sequence[Row[Any]]:
+async def list_items(connection: Connection, operation_id: UUID) -> Sequence[Row]:
     """Return all items of an operation, in order."""
     return (await connection.execute(_ITEMS, {"id": operation_id})).all()
 
 
-async def _fetch_operations(connection: AsyncConnection, query: Any) -> list[Operation]:
+async def _fetch_operations(connection: Connection, query: Any) -> list[Operation]:
     rows = (await connection.execute(query.add_columns(func.clock_timestamp().label("now")))).all()
-    progress: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
+    progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
     if rows:
         for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):
             progress[part.operation_id].append(part)
     return [_make_operation(row, progress[row.id]) for row in rows]
 
 
-def _make_operation(row: Row[Any], parts: Sequence[Row[Any]]) -> Operation:
+def _make_operation(row: Row, parts: Sequence[Row]) -> Operation:
     counts: Mapping[str, int] = {part.word: part.number for part in parts}
     total, rested = sum(counts.values()), sum(part.rested for part in parts)
     age_s = ((row.finished_at or row.now) - row.created_at).total_seconds()

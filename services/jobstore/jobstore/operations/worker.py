@@ -47,7 +47,7 @@ class ClaimedOperation:
     extra: Mapping[str, str]
 
 
-def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command | PermanentError:
+def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command[object] | PermanentError:
     execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
     if item.spec is None:
         return execution
@@ -60,7 +60,7 @@ def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -
 
 
 #: How an item of each kind of operation becomes a command.
-COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command | PermanentError]]] = {
+COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command[object] | PermanentError]]] = {
     "execute": _make_command
 }
 
@@ -156,8 +156,7 @@ class OperationWorker:
 
 
 def _parse_claimed(row: Any) -> ClaimedOperation:
-    extra = row.about if isinstance(row.about, dict) else from_json(row.about)
-    return ClaimedOperation(row.id, row.kind, OperationState(row.state), extra)
+    return ClaimedOperation(row.id, row.kind, OperationState(row.state), from_json(row.about))
 
 
 def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.publishing import job_changed
 from jobstore.publishing.backlog import Taken
 from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.stubs import Fact
+from jobstore.storage.sql import Connection
 
 #: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
 BATCH_BYTES: Final = 4 << 20
@@ -89,7 +89,7 @@ _LOOK: Final = text(
 )
 
 
-async def look(session: AsyncConnection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
+async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
     """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all."""
     firsts, lasts = zip(*ranges[:RANGES_MAX], strict=True)
     parameters = {"firsts": list(firsts), "lasts": list(lasts), "limit": LOOK_MAX}
@@ -98,7 +98,7 @@ async def look(session: AsyncConnection, ranges: Sequence[tuple[int, int]]) -> t
     return found, max(seqs[-1] for seqs in found.values()) if is_cut else lasts[-1]
 
 
-async def read(session: AsyncConnection, taken: Sequence[Taken]) -> tuple[list[Fact], int]:
+async def read(session: Connection, taken: Sequence[Taken]) -> tuple[list[Fact], int]:
     """Return the facts of rows, in the order given, and of how many rows: of one at least, and not too much at once."""
     facts, seqs, size = dict[int, Fact](), [seq for _, seq in taken], 0
     of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT]

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import JobEdit
 from jobstore.domain.model import TransitionKind
+from jobstore.storage.sql import Connection
 
 #: The payload stands in the entry itself, wherever its fact tells it.
 _FIELDS: Final = JobEdit.model_fields.keys() - {"payload"}
@@ -28,7 +28,7 @@ _NEXT_EDIT: Final = text(
 )
 
 
-async def find_reverted(session: AsyncConnection, rows: Sequence[Any]) -> Mapping[int, Mapping[str, str]]:
+async def find_reverted(session: Connection, rows: Sequence[Any]) -> Mapping[int, Mapping[str, str]]:
     """Return by number what is to be told of a job instead of what it asks for now, as JSON texts by field.
 
     `rows` are all entries of some span, in order.
@@ -47,7 +47,7 @@ async def find_reverted(session: AsyncConnection, rows: Sequence[Any]) -> Mappin
     return reverted
 
 
-async def _find_before_edits(session: AsyncConnection, row: Any) -> Mapping[str, str]:
+async def _find_before_edits(session: Connection, row: Any) -> Mapping[str, str]:
     """Return each field that edits after an entry changed, as it was before the first of them."""
     found: dict[str, str] = {}
     names = set(_FIELDS) if row.is_edited_later else set()

@@ -21,7 +21,6 @@ from typing import Any, Final, NamedTuple
 from aiokafka.structs import RecordMetadata
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
@@ -32,6 +31,7 @@ from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, PUBLISHED
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.process.runtime import run_forever, wait_for_wake
@@ -143,9 +143,9 @@ class Relay:
             try:
                 await self._relay_for_ever(session)
             finally:
-                await session.invalidate()  # in the pool, the lock and the settings would outlive this
+                session.invalidate()  # in the pool, the lock and the settings would outlive this
 
-    async def _relay_for_ever(self, session: AsyncConnection) -> None:
+    async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""
         for setting in _SETTINGS:
             await session.execute(text(setting))
@@ -161,7 +161,7 @@ class Relay:
             if not (has_more or took_any):
                 await wait_for_wake(self.wake, GAPS_POLL_S if self.has_gaps else POLL_S)
 
-    async def load(self, session: AsyncConnection) -> None:
+    async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
         row = (await session.execute(_STATE)).one()
         self._offsets, self._signers = from_json(row.offsets), from_json(row.signers)
@@ -173,7 +173,7 @@ class Relay:
     def _go_on_after(self, published: int, ended: int) -> None:
         self._unseen, self._backlog, self._writers, self._ended = Unseen(published), Backlog(), None, ended
 
-    async def _probe(self, session: AsyncConnection) -> None:
+    async def _probe(self, session: Connection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
         for topic in FACT_TOPICS:
             ends = await self._end_offsets(topic)
@@ -181,7 +181,7 @@ class Relay:
                 await self._begin_again(session)
                 return
 
-    async def _begin_again(self, session: AsyncConnection) -> None:
+    async def _begin_again(self, session: Connection) -> None:
         log.error("a topic lost what was published: publishing every fact again from the first one")
         self._offsets = {}
         self._go_on_after(0, max(self._ended, self.settled))
@@ -191,13 +191,13 @@ class Relay:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
         return {"published": self.published, "settled": self.settled, **state}
 
-    async def _store(self, session: AsyncConnection) -> None:
+    async def _store(self, session: Connection) -> None:
         state = self._get_state()
         if state != self._stored:
             await session.execute(_STORE, state | {"channel": CHANNEL, "kind": PUBLISHED})
             self._stored = state
 
-    async def relay(self, session: AsyncConnection) -> bool:
+    async def relay(self, session: Connection) -> bool:
         """Publish the next facts, and return whether more may be published at once.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
@@ -227,7 +227,7 @@ class Relay:
             )
         return has_more or len(self._backlog) > 0
 
-    async def _look(self, session: AsyncConnection) -> bool:
+    async def _look(self, session: Connection) -> bool:
         """See what is new in the log, and return whether to look again at once: more is there, or will never be."""
         had_gaps = self.has_gaps
         found, until = await fact_reader.look(session, self._unseen.ranges)
@@ -237,7 +237,7 @@ class Relay:
         self._unseen.give_up(min(until, self._ended))
         return until < LAST or (had_gaps and self.has_gaps and await self._has_settled(session))
 
-    async def _has_settled(self, session: AsyncConnection) -> bool:
+    async def _has_settled(self, session: Connection) -> bool:
         """Return whether whoever wrote at some time has ended since, so that what is still missing then is given up.
 
         A number is drawn before any greater one, and by a transaction that is seen to write until its rows are seen.
@@ -250,7 +250,7 @@ class Relay:
         self._ended, self._writers = self._writers.number, None
         return True
 
-    async def _mark(self, session: AsyncConnection) -> bool:
+    async def _mark(self, session: Connection) -> bool:
         """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
 
         Return False if that turns out only now. Markers that are repeated change nothing.
@@ -271,7 +271,7 @@ class Relay:
         await self._store(session)
         return True
 
-    async def complete_stubs(self, session: AsyncConnection) -> bool:
+    async def complete_stubs(self, session: Connection) -> bool:
         """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
         is_taken = False
         for tenant, seq in await self._stubs.find_due(session, self.published):

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from prometheus_client import Counter
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.publishing.job_changed import make_stub
+from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import TOO_LARGE, Outgoing
 
@@ -69,7 +69,7 @@ class Stubs:
         self._wait_s = AGAIN_FIRST_S
         self._due_at = 0.0
 
-    async def load(self, session: AsyncConnection) -> None:
+    async def load(self, session: Connection) -> None:
         """Read whether there are any; what their topics take by now is found out anew."""
         self._refused_bytes.clear()
         self._are_there = bool(await session.scalar(_ANY))
@@ -87,7 +87,7 @@ class Stubs:
         self._refused_bytes[topic] = min(size, self._refused_bytes.get(topic, size))
         return FACT_TOO_LARGE
 
-    async def store(self, session: AsyncConnection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
+    async def store(self, session: Connection, facts: Sequence[Fact], codes: dict[int, str]) -> None:
         """Remember of facts that were published which of them are stubs, by the code."""
         if not facts or not (codes or self._are_there):
             return
@@ -108,7 +108,7 @@ class Stubs:
             self._are_there = True
             self._retry_in(AGAIN_FIRST_S)
 
-    async def find_due(self, session: AsyncConnection, published: int) -> list[tuple[str, int]]:
+    async def find_due(self, session: Connection, published: int) -> list[tuple[str, int]]:
         """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
         if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
             return []
@@ -117,7 +117,7 @@ class Stubs:
         self._retry_in(min(self._wait_s * 2, AGAIN_MAX_S))
         return due
 
-    async def forget(self, session: AsyncConnection, fact: Fact) -> None:
+    async def forget(self, session: Connection, fact: Fact) -> None:
         """Forget a stub, since the whole was published; its topic takes more than it did, and the next is due."""
         log.info("a fact that stood as a stub is whole", extra=_describe(fact))
         self._refused_bytes.pop(fact.record.topic, None)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import case, func, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import Agent
 from contracts.status import Circuit
-from jobstore.storage.row_mapping import to_agent
+from jobstore.storage.agents import to_agent
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 
@@ -27,14 +27,14 @@ _STATE_COLUMNS: Final[Sequence[Any]] = (
 )
 
 
-async def get_agent(connection: AsyncConnection, agent_id: str) -> Agent | None:
+async def get_agent(connection: Connection, agent_id: str) -> Agent | None:
     """Return an agent, or None where there is none of that id."""
     rows = await list_agents(connection, limit=1, agent_id=agent_id)
     return rows[0] if rows else None
 
 
 async def list_agents(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     limit: int,
     after: tuple[str, str] | None = None,

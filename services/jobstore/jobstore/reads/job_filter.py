@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_
+from pydantic_core import to_json
+from sqlalchemy import ColumnElement, Select, Text, cast, literal, or_
+from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
 from jobstore.storage.tables import jobs
@@ -21,7 +23,7 @@ def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
         if (value := getattr(chosen, name)) is not None:
             query = query.where(jobs.c[name] == value)
     if chosen.labels:
-        query = query.where(jobs.c.labels.contains(chosen.labels))
+        query = query.where(jobs.c.labels.contains(cast(literal(to_json(chosen.labels).decode(), Text), JSONB)))
     if chosen.created_after is not None:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:

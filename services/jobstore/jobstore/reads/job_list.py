@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, text, tuple_, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.resources import JobFilter, JobOrder
 from contracts.status import JobStatus
 from jobstore.reads.job_filter import holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
 #: Jobs of one status are counted up to this number; more cost time and tell nobody more.
@@ -45,7 +45,7 @@ def get_order_column(order: JobOrder) -> ColumnElement[Any]:
 
 
 async def list_jobs(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     limit: int,
     chosen: JobFilter,
@@ -81,7 +81,7 @@ def _get_place(row: Any, order: JobOrder) -> Place:
 
 
 async def _search(
-    connection: AsyncConnection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None, *, texts: bool
+    connection: Connection, limit: int, chosen: JobFilter, order: JobOrder, after: Place | None, *, texts: bool
 ) -> JobPage:
     """Return the jobs that hold the text, among the next SEARCHED_MAX; a page that is not full goes on after those."""
     rest = chosen.model_copy(update={"text": None})
@@ -89,7 +89,7 @@ async def _search(
     candidates = _sort_and_seek(where_matching(select(*columns), rest), order, after)
     searched = candidates.limit(SEARCHED_MAX).subquery()
     query = select(searched).where(holds_text(searched.c, chosen.text)).limit(limit)
-    rows = (await connection.execute(query)).all()
+    rows: list[Row] = await connection.execute(query)
     views, is_cut = await _fetch_by_id(connection, [row.id for row in rows], texts=texts)
     rows = rows[: len(views)]
     if is_cut or len(rows) == limit:
@@ -101,7 +101,7 @@ async def _search(
 
 
 async def _fetch_by_id(
-    connection: AsyncConnection, job_ids: Sequence[str], *, texts: bool
+    connection: Connection, job_ids: Sequence[str], *, texts: bool
 ) -> tuple[list[dict[str, Any]], bool]:
     query = select(*_get_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
     place = func.array_position(literal(job_ids, ARRAY(Text)), jobs.c.id)
@@ -109,7 +109,7 @@ async def _fetch_by_id(
     return [make_job_view(row) for row in rows], is_cut
 
 
-async def count_jobs(connection: AsyncConnection, chosen: JobFilter) -> tuple[dict[str, int], int | None]:
+async def count_jobs(connection: Connection, chosen: JobFilter) -> tuple[dict[str, int], int | None]:
     """Count the jobs that match by status, ignoring the filter's statuses; call within a transaction.
 
     Without a text each count ends at COUNTED_MAX. With one only the newest SEARCHED_MAX jobs are searched; that number

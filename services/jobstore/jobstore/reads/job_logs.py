@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from jobstore.reads.page import fetch_page
+from jobstore.storage.sql import Connection
 
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
@@ -20,11 +20,13 @@ PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::t
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
 #: at work that stores only what it has published.
 SETTLED: Final = "greatest(settled_seq, published_seq)"
+_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay")  # noqa: S608 - names of our own
+_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq")  # noqa: S608 - names of our own
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
 async def list_changes(
-    connection: AsyncConnection,
+    connection: Connection,
     after: int,
     until: int,
     *,
@@ -45,18 +47,17 @@ async def list_changes(
     if job_ids:
         parameters["job_ids"] = list(job_ids)
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
-    return [dict(row._mapping) for row in rows], is_cut or len(rows) == limit  # noqa: SLF001
+    return [dict(row) for row in rows], is_cut or len(rows) == limit
 
 
-async def get_settled_cursor(connection: AsyncConnection) -> int:
+async def get_settled_cursor(connection: Connection) -> int:
     """Return the cursor up to which no entry can appear any more."""
-    return int((await connection.scalar(text(f"SELECT {SETTLED} FROM relay"))) or 0)  # noqa: S608 - names of our own
+    return int(await connection.scalar(_SETTLED_CURSOR) or 0)
 
 
-async def get_cursors(connection: AsyncConnection) -> tuple[int, int]:
+async def get_cursors(connection: Connection) -> tuple[int, int]:
     """Return the cursor up to which no entry can appear any more, and the last cursor given to any entry."""
-    query = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq")  # noqa: S608 - names of our own
-    settled, last = (await connection.execute(query)).one()
+    settled, last = (await connection.execute(_CURSORS)).one()
     return settled, max(settled, last)
 
 
@@ -73,7 +74,7 @@ ALL_ENTRIES: Final = LogFilter()
 
 
 async def list_job_logs(
-    connection: AsyncConnection,
+    connection: Connection,
     job_id: str,
     after: int | None,
     limit: int,
@@ -101,14 +102,14 @@ async def list_job_logs(
     )
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
-    logs = [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+    logs = [dict(row) for row in rows]
     return logs, logs[-1]["version"] if is_cut or len(logs) == limit else None
 
 
 _RESPONSE: Final = text("SELECT response_payload::text FROM job_logs WHERE job_id = :job_id AND version = :version")
 
 
-async def get_result(connection: AsyncConnection, job_id: str, version: int) -> str | None:
+async def get_result(connection: Connection, job_id: str, version: int) -> str | None:
     """Return the result in an entry of a log as JSON text; None where it holds none, or there is no such entry."""
     response = await connection.scalar(_RESPONSE, {"job_id": job_id, "version": version})
     return None if response is None else members(response).get("result")

@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from pydantic_core import from_json
+from sqlalchemy import select, text
 
 from contracts.resources import Policy
 from contracts.status import JobStatus
 from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
 from jobstore.reads.page import fetch_page
+from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs
 
+_LEFT_OUT: Final = frozenset(
+    ["payload", "labels", "policy", "feedback", "spec_hash", "not_met", "description", "acceptance_criteria"],
+)
 #: All but the bodies, which a list may leave out, and what only commands read.
 JOB_COLUMNS: Final[Sequence[Any]] = (
-    *(
-        column
-        for column in jobs.c
-        if column.name
-        not in {"payload", "policy", "feedback", "spec_hash", "not_met"} | {"description", "acceptance_criteria"}
-    ),
+    *(column for column in jobs.c if column.name not in _LEFT_OUT),
     text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
-    text("jobs.policy::text AS policy_text"),
+    text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
 )
 TEXTS: Final[Sequence[Any]] = (
     jobs.c.description,
@@ -40,28 +39,29 @@ _LAST_LOGS: Final = text(
 )
 
 
-def make_job_view(row: Row[Any]) -> dict[str, Any]:
+def make_job_view(row: Row) -> dict[str, Any]:
     """Return a job from its row, as `job_message` takes it."""
-    view = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
-    return {**view, "status": JobStatus(row.status), "policy": Policy.model_validate_json(view.pop("policy_text"))}
+    view = dict(row)
+    labels, policy = from_json(view.pop("labels_text")), Policy.model_validate_json(view.pop("policy_text"))
+    return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy}
 
 
-async def get_job(connection: AsyncConnection, job_id: str) -> dict[str, Any] | None:
+async def get_job(connection: Connection, job_id: str) -> dict[str, Any] | None:
     """Return a job as `job_message` takes it, or None where there is none of that id."""
     row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
     return None if row is None else make_job_view(row)
 
 
-async def add_last_logs(connection: AsyncConnection, views: Sequence[dict[str, Any]]) -> None:
+async def add_last_logs(connection: Connection, views: Sequence[dict[str, Any]]) -> None:
     """Add to each job its last entry of the log as `last_log`: the one of its version, so that both agree."""
     parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
-    logs = {row.job_id: dict(row._mapping) for row in await connection.execute(_LAST_LOGS, parameters)}  # noqa: SLF001
+    logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
     for view in views:
         view["last_log"] = logs.get(view["id"])
 
 
 async def list_jobs_after(
-    connection: AsyncConnection, job_id: str, limit: int, job_ids: Sequence[str] = ()
+    connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
 

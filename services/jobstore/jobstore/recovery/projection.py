@@ -6,7 +6,6 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import JobChanged
 from contracts.jsontext import members
@@ -19,6 +18,7 @@ from jobstore.domain.spec import format_assignment, format_edit, hash_text
 from jobstore.recovery.set_aside import SetAside
 from jobstore.storage import sql, tables
 from jobstore.storage.facts import AGENTS, REFUSALS
+from jobstore.storage.sql import Connection
 
 _JOB: Final = sql.columns(tables.jobs)
 _LOG: Final = sql.columns(tables.job_logs)
@@ -129,23 +129,23 @@ def parse_fact(body: bytes) -> Fact:
     return Fact(raw, event, log, job, requested)
 
 
-async def keep_facts(connection: AsyncConnection, topic: str, facts: Sequence[StoredFact]) -> None:
+async def keep_facts(connection: Connection, topic: str, facts: Sequence[StoredFact]) -> None:
     """Store facts of a topic; a repeat changes nothing, and a whole one takes the place of its stub."""
     rows = {fact.seq: {"topic": topic, **fact._asdict()} for fact in facts}  # the whole comes last
     await connection.execute(_KEEP_FACTS, sql.arrays(_FACT, "u", list(rows.values())))
 
 
-async def list_stubs(connection: AsyncConnection, limit: int) -> list[str]:
+async def list_stubs(connection: Connection, limit: int) -> list[str]:
     """Return which stored facts are stubs, as topic and key."""
     return [f"{row.topic} {row.key}" for row in await connection.execute(_LIST_STUBS, {"limit": limit})]
 
 
-async def project_agents(connection: AsyncConnection) -> None:
+async def project_agents(connection: Connection) -> None:
     """Add the agents, each as its newest fact has it."""
     await connection.execute(_PROJECT_AGENTS)
 
 
-async def project_refusals(connection: AsyncConnection) -> None:
+async def project_refusals(connection: Connection) -> None:
     """Add the executions that were refused: the answers to ids of which nothing was requested."""
     await connection.execute(_PROJECT_REFUSALS)
 
@@ -157,7 +157,7 @@ class Projection:
     A job whose next version is a stub, or missing, is set aside, and goes on in order once the whole of it comes.
     """
 
-    connection: AsyncConnection
+    connection: Connection
     aside: SetAside
     applied: int = 0
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged
 from contracts.fact_keys import FactFilter, FactKeys
 from contracts.resources import Policy
 from contracts.topics import TOPIC_OF
+from jobstore.commands.base import Locks
 from jobstore.config import RebuildSettings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
@@ -25,7 +25,9 @@ from jobstore.recovery import process, projection
 from jobstore.recovery.projection import Projection
 from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.sql import Connection
+from jobstore.storage.work.locking import lock_rows
+from jobstore.storage.work.writing import write
 from servicekit.errors import PermanentError
 from servicekit.kafka.history import History, Record
 from servicekit.process.settings import load_settings
@@ -98,7 +100,7 @@ class Rebuild:
             offsets = {history.topic: await history.offsets() for history in topics}
             async with self._database.transaction() as connection:
                 await self._fill(connection, topics, offsets)
-                counts = (await connection.execute(_COUNTS)).one()._asdict()
+                counts = dict((await connection.execute(_COUNTS)).one())
         return {"ok": True, "counts": counts, **self._counts, "aside": self._gaps, "left": self._facts.describe_left()}
 
     async def _prepare_tables(self) -> None:
@@ -113,7 +115,7 @@ class Rebuild:
             await _refuse_filled(connection)
 
     async def _fill(
-        self, connection: AsyncConnection, topics: list[History], offsets: Mapping[str, Mapping[int, range]]
+        self, connection: Connection, topics: list[History], offsets: Mapping[str, Mapping[int, range]]
     ) -> None:
         await connection.execute(_LOCK)
         await _refuse_filled(connection)
@@ -129,7 +131,7 @@ class Rebuild:
         await self._set_numbers(connection, offsets)
         await self._queue_live(connection)
 
-    async def _keep_facts(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
+    async def _keep_facts(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         async for records in history.read(offsets):
             facts = [fact for record in self._facts.select(records) if (fact := self._parse_fact(record)) is not None]
             if facts:
@@ -145,7 +147,7 @@ class Rebuild:
         assert isinstance(event, AgentChanged | ExecutionRefused)
         return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
-    async def _apply_jobs(self, connection: AsyncConnection, history: History, offsets: Mapping[int, range]) -> None:
+    async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         aside = SetAside(connection)
         await aside.begin()
         jobs = Projection(connection, aside)
@@ -180,7 +182,7 @@ class Rebuild:
             "%s/%d at %d is no fact and is passed over: %s", record.topic, record.partition, record.offset, reason
         )
 
-    async def _set_numbers(self, connection: AsyncConnection, offsets: Mapping[str, Mapping[int, range]]) -> None:
+    async def _set_numbers(self, connection: Connection, offsets: Mapping[str, Mapping[int, range]]) -> None:
         """Continue the numbers after what is published, so that the relay publishes only what is new."""
         # Without a partition that was not marked: markers are then written anew, into all of them.
         ends = {f"{topic}/{n}": offsets[topic][n].stop - 1 for topic, n in self._facts.get_marked()}
@@ -189,19 +191,19 @@ class Rebuild:
         state = {"offsets": to_json(ends).decode(), "signers": to_json(self._facts.get_signers()).decode()}
         await connection.execute(_PUBLISHED, {"last": last or 0, **state})
 
-    async def _queue_live(self, connection: AsyncConnection) -> None:
+    async def _queue_live(self, connection: Connection) -> None:
         """Queue live executions again, or end them where their agent must not be called twice."""
-        repository = Repository(connection)
         parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
-            uow = await repository.lock({row.job_id for row in rows}, ids, _TERMS)
+            locks = Locks(jobs=frozenset(row.job_id for row in rows), executions=frozenset(ids))
+            uow = await lock_rows(connection, locks, _TERMS)
             for execution_id, job_id in rows:
                 execution = uow.executions[execution_id]
                 decision = uow.record(job_id, execution, Report(TransitionKind.REBUILT, lease=execution.lease))
                 if not isinstance(decision, Refusal):
                     self._counts["queued" if decision.entry is None else "failed"] += 1
-            await repository.flush(uow)
+            await write(connection, uow)
             parameters["after"] = ids[-1]
 
     def _make_gaps_error(self, names: Sequence[str], count: int) -> PermanentError:
@@ -225,7 +227,7 @@ class Rebuild:
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
-async def _refuse_filled(connection: AsyncConnection) -> None:
+async def _refuse_filled(connection: Connection) -> None:
     if filled := list(await connection.scalars(_FILLED)):
         message = f"the database is not empty: it holds rows in {', '.join(filled)}"
         raise PermanentError(message, code="database_not_empty")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.storage.sql import Connection
 
 #: Facts, and bytes of them, that one statement applies at most.
 BATCH, BATCH_BYTES = 500, 16 << 20
@@ -42,7 +43,7 @@ _LIST: Final = text(
 class SetAside:
     """Keep what waits, for one transaction. `jobs` has the ids of the jobs that are set aside."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.jobs: set[str] = set()
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Table, Text, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.fact_keys import FactFilter, FactKeys
 from contracts.topics import FACT_TOPICS
@@ -18,6 +17,7 @@ from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 from jobstore.storage.facts import EARLY_CANCELS
+from jobstore.storage.sql import Connection
 from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 
@@ -109,8 +109,8 @@ class Difference:
 class Verify:
     """Compare two databases, each as it is at one moment. They can only be the same while the live one is quiet."""
 
-    rebuilt: AsyncConnection
-    live: AsyncConnection
+    rebuilt: Connection
+    live: Connection
     counts: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
 
@@ -161,7 +161,7 @@ class Verify:
 
 
 async def _merge(
-    rebuilt: AsyncConnection, live: AsyncConnection, query: str
+    rebuilt: Connection, live: Connection, query: str
 ) -> AsyncIterator[tuple[Any, bytes | None, bytes | None]]:
     """Yield every key with the digests of its rebuilt and its live row, in the order of keys; None: there is no row."""
     left, right = aiter(_stream_rows(rebuilt, query)), aiter(_stream_rows(live, query))
@@ -175,14 +175,13 @@ async def _merge(
         other = await anext(right, None) if second else other
 
 
-async def _stream_rows(connection: AsyncConnection, query: str) -> AsyncIterator[Any]:
-    async with connection.stream(text(query), execution_options={"yield_per": PAGE}) as rows:
-        async for row in rows:
-            yield row
+async def _stream_rows(connection: Connection, query: str) -> AsyncIterator[Any]:
+    async for row in connection.stream(text(query), rows_ahead=PAGE):
+        yield row
 
 
-async def _fetch_row(connection: AsyncConnection, compared: ComparedTable, key: Any) -> Any:
-    return (await connection.execute(text(compared.row_query), {"key": key})).mappings().one_or_none()
+async def _fetch_row(connection: Connection, compared: ComparedTable, key: Any) -> Any:
+    return (await connection.execute(text(compared.row_query), {"key": key})).one_or_none()
 
 
 def _locate_difference(compared: ComparedTable, key: str, rebuilt: Any, live: Any) -> Difference:
@@ -204,7 +203,7 @@ def _cut_excerpts(one: str | None, other: str | None) -> tuple[str | None, str |
 
 
 @asynccontextmanager
-async def open_snapshot(url: str) -> AsyncIterator[AsyncConnection]:
+async def open_snapshot(url: str) -> AsyncIterator[Connection]:
     """Open a database as it is now: read-only, and whatever is committed meanwhile is not seen."""
     database = Database(process.parse_database_url(url), pool_size=1, bounded=False)
     try:

@@ -1,16 +1,16 @@
 """Read what matching needs: agents by capability with their load, jobs that wait for one, and agents' histories."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from contracts.resources import Agent
-from jobstore.commands.resubmission import HISTORY_KINDS, build_history
-from jobstore.commands.unit_of_work import UnitOfWork
-from jobstore.domain.matching import LOAD_MAX, Candidate
-from jobstore.storage import row_mapping
+from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
+from jobstore.commands.rows import AgentHistory
+from jobstore.domain.matching import Candidate
+from jobstore.storage.agents import to_agent
+from jobstore.storage.sql import Connection, Row
 
 #: The load is counted along the index on agent_id, in its order and up to LIMIT. With `agent_id = a.id` the planner
 #: would collect all live executions of an agent first, however many are queued.
@@ -23,7 +23,8 @@ _CANDIDATES: Final = text(
             SELECT agent_id FROM executions e WHERE e.agent_id >= a.id AND e.state <> 'DONE'
             ORDER BY agent_id LIMIT :load_max) AS live) AS load
     FROM agents a
-    WHERE a.enabled AND a.capabilities && CAST(:capabilities AS text[]) AND NOT coalesce(
+    WHERE a.enabled AND a.capabilities && (CAST(:capabilities AS text[]) || ARRAY(
+        SELECT unnest(capabilities) FROM jobs WHERE id = ANY(CAST(:job_ids AS text[])))) AND NOT coalesce(
         (SELECT paused FROM limits WHERE name = 'agent:' || a.id),
         (SELECT paused FROM limits WHERE name = 'agent:*'), false)
     """,
@@ -45,26 +46,23 @@ _HISTORIES: Final = text(
 )
 
 
-async def load(connection: AsyncConnection, uow: UnitOfWork, capabilities: Collection[str]) -> None:
-    """Load the agents that have any of these capabilities into the unit of work."""
-    for agent, candidate in await find_with_any(connection, capabilities, LOAD_MAX):
-        uow.agents[agent.id] = agent
-        uow.candidates[agent.id] = candidate
-
-
 async def find_with_any(
-    connection: AsyncConnection, capabilities: Collection[str], load_max: int = 0
+    connection: Connection, capabilities: Collection[str], *, job_ids: Collection[str] = (), load_max: int = 0
 ) -> list[tuple[Agent, Candidate]]:
-    """Return the enabled agents, not paused, that have any of these capabilities, with their load up to `load_max`."""
-    rows = await connection.execute(_CANDIDATES, {"capabilities": sorted(capabilities), "load_max": load_max})
-    return [(row_mapping.to_agent(row), _to_candidate(row)) for row in rows]
+    """Return the enabled agents, not paused, that have any of these capabilities, or of those that these jobs need.
+
+    Their load is counted up to `load_max`.
+    """
+    parameters = {"capabilities": sorted(capabilities), "job_ids": sorted(job_ids), "load_max": load_max}
+    rows = await connection.execute(_CANDIDATES, parameters)
+    return [(to_agent(row), _to_candidate(row)) for row in rows]
 
 
-def _to_candidate(row: Row[Any]) -> Candidate:
+def _to_candidate(row: Row) -> Candidate:
     return Candidate(row.id, frozenset(row.capabilities), circuit_closed=row.circuit_closed, load=row.load)
 
 
-async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
+async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> Sequence[Row]:
     """Return the next jobs that wait for an agent, by id: (id, version, capabilities, missing).
 
     `missing` is the message of the last entry MATCHING_FAILED.
@@ -72,10 +70,10 @@ async def find_waiting_jobs(connection: AsyncConnection, after: str, limit: int)
     return (await connection.execute(_WAITING, {"after": after, "limit": limit})).all()
 
 
-async def load_histories(connection: AsyncConnection, uow: UnitOfWork, job_ids: Iterable[str]) -> None:
-    """Load the histories of these jobs' agents into the unit of work."""
-    rows_of: dict[str, list[Any]] = {job_id: [] for job_id in job_ids}
+async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:
+    """Return the histories of these jobs' agents."""
+    rows_of: dict[str, list[HistoryRow]] = {job_id: [] for job_id in job_ids}
     parameters = {"ids": sorted(rows_of), "kinds": [kind.value for kind in HISTORY_KINDS]}
     for row in await connection.execute(_HISTORIES, parameters):
-        rows_of[row.job_id].append(row)
-    uow.histories.update({job_id: build_history(rows) for job_id, rows in rows_of.items()})
+        rows_of[row.job_id].append(HistoryRow(row.kind, row.agent_id, row.result_hash))
+    return {job_id: build_history(rows) for job_id, rows in rows_of.items()}

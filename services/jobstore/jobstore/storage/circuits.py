@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.storage import sql
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import circuits
 
 _CIRCUIT: Final = sql.columns(circuits)
@@ -35,7 +35,7 @@ _WRITE: Final = text(
 )
 
 
-async def lock(connection: AsyncConnection, agent_ids: Collection[str]) -> dict[str, Breaker]:
+async def lock(connection: Connection, agent_ids: Collection[str]) -> dict[str, Breaker]:
     """Lock the stored circuits of agents, in the order of their ids. Called after jobs and executions are locked."""
     rows = (await connection.execute(_LOCK, {"ids": sorted(agent_ids)})).all()
     probes = [row.probe_id for row in rows if row.probe_id is not None]
@@ -52,9 +52,9 @@ async def lock(connection: AsyncConnection, agent_ids: Collection[str]) -> dict[
     }
 
 
-async def write(connection: AsyncConnection, stored: Mapping[str, Breaker], current: Mapping[str, Breaker]) -> None:
+async def write(connection: Connection, stored: Mapping[str, Breaker], changes: Mapping[str, Breaker]) -> None:
     """Write the circuits that differ from the stored ones. RaceError: another transaction has inserted one since."""
-    changed = {agent_id: breaker for agent_id, breaker in current.items() if breaker != stored.get(agent_id, CLOSED)}
+    changed = {agent_id: breaker for agent_id, breaker in changes.items() if breaker != stored.get(agent_id, CLOSED)}
     if not changed:
         return
     closed = [agent_id for agent_id, breaker in changed.items() if breaker == CLOSED]
@@ -64,13 +64,13 @@ async def write(connection: AsyncConnection, stored: Mapping[str, Breaker], curr
     await _write(connection, closed, updated, inserted)
 
 
-async def close(connection: AsyncConnection, agent_id: str) -> None:
+async def close(connection: Connection, agent_id: str) -> None:
     """Close the circuit of an agent."""
     await _write(connection, [agent_id], [], [])
 
 
 async def _write(
-    connection: AsyncConnection, closed: Sequence[str], updated: Sequence[sql.Row], inserted: Sequence[sql.Row]
+    connection: Connection, closed: Sequence[str], updated: Sequence[sql.Values], inserted: Sequence[sql.Values]
 ) -> None:
     arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
     await connection.execute(_WRITE, {"closed": closed, **arrays})

@@ -3,22 +3,33 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import NullPool, make_url, text
+from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
-from jobstore.storage.outages import Availability, forget_read_only_sessions
+from jobstore.storage.outages import READ_ONLY, Availability
+from jobstore.storage.sql import Connection, Row
+from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
+
+T = TypeVar("T")
 
 #: Milliseconds that a statement may take, and that a transaction may be idle.
 STATEMENT_TIMEOUT_MS = 30_000
+#: Seconds that a transaction waits for a free connection of the pool.
+POOL_TIMEOUT_S = 10.0
+#: Seconds that connecting may take.
+CONNECT_TIMEOUT_S = 5.0
+#: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
+STATEMENTS_MAX = 500
 
 
 class Database:
@@ -29,46 +40,69 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
         timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
-        settings = {
-            "application_name": "signoff-jobstore",
-            "jit": "off",
-            "statement_timeout": str(timeout_ms),
-            "idle_in_transaction_session_timeout": str(timeout_ms),
+        self.url = make_url(url)
+        dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+        self._options: dict[str, Any] = {
+            **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": 60 if bounded else None,
+            "server_settings": {
+                "application_name": "signoff-jobstore",
+                "jit": "off",
+                "statement_timeout": str(timeout_ms),
+                "idle_in_transaction_session_timeout": str(timeout_ms),
+            },
+            "record_class": Row,
+            "statement_cache_size": STATEMENTS_MAX,
+            "max_cached_statement_lifetime": 0,
+            "max_cacheable_statement_size": 0,
         }
-        options: dict[str, Any] = {
-            "max_overflow": 0,
-            "pool_timeout": 10,
-            "pool_pre_ping": False,
-            "connect_args": {"timeout": 5, "command_timeout": 60 if bounded else None, "server_settings": settings},
-        }
-        self.engine: AsyncEngine = create_async_engine(url, pool_size=pool_size, **options)
-        self._probing = create_async_engine(url, pool_size=1, **options)
-        for engine in (self.engine, self._probing):
-            forget_read_only_sessions(engine)
-        self.availability = Availability(self._probing)
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[Row] | None = None
+        self.availability = Availability(self._connect)
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction: commit it at the end, roll it back on an error."""
-        with self.availability.watching():
-            async with self.engine.begin() as connection:
-                yield connection
+        async with self.session() as connection, connection.driver.transaction():
+            yield connection
 
     @contextlib.asynccontextmanager
-    async def session(self) -> AsyncIterator[AsyncConnection]:
+    async def session(self) -> AsyncIterator[Connection]:
         """Open a connection on which each statement is a transaction of its own."""
         with self.availability.watching():
-            async with self.engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+            pool = await self._open_pool()
+            driver = await _acquire(pool)
+            try:
+                yield Connection(driver)
+            except asyncpg.PostgresError as error:
+                if error.sqlstate == READ_ONLY:  # a session that began so stays so, when the database no longer is
+                    driver.terminate()
+                raise
+            finally:
+                await pool.release(driver)
+
+    async def _open_pool(self) -> "asyncpg.Pool[Row]":
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, reset=_keep, **self._options)
+        return await self._pool
+
+    async def _connect(self) -> Connection:
+        return Connection(await asyncpg.connect(**self._options))
+
+    async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
+        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, in a transaction."""
+        engine = create_async_engine(self.url, poolclass=NullPool)
+        try:
+            with self.availability.watching():
+                async with engine.begin() as connection:
+                    return await connection.run_sync(use)
+        finally:
+            await engine.dispose()
 
     async def migrate(self) -> None:
         """Bring the tables up to date. Processes that start at the same time take turns."""
-        await retry_transient(self._migrate, on="postgres")
-
-    async def _migrate(self) -> None:
-        async with self.transaction() as connection:
-            await locks.hold(connection, Lock.MIGRATION)
-            await connection.run_sync(_upgrade)
+        await retry_transient(lambda: self.run_sync(_upgrade), on="postgres")
 
     async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `published` with a cursor.
@@ -83,24 +117,38 @@ class Database:
             else:
                 published(cursor)
 
-        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                connection = await asyncpg.connect(url, timeout=5)
+                driver = (await self._connect()).driver
                 lost = asyncio.Event()
-                connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
+                driver.add_termination_listener(lambda _, lost=lost: lost.set())
+                await driver.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
                 wake(EVERYTHING)
                 await lost.wait()
             await asyncio.sleep(0.5)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.engine.dispose()
-        await self._probing.dispose()
+        await self.availability.close()
+        if self._pool is not None:
+            self._pool.terminate()
 
 
-def _upgrade(connection: Connection) -> None:
+async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
+    try:
+        return await pool.acquire(timeout=POOL_TIMEOUT_S)
+    except TimeoutError as error:
+        if pool.get_size() < pool.get_max_size() or pool.get_idle_size():
+            raise  # not for want of a free one: the server did not answer
+        raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code="database_busy") from error
+
+
+async def _keep(_: Any) -> None:
+    """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
+
+
+def _upgrade(connection: SyncConnection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": Lock.MIGRATION})
     config = Config()
     config.set_main_option("script_location", "jobstore:storage/migrations")
     config.attributes["connection"] = connection

@@ -11,11 +11,11 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 
 AGENTS, REFUSALS = TOPIC_OF[AgentChanged], TOPIC_OF[ExecutionRefused]
 
@@ -66,22 +66,22 @@ _FORGET_EARLY: Final = text(
 )
 
 
-async def add_agent_fact(connection: AsyncConnection, agent_id: str) -> None:
+async def add_agent_fact(connection: Connection, agent_id: str) -> None:
     """Add a fact of an agent as its row is now."""
     await connection.execute(_ADD_AGENT, {"id": agent_id})
 
 
-async def add_refusal_facts(connection: AsyncConnection, execution_ids: Collection[UUID]) -> None:
+async def add_refusal_facts(connection: Connection, execution_ids: Collection[UUID]) -> None:
     """Add a fact of each execution id that was answered without a request."""
     if execution_ids:
         await connection.execute(_ADD_REFUSALS, {"ids": list(execution_ids)})
 
 
-async def count_early_cancels(connection: AsyncConnection, limit: int) -> int:
+async def count_early_cancels(connection: Connection, limit: int) -> int:
     """Count the cancels of executions that nobody has asked for, up to a limit."""
     return int(await connection.scalar(_COUNT_EARLY, {"limit": limit}) or 0)
 
 
-async def forget_early_cancels(connection: AsyncConnection) -> int:
+async def forget_early_cancels(connection: Connection) -> int:
     """Delete up to FORGET_BATCH cancels whose executions did not come in time, and return how many."""
-    return (await connection.execute(_FORGET_EARLY, {"limit": FORGET_BATCH})).rowcount
+    return await connection.change(_FORGET_EARLY, {"limit": FORGET_BATCH})

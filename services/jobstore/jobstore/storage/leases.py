@@ -1,13 +1,13 @@
 """Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from jobstore.domain.model import ExecutionStage
+from jobstore.storage.sql import Connection, Row
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
 #: domain.transitions counted as spent, is not counted.
@@ -54,7 +54,7 @@ _OVERDUE: Final = text(
 
 
 async def renew(
-    connection: AsyncConnection,
+    connection: Connection,
     owner: UUID,
     stage: ExecutionStage,
     leases: Sequence[tuple[UUID, int]],
@@ -71,24 +71,24 @@ async def renew(
     return {(row.execution_id, row.lease) for row in await connection.execute(_RENEW, parameters)}
 
 
-async def note_forged(connection: AsyncConnection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
     """Note leases of which a forged report would count, and return those that were not noted before."""
     ids, numbers = zip(*sorted(leases), strict=True)
     rows = await connection.execute(_NOTE_FORGED, {"ids": list(ids), "leases": list(numbers)})
     return {(row.execution_id, row.lease) for row in rows}
 
 
-async def load_states(connection: AsyncConnection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
     """Return the rows (state, lease, result_lease, answer) of executions, by id."""
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
 
 
-async def find_lapsed(connection: AsyncConnection, stage: ExecutionStage, limit: int) -> Sequence[Row[Any]]:
+async def find_lapsed(connection: Connection, stage: ExecutionStage, limit: int) -> Sequence[Row]:
     """Return rows (execution_id, lease) of leases that were not renewed in time."""
     return (await connection.execute(_LAPSED, {"stage": stage.value, "limit": limit})).all()
 
 
-async def find_overdue(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+async def find_overdue(connection: Connection, limit: int) -> Sequence[Row]:
     """Return rows (execution_id, lease) of executions whose queue timeout, judging timeout or deadline has passed."""
     return (await connection.execute(_OVERDUE, {"limit": limit})).all()

@@ -5,10 +5,9 @@ alone, finds all of them.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from contracts.resources import Limit, NewLimit
 from jobstore.domain.limits import tenant_limit, wildcard
@@ -16,6 +15,7 @@ from jobstore.errors import NotFoundError
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import limits
 
 _NOTIFY: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
@@ -24,7 +24,6 @@ NAMES: Final = """
     (SELECT array_agg(name) FROM limits WHERE paused OR concurrency IS NOT NULL OR rate IS NOT NULL) AS limits,
     EXISTS (SELECT FROM limits WHERE queue_max IS NOT NULL) AS capped
 """
-_NAMES: Final = text(f"SELECT {NAMES}")
 #: FOR UPDATE: requests of a capped tenant count its queue one after another, else together they exceed the cap.
 _CAPS: Final = text(
     "SELECT name, queue_max FROM limits WHERE name = ANY(CAST(:names AS text[])) ORDER BY name FOR UPDATE",
@@ -73,22 +72,7 @@ _TAKE_BACK: Final = text(
 )
 
 
-async def share_lock(connection: AsyncConnection) -> None:
-    """Wait until no limit is being changed, and let none change until the commit. Call before anything is locked."""
-    await locks.share(connection, Lock.LIMITS)
-
-
-async def try_share_lock(connection: AsyncConnection) -> Row[Any] | None:
-    """Try to take the shared limits lock after rows are locked, and return the columns of NAMES.
-
-    Return None if limits are being changed: waiting here could deadlock.
-    """
-    if not await locks.try_share(connection, Lock.LIMITS):
-        return None
-    return (await connection.execute(_NAMES)).one()
-
-
-async def load_queue_room(connection: AsyncConnection, tenants: Collection[str]) -> dict[str, int]:
+async def load_queue_room(connection: Connection, tenants: Collection[str]) -> dict[str, int]:
     """Return how many more executions of each capped tenant may wait, and lock the caps until the commit."""
     names = {tenant: tenant_limit(tenant) for tenant in tenants}
     own_and_general = {*names.values(), *map(wildcard, names.values())}
@@ -99,19 +83,19 @@ async def load_queue_room(connection: AsyncConnection, tenants: Collection[str])
     return {row.tenant: row.room for row in rows}
 
 
-async def list_all(connection: AsyncConnection) -> Sequence[Limit]:
+async def list_all(connection: Connection) -> Sequence[Limit]:
     """Return all limits, by name."""
     rows = await connection.execute(limits.select().order_by(limits.c.name))
-    return [Limit.model_validate(dict(row)) for row in rows.mappings()]
+    return [Limit.model_validate(dict(row)) for row in rows]
 
 
-async def find(connection: AsyncConnection, name: str) -> Limit | None:
+async def find(connection: Connection, name: str) -> Limit | None:
     """Return the limit of a name."""
-    row = (await connection.execute(limits.select().where(limits.c.name == name))).mappings().one_or_none()
+    row = (await connection.execute(limits.select().where(limits.c.name == name))).one_or_none()
     return None if row is None else Limit.model_validate(dict(row))
 
 
-async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
+async def put(connection: Connection, name: str, limit: NewLimit) -> None:
     """Set a limit, also for executions that wait already. After the commit nothing is offered under the old one."""
     await hold_locks(connection)
     await connection.execute(_PUT, {**limit.model_dump(include=set(NewLimit.model_fields)), "name": name})
@@ -124,32 +108,32 @@ async def put(connection: AsyncConnection, name: str, limit: NewLimit) -> None:
     await _notify(connection)
 
 
-async def pause(connection: AsyncConnection, name: str, *, paused: bool) -> None:
+async def pause(connection: Connection, name: str, *, paused: bool) -> None:
     """Pause or resume what a name applies to. The rest of its limit stays; without one, a limit is added."""
     await hold_locks(connection)
     limit = await find(connection, name) or NewLimit()
     await put(connection, name, limit.model_copy(update={"paused": paused}))
 
 
-async def remove(connection: AsyncConnection, name: str) -> None:
+async def remove(connection: Connection, name: str) -> None:
     """Remove a limit. Raise NotFoundError (`unknown_limit`) if there is none."""
     if not await discard(connection, name):
         raise NotFoundError(f"there is no limit {name}", code="unknown_limit")
 
 
-async def discard(connection: AsyncConnection, name: str) -> bool:
+async def discard(connection: Connection, name: str) -> bool:
     """Remove a limit. Return False if there is none."""
     await hold_locks(connection)
-    removed = await connection.execute(limits.delete().where(limits.c.name == name))
+    removed = await connection.change(limits.delete().where(limits.c.name == name))
     await _notify(connection)
-    return bool(removed.rowcount)
+    return bool(removed)
 
 
-async def hold_locks(connection: AsyncConnection) -> None:
+async def hold_locks(connection: Connection) -> None:
     """Let no transaction request or offer an execution until the commit. Call before anything else is locked."""
     await locks.hold(connection, Lock.LIMITS)
     await locks.hold(connection, Lock.OFFERS)
 
 
-async def _notify(connection: AsyncConnection) -> None:
+async def _notify(connection: Connection) -> None:
     await connection.execute(_NOTIFY)

@@ -24,7 +24,8 @@ session, and is free as soon as its process is gone; all others end with their t
 from enum import IntEnum
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jobstore.storage.sql import Connection
 
 
 class Lock(IntEnum):
@@ -38,32 +39,20 @@ class Lock(IntEnum):
 
 
 _HOLD = text("SELECT pg_advisory_xact_lock(:lock)")
-_SHARE = text("SELECT pg_advisory_xact_lock_shared(:lock)")
 _TRY_HOLD = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_TRY_SHARE = text("SELECT pg_try_advisory_xact_lock_shared(:lock)")
 _TRY_HOLD_BY_SESSION = text("SELECT pg_try_advisory_lock(:lock)")
 
 
-async def hold(connection: AsyncConnection, lock: Lock) -> None:
+async def hold(connection: Connection, lock: Lock) -> None:
     """Wait for a lock, and hold it alone until the transaction ends."""
     await connection.execute(_HOLD, {"lock": lock})
 
 
-async def share(connection: AsyncConnection, lock: Lock) -> None:
-    """Wait until nobody holds a lock alone, and share it until the transaction ends."""
-    await connection.execute(_SHARE, {"lock": lock})
-
-
-async def try_hold(connection: AsyncConnection, lock: Lock) -> bool:
+async def try_hold(connection: Connection, lock: Lock) -> bool:
     """Hold a lock alone until the transaction ends. Return False if anybody else holds or shares it."""
     return bool(await connection.scalar(_TRY_HOLD, {"lock": lock}))
 
 
-async def try_share(connection: AsyncConnection, lock: Lock) -> bool:
-    """Share a lock until the transaction ends. Return False if somebody holds it alone."""
-    return bool(await connection.scalar(_TRY_SHARE, {"lock": lock}))
-
-
-async def try_hold_by_session(session: AsyncConnection, lock: Lock) -> bool:
+async def try_hold_by_session(session: Connection, lock: Lock) -> bool:
     """Hold a lock alone for as long as the connection lives. Return False if anybody else holds it."""
     return bool(await session.scalar(_TRY_HOLD_BY_SESSION, {"lock": lock}))

@@ -12,12 +12,10 @@ from typing import Final
 
 import asyncpg
 from prometheus_client import Gauge
-from sqlalchemy import event, text
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from jobstore.storage.sql import Connection
 from jobstore.storage.tables import metadata
 from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.outages import DATABASE_OUTAGES
@@ -87,9 +85,10 @@ class ConstraintError(RaceError):
 class Availability:
     """Know whether the database can be written, from a write of its own every few seconds and from others' fortune."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """`engine` serves the probe alone: a pool whose connections are all at work says nothing of the database."""
-        self._engine = engine
+    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+        """`connect` is for the probe alone: a pool whose connections are all at work says nothing of the database."""
+        self._connect = connect
+        self._connection: Connection | None = None
         self._probed: str | None = None
         self._met, self._met_at = "", 0.0
 
@@ -149,21 +148,24 @@ class Availability:
         finally:
             writing.cancel()
         if not done:
-            await self._engine.dispose(close=False)
             raise TimeoutError(f"no answer within {PROBE_TIMEOUT_S:g} s")
         await writing
 
     async def _write(self) -> None:
-        names = [table.name for table in metadata.sorted_tables]
-        async with self._engine.begin() as connection:
-            state = (await connection.execute(_STATE, {"tables": names})).one()
-            if state.recovering:
-                raise TransientError("pg_is_in_recovery()", code="database_in_recovery")
-            if state.missing:
-                raise TransientError(f"missing: {', '.join(state.missing)}", code="database_not_migrated")
-            if state.forbidden:
-                raise TransientError(f"tables: {', '.join(state.forbidden)}", code="database_forbidden")
+        """Write on the connection of the last probe, or on a new one after any error."""
+        connection, self._connection = self._connection or await self._connect(), None
+        try:
+            await _check_tables(connection)
             await connection.execute(_WRITE)
+        except BaseException:
+            connection.invalidate()
+            raise
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Close the connection of the probe."""
+        if self._connection is not None:
+            self._connection.invalidate()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -177,14 +179,15 @@ class Availability:
             raise
 
 
-def forget_read_only_sessions(engine: AsyncEngine) -> None:
-    """Close sessions that turn out to be read-only: one that began so stays so, when the database no longer is."""
-
-    def on_error(context: ExceptionContext) -> None:
-        if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
-            context.is_disconnect = True
-
-    event.listen(engine.sync_engine, "handle_error", on_error)
+async def _check_tables(connection: Connection) -> None:
+    names = [table.name for table in metadata.sorted_tables]
+    state = (await connection.execute(_STATE, {"tables": names})).one()
+    if state.recovering:
+        raise TransientError("pg_is_in_recovery()", code="database_in_recovery")
+    if state.missing:
+        raise TransientError(f"missing: {', '.join(state.missing)}", code="database_not_migrated")
+    if state.forbidden:
+        raise TransientError(f"tables: {', '.join(state.forbidden)}", code="database_forbidden")
 
 
 @contextlib.contextmanager
@@ -194,8 +197,6 @@ def translate_errors() -> Iterator[None]:
         yield
     except (PermanentError, TransientError):
         raise
-    except PoolTimeoutError as error:
-        raise TransientError(_first_line(error), code="database_busy") from error
     except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise _classify(error) from error
 

@@ -5,12 +5,14 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
+from jobstore.storage import sql
+from jobstore.storage.sql import Connection
+from jobstore.storage.tables import reusable
 
 #: Rows deleted by one `forget`.
 FORGET_BATCH: Final = 10_000
@@ -35,18 +37,14 @@ _RESULTS: Final = text(
     JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
     """,
 )
-#: ORDER BY: all writers lock the rows in the order of their keys, so that none deadlock.
-_KEEP: Final = text(
-    """
-    INSERT INTO reusable (key, job_id, version)
-    SELECT u.key, u.job_id, u.version
-    FROM unnest(CAST(:keys AS bytea[]), CAST(:job_ids AS text[]), CAST(:versions AS bigint[]))
-        AS u(key, job_id, version)
-    ORDER BY u.key
-    ON CONFLICT (key) DO UPDATE
+#: The columns of `make_rows`, and how the parameters of their arrays begin.
+COLUMNS: Final = sql.columns(reusable, without={"created_at"})
+PREFIX: Final = "r"
+#: Stores such rows. By key: all writers lock the rows in this order, so that none deadlock.
+KEEP: Final = f"""
+    {sql.insert("reusable", COLUMNS, order="key", prefix=PREFIX).text} ON CONFLICT (key) DO UPDATE
         SET job_id = excluded.job_id, version = excluded.version, created_at = excluded.created_at
-    """,
-)
+"""  # noqa: S608 - names of our own
 #: SKIP LOCKED: rows that a command is renewing are not forgotten.
 _FORGET: Final = text(
     """
@@ -59,39 +57,32 @@ _FORGET: Final = text(
 )
 
 
-async def load(
-    connection: AsyncConnection, uow: UnitOfWork, keys: Collection[bytes], execution_ids: Collection[UUID]
-) -> None:
-    """Load the verdicts with these keys, and the results that these executions may reuse, into the unit of work."""
-    if keys:
-        rows = await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": uow.reuse_terms.verdict_age_s})
-        uow.reusable_verdicts = {
-            row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
-            for row in rows
-            if (verdict := members(row.response or "{}").get("verdict")) is not None
-        }
-    if execution_ids:
-        rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": uow.reuse_terms.result_age_s})
-        uow.reusable_results = {r.execution_id: Reusable(r.job_id, r.version, result_hash=r.result_hash) for r in rows}
+async def load_verdicts(connection: Connection, keys: Collection[bytes], age_s: float) -> dict[bytes, Reusable]:
+    """Return the verdicts with these keys that are not older."""
+    return {
+        row.key: Reusable(row.job_id, row.version, Verdict.model_validate_json(verdict))
+        for row in await connection.execute(_VERDICTS, {"keys": list(keys), "age_s": age_s})
+        if (verdict := members(row.response or "{}").get("verdict")) is not None
+    }
 
 
-async def keep(connection: AsyncConnection, uow: UnitOfWork) -> None:
-    """Store what may be reused from now on. Called after all else is written, as the order of locks wants it."""
-    entries = dict(uow.results_to_keep)
-    for entry, result_hash, judge in uow.verdicts_to_keep:
-        question = uow.questions[entry.job_id]
+async def load_results(connection: Connection, execution_ids: Collection[UUID], age_s: float) -> dict[UUID, Reusable]:
+    """Return the results that these executions may reuse, and that are not older."""
+    rows = await connection.execute(_RESULTS, {"ids": list(execution_ids), "age_s": age_s})
+    return {row.execution_id: Reusable(row.job_id, row.version, result_hash=row.result_hash) for row in rows}
+
+
+def make_rows(uow: UnitOfWork) -> list[sql.Values]:
+    """Return the rows of what may be reused from now on."""
+    entries = dict(uow.changes.results)
+    for entry, result_hash, judge in uow.changes.verdicts:
+        question = uow.stored.questions[entry.job_id]
         entries[verdict_key(question.tenant, result_hash, question.acceptance_criteria, judge)] = entry
-    if entries:
-        parameters = {
-            "keys": list(entries),
-            "job_ids": [entry.job_id for entry in entries.values()],
-            "versions": [entry.version for entry in entries.values()],
-        }
-        await connection.execute(_KEEP, parameters)
+    return [{"key": key, "job_id": entry.job_id, "version": entry.version} for key, entry in entries.items()]
 
 
-async def forget(connection: AsyncConnection, terms: ReuseTerms) -> int:
+async def forget(connection: Connection, terms: ReuseTerms) -> int:
     """Delete up to FORGET_BATCH rows that are too old, or the oldest of too many; return how many."""
     age_s = max(terms.verdict_age_s, terms.result_age_s)
     parameters = {"age_s": age_s, "entries_max": terms.entries_max, "limit": FORGET_BATCH}
-    return (await connection.execute(_FORGET, parameters)).rowcount
+    return await connection.change(_FORGET, parameters)

@@ -1,24 +1,120 @@
-"""Build SQL that writes a batch of rows by one statement: `unnest` over one array parameter a column."""
+"""Speak SQL to PostgreSQL: execute statements by asyncpg, and build those that write a batch of rows at once.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+A batch is written by `unnest` over one array parameter a column.
+"""
 
-from sqlalchemy import Table, TextClause, text
-from sqlalchemy.dialects import postgresql
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+from sqlalchemy import ClauseElement, Table, TextClause, text
+from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+
+_DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+#: SQL as a constant of a module with `:name` for each parameter, or what SQLAlchemy's expressions build.
+Statement: TypeAlias = ClauseElement
+Parameters: TypeAlias = Mapping[str, Any]
+#: A row to write: a value for each column.
+Values: TypeAlias = dict[str, Any]
+
+
+class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
+    """A row. Its columns are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Rows(list[Row]):
+    """The rows that a statement returned."""
+
+    def all(self) -> "Rows":
+        """Return all rows."""
+        return self
+
+    def one(self) -> Row:
+        """Return the only row. Raise ValueError if there is another number of them."""
+        (row,) = self
+        return row
+
+    def one_or_none(self) -> Row | None:
+        """Return the only row, or None if there is none."""
+        return self.one() if self else None
+
+
+class Connection:
+    """A connection of the pool, for one transaction or one session."""
+
+    def __init__(self, driver: "asyncpg.Connection[Row]") -> None:
+        self.driver = driver
+
+    async def execute(self, statement: Statement, parameters: Parameters | None = None) -> Rows:
+        """Execute a statement, and return its rows."""
+        sql, values = _bind(statement, parameters)
+        return Rows(await self.driver.fetch(sql, *values))
+
+    async def scalars(self, statement: Statement, parameters: Parameters | None = None) -> list[Any]:
+        """Execute a statement, and return the first column of its rows."""
+        return [row[0] for row in await self.execute(statement, parameters)]
+
+    async def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:
+        """Execute a statement, and return the first column of its first row, or None if there is none."""
+        sql, values = _bind(statement, parameters)
+        return await self.driver.fetchval(sql, *values)
+
+    async def change(self, statement: Statement, parameters: Parameters | None = None) -> int:
+        """Execute a statement, and return how many rows it inserted, updated or deleted."""
+        sql, values = _bind(statement, parameters)
+        return int((await self.driver.execute(sql, *values)).rpartition(" ")[2])
+
+    async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
+        """Execute a statement once for each of the parameters."""
+        sql, names = _compile_text(statement)
+        await self.driver.executemany(sql, [[one[name] for name in names] for one in parameters])
+
+    async def stream(
+        self, statement: Statement, parameters: Parameters | None = None, *, rows_ahead: int
+    ) -> AsyncIterator[Row]:
+        """Yield the rows of a statement, of which few are held; call within a transaction."""
+        sql, values = _bind(statement, parameters)
+        async for row in self.driver.cursor(sql, *values, prefetch=rows_ahead):
+            yield row
+
+    def invalidate(self) -> None:
+        """Close the connection, so that no other user of the pool gets it."""
+        self.driver.terminate()
+
+
+def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[Any]]:
+    """Return a statement's SQL for asyncpg, and its values in order."""
+    if isinstance(statement, TextClause):
+        sql, names = _compile_text(statement)
+        return sql, map((parameters or {}).__getitem__, names)
+    compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    values = compiled.construct_params(parameters)
+    return str(compiled), map(values.__getitem__, compiled.positiontup or ())
+
+
+@lru_cache(maxsize=1_000)
+def _compile_text(statement: TextClause) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL of a text, and its parameters' names in order."""
+    compiled: Any = statement.compile(dialect=_DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
+
 
 #: Types that are passed as another and cast in the row. `unnest` would flatten arrays of arrays.
 _CAST = {"json": "text", "jsonb": "text", "text[]": "text"}
 
 
-#: A row to write: a value for each column.
-Row = Mapping[str, Any]
-
-
 def columns(table: Table, *, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, str]:
     """Return columns of a table in its order, each with its type: all, or only some, or all without some."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return {
-        column.name: column.type.compile(dialect=dialect).lower()
+        column.name: column.type.compile(dialect=_DIALECT).lower()
         for column in table.columns
         if column.name not in without and (not only or column.name in only)
     }
@@ -45,7 +141,12 @@ def named_values(alias: str, columns: Mapping[str, str]) -> str:
     return ", ".join(f"{value(alias, name, kind)} AS {name}" for name, kind in columns.items())
 
 
-def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Row]) -> dict[str, list[Any]]:
+def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
+    """Return what UPDATE sets to such an `unnest`: all columns but the key, cast to their types in the table."""
+    return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
+
+
+def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[Any]]:
     """Return the parameters of an `unnest`, from rows that have at least its columns."""
     return {
         f"{prefix}_{name}": [_literal(row[name]) for row in rows] if kind == "text[]" else [row[name] for row in rows]

@@ -1,0 +1,120 @@
+"""The rows of one transaction: those that were locked or loaded, and the changes that will be written. Pure."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.resources import Agent
+from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.matching import Candidate
+from jobstore.domain.model import Clock, Execution, ExecutionStage, Job, LogEntry, Refusal, Report, TransitionKind
+from jobstore.domain.reuse import Reusable
+from jobstore.domain.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHistory:
+    """The agents that a job has had since it was assigned by hand or matched.
+
+    `not_met` counts verdicts on the present agent; `result_hash` is of the result that was judged last.
+    """
+
+    agents: frozenset[str] = frozenset()
+    not_met: int = 0
+    result_hash: bytes | None = None
+
+
+class Question(NamedTuple):
+    """By what a job's result is judged: frozen while an execution is live, since nothing can be edited then."""
+
+    title: str
+    acceptance_criteria: str
+    tenant: str
+
+
+class Grant(NamedTuple):
+    """What an agent is called with. `request` is the body as JSON text, `headers` refer to their values."""
+
+    request: str
+    protocol: str
+    url: str
+    headers: Mapping[str, str]
+
+
+class JudgedResult(NamedTuple):
+    """A verdict that may be reused: the log entry that holds it, the hash of the result, and who judged it."""
+
+    entry: Reusable
+    result_hash: bytes
+    judge: str
+
+
+class WorkerRoom(NamedTuple):
+    """For how many more leases of a stage a worker has room."""
+
+    stage: ExecutionStage
+    room: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Stored:
+    """The rows that a transaction has locked or loaded, by id, as they are in the tables.
+
+    What no command of the transaction asks for is not loaded. The rooms, and the load of candidates, count what was
+    decided since, too.
+    """
+
+    clock: Clock
+    #: Whether the limits lock is held; whether a command needs it, and it is not, since limits are being changed.
+    limits_held: bool = False
+    limits_missed: bool = False
+    #: The names of all limits that hold executions back.
+    limit_names: Collection[str] = frozenset()
+    #: Whether any limit caps a queue; then, how many more executions of each capped tenant may wait.
+    has_queue_caps: bool = False
+    queue_room: dict[str, int] = field(default_factory=dict)
+    #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
+    has_circuits: bool = False
+    circuits: dict[str, Breaker] = field(default_factory=dict)
+    #: How many more cancels of unknown executions may be remembered.
+    cancel_room: int = 0
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    executions: dict[UUID, Execution] = field(default_factory=dict)
+    specs: dict[str, Spec] = field(default_factory=dict)
+    questions: dict[str, Question] = field(default_factory=dict)
+    grants: dict[UUID, Grant] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    #: The agents that a job of this transaction may be matched to.
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    #: Of jobs that may be submitted again by policy.
+    histories: dict[str, AgentHistory] = field(default_factory=dict)
+    #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
+    verdicts: dict[bytes, Reusable] = field(default_factory=dict)
+    results: dict[UUID, Reusable] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a transaction will write, by id. What is not stored yet is new."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    #: Of new jobs, and of those that ask for something else now.
+    specs: dict[str, Spec] = field(default_factory=dict)
+    executions: dict[UUID, Execution] = field(default_factory=dict)
+    #: Executions of which nothing was requested, and whose answer stands from now on.
+    final_answers: set[UUID] = field(default_factory=set)
+    entries: list[LogEntry] = field(default_factory=list)
+    circuits: dict[str, Breaker] = field(default_factory=dict)
+    #: What may be reused from now on: results by `result_key`.
+    results: dict[bytes, Reusable] = field(default_factory=dict)
+    verdicts: list[JudgedResult] = field(default_factory=list)
+    #: How many more leases each worker of this transaction takes, by its owner.
+    rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
+
+    #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
+    recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
+    refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
+    switched_circuits: list[tuple[str, Breaker]] = field(default_factory=list)

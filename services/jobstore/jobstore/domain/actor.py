@@ -1,0 +1,19 @@
+"""Actor: who asks for a change, by their credentials and never by what they write. Pure."""
+
+from typing import Final, NewType
+
+#: A role, or an upstream by the id of its secret: the text that is stored and published.
+Actor = NewType("Actor", str)
+
+ADMINISTRATOR: Final = Actor("administrator")
+EXECUTOR: Final = Actor("executor")
+VALIDATOR: Final = Actor("validator")
+#: Whoever can write to the topics of requests, where upstreams have no secrets.
+UPSTREAM: Final = Actor("upstream")
+#: Signoff itself: what follows from a policy, from time, or from a rebuild, and nobody asked for.
+SIGNOFF: Final = Actor("signoff")
+
+
+def name_upstream(secret_id: str) -> Actor:
+    """Return the actor that signs under an upstream's secret."""
+    return Actor(f"{UPSTREAM}:{secret_id}")

@@ -1,0 +1,102 @@
+"""How an execution's state changes where its job's does not: queued, offered, leased, renewed, answered. Pure.
+
+With `domain.transitions`, which call some of these, the one place where executions change. Where SQL applies a rule to
+many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rules_in_sql.py holds the one to the other.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
+
+#: How long a cancel waits for its execution: as long as the topics of both keep a record.
+CANCEL_REMEMBERED: Final = timedelta(days=7)
+#: The answer of an execution that was cancelled.
+CANCELLED: Final = "cancelled"
+#: Doublings of the wait between two offers; bounds the exponent.
+_DOUBLINGS_MAX: Final = 10
+
+
+def queue(execution: Execution, due_at: datetime) -> Execution:
+    """Return the execution as QUEUED, to be offered from `due_at` on.
+
+    While EXECUTING, `queue_timeout_s` starts anew; while JUDGING, `judging_timeout_s` runs on.
+    """
+    fails_at = execution.fails_at
+    if execution.stage is ExecutionStage.EXECUTING:
+        fails_at = execution.fails_after("queue_timeout_s", due_at)
+    return replace(execution, state=ExecutionState.QUEUED, owner=None, due_at=due_at, fails_at=fails_at)
+
+
+def offer(execution: Execution, now: datetime, again_s: float, again_max_s: float) -> Execution:
+    """Return the execution as OFFERED; it is offered again after a wait that doubles (MARK in dispatching.offers)."""
+    wait_s = min(again_s * 2 ** min(execution.offers, _DOUBLINGS_MAX), again_max_s)
+    due_at = _until_deadline(execution, now + timedelta(seconds=wait_s))
+    return replace(execution, state=ExecutionState.OFFERED, offers=execution.offers + 1, due_at=due_at)
+
+
+def offer_soon(execution: Execution, now: datetime, again_s: float) -> Execution:
+    """Return an offer that was perhaps not published, as if offered for the first time (dispatching.offers)."""
+    return replace(execution, offers=0, due_at=_until_deadline(execution, now + timedelta(seconds=again_s)))
+
+
+def decline_offer(execution: Execution, now: datetime) -> Execution:
+    """Return an execution that was offered, and cannot be taken now, as QUEUED."""
+    return replace(execution, state=ExecutionState.QUEUED, due_at=now)
+
+
+def take_back(execution: Execution, now: datetime) -> Execution:
+    """Return an offer that a paused limit applies to as QUEUED, as if never offered (storage.limits)."""
+    return replace(decline_offer(execution, now), offers=0)
+
+
+def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
+    """Return the execution as LEASED to an owner, under the next number."""
+    return replace(
+        execution,
+        state=ExecutionState.LEASED,
+        lease=execution.lease + 1,
+        seq=0,
+        offers=0,
+        owner=owner,
+        due_at=clock.after(clock.lease_s, execution),
+    )
+
+
+def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
+    """Return the execution as held under its lease for another while (storage.leases).
+
+    A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
+    domain.transitions counted as spent, is not counted.
+    """
+    is_executing = execution.stage is ExecutionStage.EXECUTING
+    is_revived = is_executing and execution.state is not ExecutionState.LEASED
+    return replace(
+        execution,
+        state=ExecutionState.LEASED,
+        owner=owner,
+        spent=execution.spent - is_revived,
+        due_at=clock.after(clock.lease_s, execution),
+        fails_at=execution.deadline_at if is_executing else execution.fails_at,
+    )
+
+
+def make_answer(execution_id: UUID, job_id: str | None, answer: str) -> Execution:
+    """Return the row of an execution id of which nothing is requested, with its answer (rule `keep-answers`)."""
+    return Execution(execution_id, job_id or "", state=ExecutionState.DONE, answer=answer)
+
+
+def make_early_cancel(execution_id: UUID, job_id: str | None, now: datetime) -> Execution:
+    """Return the row of an execution that was cancelled before it came (rule `cancel-before-arrival`)."""
+    return replace(make_answer(execution_id, job_id, CANCELLED), due_at=now + CANCEL_REMEMBERED)
+
+
+def keep_for_good(execution: Execution) -> Execution:
+    """Return an early cancel as the answer of its execution, which has been asked for."""
+    return replace(execution, due_at=None)
+
+
+def _until_deadline(execution: Execution, due_at: datetime) -> datetime:
+    return min(due_at, execution.deadline_at) if execution.deadline_at else due_at

@@ -1,0 +1,78 @@
+"""Load what commands need beside the rows that they have locked."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import text
+
+from jobstore.commands.base import NOTHING, Command, Reads
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.matching import LOAD_MAX
+from jobstore.storage import candidates, circuits, facts, limits, reusable
+from jobstore.storage.agents import to_agent
+from jobstore.storage.sql import Connection
+from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
+
+_SPECS: Final = text(
+    f"SELECT id, {', '.join(f'{value} AS spec_{name}' for name, value in SPEC_COLUMNS)} "  # noqa: S608 - names of our own
+    "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
+)
+_AGENTS: Final = text(
+    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
+    "headers::text AS headers, created_at, updated_at "
+    "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
+)
+
+
+async def load(connection: Connection, uow: UnitOfWork, commands: Sequence[Command[object]]) -> None:
+    """Load what commands ask for, and then what only that could tell."""
+    await _load(connection, uow, [command.reads(uow.stored) for command in commands])
+    await _load(connection, uow, [command.late_reads(uow.stored) for command in commands])
+
+
+async def _load(connection: Connection, uow: UnitOfWork, wishes: Collection[Reads]) -> None:
+    reads = Reads.join([wish for wish in wishes if wish is not NOTHING])
+    await _load_jobs(connection, uow.stored, reads)
+    await _load_agents(connection, uow.stored, reads)
+    await _load_reusable(connection, uow, reads)
+    await _load_bounds(connection, uow, reads)
+
+
+async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> None:
+    if reads.specs:
+        for row in await connection.execute(_SPECS, {"ids": sorted(reads.specs)}):
+            stored.specs[row.id] = to_spec(row)
+    if reads.histories:
+        stored.histories |= await candidates.load_histories(connection, reads.histories)
+
+
+async def _load_agents(connection: Connection, stored: Stored, reads: Reads) -> None:
+    if reads.agents:
+        for row in await connection.execute(_AGENTS, {"ids": sorted(reads.agents)}):
+            stored.agents[row.id] = to_agent(row)
+    if reads.capabilities or reads.match_jobs:
+        found = await candidates.find_with_any(
+            connection, reads.capabilities, job_ids=reads.match_jobs, load_max=LOAD_MAX
+        )
+        for agent, candidate in found:
+            stored.agents[agent.id], stored.candidates[agent.id] = agent, candidate
+
+
+async def _load_reusable(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
+    terms = uow.terms.reuse
+    if reads.verdicts and terms.verdict_age_s:
+        uow.stored.verdicts = await reusable.load_verdicts(connection, reads.verdicts, terms.verdict_age_s)
+    if reads.results and terms.result_age_s:
+        uow.stored.results = await reusable.load_results(connection, reads.results, terms.result_age_s)
+
+
+async def _load_bounds(connection: Connection, uow: UnitOfWork, reads: Reads) -> None:
+    """Load what bounds requests and claims. The rows of capped queues are locked, and then circuits."""
+    stored, cancels_max = uow.stored, uow.terms.cancels_max
+    if reads.early_cancels:
+        stored.cancel_room = cancels_max - await facts.count_early_cancels(connection, cancels_max)
+    if reads.queues and stored.has_queue_caps and stored.limits_held:
+        stored.queue_room = await limits.load_queue_room(connection, reads.queues)
+    if reads.circuits and stored.has_circuits:
+        stored.circuits |= await circuits.lock(connection, reads.circuits)

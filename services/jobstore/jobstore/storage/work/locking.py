@@ -1,0 +1,119 @@
+"""Lock the rows of a unit of work, in the order of docs/protocol.md#locks, and read what belongs to them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydantic_core import from_json
+from sqlalchemy import text
+
+from jobstore.commands.base import Command, Locks
+from jobstore.commands.rows import Grant, Question, Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.model import Clock
+from jobstore.domain.terms import ExecutionTerms
+from jobstore.storage import limits
+from jobstore.storage.locks import Lock
+from jobstore.storage.outages import RaceError
+from jobstore.storage.sql import Connection
+from jobstore.storage.work.row_mapping import EXECUTION_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
+
+_SPEC: Final = ", ".join(
+    f"CASE WHEN with_spec {'OR with_question' if name in Question._fields else ''} THEN {value} END AS spec_{name}"
+    for name, value in SPEC_COLUMNS
+)
+#: First the limits lock, then jobs. A batch that needs the lock for some of its commands only does not wait for it.
+#: The outer row of the join is made first, hence the lock taken before any row is.
+_LOCK_JOBS: Final = text(
+    f"""
+    SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
+        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, with_spec,
+        with_question, {_SPEC}
+    FROM (
+        SELECT CASE :limits WHEN 'wait' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
+            WHEN 'try' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
+    ) AS shared LEFT JOIN LATERAL (
+        SELECT *, id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question
+        FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
+            SELECT job_id FROM executions WHERE execution_id = ANY(CAST(:execution_ids AS uuid[]))))
+        ORDER BY id FOR NO KEY UPDATE
+    ) AS j ON true
+    """,  # noqa: S608 - names of our own
+)
+#: Beside the executions, or with none: the time after all locks are held, whether any circuit is stored, and NAMES,
+#: which the limits lock of the statement before keeps from changing. What a grant needs is looked up by its keys:
+#: OFFSET 0 keeps the planner from anything else.
+_LOCK_EXECUTIONS: Final = text(
+    f"""
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, e.*, granted.*
+    FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+        SELECT {", ".join(EXECUTION_COLUMNS).replace("policy", "policy::text AS policy")}
+        FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
+    ) AS e ON true LEFT JOIN LATERAL (
+        SELECT l.request_payload::text AS request, a.protocol, a.url, a.headers::text AS headers
+        FROM job_logs l CROSS JOIN agents a
+        WHERE l.job_id = e.job_id AND l.version = e.request_version AND a.id = e.agent_id
+            AND e.stage = 'EXECUTING' AND e.state <> 'DONE' AND e.execution_id = ANY(CAST(:granted AS uuid[])) OFFSET 0
+    ) AS granted ON true
+    """,  # noqa: S608 - names of our own
+)
+
+
+async def lock(connection: Connection, commands: Sequence[Command[object]], terms: ExecutionTerms) -> UnitOfWork:
+    """Lock what commands ask for. Where only some need the limits lock, and it is not free, it is missed."""
+    wishes = [command.locks() for command in commands]
+    needs = {wish.limits for wish in wishes}
+    return await lock_rows(connection, Locks.join(wishes), terms, wait_for_limits=needs == {True})
+
+
+async def lock_rows(
+    connection: Connection, locks: Locks, terms: ExecutionTerms, *, wait_for_limits: bool = True
+) -> UnitOfWork:
+    """Lock jobs and then executions, each in the order of their ids.
+
+    RaceError: an execution was requested meanwhile whose job is not locked: what another transaction inserted between
+    the two statements is seen only by the second.
+    """
+    followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
+    locked = (
+        await connection.execute(
+            _LOCK_JOBS,
+            {
+                "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
+                "ids": sorted(locks.jobs),
+                "execution_ids": list(locks.executions),
+                "specs": list(locks.specs),
+                "questions": list(locks.questions),
+            },
+        )
+    ).all()
+    limits_held, rows = locked[0].limits_held, [row for row in locked if row.id is not None]
+    jobs = {row.id: to_job(row) for row in rows}
+    live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
+    ids = sorted({*locks.executions, *followed, *live})
+    found = (await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, "granted": list(locks.grants)})).all()
+    last = found[-1]  # the time that was read after the last lock was held
+    executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
+    if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
+        raise RaceError("an execution was requested meanwhile, and its job is not locked")
+    stored = Stored(
+        clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
+        limits_held=limits_held,
+        limits_missed=locks.limits and not limits_held,
+        limit_names=frozenset(last.limits or ()),
+        has_queue_caps=last.capped,
+        has_circuits=last.has_circuits,
+        jobs=jobs,
+        executions=executions,
+        specs={row.id: to_spec(row) for row in rows if row.with_spec},
+        questions={
+            row.id: Question(row.spec_title, row.spec_acceptance_criteria, row.spec_tenant)
+            for row in rows
+            if row.with_question
+        },
+        grants={
+            row.execution_id: Grant(row.request, row.protocol, row.url, from_json(row.headers))
+            for row in found
+            if row.execution_id is not None and row.request is not None
+        },
+    )
+    return UnitOfWork(terms, stored)

@@ -1,0 +1,164 @@
+"""Write what a unit of work has changed: one statement for what most have, and one more for each thing that is rare."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from jobstore.commands.rows import Changes, WorkerRoom
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.storage import circuits, facts, reusable, sql
+from jobstore.storage.notifications import CHANNEL, Wake
+from jobstore.storage.sql import Connection
+from jobstore.storage.work import row_mapping
+from jobstore.storage.work.row_mapping import (
+    CHANGING_COLUMNS,
+    EDITED_COLUMNS,
+    ENTRY_COLUMNS,
+    EXECUTION_COLUMNS,
+    JOB_COLUMNS,
+    LOG_COLUMNS,
+    NEW_JOB_COLUMNS,
+    WORKER_COLUMNS,
+)
+
+
+class _Part(NamedTuple):
+    """A part of the statement that writes: SQL over an `unnest` of rows, whose parameters begin with `prefix`."""
+
+    sql: str
+    columns: Mapping[str, str]
+    prefix: str
+
+
+#: The response of an entry: its own; the result of another one that is quoted; or that with the verdict appended, as
+#: text, since operators of json fail on U+0000, which JSON text may hold.
+_RESPONSE: Final = """
+    CASE WHEN l.quoted_version IS NULL THEN l.response_payload::json ELSE (
+        SELECT CASE WHEN l.response_payload IS NULL THEN r.response_payload
+            ELSE (left(r.response_payload::text, -1) || ',"verdict":' || l.response_payload || '}')::json END
+        FROM job_logs r WHERE r.job_id = l.quoted_job_id AND r.version = l.quoted_version) END
+"""
+_ENTRY: Final = {name: sql.value("l", name, kind) for name, kind in LOG_COLUMNS.items()} | {
+    "response_payload": _RESPONSE,
+    "created_at": "CAST(:now AS timestamptz)",
+}
+#: All see the tables as they were before the statement. ORDER BY l.n: a job's versions are numbered in order.
+_PARTS: Final[Mapping[str, _Part]] = {
+    "new_jobs": _Part(sql.insert("jobs", NEW_JOB_COLUMNS, order="id", prefix="nj").text, NEW_JOB_COLUMNS, "nj"),
+    "changed_jobs": _Part(
+        f"""
+        UPDATE jobs SET {sql.assignments("j", JOB_COLUMNS, key="id")}, updated_at = CAST(:now AS timestamptz)
+        FROM {sql.unnest("j", JOB_COLUMNS, "j")} WHERE jobs.id = j.id
+        """,  # noqa: S608 - names of our own
+        JOB_COLUMNS,
+        "j",
+    ),
+    "new_executions": _Part(
+        sql.insert("executions", EXECUTION_COLUMNS, order="execution_id", prefix="ne").text, EXECUTION_COLUMNS, "ne"
+    ),
+    "changed_executions": _Part(
+        f"""
+        UPDATE executions SET {sql.assignments("e", CHANGING_COLUMNS, key="execution_id")}
+        FROM {sql.unnest("e", CHANGING_COLUMNS, "e")} WHERE executions.execution_id = e.execution_id
+        """,  # noqa: S608 - names of our own
+        CHANGING_COLUMNS,
+        "e",
+    ),
+    "entries": _Part(
+        f"""
+        INSERT INTO job_logs ({", ".join(_ENTRY)}) SELECT {", ".join(_ENTRY.values())}
+        FROM {sql.unnest("l", ENTRY_COLUMNS, "l")} ORDER BY l.n
+        """,  # noqa: S608 - names of our own
+        ENTRY_COLUMNS,
+        "l",
+    ),
+    "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.PREFIX),
+    "workers": _Part(
+        f"""
+        INSERT INTO workers (owner, stage, room, seen_at) SELECT owner, stage, room, clock_timestamp()
+        FROM {sql.unnest("w", WORKER_COLUMNS, "w")} ORDER BY owner
+        ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
+        """,  # noqa: S608 - names of our own
+        WORKER_COLUMNS,
+        "w",
+    ),
+}
+_EDIT: Final = text(
+    f"""
+    UPDATE jobs SET {", ".join(f"{name} = new.{name}" for name in EDITED_COLUMNS if name != "id")}
+    FROM (SELECT {sql.named_values("u", EDITED_COLUMNS)} FROM {sql.unnest("u", EDITED_COLUMNS, "u")}) AS new
+    WHERE jobs.id = new.id
+    """,  # noqa: S608 - names of our own
+)
+
+
+async def write(connection: Connection, uow: UnitOfWork) -> None:
+    """Write all changes. RaceError: another transaction has inserted one of the new rows since."""
+    stored, changes = uow.stored, uow.changes
+    await circuits.write(connection, stored.circuits, changes.circuits)
+    new_jobs, new_executions = (
+        changes.jobs.keys() - stored.jobs.keys(),
+        changes.executions.keys() - stored.executions.keys(),
+    )
+    changed = [e for e in changes.executions.values() if e.execution_id not in new_executions]
+    rows = {
+        "new_jobs": [row_mapping.new_job_row(uow, job_id) for job_id in new_jobs],
+        "changed_jobs": [row_mapping.job_row(job) for job in changes.jobs.values() if job.id not in new_jobs],
+        "new_executions": [row_mapping.execution_row(changes.executions[i], EXECUTION_COLUMNS) for i in new_executions],
+        "changed_executions": [row_mapping.execution_row(execution, CHANGING_COLUMNS) for execution in changed],
+        "entries": row_mapping.log_rows(changes.entries),
+        "reusable": reusable.make_rows(uow),
+        "workers": _make_worker_rows(changes.rooms),
+    }
+    await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now)
+    await facts.add_refusal_facts(connection, changes.final_answers)
+    if edited := sorted(changes.specs.keys() - new_jobs):
+        edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
+        await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
+
+
+async def note_worker(connection: Connection, owner: UUID, stage: ExecutionStage, room: int) -> None:
+    """Record that a worker is alive, and for how many more leases it has room."""
+    rows = _make_worker_rows({owner: WorkerRoom(stage, room)})
+    await _write_parts(connection, {"workers": rows}, Wake.FREED if room > 0 else Wake.NOTHING)
+
+
+async def _write_parts(
+    connection: Connection, rows: Mapping[str, Sequence[sql.Values]], wake: Wake, now: datetime | None = None
+) -> None:
+    parts = tuple(name for name in _PARTS if rows.get(name))
+    if not parts:
+        return
+    parameters: dict[str, object] = {"wake": wake.payload, "now": now}
+    for name in parts:
+        _, columns, prefix = _PARTS[name]
+        parameters |= sql.arrays(columns, prefix, rows[name])
+    await connection.execute(_compose(parts), parameters)
+
+
+@cache
+def _compose(parts: Sequence[str]) -> TextClause:
+    """Return the statement that writes these parts, and notifies of what is left to do."""
+    written = ", ".join(f"{name} AS ({_PARTS[name].sql})" for name in parts)
+    return text(f"WITH {written} SELECT pg_notify('{CHANNEL}', :wake) WHERE :wake <> ''")
+
+
+def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
+    return [{"owner": owner, "stage": stage.value, "room": room} for owner, (stage, room) in rooms.items()]
+
+
+def _work_left_by(changes: Changes) -> Wake:
+    """Return what the changes leave for the loops to do."""
+    executions = changes.executions.values()
+    wake = Wake.RECORDED if changes.entries else Wake.NOTHING
+    if any(e.state is ExecutionState.QUEUED for e in executions):
+        wake |= Wake.QUEUED
+    is_freed = any(e.stage is ExecutionStage.JUDGING or e.state is ExecutionState.DONE for e in executions)
+    if is_freed or any(room > 0 for _, room in changes.rooms.values()):
+        wake |= Wake.FREED
+    return wake

@@ -1,0 +1,229 @@
+"""What claims are answered, without a database."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from support.jobstore.memory import POLICY, Life, MemoryJobstore
+from support.jobstore.steps import new_job, result
+
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import CancelJob
+from jobstore.commands.granting import ClaimOutcome
+from jobstore.commands.reports import EndLease
+from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+
+JUDGE = "a-model (chat, prompt 1)"
+Q, D, R, G = ClaimOutcome.QUEUED, ClaimOutcome.DUPLICATE, ClaimOutcome.REFUSED, ClaimOutcome.GRANTED
+
+
+@pytest.fixture
+def jobstore() -> MemoryJobstore:
+    return MemoryJobstore()
+
+
+@pytest.fixture
+def life(jobstore: MemoryJobstore) -> Life:
+    return Life(jobstore)
+
+
+def offered(life: Life) -> Life:
+    life.jobstore.executions[life.execution_id] = replace(life.execution, state=ExecutionState.OFFERED)
+    return life
+
+
+def test_a_claim_is_granted_once_and_again_to_its_owner(life: Life) -> None:
+    first, again = life.requested().claim(), life.claim()
+    assert (first.outcome, again.outcome) == (G, G)
+    assert first.grant is not None
+    assert life.claim(owner=uuid4()).outcome is D
+    assert life.execution.lease == 1
+
+
+def test_a_claim_admits_a_new_execution_of_a_new_job_and_grants_what_it_requested(life: Life) -> None:
+    answer = life.claim(inline=new_job())
+    assert answer.outcome is G
+    assert answer.grant is not None
+    assert f'"execution_id":"{life.execution_id}"' in answer.grant.request
+    assert life.told == ["created", "requested", "claimed"]
+    assert life.claim(inline=new_job(title="Another")).code == "job_conflict"
+    known = Life(life.jobstore).created()
+    assert known.claim().outcome is G
+
+
+def test_a_claim_that_cannot_be_admitted_says_why(life: Life) -> None:
+    assert life.claim().code == "unknown_job"
+    assert life.claim(inline=new_job(agent_id="nobody")).code == "unknown_agent"
+    waiting = Life(life.jobstore).created(agent_id=None)
+    assert [waiting.claim().code for _ in range(2)] == ["illegal_transition"] * 2
+    assert waiting.execution.answer == "refused:illegal_transition"
+    other = Life(life.jobstore).created()
+    other.execution_id = waiting.execution_id
+    assert other.claim().code == "execution_conflict"
+
+
+def test_a_new_job_is_matched_and_claimed_at_once_while_no_circuit_is_open(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    inline = new_job(agent_id=None, capabilities=["sing"])
+    jobstore.circuits["writer"] = Breaker(failures=5, opened=1, open_until=jobstore.now + timedelta(hours=1))
+    assert Life(jobstore).claim(inline=inline).outcome is G
+    jobstore.circuits["able"] = jobstore.circuits["writer"]
+    assert Life(jobstore).claim(inline=inline).code == "circuit_open"
+    assert Life(jobstore).claim(inline=new_job()).code == "circuit_open"
+    assert Life(jobstore).created().claim().code == "circuit_open"
+
+
+def test_a_replay_changes_nothing(life: Life) -> None:
+    assert life.claim(replay=True, inline=new_job()).outcome is R
+    life.requested()
+    assert life.claim(replay=True).outcome is Q
+    life.claim()
+    assert life.claim(replay=True).outcome is D
+    life.jobstore.run(CancelJob(life.job_id))
+    assert life.claim(replay=True).code == "cancelled"
+    assert life.told == ["created", "requested", "claimed", "cancelled"]
+
+
+def test_what_is_concluded_or_judged_is_claimed_by_nobody(life: Life) -> None:
+    life.judging()
+    assert life.claim().outcome is D
+    life.judged()
+    assert (life.claim().outcome, life.claim().code) == (D, "completed")
+    early = Life(life.jobstore)
+    life.jobstore.run(CancelJob(None, early.execution_id))
+    assert early.claim(inline=new_job()).code == "cancelled"
+    assert early.execution.due_at is None
+
+
+def test_a_claim_before_its_time_or_under_a_limit_waits(life: Life) -> None:
+    later = life.jobstore.now + timedelta(hours=1)
+    assert life.created().claim(not_before=later).code == "not_due"
+    limited = Life(life.jobstore).requested()
+    life.jobstore.limit_names.add("agent:writer")
+    assert limited.claim().code == "limited"
+    assert offered(limited).claim().outcome is G
+
+
+def test_a_claim_without_room_is_queued_again(life: Life) -> None:
+    assert offered(life.requested()).claim(room=0).code == "no_room"
+    assert life.execution.state is ExecutionState.QUEUED
+    assert life.claim(room=0).code == "no_room"
+    batch = [Life(life.jobstore).requested() for _ in range(2)]
+    claims = [ClaimExecution(each.execution_id, each.job_id, life.executor, 1) for each in batch]
+    assert [answer.outcome for answer in life.jobstore.carry_out(*claims)] == [G, Q]
+
+
+def test_a_job_over_its_budget_ends_in_place_of_a_grant(life: Life) -> None:
+    life.requested(policy={"budget_usd": 1.0})
+    life.jobstore.jobs[life.job_id] = replace(life.job, spent_usd=1.0)
+    assert life.claim().code == "budget_exhausted"
+    judged = Life(life.jobstore).running(policy={"budget_usd": 1.0})
+    judged.result()
+    life.jobstore.jobs[judged.job_id] = replace(judged.job, spent_usd=1.0)
+    assert judged.claim_judging().code == "budget_exhausted"
+    assert "the judge was not called" in (life.jobstore.log(judged.job_id)[-1].report.message or "")
+
+
+def test_past_its_deadline_nothing_is_granted(life: Life) -> None:
+    life.requested(policy={"deadline_s": 1.0, "budget_usd": 1.0})
+    life.jobstore.now += timedelta(seconds=2)
+    assert (life.claim().outcome, life.claim().code) == (D, "fenced")
+    life.jobstore.jobs[life.job_id] = replace(life.job, spent_usd=1.0)
+    assert (life.claim().outcome, life.claim().code) == (D, "fenced")
+
+
+def test_a_circuit_opens_with_failures_and_its_probe_closes_it(life: Life) -> None:
+    jobstore = life.jobstore
+    for _ in range(5):
+        failing = Life(jobstore).running()
+        failing.report(ReportKind.FAILED, code="agent_unavailable", retryable=True)
+    assert jobstore.changes.switched_circuits
+    waiting = offered(Life(jobstore).requested())
+    assert waiting.claim().code == "circuit_open"
+    jobstore.run(EndLease(waiting.execution_id, TransitionKind.DEADLINE, 0))
+    jobstore.now += timedelta(hours=1)
+    assert waiting.claim().outcome is G
+    assert jobstore.circuits["writer"].probe_id == waiting.execution_id
+    other = offered(Life(jobstore).requested())
+    assert other.claim().code == "circuit_open"
+    waiting.result()
+    assert other.claim().outcome is G
+
+
+def test_a_result_is_recorded_and_leased_by_the_claim_of_its_judging(life: Life) -> None:
+    life.running()
+    answer = life.claim_judging()
+    assert (answer.outcome, answer.grant) == (G, None)
+    assert answer.question is not None
+    assert life.claim_judging(owner=uuid4()).outcome is D
+    assert life.claim_judging(value="another result").outcome is D
+    life.judged()
+    assert life.claim_judging().outcome is D
+    unknown = result(uuid4(), life.job_id, 1)
+    assert life.jobstore.run(ClaimJudging(unknown, life.validator, 1, judge=JUDGE)).code == "unknown_execution"
+
+
+def test_a_result_of_a_version_that_kept_no_hash_is_judged(life: Life) -> None:
+    life.running().result()
+    life.jobstore.executions[life.execution_id] = replace(life.execution, result_hash=None)
+    assert life.claim_judging(judge=JUDGE).outcome is G
+    assert life.execution.result_hash is not None
+
+
+def test_a_result_under_another_jobs_name_is_judged_by_nobody(life: Life) -> None:
+    life.running().result()
+    other = Life(life.jobstore).created()
+    event = result(life.execution_id, other.job_id, 1)
+    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE)).outcome is D
+    assert life.execution.state is ExecutionState.OFFERED
+
+
+def judged_before(jobstore: MemoryJobstore, *outcomes: Outcome) -> None:
+    life = Life(jobstore).running()
+    assert life.claim_judging(judge=JUDGE).outcome is G
+    life.judged(*outcomes, judge=JUDGE)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])
+def test_an_identical_result_is_given_the_verdict_that_there_is(life: Life, outcome: Outcome) -> None:
+    judged_before(life.jobstore, outcome)
+    answer = life.running(policy={"resubmit": "automatic"}).claim_judging(judge=JUDGE)
+    assert (answer.outcome, answer.code) == (D, "verdict_reused")
+    follows = ["met"] if outcome is Outcome.PASS else ["not_met", "requested"]
+    assert life.told == ["created", "requested", "claimed", "result", *follows]
+    assert Life(life.jobstore).running(policy={"reuse_verdict": False}).claim_judging(judge=JUDGE).outcome is G
+
+
+def test_a_verdict_is_reused_by_nobody_whose_time_is_over(life: Life) -> None:
+    judged_before(life.jobstore, Outcome.PASS)
+    life.running(policy={"deadline_s": 5.0}).result()
+    life.jobstore.now += timedelta(seconds=6)
+    assert (life.claim_judging(judge=JUDGE).outcome, life.claim_judging(judge=JUDGE).code) == (D, "fenced")
+    assert life.execution.stage is ExecutionStage.JUDGING
+
+
+def test_a_sure_agents_result_is_reused_in_place_of_a_call(jobstore: MemoryJobstore) -> None:
+    jobstore.register("sure", deterministic=True)
+    jobstore.now += timedelta(seconds=1)
+    first = Life(jobstore).running(agent_id="sure")
+    first.result()
+    again = Life(jobstore).requested(agent_id="sure")
+    assert (again.claim().code, again.told[-2:]) == ("result_reused", ["claimed", "result"])
+    inline = Life(jobstore).claim(inline=new_job(agent_id="sure"))
+    assert inline.code == "reusable", "looked up once it is stored"
+    late = Life(jobstore).requested(agent_id="sure", policy={"deadline_s": 1.0})
+    jobstore.now += timedelta(seconds=2)
+    assert (late.claim().outcome, late.claim().code) == (D, "fenced")
+
+
+def test_without_reuse_nothing_is_kept(jobstore: MemoryJobstore) -> None:
+    off = replace(jobstore.terms.reuse, verdict_age_s=0.0, result_age_s=0.0)
+    never = MemoryJobstore(reuse=off, policy=POLICY)
+    never.register("sure", deterministic=True)
+    life = Life(never).running(agent_id="sure")
+    assert life.claim_judging(judge=JUDGE).outcome is G
+    life.judged(judge=JUDGE)
+    assert never.reusable == {}

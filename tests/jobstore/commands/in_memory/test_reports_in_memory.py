@@ -1,0 +1,230 @@
+"""What reports of workers lead to, without a database."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.jobstore.memory import Life, MemoryJobstore
+from support.jobstore.steps import reported, result, verdict
+
+from contracts.resources import Usage
+from contracts.sizes import LIMIT_MAX_BYTES
+from contracts.status import JobStatus, Outcome, ReportKind
+from jobstore.commands.executions import CancelJob
+from jobstore.commands.reports import EndLease, RecordReport, RecordResult
+from jobstore.domain.model import ExecutionState, Refusal, TransitionKind
+from servicekit.errors import PermanentError
+
+AUTOMATIC = {"resubmit": "automatic"}
+
+
+@pytest.fixture
+def jobstore() -> MemoryJobstore:
+    return MemoryJobstore()
+
+
+@pytest.fixture
+def life(jobstore: MemoryJobstore) -> Life:
+    return Life(jobstore)
+
+
+def test_a_result_and_its_verdict_may_be_of_one_batch(life: Life) -> None:
+    life.running()
+    lease = life.execution.lease
+    event = result(life.execution_id, life.job_id, lease)
+    told = reported(life.execution_id, life.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict())
+    first, second = life.jobstore.carry_out(RecordResult(event), RecordReport(told))
+    assert first is None
+    assert isinstance(second, Refusal), "no judging lease was granted"
+
+
+def test_a_report_of_no_execution_that_is_known_is_refused(life: Life) -> None:
+    life.created()
+    stray = RecordResult(result(uuid4(), life.job_id, 1))
+    assert life.jobstore.run(stray).code == "unknown_execution"
+    assert life.jobstore.run(EndLease(uuid4(), TransitionKind.LAPSED, 1)).code == "unknown_execution"
+    life.execute()
+    elsewhere = RecordResult(result(life.execution_id, "another", 1))
+    assert life.jobstore.run(elsewhere).code == "unknown_execution"
+
+
+def test_a_result_that_is_too_large_fails_its_job(life: Life) -> None:
+    life.running().result(value="x" * LIMIT_MAX_BYTES)
+    assert life.jobstore.log(life.job_id)[-1].report.code == "result_too_large"
+
+
+def test_a_result_weighs_what_its_record_does_and_other_commands_nothing(life: Life) -> None:
+    event = result(life.execution_id, life.job_id, 1)
+    assert (RecordResult(event, 7).size, EndLease(life.execution_id, TransitionKind.LAPSED, 1).size) == (7, 0)
+
+
+def test_what_a_call_costs_is_counted(life: Life) -> None:
+    life.running().report(ReportKind.CALL_BEGUN)
+    life.report(ReportKind.CALL_FAILED, seq=2, call=1, usage=Usage(input_tokens=3, cost_usd=0.5), retryable=True)
+    assert (life.job.spent_usd, life.job.spent_tokens) == (0.5, 3)
+    life.report(ReportKind.PROGRESS, seq=3, progress=0.5, partial={"so": "far"})
+    assert life.job.progress == 0.5
+    life.report(ReportKind.PROGRESS, seq=4, message="nearly")
+    life.report(ReportKind.PROGRESS, seq=5)
+    life.report(ReportKind.DECLINED, seq=6, usage=Usage(input_tokens=1))
+    assert life.job.status is JobStatus.REJECTED
+
+
+def test_a_partial_result_that_is_too_large_is_nobodys(life: Life) -> None:
+    with pytest.raises(PermanentError, match="too large"):
+        life.running().report(ReportKind.PROGRESS, progress=0.5, partial="x" * 2 * LIMIT_MAX_BYTES)
+
+
+def test_a_verdict_that_is_too_large_fails_its_job(life: Life) -> None:
+    life.judging()
+    life.report(ReportKind.VERDICT, verdict=verdict(reason="x" * 2 * LIMIT_MAX_BYTES))
+    assert life.jobstore.log(life.job_id)[-1].report.code == "verdict_too_large"
+
+
+def test_a_verdict_on_other_criteria_is_judged_again(life: Life) -> None:
+    """Rule `second-reader`."""
+    life.judging()
+    for _ in range(3):
+        other = verdict(criteria="Says red")
+        life.report(ReportKind.VERDICT, verdict=other, usage=Usage(input_tokens=2))
+        life.claim_judging()
+    assert (life.job.status, life.job.spent_tokens) == (JobStatus.FAILED, 2)
+
+
+def test_a_verdict_met_or_not_ends_its_execution(life: Life) -> None:
+    life.judging()
+    assert life.judged() is None
+    assert life.job.status is JobStatus.COMPLETED
+    not_met = Life(life.jobstore).judging()
+    not_met.judged(Outcome.FAIL)
+    assert not_met.job.status is JobStatus.RESUBMISSION_REQUIRED
+    last = Life(life.jobstore).judging(policy={"max_submissions": 1})
+    last.judged(Outcome.FAIL)
+    assert last.job.status is JobStatus.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "status"),
+    [
+        (TransitionKind.GIVEN_BACK, None, JobStatus.IN_PROGRESS),
+        (TransitionKind.FAILED, "unstorable", JobStatus.FAILED),
+        (TransitionKind.DEADLINE, None, JobStatus.IN_PROGRESS),
+        (TransitionKind.LAPSED, None, JobStatus.IN_PROGRESS),
+    ],
+)
+def test_a_lease_is_ended(life: Life, kind: TransitionKind, code: str | None, status: JobStatus) -> None:
+    life.running()
+    life.jobstore.now += timedelta(seconds=60)
+    life.jobstore.run(EndLease(life.execution_id, kind, life.execution.lease, code))
+    assert life.job.status is status
+
+
+def test_a_judging_lease_whose_outcome_cannot_be_recorded_is_spent(life: Life) -> None:
+    life.judging()
+    life.jobstore.run(EndLease(life.execution_id, TransitionKind.FAILED, life.execution.lease, "unstorable"))
+    assert (life.execution.misjudged, life.execution.state) == (1, ExecutionState.QUEUED)
+
+
+def resubmitted(life: Life, **fields: Any) -> Life:
+    """The life of the next submission."""
+    policy = AUTOMATIC | fields.pop("policy", {})
+    life.judging(policy=policy, **fields).judged(Outcome.FAIL)
+    return following(life)
+
+
+def following(life: Life) -> Life:
+    after = Life(life.jobstore, life.job_id)
+    after.execution_id = life.jobstore.terms.ids.derive_next(life.execution_id)
+    return after
+
+
+def said_last(life: Life) -> tuple[str | None, str]:
+    report = life.jobstore.log(life.job_id)[-1].report
+    return report.code, report.message or ""
+
+
+def test_a_not_met_verdict_requests_the_next_submission_where_policy_says_so(life: Life) -> None:
+    after = resubmitted(life)
+    assert after.execution.submission == 2
+    assert said_last(life)[1] == "submission 2 was requested by policy"
+
+
+def test_nothing_follows_once_nothing_improves(life: Life) -> None:
+    after = resubmitted(life)
+    after.claim()
+    after.claim_judging()
+    after.judged(Outcome.FAIL)
+    assert said_last(life)[0] == "no_progress"
+
+
+def test_another_answer_or_another_verdict_goes_on(life: Life) -> None:
+    after = resubmitted(life)
+    after.claim()
+    after.claim_judging(value="red")
+    after.judged(Outcome.FAIL)
+    assert following(after).execution.submission == 3
+
+
+def test_a_judge_that_did_not_answer_leads_to_no_submission(life: Life) -> None:
+    life.judging(policy=AUTOMATIC)
+    life.report(ReportKind.VERDICT, verdict=verdict(Outcome.CANNOT_ASSESS, judge_error="judge_refused"))
+    assert life.told[-1] == "not_met"
+
+
+def test_of_two_verdicts_under_one_lease_the_first_counts(life: Life) -> None:
+    life.judging(policy=AUTOMATIC)
+    lease = life.execution.lease
+    sound = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    unsound = sound.model_copy(
+        update={"verdict": verdict(Outcome.CANNOT_ASSESS, judge_error="judge_refused"), "event_id": uuid4()}
+    )
+    life.jobstore.carry_out(RecordReport(unsound), RecordReport(sound))
+    assert life.told[-1] == "not_met"
+    life.report(ReportKind.VERDICT, lease, verdict=verdict(Outcome.FAIL))
+    assert life.jobstore.refused() == ["illegal_transition"]
+
+
+def test_what_was_cancelled_before_it_came_does_not_follow(life: Life) -> None:
+    life.judging(policy=AUTOMATIC)
+    life.jobstore.run(CancelJob(None, following(life).execution_id))
+    life.judged(Outcome.FAIL)
+    assert said_last(life)[0] == "execution_conflict"
+
+
+def test_what_a_budget_or_a_disabled_agent_forbids_does_not_follow(life: Life) -> None:
+    life.judging(policy=AUTOMATIC | {"budget_tokens": 1})
+    life.judged(Outcome.FAIL, usage=Usage(input_tokens=1))
+    assert said_last(life)[0] == "budget_exhausted"
+    after = resubmitted(Life(life.jobstore))
+    after.claim()
+    after.claim_judging(value="red")
+    agent = life.jobstore.agents["writer"]
+    life.jobstore.agents["writer"] = agent.model_copy(update={"enabled": False})
+    after.judged(Outcome.FAIL)
+    assert said_last(after)[0] == "agent_disabled"
+
+
+def test_a_job_is_handed_on_to_another_agent_that_has_not_had_it(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    life = Life(jobstore)
+    policy = {"hand_over_after": 1, "max_submissions": 5}
+    after = resubmitted(life, agent_id=None, capabilities=["sing"], policy=policy)
+    assert said_last(life)[1].endswith("able keeps the job, since no other agent matches")
+    jobstore.register("abler", "sing")
+    after.claim()
+    after.claim_judging(value="red")
+    after.judged(Outcome.FAIL)
+    assert after.told[-2:] == ["handed_on", "requested"]
+    assert jobstore.log(life.job_id)[-2].report.message == "handed on from able to abler after 2 not-met verdicts"
+    assert said_last(life)[1].endswith("by policy, of abler")
+    third = following(after)
+    third.claim()
+    third.claim_judging(value="green")
+    third.judged(Outcome.FAIL)
+    assert jobstore.agents["abler"].id == third.job.agent_id
+
+
+def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:
+    resubmitted(life, policy={"hand_over_after": 1})
+    assert said_last(life)[1] == "submission 2 was requested by policy"

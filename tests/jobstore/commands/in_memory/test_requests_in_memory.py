@@ -1,0 +1,222 @@
+"""What commands decide, without a database: what is asked for, and refused, at each door."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.jobstore.memory import Life, MemoryJobstore
+from support.jobstore.steps import new_job
+
+from contracts.identity import new_execution_id
+from contracts.resources import JobEdit
+from contracts.status import JobStatus, Outcome
+from jobstore.commands.edits import EditJob
+from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
+from jobstore.commands.requesting import ExecutionRequest
+from jobstore.commands.unit_of_work import generate_id
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+
+
+@pytest.fixture
+def jobstore() -> MemoryJobstore:
+    return MemoryJobstore()
+
+
+@pytest.fixture
+def life(jobstore: MemoryJobstore) -> Life:
+    return Life(jobstore)
+
+
+def code_of(run: Any) -> str:
+    with pytest.raises((ConflictError, InvalidError, NotFoundError, RefusedError)) as error:
+        run()
+    return error.value.code
+
+
+def test_a_job_is_created_once_and_another_one_of_its_id_refused(life: Life) -> None:
+    shown = [life.jobstore.run(CreateJob(new_job(), life.job_id)) for _ in range(2)]
+    assert shown[0]["version"] == shown[1]["version"] == 1
+    assert code_of(lambda: life.created(title="Another")) == "job_conflict"
+    assert code_of(lambda: Life(life.jobstore).created(agent_id="nobody")) == "unknown_agent"
+    assert Life(life.jobstore, generate_id()).created().job.version == 1
+
+
+def test_a_job_that_asks_for_too_much_is_refused() -> None:
+    small = MemoryJobstore(job_max_bytes=200)
+    assert code_of(lambda: Life(small).created(payload="x" * 200)) == "payload_too_large"
+    life = Life(small).created()
+    assert code_of(lambda: small.run(AssignAgent(life.job_id, "writer", '"' + "x" * 200 + '"'))) == "payload_too_large"
+
+
+def test_a_job_without_an_agent_is_matched_or_says_what_is_missing(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    assert Life(jobstore).created(agent_id=None, capabilities=["sing"]).job.agent_id == "able"
+    nobody = Life(jobstore).created(agent_id=None, capabilities=["sing", "dance"])
+    assert nobody.told == ["created", "matching_failed"]
+    assert nobody.job.status is JobStatus.PENDING
+    assert Life(jobstore).created(agent_id=None).told == ["created"]
+
+
+def test_a_job_that_waits_is_matched_later_unless_it_has_moved_on(jobstore: MemoryJobstore) -> None:
+    life = Life(jobstore).created(agent_id=None, capabilities=["sing"])
+    jobstore.register("able", "sing")
+    jobstore.run(MatchJob(life.job_id, version=1))
+    assert life.job.agent_id is None
+    jobstore.run(MatchJob("nobody knows", version=1))
+    jobstore.run(MatchJob(life.job_id, version=2))
+    assert life.told == ["created", "matching_failed", "matched"]
+
+
+def test_an_agent_is_assigned_by_hand_also_with_another_payload(life: Life) -> None:
+    life.created()
+    life.jobstore.register("other")
+    assert life.jobstore.run(AssignAgent(life.job_id, "other", '{"n":1}'))["payload"] == '{"n":1}'
+    assert life.jobstore.run(AssignAgent(life.job_id, "writer"))["agent_id"] == "writer"
+    assert code_of(lambda: life.jobstore.run(AssignAgent(life.job_id, "nobody"))) == "unknown_agent"
+    assert code_of(lambda: life.jobstore.run(AssignAgent("nobody knows", "writer"))) == "unknown_job"
+    life.execute()
+    assert code_of(lambda: life.jobstore.run(AssignAgent(life.job_id, "other", '"not taken"'))) == "execution_live"
+    assert life.jobstore.specs[life.job_id].payload == '{"n":1}'
+
+
+def test_an_edit_changes_what_it_names_and_only_where_that_differs(life: Life) -> None:
+    life.created()
+    run = life.jobstore.run
+    assert run(EditJob(life.job_id, JobEdit(title="A title")))["version"] == 1
+    edit = JobEdit(title="Another", payload={"n": 1}, acceptance_criteria="Says red", policy={"max_attempts": 2})
+    assert run(EditJob(life.job_id, edit, version=1))["acceptance_criteria"] == "Says red"
+    assert run(EditJob(life.job_id, JobEdit(acceptance_criteria="- Says red")))["version"] == 2, "spelled otherwise"
+    assert code_of(lambda: run(EditJob(life.job_id, JobEdit(title="A third"), version=1))) == "version_conflict"
+    assert code_of(lambda: run(EditJob("nobody knows", JobEdit(title="A third")))) == "unknown_job"
+    life.execute()
+    assert code_of(lambda: run(EditJob(life.job_id, JobEdit(title="A third")))) == "execution_live"
+
+
+def test_other_capabilities_find_an_agent_at_once(jobstore: MemoryJobstore) -> None:
+    jobstore.register("able", "sing")
+    life = Life(jobstore).created(agent_id=None, capabilities=["dance"])
+    assert jobstore.run(EditJob(life.job_id, JobEdit(capabilities=["sing"])))["agent_id"] == "able"
+    waiting = Life(jobstore).created(agent_id=None, capabilities=["dance"])
+    assert jobstore.run(EditJob(waiting.job_id, JobEdit(title="Another")))["agent_id"] is None
+    assert jobstore.run(EditJob(waiting.job_id, JobEdit(capabilities=[])))["agent_id"] is None
+    assert "matched" not in waiting.told
+
+
+def test_an_execution_is_requested_once_and_its_answer_repeated(life: Life) -> None:
+    life.created()
+    assert life.execute()["version"] == life.execute()["version"] == 2
+    other = Life(life.jobstore).created()
+    other.execution_id = life.execution_id
+    assert code_of(other.execute) == "execution_conflict"
+    assert code_of(Life(life.jobstore).execute) == "unknown_job"
+
+
+def test_a_refusal_is_the_answer_of_an_id_that_was_chosen_and_of_no_other(life: Life) -> None:
+    life.created().execute()
+    chosen = Life(life.jobstore, life.job_id)
+    assert [code_of(chosen.execute) for _ in range(2)] == ["execution_live"] * 2
+    assert chosen.execution.answer == "refused:execution_live"
+    not_chosen = ExecuteJob(life.job_id, new_execution_id())
+    assert code_of(lambda: life.jobstore.run(not_chosen)) == "execution_live"
+    assert not_chosen.execution_id not in life.jobstore.executions
+
+
+def test_a_resubmission_by_hand_needs_feedback(life: Life) -> None:
+    life.created()
+    assert code_of(lambda: life.execute(resubmission=True)) == "illegal_transition"
+    judged = Life(life.jobstore).judging()
+    judged.judged(Outcome.FAIL)
+    judged.execution_id = new_execution_id()
+    assert judged.execute(resubmission=True, parameters=ExecutionRequest(comment="bluer"))["submission"] == 2
+    request = life.jobstore.log(judged.job_id)[-1].report.request or ""
+    assert '"comment":"bluer","verdict":' in request
+    once_more = Life(life.jobstore).created()
+    once_more.execute(parameters=ExecutionRequest(comment="blue"))
+    assert '"feedback":{"comment":"blue"}' in (life.jobstore.log(once_more.job_id)[-1].report.request or "")
+
+
+def test_what_is_created_and_executed_at_once_is_asked_for_once(jobstore: MemoryJobstore) -> None:
+    jobstore.queue_room["default"] = 1
+    life = Life(jobstore)
+    request = ExecuteJob(life.job_id, life.execution_id, chosen=True)
+    command = CreateAndExecute(CreateJob(new_job(), life.job_id), request)
+    assert [jobstore.run(command)["version"] for _ in range(2)] == [2, 2]
+    jobstore.queue_room["default"] = 0
+    full = Life(jobstore).created()
+    assert code_of(full.execute) == "queue_full"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"agent_id": None, "capabilities": ["dance"]}, "no_agent_matches"),
+        ({"agent_id": None}, "illegal_transition"),
+        ({"policy": {"budget_usd": 0.0}}, "budget_exhausted"),
+        ({"policy": {"budget_tokens": 0}}, "budget_exhausted"),
+    ],
+)
+def test_what_stands_in_the_way_of_a_request_is_said(life: Life, fields: dict[str, Any], code: str) -> None:
+    life.created(**fields)
+    assert code_of(life.execute) == code
+
+
+def test_a_disabled_agent_and_criteria_that_break_todays_bounds_are_given_nothing(life: Life) -> None:
+    life.created()
+    jobstore = life.jobstore
+    jobstore.agents["writer"] = jobstore.agents["writer"].model_copy(update={"enabled": False})
+    assert code_of(life.execute) == "agent_disabled"
+    older = Life(jobstore).created()
+    jobstore.specs[older.job_id] = replace(jobstore.specs[older.job_id], acceptance_criteria="x" * 100_000)
+    assert code_of(older.execute).startswith("criteri")
+
+
+def test_a_request_may_wait_and_has_a_deadline_from_when_it_begins(life: Life) -> None:
+    later = life.jobstore.now + timedelta(hours=1)
+    life.requested(not_before=later.isoformat(), policy={"deadline_s": 60.0})
+    assert life.execution.due_at == later
+    assert life.execution.deadline_at == later + timedelta(seconds=60)
+
+
+def test_a_job_is_cancelled_whether_or_not_it_runs(life: Life) -> None:
+    life.requested()
+    view = life.jobstore.run(CancelJob(life.job_id, reason="no more", requested_by="me"))
+    assert (view["status"], life.execution.answer) == (JobStatus.ASSIGNED, "cancelled")
+    assert life.jobstore.log(life.job_id)[-1].report.message == "cancelled by me: no more"
+    assert life.jobstore.run(CancelJob(life.job_id))["version"] == 4
+    assert code_of(lambda: life.jobstore.run(CancelJob("nobody knows"))) == "unknown_job"
+    done = Life(life.jobstore).judging()
+    done.judged()
+    assert code_of(lambda: life.jobstore.run(CancelJob(done.job_id))) == "illegal_transition"
+
+
+def test_a_cancel_by_id_is_no_error_where_nothing_is_left_and_one_in_anothers_name_is(life: Life) -> None:
+    life.requested()
+    run = life.jobstore.run
+    assert code_of(lambda: run(CancelJob("another job", life.execution_id))) == "execution_conflict"
+    for _ in range(2):
+        assert run(CancelJob(None, life.execution_id)) is None
+    assert life.told == ["created", "requested", "cancelled"]
+
+
+def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
+    jobstore = MemoryJobstore(cancels_max=1)
+    life = Life(jobstore).created()
+    jobstore.run(CancelJob(life.job_id, life.execution_id))
+    assert life.execution.is_early_cancel
+    jobstore.run(CancelJob(None, uuid4()))
+    assert jobstore.refused() == ["too_many_cancels"]
+    assert code_of(life.execute) == "cancelled"
+    assert life.execution.due_at is None, "for good"
+    assert jobstore.changes.final_answers == {life.execution_id}
+    assert code_of(life.execute) == "cancelled"
+    assert jobstore.changes.final_answers == set()
+
+
+def test_a_cancel_of_the_jobstores_own_is_kept_for_good(life: Life) -> None:
+    life.created()
+    life.jobstore.run(CancelJob(life.job_id, life.execution_id, own=True))
+    assert life.execution.due_at is None
+    assert code_of(life.execute) == "cancelled"

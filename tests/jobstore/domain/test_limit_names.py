@@ -1,0 +1,29 @@
+"""Names of limits, what they apply to, and the windows in which starts are counted."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from support.jobstore.builders import NOW
+
+from jobstore.domain.limits import PERIOD_PARTS, batch_limit, flow_of, is_held_back, part_start, window_start
+
+BATCH = UUID(int=7)
+
+
+def test_a_flow_names_its_agent_and_what_is_limited() -> None:
+    limits = {"label:team=*", f"batch:{BATCH}"}
+    flow = flow_of("writer", {"team": "red", "size": "s"}, BATCH, limits)
+    assert flow == ["agent:writer", batch_limit(BATCH), "label:team=red"]
+    assert flow_of("writer", {"team": "red"}, None, ()) == ["agent:writer"]
+
+
+def test_a_limit_of_its_own_or_of_its_kind_holds_back() -> None:
+    assert is_held_back(["tenant:a"], {"tenant:*"})
+    assert not is_held_back(["tenant:a"], {"tenant:b"})
+    assert not is_held_back(["tenant:a"], ())
+
+
+def test_starts_of_a_period_are_counted_for_it_and_one_part_more() -> None:
+    began = part_start(NOW, 60.0)
+    assert began <= NOW < began + timedelta(seconds=60 / PERIOD_PARTS)
+    assert NOW - window_start(NOW, 60.0) == timedelta(seconds=63)

@@ -1,0 +1,84 @@
+"""A batch of commands is one transaction, whatever is in it."""
+
+import asyncio
+
+from sqlalchemy import text
+from support.jobstore.steps import Steps, new_job, reported, result, verdict
+
+from contracts.resources import NewLimit
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.base import Command
+from jobstore.commands.claims import ClaimJudging
+from jobstore.commands.executions import CancelJob, ExecuteJob
+from jobstore.commands.granting import ClaimOutcome
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.runner import CommandRunner
+from jobstore.storage import limits, locks
+from jobstore.storage.database import Database
+
+_WAITS = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted")
+
+
+async def test_while_limits_are_changed_what_needs_none_goes_on(database: Database, runner: CommandRunner) -> None:
+    judged, created = Steps(database, runner), Steps(database, runner)
+    lease = await judged.judging()
+    not_met = verdict(Outcome.FAIL)
+    told = reported(judged.execution_id, judged.job_id, lease, ReportKind.VERDICT, verdict=not_met)
+    batch: list[Command[object]] = [RecordReport(told), CreateJob(new_job(), created.job_id)]
+    async with database.transaction() as changing:
+        await locks.hold(changing, locks.Lock.LIMITS)
+        carrying = asyncio.create_task(runner.carry_out(batch))
+        async with asyncio.timeout(10):
+            while not await changing.scalar(_WAITS, {"lock": locks.Lock.LIMITS}):
+                pass
+        assert (await created.job()).version == 1, "it is committed"
+        assert (await judged.job()).status == "IN_PROGRESS"
+    refusal, view = await carrying
+    assert refusal is None
+    assert isinstance(view, dict), "the results are in the order of the commands"
+    assert (await judged.job()).status == "RESUBMISSION_REQUIRED"
+
+
+async def test_a_verdict_quotes_a_result_of_its_own_batch(database: Database, runner: CommandRunner) -> None:
+    steps = Steps(database, runner)
+    lease = await steps.running()
+    event = result(steps.execution_id, steps.job_id, lease, {"text": "blue\0"})
+    told = reported(steps.execution_id, steps.job_id, lease + 1, ReportKind.VERDICT, verdict=verdict())
+    claim = ClaimJudging(event, steps.validator, 10)
+    recorded, claimed, judged = await runner.carry_out([RecordResult(event), claim, RecordReport(told)])
+    assert (recorded, claimed.outcome, judged) == (None, ClaimOutcome.GRANTED, None)
+    async with database.session() as session:
+        query = text(
+            "SELECT CAST(response_payload AS text) FROM job_logs WHERE job_id = :id ORDER BY version DESC LIMIT 1"
+        )
+        response = await session.scalar(query, {"id": steps.job_id})
+    assert response.startswith('{"result":{"text":"blue\\u0000"},"verdict":{')
+
+
+async def test_two_jobs_one_result_and_a_cancel_are_one_transaction(database: Database, runner: CommandRunner) -> None:
+    steps, cancelled = Steps(database, runner), Steps(database, runner)
+    lease = await steps.running()
+    await cancelled.running()
+    results = await runner.carry_out(
+        [
+            RecordResult(result(steps.execution_id, steps.job_id, lease)),
+            CancelJob(None, cancelled.execution_id),
+            CreateJob(new_job(), Steps(database, runner).job_id),
+        ]
+    )
+    assert results[:2] == [None, None]
+    async with database.session() as session:
+        query = text("SELECT count(DISTINCT CAST(xmin AS text)) FROM jobs WHERE id = ANY(CAST(:ids AS text[]))")
+        assert await session.scalar(query, {"ids": [steps.job_id, cancelled.job_id, results[2]["id"]]}) == 1
+
+
+async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
+    database: Database, runner: CommandRunner
+) -> None:
+    async with database.transaction() as connection:
+        await limits.put(connection, "tenant:capped", NewLimit(queue_max=0))
+    steps = Steps(database, runner)
+    create, execute = CreateJob(new_job(tenant="capped"), steps.job_id), ExecuteJob(steps.job_id, steps.execution_id)
+    _, refused = await runner.carry_out([create, execute])
+    assert getattr(refused, "code", None) == "queue_full"

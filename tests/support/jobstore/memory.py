@@ -1,0 +1,229 @@
+"""A jobstore in memory: it locks, loads, decides and writes as the engine does, on tables that are dicts."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from contracts.identity import new_execution_id
+from contracts.resources import Agent, NewAgent, Policy, Verdict
+from contracts.status import Delivery, Outcome, ReportKind
+from jobstore.commands.base import Command, Locks, Reads
+from jobstore.commands.claims import ClaimExecution, ClaimJudging
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.granting import ClaimAnswer
+from jobstore.commands.jobs import CreateJob
+from jobstore.commands.reports import RecordReport, RecordResult
+from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_history
+from jobstore.commands.rows import Changes, Grant, Question, Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.ids import IdKey
+from jobstore.domain.matching import Candidate
+from jobstore.domain.model import Clock, Execution, Job, LogEntry
+from jobstore.domain.reuse import Reusable, verdict_key
+from jobstore.domain.spec import Spec
+from jobstore.domain.terms import ExecutionTerms
+from servicekit.errors import PermanentError
+from support.jobstore.builders import NOW
+from support.jobstore.steps import new_job, reported, result, verdict
+
+POLICY = Policy(max_submissions=3, max_attempts=3, attempt_timeout_s=60.0, delivery=Delivery.AT_LEAST_ONCE)
+
+
+class MemoryJobstore:
+    """Tables as dicts, and a clock that a test moves."""
+
+    def __init__(self, **terms: Any) -> None:
+        whole = {"policy": POLICY, "lease_s": 10.0, "offer_again_s": 5.0, "ids": IdKey(b"0" * 32), **terms}
+        self.terms = ExecutionTerms(**whole)
+        self.now = NOW
+        self.jobs: dict[str, Job] = {}
+        self.specs: dict[str, Spec] = {}
+        self.executions: dict[UUID, Execution] = {}
+        self.entries: list[LogEntry] = []
+        self.agents: dict[str, Agent] = {}
+        self.circuits: dict[str, Breaker] = {}
+        self.reusable: dict[bytes, Reusable] = {}
+        self.limit_names: set[str] = set()
+        self.queue_room: dict[str, int] = {}
+        self.changes = Changes()
+        self.register("writer")
+
+    def register(self, agent_id: str, *capabilities: str, **fields: Any) -> str:
+        new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(capabilities), **fields)
+        times = {"created_at": self.now, "updated_at": self.now}
+        self.agents[agent_id] = Agent(id=agent_id, **new.model_dump(exclude={"id"}), **times)
+        return agent_id
+
+    def carry_out(self, *commands: Command[Any]) -> list[Any]:
+        """Carry out a batch, and return the results; a PermanentError of one that failed."""
+        uow = self.lock(*commands)
+        for wishes in ("reads", "late_reads"):
+            self._load(uow, Reads.join([getattr(command, wishes)(uow.stored) for command in commands]))
+        results = [_decide(command, uow) for command in commands]
+        self._write(uow)
+        return results
+
+    def run(self, command: Command[Any]) -> Any:
+        """Carry out one command, and return its result or raise its error."""
+        (done,) = self.carry_out(command)
+        if isinstance(done, PermanentError):
+            raise done
+        return done
+
+    def lock(self, *commands: Command[Any]) -> UnitOfWork:
+        locks = Locks.join([command.locks() for command in commands])
+        ids = {*locks.executions, *(self.terms.ids.derive_next(each) for each in locks.followed)}
+        job_ids = {*locks.jobs, *(self.executions[each].job_id for each in ids & self.executions.keys())}
+        jobs = {job_id: self.jobs[job_id] for job_id in job_ids & self.jobs.keys()}
+        ids |= {job.execution_id for job in jobs.values() if job.live and job.execution_id}
+        stored = Stored(
+            clock=Clock(self.now, self.terms.lease_s, self.terms.offer_again_s),
+            limits_held=locks.limits,
+            limit_names=frozenset(self.limit_names),
+            has_queue_caps=bool(self.queue_room),
+            has_circuits=bool(self.circuits),
+            jobs=jobs,
+            executions={each: self.executions[each] for each in ids & self.executions.keys()},
+            specs={each: self.specs[each] for each in locks.specs & jobs.keys()},
+            questions={each: self._question_of(each) for each in locks.questions & jobs.keys()},
+            grants={each: self._grant_of(each) for each in locks.grants & self.executions.keys()},
+        )
+        return UnitOfWork(self.terms, stored)
+
+    def _question_of(self, job_id: str) -> Question:
+        spec = self.specs[job_id]
+        return Question(spec.title, spec.acceptance_criteria, spec.tenant)
+
+    def _grant_of(self, execution_id: UUID) -> Grant:
+        agent = self.agents.get(self.executions[execution_id].agent_id or "", self.agents["writer"])
+        return Grant("{}", agent.protocol, agent.url, agent.headers)
+
+    def _load(self, uow: UnitOfWork, reads: Reads) -> None:
+        stored = uow.stored
+        stored.specs |= {each: self.specs[each] for each in reads.specs & self.specs.keys()}
+        stored.agents |= {each: self.agents[each] for each in reads.agents & self.agents.keys()}
+        stored.histories |= {each: build_history(self._history_of(each)) for each in reads.histories}
+        wanted = reads.capabilities.union(*(self.specs[each].capabilities for each in reads.match_jobs))
+        for agent in self.agents.values():
+            if wanted.intersection(agent.capabilities) and agent.enabled:
+                stored.agents[agent.id] = agent
+                stored.candidates[agent.id] = Candidate(agent.id, frozenset(agent.capabilities))
+        stored.verdicts |= {key: self.reusable[key] for key in reads.verdicts & self.reusable.keys()}
+        keys = {each: self.executions[each].reuse_key or b"" for each in reads.results}
+        stored.results |= {each: self.reusable[key] for each, key in keys.items() if key in self.reusable}
+        if reads.early_cancels:
+            stored.cancel_room = self.terms.cancels_max - sum(e.is_early_cancel for e in self.executions.values())
+        stored.queue_room |= {each: self.queue_room[each] for each in reads.queues & self.queue_room.keys()}
+        stored.circuits |= {each: self.circuits[each] for each in reads.circuits & self.circuits.keys()}
+
+    def _history_of(self, job_id: str) -> list[HistoryRow]:
+        return [
+            HistoryRow(e.report.kind, e.job.agent_id, e.execution.result_hash if e.execution else None)
+            for e in self.log(job_id)
+            if e.report.kind in HISTORY_KINDS
+        ]
+
+    def _write(self, uow: UnitOfWork) -> None:
+        changes = self.changes = uow.changes
+        self.jobs |= changes.jobs
+        self.specs |= changes.specs
+        self.executions |= changes.executions
+        self.circuits |= changes.circuits
+        self.entries += changes.entries
+        for key, entry in changes.results.items():
+            self.reusable[key] = replace(entry, result_hash=self.hash_at(entry))
+        for entry, result_hash, judge in changes.verdicts:
+            question = self._question_of(entry.job_id)
+            key = verdict_key(question.tenant, result_hash, question.acceptance_criteria, judge)
+            self.reusable[key] = replace(entry, verdict=self.verdict_at(entry))
+
+    def hash_at(self, entry: Reusable) -> bytes | None:
+        return self._at(entry).report.result_hash
+
+    def verdict_at(self, entry: Reusable) -> Verdict:
+        return Verdict.model_validate_json(self._at(entry).report.response or "")
+
+    def _at(self, entry: Reusable) -> LogEntry:
+        return next(each for each in self.log(entry.job_id) if each.job.version == entry.version)
+
+    def log(self, job_id: str) -> list[LogEntry]:
+        return [entry for entry in self.entries if entry.job.id == job_id]
+
+    def told(self, job_id: str) -> list[str]:
+        """What the log says, by the kinds of its entries."""
+        return [entry.report.kind.value for entry in self.log(job_id)]
+
+    def refused(self) -> list[str]:
+        """The codes of what the last batch refused."""
+        return [refusal.code for _, _, refusal in self.changes.refusals]
+
+
+def _decide(command: Command[Any], uow: UnitOfWork) -> Any:
+    try:
+        return command.decide(uow)
+    except PermanentError as error:
+        return error
+
+
+class Life:
+    """One job's way in memory, step by step."""
+
+    def __init__(self, jobstore: MemoryJobstore, job_id: str | None = None) -> None:
+        self.jobstore = jobstore
+        self.job_id = job_id or f"job-{uuid4().hex[:8]}"
+        self.execution_id = new_execution_id()
+        self.executor, self.validator = uuid4(), uuid4()
+
+    @property
+    def job(self) -> Job:
+        return self.jobstore.jobs[self.job_id]
+
+    @property
+    def execution(self) -> Execution:
+        return self.jobstore.executions[self.execution_id]
+
+    @property
+    def told(self) -> list[str]:
+        return self.jobstore.told(self.job_id)
+
+    def created(self, **fields: Any) -> "Life":
+        self.jobstore.run(CreateJob(new_job(**fields), self.job_id))
+        return self
+
+    def execute(self, **fields: Any) -> Any:
+        return self.jobstore.run(ExecuteJob(self.job_id, self.execution_id, chosen=True, **fields))
+
+    def requested(self, **fields: Any) -> "Life":
+        self.created(**fields).execute()
+        return self
+
+    def claim(self, owner: UUID | None = None, room: int = 10, **fields: Any) -> ClaimAnswer:
+        command = ClaimExecution(self.execution_id, self.job_id, owner or self.executor, room, **fields)
+        answer: ClaimAnswer = self.jobstore.run(command)
+        return answer
+
+    def running(self, **fields: Any) -> "Life":
+        assert self.requested(**fields).claim().execution is not None
+        return self
+
+    def claim_judging(self, owner: UUID | None = None, room: int = 10, judge: str = "", **fields: Any) -> ClaimAnswer:
+        lease = self.execution.result_lease or self.execution.lease
+        event = result(self.execution_id, self.job_id, lease, **fields)
+        answer: ClaimAnswer = self.jobstore.run(ClaimJudging(event, owner or self.validator, room, judge=judge))
+        return answer
+
+    def judging(self, **fields: Any) -> "Life":
+        assert self.running(**fields).claim_judging().execution is not None
+        return self
+
+    def report(self, kind: ReportKind, lease: int | None = None, **fields: Any) -> Any:
+        event = reported(self.execution_id, self.job_id, lease or self.execution.lease, kind, **fields)
+        return self.jobstore.run(RecordReport(event))
+
+    def result(self, lease: int | None = None, value: Any = "blue") -> Any:
+        event = result(self.execution_id, self.job_id, lease or self.execution.lease, value)
+        return self.jobstore.run(RecordResult(event))
+
+    def judged(self, *outcomes: Outcome, **fields: Any) -> Any:
+        return self.report(ReportKind.VERDICT, verdict=verdict(*outcomes), **fields)
