@@ -194,7 +194,7 @@ class AgentChanged(Event):
 
     type: ClassVar[str] = "signoff.agent-changed.v1"
     agent_id: AgentId
-    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     agent: Agent
     stub: Stub | None = Field(None, description="given where the fact is not whole")
 
@@ -213,7 +213,7 @@ class ExecutionRefused(Event):
     type: ClassVar[str] = "signoff.execution-refused.v1"
     execution_id: UUID
     job_id: JobId | None = Field(None, description="None: cancelled before its job was known")
-    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     answer: Literal["refused", "cancelled"]
     code: Code | None = Field(None, description="why it was refused")
     refused_at: datetime

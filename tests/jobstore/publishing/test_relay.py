@@ -204,6 +204,23 @@ async def test_what_others_write_holds_nothing_back(
         await other.close()
 
 
+async def test_a_quiet_pass_takes_three_statements_and_one_where_nothing_is_new_takes_one(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    await relayed(relay, database)
+    steps = await Steps(database, runner).requested()
+    async with database.session() as session:
+        with recorded_statements() as asked:
+            assert not await relay.relay(session)
+            assert not await relay.complete_stubs(session)
+            assert relay.published == (await steps.logs())[-1].seq
+            looked, read, stored = [statement for statement in asked if "relay" in statement or "unnest" in statement]
+        assert ("unseen" in looked, "taken" in read, "pg_notify" in stored) == (True, True, True)
+        with recorded_statements() as asked:
+            assert not await relay.relay(session)
+        assert len(asked) == 1
+
+
 async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
     relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:

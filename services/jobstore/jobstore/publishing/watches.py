@@ -78,7 +78,8 @@ class Watches:
         """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
         while True:
             until = await self._wait_beyond(after)
-            async with self._database.transaction() as connection:
+            # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
+            async with self._database.transaction() if payloads else self._database.session() as connection:
                 page, has_more = await list_changes(
                     connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE
                 )

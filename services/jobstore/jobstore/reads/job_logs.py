@@ -36,7 +36,7 @@ async def list_changes(
 ) -> tuple[list[dict[str, Any]], bool]:
     """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
 
-    Also return whether there may be more up to `until`. Call within a transaction.
+    Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
     of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
