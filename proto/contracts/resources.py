@@ -194,7 +194,7 @@ class JobLog(Model):
     kind: str | None = Field(None, description="what was reported, asked for or noticed: claimed, progress, result ...")
     calls: int | None = Field(None, description="of the agent, that the execution's policy allows in all")
     spent_calls: int | None = Field(None, description="of the execution, after it: that failed or were lost")
-    cursor: int = Field(0, description="the place in the order of publication; where a watch goes on")
+    cursor: int = Field(0, description="the number of its row; where a watch goes on")
     created_at: datetime
 
 

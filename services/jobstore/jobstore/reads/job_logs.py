@@ -1,4 +1,4 @@
-"""Read the log of a job, from either end, and the changes of all jobs in the order of publication."""
+"""Read the log of a job, from either end, and the changes of all jobs in the order of their numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ async def list_changes(
     payloads: bool = True,
     limit: int = 200,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
+    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of their numbers.
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """

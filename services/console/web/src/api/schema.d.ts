@@ -1270,7 +1270,7 @@ export interface components {
             spent_calls?: number | null;
             /**
              * Cursor
-             * @description the place in the order of publication; where a watch goes on
+             * @description the number of its row; where a watch goes on
              * @default 0
              */
             cursor: number;
