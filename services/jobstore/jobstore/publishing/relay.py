@@ -230,14 +230,14 @@ class Relay:
 
     async def _look(self, session: Connection) -> bool:
         """See what is new in the log, and return whether to look again at once: more is there, or will never be."""
-        had_gaps = self.has_gaps
-        found, until = await fact_reader.look(session, self._unseen.ranges)
+        had_gaps, before = self.has_gaps, self._unseen.ranges
+        found, until = await fact_reader.look(session, before)
         for tenant, numbers in found.items():
             self._backlog.add(tenant, numbers)
         self._unseen.see(sorted(chain.from_iterable(found.values())))
         self._unseen.give_up(min(until, self._ended))
         has_settled = had_gaps and self.has_gaps and await self._has_settled(session)
-        return has_settled or (bool(found) and until < LAST)
+        return has_settled or (until < LAST and self._unseen.ranges != before)
 
     async def _has_settled(self, session: Connection) -> bool:
         """Return whether whoever wrote at some time has ended since, so that what is still missing then is given up.
