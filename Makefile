@@ -95,11 +95,11 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
 
-bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, slow_calls or viewers_and_lists measures that
+bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, rebuild, slow_calls, start or viewers_and_lists measures that
 	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
 
-path: $(READY) $(PAGE) ## Say which files it takes to carry one job from the request to its final status
-	$(BIN)/python benchmarks/path.py $(ARGS)
+path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
+	$(BIN)/python benchmarks/$(or $(OF),path).py $(ARGS)
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

@@ -35,7 +35,7 @@ from jobstore.dispatching.execution_offers import _HEADS, FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.database import Database
-from jobstore.storage.repository import Repository
+from jobstore.storage.work.writing import note_worker
 from localstack.backing import infrastructure
 
 TENANTS, JOBS_EACH = 100, 10
@@ -228,7 +228,7 @@ async def measure_passes(database: Database, count: int) -> float:
     queue, took = FairQueue(), 0.0
     for _ in range(PASSES):
         async with database.transaction() as connection:
-            await Repository(connection).note_worker(OWNER, ExecutionStage.EXECUTING, ROOM)
+            await note_worker(connection, OWNER, ExecutionStage.EXECUTING, ROOM)
         began, offered = time.perf_counter(), 0
         while offered < ROOM:
             async with database.transaction() as connection:

@@ -14,6 +14,7 @@ from contracts.jsontext import Json, json_text
 from contracts.resources import Agent, Job, JobLog, NewJob, Usage, Verdict
 from contracts.status import ReportKind
 
+_BEGAN_AT = "when the first call of the attempt began; it is recorded as `call_begun`, unless that was reported before"
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -73,6 +74,7 @@ class ResultProduced(_ExecutionEvent):
     result: Json = None
     duration_s: float | None = Field(None, ge=0, description="of the call")
     usage: Usage | None = Field(None, description="of the call, as the agent said")
+    began_at: AwareDatetime | None = Field(None, description=_BEGAN_AT)
     produced_at: datetime
 
     @property
@@ -109,6 +111,7 @@ class JobStatusReported(_ExecutionEvent):
     duration_s: float | None = Field(None, ge=0)
     usage: Usage | None = Field(None, description="of the call that failed, or of the judgement")
     judge: Text | None = Field(None, description="of a verdict: which model and prompt were asked")
+    began_at: AwareDatetime | None = Field(None, description=f"of a failure: {_BEGAN_AT}")
     reported_at: datetime
 
     @property
@@ -121,6 +124,20 @@ class JobStatusReported(_ExecutionEvent):
             msg = "a verdict goes with kind `verdict`, and only with it"
             raise ValueError(msg)
         return self
+
+
+def to_call_begun(execution_id: UUID, job_id: str, attempt: int, lease: int, began_at: datetime) -> JobStatusReported:
+    """Return the report that the first call of an attempt began: the first under its lease, if it is sent by itself."""
+    return JobStatusReported(
+        execution_id=execution_id,
+        job_id=job_id,
+        kind=ReportKind.CALL_BEGUN,
+        attempt=attempt,
+        lease=lease,
+        seq=1,
+        message=f"attempt {attempt}: the agent is being called",
+        reported_at=began_at,
+    )
 
 
 class CancelRequested(Event):

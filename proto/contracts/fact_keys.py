@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol, Self, TypeVar
 
-from contracts.signing import SECRET_ID, SIGNATURE_HEADER, Secrets, make_secret
+from contracts.signing import SECRET_ID, SIGNATURE_HEADER, Secrets, compute_mac, make_secret
 
 #: The Kafka header of a record that is no fact: from here on in its partition, no older secret vouches for facts.
 MARKER_HEADER: Final = "signoff-marker"
@@ -59,7 +59,7 @@ class FactKey:
     @property
     def name(self) -> str:
         """The secret's id with a fingerprint: another value under the same id has another name."""
-        return f"{self.secret_id}:{self._mac(b'signoff,v1,name')[:16]}"
+        return f"{self.secret_id}:{compute_mac(self.key, b'signoff,v1,name')[:16]}"
 
     def sign(self, topic: str, key: bytes | None, value: bytes | None) -> str:
         """Return the signature of a fact, as its header has it."""
@@ -72,13 +72,10 @@ class FactKey:
 
     def has_signed(self, mac: str, message: bytes) -> bool:
         """Whether a signature's last part is this key's, of this message."""
-        return hmac.compare_digest(self._mac(message), mac)
+        return hmac.compare_digest(compute_mac(self.key, message), mac)
 
     def _sign(self, message: bytes) -> str:
-        return f"{_VERSION},{self.secret_id},{self._mac(message)}"
-
-    def _mac(self, message: bytes) -> str:
-        return hmac.digest(self.key, message, "sha256").hex()
+        return f"{_VERSION},{self.secret_id},{compute_mac(self.key, message)}"
 
 
 class FactKeys:
@@ -183,7 +180,7 @@ class FactFilter:
 
 def is_marker(record: TopicRecord) -> bool:
     """Return whether a record of a topic of facts says that it is a marker; whoever reads facts passes it over."""
-    return any(name == MARKER_HEADER for name, _ in record.headers)
+    return MARKER_HEADER in dict(record.headers)
 
 
 def _join_fact(topic: str, key: bytes | None, value: bytes | None) -> bytes:

@@ -1,7 +1,6 @@
 """Read and write JSON, in every part of Signoff: one parser, so that what one part accepts no other refuses."""
 
 import json
-import re
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -39,31 +38,6 @@ def parse_json(text: bytes | str) -> Any:
 def json_text(value: Any) -> str:
     """Return the shortest JSON text of a value."""
     return to_json(value).decode()
-
-
-# Finds where values end; numbers are not converted.
-_SCANNER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
-
-
-def members(text: str) -> dict[str, str]:
-    """Split the JSON text of an object into its members, each as the text that it is; it must be a valid object."""
-    texts: dict[str, str] = {}
-    at = _skip_space(text, _skip_space(text, 0) + 1)
-    while text[at] != "}":
-        name, end = _SCANNER.raw_decode(text, at)
-        begin = _skip_space(text, _skip_space(text, end) + 1)
-        _, end = _SCANNER.raw_decode(text, begin)
-        texts[name] = text[begin:end]
-        at = _skip_space(text, end)
-        if text[at] == ",":
-            at = _skip_space(text, at + 1)
-    return texts
-
-
-def _skip_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
 
 
 #: A JSON value of any shape.

@@ -1,7 +1,6 @@
 """Jobs, logs, agents and verdicts, as REST bodies and Kafka bodies show them."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -32,7 +31,17 @@ from contracts.fields import (
     Title,
 )
 from contracts.jsontext import Json
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Outcome, Protocol, Resubmit
+from contracts.status import (
+    Circuit,
+    Delivery,
+    EmptyResult,
+    JobLogStatus,
+    JobStatus,
+    OperationState,
+    Outcome,
+    Protocol,
+    Resubmit,
+)
 
 
 class Policy(StrictModel):
@@ -261,31 +270,12 @@ class JobFilter(StrictModel):
     )
 
 
-class JobOrder(StrEnum):
-    """In what order jobs are listed; with `-` the newest first."""
-
-    CREATED_DESC = "-created_at"
-    CREATED = "created_at"
-    UPDATED_DESC = "-updated_at"
-    UPDATED = "updated_at"
-
-
 class JobCounts(Model):
     """How many jobs match, by status; those that are 0 are left out."""
 
     counts: dict[str, int]
     capped_at: int = Field(description="a count that has reached it may be more")
     searched: int | None = Field(None, description="so many of the newest jobs were searched for the text, and no more")
-
-
-class OperationState(StrEnum):
-    """Where an operation stands."""
-
-    RUNNING = "RUNNING"
-    PAUSED = "PAUSED"
-    CANCELLING = "CANCELLING"
-    CANCELLED = "CANCELLED"
-    DONE = "DONE"
 
 
 class Operation(Model):

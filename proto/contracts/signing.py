@@ -5,7 +5,6 @@ other, and nothing is stored for it.
 """
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Iterator
@@ -85,7 +84,7 @@ class SigningKey:
 
     def sign(self, value: bytes) -> str:
         """Return the signature of a record's value, as its header has it."""
-        return str(Signature(self.secret_id, str(self.execution_id), self.lease, _compute_mac(self.key, value)))
+        return str(Signature(self.secret_id, str(self.execution_id), self.lease, compute_mac(self.key, value)))
 
 
 class Secrets:
@@ -123,7 +122,13 @@ class Secrets:
         if secret is None:
             return False
         key = _derive_key(secret, use, signature.execution, signature.lease)
-        return hmac.compare_digest(_compute_mac(key, value), signature.mac)
+        return hmac.compare_digest(compute_mac(key, value), signature.mac)
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode base64 of either alphabet of RFC 4648, with or without padding. ValueError: it is none."""
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 def make_secret(secret_id: str, value: bytes) -> str:
@@ -135,7 +140,8 @@ def _derive_key(secret: Secret, use: KeyUse, execution: str, lease: int) -> byte
     return secret.derive(f"signoff,{_VERSION},{use},{execution},{lease}")
 
 
-def _compute_mac(key: bytes, value: bytes) -> str:
+def compute_mac(key: bytes, value: bytes) -> str:
+    """Return the HMAC-SHA-256 of a value, hexadecimal."""
     return hmac.digest(key, value, "sha256").hex()
 
 
@@ -144,10 +150,9 @@ def _parse_secret(pair: str, number: int) -> Secret:
     if not colon or SECRET_ID.fullmatch(secret_id) is None:  # perhaps a secret alone, which no message may show
         msg = f"secret {number} has no id: write <id>:<base64>, the id of letters, digits, `.`, `_` and `-`"
         raise ValueError(msg)
-    standard = encoded.rstrip("=").replace("-", "+").replace("_", "/")  # RFC 4648 has two alphabets
     try:
-        value = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error:
+        value = decode_base64(encoded)
+    except ValueError:
         msg = f"the secret {secret_id!r} is not base64"
         raise ValueError(msg) from None
     if len(value) < SECRET_BYTES_MIN:

@@ -36,6 +36,25 @@ RESTING = frozenset(
 )
 
 
+class JobOrder(StrEnum):
+    """In what order jobs are listed; with `-` the newest first."""
+
+    CREATED_DESC = "-created_at"
+    CREATED = "created_at"
+    UPDATED_DESC = "-updated_at"
+    UPDATED = "updated_at"
+
+
+class OperationState(StrEnum):
+    """Where an operation stands."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    DONE = "DONE"
+
+
 class Outcome(StrEnum):
     """What the judge says of one criterion."""
 

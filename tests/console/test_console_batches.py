@@ -8,7 +8,7 @@ from streams import stream
 from support.fake_jobstore import Refusal
 from support.fake_operations import id_of
 
-from contracts.client import Batch
+from contracts.messages.views import Batch
 from contracts.resources import Limit, NewJob, Operation
 from contracts.status import JobLogStatus
 

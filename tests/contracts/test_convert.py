@@ -28,7 +28,8 @@ from contracts.messages.convert import (
     put_json,
     status_of,
 )
-from contracts.messages.job_requests import job_filter_message, job_filter_of
+from contracts.messages.filters import job_filter_message
+from contracts.messages.job_requests import job_filter_of
 from contracts.resources import NewAgent, NewJob
 from signoff.v1 import resources_pb2 as pb
 

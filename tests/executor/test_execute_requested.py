@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.factories import execute_requested, grant, incoming_request, lease, record
@@ -10,11 +11,12 @@ from support.fakes import FakeAgent, until
 
 from contracts.events import ResultProduced
 from contracts.signing import SIGNATURE_HEADER
+from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
-from contracts.status import ReportKind
-from executor.errors import AgentTimeoutError
+from executor.attempt import BEGIN_REPORTED_AFTER_S
+from executor.errors import AgentTimeoutError, AgentUnreachableError
 from executor.handlers import Handlers
-from executor.ports import Claim
+from executor.ports import Claim, Progress
 from executor.reporting import AttemptReports, to_printable
 from servicekit.errors import PermanentError
 from servicekit.kafka.subscription import Incoming
@@ -60,12 +62,54 @@ async def test_a_batch_is_claimed_in_one_call_and_done_with_before_any_agent_ans
     assert worker.room == 7
 
 
-async def test_a_call_is_told_of_when_it_begins_without_waiting(handlers, publisher, requested):
+async def test_a_call_at_most_once_is_told_of_before_it_is_made_without_waiting(handlers, agent, publisher, requested):
+    told = []
+    agent.does = lambda call: told.extend(publisher.soon) or hangs(call)
     publisher.open.clear()
+    await handlers.on_execute_requested([requested(grant(policy={"delivery": Delivery.AT_MOST_ONCE}))])
+    await until(lambda: agent.called)
+    (begun,) = told
+    assert (begun.kind, begun.attempt, begun.seq) == (ReportKind.CALL_BEGUN, 1, 1)
+
+
+async def test_a_call_that_runs_for_long_is_told_of_then_and_any_other_by_its_outcome(
+    handlers, agent, publisher, requested
+):
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: publisher.events)
+    (produced,) = publisher.events
+    assert publisher.soon == []
+    agent.does, started = hangs, datetime.now(UTC)
     await handlers.on_execute_requested([requested()])
     await until(lambda: publisher.soon)
     (begun,) = publisher.soon
-    assert (begun.kind, begun.attempt, begun.seq) == (ReportKind.CALL_BEGUN, 1, 1)
+    assert (begun.kind, begun.seq) == (ReportKind.CALL_BEGUN, 1)
+    assert datetime.now(UTC) - begun.reported_at >= timedelta(seconds=BEGIN_REPORTED_AFTER_S)
+    assert produced.began_at < started < begun.reported_at
+
+
+async def test_progress_comes_behind_the_begin_of_its_call(handlers, agent, publisher, requested):
+    async def progresses(call):
+        call.report_progress(Progress(0.5, "half"))
+        await hangs(call)
+
+    agent.does = progresses
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: len(publisher.soon) == 2)
+    assert [(told.kind, told.seq) for told in publisher.soon] == [(ReportKind.CALL_BEGUN, 1), (ReportKind.PROGRESS, 2)]
+
+
+async def test_each_failure_tells_when_the_attempt_began(handlers, agent, publisher, requested):
+    async def fails(_):
+        raise AgentUnreachableError("no connection")
+
+    agent.does = fails
+    await handlers.on_execute_requested([requested()])
+    await until(lambda: len(publisher.events) == 3)
+    assert [told.seq for told in publisher.events] == [2, 3, 4]
+    assert len({told.began_at for told in publisher.events}) == 1
+    assert publisher.events[0].began_at <= publisher.events[0].reported_at
+    assert publisher.soon == []
 
 
 async def test_a_result_is_reported_with_what_is_needed_to_judge_it(handlers, publisher, requested):

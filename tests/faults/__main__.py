@@ -19,15 +19,20 @@ def main() -> int:
     """Run one storm, print what came of it, and keep the logs where it went wrong."""
     arguments = _arguments()
     storm = Storm(
-        arguments.seed, arguments.jobs, arguments.faults, arguments.every_s, forges_facts=arguments.forged_facts
+        arguments.seed,
+        arguments.jobs,
+        arguments.faults,
+        arguments.every_s,
+        forges_facts=arguments.forged_facts,
+        jobstores=arguments.jobstores,
     )
     for planned in storm.plan if arguments.plan else ():
         sys.stdout.write(f"{planned}\n")
     if arguments.plan:
         return 0
-    for noisy in ("aiokafka", "servicekit"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
+    directory.mkdir(exist_ok=True)
+    logging.basicConfig(filename=directory / "clients.log", level=logging.WARNING, format="%(asctime)s %(message)s")
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
     if outcome.violations:
@@ -41,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=seed, help="replays a schedule; random unless given")
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--jobstores", type=int, default=2)
     parser.add_argument("--every-s", type=float, default=4.5, help="seconds between faults, on average")
     parser.add_argument(
         "--forged-facts", action=argparse.BooleanOptionalAction, default=True, help="the adversary forges facts, too"

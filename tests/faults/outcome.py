@@ -8,6 +8,7 @@ from faults.checking.checker import stories
 from faults.checking.observed import Fault, Observed, Record, Terms, Violation
 from faults.schedule import Planned, deck, planned
 from faults.stack.crowd import CANCEL_DOORS, DOORS, JOBS_A_WISH
+from faults.stack.world import numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,16 @@ class Storm:
     fault_every_s: float = 4.5
     calm_s: float = 8.0
     forges_facts: bool = True
+    jobstores: int = 2
     terms: Terms = field(default_factory=Terms)
 
     @property
     def plan(self) -> Sequence[Planned]:
-        return planned(self.seed, self.faults, self.fault_every_s, self.terms)
+        return planned(self.seed, self.faults, self.fault_every_s, self.terms, self.jobstores)
+
+    @property
+    def deck(self) -> Sequence[tuple[str, str]]:
+        return deck(self.jobstores)
 
     @property
     def wishes(self) -> int:
@@ -38,7 +44,7 @@ class Storm:
     @property
     def is_long(self) -> bool:
         """Whether every fault comes twice, so that each should be seen to act."""
-        return self.faults >= 2 * len(deck())
+        return self.faults >= 2 * len(self.deck)
 
 
 @dataclass(slots=True)
@@ -54,14 +60,16 @@ class Outcome:
 
     @property
     def untried(self) -> Sequence[str]:
-        """Faults and doors that a long run should have had, and this one had not."""
+        """Faults, doors and leaders that a long run should have had, and this one had not."""
         if not self.storm.is_long:
             return []
         tried = {f"{f.kind} {f.target}" for f in self.seen.faults if f.acted}
         tried |= {f"{p.kind} {p.target}" for p in self.impossible}
         tried |= {f"asking by {asked.door}" for asked in self.seen.asked}
         tried |= {f"cancelling by {cancel.door}" for cancel in self.seen.cancels}
-        wanted = {f"{kind} {target}" for kind, target in deck()}
+        tried |= {f"publishing by {jobstore}" for jobstore in self.seen.leaders}
+        wanted = {f"{kind} {target}" for kind, target in self.storm.deck}
+        wanted |= {f"publishing by {jobstore}" for jobstore in numbered("jobstore", self.storm.jobstores)}
         wanted |= {f"asking by {door}" for door in (*DOORS, "resubmit")}
         return sorted((wanted | {f"cancelling by {door}" for door in CANCEL_DOORS}) - tried)
 
@@ -74,6 +82,7 @@ class Outcome:
             "never tried": ", ".join(self.untried),
             "held up or cut": _acted(seen.faults),
             "rebalances": ", ".join(f"{group} {count}" for group, count in sorted(seen.rebalances.items())),
+            "began to publish": _counted(seen.leaders),
             "asked": _counted(f"{a.door}: {a.settled}" for a in seen.asked),
             "cancelled": _counted(f"{cancel.door}: {cancel.settled}" for cancel in seen.cancels),
             "jobs": _counted(job.status for job in seen.jobs),

@@ -6,7 +6,7 @@ from itertools import product
 from random import Random
 
 from faults.checking.observed import VERSIONS, Terms
-from faults.stack.world import LINKS, SERVICES
+from faults.stack.world import link_names, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "hang", "delay", "drip")
@@ -26,12 +26,11 @@ class Planned:
         return f"{self.after_s:6.1f} s  {self.kind} {self.target}" + (f" for {self.lasts_s:.1f} s" * (self.lasts_s > 0))
 
 
-def deck() -> list[tuple[str, str]]:
+def deck(jobstores: int) -> list[tuple[str, str]]:
     """Every fault there is, once; the emptied broker and the database's death more often."""
     return [
-        *product(_AT_ONCE, (*SERVICES, "postgres", "kafka")),
-        *product(("freeze",), (*SERVICES, "postgres", "kafka")),
-        *product(_LINK_MODES, LINKS),
+        *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
+        *product(_LINK_MODES, link_names(jobstores)),
         *product(VERSIONS, ("executor", "validator")),
         *product(("rebalance",), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),
@@ -41,16 +40,15 @@ def deck() -> list[tuple[str, str]]:
     ]
 
 
-def planned(seed: int, count: int, every_s: float, terms: Terms) -> list[Planned]:
+def planned(seed: int, count: int, every_s: float, terms: Terms, jobstores: int) -> list[Planned]:
     """`count` faults, one `every_s` seconds on average: the whole deck before any comes again."""
     random = Random(f"faults/{seed}")
-    cards = _dealt(random)
+    cards = _dealt(random, deck(jobstores))
     return [_drawn(random, *next(cards), n * every_s, every_s, terms) for n in range(count)]
 
 
-def _dealt(random: Random) -> Iterator[tuple[str, str]]:
+def _dealt(random: Random, cards: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     while True:
-        cards = deck()
         random.shuffle(cards)
         yield from cards
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
@@ -26,7 +27,7 @@ from jobstore.domain.ids import IdKey
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 
-QUIET_S = 120.0
+QUIET_S = 300.0
 REPLAYED = ("execute-requested", "result-produced", "job-status-reported", "cancel-requested")
 
 
@@ -34,10 +35,14 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     """Everything, in order; raises only when the harness itself cannot go on."""
     began = time.monotonic()
     say(f"faults: seed {storm.seed}\n")
-    async with world(directory, storm.seed, storm.terms) as running, _clients(running) as (crowd, tables):
+    async with (
+        world(directory, storm.seed, storm.terms, storm.jobstores) as running,
+        _clients(running) as (crowd, tables),
+    ):
         injector = Injector(running)
         say(f"faults: running after {time.monotonic() - began:.0f} s\n")
-        watching = [asyncio.create_task(running.sample()), asyncio.create_task(crowd.watch())]
+        watches = (crowd.watch(first) for first in range(storm.jobstores))
+        watching = [asyncio.create_task(one) for one in (running.sample(), _follow(running, tables), *watches)]
         adversary = Adversary(running.addresses.kafka, storm.seed, storm.forges_facts)
         await _weathered(storm, crowd, injector, adversary)
         say(f"faults: the storm is over after {time.monotonic() - began:.0f} s\n")
@@ -53,6 +58,15 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
     violations = [*([Violation(1, f"it does not get quiet: {left}")] if left else []), *check(seen)]
     took_s = time.monotonic() - began
     return Outcome(storm, seen, violations, crowd.odd, injector.impossible, took_s)
+
+
+async def _follow(running: World, tables: Tables) -> None:
+    """Note, for ever, which jobstore publishes facts."""
+    while True:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            for port in await tables.publishing_from():
+                running.note_leader(port)
+        await asyncio.sleep(0.5)
 
 
 async def _weathered(storm: Storm, crowd: Crowd, injector: Injector, adversary: Adversary) -> None:
@@ -72,23 +86,24 @@ async def _clients(running: World) -> AsyncIterator[tuple[Crowd, Tables]]:
     headers = {"Authorization": f"Bearer {addresses.token}"}
     timeout = aiohttp.ClientTimeout(total=15)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(JobStoreClient(links["grpc"].address, addresses.token))
+        dialled = [JobStoreClient(link.address, addresses.token) for link in links.values() if "grpc" in link.name]
+        clients = [await stack.enter_async_context(client) for client in dialled]
         session = aiohttp.ClientSession(f"http://{addresses.http}", headers=headers, timeout=timeout)
         publisher = Publisher(links["kafka"].address, "crowd")
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         for agent in registered(f"http://{links['agent'].address}", running.terms.attempt_timeout_s):
-            await client.create_agent(agent)
+            await clients[0].create_agent(agent)
         tables = Tables(addresses.postgres)
         ids = IdKey.parse(addresses.secrets["SIGNOFF_ID_KEY"])
-        yield Crowd(client, await stack.enter_async_context(session), publisher, ids), tables
+        yield Crowd(clients, await stack.enter_async_context(session), publisher, ids), tables
 
 
 async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adversary, tables: Tables) -> Observed:
     jobs = await tables.jobs()
     with suppress(TimeoutError):
         async with asyncio.timeout(20):
-            while len(crowd.watched) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
+            while min(map(len, crowd.watched)) < sum(job.version for job in jobs):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
     return Observed(
         terms=running.terms,
@@ -100,12 +115,13 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adv
         judge_calls=list(running.judge.calls),
         asked=crowd.asked,
         cancels=crowd.cancels,
-        watched=list(crowd.watched),
+        watched=[list(told) for told in crowd.watched],
         faults=injector.done,
         stops=running.stops,
         deaths=list(running.deaths),
         poison=crowd.poison,
         rss=dict(running.rss),
+        leaders=running.leaders,
         rebalances=running.rebalances(),
         forged=adversary.forged,
         copied=adversary.copied,

@@ -10,6 +10,7 @@ import pytest
 from faults.checking.observed import Terms
 from faults.schedule import deck, planned
 from faults.stack.versions import of_version
+from faults.stack.world import numbered
 from localstack.process import ServiceSpec
 
 SEED = os.environ.get("SIGNOFF_FAULTS_SEED", "2")
@@ -35,18 +36,29 @@ def test_every_invariant_holds_in_a_short_storm(tmp_path: Path) -> None:
 
 def test_older_workers_are_those_of_a_named_commit(tmp_path: Path) -> None:
     spec = ServiceSpec("executor", ["executor"])
-    assert of_version("older", spec, "executor", tmp_path / "none", None) is None
+    assert of_version("older", spec, "executor", tmp_path / "none", "0" * 40) is None
     older = of_version("older", spec, "executor", tmp_path / "older", "HEAD")
     assert older is not None
     assert older.env["PYTHONPATH"].startswith(str(tmp_path / "older" / "proto"))
     assert (tmp_path / "older" / "services" / "executor" / "executor" / "app.py").exists()
 
 
+def test_older_workers_sign_reports(tmp_path: Path) -> None:
+    older = of_version("older", ServiceSpec("validator", ["validator"]), "validator", tmp_path / "older")
+    if older is None:
+        pytest.skip("needs the whole history: git fetch --unshallow")
+    assert (tmp_path / "older" / "proto" / "contracts" / "signing.py").exists()
+
+
 def test_a_seed_is_a_schedule() -> None:
-    assert planned(7, 50, 3.0, Terms()) == planned(7, 50, 3.0, Terms())
-    assert planned(7, 50, 3.0, Terms()) != planned(8, 50, 3.0, Terms())
+    assert planned(7, 50, 3.0, Terms(), 2) == planned(7, 50, 3.0, Terms(), 2)
+    assert planned(7, 50, 3.0, Terms(), 2) != planned(8, 50, 3.0, Terms(), 2)
 
 
-def test_a_long_storm_has_every_fault() -> None:
-    drawn = {(fault.kind, fault.target) for fault in planned(7, 200, 3.0, Terms())}
-    assert drawn == set(deck())
+@pytest.mark.parametrize("jobstores", [1, 2])
+def test_a_long_storm_has_every_fault(jobstores: int) -> None:
+    drawn = {(fault.kind, fault.target) for fault in planned(7, 200, 3.0, Terms(), jobstores)}
+    assert drawn == set(deck(jobstores))
+    assert {target for kind, target in drawn if kind == "kill" and "jobstore" in target} == set(
+        numbered("jobstore", jobstores)
+    )

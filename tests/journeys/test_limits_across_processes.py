@@ -14,7 +14,8 @@ from support.fakes import until
 from support.free_ports import free_port
 from support.system import WAIT_S, Agent, System
 
-from contracts.resources import NewAgent, NewJob, NewLimit, Operation, OperationState
+from contracts.resources import NewAgent, NewJob, NewLimit, Operation
+from contracts.status import OperationState
 
 
 class Busy:

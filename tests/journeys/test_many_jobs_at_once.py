@@ -9,9 +9,9 @@ from aiohttp import web
 from support.fakes import until
 from support.system import WAIT_S, Agent, System, signoff
 
-from contracts.client import Batch
-from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.messages.views import Batch
+from contracts.resources import JobFilter, NewAgent, NewJob, NewLimit, Operation
+from contracts.status import JobStatus, OperationState
 
 BLUE = {"text": "The sky is blue."}
 

@@ -10,7 +10,9 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from localstack.kafka import SHORT_LIVED_OPTION, Kafka
 from localstack.stack import Infrastructure, infrastructure
 
 pytestmark = pytest.mark.real
@@ -41,6 +43,22 @@ async def create_topic(bootstrap: str, name: str) -> None:
         await admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
     finally:
         await admin.close()
+
+
+async def test_kafka_of_tests_compiles_less_and_its_coordinator_waits_for_nothing(
+    running: Infrastructure, tmp_path: Path
+) -> None:
+    assert SHORT_LIVED_OPTION in psutil.Process(running.processes["kafka"]).cmdline()
+    assert SHORT_LIVED_OPTION not in Kafka(tmp_path, 1, 2).make_spec().argv
+    admin = AIOKafkaAdminClient(bootstrap_servers=running.kafka)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, "1")])
+    finally:
+        await admin.close()
+    given = {name: value for name, value, *_ in answer.resources[0][4]}
+    names = ("group.coordinator.append.linger.ms", "num.network.threads", "num.io.threads")
+    assert [given[name] for name in names] == ["0", "1", "2"]
 
 
 async def test_kafka_keeps_its_data_through_a_kill(running: Infrastructure) -> None:

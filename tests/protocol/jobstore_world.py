@@ -108,8 +108,8 @@ class JobstoreWorld:
         await self.sweeper.sweep()
 
     async def wait(self) -> None:
-        """All that waits for its time is due, in the order of ids."""
-        order = "('x' || right(CAST(execution_id AS text), 8))::bit(32)::int"
+        """All that waits for its time is due, in the order of ids: seven digits are fewer seconds than since 1970."""
+        order = "('x' || right(CAST(execution_id AS text), 7))::bit(28)::int"
         due = f"UPDATE executions SET due_at = to_timestamp({order}) WHERE state IN ('QUEUED', 'OFFERED')"
         await self.sql(due.replace(":", r"\:"))
 

@@ -1,6 +1,7 @@
 """The jobstore's world with its workers: every step of theirs is taken when told, until all is calm."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -70,14 +71,15 @@ class World(JobstoreWorld):
         assert granted & {event.execution_id for event in asked} <= kept, "a lost answer is not given again"
 
     def call(self, held: Held, worker: Worker) -> None:
-        """Only while the lease runs by the worker's own clock; told of without waiting."""
+        """Only while the lease runs by the worker's own clock; told of without waiting, or later by the outcome."""
         if held.expired:
             del worker.held[held.lease[0]]
             return
         job_id, _ = held.about
         self.agents.called(held.lease, once=at_most_once(job_id))
         held.begun = True
-        self.topics.logs[JobStatusReported].append(reported(*self._named(held), ReportKind.CALL_BEGUN))
+        if at_most_once(job_id) or held.lease[1] % 2:
+            self.topics.logs[JobStatusReported].append(reported(*self._named(held), ReportKind.CALL_BEGUN))
 
     def progress(self, held: Held, fraction: float | None) -> None:
         """The agent says how far it is; told without waiting."""
@@ -90,9 +92,10 @@ class World(JobstoreWorld):
 
     def answered(self, worker: Worker, held: Held, how: str) -> None:
         """The agent has answered: result, error, decline or retry; unreachable: it was not called at all."""
+        began = {"began_at": datetime.now(UTC)}
         if how == "result":
             value = "blue" if held.about[0] == "job-0" else f"blue {held.lease}"  # of which the verdict is reused
-            outcome: Any = result(*self._named(held), value=value, attempt=held.about[1], usage=USAGE)
+            outcome: Any = result(*self._named(held), value=value, attempt=held.about[1], usage=USAGE, **began)
         else:
             if how == "retry" and at_most_once(held.about[0]):
                 how = "error"
@@ -106,7 +109,7 @@ class World(JobstoreWorld):
                 "retryable": kind is ReportKind.ATTEMPT_FAILED,
                 "usage": USAGE,
             }
-            outcome = reported(*self._named(held), kind, seq=held.seq + 1, **told)
+            outcome = reported(*self._named(held), kind, seq=held.seq + 1, **told, **began)
         worker.end(held, outcome)
 
     # Validators

@@ -11,8 +11,8 @@ import grpc
 
 from contracts.messages.convert import limit_message, new_job_of, new_limit_of, operation_message, status_of
 from contracts.messages.job_requests import job_filter_of
-from contracts.resources import Job, Limit, NewLimit, Operation, OperationState
-from contracts.status import RESTING, JobStatus
+from contracts.resources import Job, Limit, NewLimit, Operation
+from contracts.status import RESTING, JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceServicer

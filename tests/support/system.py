@@ -215,7 +215,8 @@ async def running(data: Path, judge: Judge) -> AsyncIterator[System]:
         "SIGNOFF_AGENT_HEADER_DIR": str(headers),
         "SIGNOFF_AGENT_JOURNEY": f"Bearer {AGENT_TOKEN}",
     }
-    command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data), "--endpoints-file", str(endpoints_file)]
+    options = ["--data-dir", str(data), "--endpoints-file", str(endpoints_file), "--short-lived"]
+    command = [sys.executable, "-m", "cli", "up", *options]
     with (data / "up.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*command, env=env, stdout=log, stderr=log)
     try:

@@ -44,7 +44,7 @@ def infrastructure(data_dir: Path | None = None, *, progress: Progress = ignore_
         cleanup.enter_context(directory.lock())
         loop = cleanup.enter_context(_run_loop_in_thread())
         supervisor = Supervisor(directory.logs, progress=progress)
-        postgres, kafka = make_backing(directory, progress=progress)
+        postgres, kafka = make_backing(directory, short_lived=True, progress=progress)
         cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
         asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
         yield Infrastructure(postgres, kafka, supervisor, loop)
@@ -56,6 +56,7 @@ def make_backing(
     postgres_port: int = 0,
     kafka_port: int = 0,
     kafka_advertised_port: int = 0,
+    short_lived: bool = False,
     progress: Progress,
 ) -> tuple[Postgres, Kafka]:
     """Make both for a data directory, without starting them; port 0 means the port of last time, or a free one."""
@@ -63,7 +64,14 @@ def make_backing(
     postgres = Postgres(data_dir.path / "postgres", data_dir.get_port("postgres", postgres_port), password)
     controller_port = data_dir.get_port("kafka-controller")
     port = data_dir.get_port("kafka", kafka_port)
-    kafka = Kafka(data_dir.path / "kafka", port, controller_port, progress, advertised_port=kafka_advertised_port)
+    kafka = Kafka(
+        data_dir.path / "kafka",
+        port,
+        controller_port,
+        progress,
+        advertised_port=kafka_advertised_port,
+        short_lived=short_lived,
+    )
     return postgres, kafka
 
 

@@ -43,6 +43,7 @@ class StackSettings:
     grpc_port: int = 0
     http_port: int = 0
     fleet: Fleet = field(default_factory=Fleet)
+    short_lived: bool = False  # for a demonstration or tests: Kafka starts cheaper and stays slower
     local_judge: bool | None = None  # None: exactly when there is no key of OPENAI_KEYS
     ready_timeout_s: float = READY_TIMEOUT_S
     progress: Progress = print_message
@@ -72,6 +73,7 @@ class Stack:
             postgres_port=self._settings.postgres_port,
             kafka_port=self._settings.kafka_port,
             kafka_advertised_port=self._settings.kafka_advertised_port,
+            short_lived=self._settings.short_lived,
             progress=self._settings.progress,
         )
         helpers = [self._make_helper_spec("agents")]

@@ -2,13 +2,10 @@
 
 from contracts.client.connection import JobStoreError
 from contracts.client.jobs import UNCHANGED, UNREACHABLE, JobPage, JobStoreClient, WatchEvent
-from contracts.messages.views import Batch, BatchItem
 
 __all__ = [
     "UNCHANGED",
     "UNREACHABLE",
-    "Batch",
-    "BatchItem",
     "JobPage",
     "JobStoreClient",
     "JobStoreError",

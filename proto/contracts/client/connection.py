@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 from grpc import ChannelCredentials as Credentials
 
-from contracts.messages.convert import JSON_AS_TEXT
+from contracts import messages
 
 Response = TypeVar("Response")
 
@@ -70,13 +70,23 @@ class Connection:
     """A gRPC channel to a jobstore, and the metadata of one caller."""
 
     def __init__(
-        self, address: str, token: str | None = None, *, timeout_s: float = 10.0, credentials: Credentials | None = None
+        self,
+        address: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = 10.0,
+        credentials: Credentials | None = None,
+        read: Callable[[Any], Any] | None = None,
     ) -> None:
-        """`address` is host:port; with `credentials` the connection is TLS."""
+        """`address` is host:port; with `credentials` the connection is TLS.
+
+        `read` makes of a message what the methods return; without it they return resources.
+        """
         self._address = address
         self._credentials = credentials
         self._timeout_s = timeout_s
         self._metadata = _make_metadata(token)
+        self._read = read or _read_resource
 
     async def __aenter__(self) -> Self:
         if self._credentials is None:
@@ -123,5 +133,9 @@ def watch_backoffs_s() -> Iterator[float]:
         backoff_s = min(backoff_s * 2, WATCH_BACKOFF_MAX_S)
 
 
+def _read_resource(message: Any) -> Any:
+    return messages.answers.read_resource(message)
+
+
 def _make_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    return (JSON_AS_TEXT,) if token is None else (JSON_AS_TEXT, ("authorization", f"Bearer {token}"))
+    return (messages.JSON_AS_TEXT,) if token is None else (messages.JSON_AS_TEXT, ("authorization", f"Bearer {token}"))

@@ -1,34 +1,30 @@
 """The jobstore's client: calls on jobs and agents, besides those on operations."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 import grpc
 
+from contracts import messages
 from contracts.client.connection import JobStoreError, watch_backoffs_s
 from contracts.client.operations import OperationsClient
 from contracts.identity import new_execution_id
-from contracts.jsontext import check_json_value, json_text
-from contracts.messages.convert import (
-    agent_of,
-    job_log_of,
-    job_of,
-    new_agent_message,
-    new_job_message,
-    put_json,
-)
-from contracts.messages.job_requests import edit_message, filter_fields, job_filter_message, order_message, saved_job_of
-from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, JobOrder, NewAgent, NewJob, SavedJob
-from contracts.status import JobStatus
+from contracts.messages.filters import filter_fields, job_filter_message
+from contracts.status import JobOrder, JobStatus
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1.agent_service_pb2_grpc import AgentServiceStub
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
+
+if TYPE_CHECKING:
+    from contracts.resources import Agent, Job, JobCounts, JobEdit, JobFilter, JobLog, NewAgent, NewJob, SavedJob
 
 #: For `assign_agent`: the job keeps the payload that it has.
 UNCHANGED: Final = object()
@@ -80,15 +76,15 @@ class JobStoreClient(OperationsClient):
         """Create a job: ASSIGNED with an agent, PENDING without. Repeated with its id or key, it is the same job."""
         if job.id is None and idempotency_key is None:
             job = job.model_copy(update={"id": str(new_execution_id())})
-        request = jobs_pb.CreateJobRequest(job=new_job_message(job), idempotency_key=idempotency_key)
+        request = jobs_pb.CreateJobRequest(job=messages.convert.new_job_message(job), idempotency_key=idempotency_key)
         response = await self._call(self._jobs.CreateJob, request)
-        return saved_job_of(response.job, response.warnings)
+        return self._read(response)
 
     async def get_job(self, job_id: str, *, with_last_log: bool = False) -> Job:
         """Return a job as it stands, with the newest entry of its log if asked for; NOT_FOUND."""
         request = jobs_pb.GetJobRequest(job_id=job_id, with_last_log=with_last_log)
         response = await self._call(self._jobs.GetJob, request)
-        return job_of(response.job)
+        return self._read(response.job)
 
     async def list_jobs(
         self,
@@ -102,19 +98,19 @@ class JobStoreClient(OperationsClient):
         batch_id: UUID | str | None = None,
     ) -> tuple[list[Job], str]:
         """Return a page of jobs, newest first (50 unless `limit` is given), and the next page's token or ""."""
-        job_filter = JobFilter(
-            statuses=list(statuses),
-            agent_id=agent_id,
-            tenant=tenant,
-            labels=dict(labels or {}),
-            batch_id=None if batch_id is None else UUID(str(batch_id)),
-        )
-        page = await self.list_matching(job_filter, limit=limit, page_token=page_token)
+        conditions = {
+            "statuses": statuses,
+            "agent_id": agent_id,
+            "tenant": tenant,
+            "labels": labels or {},
+            "batch_id": batch_id,
+        }
+        page = await self.list_matching(conditions, limit=limit, page_token=page_token)
         return page.jobs, page.next_page_token
 
     async def list_matching(
         self,
-        job_filter: JobFilter,
+        job_filter: JobFilter | Mapping[str, Any],
         *,
         limit: int = 0,
         page_token: str = "",
@@ -122,7 +118,9 @@ class JobStoreClient(OperationsClient):
         with_texts: bool = True,
         with_last_log: bool = False,
     ) -> JobPage:
-        """Return a page of the jobs that match; without texts they have no description, criteria and payload.
+        """Return a page of the jobs that match a filter, or its fields as a mapping, which the jobstore checks.
+
+        Without texts they have no description, criteria and payload.
 
         A page of a search for a text may hold fewer jobs than `limit` although there is a next page.
         """
@@ -130,20 +128,19 @@ class JobStoreClient(OperationsClient):
             **filter_fields(job_filter),
             page_size=limit,
             page_token=page_token,
-            order=order_message(order),
+            order=jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"),
             without_texts=not with_texts,
             with_last_log=with_last_log,
         )
         response = await self._call(self._jobs.ListJobs, request)
         searched = response.searched if response.HasField("searched") else None
-        return JobPage([job_of(job) for job in response.jobs], response.next_page_token, searched)
+        return JobPage([self._read(job) for job in response.jobs], response.next_page_token, searched)
 
     async def count_jobs(self, job_filter: JobFilter) -> JobCounts:
         """Count the jobs that match, by status and up to `capped_at`; the filter's own statuses are ignored."""
         request = jobs_pb.CountJobsRequest(filter=job_filter_message(job_filter))
         response = await self._call(self._jobs.CountJobs, request)
-        searched = response.searched if response.HasField("searched") else None
-        return JobCounts(counts=dict(response.counts), capped_at=response.capped_at, searched=searched)
+        return self._read(response)
 
     async def list_job_logs(
         self,
@@ -169,7 +166,7 @@ class JobStoreClient(OperationsClient):
             without_payloads=not with_payloads,
         )
         response = await self._call(self._jobs.ListJobLogs, request)
-        return [job_log_of(log) for log in response.logs], response.next_page_token
+        return [self._read(log) for log in response.logs], response.next_page_token
 
     async def get_result(self, job_id: str, version: int) -> str:
         """Return the JSON text of the result in one entry of a job's log; `no_result` if the entry has none."""
@@ -178,18 +175,18 @@ class JobStoreClient(OperationsClient):
 
     async def edit_job(self, job_id: str, edit: JobEdit, *, version: int | None = None) -> SavedJob:
         """Change fields of a job; `execution_live` while one is live, `version_conflict` at another version."""
-        job, mask = edit_message(edit)
+        job, mask = messages.job_requests.edit_message(edit)
         request = jobs_pb.UpdateJobRequest(job_id=job_id, job=job, update_mask=mask, version=version)
         response = await self._call(self._jobs.UpdateJob, request)
-        return saved_job_of(response.job, response.warnings)
+        return self._read(response)
 
     async def assign_agent(self, job_id: str, agent_id: str, payload: Any = UNCHANGED) -> Job:
         """Assign an agent, and a new payload (any JSON value) if given; `execution_live` while an execution is live."""
         request = jobs_pb.AssignAgentRequest(job_id=job_id, agent_id=agent_id)
         if payload is not UNCHANGED:
-            put_json(request, "payload", json_text(check_json_value(payload)), as_text=True)
+            request.payload_json = messages.convert.payload_text(payload)
         response = await self._call(self._jobs.AssignAgent, request)
-        return job_of(response.job)
+        return self._read(response.job)
 
     async def execute_job(
         self,
@@ -203,13 +200,13 @@ class JobStoreClient(OperationsClient):
         parameters: dict[str, Any] = {**_name_execution(execution_id, idempotency_key), "not_before": not_before}
         request = jobs_pb.ExecuteJobRequest(job_id=job_id, **parameters)
         response = await self._call(self._jobs.ExecuteJob, request)
-        return job_of(response.job)
+        return self._read(response.job)
 
     async def cancel_job(self, job_id: str, reason: str | None = None, *, requested_by: str | None = None) -> Job:
         """Cancel the job's live execution. The job can be executed again."""
         request = jobs_pb.CancelJobRequest(job_id=job_id, reason=reason, requested_by=requested_by)
         response = await self._call(self._jobs.CancelJob, request)
-        return job_of(response.job)
+        return self._read(response.job)
 
     async def resubmit_job(
         self,
@@ -223,7 +220,7 @@ class JobStoreClient(OperationsClient):
         name = _name_execution(execution_id, idempotency_key)
         request = jobs_pb.ResubmitJobRequest(job_id=job_id, comment=comment, **name)
         response = await self._call(self._jobs.ResubmitJob, request)
-        return job_of(response.job)
+        return self._read(response.job)
 
     async def watch_jobs(
         self,
@@ -269,31 +266,32 @@ class JobStoreClient(OperationsClient):
 
     async def create_agent(self, agent: NewAgent, *, idempotency_key: str | None = None) -> Agent:
         """Register an agent. Repeated with its id or key, it is the same agent."""
-        request = agents_pb.CreateAgentRequest(agent=new_agent_message(agent), idempotency_key=idempotency_key)
+        message = messages.convert.new_agent_message(agent)
+        request = agents_pb.CreateAgentRequest(agent=message, idempotency_key=idempotency_key)
         response = await self._call(self._agents.CreateAgent, request)
-        return agent_of(response.agent)
+        return self._read(response.agent)
 
     async def get_agent(self, agent_id: str) -> Agent:
         """Return an agent; NOT_FOUND."""
         response = await self._call(self._agents.GetAgent, agents_pb.GetAgentRequest(agent_id=agent_id))
-        return agent_of(response.agent)
+        return self._read(response.agent)
 
     async def list_agents(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Agent], str]:
         """Return a page of agents by name (100 unless `limit` is given), and the next page's token or ""."""
         request = agents_pb.ListAgentsRequest(page_size=limit, page_token=page_token)
         response = await self._call(self._agents.ListAgents, request)
-        return [agent_of(agent) for agent in response.agents], response.next_page_token
+        return [self._read(agent) for agent in response.agents], response.next_page_token
 
     async def update_agent(self, agent_id: str, agent: NewAgent) -> Agent:
         """Replace all fields of an agent."""
-        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=new_agent_message(agent))
+        request = agents_pb.UpdateAgentRequest(agent_id=agent_id, agent=messages.convert.new_agent_message(agent))
         response = await self._call(self._agents.UpdateAgent, request)
-        return agent_of(response.agent)
+        return self._read(response.agent)
 
     async def disable_agent(self, agent_id: str) -> Agent:
         """Disable an agent: it is given no more work."""
         response = await self._call(self._agents.DisableAgent, agents_pb.DisableAgentRequest(agent_id=agent_id))
-        return agent_of(response.agent)
+        return self._read(response.agent)
 
     async def is_serving(self) -> bool:
         """Return whether the jobstore answers that it serves. Needs no token, and never raises JobStoreError."""
@@ -318,13 +316,12 @@ class JobStoreClient(OperationsClient):
         """Yield the events of one stream. Return where connecting again may help."""
         async with aclosing(self._stream(self._jobs.WatchJobs, request)) as responses:
             async for response in responses:
-                job = job_of(response.job) if response.HasField("job") else None
+                job = self._read(response.job) if response.HasField("job") else None
                 if not response.logs:
-                    yield WatchEvent(
-                        response.cursor, job, job_log_of(response.log) if response.HasField("log") else None
-                    )
+                    log = self._read(response.log) if response.HasField("log") else None
+                    yield WatchEvent(response.cursor, job, log)
                 for message in response.logs:
-                    yield WatchEvent(message.cursor, None, job_log_of(message))
+                    yield WatchEvent(message.cursor, None, self._read(message))
 
 
 def _name_execution(execution_id: UUID | str | None, idempotency_key: str | None) -> dict[str, str]:

@@ -1,37 +1,27 @@
 """The part of the jobstore's client for batches, other operations, limits and insights."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
+from contracts import messages
 from contracts.client.connection import Connection, watch_backoffs_s
 from contracts.identity import new_execution_id
-from contracts.messages.convert import (
-    limit_message,
-    limit_of,
-    new_job_message,
-    operation_of,
-    status_message,
-)
-from contracts.messages.job_requests import job_filter_message
-from contracts.messages.views import (
-    AgentStats,
-    Batch,
-    DeadLetters,
-    Overview,
-    agent_stats_of,
-    batch_of,
-    dead_letters_of,
-    overview_of,
-)
-from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.messages.filters import job_filter_message
+from contracts.status import JobStatus, OperationState
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
+from signoff.v1 import resources_pb2 as resources_pb
 from signoff.v1.job_service_pb2_grpc import JobServiceStub
 from signoff.v1.operations_service_pb2_grpc import OperationsServiceStub
+
+if TYPE_CHECKING:
+    from contracts.messages.views import AgentStats, Batch, DeadLetters, Overview
+    from contracts.resources import JobFilter, Limit, NewJob, NewLimit, Operation
 
 #: A call that accepts many jobs may take at least this long, in seconds, however short `timeout_s` is.
 ACCEPT_TIMEOUT_S: Final = 120.0
@@ -58,28 +48,28 @@ class OperationsClient(Connection):
         """Execute jobs that exist, by id or by filter, or create jobs and execute them. One key is one batch."""
         request = jobs_pb.ExecuteJobsRequest(
             job_ids=job_ids,
-            jobs=[new_job_message(job) for job in jobs],
+            jobs=[messages.convert.new_job_message(job) for job in jobs],
             idempotency_key=idempotency_key or str(new_execution_id()),
             filter=job_filter_message(filter) if filter else None,
         )
         response = await self._call(self._batches.ExecuteJobs, request, timeout_s=self._accept_timeout_s)
-        return batch_of(response.batch)
+        return self._read(response.batch)
 
     async def get_batch(self, batch_id: UUID | str) -> Batch:
         """Return a batch as it stands, with its items; NOT_FOUND."""
         response = await self._call(self._batches.GetBatch, jobs_pb.GetBatchRequest(batch_id=str(batch_id)))
-        return batch_of(response.batch)
+        return self._read(response.batch)
 
     async def get_operation(self, operation_id: UUID | str) -> Operation:
         """Return an operation as it stands; NOT_FOUND."""
         request = pb.GetOperationRequest(operation_id=str(operation_id))
-        return operation_of((await self._call(self._operations.GetOperation, request)).operation)
+        return self._read((await self._call(self._operations.GetOperation, request)).operation)
 
     async def list_operations(self, *, limit: int = 0, page_token: str = "") -> tuple[list[Operation], str]:
         """Return a page of operations, newest first (50 unless `limit` is given), and the next page's token or ""."""
         request = pb.ListOperationsRequest(page_size=limit, page_token=page_token)
         response = await self._call(self._operations.ListOperations, request)
-        return [operation_of(operation) for operation in response.operations], response.next_page_token
+        return [self._read(operation) for operation in response.operations], response.next_page_token
 
     async def watch_operation(self, operation_id: UUID | str) -> AsyncGenerator[Operation]:
         """Yield an operation as it stands and after each change, until it has ended. A lost stream is opened again."""
@@ -88,7 +78,7 @@ class OperationsClient(Connection):
             async with aclosing(self._stream(self._operations.WatchOperation, request)) as responses:
                 async for response in responses:
                     backoffs_s = watch_backoffs_s()
-                    operation = operation_of(response.operation)
+                    operation = self._read(response.operation)
                     yield operation
                     if operation.state in ENDED:
                         return
@@ -97,19 +87,19 @@ class OperationsClient(Connection):
     async def pause_operation(self, operation_id: UUID | str) -> Operation:
         """Pause an operation: no more of its executions begin."""
         request = pb.PauseOperationRequest(operation_id=str(operation_id))
-        return operation_of((await self._call(self._operations.PauseOperation, request)).operation)
+        return self._read((await self._call(self._operations.PauseOperation, request)).operation)
 
     async def resume_operation(self, operation_id: UUID | str) -> Operation:
         """Resume a paused operation."""
         request = pb.ResumeOperationRequest(operation_id=str(operation_id))
-        return operation_of((await self._call(self._operations.ResumeOperation, request)).operation)
+        return self._read((await self._call(self._operations.ResumeOperation, request)).operation)
 
     async def cancel_operation(
         self, operation_id: UUID | str, reason: str | None = None, *, requested_by: str | None = None
     ) -> Operation:
         """Cancel an operation: none of its executions begin any more, and the live ones are cancelled."""
         request = pb.CancelOperationRequest(operation_id=str(operation_id), reason=reason, requested_by=requested_by)
-        return operation_of((await self._call(self._operations.CancelOperation, request)).operation)
+        return self._read((await self._call(self._operations.CancelOperation, request)).operation)
 
     async def retry_operation(
         self, operation_id: UUID | str, statuses: Sequence[JobStatus] = (), *, idempotency_key: str | None = None
@@ -117,21 +107,22 @@ class OperationsClient(Connection):
         """Repeat an operation for its jobs at FAILED, or at these statuses; `nothing_to_retry` if there are none."""
         request = pb.RetryOperationRequest(
             operation_id=str(operation_id),
-            statuses=[status_message(status) for status in statuses],
+            statuses=[resources_pb.JobStatus.Value(f"JOB_STATUS_{status}") for status in statuses],
             idempotency_key=idempotency_key or str(new_execution_id()),
         )
         response = await self._call(self._operations.RetryOperation, request, timeout_s=self._accept_timeout_s)
-        return operation_of(response.operation)
+        return self._read(response.operation)
 
     async def list_limits(self) -> list[Limit]:
         """Return all limits, by name."""
         response = await self._call(self._operations.ListLimits, pb.ListLimitsRequest())
-        return [limit_of(limit) for limit in response.limits]
+        return [self._read(limit) for limit in response.limits]
 
     async def set_limit(self, name: str, limit: NewLimit) -> Limit:
         """Set or replace a limit; it applies at once, also to executions that wait."""
-        response = await self._call(self._operations.SetLimit, pb.SetLimitRequest(limit=limit_message(name, limit)))
-        return limit_of(response.limit)
+        request = pb.SetLimitRequest(limit=messages.convert.limit_message(name, limit))
+        response = await self._call(self._operations.SetLimit, request)
+        return self._read(response.limit)
 
     async def remove_limit(self, name: str) -> None:
         """Remove a limit; `unknown_limit` if there is none of this name."""
@@ -148,21 +139,21 @@ class OperationsClient(Connection):
     async def get_overview(self, range_s: int = 3_600) -> Overview:
         """Return counts and times of the last `range_s` seconds (30 days at most), and what is live now."""
         response = await self._call(self._operations.GetOverview, pb.GetOverviewRequest(range_s=range_s))
-        return overview_of(response)
+        return self._read(response)
 
     async def get_agent_stats(self) -> list[AgentStats]:
         """Return each agent's work now and its results of the last 24 hours; agents without work are left out."""
         response = await self._call(self._operations.GetAgentStats, pb.GetAgentStatsRequest())
-        return [agent_stats_of(stats) for stats in response.agents]
+        return [self._read(stats) for stats in response.agents]
 
     async def list_dead_letters(self, *, limit: int = 0) -> DeadLetters:
         """Return how many dead letters there are, by topic, and the newest (50 unless `limit` is given)."""
         response = await self._call(self._operations.ListDeadLetters, pb.ListDeadLettersRequest(page_size=limit))
-        return dead_letters_of(response)
+        return self._read(response)
 
     async def _set_paused(self, name: str, *, paused: bool) -> Limit:
         response = await self._call(self._operations.Pause, pb.PauseRequest(name=name, paused=paused))
-        return limit_of(response.limit)
+        return self._read(response.limit)
 
     @property
     def _accept_timeout_s(self) -> float:

@@ -1,1 +1,20 @@
-"""Requests, answers and what operators see, to and from their gRPC messages."""
+"""Convert between the types of the contracts and gRPC messages. A module of these is imported at its first use.
+
+They need pydantic, which takes longer to import than most calls of a command line take.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
+#: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
+JSON_AS_TEXT: Final = ("signoff-json", "text")
+
+_MODULES: Final = frozenset({"answers", "convert", "job_requests", "views"})
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _MODULES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return import_module(f"{__name__}.{name}")

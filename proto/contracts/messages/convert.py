@@ -11,24 +11,10 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from contracts.criteria import CRITERIA_MAX, Criterion, parse_stored_criteria
-from contracts.jsontext import json_text, parse_json
-from contracts.resources import (
-    Agent,
-    Job,
-    JobLog,
-    Limit,
-    NewAgent,
-    NewJob,
-    NewLimit,
-    Operation,
-    OperationState,
-    Policy,
-)
-from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, Protocol, Resubmit
+from contracts.jsontext import check_json_value, json_text, parse_json
+from contracts.resources import Agent, Job, JobLog, Limit, NewAgent, NewJob, NewLimit, Operation, Policy
+from contracts.status import Circuit, Delivery, EmptyResult, JobLogStatus, JobStatus, OperationState, Protocol, Resubmit
 from signoff.v1 import resources_pb2 as pb
-
-#: Metadata of a caller that wants JSON as text, exact and cheap, rather than as a google.protobuf.Value.
-JSON_AS_TEXT = ("signoff-json", "text")
 
 #: A Value with more levels exceeds the recursion limit of gRPC's readers, so it is sent as text.
 _VALUE_LEVELS_MAX = 30
@@ -54,6 +40,11 @@ def get_json(message: Any, field: str) -> str | None:
     if message.HasField(field):
         return json_text(_with_integers(MessageToDict(getattr(message, field))))
     return None
+
+
+def payload_text(value: Any) -> str:
+    """Return the JSON text of a payload as it is sent. Raise ValueError if JSON cannot hold it."""
+    return json_text(check_json_value(value))
 
 
 def _count_levels(value: Any, level: int = 0) -> int:

@@ -1,6 +1,5 @@
 """Convert filters, orders, edits and warnings of jobs to and from their gRPC messages."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -14,30 +13,15 @@ from contracts.messages.convert import (
     job_of,
     policy_message,
     policy_of,
-    status_message,
     status_of,
     time_of,
 )
-from contracts.resources import JobEdit, JobFilter, JobOrder, SavedJob
+from contracts.resources import JobCounts, JobEdit, JobFilter, SavedJob
+from contracts.status import JobOrder
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import resources_pb2 as pb
 
 _FILTER_FIELDS: Final = {"agent_id", "tenant", "batch_id", "text"}
-
-
-def job_filter_message(job_filter: JobFilter) -> pb.JobFilter:
-    """Return a filter as it is sent."""
-    return pb.JobFilter(**filter_fields(job_filter))
-
-
-def filter_fields(job_filter: JobFilter) -> dict[str, Any]:
-    """Return the fields of a filter as they are sent, for a JobFilter or a request that has them too."""
-    fields = job_filter.model_dump(exclude={"statuses", "batch_id"})
-    return {
-        **fields,
-        "statuses": [status_message(s) for s in job_filter.statuses],
-        "batch_id": job_filter.batch_id and str(job_filter.batch_id),
-    }
 
 
 def job_filter_of(message: Any) -> JobFilter:
@@ -51,22 +35,10 @@ def job_filter_of(message: Any) -> JobFilter:
     )
 
 
-_ORDERS: Final = {
-    JobOrder.CREATED_DESC: jobs_pb.JOB_ORDER_CREATED_DESC,
-    JobOrder.CREATED: jobs_pb.JOB_ORDER_CREATED,
-    JobOrder.UPDATED_DESC: jobs_pb.JOB_ORDER_UPDATED_DESC,
-    JobOrder.UPDATED: jobs_pb.JOB_ORDER_UPDATED,
-}
-
-
-def order_message(order: JobOrder) -> jobs_pb.JobOrder.ValueType:
-    """Return the enum value of an order."""
-    return _ORDERS[order]
-
-
 def order_of(number: int) -> JobOrder:
     """Return the order of an enum value; newest first for UNSPECIFIED."""
-    return next((order for order, value in _ORDERS.items() if value == number), JobOrder.CREATED_DESC)
+    orders: dict[int, JobOrder] = {jobs_pb.JobOrder.Value(f"JOB_ORDER_{order.name}"): order for order in JobOrder}
+    return orders.get(number, JobOrder.CREATED_DESC)
 
 
 def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
@@ -74,10 +46,16 @@ def warning_message(warning: CriterionWarning) -> pb.CriterionWarning:
     return pb.CriterionWarning(**warning.model_dump())
 
 
-def saved_job_of(message: pb.Job, warnings: Iterable[pb.CriterionWarning]) -> SavedJob:
+def saved_job_of(message: jobs_pb.CreateJobResponse | jobs_pb.UpdateJobResponse) -> SavedJob:
     """Return a job with the warnings of its criteria, as received."""
-    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in warnings]
-    return SavedJob(**dict(job_of(message)), warnings=read)
+    read = [CriterionWarning(code=one.code, criterion=one.criterion, message=one.message) for one in message.warnings]
+    return SavedJob(**dict(job_of(message.job)), warnings=read)
+
+
+def job_counts_of(message: jobs_pb.CountJobsResponse) -> JobCounts:
+    """Return counts of jobs as received."""
+    searched = message.searched if message.HasField("searched") else None
+    return JobCounts(counts=dict(message.counts), capped_at=message.capped_at, searched=searched)
 
 
 def edit_message(edit: JobEdit) -> tuple[pb.NewJob, FieldMask]:

@@ -1,36 +1,86 @@
-"""The `signoff` command: its groups and single commands."""
+"""The `signoff` command: the table of its commands, of which only the one that is asked for is imported."""
+
+from importlib import import_module
+from typing import Any, Final, NamedTuple, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from cli.commands import (
-    agents,
-    batches,
-    demo,
-    dlq,
-    doctor,
-    jobs,
-    limits,
-    print_fact_keys,
-    rebuild,
-    replay,
-    up,
-    verify,
-    watch,
-)
+from cli.plain_values import PlainGroup
+
+Command = TyperCommand | TyperGroup
+
+
+class Entry(NamedTuple):
+    """A command or a group: the module in `cli.commands` whose `app` it is, and its help in one sentence."""
+
+    module: str
+    summary: str
+
+
+#: By name. A test compares them with what the modules say of themselves.
+COMMANDS: Final = {
+    "up": Entry(
+        "up", "Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."
+    ),
+    "demo": Entry(
+        "demo", "Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."
+    ),
+    "watch": Entry("watch", "Show everything that happens to all jobs, until interrupted."),
+    "replay": Entry(
+        "replay", "Show what a topic holds, oldest first in each partition; or publish it again, which changes nothing."
+    ),
+    "rebuild": Entry(
+        "rebuild", "Fill an empty database from the facts in Kafka: job-changed, agent-changed and execution-refused."
+    ),
+    "verify": Entry(
+        "verify", "Compare a rebuilt database with the live one, row by row; succeed if they are the same."
+    ),
+    "fact-keys": Entry(
+        "print_fact_keys",
+        "Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.",
+    ),
+    "doctor": Entry(
+        "doctor", "Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."
+    ),
+    "jobs": Entry("jobs", "Create, execute and follow jobs."),
+    "agents": Entry("agents", "Register and change agents."),
+    "batches": Entry("batches", "Execute many jobs at once."),
+    "limits": Entry(
+        "limits",
+        "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+    ),
+    "dlq": Entry("dlq", "Dead letters: what could not be processed, as it was, and why."),
+}
+
+
+class CommandTree(PlainGroup):
+    """Know each command by name and summary alone until one is asked for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Return the name, the command itself, imported now, and the arguments that are left for it."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name and known else None, rest
+
+
+def load_command(name: str) -> Command:
+    """Import a command or a group."""
+    module = import_module(f"cli.commands.{COMMANDS[name].module}")
+    command: Any = get_command(module.app)
+    return cast("Command", command)
+
 
 app = typer.Typer(
     name="signoff",
+    cls=CommandTree,
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich takes longer to import than all else that `--help` needs
     pretty_exceptions_show_locals=False,  # they hold tokens
     help="Jobs for AI agents: no result counts as done until it has been judged.",
 )
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(agents.app, name="agents")
-app.add_typer(batches.app, name="batches")
-app.add_typer(limits.app, name="limits")
-app.add_typer(dlq.app, name="dlq")
-for single in (up, demo, watch, replay, rebuild, verify, print_fact_keys, doctor):
-    single.add(app)
+for _name, _entry in COMMANDS.items():
+    app.command(_name, short_help=_entry.summary)(lambda: None)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cli.config import Target
+from cli.session import connect
 from contracts.agents.urls import has_userinfo, hide_userinfo
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.resources import Agent
@@ -74,7 +75,7 @@ async def check_grpc(target: Target) -> list[Check]:
     """Check whether the jobstore answers, can write and accepts the token, and whether its agents can be reached."""
     if target.jobstore is None:
         return [Check("jobstore", False, "no address is known", "run `signoff up`, or give --jobstore host:port")]
-    async with JobStoreClient(target.jobstore, target.token, timeout_s=TIMEOUT_S) as jobstore:
+    async with connect(target.jobstore, target.token, timeout_s=TIMEOUT_S) as jobstore:
         code = await jobstore.find_outage()
         if code is not None and code not in DATABASE_OUTAGES:
             remedy = (

@@ -5,15 +5,14 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-from pydantic import BaseModel, ValidationError
 
-from contracts.fields import describe_problem
-from contracts.jsontext import parse_json
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound="BaseModel")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -21,6 +20,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def read_json(text: str, option: str) -> Any:
     """Return the value of JSON, of the JSON in `@file`, or of that on standard input (`-`)."""
+    from contracts.jsontext import parse_json  # noqa: PLC0415 - heavy, and only needed here
+
     try:
         return parse_json(_read(text[1:]) if text.startswith("@") else _read("-") if text == "-" else text)
     except (OSError, ValueError) as error:
@@ -62,6 +63,10 @@ def parse_future_time(text: str | None, option: str) -> datetime | None:
 
 def validate_model(kind: type[Model], fields: Any, option: str) -> Model:
     """Return a model of the fields. Raise BadParameter with what is wrong with them."""
+    from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only needed here
+
+    from contracts.fields import describe_problem  # noqa: PLC0415 - same
+
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -1,22 +1,20 @@
 """Print what a command has to say: tables and lines for people, or JSON. No text steers the terminal."""
 
+from __future__ import annotations
+
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pydantic_core import to_json
-from rich.console import Console
-from rich.control import Control
-from rich.segment import ControlType
-from rich.table import Table
-from rich.text import Text
+from cli.terminal import Styled, render_line, render_table, replace_line
+from contracts.status import Circuit, JobLogStatus, OperationState
 
-from contracts.client import Batch
-from contracts.criteria import CriterionWarning
-from contracts.messages.views import DeadLetters
-from contracts.resources import Agent, Job, JobLog, Limit, Operation, OperationState
-from contracts.status import Circuit, JobLogStatus
+if TYPE_CHECKING:
+    from contracts.criteria import Criterion, CriterionWarning
+    from contracts.messages.views import Batch, DeadLetters
+    from contracts.resources import Agent, Job, JobLog, Limit, Operation
 
 STYLES = {
     "COMPLETED": "green",
@@ -34,19 +32,11 @@ STYLES = {
 }
 #: Longer messages and payloads are cut for people; JSON holds them whole.
 MESSAGE_MAX_CHARS = 300
-_ERASE_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
 
-def replace_controls(text: object) -> str:
-    """Replace control characters, which could steer a terminal."""
-    return "".join(
-        char if char.isprintable() else " " if char in "\n\t\r" else "\N{REPLACEMENT CHARACTER}" for char in str(text)
-    )
-
-
-def style_status(status: object) -> Text:
+def style_status(status: str) -> Styled:
     """Return a status in its colour."""
-    return Text(str(status), style=STYLES.get(str(status), ""))
+    return Styled(status, STYLES.get(status.strip(), ""))
 
 
 def format_clock(moment: datetime) -> str:
@@ -65,23 +55,29 @@ def format_spent(usd: float | None, tokens: int | None) -> str:
     return ", ".join([*words, *([f"{tokens} tokens"] if tokens else [])])
 
 
+def format_criterion(criterion: Criterion) -> str:
+    """Return a criterion as its line in the text form."""
+    prefixes = ("" if criterion.required else "optional: ") + ("never: " if criterion.kind == "never" else "")
+    return prefixes + criterion.text
+
+
 def _last_code(job: Job) -> str | None:
     """Return the code of the newest entry of a job's log."""
     return None if job.last_log is None else job.last_log.code
 
 
-def format_circuit(agent: Agent) -> Text:
+def format_circuit(agent: Agent) -> Styled:
     """Return the state of an agent's circuit, and until when an open one is open."""
     words = agent.circuit.replace("_", " ")
     if agent.circuit is Circuit.OPEN and agent.circuit_open_until is not None:
         words += f" until {format_clock(agent.circuit_open_until)}"
-    return Text(words, style="" if agent.circuit is Circuit.CLOSED else "red")
+    return Styled(words, "" if agent.circuit is Circuit.CLOSED else "red")
 
 
-def describe_operation(operation: Operation) -> Text:
-    """Return the counts of a batch and, while it runs, its rate and estimated end."""
+def describe_operation(operation: Operation) -> list[str | Styled]:
+    """Return the counts of a batch and, while it runs, its rate and estimated end, as parts of a line."""
     counts = ", ".join(f"{count} {word}" for word, count in sorted(operation.counts.items()))
-    parts: list[str | Text] = [
+    parts: list[str | Styled] = [
         f"{operation.id}  ",
         style_status(operation.state),
         f"  {operation.total} jobs: {counts}",
@@ -90,7 +86,16 @@ def describe_operation(operation: Operation) -> Text:
         parts.append(f" · {operation.rate_per_s:.1f}/s")
     if operation.ends_at is not None:
         parts.append(f" · ends about {operation.ends_at.astimezone():%H:%M:%S}")
-    return Text.assemble(*parts)
+    return parts
+
+
+def to_json(document: Any) -> str:
+    """Return the shortest JSON of plain values, times and records."""
+    return json.dumps(document, default=_to_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _to_plain(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else vars(value)
 
 
 class Output:
@@ -98,51 +103,34 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._in_progress = False
 
     def print_json(self, document: Any) -> None:
         """Print a JSON document on one line; nothing without --json."""
         if self.as_json:
-            sys.stdout.write(to_json(document).decode() + "\n")
-            sys.stdout.flush()
+            _write(sys.stdout, to_json(document) + "\n")
 
-    def print_line(self, *parts: str | Text) -> None:
+    def print_line(self, *parts: str | Styled) -> None:
         """Print a line; nothing with --json."""
         if not self.as_json:
-            self._console.print(
-                Text.assemble(*(part if isinstance(part, Text) else replace_controls(part) for part in parts))
-            )
+            _write(sys.stdout, render_line(parts, sys.stdout) + "\n")
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print a table; nothing with --json."""
-        if self.as_json:
-            return
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(
-                *(
-                    cell if isinstance(cell, Text) else Text(replace_controls("" if cell is None else cell))
-                    for cell in row
-                )
-            )
-        self._console.print(table, soft_wrap=False)
+        if not self.as_json:
+            _write(sys.stdout, render_table(columns, rows, sys.stdout))
 
     def print_error(self, message: str, code: str) -> None:
         """Print why the command failed, on standard error."""
-        if self.as_json:
-            sys.stderr.write(to_json({"error": {"code": code, "message": message}}).decode() + "\n")
-        else:
-            self._errors.print(Text(f"error: {replace_controls(message)}", style="red"))
+        self._print_aside({"error": {"code": code, "message": message}}, Styled(f"error: {message}", "red"))
 
     def print_warnings(self, warnings: Sequence[CriterionWarning]) -> None:
         """Print what might be meant otherwise, on standard error."""
         for warning in warnings:
-            if self.as_json:
-                sys.stderr.write(to_json({"warning": warning}).decode() + "\n")
-            else:
-                self._errors.print(Text(f"warning: {replace_controls(warning.message)}", style="yellow"))
+            self._print_aside({"warning": warning}, Styled(f"warning: {warning.message}", "yellow"))
+
+    def _print_aside(self, document: Any, text: Styled) -> None:
+        _write(sys.stderr, (to_json(document) if self.as_json else render_line([text], sys.stderr)) + "\n")
 
     def show_job(self, job: Job) -> None:
         """Show a job."""
@@ -160,8 +148,8 @@ class Output:
             ("spent", format_spent(job.spent_usd, job.spent_tokens)),
             ("code", _last_code(job)),
             ("last", job.last_log and job.last_log.message and job.last_log.message[:MESSAGE_MAX_CHARS]),
-            *(("criterion", str(criterion)) for criterion in job.criteria),
-            ("payload", to_json(job.payload).decode()[:MESSAGE_MAX_CHARS]),
+            *(("criterion", format_criterion(criterion)) for criterion in job.criteria),
+            ("payload", to_json(job.payload)[:MESSAGE_MAX_CHARS]),
             ("labels", " ".join(f"{name}={value}" for name, value in job.labels.items())),
         ]
         self.print_table(["", ""], [row for row in rows if row[1] is not None and row[1] != ""])
@@ -220,7 +208,7 @@ class Output:
     def show_batch(self, batch: Batch) -> None:
         """Show a batch, and those of its jobs that were refused."""
         self.print_json(batch)
-        self.print_line(describe_operation(batch))
+        self.print_line(*describe_operation(batch))
         for item in batch.items:
             if item.code is not None:
                 self.print_line(f"  {item.job_id}  ", style_status("REFUSED"), f"  {item.code}: {item.message}")
@@ -228,28 +216,27 @@ class Output:
     def show_operation(self, operation: Operation) -> None:
         """Show a batch without its items."""
         self.print_json(operation)
-        self.print_line(describe_operation(operation))
+        self.print_line(*describe_operation(operation))
 
     def show_operations(self, operations: Sequence[Operation], next_cursor: str) -> None:
         """Show a page of batches."""
         self.print_json({"items": operations, "next_cursor": next_cursor or None})
         for operation in operations:
-            self.print_line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", describe_operation(operation))
+            self.print_line(f"{operation.created_at.astimezone():%m-%d %H:%M:%S}  ", *describe_operation(operation))
         self._print_next_cursor(next_cursor)
 
     def show_progress(self, operation: Operation) -> None:
         """Show the state of a batch: on a terminal in one line that changes, elsewhere in a new line each time."""
-        if self.as_json or not self._console.is_terminal:
+        if self.as_json or not sys.stdout.isatty():
             self.show_operation(operation)
             return
-        self._console.control(_ERASE_LINE)
-        self._console.print(describe_operation(operation), end="", overflow="ellipsis", no_wrap=True, soft_wrap=False)
+        _write(sys.stdout, replace_line(render_line(describe_operation(operation), sys.stdout)))
         self._in_progress = True
 
     def end_progress(self) -> None:
         """End the line that shows progress."""
         if self._in_progress:
-            self._console.print()
+            _write(sys.stdout, "\n")
         self._in_progress = False
 
     def show_limit(self, limit: Limit) -> None:
@@ -288,7 +275,7 @@ class Output:
                 None if limit.rate is None else f"{limit.rate} in {limit.rate_period_s:g} s",
                 limit.queue_max,
                 limit.weight,
-                Text("paused", style="yellow") if limit.paused else "",
+                Styled("paused", "yellow") if limit.paused else "",
             )
             for limit in limits
         ]
@@ -312,3 +299,8 @@ class Output:
     def _print_next_cursor(self, next_cursor: str) -> None:
         if next_cursor:
             self.print_line(f"more: --cursor {next_cursor}")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()  # so that whoever reads on sees it now, and that nobody does is noticed here

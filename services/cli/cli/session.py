@@ -17,13 +17,14 @@ import typer
 from cli.config import Target, find_target, read_token
 from cli.errors import CommandError
 from cli.output import Output
+from cli.plain_values import PlainCommand, PlainGroup
 from contracts.client import JobStoreClient, JobStoreError
+from contracts.client.records import read_record
 from servicekit.errors import SignoffError
 
 Command = TypeVar("Command", bound=Callable[..., Coroutine[Any, Any, None]])
 
 INTERRUPTED, TERMINATED = 130, 143
-_PANEL = "Connection"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,13 @@ class Session:
         if self.target.jobstore is None:
             message = "no jobstore is known: start one with `signoff up`, or give --endpoints or --jobstore"
             raise CommandError(message, code="no_jobstore")
-        async with JobStoreClient(self.target.jobstore, self.target.token) as jobstore:
+        async with connect(self.target.jobstore, self.target.token) as jobstore:
             yield jobstore
+
+
+def connect(address: str, token: str | None, *, timeout_s: float = 10.0) -> JobStoreClient:
+    """Return a client that returns records in place of resources: pydantic takes longer to import than a call takes."""
+    return JobStoreClient(address, token, timeout_s=timeout_s, read=read_record)
 
 
 def _open_session(
@@ -50,26 +56,17 @@ def _open_session(
         Path | None,
         typer.Option(
             envvar="SIGNOFF_ENDPOINTS",
-            rich_help_panel=_PANEL,
             help="The file that `signoff up` writes; .signoff/endpoints.json when nothing else is said.",
         ),
     ] = None,
-    jobstore: Annotated[
-        str | None, typer.Option(envvar="SIGNOFF_JOBSTORE", rich_help_panel=_PANEL, help="gRPC, host:port.")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(envvar="SIGNOFF_TOKEN", rich_help_panel=_PANEL, show_envvar=True, help="Yours.")
-    ] = None,
+    jobstore: Annotated[str | None, typer.Option(envvar="SIGNOFF_JOBSTORE", help="gRPC, host:port.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="SIGNOFF_TOKEN", show_envvar=True, help="Yours.")] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(envvar="SIGNOFF_TOKEN_FILE", rich_help_panel=_PANEL, help="A file that holds it."),
+        typer.Option(envvar="SIGNOFF_TOKEN_FILE", help="A file that holds it."),
     ] = None,
-    kafka: Annotated[
-        str | None, typer.Option(envvar="SIGNOFF_KAFKA", rich_help_panel=_PANEL, help="host:port.")
-    ] = None,
-    http: Annotated[
-        str | None, typer.Option(envvar="SIGNOFF_HTTP", rich_help_panel=_PANEL, help="The console's base URL.")
-    ] = None,
+    kafka: Annotated[str | None, typer.Option(envvar="SIGNOFF_KAFKA", help="host:port.")] = None,
+    http: Annotated[str | None, typer.Option(envvar="SIGNOFF_HTTP", help="The console's base URL.")] = None,
 ) -> Session:
     options = {"jobstore": jobstore, "token": read_token(token, token_file), "kafka": kafka, "http": http}
     return Session(find_target(options, endpoints), Output(as_json=as_json))
@@ -77,6 +74,13 @@ def _open_session(
 
 # Typer reads a command's options from its signature: these are added to the signature of each command.
 _CONNECTION_OPTIONS = inspect.signature(_open_session).parameters
+
+
+def make_app(help: str | None = None) -> typer.Typer:  # noqa: A002 - Typer's word
+    """Make the Typer of one command, or of a group of commands, which has a help of its own."""
+    return typer.Typer(
+        cls=PlainGroup, add_completion=False, rich_markup_mode=None, no_args_is_help=help is not None, help=help
+    )
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
@@ -92,7 +96,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in everything]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, help=_unwrap(inspect.getdoc(function) or ""))(run)
+        text = _unwrap(inspect.getdoc(function) or "")
+        app.command(name, cls=PlainCommand, help=text, short_help=text.partition("\n")[0])(run)
         return function
 
     return register

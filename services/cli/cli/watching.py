@@ -1,16 +1,21 @@
 """Follow a job until it rests."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import typer
 
 from cli.errors import CommandError
 from cli.session import Session
 from contracts.client import JobStoreClient
-from contracts.resources import Job, JobLog
 from contracts.status import RESTING, JobLogStatus, JobStatus
+
+if TYPE_CHECKING:
+    from contracts.resources import Job, JobLog
 
 _FINAL_STATUSES = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
 

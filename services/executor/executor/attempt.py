@@ -9,10 +9,11 @@ from dataclasses import replace
 from contracts.events import Event, ResultProduced
 from contracts.resources import Usage
 from contracts.spending import with_cost
+from contracts.status import Delivery
 from contracts.status import Protocol as AgentProtocol
 from executor import retries
 from executor.errors import AgentAnswerError, AgentError, AgentTimeoutError
-from executor.ports import Agent, Call, Grant
+from executor.ports import Agent, Call, Grant, Progress
 from executor.progress import Throttle
 from executor.reporting import AttemptReports, to_result_event
 from servicekit.errors import PermanentError
@@ -21,6 +22,9 @@ from servicekit.leasing.worker import HeldLease, PublishOutcome, Worker
 from servicekit.retry import retry_transient
 
 log = logging.getLogger(__name__)
+
+#: A call that runs for so long is reported to have begun. Before, its outcome says when it began.
+BEGIN_REPORTED_AFTER_S = 1.0
 
 
 class Attempt:
@@ -44,14 +48,20 @@ class Attempt:
         self._reports = AttemptReports(grant)
         self._budget = replace(grant.budget)
         self._usage: Usage | None = None
+        self._is_begin_reported = False
 
     async def run(self) -> PublishOutcome:
         """Make calls until there is an outcome, and return what publishes it."""
-        self._report_soon(self._reports.describe_begin())
+        if self._grant.policy.delivery is Delivery.AT_MOST_ONCE:
+            self._report_begin()
+        timer = asyncio.get_running_loop().call_later(BEGIN_REPORTED_AFTER_S, self._report_begin)
         number, outcome = self._grant.spent, None
-        while outcome is None:
-            number += 1
-            outcome = await self._make_call(number)
+        try:
+            while outcome is None:
+                number += 1
+                outcome = await self._make_call(number)
+        finally:
+            timer.cancel()
         return lambda: self._publish(number, outcome)
 
     async def _publish(self, number: int, outcome: Event) -> None:
@@ -66,6 +76,16 @@ class Attempt:
             report = self._reports.describe_failure(number, refused, None, here=False, **fields)
             await self._publisher.publish_report(report, self._held.lease)
 
+    def _report_begin(self) -> None:
+        """Report, once, that the agent is being called, unless a failure has said so."""
+        if not self._is_begin_reported:
+            self._is_begin_reported = True
+            self._report_soon(self._reports.describe_begin())
+
+    def _report_progress(self, progress: Progress) -> None:
+        self._report_begin()  # it comes first in the job's log
+        self._report_soon(self._reports.describe_progress(progress))
+
     def _report_soon(self, report: Event) -> None:
         self._publisher.publish_report_soon(report, self._held.lease)
 
@@ -77,7 +97,8 @@ class Attempt:
             result = await self._call_agent(number)
         except AgentError as error:
             return await self._handle_failure(number, error, time.monotonic() - started)
-        return to_result_event(self._grant, result, time.monotonic() - started, self._usage)
+        duration_s = time.monotonic() - started
+        return to_result_event(self._grant, result, duration_s, self._usage, self._reports.began_at)
 
     async def _call_agent(self, number: int) -> object:
         agent = self._agents.get(self._grant.protocol)
@@ -86,7 +107,7 @@ class Attempt:
                 f"this executor cannot call agents of protocol {self._grant.protocol}", code="unknown_protocol"
             )
         timeout_s = self._grant.policy.attempt_timeout_s
-        progress = Throttle(self._progress_interval_s, lambda p: self._report_soon(self._reports.describe_progress(p)))
+        progress = Throttle(self._progress_interval_s, self._report_progress)
         timeout = asyncio.timeout(timeout_s)
         is_given_up = lambda: timeout.expired() or self._held.cancelled  # noqa: E731 - of this call alone
         call = Call(self._grant, number, progress, is_given_up, self._spend)
@@ -117,6 +138,7 @@ class Attempt:
         if not here:
             return report
         assert wait_s is not None
+        self._is_begin_reported = True
         self._held.begun = False  # nothing is lost by giving it back now
         async with self._worker.without_slot(self._held):
             reporting = retry_transient(lambda: self._publisher.publish_report(report, self._held.lease), on="kafka")

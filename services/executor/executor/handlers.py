@@ -1,4 +1,4 @@
-"""Handle requests: claim them, start what was granted, commit; then call the agents and publish the outcomes."""
+"""Handle requests: claim them, start what was granted; then call the agents and publish the outcomes."""
 
 import logging
 import time
@@ -36,7 +36,7 @@ class Handlers:
         self._progress_interval_s = progress_interval_s
 
     async def on_execute_requested(self, requests: Sequence[Incoming[bytes]]) -> list[SignoffError | None]:
-        """Claim a batch in one call and start what was granted. The offsets are committed before any agent answers.
+        """Claim a batch in one call and start what was granted. The offsets follow, before any agent need answer.
 
         Return one result a record: a PermanentError makes it a dead letter, after a DoubtfulError it comes again.
         """

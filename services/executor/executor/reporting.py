@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.resources import Usage
 from contracts.sizes import measure
 from contracts.status import ReportKind
@@ -21,7 +21,9 @@ PROGRESS_MESSAGE_MAX = 500
 PARTIAL_MAX_BYTES = 16 << 10
 
 
-def to_result_event(grant: Grant, result: object, duration_s: float, usage: Usage | None = None) -> ResultProduced:
+def to_result_event(
+    grant: Grant, result: object, duration_s: float, usage: Usage | None = None, began_at: datetime | None = None
+) -> ResultProduced:
     """Return the event of an agent's result, with what is needed to judge it."""
     request = from_json(grant.request)
     return ResultProduced(
@@ -35,6 +37,7 @@ def to_result_event(grant: Grant, result: object, duration_s: float, usage: Usag
         result=result,
         duration_s=duration_s,
         usage=usage,
+        began_at=began_at,
         produced_at=datetime.now(UTC),
     )
 
@@ -56,15 +59,18 @@ def read_progress(fraction: float | None, message: str | None, partial: Any) -> 
 
 
 class AttemptReports:
-    """Build the reports under one grant, numbered in order."""
+    """Build the reports under one grant, numbered in order; the first is that the agent is being called."""
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
-        self._seq = 0
+        self._seq = 1
+        #: When the agent was first called.
+        self.began_at = datetime.now(UTC)
 
     def describe_begin(self) -> JobStatusReported:
         """Return the report that the agent is being called."""
-        return self._report(ReportKind.CALL_BEGUN, f"attempt {self._grant.attempt}: the agent is being called")
+        lease = self._grant.lease
+        return to_call_begun(lease.execution_id, self._grant.job_id, self._grant.attempt, lease.lease, self.began_at)
 
     def describe_progress(self, progress: Progress) -> JobStatusReported:
         """Return the report of how far the agent has come."""
@@ -84,6 +90,7 @@ class AttemptReports:
             call=number,
             retryable=error.retryable,
             retry_after_s=wait_s,
+            began_at=self.began_at,
             **fields,
         )
 
@@ -95,6 +102,7 @@ class AttemptReports:
             code=BUDGET_EXHAUSTED,
             call=number,
             retryable=error.retryable,
+            began_at=self.began_at,
             **fields,
         )
 

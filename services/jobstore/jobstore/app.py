@@ -39,7 +39,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
-from servicekit.kafka.subscription import Subscription, count_unread, make_broker, stop_consuming
+from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
@@ -52,8 +52,9 @@ from signoff.v1.work_service_pb2_grpc import add_WorkServiceServicer_to_server
 GROUP = "signoff-jobstore"
 #: Records that one poll of a consumer returns at most.
 RECORDS_MAX = 200
-#: Unread records of a topic at most for the sweeper to act: among more, outcomes may wait since an outage.
-CAUGHT_UP_LAG = 1_000
+#: The jobstore looks at a result so many seconds after it was written: by then the claim of a validator has recorded
+#: nearly all. It may look at twice that, which must be well within a lease: a worker that has ended renews none.
+RESULTS_DELAY_S = 3.0
 
 
 async def main(stop: asyncio.Event, settings: Settings) -> None:
@@ -75,18 +76,18 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
-        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams)
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
+        runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
-        sweeper = Sweeper(database, runner, lambda: _has_caught_up(subscriptions))
+        sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
         operation_worker = OperationWorker(database, runner)
-        rollups = Rollups(database)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
         if settings.health_address:
@@ -130,7 +131,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             matcher.run(),
             watches.run(),
             operation_worker.run(),
-            rollups.run(),
+            Rollups(database).run(),
             _run_on_kafka(
                 settings.kafka,
                 publisher,
@@ -158,7 +159,7 @@ async def _run_on_kafka(
         await broker.start()
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
-        await stop_consuming(broker)
+        await stop_consuming(broker, subscriptions)
         await publisher.stop()
 
 
@@ -167,10 +168,14 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_subscriptions(publisher: Publisher, handlers: EventHandlers, upstreams: Upstreams) -> list[Subscription[Any]]:
+def _make_subscriptions(
+    publisher: Publisher, handlers: EventHandlers, upstreams: Upstreams, terms: ExecutionTerms
+) -> list[Subscription[Any]]:
+    results = _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced)
+    results.delay_s = min(RESULTS_DELAY_S, terms.lease_s / 5)
     return [
         _make_reports(publisher, handlers, JobStatusReported, "reports", handlers.on_job_status_reported),
-        _make_reports(publisher, handlers, ResultProduced, "results", handlers.on_result_produced),
+        results,
         Subscription(
             publisher,
             CancelRequested,
@@ -211,8 +216,3 @@ async def _serve(server: grpc.aio.Server, servicer: HealthService, settings: Set
     finally:
         await set_serving(servicer, ready=False)
         await server.stop(grace=min(settings.grace_s, 2.0))
-
-
-def _has_caught_up(subscriptions: list[Subscription[Any]]) -> bool:
-    lags = [count_unread(subscription.consumer()) for subscription in subscriptions]
-    return all(records is not None and records <= CAUGHT_UP_LAG for records in lags)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -58,19 +58,28 @@ class EventHandlers:
         self._secrets = secrets
         self._unreadable = 0
 
-    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[Any]:
+    async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
         """Record a batch of workers' reports. A repeat is refused, since its execution has moved on."""
         return await self._record_reports(reports, lambda report: RecordReport(report.event))
 
-    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[Any]:
-        """Record a batch of agents' results."""
-        return await self._record_reports(results, lambda result: RecordResult(result.event, result.size))
+    async def on_result_produced(self, results: Sequence[Incoming[ResultProduced]]) -> Sequence[object]:
+        """Record the results of a batch that no validator has claimed: a claim records its result."""
+        async with self._database.session() as connection:
+            rows = await leases.load_states(connection, [result.event.execution_id for result in results])
+        recorded = {(execution_id, row.result_lease) for execution_id, row in rows.items()}
 
-    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[Any]:
+        def record(result: Incoming[ResultProduced]) -> Command[object] | None:
+            event = result.event
+            is_recorded = (event.execution_id, event.lease) in recorded
+            return None if is_recorded else RecordResult(event, result.size)
+
+        return await self._record_reports(results, record)
+
+    async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
         """Cancel executions by their ids."""
         return await self._record(requests, lambda request: _cancel(request.event))
 
-    def check_report(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> None:
+    def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> None:
         """Raise UnvouchedError unless a record is signed with a lease's key (rule `signed-reports`).
 
         Only then is it parsed, to learn of which lease it speaks.
@@ -83,7 +92,7 @@ class EventHandlers:
             raise UnvouchedError(str(error), code=error.code) from None
         raise ForgedError(report)
 
-    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[Any, Any]) -> bool:
+    def _is_vouched_for(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> bool:
         signature, value = read_signature(record), record.value or b""
         return signature is not None and any(self._secrets.verify(use, signature, value) for use in _USES[event])
 
@@ -110,7 +119,7 @@ class EventHandlers:
                 continue
             dead.append((record, error))
             signature = read_signature(record)
-            if signature and self._is_vouched_for(event, record) and _is_outcome(event, record.value or b""):
+            if signature and _is_outcome(event, record.value or b""):  # check_report has found it right
                 code = UNSTORABLE if error.code == INVALID_DATA else error.code
                 ended.append(EndLease(signature.execution_id, TransitionKind.FAILED, signature.lease, code))
         for command in ended:
@@ -126,32 +135,33 @@ class EventHandlers:
             return await leases.note_forged(connection, forged)
 
     async def _record_reports(
-        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object]]
-    ) -> Sequence[Any]:
+        self, incoming: Sequence[Incoming[R]], command: Callable[[Incoming[R]], Command[object] | None]
+    ) -> Sequence[object]:
         """Record reports, but none that speaks of another lease than the one that signed it."""
         errors = {id(i): ForgedError(i.event) for i in incoming if not i.replay and not _agrees(i)}
         results = iter(await self._record([i for i in incoming if id(i) not in errors], command))
         return [errors[id(i)] if id(i) in errors else next(results) for i in incoming]
 
     async def _record(
-        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object]]
-    ) -> Sequence[Any]:
-        """Carry out a command for each record that is no replay. Return the results in order, None for a replay."""
-        results = iter(await self._runner.record.run([command(i) for i in incoming if not i.replay]))
-        return [None if i.replay else next(results) for i in incoming]
+        self, incoming: Sequence[Incoming[E]], command: Callable[[Incoming[E]], Command[object] | None]
+    ) -> Sequence[object]:
+        """Carry out the command for each record, if there is one; none for a replay. Return the results in order."""
+        commands = [None if i.replay else command(i) for i in incoming]
+        results = iter(await self._runner.record.run([command for command in commands if command is not None]))
+        return [None if command is None else next(results) for command in commands]
 
 
-def check_cancel(upstreams: Upstreams, record: ConsumerRecord[Any, Any]) -> None:
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> None:
     """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
     upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
-def read_report(event: type[Report], record: ConsumerRecord[Any, Any], _: int) -> Incoming[Any]:
+def read_report(event: type[Report], record: ConsumerRecord[bytes, bytes], _: int) -> Incoming[Report]:
     """Read a report that is vouched for. Its other headers are not signed: whatever stands there refuses nothing."""
     return Incoming(parse_event(event, record.value or b""), record, is_replay(record))
 
 
-def read_signature(record: ConsumerRecord[Any, Any]) -> Signature | None:
+def read_signature(record: ConsumerRecord[bytes, bytes]) -> Signature | None:
     """Return the signature of a record, or None if it has none that can be read."""
     return Signature.parse(dict(record.headers).get(SIGNATURE_HEADER))
 

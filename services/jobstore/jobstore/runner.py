@@ -1,7 +1,7 @@
 """Carry out commands: lock, load, decide and write a batch of them in one transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from jobstore.commands.reports import EndLease
 from jobstore.commands.rows import Changes
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import SIGNOFF, Actor
-from jobstore.domain.model import TransitionKind
+from jobstore.domain.model import Execution, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.doubts import PATIENCE_S, Doubts
 from jobstore.errors import DatabaseFaultError
@@ -41,6 +41,8 @@ class CommandRunner:
         self._database = database
         self._doubts = Doubts(patience_s)
         self.terms = terms
+        #: Is told of executions that were offered with their requests, once that is committed.
+        self.on_offered: Callable[[Sequence[Execution]], None] | None = None
         self.submit = Lane(self._carry_out_or_give_up)
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
@@ -60,13 +62,15 @@ class CommandRunner:
         are being changed is carried out after the others, in a transaction that waits.
         """
         async with self._database.transaction() as connection:
-            uow = await lock(connection, commands, self.terms)
+            uow = await lock(connection, commands, self.terms, offers=self.on_offered is not None)
             aside = _find_set_aside(commands, uow)
             ready = [command for i, command in enumerate(commands) if i not in aside]
             await load(connection, uow, ready)
             results = [_decide(command, uow) for command in ready]
             await write(connection, uow)
-        _log_and_count(uow.changes, uow.clock.now)
+        _log_and_count(uow.changes, uow.stored.clock.now)
+        if self.on_offered is not None and (offered := uow.changes.find_offered()):
+            self.on_offered(offered)
         if aside:
             later = await self.carry_out([commands[i] for i in aside])
             for i, result in zip(aside, later, strict=True):

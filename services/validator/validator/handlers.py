@@ -1,4 +1,4 @@
-"""Handle results: claim them, start what was granted, commit; then judge, and publish the verdicts."""
+"""Handle results: claim them, start what was granted; then judge, and publish the verdicts."""
 
 import logging
 import time

@@ -68,7 +68,9 @@ def _explains(fault: Fault, first: AgentCall, ended_at: float, again: AgentCall)
         return of_executor and fault.within(first.begun_at - SLACK_S, again.begun_at)
     if fault.kind in LINK_FAULTS and fault.target == "agent":
         return fault.within(first.begun_at - SLACK_S, ended_at + SLACK_S)
-    return fault.kind in LINK_FAULTS and fault.target == "grpc" and fault.within(first.begun_at, again.begun_at)
+    return (
+        fault.kind in LINK_FAULTS and fault.target.startswith("grpc") and fault.within(first.begun_at, again.begun_at)
+    )
 
 
 def the_same_every_time(seen: Observed) -> Iterator[str]:

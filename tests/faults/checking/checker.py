@@ -55,8 +55,6 @@ def nothing_is_lost(seen: Observed) -> Iterator[str]:
     emptied = max((f.ended_at for f in seen.faults if f.kind == "empty"), default=0.0)
     for asked in seen.asked:
         kept = asked.settled == "accepted" or (asked.settled == "published" and asked.settled_at > emptied)
-        if asked.settled == "unanswered":
-            yield f"{asked.execution_id} of {asked.job_id} was never answered by {asked.door}"
         if kept and asked.execution_id not in known:
             yield f"{asked.execution_id} of {asked.job_id} was {asked.settled} by {asked.door} and is unknown"
     for execution in seen.executions:
@@ -67,6 +65,12 @@ def nothing_is_lost(seen: Observed) -> Iterator[str]:
     for job in seen.jobs:
         if job.live:
             yield f"{job.id} is {job.status} and still live"
+
+
+def nobody_waits_for_ever(seen: Observed) -> Iterator[str]:
+    for one in (*seen.asked, *seen.cancels):
+        if one.settled == "unanswered":
+            yield f"who asked for {one.job_id} by {one.door} was never answered"
 
 
 def transitions_are_arrows(seen: Observed) -> Iterator[str]:
@@ -118,12 +122,12 @@ def _fact(record: Record) -> tuple[str, int, str]:
 
 
 def watches_have_no_gap(seen: Observed) -> Iterator[str]:
-    told: Counter[str] = Counter()
-    for job_id, version in seen.watched:
-        if version != told[job_id] + 1:
-            yield f"a watch told version {version} of {job_id} after {told[job_id]}"
-        told[job_id] = version
-    if seen.watched:
+    for watched in seen.watched:
+        told: Counter[str] = Counter()
+        for job_id, version in watched:
+            if version != told[job_id] + 1:
+                yield f"a watch told version {version} of {job_id} after {told[job_id]}"
+            told[job_id] = version
         yield from (
             f"a watch told {told[job.id]} of {job.version} versions of {job.id}"
             for job in seen.jobs
@@ -326,7 +330,7 @@ def forged_reports_are_buried_once(seen: Observed) -> Iterator[str]:
 
 #: By invariant, what finds it broken.
 CHECKS: dict[int, Sequence[Callable[[Observed], Iterator[str]]]] = {
-    1: (nothing_is_lost,),
+    1: (nothing_is_lost, nobody_waits_for_ever),
     2: (transitions_are_arrows, facts_have_no_gap, watches_have_no_gap),
     3: (one_execution_is_live, fenced_reports_change_nothing, calls.none_after_the_end),
     4: (calls.repeated_with_a_reason, calls.the_same_every_time, calls.at_most_once),

@@ -44,7 +44,7 @@ class JudgeCall:
 
 @dataclass(slots=True)
 class Asked:
-    """A client's record of one execution. `settled`: `accepted`, `published`, or `refused: <code>`."""
+    """A client's record of one execution. `settled`: `accepted`, `published`, `unanswered`, or `refused: <code>`."""
 
     execution_id: str
     job_id: str
@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A client's record of one cancellation: `done`, `published`, or `refused: <code>`."""
+    """A client's record of one cancellation: `done`, `published`, `unanswered`, or `refused: <code>`."""
 
     job_id: str
     door: str
@@ -203,7 +203,8 @@ class Observed:
     judge_calls: Sequence[JudgeCall] = ()
     asked: Sequence[Asked] = ()
     cancels: Sequence[Cancelled] = ()
-    watched: Sequence[tuple[str, int]] = ()
+    #: By watch, what it was told.
+    watched: Sequence[Sequence[tuple[str, int]]] = ()
     faults: Sequence[Fault] = ()
     stops: Sequence[Stop] = ()
     deaths: Sequence[Death] = ()
@@ -215,6 +216,8 @@ class Observed:
     adversary_jobs: AbstractSet[str] = frozenset()
     #: By process name, the most bytes that one was seen to hold.
     rss: Mapping[str, int] = field(default_factory=dict)
+    #: The jobstores in the order in which each began to publish facts.
+    leaders: Sequence[str] = ()
     #: What `signoff verify` said of tables made again from the facts; None: they are the same.
     rebuilt: str | None = None
     #: How often the broker said that it assigns a group's partitions anew, by group.

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
 from faults.checking.observed import FORGED, ExecutionRow, JobRow, LogRow, Record
+from jobstore.storage.locks import Lock
 
 GROUPS = {
     "execute-requested": ("signoff-executor",),
@@ -36,6 +37,11 @@ FROM executions ORDER BY execution_id
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM executions WHERE state <> 'DONE'),
     (SELECT count(*) FROM job_logs WHERE seq > (SELECT published_seq FROM relay))
+"""
+#: Whoever publishes facts holds this lock on a session of its own.
+_PUBLISHING = """
+SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objid = $1
 """
 #: Everything that an execution came to. Who held it, how often it was offered, and whether a forged report was buried
 #: may change in a replay.
@@ -74,6 +80,10 @@ class Tables:
         """Executions under way, and facts that were not published."""
         ((live, facts),) = await self._fetch(_UNFINISHED)
         return live, facts
+
+    async def publishing_from(self) -> list[int]:
+        """The port from which whoever publishes facts has come; nobody may."""
+        return [port for (port,) in await self._fetch(_PUBLISHING, Lock.RELAY)]
 
     async def standing(self) -> dict[str, dict[str, str]]:
         """Every row of each table as text, by its key."""

@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 
-from contracts.client import Batch, JobStoreClient, JobStoreError
+from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import CancelRequested, ExecuteRequested
+from contracts.messages.views import Batch
 from contracts.resources import NewJob
 from contracts.status import RESTING, JobStatus
 from faults.checking.observed import Asked, Cancelled, Poison
@@ -28,8 +30,9 @@ JOBS_A_WISH = 1 + 2 * 2 / len(DOORS)
 #: Answers that say nothing of what became of a request: it is asked again, with the same ids.
 AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED"})
 AGAIN_S = 0.5
-#: A client that gets no answer at all for that long gives up, and the run is no proof.
-PATIENCE_S = 120.0
+#: A client that gets no answer at all for that long gives up: longer than the broker takes to come up four times in a
+#: row on a machine that is busy with other things.
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,27 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Crowd:
-    """All clients."""
+    """All clients; who calls a jobstore calls another each time, also to ask again."""
 
-    client: JobStoreClient
+    clients: Sequence[JobStoreClient]
     http: aiohttp.ClientSession
     publisher: Publisher
     ids: IdKey
     asked: list[Asked] = field(default_factory=list)
     cancels: list[Cancelled] = field(default_factory=list)
-    watched: list[tuple[str, int]] = field(default_factory=list)
+    #: By watch, what it was told; there are as many as jobstores.
+    watched: list[list[tuple[str, int]]] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
     #: How often an answer was one that should never be given, by its words.
     odd: list[str] = field(default_factory=list)
+    _turns: Iterator[JobStoreClient] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(self.clients)
+
+    @property
+    def client(self) -> JobStoreClient:
+        return next(self._turns)
 
     async def run(self, seed: int, count: int, lasts_s: float) -> None:
         """`count` wishes, spread over a time; returns when the last is answered."""
@@ -177,6 +189,8 @@ class Crowd:
             settled = "published" if door == "event" else "done"
         except RefusedError as refusal:  # it rests already, or nobody knows it yet
             settled = f"refused: {refusal}"
+        except TimeoutError:
+            settled = "unanswered"
         self.cancels.append(Cancelled(wish.job_id, door, settled))
 
     async def _cancelled(self, wish: Wish, door: str) -> None:
@@ -254,15 +268,17 @@ class Crowd:
         elif name not in AGAIN:
             raise RefusedError(error.code) from error
 
-    async def watch(self) -> None:
-        """Follow all jobs, for ever, across every interruption; what was told is kept."""
+    async def watch(self, first: int) -> None:
+        """Follow all jobs, for ever, from one jobstore to the next at every interruption; what was told is kept."""
         after = 0
-        while True:
+        told: list[tuple[str, int]] = []
+        self.watched.append(told)
+        for client in islice(cycle(self.clients), first, None):
             try:
-                async for event in self.client.watch_jobs(after=after, with_payloads=False):
+                async for event in client.watch_jobs(after=after, with_payloads=False):
                     if event.log is not None:
                         after = event.cursor
-                        self.watched.append((event.log.job_id, event.log.version))
+                        told.append((event.log.job_id, event.log.version))
             except JobStoreError as error:
                 self.odd.append(f"watch: {error.grpc_status.name} {error.code}: {error}")
             await asyncio.sleep(AGAIN_S)

@@ -8,15 +8,13 @@ from pathlib import Path
 from localstack.process import ServiceSpec
 
 ROOT = Path(__file__).parents[3]
-#: The commit of older workers, by its hash or tag: the first that signs reports. There are none of before, since no
-#: versions mix across that change. None: it is not made yet, and no older workers come.
-OLDER: str | None = None
+#: The commit of older workers: where reports came to be signed. There are none of before, since no versions mix across
+#: that change; and where its history is not at hand, as in a shallow clone, no older workers come.
+OLDER = "ad3e2034544dd838417ad5f511f9259e708b5687"
 PARTS = ("proto", "services/servicekit", "services/executor", "services/validator")
 
 
-def of_version(
-    version: str, spec: ServiceSpec, kind: str, directory: Path, older: str | None = OLDER
-) -> ServiceSpec | None:
+def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path, older: str = OLDER) -> ServiceSpec | None:
     """The same worker as it was at a commit, as it will be, or as it is. None: there is no such."""
     path, argv = spec.env.get("PYTHONPATH", ""), spec.argv
     if version == "older":
@@ -28,9 +26,7 @@ def of_version(
     return replace(spec, argv=argv, env={**spec.env, "PYTHONPATH": path})
 
 
-def _unpacked(commit: str | None, directory: Path) -> bool:
-    if commit is None:
-        return False
+def _unpacked(commit: str, directory: Path) -> bool:
     try:
         archive = _git("archive", commit, *PARTS)
     except (OSError, subprocess.CalledProcessError):

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -24,11 +25,23 @@ from localstack.services import Addresses, Fleet, Port, make_service_specs
 from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
 
-LINKS = ("postgres", "kafka", "grpc", "agent", "judge")
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
-SERVICES = ("jobstore", *WORKERS, "console")
 EXTRA_READY_S = 30.0
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """The names of so many of a kind, as `signoff up` names its workers."""
+    return [name, *(f"{name}-{number}" for number in range(2, count + 1))]
+
+
+def service_names(jobstores: int) -> list[str]:
+    return [*numbered("jobstore", jobstores), *WORKERS, "console"]
+
+
+def link_names(jobstores: int) -> list[str]:
+    """Of each jobstore there is one before it, and one between it and the database; all share the others."""
+    return [*numbered("grpc", jobstores), *numbered("postgres", jobstores), "kafka", "agent", "judge"]
 
 
 @dataclass(slots=True)
@@ -46,6 +59,8 @@ class World:
     deaths: list[Death]
     executors: dict[int, str] = field(default_factory=dict)
     rss: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    #: The jobstores in the order in which each began to publish facts.
+    leaders: list[str] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     extras: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _callers: dict[tuple[int, int], int | None] = field(default_factory=dict)
@@ -85,6 +100,13 @@ class World:
                     continue
             await asyncio.sleep(0.5)
 
+    def note_leader(self, port: int) -> None:
+        """Note which jobstore publishes facts, by the port from which the database sees it come."""
+        count = sum(name.startswith("jobstore") for name in self.specs)
+        for name, link in zip(numbered("jobstore", count), numbered("postgres", count), strict=True):
+            if self.links[link].client_port_of(port) is not None and self.leaders[-1:] != [name]:
+                self.leaders.append(name)
+
     async def told_to_stop(self, name: str, pid: int, told_at: float) -> Stop:
         """Wait until a process is gone that was told to stop; it is reaped by whoever started it."""
         within_s = self.terms.grace_s + self.terms.ending_s
@@ -103,16 +125,15 @@ class World:
 
     async def start_extra(self, kind: str, version: str) -> str | None:
         """One more worker, which nobody starts again; ready, unless that takes too long. None: no such version."""
-        name, health = f"{kind}-{version}", f"127.0.0.1:{free_port()}"
-        spec = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
-        if spec is None:
+        name = f"{kind}-{version}"
+        made = await asyncio.to_thread(of_version, version, self.specs[kind], kind, self.directory / "older")
+        if made is None:
             return None
-        env = {**spec.env, "SIGNOFF_HEALTH_ADDRESS": health}
-        self.extras[name] = await spawn(replace(spec, name=name, env=env), self.log(name))
-        ready = probe_http(f"http://{health}/readyz")
+        spec = _at_health_port(replace(made, name=name), free_port())
+        self.extras[name] = await spawn(spec, self.log(name))
         with suppress(TimeoutError):
             async with asyncio.timeout(EXTRA_READY_S):
-                while not await ready():  # noqa: ASYNC110 - nobody tells
+                while not await spec.ready():  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.1)
         return name
 
@@ -129,10 +150,10 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path, seed: int, terms: Terms) -> AsyncIterator[World]:
+async def world(directory: Path, seed: int, terms: Terms, jobstores: int) -> AsyncIterator[World]:
     """Start everything; the links are open."""
     async with AsyncExitStack() as stack:
-        links = {name: Link(name) for name in LINKS}
+        links = {name: Link(name) for name in link_names(jobstores)}
         for link in links.values():
             await link.start()
             stack.push_async_callback(link.stop)
@@ -182,15 +203,38 @@ def _death(words: str) -> list[Death]:
 
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
-    """The services, which reach each other, the database and the broker through links alone."""
-    for name, address in (("grpc", addresses.grpc), ("kafka", addresses.kafka)):
-        links[name].upstream_port = int(address.rpartition(":")[2])
-    links["postgres"].upstream_port = int(re.search(r":(\d+)/", addresses.postgres)[1])  # type: ignore[index]
-    database = re.sub(r":\d+/", f":{links['postgres'].port}/", addresses.postgres)
-    far = replace(addresses, grpc=links["grpc"].address, kafka=links["kafka"].address, postgres=database)
-    specs = make_service_specs(far, fleet, port)
-    near = {"SIGNOFF_GRPC_ADDRESS": addresses.grpc}
-    return [replace(spec, env={**spec.env, **near}) if spec.name == "jobstore" else spec for spec in specs]
+    """The services, which reach each other, the database and the broker through links alone.
+
+    Whoever dials a jobstore dials one: they take turns.
+    """
+    links["kafka"].upstream_port = _port(addresses.kafka)
+    jobstore, *others = make_service_specs(replace(addresses, kafka=links["kafka"].address), fleet, port)
+    before = [name for name in links if name.startswith("grpc")]
+    jobstores = [_jobstore(jobstore, name.removeprefix("grpc"), addresses, port, links) for name in before]
+    dialled = cycle(links[name].address for name in before)
+    return [*jobstores, *(_with_env(spec, SIGNOFF_JOBSTORE=next(dialled)) for spec in others)]
+
+
+def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, links: dict[str, Link]) -> ServiceSpec:
+    """One of several, between links of its own."""
+    name, grpc, postgres = f"{spec.name}{nth}", links[f"grpc{nth}"], links[f"postgres{nth}"]
+    grpc.upstream_port, postgres.upstream_port = port(f"grpc{nth}"), _port(addresses.postgres.rpartition("/")[0])
+    database = spec.env["SIGNOFF_DATABASE_URL"].replace(f":{postgres.upstream_port}/", f":{postgres.port}/")
+    own = {"SIGNOFF_DATABASE_URL": database, "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{grpc.upstream_port}"}
+    return _at_health_port(replace(_with_env(spec, **own), name=name), port(f"{name}-health"))
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _with_env(spec: ServiceSpec, **env: str) -> ServiceSpec:
+    return replace(spec, env={**spec.env, **env})
+
+
+def _at_health_port(spec: ServiceSpec, port: int) -> ServiceSpec:
+    health = f"127.0.0.1:{port}"
+    return replace(_with_env(spec, SIGNOFF_HEALTH_ADDRESS=health), ready=probe_http(f"http://{health}/readyz"))
 
 
 def _env(terms: Terms, links: dict[str, Link]) -> dict[str, dict[str, str]]:

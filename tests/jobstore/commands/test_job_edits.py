@@ -10,13 +10,14 @@ from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
 from contracts.identity import new_execution_id
-from contracts.jsontext import members, parse_json
+from contracts.jsontext import parse_json
 from contracts.resources import JobEdit, NewAgent
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import NotFoundError, RefusedError
+from jobstore.json_members import members
 from jobstore.publishing import job_changed, late_facts, relay
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner

@@ -1,13 +1,14 @@
 """Commands that come twice, late, or from two at once are answered once, and always so."""
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from support.factories import SECRETS
+from support.factories import SECRETS, incoming
 from support.fakes import FakeLeases
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
@@ -18,7 +19,7 @@ from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.granting import ClaimOutcome
-from jobstore.commands.reports import RecordReport
+from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.model import Refusal
 from jobstore.errors import RefusedError
 from jobstore.handlers import EventHandlers
@@ -151,3 +152,25 @@ async def test_an_id_that_was_refused_by_one_door_is_refused_by_all(steps: Steps
     assert answer.outcome == ClaimOutcome.REFUSED
     with pytest.raises(RefusedError):
         await runner.submit.run_one(ExecuteJob(steps.job_id, refused, chosen=True))
+
+
+async def test_a_result_that_a_claim_has_recorded_is_no_command_when_it_arrives_by_its_topic(
+    steps: Steps, runner: CommandRunner
+) -> None:
+    lease = await steps.running()
+    await steps.claim_judging(lease)
+    unclaimed = await Steps(steps.database, runner).requested()
+    claimed = await unclaimed.claim()
+    assert claimed.execution is not None
+    other = result(unclaimed.execution_id, unclaimed.job_id, claimed.execution.lease)
+    recorded: list[UUID] = []
+
+    async def record(commands: Sequence[RecordResult]) -> list[Any]:
+        recorded.extend(command.event.execution_id for command in commands)
+        return await runner.record.run(commands)
+
+    counted: Any = SimpleNamespace(record=SimpleNamespace(run=record))
+    records = [incoming(result(steps.execution_id, steps.job_id, lease)), incoming(other)]
+    assert await EventHandlers(counted, steps.database, SECRETS).on_result_produced(records) == [None, None]
+    assert recorded == [unclaimed.execution_id]
+    assert (await unclaimed.logs())[-1].kind == "result"

@@ -7,8 +7,8 @@ from support.jobstore.steps import Published, Steps, seen
 
 from contracts.events import ExecuteRequested, ResultProduced
 from jobstore.dispatching import offers
-from jobstore.dispatching.dispatcher import Dispatcher
-from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.dispatching.dispatcher import POLL_S, Dispatcher
+from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
@@ -81,10 +81,8 @@ async def test_offers_again_come_at_growing_intervals(steps: Steps, database: Da
     for _ in range(3):
         await steps.due(-1)
         async with database.transaction() as connection:
-            state = (await steps.row()).state
-            await offers.offer(
-                connection, ExecutionStage.EXECUTING, ExecutionState(state), 1, offers.OfferTerms(5.0, 60.0, 60.0)
-            )
+            await connection.execute(text("UPDATE executions SET state = 'OFFERED'"))
+            await offers.offer_again(connection, ExecutionStage.EXECUTING, 1, offers.OfferTerms(5.0, 60.0, 60.0))
             due = text("SELECT extract(epoch FROM due_at - now()) FROM executions WHERE execution_id = :id")
             intervals.append(round(float(await connection.scalar(due, {"id": steps.execution_id}) or 0)))
     assert intervals == [5, 10, 20]
@@ -107,3 +105,56 @@ async def test_an_outage_of_the_broker_makes_no_interval_grow(
         due_in_s = float(await connection.scalar(due, {"id": steps.execution_id}) or 0)
     assert 0 < due_in_s <= runner.terms.offer_again_s
     assert [event.execution_id for event in published.events] == [steps.execution_id]
+
+
+async def test_the_dispatcher_waits_for_what_is_due_next(steps: Steps, dispatcher: Dispatcher) -> None:
+    """Nobody notifies it of the time at which an execution may begin, or an offer is to be made again."""
+    await seen(steps.database, ExecutionStage.EXECUTING, 5)
+    await steps.requested()
+    await steps.due(2.0)
+    assert not await dispatcher.offer()
+    assert 1.0 < dispatcher._wait_s <= 2.0
+    await steps.due(-1)
+    await dispatcher.offer()
+    await dispatcher.offer()
+    assert 4.0 < dispatcher._wait_s <= 5.0, "then the offer is made again"
+    await steps.due(3.0)
+    await dispatcher.offer()
+    assert 2.0 < dispatcher._wait_s <= 3.0
+    await steps.due(-1)
+    assert await dispatcher.offer(), "there may be more, and the next due time is not known"
+    assert not await dispatcher.offer()
+
+
+async def test_what_is_held_back_is_looked_at_when_room_is_told_and_not_again_and_again(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    lease = await steps.running()
+    await steps.result(lease)
+    async with steps.database.transaction() as connection:  # as a lapsed judging lease leaves it
+        await connection.execute(text("UPDATE executions SET state = 'QUEUED', due_at = now() - interval '1 s'"))
+    assert not await dispatcher.offer()
+    assert (dispatcher._wait_s, dispatcher.held_back) == (POLL_S, True), "no validator has room"
+    await seen(steps.database, ExecutionStage.JUDGING, 1)
+    await dispatcher.offer()
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+    await dispatcher.offer()
+    assert not dispatcher.held_back
+
+
+async def test_an_open_circuit_is_looked_at_when_it_admits_a_probe(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    await seen(steps.database, ExecutionStage.EXECUTING, 5)
+    await steps.requested()
+    opened = "INSERT INTO circuits VALUES ('writer', 5, 1, clock_timestamp() + interval '2 s', NULL)"
+    async with steps.database.transaction() as connection:
+        await connection.execute(text(opened))
+    await dispatcher.offer()
+    assert 1.0 < dispatcher._wait_s <= 2.0
+    async with steps.database.transaction() as connection:
+        await connection.execute(text("UPDATE circuits SET open_until = now()"))
+    await dispatcher.offer()
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+    async with steps.database.transaction() as connection:
+        await connection.execute(text("DELETE FROM circuits"))

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from support.jobstore.rows import parsed
 from support.jobstore.steps import new_job
 
-from contracts.resources import JobFilter, JobOrder
-from contracts.status import JobStatus
+from contracts.resources import JobFilter
+from contracts.status import JobOrder, JobStatus
 from jobstore.commands.jobs import CreateJob
 from jobstore.reads import job_list
 from jobstore.runner import CommandRunner

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import MsgspecError
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
@@ -11,7 +12,9 @@ from told_lives import claimed_and_judged
 
 from contracts.status import Outcome, ReportKind
 from jobstore.recovery import rebuild
+from jobstore.recovery.fact_parsing import read_as_known, read_by_pydantic
 from jobstore.recovery.rebuild import OpenHistory
+from jobstore.recovery.verify import open_snapshot
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
@@ -23,6 +26,32 @@ async def test_a_database_made_again_from_the_facts_is_the_same(rebuilt_url: str
     assert result["ok"], result
     assert (result["ended"], result["behind"]) == (2, 0)
     assert all(count > 2 for count in result["counts"].values())
+
+
+async def test_a_rebuilt_database_has_every_index_and_constraint(rebuilt_url: str, database_url: str) -> None:
+    definitions = """
+        SELECT indexdef AS definition FROM pg_indexes WHERE schemaname = 'public' UNION ALL
+        SELECT concat_ws(' ', conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)) FROM pg_constraint
+        ORDER BY definition
+    """
+    found = []
+    for url in (rebuilt_url, database_url):
+        async with open_snapshot(url) as connection:
+            found.append(await connection.scalars(text(definitions)))
+    assert found[0] == found[1]
+    assert any("jobs_labels_idx" in definition for definition in found[0])
+
+
+async def test_what_every_life_tells_is_read_fast_but_for_edits(history: OpenHistory) -> None:
+    left = set()
+    async with history(rebuild.JOBS) as topic:
+        async for records in topic.read(await topic.offsets()):
+            for record in records:
+                try:
+                    read_as_known(record.value)
+                except MsgspecError:
+                    left.add(read_by_pydantic(record.value).event.kind if record.value else None)
+    assert left <= {None, "edited"}
 
 
 async def test_a_topic_that_was_begun_again_and_holds_rubbish_makes_the_same_database(

@@ -1,6 +1,7 @@
 """Jobs of every outcome, and some that are live, as their facts tell them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -132,6 +133,6 @@ async def _claimed(steps: Steps) -> int:
 
 
 async def claimed_and_judged(steps: Steps, outcome: Outcome) -> None:
-    judged = await steps.claim_judging(await _claimed(steps))
+    judged = await steps.claim_judging(await _claimed(steps), began_at=datetime.now(UTC))
     assert judged.execution is not None
     await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))

@@ -1,5 +1,6 @@
 """Leases: renewed, lapsed, revived, lost and given back, as RenewLeases tells the workers that hold them."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,9 +13,10 @@ from contracts.signing import KeyUse, Secrets, make_secret
 from contracts.status import ReportKind
 from jobstore.api.work_service import WorkService
 from jobstore.commands.executions import CancelJob
-from jobstore.domain.model import TransitionKind
+from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.leases import renew
 from signoff.v1 import work_service_pb2 as pb
 
 OLDER, NEWER = make_secret("test", SECRETS.signing.value), make_secret("newer", b"n" * 32)
@@ -225,3 +227,46 @@ async def test_a_lease_revived_by_a_late_renewal_waits_in_no_queue(
     await WorkService(database, runner, SECRETS).RenewLeases(renewal(steps, held=lease), None)  # type: ignore[arg-type]
     await swept(database, runner)
     assert (await steps.row()).state == "LEASED"
+
+
+async def test_a_worker_that_holds_nothing_tells_its_room_and_that_it_is_alive(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    work, seen = WorkService(database, runner, SECRETS), []
+    for room in (3, 0):
+        answer = await work.RenewLeases(renewal(steps, room=room), None)  # type: ignore[arg-type]
+        assert answer.lease_s == runner.terms.lease_s
+        async with database.session() as session:
+            row = (await session.execute(text("SELECT owner, room, stage, seen_at FROM workers"))).one()
+        assert (row.owner, row.room, row.stage) == (steps.executor, room, "EXECUTING")
+        seen.append(row.seen_at)
+    assert seen[0] < seen[1]
+
+
+async def test_leases_are_renewed_in_the_order_of_their_ids_whatever_the_plan(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    """Commands lock them in this order: in another, a renewal and a command can each wait for the other."""
+    low, high = sorted((steps, Steps(database, runner)), key=lambda one: one.execution_id)
+    leases = [(one.execution_id, await one.running()) for one in (high, low)]
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%executions%'")
+    lock = text("SELECT count(*) FROM (SELECT FROM executions WHERE execution_id = :id FOR UPDATE SKIP LOCKED) AS free")
+
+    async def renewed() -> set[tuple[UUID, int]]:
+        async with database.transaction() as connection:
+            await connection.execute(text("SET LOCAL enable_nestloop = off"))
+            await connection.execute(text("SET LOCAL enable_mergejoin = off"))
+            return await renew(connection, steps.executor, ExecutionStage.EXECUTING, leases, 60.0)
+
+    async def is_waiting() -> bool:
+        async with database.transaction() as connection:
+            return bool(await connection.scalar(waits))
+
+    async with database.transaction() as connection:
+        assert await connection.scalar(lock, {"id": low.execution_id}) == 1
+        renewing = asyncio.create_task(renewed())
+        async with asyncio.timeout(10):
+            while not await is_waiting():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        assert await connection.scalar(lock, {"id": high.execution_id}) == 1
+    assert await renewing == set(leases)

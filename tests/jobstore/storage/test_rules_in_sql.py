@@ -18,6 +18,7 @@ from jobstore.commands.base import Locks
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.dispatching import offers
+from jobstore.dispatching.execution_offers import FairQueue
 from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain import execution_states
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
@@ -141,7 +142,15 @@ async def test_an_execution_is_offered_as_the_rule_says(
             return None
         return execution_states.offer(execution, now, AGAIN_S, AGAIN_MAX_S)
 
-    assert await table.check(lambda c: offers.offer(c, stage, state, 10_000, terms), rule) > 30
+    async def offer(connection: Any) -> None:
+        if state is ExecutionState.OFFERED:
+            await offers.offer_again(connection, stage, 10_000, terms)
+        elif stage is ExecutionStage.JUDGING:
+            await offers.offer_results(connection, 10_000, terms)
+        else:
+            await FairQueue(depth=10_000).offer(connection, 10_000, terms)
+
+    assert await table.check(offer, rule) > 30
 
 
 async def test_an_offer_that_was_not_published_is_repeated_as_the_rule_says(table: Table) -> None:

@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidTimestampError, KafkaError, ProducerFenced, RecordListTooLargeError, for_code
 from support.factories import execute_requested, lease, result_produced
 from support.fakes import until
-from topics import Place
+from topics import Place, count_requests
 
 from contracts.events import ExecuteRequested
 from contracts.sizes import MESSAGE_MAX_BYTES
@@ -48,6 +48,14 @@ def breaks(publisher: Publisher) -> None:
 
 def jobs(records) -> list[str]:
     return [ExecuteRequested.model_validate_json(record.value).job_id for record in records]
+
+
+async def test_records_of_one_iteration_of_the_loop_share_a_request(publisher):
+    events = [execute_requested(job_id=f"job-{number}") for number in range(20)]
+    await publisher.publish(*events)  # until each partition, which may be new, has its leader
+    requests = count_requests(publisher._producer)
+    await asyncio.gather(*(publisher.publish(event) for event in events))
+    assert requests == {"ProduceRequest": 1}
 
 
 async def test_events_of_a_job_are_published_in_order(publisher, place):

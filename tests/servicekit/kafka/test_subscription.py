@@ -1,98 +1,32 @@
 """A subscription on a real broker: bad records to the dead-letter queue, good ones handled, nothing skipped."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
 
 import pytest
-from support.factories import execute_requested
+from subscribing import TOPIC, body, subscribed
 from support.fakes import until
-from topics import Place
+from topics import count_calls, count_requests
 
 from contracts.events import ExecuteRequested
 from contracts.signing import SIGNATURE_HEADER
 from contracts.topics import REPLAY_HEADER
-from servicekit.errors import DoubtfulError, PermanentError, SignoffError, TransientError
+from servicekit.errors import DoubtfulError, PermanentError, TransientError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
 from servicekit.kafka.forgeries import Forgeries
+from servicekit.kafka.liveness import count_unread
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import (
+    FETCH_MAX_WAIT_MS,
     STOP_TIMEOUT_S,
     ConsumerDeadError,
     Subscription,
-    count_unread,
     make_broker,
     stop_consuming,
 )
-from servicekit.kafka.topics import Topics, ensure_topics, wait_for_topics
-
-TOPIC, DLQ = "execute-requested", "execute-requested-dlq"
-
-
-class Handler:
-    """Remembers what it was given, answers by job, and does first what `does` says."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.tried = 0
-        self.answers: dict[str, SignoffError] = {}
-        self.does: Callable[[list[str]], None] = lambda _: None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self, requests):
-        jobs = [request.event.job_id for request in requests]
-        self.tried += 1
-        await self.gate.wait()
-        self.does(jobs)
-        self.seen += jobs
-        return [self.answers.get(job) for job in jobs]
-
-
-@pytest.fixture(scope="module")
-async def broker(kafka: str) -> str:
-    await ensure_topics(kafka, 1)
-    await wait_for_topics(kafka)
-    return kafka
-
-
-@pytest.fixture
-async def place(broker: str) -> Place:
-    return await Place.now(broker, TOPIC)
-
-
-@pytest.fixture
-async def dlq(broker: str) -> Place:
-    return await Place.now(broker, DLQ)
-
-
-@pytest.fixture
-def handler() -> Handler:
-    return Handler()
-
-
-@contextlib.asynccontextmanager
-async def subscribed(
-    place: Place, handler: Handler, batch_grace_s: float = 5.0, **fields
-) -> AsyncIterator[Subscription]:
-    publisher = Publisher(place.kafka, "test")
-    await publisher.start()
-    subscription = Subscription(publisher, ExecuteRequested, place.group, handler, 100_000, **fields)
-    broker = make_broker(place.kafka, "test", batch_grace_s)
-    subscription.attach(broker, max_records=200)
-    await broker.start()
-    try:
-        yield subscription
-    finally:
-        await broker.stop()
-        await publisher.stop()
-
-
-def body(job_id: str) -> bytes:
-    return execute_requested(job_id=job_id).model_dump_json().encode()
+from servicekit.kafka.topics import Topics
 
 
 async def test_bad_records_become_dead_letters_and_good_ones_are_handled_once(place, dlq, handler):
@@ -135,6 +69,22 @@ async def test_a_bad_record_that_was_published_again_is_no_second_dead_letter(pl
     async with subscribed(place, handler):
         (letter,) = await dlq.records(1)
     assert letter.value == b"["
+
+
+async def test_an_idle_subscription_waits_in_one_poll_and_one_fetch(place, handler):
+    async with subscribed(place, handler) as subscription:
+        await place.put(body("a"))
+        await until(lambda: handler.seen)
+        polls, requests = count_calls(subscription.consumer(), "getmany"), count_requests(subscription.consumer())
+        for number in range(3):
+            handler.seen.clear()
+            await place.put(body(f"job-{number}"))
+            await until(lambda: handler.seen)
+        assert len(polls) == 3, "each poll came back with a record, and none empty"
+        requests.clear()
+        started = time.monotonic()
+        await until(lambda: requests["FetchRequest"] > 2)
+        assert time.monotonic() - started > 2 * FETCH_MAX_WAIT_MS / 1000 * 0.9
 
 
 async def test_what_was_committed_is_not_handled_again_by_the_next_process(place, handler):
@@ -192,6 +142,7 @@ async def test_a_record_that_fails_alone_is_tried_again_and_delays_nobody(place,
         await until(lambda: handler.seen == ["a", "c", "d"])
         await until(lambda: tried.count(["b"]) > 2)
         assert subscription.check() is None
+        await subscription.stop()
         assert await place.uncommitted() == 3, "nothing behind it is committed"
         failing.clear()
         await until(lambda: handler.seen == ["a", "c", "d", "b"])
@@ -283,7 +234,7 @@ async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away
     os.kill(pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        await stop_consuming(broker)
+        await stop_consuming(broker, [subscription])
         assert time.monotonic() - started < STOP_TIMEOUT_S + 1
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -295,7 +246,8 @@ async def test_to_stop_consuming_takes_little_time_also_while_the_broker_is_away
 @pytest.mark.parametrize(
     ("died", "why"),
     [
-        (lambda consumer: consumer._coordinator._coordination_task, "not polled"),
+        (lambda consumer: consumer._coordinator._coordination_task, "group"),
+        (lambda consumer: consumer._fetcher._fetch_task, "fetches"),
         (lambda consumer: consumer._client._sync_task, "metadata"),
     ],
 )
@@ -341,7 +293,7 @@ async def test_a_batch_that_breaks_its_subscription_is_not_committed(place, hand
 async def test_not_started_is_said_so(place, handler):
     subscription = Subscription(Publisher(place.kafka, "test"), ExecuteRequested, place.group, handler)
     assert subscription.check() == "not started"
-    assert count_unread(subscription.consumer()) is None
+    assert not subscription.has_caught_up()
 
 
 async def test_lag_is_what_was_not_read_yet(place, handler):
@@ -349,6 +301,7 @@ async def test_lag_is_what_was_not_read_yet(place, handler):
         await place.put(body("a"), body("b"))
         await until(lambda: len(handler.seen) == 2)
         assert count_unread(subscription.consumer()) == 0
+        assert subscription.has_caught_up()
 
 
 async def test_topics_say_how_far_they_reach(place):

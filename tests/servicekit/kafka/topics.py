@@ -1,6 +1,8 @@
 """The catalogue's topics on a real broker, seen from where a test began: others' records lie before it."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -26,14 +28,27 @@ class Place:
             await consumer.commit(place._begin)
         return place
 
-    async def put(self, *values: bytes | None, headers: Sequence[tuple[str, bytes]] = (), partition: int = 0) -> None:
+    async def put(
+        self,
+        *values: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int = 0,
+        timestamp_ms: int | None = None,
+    ) -> None:
         """Publish as anybody might, into one partition, so that the records come in one batch and in order."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.kafka, max_request_size=64 << 20, compression_type="gzip", linger_ms=50
         )
         async with producer:
             batch = [
-                await producer.send(self.topic, value, key=b"job-1", partition=partition, headers=list(headers))
+                await producer.send(
+                    self.topic,
+                    value,
+                    key=b"job-1",
+                    partition=partition,
+                    headers=list(headers),
+                    timestamp_ms=timestamp_ms,
+                )
                 for value in values
             ]
             for sent in batch:
@@ -59,3 +74,30 @@ class Place:
             ends = await consumer.end_offsets(self._partitions)
             committed = [await consumer.committed(partition) or 0 for partition in self._partitions]
             return sum(ends.values()) - sum(committed)
+
+
+def count_calls(target: Any, method: str) -> list[tuple[Any, ...]]:
+    """The arguments of each call of a method from now on."""
+    calls: list[tuple[Any, ...]] = []
+    wrapped = getattr(target, method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return wrapped(*args, **kwargs)
+
+    setattr(target, method, call)
+    return calls
+
+
+def count_requests(client: Any) -> Counter[str]:
+    """How many requests of each kind a consumer or producer sends from now on."""
+    counts: Counter[str] = Counter()
+    sender = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    send = sender.send
+
+    async def counted(node_id: int, request: Any, **kwargs: Any) -> Any:
+        counts[type(request).__name__.partition("_")[0]] += 1
+        return await send(node_id, request, **kwargs)
+
+    sender.send = counted
+    return counts

@@ -110,6 +110,34 @@ async def test_work_whose_lease_is_gone_is_aborted_and_reports_nothing(worker, l
     assert worker.room == 10
 
 
+async def test_a_worker_that_holds_nothing_shows_seldom_that_it_is_alive_and_renews_as_ever_once_it_does(
+    worker, leases, work
+):
+    leases.lease_s = 0.5
+    await until(lambda: worker._lease_s == leases.lease_s)
+    calls, started = leases.calls, time.monotonic()
+    await until(lambda: leases.calls == calls + 3)
+    assert time.monotonic() - started >= 2 * leases.lease_s / 2
+    assert leases.rooms[-1] == worker.room
+    held = await begun(worker, work)
+    await until(lambda: leases.held == [held.lease], timeout_s=leases.lease_s)
+    calls, started = leases.calls, time.monotonic()
+    await until(lambda: leases.calls == calls + 4)
+    assert time.monotonic() - started < 4 * leases.lease_s / 2
+
+
+async def test_a_heartbeat_that_fails_is_made_up_for_within_the_time_that_counts(worker, leases):
+    leases.lease_s = 0.5
+    await until(lambda: worker._lease_s == leases.lease_s)
+    await until(lambda: leases.rooms)
+    rooms, leases.away = len(leases.rooms), True
+    calls = leases.calls
+    await until(lambda: leases.calls == calls + 1)
+    leases.away, started = False, time.monotonic()
+    await until(lambda: len(leases.rooms) > rooms)
+    assert time.monotonic() - started < leases.lease_s / 2
+
+
 async def test_an_outage_aborts_nothing(worker, leases, work):
     await begun(worker, work)
     leases.away = True

@@ -1,16 +1,17 @@
 """The group `signoff agents`."""
 
+import json
 from typing import Annotated
 
 import typer
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import validate_model
-from cli.session import Session, command
-from contracts.resources import NewAgent
+from cli.output import to_json
+from cli.session import Session, command, make_app
 from contracts.status import Protocol
 
-app = typer.Typer(no_args_is_help=True, help="Register and change agents.")
+app = make_app("Register and change agents.")
 
 AgentId = Annotated[str, typer.Argument(metavar="AGENT")]
 Capability = Annotated[list[str] | None, typer.Option("--capability", help="May be repeated.")]
@@ -41,6 +42,8 @@ async def create(  # noqa: PLR0917 - each is an option
     header: Header = None,
 ) -> None:
     """Register an agent."""
+    from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
+
     fields = {"id": agent_id, "name": name, "url": url, "protocol": protocol, "capabilities": capability or []}
     more = {"deterministic": bool(deterministic), "headers": _parse_headers(header)}
     agent = validate_model(NewAgent, fields | more, "the agent")
@@ -84,11 +87,13 @@ async def update(  # noqa: PLR0913, PLR0917 - each is an option
     no_headers: Annotated[bool, typer.Option("--no-headers", help="Send it none any more.")] = False,
 ) -> None:
     """Change what is given of an agent, and leave the rest; headers replace all that it had."""
+    from contracts.resources import NewAgent  # noqa: PLC0415 - heavy, and only needed here
+
     changes = {"name": name, "url": url, "protocol": protocol, "capabilities": capability, "enabled": enabled}
     headers = _parse_headers(header) if header or no_headers else None
     more = {"deterministic": deterministic, "headers": headers}
     async with cli.jobstore() as jobstore:
-        agent = (await jobstore.get_agent(agent_id)).model_dump()
+        agent = json.loads(to_json(await jobstore.get_agent(agent_id)))
         agent |= {field: value for field, value in (changes | more).items() if value is not None}
         cli.out.show_agent(await jobstore.update_agent(agent_id, validate_model(NewAgent, agent, "the agent")))
 

@@ -1,19 +1,20 @@
 """The group `signoff batches`."""
 
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from cli.commands.jobs import Cursor, Limit
 from cli.options import parse_pairs, read_json_file, validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from contracts.client import JobStoreClient
-from contracts.resources import JobFilter, NewJob, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.status import JobStatus, OperationState
 
-app = typer.Typer(no_args_is_help=True, help="Execute many jobs at once.")
+if TYPE_CHECKING:
+    from contracts.resources import NewJob, Operation
+
+app = make_app("Execute many jobs at once.")
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
 Statuses = Annotated[list[JobStatus] | None, typer.Option("--status", case_sensitive=False, help="May be repeated.")]
@@ -35,6 +36,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     wait: Wait = False,
 ) -> None:
     """Execute jobs: those named, those in a file, or those that match; succeed if all were accepted."""
+    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
+
     labels = parse_pairs(label, "--label") if label else None
     conditions = {"statuses": status, "agent_id": agent, "tenant": tenant, "labels": labels, "batch_id": batch}
     conditions = {name: value for name, value in conditions.items() if value is not None}
@@ -112,13 +115,13 @@ async def retry(cli: Session, batch_id: BatchId, status: Statuses = None, key: K
     _exit_unless(has_completed(created) if wait else "REFUSED" not in created.counts)
 
 
-def has_completed(operation: Operation) -> bool:
+def has_completed(operation: "Operation") -> bool:
     """Return whether an operation is done and all its jobs are COMPLETED."""
     is_done = operation.state is OperationState.DONE
     return is_done and 0 < operation.total == operation.counts.get(JobStatus.COMPLETED, 0)
 
 
-async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> Operation:
+async def _watch(cli: Session, jobstore: JobStoreClient, batch_id: str, *, as_json: bool = True) -> "Operation":
     """Show an operation until it has ended, as JSON only with `as_json`; return its last state."""
     last = await jobstore.get_operation(batch_id)
     async with aclosing(jobstore.watch_operation(batch_id)) as operations:
@@ -134,7 +137,11 @@ def _exit_unless(is_good: bool) -> None:
         raise typer.Exit(1)
 
 
-def _validate_new_jobs(value: Any) -> list[NewJob]:
+def _validate_new_jobs(value: Any) -> "list[NewJob]":
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, and only needed here
+
+    from contracts.resources import NewJob  # noqa: PLC0415 - same
+
     try:
         return TypeAdapter(list[NewJob]).validate_python(value)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from cli.config import DATA_DIR, Target, read_endpoints
 from cli.demo_jobs import DemoJob, make_demo_jobs
 from cli.errors import CommandError
 from cli.output import style_status
-from cli.session import Session, command
+from cli.session import Session, command, connect, make_app
 from contracts.client import JobStoreClient, JobStoreError
 from contracts.events import ExecuteRequested
 from contracts.identity import new_execution_id
@@ -28,11 +28,10 @@ COMMENT = "Please mention what the criterion asks for."
 FINAL_STATUSES = frozenset({JobLogStatus.COMPLETED, JobLogStatus.REJECTED, JobLogStatus.FAILED})
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "demo")(demo)
+app = make_app()
 
 
+@command(app, "demo")
 async def demo(
     cli: Session,
     data_dir: Annotated[Path, typer.Option(help="Of the stack that runs, or that is started.")] = DATA_DIR,
@@ -42,7 +41,7 @@ async def demo(
 ) -> None:
     """Run seven jobs that end in every way a job can, and show how; succeed if each ended as it must."""
     async with _open_target(cli, data_dir) as (target, is_own):
-        async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+        async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
             await _register_agents(cli, jobstore, target)
             jobs = make_demo_jobs(secrets.token_hex(3))
             try:
@@ -79,7 +78,8 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
     place = DataDir(data_dir)
     try:
         with place.lock():
-            stack = Stack(StackSettings(data_dir, progress=lambda message: show_message(cli, message)), place)
+            settings = StackSettings(data_dir, short_lived=True, progress=lambda message: show_message(cli, message))
+            stack = Stack(settings, place)
             try:
                 await stack.start()
                 yield read_endpoints(place.path / "endpoints.json"), True
@@ -91,7 +91,7 @@ async def _open_target(cli: Session, data_dir: Path) -> AsyncIterator[tuple[Targ
 
 
 async def _is_serving(target: Target) -> bool:
-    async with JobStoreClient(_require(target.jobstore, "jobstore"), target.token) as jobstore:
+    async with connect(_require(target.jobstore, "jobstore"), target.token) as jobstore:
         return await jobstore.is_serving()
 
 

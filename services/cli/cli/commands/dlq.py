@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, as it was, and why.")
+app = make_app("Dead letters: what could not be processed, as it was, and why.")
 
 
 @app.callback()

@@ -1,26 +1,24 @@
 """The command `signoff doctor`."""
 
 import typer
-from rich.text import Text
 
 from cli import doctor_checks
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+from cli.terminal import Styled
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "doctor")(doctor)
-
-
+@command(app, "doctor")
 async def doctor(cli: Session) -> None:
     """Look at every part, and say what is wrong and what to do; succeed if nothing is, warnings aside."""
     checks = await doctor_checks.check_all(cli.target)
     is_well = all(check.ok for check in checks)
     cli.out.print_json({"ok": is_well, "checks": [vars(check) for check in checks]})
     for check in checks:
-        mark = Text("ok     ", style="green") if check.ok else Text("WRONG  ", style="red")
+        mark = Styled("ok     ", "green") if check.ok else Styled("WRONG  ", "red")
         if check.ok and check.remedy:
-            mark = Text("warns  ", style="yellow")
+            mark = Styled("warns  ", "yellow")
         cli.out.print_line(mark, f"{check.part}: {check.found}")
         if check.remedy:
             cli.out.print_line(f"         {check.remedy}")

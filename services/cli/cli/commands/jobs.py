@@ -1,17 +1,19 @@
 """The group `signoff jobs`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import parse_future_time, parse_pairs, read_json, read_json_file, validate_model
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from cli.watching import show_until_rest, succeed_if_completed
 from contracts.client import UNCHANGED, JobStoreClient
-from contracts.resources import Job, JobFilter, JobOrder, NewJob
-from contracts.status import RESTING, JobStatus
+from contracts.status import RESTING, JobOrder, JobStatus
 
-app = typer.Typer(no_args_is_help=True, help="Create, execute and follow jobs.")
+if TYPE_CHECKING:
+    from contracts.resources import Job, JobFilter
+
+app = make_app("Create, execute and follow jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show what happens until the job rests; succeed if it COMPLETED.")]
@@ -51,6 +53,8 @@ async def create(  # noqa: PLR0913, PLR0917 - each is an option
     timeout_s: Timeout = None,
 ) -> None:
     """Create a job."""
+    from contracts.resources import NewJob  # noqa: PLC0415 - heavy, and only needed here
+
     if wait and not execute:
         raise typer.BadParameter("goes with --execute", param_hint="--wait")
     options: dict[str, Any] = {
@@ -104,16 +108,16 @@ async def list_(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """List jobs, newest first unless sorted otherwise."""
     conditions = {
-        "statuses": status or [],
+        "statuses": status,
         "agent_id": agent,
         "tenant": tenant,
-        "labels": parse_pairs(label or [], "--label"),
+        "labels": parse_pairs(label, "--label") if label else None,
         "batch_id": batch,
         "text": text,
         "created_after": created_after,
         "created_before": created_before,
     }
-    job_filter = validate_model(JobFilter, conditions, "the filter")
+    job_filter = _make_filter({name: value for name, value in conditions.items() if value is not None})
     async with cli.jobstore() as jobstore:
         page = await jobstore.list_matching(job_filter, limit=limit, page_token=cursor, order=sort, with_last_log=True)
     cli.out.show_jobs(page.jobs, page.next_page_token)
@@ -193,7 +197,7 @@ async def assign(
 
 
 async def _show(
-    cli: Session, jobstore: JobStoreClient, job: Job, before: int, *, wait: bool, timeout_s: float | None
+    cli: Session, jobstore: JobStoreClient, job: "Job", before: int, *, wait: bool, timeout_s: float | None
 ) -> None:
     if not wait:
         cli.out.show_job(job)
@@ -202,6 +206,15 @@ async def _show(
         succeed_if_completed(cli, job)
     else:
         await show_until_rest(cli, jobstore, job.id, after_version=before, timeout_s=timeout_s)
+
+
+def _make_filter(conditions: dict[str, Any]) -> "JobFilter | dict[str, Any]":
+    """Return a filter, checked if anything in it may be wrong. Raise BadParameter with what is."""
+    if not conditions.keys() & {"batch_id", "text", "created_after", "created_before"}:
+        return conditions
+    from contracts.resources import JobFilter  # noqa: PLC0415 - heavy, and only needed here
+
+    return validate_model(JobFilter, conditions, "the filter")
 
 
 def _require_object(value: Any) -> dict[str, Any]:

@@ -5,12 +5,10 @@ from typing import Annotated
 import typer
 
 from cli.options import validate_model
-from cli.session import Session, command
-from contracts.resources import NewLimit
+from cli.session import Session, command, make_app
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one.",
+app = make_app(
+    "Limit agents, tenants and labels: agent:<id>, tenant:<name>, label:<key>=<value>; * for each without one."
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="agent:<id>, tenant:<name> or label:<key>=<value>.")]
@@ -35,6 +33,8 @@ async def set_(  # noqa: PLR0917 - each is an option
     paused: Annotated[bool, typer.Option("--paused/--no-paused")] = False,
 ) -> None:
     """Set a limit, and replace the one before whole; it applies at once, also to what waits."""
+    from contracts.resources import NewLimit  # noqa: PLC0415 - heavy, and only needed here
+
     options = {
         "concurrency": concurrency,
         "rate": rate,

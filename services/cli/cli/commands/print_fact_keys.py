@@ -1,16 +1,12 @@
 """The command `signoff fact-keys`."""
 
-import typer
-
 from cli.fact_key_settings import require_fact_keys
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "fact-keys")(print_fact_keys)
-
-
+@command(app, "fact-keys")
 async def print_fact_keys(cli: Session) -> None:
     """Print the keys of facts, for SIGNOFF_FACT_KEYS of whoever checks or rebuilds without the jobstore's secrets.
 

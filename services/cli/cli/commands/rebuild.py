@@ -8,14 +8,12 @@ import typer
 from cli import jobstore_process
 from cli.errors import CommandError
 from cli.fact_key_settings import describe_left, require_fact_keys
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "rebuild")(rebuild)
-
-
+@command(app, "rebuild")
 async def rebuild(
     cli: Session,
     database_url: Annotated[str, typer.Option(metavar="URL", help="postgresql://...; an empty database.")],

@@ -11,7 +11,7 @@ import typer
 from cli import topic_records
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, find_fact_keys
-from cli.session import Session, command
+from cli.session import Session, command, make_app
 from cli.topic_records import Selection, TopicRecord
 from contracts.fact_keys import FactKeys, Unvouched
 from contracts.topics import FACT_TOPICS, REPLAY_HEADER
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "replay")(replay)
+app = make_app()
 
 
+@command(app, "replay")
 async def replay(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     topic_name: Annotated[str, typer.Argument(metavar="TOPIC")],

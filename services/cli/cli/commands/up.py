@@ -8,18 +8,16 @@ from typing import Annotated
 import typer
 
 from cli.config import DATA_DIR, read_endpoints
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 POLL_S = 0.1  # how often the endpoints file is looked for
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: the port of last time, or a free one.")]
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "up")(up)
-
-
+@command(app, "up")
 async def up(  # noqa: PLR0913, PLR0917 - each is an option
     cli: Session,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DATA_DIR,
@@ -33,6 +31,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
     postgres_port: Port = 0,
     executors: Annotated[int, typer.Option(min=1, max=32)] = 1,
     validators: Annotated[int, typer.Option(min=1, max=32)] = 1,
+    short_lived: Annotated[bool, typer.Option(help="For minutes: Kafka starts cheaper and stays slower.")] = False,
 ) -> None:
     """Run the whole system here until interrupted: Kafka, PostgreSQL, all services, a judge, three agents."""
     from localstack.stack import Fleet, StackSettings, run_stack  # noqa: PLC0415 - heavy, and only needed here
@@ -45,6 +44,7 @@ async def up(  # noqa: PLR0913, PLR0917 - each is an option
         kafka_port=kafka_port,
         postgres_port=postgres_port,
         fleet=Fleet(executors=executors, validators=validators),
+        short_lived=short_lived,
         progress=lambda message: show_message(cli, message),
     )
     welcoming = asyncio.create_task(_welcome(cli, endpoints_file or data_dir / "endpoints.json"))

@@ -8,14 +8,12 @@ import typer
 from cli import jobstore_process
 from cli.errors import CommandError
 from cli.fact_key_settings import HOW_TO_GIVE, describe_left, find_fact_keys
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "verify")(verify)
-
-
+@command(app, "verify")
 async def verify(
     cli: Session,
     database_url: Annotated[str, typer.Option(metavar="URL", help="The rebuilt database.")],

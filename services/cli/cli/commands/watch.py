@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli.session import Session, command
+from cli.session import Session, command, make_app
+
+app = make_app()
 
 
-def add(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, "watch")(watch)
-
-
+@command(app, "watch")
 async def watch(
     cli: Session,
     after: Annotated[int | None, typer.Option(min=0, help="Begin behind this cursor; 0 is the beginning.")] = None,

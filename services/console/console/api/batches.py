@@ -11,7 +11,8 @@ from console.api.events import EventStream, open_stream
 from console.api.json_body import ManyJsonRoute
 from console.api.schemas import Cancellation, IdempotencyKey, NewBatch, Page, PageQuery, Retry
 from console.live.changes import make_frame
-from contracts.client import Batch, JobStoreClient
+from contracts.client import JobStoreClient
+from contracts.messages.views import Batch
 from contracts.resources import Operation
 
 router = APIRouter(prefix="/api/batches", tags=["batches"], route_class=ManyJsonRoute)

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from jobstore.errors import ForbiddenError, UnauthenticatedError
 from signoff.v1 import work_service_pb2 as work_pb
@@ -62,7 +62,7 @@ def _find_roles(method: str) -> Collection[Role]:
     return tuple(Role) if method.startswith(("/grpc.health.", "/grpc.reflection.")) else (Role.ADMINISTRATOR,)
 
 
-def check_kind(role: Role, request: Any) -> None:
+def check_kind(role: Role, request: object) -> None:
     """Let a worker renew and give back leases of its own kind alone. ForbiddenError: the request is for another."""
     if isinstance(request, work_pb.RenewLeasesRequest) and request.kind != _WORK_KINDS.get(role):
         raise ForbiddenError("a worker renews and gives back leases of its own kind of work alone: set `kind` to that")

@@ -73,7 +73,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
 
-        async def handle(requests: Any, context: Context) -> Any:
+        async def handle(requests: object, context: Context) -> Any:
             request = None
             try:
                 role = self._tokens.check_method(method, context.invocation_metadata())
@@ -87,7 +87,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - a bug is answered and logged, with the id of its job, too
                 await abort_with(context, error, method, request)
 
-        async def tell_health(_: Any, context: Context) -> Any:
+        async def tell_health(_: object, context: Context) -> object:
             return await handler.unary_unary(health_pb2.HealthCheckRequest(), context)
 
         if method == _HEALTH_CHECK:
@@ -99,7 +99,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return kind(handle, handler.request_deserializer, handler.response_serializer)
 
 
-async def _read(role: Role, context: Context) -> Any:
+async def _read(role: Role, context: Context) -> object:
     request = await context.read()
     if request is grpc.aio.EOF:
         raise InvalidError("the call has no request")
@@ -107,7 +107,7 @@ async def _read(role: Role, context: Context) -> Any:
     return request
 
 
-async def _carry_out(handler: Any, request: Any, context: Context) -> Any:
+async def _carry_out(handler: Any, request: object, context: Context) -> object:
     """Carry out an admitted call: return its response, or write its stream of responses."""
     if handler.unary_unary:
         return await handler.unary_unary(request, context)
@@ -120,7 +120,7 @@ async def _carry_out(handler: Any, request: Any, context: Context) -> Any:
     return None
 
 
-async def abort_with(context: Context, error: Exception, method: str, request: Any) -> None:
+async def abort_with(context: Context, error: Exception, method: str, request: object) -> None:
     """End a call with an error, whose stable code goes into the trailing metadata `signoff-code`, and log it."""
     if isinstance(error, ValidationError):
         code, message = explain(error)
@@ -143,7 +143,7 @@ async def abort_with(context: Context, error: Exception, method: str, request: A
     await context.abort(status, message, (("signoff-code", code),))
 
 
-def _name_request(request: Any) -> dict[str, str]:
+def _name_request(request: object) -> dict[str, str]:
     """Return the ids that a request names, and nothing else of it."""
     job = getattr(request, "job", None)
     ids = {

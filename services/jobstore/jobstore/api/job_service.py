@@ -1,17 +1,18 @@
 """Serve JobService over gRPC: create, read, change, run and watch jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from contracts.criteria import find_warnings, parse_stored_criteria
 from contracts.identity import new_execution_id
 from contracts.messages import convert
 from contracts.messages.job_requests import edit_of, job_filter_of, order_of, warning_message
 from contracts.messages.views import batch_message
-from contracts.resources import JobFilter, JobOrder, NewJob
+from contracts.resources import JobFilter, NewJob
+from contracts.status import JobOrder
 from jobstore.api.requests import (
     Context,
     check_job_size,
@@ -28,7 +29,7 @@ from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.commands.unit_of_work import generate_id
+from jobstore.commands.unit_of_work import JobView, generate_id
 from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
 from jobstore.operations.batches import Batches, check_batch_size
@@ -238,7 +239,7 @@ def _make_command(
     return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
 
 
-def _make_warnings(view: Mapping[str, Any]) -> list[resources_pb2.CriterionWarning]:
+def _make_warnings(view: JobView) -> list[resources_pb2.CriterionWarning]:
     criteria = parse_stored_criteria(view["acceptance_criteria"])
     return [warning_message(warning) for warning in find_warnings(criteria)]
 

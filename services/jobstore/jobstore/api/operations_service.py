@@ -11,8 +11,8 @@ from contracts.fields import LimitName
 from contracts.jsontext import json_text
 from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
-from contracts.resources import Limit, NewLimit, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.resources import Limit, NewLimit, Operation
+from contracts.status import JobStatus, OperationState
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
 from jobstore.domain.limits import batch_limit
 from jobstore.domain.upstreams import OPEN, Upstreams
@@ -77,7 +77,7 @@ class OperationsService(OperationsServiceServicer):
         self, request: pb.WatchOperationRequest, context: Context
     ) -> AsyncIterator[pb.WatchOperationResponse]:
         del context
-        last_sent: Any = None
+        last_sent: object = None
         while True:
             operation = await self._batches.get_operation(request.operation_id)
             shown = operation.model_dump(exclude={"rate_per_s", "ends_at"}), round(operation.rate_per_s, 1)

@@ -4,27 +4,34 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import grpc
 
 from contracts.jsontext import json_text
-from contracts.messages import convert
+from contracts.messages import JSON_AS_TEXT
 from contracts.resources import NewJob
 from contracts.sizes import measure, measure_job
 from jobstore.errors import InvalidError, check_size
 
 Context = grpc.aio.ServicerContext[Any, Any]
+R = TypeVar("R")
 #: Items that a page has at most.
 PAGE_MAX: Final = 500
 #: Characters of an idempotency key at most.
 KEY_MAX: Final = 255
 
 
+class _Keyed(Protocol):
+    """A request that may be repeated under a key."""
+
+    idempotency_key: str
+
+
 def wants_text(context: Context) -> bool:
     """Return whether the caller wants JSON as text."""
-    return convert.JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
+    return JSON_AS_TEXT in {(key, value) for key, value in context.invocation_metadata() or ()}
 
 
 def reject_nul(text: str | None) -> str | None:
@@ -52,7 +59,7 @@ def parse_uuid(text: str, field: str) -> UUID:
         raise InvalidError(f"{field} is no UUID: {text[:100]!r}") from None
 
 
-def read_key(request: Any) -> str:
+def read_key(request: _Keyed) -> str:
     """Return the idempotency key of a request, empty where it has none. InvalidError: it is too long."""
     key: str = request.idempotency_key
     if len(key) > KEY_MAX:
@@ -67,12 +74,12 @@ def parse_page_size(page_size: int, default: int) -> int:
     return page_size or default
 
 
-def make_page_token(last: Sequence[Any] | None) -> str:
+def make_page_token(last: Sequence[object] | None) -> str:
     """Return the token of the page after the last item of this one; empty where there is no such page."""
     return "" if last is None else base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
 
 
-def parse_page_token(token: str, parse: Callable[..., Any]) -> Any:
+def parse_page_token(token: str, parse: Callable[..., R]) -> R | None:
     """Return the item after which a page begins, None for the first page. InvalidError: no page gave such a token."""
     if not token:
         return None

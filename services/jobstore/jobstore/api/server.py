@@ -1,7 +1,6 @@
 """Create the gRPC server with its health and reflection services."""
 
 import logging
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -29,7 +28,7 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc] # grpcio-h
 
     outage: str | None = None
 
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+    async def Check(self, request: object, context: grpc.aio.ServicerContext[object, object]) -> object:  # noqa: N802 - gRPC's name
         """Answer one check."""
         if self.outage is not None:
             context.set_trailing_metadata((("signoff-code", self.outage),))

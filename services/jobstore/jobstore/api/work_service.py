@@ -1,10 +1,9 @@
 """Serve WorkService over gRPC: grant, renew and take back the leases of executors and validators."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-import grpc
+from google.protobuf.message import Message
 from pydantic import ValidationError
 
 from contracts.events import ExecuteRequested, ResultProduced
@@ -12,6 +11,7 @@ from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
+from jobstore.api.requests import Context
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
@@ -21,6 +21,7 @@ from jobstore.errors import InvalidError
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import BAD_SIGNATURE
@@ -28,7 +29,6 @@ from servicekit.kafka.subscription import parse_event
 from signoff.v1 import work_service_pb2 as pb
 from signoff.v1.work_service_pb2_grpc import WorkServiceServicer
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _OUTCOMES = {outcome: pb.ClaimOutcome.Value(f"CLAIM_OUTCOME_{outcome}") for outcome in ClaimOutcome}
 _USES = {ExecutionStage.EXECUTING: KeyUse.EXECUTING, ExecutionStage.JUDGING: KeyUse.JUDGING}
 #: The answer to a claim of a result that nobody signed: the jobstore's own consumer of results sees to the record.
@@ -122,20 +122,23 @@ class WorkService(WorkServiceServicer):
         owner, stage = UUID(request.owner), _STAGES.get(request.kind)
         if stage is None:
             raise InvalidError("kind is EXECUTING or JUDGING")
-        held, outcomes = [_token(lease) for lease in request.held], [_token(lease) for lease in request.outcomes]
-        given_back = [(*_token(one.lease), one.begun) for one in request.given_back]
-        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
         shown = [*request.held, *request.outcomes, *(one.lease for one in request.given_back)]
-        proven = {_token(lease): secret_id for lease in shown if (secret_id := self._verify_proof(lease, owner, stage))}
-        if given_back := [lease for lease in given_back if lease[:2] in proven]:
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, given_back)
-        async with self._database.transaction() as connection:
+        tokens = [_token(lease) for lease in shown]
+        # Rule `signed-reports`: what is not proven is lost to whoever asks, whatever the row says.
+        proofs = [self._verify_proof(lease, owner, stage) for lease in shown]
+        proven = {token: secret_id for token, secret_id in zip(tokens, proofs, strict=True) if secret_id}
+        held, outcomes = tokens[: len(request.held)], tokens[len(request.held) :][: len(request.outcomes)]
+        given_back = tokens[len(held) + len(outcomes) :]
+        begun = [one.begun for one in request.given_back]
+        if back := [(*token, b) for token, b in zip(given_back, begun, strict=True) if token in proven]:
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back)
+        async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
-            kept = await leases.renew(connection, owner, stage, renewed, self._lease_s)
+            kept = await leases.renew(session, owner, stage, renewed, self._lease_s)
             asked = [lease for lease in held if lease not in kept] + outcomes
-            rows = await leases.load_states(connection, [execution_id for execution_id, _ in asked])
-            await note_worker(connection, owner, stage, request.room)
+            rows = await leases.load_states(session, [execution_id for execution_id, _ in asked])
+            await note_worker(session, owner, stage, request.room)
         standing = {lease: rows.get(lease[0]) for lease in proven}
         signing = self._secrets.signing.id
         return pb.RenewLeasesResponse(
@@ -181,18 +184,18 @@ def _read_error(error: SignoffError) -> ClaimAnswer:
     return ClaimAnswer(outcome, error.code, str(error))
 
 
-def _set_given(message: Any, **fields: float | None) -> None:
+def _set_given(message: Message, **fields: float | None) -> None:
     for name, value in fields.items():
         if value is not None:
             setattr(message, name, value)
 
 
-def _get_lost_state(row: Any) -> "pb.LeaseState.ValueType":
+def _get_lost_state(row: Row | None) -> "pb.LeaseState.ValueType":
     is_done = row is not None and row.state == ExecutionState.DONE
     return pb.LEASE_STATE_CANCELLED if is_done else pb.LEASE_STATE_LOST
 
 
-def _get_outcome_state(row: Any, lease: int) -> "pb.LeaseState.ValueType":
+def _get_outcome_state(row: Row | None, lease: int) -> "pb.LeaseState.ValueType":
     if row is None:
         return pb.LEASE_STATE_LOST
     if row.state == ExecutionState.DONE or row.result_lease == lease:

@@ -35,7 +35,8 @@ class _Joined:
 class Locks(_Joined):
     """What is known before anything is read. Locks are taken in the order of the first three, in every transaction.
 
-    `limits`: no limit may change until the commit, since an execution may be requested or claimed. `jobs`: also the
+    `limits`: no limit may change until the commit, since an execution may be requested or claimed; `offers`: one may
+    be requested, and offered at once. `jobs`: also the
     jobs of all `executions` are locked, and of all jobs the live executions. `followed`: of these executions the next
     ones by policy are locked, too. The others are read with the rows: `specs` and `questions` of jobs, and what a
     grant of an execution needs.
@@ -48,6 +49,7 @@ class Locks(_Joined):
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
     grants: frozenset[UUID] = frozenset()
+    offers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ class ExecuteJob(Command[JobView]):
 
     def locks(self) -> Locks:
         job_ids = frozenset({self.job_id})
-        return Locks(limits=True, jobs=job_ids, executions=frozenset({self.execution_id}), specs=job_ids)
+        execution_ids = frozenset({self.execution_id})
+        return Locks(limits=True, jobs=job_ids, executions=execution_ids, specs=job_ids, offers=True)
 
     def reads(self, stored: Stored) -> Reads:
         job = stored.jobs.get(self.job_id)

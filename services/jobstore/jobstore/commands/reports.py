@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import JobStatusReported, ResultProduced, to_call_begun
 from contracts.jsontext import json_text
 from contracts.resources import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
-from contracts.status import ReportKind
+from contracts.status import JobStatus, ReportKind
 from contracts.verdict_check import find_mismatch
 from jobstore.commands.base import NOTHING, Command, Locks, Reads, read_circuit
 from jobstore.commands.granting import describe_open_circuit
@@ -17,7 +17,15 @@ from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain import reports
 from jobstore.domain.actor import EXECUTOR, VALIDATOR, Actor
-from jobstore.domain.model import Decision, Execution, ExecutionStage, Refusal, Report, TransitionKind
+from jobstore.domain.model import (
+    Decision,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Refusal,
+    Report,
+    TransitionKind,
+)
 from jobstore.domain.spec import hash_text
 from servicekit.errors import PermanentError
 
@@ -56,6 +64,7 @@ class RecordResult(Command[Refusal | None]):
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
             kind = TransitionKind.FAILED
             report = replace(report, kind=kind, code="result_too_large", message=message, response=None)
+        _record_begin(uow, event)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
 
@@ -73,6 +82,7 @@ class RecordReport(Command[Refusal | None]):
             executions=execution_ids,
             followed=execution_ids if self._may_resubmit else frozenset(),
             questions=job_ids if self.event.verdict is not None else frozenset(),
+            offers=self._may_resubmit,
         )
 
     @property
@@ -115,6 +125,7 @@ class RecordReport(Command[Refusal | None]):
             actor=self._name_worker(uow),
         )
         report = reports.with_cost(report, event.usage)
+        _record_begin(uow, event)
         return _decide_report(uow, event.job_id, event.execution_id, report)
 
     def _name_worker(self, uow: UnitOfWork) -> Actor:
@@ -192,6 +203,32 @@ class EndLease(Command[Refusal | None]):
             message = describe_open_circuit(uow, execution)
         report = Report(kind, lease=lease, code=code, message=message, actor=self.actor)
         return _decide_report(uow, execution.job_id if execution else "", self.execution_id, report)
+
+
+def _record_begin(uow: UnitOfWork, event: ResultProduced | JobStatusReported) -> None:
+    """Record that the call began of which an outcome tells, if no report under its lease is recorded yet.
+
+    The worker's clock is another: the entry's time is not before the entry before, nor in the future.
+    """
+    execution, job = uow.executions.get(event.execution_id), uow.jobs.get(event.job_id)
+    if event.began_at is None or execution is None or job is None or job.status is not JobStatus.IN_PROGRESS:
+        return
+    is_running = execution.stage is ExecutionStage.EXECUTING and execution.state is ExecutionState.LEASED
+    is_first = (execution.job_id, execution.lease, execution.seq) == (job.id, event.lease, 0)
+    if not is_running or not is_first:
+        return
+    begun = to_call_begun(execution.execution_id, job.id, execution.attempt, execution.lease, event.began_at)
+    at = min(max(event.began_at, job.updated_at or event.began_at), uow.clock.now)
+    report = Report(
+        TransitionKind.CALL_BEGUN,
+        lease=begun.lease,
+        seq=begun.seq,
+        message=begun.message,
+        event_id=begun.event_id,
+        at=at,
+        actor=EXECUTOR,
+    )
+    uow.record(job.id, execution, report)
 
 
 def _decide_report(uow: UnitOfWork, job_id: str, execution_id: UUID, report: Report) -> Refusal | None:

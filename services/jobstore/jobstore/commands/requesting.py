@@ -12,6 +12,7 @@ from contracts.status import JobStatus
 from jobstore.commands.rows import Grant
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.actor import Actor
+from jobstore.domain.execution_states import offer
 from jobstore.domain.limits import flow_of
 from jobstore.domain.model import Decision, Execution, Job, Refusal, Report, TransitionKind
 from jobstore.domain.reuse import result_key
@@ -38,12 +39,15 @@ PLAIN_REQUEST: Final = ExecutionRequest()
 def request_execution(
     uow: UnitOfWork, job_id: str, execution_id: UUID, actor: Actor, parameters: ExecutionRequest = PLAIN_REQUEST
 ) -> Decision | Refusal:
-    """Request an execution: record it with the request body, policy, submission number and deadline frozen."""
+    """Request an execution: record it with the request body, policy, submission number and deadline frozen.
+
+    It is offered at once where that takes no other's turn (Openings), else queued.
+    """
     job, spec = uow.jobs[job_id], uow.specs[job_id]
     agent = uow.stored.agents.get(job.agent_id or "")
     policy = spec.policy.over(agent.policy if agent else Policy()).over(uow.terms.policy)
     not_before = max((t for t in (spec.not_before, parameters.not_before) if t), default=None)
-    starts_at = max(uow.clock.now, not_before or uow.clock.now)
+    starts_at = max(uow.stored.clock.now, not_before or uow.stored.clock.now)
     execution = Execution(
         execution_id,
         job_id,
@@ -71,6 +75,9 @@ def request_execution(
     decision = uow.record(job_id, execution, report)
     if isinstance(decision, Refusal):
         return decision
+    queued, clock = uow.executions[execution_id], uow.stored.clock
+    if uow.stored.openings.take(queued, uow.stored.limit_names, clock.now):
+        uow.put_execution(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
     if spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING

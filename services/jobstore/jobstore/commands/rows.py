@@ -8,8 +8,19 @@ from uuid import UUID
 
 from contracts.resources import Agent
 from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.execution_states import Openings
 from jobstore.domain.matching import Candidate
-from jobstore.domain.model import Clock, Execution, ExecutionStage, Job, LogEntry, Refusal, Report, TransitionKind
+from jobstore.domain.model import (
+    Clock,
+    Execution,
+    ExecutionStage,
+    ExecutionState,
+    Job,
+    LogEntry,
+    Refusal,
+    Report,
+    TransitionKind,
+)
 from jobstore.domain.reuse import Reusable
 from jobstore.domain.spec import Spec
 
@@ -78,6 +89,8 @@ class Stored:
     #: Whether any agent has a stored circuit. If not, all are closed and none need be locked.
     has_circuits: bool = False
     circuits: dict[str, Breaker] = field(default_factory=dict)
+    #: Whether executions may be offered as they are requested; none may unless a command asks for it.
+    openings: Openings = field(default_factory=Openings)
     #: How many more cancels of unknown executions may be remembered.
     cancel_room: int = 0
 
@@ -118,3 +131,8 @@ class Changes:
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))
     refusals: list[tuple[str | None, Report, Refusal]] = field(default_factory=list)
     switched_circuits: list[tuple[str, Breaker]] = field(default_factory=list)
+
+    def find_offered(self) -> list[Execution]:
+        """Return the executions that are offered with their requests, and are to be published."""
+        offered = (ExecutionStage.EXECUTING, ExecutionState.OFFERED)
+        return [each for each in self.executions.values() if (each.stage, each.state) == offered]

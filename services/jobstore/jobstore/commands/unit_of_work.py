@@ -2,7 +2,7 @@
 
 from collections import ChainMap
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
 from contracts.sizes import measure_job
@@ -29,7 +29,7 @@ from jobstore.domain.transitions import decide
 from jobstore.errors import check_size
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
-JobView: TypeAlias = dict[str, object]
+JobView: TypeAlias = dict[str, Any]
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 

@@ -1,31 +1,31 @@
 """Offer due work to the workers: mark it, commit, and only then publish (rule `mark-before-publish`)."""
 
 import asyncio
-import time
 from collections.abc import Sequence
-from typing import Any
+from uuid import UUID
 
 from contracts.events import ExecuteRequested, ResultProduced
 from contracts.signing import KeyUse, Secrets
 from jobstore.dispatching import offers
-from jobstore.dispatching.execution_offers import FairQueue, Offers
-from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.dispatching.execution_offers import FairQueue
+from jobstore.domain.model import Execution, ExecutionStage
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher, to_record
-from servicekit.process.runtime import run_forever
+from servicekit.process.runtime import run_forever, run_until_first
 
 #: Executions that one transaction marks as offered at most.
 OFFERS_MAX = 500
 #: The longest wait in seconds before an unclaimed offer is published again; waits double up to it.
 OFFER_AGAIN_MAX_S = 60.0
-POLL_S = 0.5
-#: The shortest wait in seconds before executions that a rate holds back are tried again.
+#: The longest wait in seconds between two passes. Each pass learns what is due next, and commits notify of what they
+#: queue: only what was notified of while nobody listened waits for so long.
+POLL_S = 5.0
+#: The shortest wait in seconds between two passes that nothing has woken.
 AGAIN_MIN_S = 0.02
-#: A worker that was silent for so many lease lengths counts as gone, and its room is not used.
-ALIVE_LEASES = 1.5
 
 
 class Dispatcher:
@@ -44,78 +44,101 @@ class Dispatcher:
         self._publisher = publisher
         self._secrets = secrets
         self._upstreams = upstreams
-        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.lease_s * ALIVE_LEASES)
-        self._again_at = 0.0
+        self._terms = offers.OfferTerms(terms.offer_again_s, OFFER_AGAIN_MAX_S, terms.alive_s)
         self._queue = FairQueue()
         self._wait_s = POLL_S
         self.held_back = False
         self.wake = asyncio.Event()
+        self._handed_over: list[Execution] = []
+        self._hand_over = asyncio.Event()
 
     async def run(self) -> None:
         """Offer for ever; each commit that queues something wakes it."""
-        await run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake)
+        await run_until_first(
+            run_forever(self.offer, name="dispatcher", every_s=lambda: self._wait_s, wake=self.wake),
+            run_forever(self.publish_handed_over, name="offers", every_s=POLL_S, wake=self._hand_over),
+        )
+
+    def hand_over(self, executions: Sequence[Execution]) -> None:
+        """Have executions published that were offered with their requests; that is committed."""
+        self._handed_over += executions
+        self._hand_over.set()
+
+    async def publish_handed_over(self) -> None:
+        """Publish what was handed over. What a crash forgets is offered again like all that nobody claims."""
+        executions, self._handed_over = self._handed_over, []
+        if executions:
+            await self._publish_offers(executions)
 
     async def offer(self) -> bool:
         """Offer once what is due and has room, and return whether there may be more."""
-        is_time_to_repeat = time.monotonic() >= self._again_at
-        if is_time_to_repeat:
-            self._again_at = time.monotonic() + POLL_S
-        more = False
-        for stage in ExecutionStage:
-            offered = (
-                await self._mark_by_fair_share()
-                if stage is ExecutionStage.EXECUTING
-                else await self._mark_due(stage, ExecutionState.QUEUED)
-            )
-            repeated = await self._mark_due(stage, ExecutionState.OFFERED) if is_time_to_repeat else Offers()
-            if rows := [*offered.rows, *repeated.rows]:
-                await self._publish_or_reoffer(stage, rows)
-            more = more or offered.more
-        return more
-
-    async def _mark_due(self, stage: ExecutionStage, state: ExecutionState) -> Offers:
-        async with self._database.session() as session:
-            rows = await offers.offer(session, stage, state, OFFERS_MAX, self._terms)
-        return Offers(rows, more=len(rows) >= OFFERS_MAX)
-
-    async def _mark_by_fair_share(self) -> Offers:
         async with self._database.transaction() as connection:
             offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
         self.held_back = offered.held_back
-        self._wait_s = min(POLL_S, max(offered.again_in_s or POLL_S, AGAIN_MIN_S))
-        return offered
+        if offered.rows:
+            await self._publish_offers(offered.rows)
+        more = offered.more
+        waits = [POLL_S, offered.again_in_s, offered.judge_in_s, *offered.repeat_in_s.values()]
+        self._wait_s = min(max(wait_s, AGAIN_MIN_S) for wait_s in waits if wait_s is not None and wait_s > 0)
+        if _is_due(offered.judge_in_s):
+            more = await self._offer_results() or more
+        for stage, again_in_s in offered.repeat_in_s.items():
+            if _is_due(again_in_s):
+                more = await self._offer_again(stage) or more
+        return more
 
-    async def _publish_or_reoffer(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
+    async def _offer_results(self) -> bool:
+        async with self._database.session() as session:
+            rows = await offers.offer_results(session, OFFERS_MAX, self._terms)
+        self.held_back = self.held_back or not rows
+        if rows:
+            await self._publish_results(rows)
+        return bool(rows)
+
+    async def _offer_again(self, stage: ExecutionStage) -> bool:
+        async with self._database.session() as session:
+            rows = await offers.offer_again(session, stage, OFFERS_MAX, self._terms)
+        if rows:
+            await (self._publish_offers(rows) if stage is ExecutionStage.EXECUTING else self._publish_results(rows))
+        return bool(rows)
+
+    async def _publish_offers(self, executions: Sequence[Row | Execution]) -> None:
+        ids = [execution.execution_id for execution in executions]
+        await self._publish_or_reoffer(ids, [self._make_offer(execution) for execution in executions])
+
+    async def _publish_results(self, rows: Sequence[Row]) -> None:
+        ids = [row.execution_id for row in rows]
+        async with self._database.session() as session:
+            results = await offers.get_results(session, ids)
+        await self._publish_or_reoffer(ids, [self._make_result(row, results[row.execution_id]) for row in rows])
+
+    async def _publish_or_reoffer(self, execution_ids: Sequence[UUID], records: Sequence[Outgoing]) -> None:
         try:
-            await self._publish(stage, rows)
+            await self._publisher.publish_records(records)
         except TransientError:
             # Unpublished offers take up room. An outage must not double their waits: they are due again soon.
             async with self._database.session() as session:
-                await offers.offer_soon(session, [row.execution_id for row in rows], self._terms.again_s)
+                await offers.offer_soon(session, execution_ids, self._terms.again_s)
             raise
 
-    async def _publish(self, stage: ExecutionStage, rows: Sequence[Any]) -> None:
-        if stage is ExecutionStage.EXECUTING:
-            await self._publisher.publish_records([self._make_offer(row) for row in rows])
-            return
-        async with self._database.transaction() as connection:
-            results = await offers.get_results(connection, [row.execution_id for row in rows])
-        await self._publisher.publish_records([self._make_result(row, results[row.execution_id]) for row in rows])
-
-    def _make_result(self, row: Any, result: offers.ResultToJudge) -> Outgoing:
+    def _make_result(self, row: Row, result: offers.ResultToJudge) -> Outgoing:
         """Return the record of a result as the executor published it, to be published once more."""
         event = _to_event(row, result)
         lease = self._secrets.make_key(KeyUse.EXECUTING, row.execution_id, row.result_lease)
         return to_record(event, "jobstore", signed_by=lease)
 
-    def _make_offer(self, row: Any) -> Outgoing:
+    def _make_offer(self, execution: Row | Execution) -> Outgoing:
         """Return the record of an offer, without a key: the claim decides, so that it goes where there is room."""
-        event = ExecuteRequested(execution_id=row.execution_id, job_id=row.job_id)
+        event = ExecuteRequested(execution_id=execution.execution_id, job_id=execution.job_id)
         key = self._upstreams.find_key(event.execution_id)
         return to_record(event, "jobstore", keyed=False, signed_by=key)
 
 
-def _to_event(row: Any, result: offers.ResultToJudge) -> ResultProduced:
+def _is_due(in_s: float | None) -> bool:
+    return in_s is not None and in_s <= 0
+
+
+def _to_event(row: Row, result: offers.ResultToJudge) -> ResultProduced:
     return ResultProduced(
         execution_id=row.execution_id,
         job_id=row.job_id,

@@ -7,27 +7,45 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
 from jobstore.dispatching.fair_share import Flow, Head, Shares, pick, rank
-from jobstore.dispatching.offers import DUE, MARK, ROOM, OfferTerms
+from jobstore.dispatching.offers import DUE, IN_TIME, MARK, OfferTerms
 from jobstore.domain.limits import PERIOD_PARTS, agent_limit, part_start, tenant_limit, wildcard, window_start
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage import locks
 from jobstore.storage.locks import Lock
+from jobstore.storage.room import free_room
 from jobstore.storage.sql import Connection, Row
 
 #: Heads read of each queue in the first pass; later passes read as many as may fill the room.
 DEPTH_FIRST: Final = 8
 
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
-#: Skips from queue to queue along the index, so that a long queue costs the others nothing.
+#: Columns: in how many seconds something is due that nobody notifies of. What is past its deadline does not count.
+_DUE_TIMES: Final = ", ".join(
+    f"(SELECT extract(epoch FROM due_at - now())::float8 FROM executions WHERE {waits} AND {IN_TIME} "  # noqa: S608 - ours
+    f"ORDER BY due_at LIMIT 1) AS {name}"
+    for name, waits in {
+        "judge_in_s": "stage = 'JUDGING' AND state = 'QUEUED'",
+        "offer_again_in_s": "stage = 'EXECUTING' AND state = 'OFFERED'",
+        "offer_result_again_in_s": "stage = 'JUDGING' AND state = 'OFFERED'",
+    }.items()
+)
+_OF_QUEUE: Final = (
+    f"FROM executions WHERE {_WAITS} AND {IN_TIME} "
+    "AND (tenant, flow, priority) = (queues.tenant, queues.flow, queues.priority)"
+)
+#: Skips from queue to queue along the index, so that a long queue costs the others nothing. The first of each that
+#: is not due yet tells when to look again.
 _HEADS: Final = text(
     f"""
-    WITH RECURSIVE {ROOM}, queues AS (
+    WITH RECURSIVE room AS (
+        SELECT greatest(0, least(:limit, {free_room(ExecutionStage.EXECUTING)})) AS free
+    ), queues AS (
         (SELECT tenant, flow, priority FROM executions WHERE {_WAITS} AND (SELECT free FROM room) > 0
         ORDER BY tenant, flow, priority LIMIT 1)
         UNION ALL
@@ -38,12 +56,13 @@ _HEADS: Final = text(
     )
     SELECT now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
         EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
+        EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {_DUE_TIMES},
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
         SELECT queues.*, heads.* FROM queues CROSS JOIN LATERAL (
-            SELECT execution_id, due_at FROM executions e
-            WHERE {_WAITS} AND (e.tenant, e.flow, e.priority) = (queues.tenant, queues.flow, queues.priority) AND {DUE}
-            ORDER BY due_at LIMIT :depth) AS heads
+            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at <= now() ORDER BY due_at LIMIT :depth)
+            UNION ALL
+            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at > now() ORDER BY due_at LIMIT 1)) AS heads
     ) AS queued ON true
     """,  # noqa: S608 - fragments of our own
 )
@@ -82,18 +101,19 @@ _HALF_OPEN: Final = text(
 #: An open circuit admits nothing; a half-open one admits one probe, unless one is under way.
 _ADMITS: Final = text(
     """
-    SELECT agent_id, agent_id = ANY(CAST(:half_open AS text[])) AND NOT EXISTS (
+    SELECT agent_id, open_until, agent_id = ANY(CAST(:half_open AS text[])) AND NOT EXISTS (
         SELECT FROM executions probe WHERE probe.execution_id = circuits.probe_id
-        AND probe.stage = 'EXECUTING' AND probe.state IN ('OFFERED', 'LEASED')) AS is_probe_due
+        AND probe.stage || '' = 'EXECUTING' AND probe.state || '' IN ('OFFERED', 'LEASED')) AS is_probe_due
     FROM circuits WHERE open_until IS NOT NULL
     """,
 )
-#: `due` is read again under the rows' locks: since the heads were read, some may have been cancelled.
+#: `due` is read again under the rows' locks: since the heads were read, some may have been cancelled. `|| ''`: no index
+#: but that of the ids can serve, however few executions wait when the plan is made (docs/adr/0024).
 _OFFER: Final = text(
     f"""
     WITH due AS MATERIALIZED (
-        SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND {_WAITS} AND {DUE}
-        FOR UPDATE SKIP LOCKED
+        SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND {DUE}
+        AND stage || '' = 'EXECUTING' AND state || '' = 'QUEUED' FOR UPDATE SKIP LOCKED
     ), marked AS ({MARK}), probes AS (
         UPDATE circuits SET probe_id = marked.execution_id FROM marked
         WHERE circuits.agent_id = marked.agent_id AND circuits.open_until IS NOT NULL
@@ -107,14 +127,18 @@ _OFFER: Final = text(
 class Offers:
     """The executions offered by one pass, in order.
 
-    `more`: another pass may offer more at once. `held_back`: more may be offered once an execution ends.
-    `again_in_s`: seconds until a rate may allow more, None where no rate holds anything back.
+    `more`: another pass may offer more at once. `held_back`: more may be offered once an execution ends or a worker has
+    room. `again_in_s`: seconds until a rate or a circuit may allow more, or until the next execution may begin. The
+    others are seconds until results are to be offered to judges, and until offers of a stage are to be made again: 0
+    or less where that is due. None: at no time.
     """
 
-    rows: Sequence[Row] = ()
-    more: bool = False
-    held_back: bool = False
-    again_in_s: float | None = None
+    rows: Sequence[Row]
+    more: bool
+    held_back: bool
+    again_in_s: float | None
+    judge_in_s: float | None
+    repeat_in_s: Mapping[ExecutionStage, float | None]
 
 
 @dataclass(slots=True)
@@ -123,6 +147,14 @@ class Capacity:
 
     free: dict[str, int] = field(default_factory=dict)
     rates: dict[str, tuple[int, float]] = field(default_factory=dict)
+    #: When open circuits become half open, and admit a probe.
+    probes_at: list[datetime] = field(default_factory=list)
+
+    def find_changes(self, now: datetime) -> list[float]:
+        """Return in how many seconds rates that are used up, and open circuits, may allow more."""
+        exhausted = [rate for name, rate in self.rates.items() if self.free.get(name, 1) <= 0]
+        parts = [period_s / PERIOD_PARTS for _, period_s in exhausted]
+        return parts + [(at - now).total_seconds() for at in self.probes_at if at > now]
 
 
 @dataclass(slots=True)
@@ -135,27 +167,30 @@ class FairQueue:
     async def offer(self, connection: Connection, limit: int, terms: OfferTerms) -> Offers:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
-        parameters = {"stage": ExecutionStage.EXECUTING.value, "limit": limit, "depth": self.depth, **asdict(terms)}
+        parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
         rows = (await connection.execute(_HEADS, parameters)).all()
         first, flows = rows[0], _group_flows(rows, self.depth)
-        if not flows:
-            return Offers(held_back=not first.free)
-        # Twice the average that a queue gets: few passes then end early because too little was read of one.
-        self.depth = max(2, 2 * first.free // len(flows))
-        capacity = await self._get_capacity(connection, first, flows)
-        picked, more = pick(flows, capacity.free, self.shares, first.free)
-        marked = {}
-        if picked:
-            marking = {"ids": picked, **asdict(terms)}
-            marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)}
+        begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
+        picked, more, capacity = list[UUID](), False, Capacity()
+        if flows:
+            # Twice the average that a queue gets: few passes then end early because too little was read of one.
+            self.depth = max(2, 2 * first.free // len(flows))
+            capacity = await self._get_capacity(connection, first, flows)
+            picked, more = pick(flows, capacity.free, self.shares, first.free)
+        marking = {"ids": picked, **asdict(terms)}
+        marked = {row.execution_id: row for row in await connection.execute(_OFFER, marking)} if picked else {}
         if capacity.rates:
             await _record_starts(connection, first.now, capacity.rates, flows, marked)
-        exhausted = [rate for name, rate in capacity.rates.items() if capacity.free.get(name, 1) <= 0]
         return Offers(
             [marked[i] for i in picked if i in marked],
             more=bool(marked) and (more or len(picked) == limit),
-            held_back=len(picked) < sum(len(flow.heads) for flow in flows),
-            again_in_s=min((period_s / PERIOD_PARTS for _, period_s in exhausted), default=None),
+            held_back=len(picked) < sum(len(flow.heads) for flow in flows) or (first.has_queued and not first.free),
+            again_in_s=min([*capacity.find_changes(first.now), *begin_in_s], default=None),
+            judge_in_s=first.judge_in_s,
+            repeat_in_s={
+                ExecutionStage.EXECUTING: first.offer_again_in_s,
+                ExecutionStage.JUDGING: first.offer_result_again_in_s,
+            },
         )
 
     async def _get_capacity(self, connection: Connection, first: Row, flows: Sequence[Flow]) -> Capacity:
@@ -167,6 +202,7 @@ class FairQueue:
             for row in await connection.execute(_ADMITS, {"half_open": half_open}):
                 name = agent_limit(row.agent_id)
                 capacity.free[name] = min(capacity.free.get(name, 1), int(row.is_probe_due))
+                capacity.probes_at.append(row.open_until)
         return capacity
 
     async def _apply_limits(
@@ -200,7 +236,7 @@ class FairQueue:
 def _group_flows(rows: Sequence[Row], depth: int) -> list[Flow]:
     queues: defaultdict[tuple[str, int, tuple[str, ...]], list[Head]] = defaultdict(list)
     for row in rows:
-        if row.execution_id is not None:
+        if row.due_at and row.due_at <= row.now:
             head = Head(rank(row.due_at, row.priority), row.execution_id)
             queues[row.tenant, row.priority, tuple(row.flow)].append(head)
     return [
@@ -224,7 +260,7 @@ async def _record_starts(
     now: datetime,
     rates: Mapping[str, tuple[int, float]],
     flows: Iterable[Flow],
-    marked: Mapping[UUID, Any],
+    marked: Mapping[UUID, Row],
 ) -> None:
     """Count the executions offered now as starts under each of their rates."""
     counts: defaultdict[str, int] = defaultdict(int)

@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from jobstore.domain.model import ExecutionStage, ExecutionState
+from jobstore.domain.model import ExecutionStage
+from jobstore.storage.room import free_room
 from jobstore.storage.sql import Connection, Row
 
 
@@ -35,16 +36,9 @@ class ResultToJudge:
     arrived_at: datetime
 
 
-#: The leases that live workers would still take, less the offers that are not claimed yet.
-ROOM: Final = """
-    room AS (
-        SELECT greatest(0, least(:limit, coalesce(sum(room), 0) - (
-            SELECT count(*) FROM executions WHERE stage = :stage AND state = 'OFFERED'))) AS free
-        FROM workers WHERE stage = :stage AND seen_at > now() - make_interval(secs => :alive_s)
-    )
-"""
 #: Past its deadline nothing is offered: the sweeper ends it.
-DUE: Final = "due_at <= now() AND (deadline_at IS NULL OR deadline_at > now())"
+IN_TIME: Final = "(deadline_at IS NULL OR deadline_at > now())"
+DUE: Final = f"due_at <= now() AND {IN_TIME}"
 #: An array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read the whole table.
 MARK: Final = """
     UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
@@ -53,21 +47,30 @@ MARK: Final = """
     WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
     RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
 """
-#: Executions that are QUEUED need room; those offered again take up theirs already.
-_OFFER: Final = text(
+_OFFER_RESULTS: Final = text(
     f"""
-    WITH {ROOM}, due AS MATERIALIZED (
-        SELECT execution_id FROM executions WHERE stage = :stage AND state = :state AND {DUE}
+    WITH due AS MATERIALIZED (
+        SELECT execution_id FROM executions WHERE stage = 'JUDGING' AND state = 'QUEUED' AND {DUE}
         ORDER BY priority DESC, due_at
-        LIMIT CASE WHEN :state = 'OFFERED' THEN :limit ELSE (SELECT free FROM room) END
-        FOR UPDATE SKIP LOCKED
+        LIMIT greatest(0, least(:limit, {free_room(ExecutionStage.JUDGING)})) FOR UPDATE SKIP LOCKED
     )
     {MARK}
     """,  # noqa: S608 - fragments of our own
 )
+#: What is offered again takes up its room already.
+_OFFER_AGAIN: Final = text(
+    f"""
+    WITH due AS MATERIALIZED (
+        SELECT execution_id FROM executions WHERE stage = :stage AND state = 'OFFERED' AND {DUE}
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    {MARK}
+    """,  # noqa: S608 - fragments of our own
+)
+#: `|| ''`: only the index of the ids can serve.
 _OFFER_SOON: Final = text(
     "UPDATE executions SET offers = 0, due_at = least(deadline_at, now() + make_interval(secs => :again_s)) "
-    "WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state = 'OFFERED'",
+    "WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'OFFERED'",
 )
 _RESULTS: Final = text(
     """
@@ -80,15 +83,16 @@ _RESULTS: Final = text(
 )
 
 
-async def offer(
-    connection: Connection, stage: ExecutionStage, state: ExecutionState, limit: int, terms: OfferTerms
-) -> list[Row]:
-    """Mark due executions of a stage as offered, and return them by priority.
+async def offer_results(connection: Connection, limit: int, terms: OfferTerms) -> list[Row]:
+    """Mark results that are queued to be judged as offered, as many as there is room for; return them by priority."""
+    rows = await connection.execute(_OFFER_RESULTS, {"limit": limit, **asdict(terms)})
+    return sorted(rows, key=lambda row: -row.priority)
 
-    Of those QUEUED no more are marked than the workers have room for; those OFFERED are offered again.
-    """
-    parameters = {"stage": stage.value, "state": state.value, "limit": limit, **asdict(terms)}
-    return sorted(await connection.execute(_OFFER, parameters), key=lambda row: -row.priority)
+
+async def offer_again(connection: Connection, stage: ExecutionStage, limit: int, terms: OfferTerms) -> list[Row]:
+    """Mark offers of a stage that nobody has claimed in time as offered again, and return them by priority."""
+    parameters = {"stage": stage.value, "limit": limit, "again_s": terms.again_s, "again_max_s": terms.again_max_s}
+    return sorted(await connection.execute(_OFFER_AGAIN, parameters), key=lambda row: -row.priority)
 
 
 async def offer_soon(connection: Connection, execution_ids: Sequence[UUID], again_s: float) -> None:

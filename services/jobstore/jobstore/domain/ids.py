@@ -1,12 +1,12 @@
 """Make ids that nobody outside can foretell, so that nobody can claim or cancel what they name before it is there."""
 
-import base64
 import hmac
 from dataclasses import dataclass, field
 from typing import Final, Self
 from uuid import UUID
 
 from contracts.jsontext import json_text
+from contracts.signing import decode_base64
 
 #: Bytes of the key: as many as the hash has.
 KEY_BYTES: Final = 32
@@ -25,9 +25,8 @@ class IdKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read base64, also of the alphabet for URLs. ValueError, which repeats no secret: it has too few bytes."""
-        digits = text.strip().rstrip("=").translate(_FROM_URLS)
         try:
-            value = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+            value = decode_base64(text.strip())
         except ValueError:
             raise ValueError("it is not base64: `openssl rand -base64 32` makes one") from None
         if len(value) < KEY_BYTES:
@@ -42,6 +41,3 @@ class IdKey:
     def derive_next(self, execution_id: UUID) -> UUID:
         """Return the id of the execution that follows one by policy: the same for each repeat of the verdict."""
         return self.derive("resubmission", str(execution_id))
-
-
-_FROM_URLS: Final = str.maketrans("-_", "+/")

@@ -71,7 +71,8 @@ class Job:
     """The columns of a job that decisions read or change.
 
     `execution_id` is the live execution, or the last one; `not_met` counts verdicts since the last assignment by hand;
-    `feedback` is JSON text; `spent_usd` and `spent_tokens` cover all executions.
+    `feedback` is JSON text; `spent_usd` and `spent_tokens` cover all executions. `updated_at` is when the entry before
+    those of this transaction was recorded.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Job:
     batch_id: UUID | None = None
     spent_usd: float = 0.0
     spent_tokens: int = 0
+    updated_at: datetime | None = None
 
 
 def budget_of(job: Job, policy: FrozenPolicy | None) -> Budget:
@@ -166,6 +168,7 @@ class Report:
     `answered`: True if the agent answered, False if it failed in a way that may pass, None if the report does not say.
     `judge` names who gave a verdict that may be reused. `reused` is where a reused result is recorded.
     `is_unjudged`: the verdict is not met because the judge did not answer, which no other submission makes good.
+    `at` is when it happened, if it is recorded with something later.
     `actor` asked for it; what follows from a policy or from time is Signoff's own.
     """
 
@@ -190,6 +193,7 @@ class Report:
     judge: str | None = None
     is_unjudged: bool = False
     reused: Reusable | None = None
+    at: datetime | None = None
     actor: Actor = SIGNOFF
 
     def __post_init__(self) -> None:

@@ -1,12 +1,16 @@
 """The settings that decisions are made by."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from contracts.resources import Policy
 from contracts.sizes import PAYLOAD_MAX_BYTES
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.ids import IdKey
 from jobstore.domain.reuse import ReuseTerms
+
+#: A worker that was silent for so many lease lengths counts as gone.
+ALIVE_LEASES: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +30,8 @@ class ExecutionTerms:
     job_max_bytes: int = PAYLOAD_MAX_BYTES
     cancels_max: int = 100_000
     ids: IdKey = field(kw_only=True)
+
+    @property
+    def alive_s(self) -> float:
+        """For how long a worker counts that is not heard of: then it is gone, and its room is not used."""
+        return self.lease_s * ALIVE_LEASES

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from contracts.messages.views import DeadLetter
 from contracts.topics import TOPICS
@@ -78,16 +78,18 @@ class DeadLetterTopics:
 
 def _parse_letter(record: Record) -> DeadLetter:
     headers = {name: (value or b"").decode(errors="replace")[:TEXT_MAX] for name, value in record.headers}
-    fields: dict[str, Any] = {
-        "code": headers.get("dlq-error-code"),
-        "message": headers.get("dlq-error-message"),
-        "source_topic": headers.get("dlq-topic"),
-        "source_partition": _parse_number(headers.get("dlq-partition")),
-        "source_offset": _parse_number(headers.get("dlq-offset")),
-        "key": None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
-    }
-    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    return DeadLetter(topic=record.topic, partition=record.partition, offset=record.offset, at=at, **fields)
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        code=headers.get("dlq-error-code"),
+        message=headers.get("dlq-error-message"),
+        source_topic=headers.get("dlq-topic"),
+        source_partition=_parse_number(headers.get("dlq-partition")),
+        source_offset=_parse_number(headers.get("dlq-offset")),
+        key=None if record.key is None else record.key.decode(errors="replace")[:TEXT_MAX],
+    )
 
 
 def _parse_number(text: str | None) -> int | None:

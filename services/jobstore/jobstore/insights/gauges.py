@@ -32,14 +32,17 @@ _NOW: Final = text(
         (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
     """,
 )
-#: A sample in the future does not count: the database's clock was set back.
-_WAS_SAMPLED: Final = text(
-    "SELECT EXISTS (SELECT FROM rollup WHERE sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) "
-    "AND clock_timestamp())",
-)
+#: Whether the gauges were sampled of late. A sample in the future does not count: the database's clock was set back.
+_IS_RECENT: Final = "sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) AND clock_timestamp()"
+#: A column of the row of `rollup`, or of none.
+IS_SAMPLE_DUE: Final = f"({_IS_RECENT}) IS NOT TRUE AS is_sample_due"
+#: Of several that claim at once, the first updates the row, and the others find that it is recent.
 _CLAIM: Final = text(
-    "INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, clock_timestamp()) "
-    "ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at",
+    f"""
+    INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at
+    WHERE (rollup.{_IS_RECENT}) IS NOT TRUE RETURNING id
+    """,  # noqa: S608 - words of our own
 )
 _SET_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :limit_ms, true)")
 
@@ -57,7 +60,4 @@ async def count_in_time(connection: Connection) -> Gauges:
 
 async def claim_sample(connection: Connection) -> bool:
     """Return whether to take a sample, and claim it: one that fails then is not taken again at once."""
-    if await connection.scalar(_WAS_SAMPLED, {"every": SAMPLED_EVERY}):
-        return False
-    await connection.execute(_CLAIM)
-    return True
+    return await connection.scalar(_CLAIM, {"every": SAMPLED_EVERY}) is not None

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from contracts.messages.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 
 #: About how many points a range is shown as.
 POINTS: Final = 60
@@ -46,7 +46,7 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
     rows = (await connection.execute(_READ, {"span_s": span_s, "since": since})).all()
-    parts: dict[datetime, list[Any]] = {}
+    parts: dict[datetime, list[Row]] = {}
     while since <= now.at:
         parts[since] = []
         since += timedelta(seconds=point_s)
@@ -63,7 +63,7 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
     )
 
 
-def _sum_up(rows: Sequence[Any]) -> dict[str, Any]:
+def _sum_up(rows: Sequence[Row]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
     for name in MAXIMA:
         fields[name] = max((value for row in rows if (value := getattr(row, name)) is not None), default=None)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
@@ -18,7 +18,7 @@ from jobstore.reads.job_logs import SETTLED
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 from servicekit.process.runtime import run_forever
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,14 @@ _HISTOGRAMS: Final = ("waits", "durations")
 MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
-_CURSOR: Final = text(f"SELECT coalesce((SELECT seq FROM rollup), 0) AS seq, {SETTLED} FROM relay")  # noqa: S608 - names of our own
+_CURSOR: Final = text(
+    f"SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
+)
+#: What there is to do: one statement while nothing is settled that was not counted.
+_LOOK: Final = text(
+    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608
+    "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
+)
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.
 _ROWS: Final = text(
     """
@@ -97,7 +104,7 @@ class Counts:
     waits: list[int] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
 
-    def add(self, row: Any) -> None:
+    def add(self, row: Row) -> None:
         """Count an entry of a log."""
         for name, amount in (("cost_usd", row.cost_usd), ("tokens", row.tokens)):
             if amount:
@@ -111,7 +118,7 @@ class Counts:
             _count_duration(self.durations, (row.created_at - row.startable_at).total_seconds())
 
 
-def _choose_column(row: Any) -> str | None:
+def _choose_column(row: Row) -> str | None:
     if row.kind == TransitionKind.CREATED:
         return "created"
     return None if row.kind in _ENDS_NOTHING else _ENDS.get(row.status)
@@ -143,8 +150,11 @@ class Rollups:
         await run_forever(self._sample_and_count, name="rollups", every_s=POLL_S)
 
     async def _sample_and_count(self) -> bool:
-        await self.sample()
-        if await self.count():
+        async with self._database.session() as session:
+            look = (await session.execute(_LOOK, {"every": gauges.SAMPLED_EVERY})).one()
+        if look.is_sample_due:
+            await self.sample()
+        if look.is_uncounted and await self.count():
             return True
         if time.monotonic() >= self._forget_at:
             await self.forget()
@@ -168,8 +178,8 @@ class Rollups:
 
     async def sample(self) -> None:
         """Sample the gauges unless that was done of late. Executions that are stuck show here, and in no entry."""
-        async with self._database.transaction() as connection:
-            if not await locks.try_hold(connection, Lock.ROLLUPS) or not await gauges.claim_sample(connection):
+        async with self._database.session() as session:
+            if not await gauges.claim_sample(session):
                 return
         async with self._database.transaction() as connection:
             now = await gauges.count_in_time(connection)
@@ -185,7 +195,7 @@ class Rollups:
             await connection.execute(_FORGET_AGENTS)
 
 
-async def _add_up(connection: Connection, rows: Iterable[Any]) -> None:
+async def _add_up(connection: Connection, rows: Iterable[Row]) -> None:
     now = datetime.now(UTC)
     spans: dict[tuple[int, datetime], Counts] = {}
     agents: dict[tuple[str, datetime], dict[str, float]] = {}
@@ -211,12 +221,12 @@ async def _add_up(connection: Connection, rows: Iterable[Any]) -> None:
 _OF_AGENT: Final = ("ended", "completed", "seconds")
 
 
-def _is_counted_for_agent(row: Any) -> bool:
+def _is_counted_for_agent(row: Row) -> bool:
     ends = _choose_column(row) not in {None, "created", "cancelled"}
     return ends and row.startable_at is not None and row.agent_id is not None
 
 
-def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, Any]:
+def _make_row(span_s: int, at: datetime, counts: Counts) -> dict[str, object]:
     sums: dict[str, float] = dict.fromkeys(_SUMS, 0) | counts.sums
     row = {"span_s": span_s, "at": at, **sums, "waits": counts.waits, "durations": counts.durations}
     return row | dict.fromkeys(MAXIMA)

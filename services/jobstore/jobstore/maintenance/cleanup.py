@@ -7,7 +7,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.sql import Connection
 from servicekit.process.runtime import run_forever
 
-PERIOD_S: Final = 10.0
+PERIOD_S: Final = 60.0
 
 
 class Cleanup:
@@ -30,5 +30,5 @@ class Cleanup:
 
     async def forget(self) -> int:
         """Forget some rows, and return how many."""
-        async with self._database.transaction() as connection:
-            return await self._forget(connection)
+        async with self._database.session() as session:
+            return await self._forget(session)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from jobstore.domain.model import ExecutionStage, TransitionKind
+from jobstore.domain.model import TransitionKind
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -11,6 +11,9 @@ from servicekit.process.runtime import run_forever
 
 #: Rows of one kind that a sweep takes up.
 BATCH_MAX = 500
+#: The shortest and the longest wait in seconds between two sweeps. Between, they come when the next lease lapses or the
+#: next time is up; of an execution that was requested since the last sweep, that may be noticed late by the longest.
+SWEEP_MIN_S, SWEEP_MAX_S = 0.1, 2.0
 
 
 class Sweeper:
@@ -27,13 +30,13 @@ class Sweeper:
         self._runner = runner
         self._has_caught_up = has_caught_up
         self._lease_s = runner.terms.lease_s
-        self._period_s = min(1.0, self._lease_s / 10)
+        self._period_s = self._wait_s = min(SWEEP_MAX_S, self._lease_s / 5)
         self._swept_at = 0.0
         self._lapse_from = time.monotonic() + self._lease_s
 
     async def run(self) -> None:
         """Sweep for ever."""
-        await run_forever(self.sweep, name="sweeper", every_s=self._period_s)
+        await run_forever(self.sweep, name="sweeper", every_s=lambda: self._wait_s)
 
     async def sweep(self) -> None:
         """Notice once what has lapsed or is out of time, unless this service had a gap of late.
@@ -42,14 +45,14 @@ class Sweeper:
         """
         if self._database.availability.find_outage() is not None:
             return
-        async with self._database.transaction() as connection:
-            late = await leases.find_overdue(connection, BATCH_MAX)
-            lapsed = [row for stage in ExecutionStage for row in await leases.find_lapsed(connection, stage, BATCH_MAX)]
+        async with self._database.session() as session:
+            late = await leases.find_late(session, BATCH_MAX)
+        self._wait_s = max(min(self._period_s, late.next_in_s or self._period_s), SWEEP_MIN_S)
         now = time.monotonic()
         if now - self._swept_at > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
         self._swept_at = now
-        if not (late or lapsed) or now < self._lapse_from or not self._has_caught_up():
+        if not (late.overdue or late.lapsed) or now < self._lapse_from or not self._has_caught_up():
             return
-        await self._runner.end_leases(TransitionKind.DEADLINE, [(row.execution_id, row.lease, False) for row in late])
-        await self._runner.end_leases(TransitionKind.LAPSED, [(row.execution_id, row.lease, False) for row in lapsed])
+        await self._runner.end_leases(TransitionKind.DEADLINE, [(*lease, False) for lease in late.overdue])
+        await self._runner.end_leases(TransitionKind.LAPSED, [(*lease, False) for lease in late.lapsed])

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
@@ -15,7 +15,7 @@ from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedE
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
 from jobstore.storage.database import Database
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 
 #: Jobs that a batch holds at most.
 BATCH_MAX: Final = 10_000
@@ -94,7 +94,7 @@ def check_batch_size(size: int) -> None:
         raise InvalidError(f"a batch holds {BATCH_MAX} jobs at most", code="batch_too_large")
 
 
-def _make_item(row: Any) -> BatchItem:
+def _make_item(row: Row) -> BatchItem:
     return BatchItem(
         job_id=row.job_id,
         execution_id=row.execution_id,

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import func, insert, literal, select, text, tuple_
 
-from contracts.resources import JobFilter, NewJob, Operation, OperationState
-from contracts.status import JobStatus
+from contracts.resources import JobFilter, NewJob, Operation
+from contracts.status import JobStatus, OperationState
 from jobstore.domain.ids import VERSION, IdKey
 from jobstore.reads.job_filter import where_matching
 from jobstore.storage import sql
@@ -50,6 +50,7 @@ _CLAIM: Final = text(
     RETURNING id, kind, state, about
     """,  # noqa: S608 - fragments of our own
 )
+_HAS_OPEN: Final = text("SELECT EXISTS (SELECT FROM operations WHERE state NOT IN ('CANCELLED', 'DONE'))")
 _HAS_UNANSWERED: Final = text(
     f"SELECT EXISTS (SELECT FROM operations o WHERE id = :id AND state = 'RUNNING' AND EXISTS ({_UNANSWERED}))",  # noqa: S608
 )
@@ -193,6 +194,11 @@ async def claim(connection: Connection, operation_id: UUID | None = None) -> Row
     """
     parameters = {"id": operation_id, "claim_s": CLAIM_S}
     return (await connection.execute(_CLAIM, parameters)).one_or_none()
+
+
+async def has_open(connection: Connection) -> bool:
+    """Return whether any operation has not ended."""
+    return bool(await connection.scalar(_HAS_OPEN))
 
 
 async def has_unanswered(connection: Connection, operation_id: UUID) -> bool:

@@ -6,14 +6,15 @@ The id of each execution follows from the operation's, so that requesting again,
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from contracts.fields import explain
-from contracts.resources import NewJob, OperationState
+from contracts.resources import NewJob
+from contracts.status import OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
@@ -25,12 +26,13 @@ from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
 from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
+from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
 from servicekit.process.runtime import run_forever
 
 #: Items requested in one go, so that other requests have their turn in between.
 ITEMS_MAX = 200
-POLL_S = 2.0
+POLL_S = 5.0
 #: Seconds between two looks at least, however many executions end meanwhile.
 REST_S = 0.2
 #: Seconds between two looks at an operation whose items another worker is answering.
@@ -88,6 +90,8 @@ class OperationWorker:
     async def work(self) -> bool:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
+            if not await repository.has_open(session):
+                return False
             row = await repository.claim(session)
             await repository.finish_ended(session)
         if row is not None:
@@ -155,11 +159,11 @@ class OperationWorker:
             await repository.answer(connection, operation.id, answers)
 
 
-def _parse_claimed(row: Any) -> ClaimedOperation:
+def _parse_claimed(row: Row) -> ClaimedOperation:
     return ClaimedOperation(row.id, row.kind, OperationState(row.state), from_json(row.about))
 
 
-def _make_answer(item: Item, execution_id: UUID, result: Any) -> ItemAnswer:
+def _make_answer(item: Item, execution_id: UUID, result: object) -> ItemAnswer:
     if isinstance(result, PermanentError):
         return ItemAnswer(item.item, None, result.code, str(result))
     return ItemAnswer(item.item, execution_id)

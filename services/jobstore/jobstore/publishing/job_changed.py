@@ -5,16 +5,18 @@ A text stands in a fact once (docs/adr/0017): the request of version 1, and of a
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json, to_json
 
 from contracts.agents.urls import hide_userinfo
 from contracts.events import AgentChanged, ExecutionRefused, JobChanged, Stub
 from contracts.identity import fact_id
-from contracts.jsontext import json_text, members
+from contracts.jsontext import json_text
 from contracts.topics import TOPIC_OF
 from jobstore.domain.model import TransitionKind
+from jobstore.json_members import members
+from jobstore.storage.sql import Row
 from servicekit.kafka.publisher import Outgoing, build_event_headers
 
 _SOURCE: Final = b"/signoff/jobstore"
@@ -22,7 +24,7 @@ _OUTLINE_OF_AN_AGENT: Final = frozenset({"id", "name", "protocol", "url", "creat
 _TYPES: Final = {TOPIC_OF[event]: event.type for event in (AgentChanged, ExecutionRefused)}
 
 
-def make_fact(row: Any) -> Outgoing:
+def make_fact(row: Row) -> Outgoing:
     """Return the record of a stored fact: an AgentChanged or an ExecutionRefused."""
     body = row.body.encode()
     subject = row.execution_id or row.key
@@ -30,7 +32,7 @@ def make_fact(row: Any) -> Outgoing:
     return Outgoing(row.topic, body, row.key.encode(), headers)
 
 
-def make_job_changed(row: Any, reverted: Mapping[str, str]) -> Outgoing:
+def make_job_changed(row: Row, reverted: Mapping[str, str]) -> Outgoing:
     """Return the record of one transition, a JobChanged, from its row of the log.
 
     `reverted`: what later edits changed of the job, as it was then, as JSON texts by field.
@@ -102,14 +104,14 @@ def make_job_changed(row: Any, reverted: Mapping[str, str]) -> Outgoing:
     return Outgoing(TOPIC_OF[JobChanged], body.encode(), row.job_id.encode(), headers)
 
 
-def make_stub(row: Any, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
+def make_stub(row: Row, reverted: Mapping[str, str], whole: Outgoing, code: str) -> Outgoing:
     """Return the record that stands for a fact that its topic does not take: small, and with the same event id."""
     stub = Stub(hash=hashlib.sha256(whole.value).hexdigest(), code=code, bytes=len(whole.value))
     fields = _outline_job(row, reverted) if whole.topic == TOPIC_OF[JobChanged] else _outline_fact(from_json(row.body))
     return Outgoing(whole.topic, to_json(fields | {"stub": stub}), whole.key, whole.headers)
 
 
-def _outline_job(row: Any, reverted: Mapping[str, str]) -> dict[str, Any]:
+def _outline_job(row: Row, reverted: Mapping[str, str]) -> dict[str, object]:
     """Return what a JobChanged must have. It has no `kind`: a reader that knows no stubs does not apply it."""
     title = reverted.get("title")
     log = {name: getattr(row, name) for name in ("id", "job_id", "version", "status", "job_status", "created_at")}
@@ -124,13 +126,13 @@ def _outline_job(row: Any, reverted: Mapping[str, str]) -> dict[str, Any]:
     return {"job_id": row.job_id, "version": row.version, "log": log | {"cursor": row.seq}, "job": job}
 
 
-def _outline_fact(body: Mapping[str, Any]) -> dict[str, Any]:
+def _outline_fact(body: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Return what an AgentChanged or an ExecutionRefused must have."""
     agent = {name: value for name, value in body.get("agent", {}).items() if name in _OUTLINE_OF_AN_AGENT}
     return {**body, **({"agent": agent} if agent else {})}
 
 
-def _split_request(row: Any) -> Mapping[str, str] | None:
+def _split_request(row: Row) -> Mapping[str, str] | None:
     """Return the members of the request of version 1 or of an edit, whose texts the job's part has; else None."""
     if row.kind == TransitionKind.EDITED:
         return members(row.request)
@@ -146,12 +148,12 @@ def _conceal(agent: str | None) -> str | None:
     return json_text(fields | {"url": hide_userinfo(fields["url"])})
 
 
-def _join_request(row: Any) -> str:
+def _join_request(row: Row) -> str:
     columns = {"created_at": "requested_at"} | {n: n for n in ("deadline_at", "not_before", "batch_id", "reuse_key")}
     return _join_json({name: getattr(row, column) for name, column in columns.items()}, policy=row.frozen_policy)
 
 
-def _join_json(fields: Mapping[str, Any], **texts: str | None) -> str:
+def _join_json(fields: Mapping[str, object], **texts: str | None) -> str:
     """Return one JSON object of values, and of JSON texts that are put in as they are."""
     head = to_json({name: value for name, value in fields.items() if value is not None}).decode()
     tail = "".join(f',"{name}":{value}' for name, value in texts.items() if value is not None)

@@ -6,14 +6,14 @@ found by the names in the edits' messages. What lies between is in the facts the
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
-from contracts.jsontext import members
 from contracts.resources import JobEdit
 from jobstore.domain.model import TransitionKind
-from jobstore.storage.sql import Connection
+from jobstore.json_members import members
+from jobstore.storage.sql import Connection, Row
 
 #: The payload stands in the entry itself, wherever its fact tells it.
 _FIELDS: Final = JobEdit.model_fields.keys() - {"payload"}
@@ -28,13 +28,13 @@ _NEXT_EDIT: Final = text(
 )
 
 
-async def find_reverted(session: Connection, rows: Sequence[Any]) -> Mapping[int, Mapping[str, str]]:
+async def find_reverted(session: Connection, rows: Sequence[Row]) -> Mapping[int, Mapping[str, str]]:
     """Return by number what is to be told of a job instead of what it asks for now, as JSON texts by field.
 
     `rows` are all entries of some span, in order.
     """
     reverted: dict[int, Mapping[str, str]] = {}
-    of_jobs = defaultdict[str, list[Any]](list)
+    of_jobs = defaultdict[str, list[Row]](list)
     for row in rows:
         of_jobs[row.job_id].append(row)
     for entries in of_jobs.values():
@@ -47,7 +47,7 @@ async def find_reverted(session: Connection, rows: Sequence[Any]) -> Mapping[int
     return reverted
 
 
-async def _find_before_edits(session: Connection, row: Any) -> Mapping[str, str]:
+async def _find_before_edits(session: Connection, row: Row) -> Mapping[str, str]:
     """Return each field that edits after an entry changed, as it was before the first of them."""
     found: dict[str, str] = {}
     names = set(_FIELDS) if row.is_edited_later else set()

@@ -56,18 +56,18 @@ _WRITERS: Final = text(
     "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 )
-#: Looks by number and id alone, whatever the statistics of the tables say, and planned once: planning took four fifths of
-#: a pass. And fast commits: should the last be lost, facts are published once more, and readers apply each once.
+#: Looks by number and id alone, whatever the statistics of the tables say, and planned once, since planning took four
+#: fifths of a pass. And fast commits: should the last be lost, facts are published again, and readers apply each once.
 _SETTINGS: Final = (
     "SET synchronous_commit = off",
     "SET plan_cache_mode = force_generic_plan",
     *(f"SET enable_{plan} = off" for plan in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
 )
-_STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay")
+_STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
     "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
-    "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) RETURNING settled_seq) "
+    "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
     "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
 )
 

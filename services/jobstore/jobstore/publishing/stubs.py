@@ -8,13 +8,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client import Counter
 from sqlalchemy import text
 
 from jobstore.publishing.job_changed import make_stub
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import TOO_LARGE, Outgoing
 
@@ -51,7 +51,7 @@ class Fact(NamedTuple):
     """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
 
     seq: int
-    row: Any
+    row: Row
     reverted: Mapping[str, str]
     record: Outgoing
 
@@ -135,7 +135,7 @@ def _tell(fact: Fact, code: str) -> None:
     log.error("a topic refuses a fact: a stub stands in its place", extra=_describe(fact) | {"code": code})
 
 
-def _describe(fact: Fact) -> dict[str, Any]:
+def _describe(fact: Fact) -> dict[str, object]:
     key = (fact.record.key or b"").decode()
     version = getattr(fact.row, "version", None)
     return {"topic": fact.record.topic, "key": key, "version": version, "bytes": len(fact.record.value)}

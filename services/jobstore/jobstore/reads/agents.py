@@ -1,7 +1,6 @@
 """Read agents with the state of their circuits, and whether they are paused."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import case, func, select, text, tuple_
 
@@ -12,7 +11,7 @@ from jobstore.storage.sql import Connection
 from jobstore.storage.tables import agents
 from jobstore.storage.tables import circuits as circuits_table
 
-_STATE_COLUMNS: Final[Sequence[Any]] = (
+_STATE_COLUMNS: Final = (
     case(
         (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
         (circuits_table.c.open_until > func.clock_timestamp(), Circuit.OPEN.value),

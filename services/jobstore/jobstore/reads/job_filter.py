@@ -1,29 +1,33 @@
 """Make SQL conditions for the jobs that match a filter."""
 
-from typing import Any
+from typing import TypeAlias
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, Text, cast, literal, or_
+from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from contracts.resources import JobFilter
 from jobstore.storage.tables import jobs
 
+#: A query of whatever columns.
+Query: TypeAlias = Select[*tuple[object, ...]]
 
-def holds_text(columns: Any, wanted: str | None) -> ColumnElement[bool]:
+
+def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:
     """Return the condition that a title or an id contains a text, in whatever case."""
     return or_(*(columns[name].icontains(wanted, autoescape=True) for name in ("title", "id")))
 
 
-def where_matching(query: Select[Any], chosen: JobFilter) -> Select[Any]:
+def where_matching(query: Query, chosen: JobFilter) -> Query:
     """Restrict a query to the jobs that match a filter."""
     if chosen.statuses:
         query = query.where(jobs.c.status.in_([status.value for status in chosen.statuses]))
     for name in ("agent_id", "tenant", "batch_id"):
         if (value := getattr(chosen, name)) is not None:
             query = query.where(jobs.c[name] == value)
-    if chosen.labels:
-        query = query.where(jobs.c.labels.contains(cast(literal(to_json(chosen.labels).decode(), Text), JSONB)))
+    if chosen.labels:  # the index has only jobs with labels
+        labels = cast(literal(to_json(chosen.labels).decode(), Text), JSONB)
+        query = query.where(jobs.c.labels.contains(labels), text("jobs.labels <> '{}'"))
     if chosen.created_after is not None:
         query = query.where(jobs.c.created_at >= chosen.created_after)
     if chosen.created_before is not None:

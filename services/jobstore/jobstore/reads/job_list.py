@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, text, tuple_, union_all
+from sqlalchemy.sql.roles import ColumnsClauseRole
 
-from contracts.resources import JobFilter, JobOrder
-from contracts.status import JobStatus
-from jobstore.reads.job_filter import holds_text, where_matching
+from contracts.resources import JobFilter
+from contracts.status import JobOrder, JobStatus
+from jobstore.commands.unit_of_work import JobView
+from jobstore.reads.job_filter import Query, holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
@@ -34,12 +36,12 @@ class JobPage:
     `next`: where the next page begins, None at the end; `searched`: jobs that were searched for a text at most.
     """
 
-    views: Sequence[dict[str, Any]]
+    views: Sequence[JobView]
     next: Place | None
     searched: int | None = None
 
 
-def get_order_column(order: JobOrder) -> ColumnElement[Any]:
+def get_order_column(order: JobOrder) -> ColumnElement[datetime]:
     """Return the column that an order sorts jobs by, before their ids."""
     return jobs.c.updated_at if order in {JobOrder.UPDATED, JobOrder.UPDATED_DESC} else jobs.c.created_at
 
@@ -63,11 +65,11 @@ async def list_jobs(
     return JobPage([make_job_view(row) for row in rows], _get_place(rows[-1], order) if has_next else None)
 
 
-def _get_columns(*, texts: bool) -> Sequence[Any]:
+def _get_columns(*, texts: bool) -> Sequence[ColumnsClauseRole]:
     return (*JOB_COLUMNS, *(TEXTS if texts else NO_TEXTS))
 
 
-def _sort_and_seek(query: Select[Any], order: JobOrder, after: Place | None) -> Select[Any]:
+def _sort_and_seek(query: Query, order: JobOrder, after: Place | None) -> Query:
     by = get_order_column(order)
     if order in {JobOrder.CREATED_DESC, JobOrder.UPDATED_DESC}:
         query = query.order_by(by.desc(), jobs.c.id.desc())
@@ -76,7 +78,7 @@ def _sort_and_seek(query: Select[Any], order: JobOrder, after: Place | None) -> 
     return query if after is None else query.where(tuple_(by, jobs.c.id) > tuple_(*after))
 
 
-def _get_place(row: Any, order: JobOrder) -> Place:
+def _get_place(row: Row, order: JobOrder) -> Place:
     return (getattr(row, get_order_column(order).key or ""), row.id)
 
 
@@ -100,9 +102,7 @@ async def _search(
     return JobPage(views, place, SEARCHED_MAX)
 
 
-async def _fetch_by_id(
-    connection: Connection, job_ids: Sequence[str], *, texts: bool
-) -> tuple[list[dict[str, Any]], bool]:
+async def _fetch_by_id(connection: Connection, job_ids: Sequence[str], *, texts: bool) -> tuple[list[JobView], bool]:
     query = select(*_get_columns(texts=texts)).where(jobs.c.id.in_(job_ids))
     place = func.array_position(literal(job_ids, ARRAY(Text)), jobs.c.id)
     rows, is_cut = await fetch_page(connection, query.order_by(place), bodies=texts)

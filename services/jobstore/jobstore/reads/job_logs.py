@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import text
 
-from contracts.jsontext import members
+from jobstore.json_members import members
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection
 
+#: An entry of a log, as `job_log_message` takes it.
+LogView: TypeAlias = dict[str, Any]
 LOG_COLUMNS: Final = (
     "seq AS cursor, id, job_id, version, status, job_status, agent_id, message, code, execution_id, attempt, lease, "
     "submission, event_id, progress, spent_usd, spent_tokens, next_attempt_at, kind, created_at, spent AS spent_calls, "
@@ -20,8 +22,8 @@ PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::t
 #: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
 #: at work that stores only what it has published.
 SETTLED: Final = "greatest(settled_seq, published_seq)"
-_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay")  # noqa: S608 - names of our own
-_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq")  # noqa: S608 - names of our own
+_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
+_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
@@ -33,7 +35,7 @@ async def list_changes(
     job_ids: Sequence[str] = (),
     payloads: bool = True,
     limit: int = 200,
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[LogView], bool]:
     """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of their numbers.
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
@@ -43,7 +45,7 @@ async def list_changes(
         f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
         f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
     )
-    parameters: dict[str, Any] = {"after": after, "until": until, "limit": limit}
+    parameters: dict[str, object] = {"after": after, "until": until, "limit": limit}
     if job_ids:
         parameters["job_ids"] = list(job_ids)
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
@@ -82,7 +84,7 @@ async def list_job_logs(
     newest_first: bool = False,
     chosen: LogFilter = ALL_ENTRIES,
     payloads: bool = True,
-) -> tuple[list[dict[str, Any]], int | None]:
+) -> tuple[list[LogView], int | None]:
     """Return entries of a job's log after a version, in the order of reading, as `job_log_message` takes them.
 
     Also return the version after which the next page begins, None at the end. Call within a transaction.

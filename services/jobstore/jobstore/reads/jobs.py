@@ -1,13 +1,15 @@
 """Read jobs, one or many, with the last entry of their log."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 from sqlalchemy import select, text
+from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import Policy
 from contracts.status import JobStatus
+from jobstore.commands.unit_of_work import JobView
 from jobstore.reads.job_logs import LOG_COLUMNS, NO_PAYLOADS
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
@@ -17,17 +19,17 @@ _LEFT_OUT: Final = frozenset(
     ["payload", "labels", "policy", "feedback", "spec_hash", "not_met", "description", "acceptance_criteria"],
 )
 #: All but the bodies, which a list may leave out, and what only commands read.
-JOB_COLUMNS: Final[Sequence[Any]] = (
+JOB_COLUMNS: Final[Sequence[ColumnsClauseRole]] = (
     *(column for column in jobs.c if column.name not in _LEFT_OUT),
     text("greatest(1, not_met + (status NOT IN ('REJECTED', 'RESUBMISSION_REQUIRED'))::int) AS submission"),
     text("jobs.labels::text AS labels_text, jobs.policy::text AS policy_text"),
 )
-TEXTS: Final[Sequence[Any]] = (
+TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     jobs.c.description,
     jobs.c.acceptance_criteria,
     text("jobs.payload::text AS payload"),
 )
-NO_TEXTS: Final[Sequence[Any]] = (
+NO_TEXTS: Final[Sequence[ColumnsClauseRole]] = (
     text("'' AS description"),
     text("'' AS acceptance_criteria"),
     text("NULL AS payload"),
@@ -39,20 +41,20 @@ _LAST_LOGS: Final = text(
 )
 
 
-def make_job_view(row: Row) -> dict[str, Any]:
+def make_job_view(row: Row) -> JobView:
     """Return a job from its row, as `job_message` takes it."""
     view = dict(row)
     labels, policy = from_json(view.pop("labels_text")), Policy.model_validate_json(view.pop("policy_text"))
     return {**view, "status": JobStatus(row.status), "labels": labels, "policy": policy}
 
 
-async def get_job(connection: Connection, job_id: str) -> dict[str, Any] | None:
+async def get_job(connection: Connection, job_id: str) -> JobView | None:
     """Return a job as `job_message` takes it, or None where there is none of that id."""
     row = (await connection.execute(select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id == job_id))).one_or_none()
     return None if row is None else make_job_view(row)
 
 
-async def add_last_logs(connection: Connection, views: Sequence[dict[str, Any]]) -> None:
+async def add_last_logs(connection: Connection, views: Sequence[JobView]) -> None:
     """Add to each job its last entry of the log as `last_log`: the one of its version, so that both agree."""
     parameters = {"job_ids": [view["id"] for view in views], "versions": [view["version"] for view in views]}
     logs = {row.job_id: dict(row) for row in await connection.execute(_LAST_LOGS, parameters)}
@@ -62,7 +64,7 @@ async def add_last_logs(connection: Connection, views: Sequence[dict[str, Any]])
 
 async def list_jobs_after(
     connection: Connection, job_id: str, limit: int, job_ids: Sequence[str] = ()
-) -> list[dict[str, Any]]:
+) -> list[JobView]:
     """Return the next jobs after an id, in the order of ids, of `job_ids` or of all; call within a transaction.
 
     A page may hold fewer than the limit; it is empty only when there are no more.

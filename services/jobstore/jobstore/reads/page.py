@@ -1,9 +1,8 @@
 """Fetch a page of rows, bounded in bytes."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from jobstore.storage.sql import Connection, Row
+from jobstore.storage.sql import Connection, Parameters, Row, Statement
 
 #: Characters of texts that a page holds at most: well below the 4 MiB that gRPC's clients take by default.
 PAGE_MAX_BYTES: Final = 2 << 20
@@ -12,7 +11,7 @@ ROWS_AT_ONCE: Final = 20
 
 
 async def fetch_page(
-    connection: Connection, query: Any, parameters: Mapping[str, Any] | None = None, *, bodies: bool
+    connection: Connection, query: Statement, parameters: Parameters | None = None, *, bodies: bool
 ) -> tuple[list[Row], bool]:
     """Fetch a page of rows; with bodies, stop at PAGE_MAX_BYTES. Return the rows and whether more were left.
 

@@ -1,31 +1,34 @@
 """Run a program once, writing JSON lines to standard output; the last one is the result or the error."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
 
 import asyncpg
+import uvloop
 from pydantic_core import to_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit.errors import SignoffError
+from servicekit.kafka.uvloop_patch import survive_lost_connections
+from servicekit.process.runtime import tune_gc
 
 _DRIVER = "postgresql+asyncpg://"
 
-WriteLine = Callable[[Mapping[str, Any]], None]
+WriteLine = Callable[[Mapping[str, object]], None]
 
 
-def write_line(document: Mapping[str, Any]) -> None:
+def write_line(document: Mapping[str, object]) -> None:
     """Write a JSON document to standard output, on one line."""
     sys.stdout.write(to_json(document).decode() + "\n")
     sys.stdout.flush()
 
 
-def run(main: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]) -> None:
+def run(main: Callable[[], Coroutine[object, None, Mapping[str, object]]]) -> None:
     """Run `main`, write its result or error, and exit with status 0 if the result says `ok`, else 1."""
+    survive_lost_connections()
+    tune_gc()
     try:
-        result = asyncio.run(main())
+        result = uvloop.run(main())
     except SignoffError as error:
         result = _make_error(str(error), error.code)
     except (asyncpg.PostgresError, SQLAlchemyError, OSError, ValueError) as error:  # also no such database or user
@@ -40,5 +43,5 @@ def parse_database_url(url: str) -> str:
     return f"{_DRIVER}{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
-def _make_error(message: str, code: str) -> dict[str, Any]:
+def _make_error(message: str, code: str) -> dict[str, object]:
     return {"ok": False, "error": {"code": code, "message": message}}

@@ -1,12 +1,13 @@
 """Rebuild an empty database from the facts in Kafka: `python -m jobstore.recovery.rebuild` (docs/adr/0006)."""
 
+import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeVar, cast
 
 import asyncpg
 from pydantic_core import to_json
@@ -21,9 +22,11 @@ from jobstore.config import RebuildSettings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.model import ExecutionState, Refusal, Report, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
-from jobstore.recovery import process, projection
+from jobstore.recovery import process, stored_facts
+from jobstore.recovery.bulk_loading import bulk_load
+from jobstore.recovery.fact_parsing import Fact, parse_fact
 from jobstore.recovery.projection import Projection
-from jobstore.recovery.set_aside import BATCH, BATCH_BYTES, SetAside
+from jobstore.recovery.set_aside import SetAside
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.locking import lock_rows
@@ -33,11 +36,18 @@ from servicekit.kafka.history import History, Record
 from servicekit.process.settings import load_settings
 from servicekit.retry import chunk_by_size
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 JOBS: Final = TOPIC_OF[JobChanged]
 FACTS: Final = {TOPIC_OF[event]: event for event in (AgentChanged, ExecutionRefused)}
+LOADED: Final = ("jobs", "job_logs", "executions")
 TABLES: Final = ("agents", "jobs", "job_logs", "executions", "facts")
+#: Facts, and bytes of them, that are applied together.
+BATCH, BATCH_BYTES = 4_000, 16 << 20
+#: Live executions that are queued again together.
+LIVE_BATCH: Final = 500
 #: Jobs with missing versions that are remembered at most; where there are more, the topic is not what it should be.
 GAPS_MAX = 100_000
 #: Of these, so many are named.
@@ -49,7 +59,7 @@ _FOREIGN: Final = text(
     "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND to_regclass('alembic_version') IS NULL",
 )
 #: A jobstore that is started meanwhile waits, and nothing of its own gets between the facts.
-_LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE")
+_LOCK: Final = text(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
 _FILLED: Final = text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in TABLES))  # noqa: S608 - names of our own
 _LAST: Final = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
 _NUMBER: Final = text("SELECT setval('job_logs_seq_seq', :last)")
@@ -88,7 +98,7 @@ class Rebuild:
         self._counts: Counter[str] = Counter()
         self._gaps: list[str] = []
 
-    async def run(self) -> Mapping[str, Any]:
+    async def run(self) -> Mapping[str, object]:
         """Rebuild, and return what was counted. PermanentError: the database is not empty, or facts are missing.
 
         `left` counts the records that nobody vouches for, by topic and reason: they are left out, and stop nothing.
@@ -119,46 +129,57 @@ class Rebuild:
     ) -> None:
         await connection.execute(_LOCK)
         await _refuse_filled(connection)
+        async with bulk_load(connection, LOADED):
+            await self._load(connection, topics, offsets)
+        await self._set_numbers(connection, offsets)
+        await self._queue_live(connection)
+
+    async def _load(
+        self, connection: Connection, topics: list[History], offsets: Mapping[str, Mapping[int, range]]
+    ) -> None:
         jobs, *others = topics
         for history in others:
             await self._keep_facts(connection, history, offsets[history.topic])
-        stubs = await projection.list_stubs(connection, NAMED_MAX)
+        stubs = await stored_facts.list_stubs(connection, NAMED_MAX)
         self._note_gaps(stubs, len(stubs))
-        await projection.project_agents(connection)
+        await stored_facts.project_agents(connection)
         await self._apply_jobs(connection, jobs, offsets[JOBS])
         # Refusals last: an execution that the facts of a job made stays as those have it.
-        await projection.project_refusals(connection)
-        await self._set_numbers(connection, offsets)
-        await self._queue_live(connection)
+        await stored_facts.project_refusals(connection)
 
     async def _keep_facts(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         async for records in history.read(offsets):
             facts = [fact for record in self._facts.select(records) if (fact := self._parse_fact(record)) is not None]
             if facts:
-                await projection.keep_facts(connection, history.topic, facts)
+                await stored_facts.keep_facts(connection, history.topic, facts)
             self._report_progress(history.topic, len(records))
 
-    def _parse_fact(self, record: Record) -> projection.StoredFact | None:
+    def _parse_fact(self, record: Record) -> stored_facts.StoredFact | None:
         try:
             event = FACTS[record.topic].model_validate_json(record.value or b"")
         except ValueError as error:
             self._pass_over(record, error)
             return None
         assert isinstance(event, AgentChanged | ExecutionRefused)
-        return projection.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
+        return stored_facts.StoredFact(event.cursor, event.key or "", (record.value or b"").decode())
 
     async def _apply_jobs(self, connection: Connection, history: History, offsets: Mapping[int, range]) -> None:
         aside = SetAside(connection)
         await aside.begin()
         jobs = Projection(connection, aside)
-        async for records in history.read(offsets):
-            vouched = list(self._facts.select(records))
-            for batch in chunk_by_size(vouched, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
-                await jobs.apply([fact for record in batch if (fact := self._parse_job_fact(record)) is not None])
+        async with aclosing(prepare_ahead(self._read_facts(history, offsets))) as batches:
+            async for facts in batches:
+                await jobs.apply(facts)
                 if len(aside.jobs) > GAPS_MAX:
                     raise self._make_gaps_error(await aside.describe(NAMED_MAX), len(aside.jobs))
-            self._report_progress(JOBS, len(records))
         self._note_gaps(await aside.describe(NAMED_MAX), len(aside.jobs))
+
+    async def _read_facts(self, history: History, offsets: Mapping[int, range]) -> AsyncGenerator[list[Fact]]:
+        async for records in history.read(offsets):
+            vouched = self._facts.select(records)
+            for batch in chunk_by_size(vouched, lambda r: len(r.value or b""), limit=BATCH, bytes_max=BATCH_BYTES):
+                yield [fact for record in batch if (fact := self._parse_job_fact(record)) is not None]
+            self._report_progress(JOBS, len(records))
 
     def _note_gaps(self, names: Sequence[str], count: int) -> None:
         """Keep what is missing to be told, or raise PermanentError if no gaps are accepted."""
@@ -167,9 +188,9 @@ class Rebuild:
         self._counts["gaps"] += count
         self._gaps += names
 
-    def _parse_job_fact(self, record: Record) -> projection.Fact | None:
+    def _parse_job_fact(self, record: Record) -> Fact | None:
         try:
-            return projection.parse_fact(record.value or b"")
+            return parse_fact(record.value or b"")
         except (ValueError, KeyError) as error:
             self._pass_over(record, error)
             return None
@@ -193,7 +214,7 @@ class Rebuild:
 
     async def _queue_live(self, connection: Connection) -> None:
         """Queue live executions again, or end them where their agent must not be called twice."""
-        parameters = {"done": ExecutionState.DONE.value, "limit": BATCH, "after": _FIRST}
+        parameters = {"done": ExecutionState.DONE.value, "limit": LIVE_BATCH, "after": _FIRST}
         while rows := (await connection.execute(_LIVE, parameters)).all():
             ids = [row.execution_id for row in rows]
             locks = Locks(jobs=frozenset(row.job_id for row in rows), executions=frozenset(ids))
@@ -224,6 +245,20 @@ class Rebuild:
             self._write_line({"topic": topic, "records": self._counts["records"]})
 
 
+async def prepare_ahead(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yield the items, while the next one is prepared."""
+    end = object()
+    async with aclosing(items):
+        coming = asyncio.ensure_future(anext(items, end))
+        try:
+            while (item := await coming) is not end:
+                coming = asyncio.ensure_future(anext(items, end))
+                yield cast("T", item)
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -233,7 +268,7 @@ async def _refuse_filled(connection: Connection) -> None:
         raise PermanentError(message, code="database_not_empty")
 
 
-async def main() -> Mapping[str, Any]:
+async def main() -> Mapping[str, object]:
     """Rebuild the database that the environment names, from the Kafka that it names."""
     settings = load_settings(RebuildSettings)
     url = process.parse_database_url(settings.database_url.get_secret_value())

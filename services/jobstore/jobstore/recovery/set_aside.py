@@ -1,11 +1,11 @@
 """Keep the facts of jobs that wait for a version: in a table, so that memory is bounded however many they are."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 
 #: Facts, and bytes of them, that one statement applies at most.
 BATCH, BATCH_BYTES = 500, 16 << 20
@@ -77,5 +77,5 @@ class SetAside:
 
     async def describe(self, limit: int) -> list[str]:
         """Return what jobs wait for, one each."""
-        rows: list[Any] = list(await self._connection.execute(_LIST, {"limit": limit}))
+        rows: list[Row] = list(await self._connection.execute(_LIST, {"limit": limit}))
         return [f"{row.job_id} version {row.version} ({'a stub' if row.is_stub else 'missing'})" for row in rows]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from sqlalchemy import TextClause, text
 
-from contracts.events import JobStatusReported, ResultProduced
+from contracts.events import Event, JobStatusReported, ResultProduced
 from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets
 from contracts.sizes import MESSAGE_MAX_BYTES
 from jobstore.storage.database import Database
@@ -26,7 +26,7 @@ _DONE: Final = text("DELETE FROM upgrades WHERE step = :step RETURNING step")
 
 
 async def handle_unsigned_backlog(
-    kafka: str, database: Database, subscriptions: Sequence[Subscription[Any]], secrets: Secrets
+    kafka: str, database: Database, subscriptions: Sequence[Subscription[Event]], secrets: Secrets
 ) -> None:
     """Handle the unsigned reports that lie in the topics as if they were signed, if reports were not until now.
 
@@ -40,15 +40,15 @@ async def handle_unsigned_backlog(
     await _ask(database, _DONE)
 
 
-async def _ask(database: Database, statement: TextClause) -> Any:
-    async def ask() -> Any:
+async def _ask(database: Database, statement: TextClause) -> object:
+    async def ask() -> object:
         async with database.transaction() as connection:
             return await connection.scalar(statement, _STEP)
 
     return await retry_transient(ask, on="postgres")
 
 
-async def _drain(kafka: str, subscription: Subscription[Any], secrets: Secrets) -> None:
+async def _drain(kafka: str, subscription: Subscription[Event], secrets: Secrets) -> None:
     topic = subscription.topic
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka, group_id=subscription.group, enable_auto_commit=False, auto_offset_reset="none"
@@ -77,7 +77,7 @@ async def _drain(kafka: str, subscription: Subscription[Any], secrets: Secrets) 
         await consumer.stop()
 
 
-def _sign(subscription: Subscription[Any], record: ConsumerRecord[Any, Any], secrets: Secrets) -> Any:
+def _sign(subscription: Subscription[Event], record: ConsumerRecord[bytes, bytes], secrets: Secrets) -> Any:
     """Return an unsigned report, signed; any other record as it is."""
     if is_replay(record) or SIGNATURE_HEADER in dict(record.headers):
         return record

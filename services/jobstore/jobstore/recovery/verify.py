@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Table, Text, text
 
@@ -17,7 +17,7 @@ from jobstore.recovery import process
 from jobstore.storage import tables
 from jobstore.storage.database import Database
 from jobstore.storage.facts import EARLY_CANCELS
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 from servicekit.kafka.history import History
 from servicekit.process.settings import load_settings
 
@@ -114,7 +114,7 @@ class Verify:
     counts: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
 
-    async def run(self) -> Mapping[str, Any]:
+    async def run(self) -> Mapping[str, object]:
         """Compare all tables, and return whether they are the same, or their first difference.
 
         Also return the counts of rows, of jobs ended by the rebuild, and of facts that the relay has yet to publish
@@ -125,7 +125,7 @@ class Verify:
         for compared in TABLES:
             difference = difference or await self._find_difference(compared)
         unpublished = await self.live.scalar(_UNPUBLISHED)
-        result: dict[str, Any] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
+        result: dict[str, object] = {"ok": difference is None, "counts": self.counts, "behind": unpublished}
         if difference is not None:
             result["difference"] = {name: getattr(difference, name) for name in Difference.__slots__}
         stubs = list(await self.live.scalars(_STUBS, {"limit": NAMED_MAX}))
@@ -142,7 +142,7 @@ class Verify:
                 return _locate_difference(compared, str(key), *rows)
         return None
 
-    async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Any, live: Any) -> bool:
+    async def _is_end_by_rebuild(self, compared: ComparedTable, rebuilt: Row | None, live: Row | None) -> bool:
         """Return whether all that differs is that the rebuild ended an execution, and said so in the log."""
         if rebuilt is None:
             return False
@@ -162,7 +162,7 @@ class Verify:
 
 async def _merge(
     rebuilt: Connection, live: Connection, query: str
-) -> AsyncIterator[tuple[Any, bytes | None, bytes | None]]:
+) -> AsyncIterator[tuple[object, bytes | None, bytes | None]]:
     """Yield every key with the digests of its rebuilt and its live row, in the order of keys; None: there is no row."""
     left, right = aiter(_stream_rows(rebuilt, query)), aiter(_stream_rows(live, query))
     one, other = await anext(left, None), await anext(right, None)
@@ -175,16 +175,16 @@ async def _merge(
         other = await anext(right, None) if second else other
 
 
-async def _stream_rows(connection: Connection, query: str) -> AsyncIterator[Any]:
+async def _stream_rows(connection: Connection, query: str) -> AsyncIterator[Row]:
     async for row in connection.stream(text(query), rows_ahead=PAGE):
         yield row
 
 
-async def _fetch_row(connection: Connection, compared: ComparedTable, key: Any) -> Any:
+async def _fetch_row(connection: Connection, compared: ComparedTable, key: object) -> Row | None:
     return (await connection.execute(text(compared.row_query), {"key": key})).one_or_none()
 
 
-def _locate_difference(compared: ComparedTable, key: str, rebuilt: Any, live: Any) -> Difference:
+def _locate_difference(compared: ComparedTable, key: str, rebuilt: Row | None, live: Row | None) -> Difference:
     if rebuilt is None or live is None:
         where = ("missing", "there") if rebuilt is None else ("there", "missing")
         return Difference(compared.name, key, None, *where)
@@ -223,7 +223,7 @@ async def check_facts(history: Callable[[str], History], facts: FactFilter) -> N
                 deque(facts.select(records), maxlen=0)
 
 
-async def main() -> Mapping[str, Any]:
+async def main() -> Mapping[str, object]:
     """Compare the two databases that the environment names. `left` is None where no keys are given to check facts."""
     settings = load_settings(VerifySettings)
     rebuilt_url, live_url = settings.rebuilt_url.get_secret_value(), settings.live_url.get_secret_value()

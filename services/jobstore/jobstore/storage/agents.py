@@ -1,6 +1,6 @@
 """Read and write agents. Each change adds a fact; a replaced agent begins with a closed circuit."""
 
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 from sqlalchemy import text
@@ -8,7 +8,7 @@ from sqlalchemy import text
 from contracts.jsontext import json_text
 from contracts.resources import Agent, NewAgent
 from jobstore.storage import circuits, facts
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Row
 
 _VALUES: Final = (
     ":name, :protocol, :url, :capabilities, CAST(:policy AS jsonb), CAST(:headers AS jsonb), :enabled, :deterministic"
@@ -47,6 +47,6 @@ async def disable_agent(connection: Connection, agent_id: str) -> None:
     await facts.add_agent_fact(connection, agent_id)
 
 
-def to_agent(row: Any) -> Agent:
+def to_agent(row: Row) -> Agent:
     """Return an agent from its row, which may have its state besides; policy and headers are JSON text."""
     return Agent.model_validate({**row, "policy": from_json(row.policy), "headers": from_json(row.headers)})

@@ -18,9 +18,10 @@ _LOCK: Final = text(
     "WHERE agent_id = ANY(CAST(:ids AS text[])) ORDER BY agent_id FOR UPDATE",
 )
 #: A statement of its own: the one that waits for the lock has a snapshot from before, without the present probe.
+#: `|| ''`: only the index of the ids can serve.
 _PROBING: Final = text(
     "SELECT execution_id FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) "
-    "AND stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED')",
+    "AND stage || '' = 'EXECUTING' AND state || '' IN ('OFFERED', 'LEASED')",
 )
 _WRITE: Final = text(
     f"""

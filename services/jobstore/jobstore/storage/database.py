@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 from alembic import command
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 #: Milliseconds that a statement may take, and that a transaction may be idle.
 STATEMENT_TIMEOUT_MS = 30_000
+#: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
+#: and migrations read whole tables (docs/adr/0024).
+_BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 #: Seconds that a transaction waits for a free connection of the pool.
 POOL_TIMEOUT_S = 10.0
 #: Seconds that connecting may take.
@@ -35,14 +38,14 @@ STATEMENTS_MAX = 500
 class Database:
     """Connect to PostgreSQL. Every error is a TransientError or a PermanentError (outages.py).
 
-    `bounded`: whether statements time out; a rebuild's do not.
+    `bounded`: whether statements time out, and rows are looked up by key; a rebuild's are not.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, bounded: bool = True) -> None:
         timeout_ms = STATEMENT_TIMEOUT_MS if bounded else 0
         self.url = make_url(url)
         dialect = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
-        self._options: dict[str, Any] = {
+        self._options: dict[str, object] = {
             **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": 60 if bounded else None,
@@ -51,6 +54,7 @@ class Database:
                 "jit": "off",
                 "statement_timeout": str(timeout_ms),
                 "idle_in_transaction_session_timeout": str(timeout_ms),
+                **(_BY_KEY if bounded else {}),
             },
             "record_class": Row,
             "statement_cache_size": STATEMENTS_MAX,
@@ -143,7 +147,7 @@ async def _acquire(pool: "asyncpg.Pool[Row]") -> "asyncpg.Connection[Row]":
         raise TransientError(f"no free connection within {POOL_TIMEOUT_S:g} s", code="database_busy") from error
 
 
-async def _keep(_: Any) -> None:
+async def _keep(_: object) -> None:
     """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
 
 

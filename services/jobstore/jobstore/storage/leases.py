@@ -1,7 +1,7 @@
 """Leases as rows of executions: renew them, and find those that lapsed or are out of time."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -10,20 +10,27 @@ from jobstore.domain.model import ExecutionStage
 from jobstore.storage.sql import Connection, Row
 
 #: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-#: domain.transitions counted as spent, is not counted.
+#: domain.transitions counted as spent, is not counted. Rows are locked in the order of their ids, as all lock them.
+#: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
-    WHERE e.execution_id = u.execution_id AND e.lease = u.lease AND e.stage = :stage AND e.state <> 'DONE'
+    FROM (
+        SELECT e.execution_id
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS int[])) AS u(execution_id, lease)
+        JOIN executions e ON e.execution_id = u.execution_id AND e.lease = u.lease
+        WHERE e.stage || '' = :stage AND e.state || '' <> 'DONE'
+        ORDER BY e.execution_id FOR UPDATE OF e
+    ) AS locked
+    WHERE e.execution_id = locked.execution_id
     RETURNING e.execution_id, e.lease
     """,
 )
 #: A report counts while its lease is the row's, and for judging only above the one under which the result came
-#: (domain.fences); the result of a cancelled execution is kept once. Rows are locked in the order of their ids.
+#: (domain.fences); the result of a cancelled execution is kept once. Locked in the same order.
 _NOTE_FORGED: Final = text(
     """
     UPDATE executions e SET forged_lease = e.lease
@@ -44,13 +51,36 @@ _STATES: Final = text(
     "SELECT execution_id, state, lease, result_lease, answer FROM executions "
     "WHERE execution_id = ANY(CAST(:ids AS uuid[]))",
 )
-_LAPSED: Final = text(
-    "SELECT execution_id, lease FROM executions "
-    "WHERE stage = :stage AND state = 'LEASED' AND due_at <= now() LIMIT :limit",
+_LEASED: Final = "FROM executions WHERE stage = '{stage}' AND state = 'LEASED'"
+_TIMED: Final = "FROM executions WHERE state <> 'DONE' AND fails_at IS NOT NULL"
+#: Beside the rows, or with none: in how many seconds the next lease lapses or the next time is up.
+_LATE: Final = text(
+    f"""
+    SELECT extract(epoch FROM least(
+            (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > now() ORDER BY due_at LIMIT 1),
+            (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > now() ORDER BY due_at LIMIT 1),
+            (SELECT fails_at {_TIMED} AND fails_at > now() ORDER BY fails_at LIMIT 1)
+        ) - now())::float8 AS next_in_s, late.*
+    FROM (SELECT 1) AS one LEFT JOIN (
+        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= now() LIMIT :limit)
+        UNION ALL
+        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
+        UNION ALL
+        (SELECT execution_id, lease, false {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
+    ) AS late ON true
+    """,  # noqa: S608 - fragments of our own
 )
-_OVERDUE: Final = text(
-    "SELECT execution_id, lease FROM executions WHERE state <> 'DONE' AND fails_at <= now() LIMIT :limit",
-)
+
+
+class Late(NamedTuple):
+    """Leases (execution_id, lease) that were not renewed in time, and those of executions that are out of time.
+
+    `next_in_s`: seconds until there will be more, unless leases are renewed; None if nothing is under way.
+    """
+
+    overdue: Sequence[tuple[UUID, int]]
+    lapsed: Sequence[tuple[UUID, int]]
+    next_in_s: float | None
 
 
 async def renew(
@@ -80,15 +110,18 @@ async def note_forged(connection: Connection, leases: Collection[tuple[UUID, int
 
 async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
     """Return the rows (state, lease, result_lease, answer) of executions, by id."""
+    if not execution_ids:
+        return {}
     rows = await connection.execute(_STATES, {"ids": list(execution_ids)})
     return {row.execution_id: row for row in rows}
 
 
-async def find_lapsed(connection: Connection, stage: ExecutionStage, limit: int) -> Sequence[Row]:
-    """Return rows (execution_id, lease) of leases that were not renewed in time."""
-    return (await connection.execute(_LAPSED, {"stage": stage.value, "limit": limit})).all()
-
-
-async def find_overdue(connection: Connection, limit: int) -> Sequence[Row]:
-    """Return rows (execution_id, lease) of executions whose queue timeout, judging timeout or deadline has passed."""
-    return (await connection.execute(_OVERDUE, {"limit": limit})).all()
+async def find_late(connection: Connection, limit: int) -> Late:
+    """Find what has lapsed, or has passed its queue timeout, judging timeout or deadline: `limit` of each at most."""
+    rows = (await connection.execute(_LATE, {"limit": limit})).all()
+    late = [row for row in rows if row.execution_id is not None]
+    return Late(
+        overdue=[(row.execution_id, row.lease) for row in late if row.is_overdue],
+        lapsed=[(row.execution_id, row.lease) for row in late if not row.is_overdue],
+        next_in_s=rows[0].next_in_s,
+    )

@@ -69,7 +69,7 @@ _STATE: Final = text(
     "ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege "
     "WHERE NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name) AS forbidden"
 )
-_WRITE: Final = text("UPDATE relay SET published_seq = published_seq")
+_WRITE: Final = text("UPDATE relay SET published_seq = published_seq WHERE id = 1")
 
 
 class RaceError(TransientError):

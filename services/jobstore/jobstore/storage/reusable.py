@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from contracts.jsontext import members
 from contracts.resources import Verdict
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.reuse import Reusable, ReuseTerms, verdict_key
+from jobstore.json_members import members
 from jobstore.storage import sql
 from jobstore.storage.sql import Connection
 from jobstore.storage.tables import reusable

@@ -5,17 +5,18 @@ A batch is written by `unnest` over one array parameter a column.
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
 from sqlalchemy import ClauseElement, Table, TextClause, text
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
 
 _DIALECT: Final = sqlalchemy_asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 #: SQL as a constant of a module with `:name` for each parameter, or what SQLAlchemy's expressions build.
 Statement: TypeAlias = ClauseElement
-Parameters: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Mapping[str, object]
 #: A row to write: a value for each column.
 Values: TypeAlias = dict[str, Any]
 
@@ -90,12 +91,12 @@ class Connection:
         self.driver.terminate()
 
 
-def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[Any]]:
+def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
     """Return a statement's SQL for asyncpg, and its values in order."""
     if isinstance(statement, TextClause):
         sql, names = _compile_text(statement)
         return sql, map((parameters or {}).__getitem__, names)
-    compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
     values = compiled.construct_params(parameters)
     return str(compiled), map(values.__getitem__, compiled.positiontup or ())
 
@@ -103,7 +104,7 @@ def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Ite
 @lru_cache(maxsize=1_000)
 def _compile_text(statement: TextClause) -> tuple[str, tuple[str, ...]]:
     """Return the SQL of a text, and its parameters' names in order."""
-    compiled: Any = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
 
 
@@ -146,7 +147,7 @@ def assignments(alias: str, columns: Mapping[str, str], *, key: str) -> str:
     return ", ".join(f"{name} = {value(alias, name, kind)}" for name, kind in columns.items() if name != key)
 
 
-def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[Any]]:
+def arrays(columns: Mapping[str, str], prefix: str, rows: Sequence[Values]) -> dict[str, list[object]]:
     """Return the parameters of an `unnest`, from rows that have at least its columns."""
     return {
         f"{prefix}_{name}": [_literal(row[name]) for row in rows] if kind == "text[]" else [row[name] for row in rows]

@@ -82,7 +82,13 @@ jobs = Table(
     Index("jobs_status_created_at_id_idx", "status", "created_at", "id"),
     Index("jobs_agent_id_created_at_id_idx", "agent_id", "created_at", "id"),
     Index("jobs_tenant_created_at_id_idx", "tenant", "created_at", "id"),
-    Index("jobs_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+    Index(
+        "jobs_labels_idx",
+        "labels",
+        postgresql_using="gin",
+        postgresql_ops={"labels": "jsonb_path_ops"},
+        postgresql_where=text("labels <> '{}'"),
+    ),
     Index(
         "jobs_batch_id_created_at_id_idx", "batch_id", "created_at", "id", postgresql_where=text("batch_id IS NOT NULL")
     ),
@@ -185,7 +191,6 @@ executions = Table(
         "executions_due_idx",
         "stage",
         "state",
-        text("priority DESC"),
         "due_at",
         postgresql_where=text("state <> 'DONE' AND (stage <> 'EXECUTING' OR state <> 'QUEUED')"),
     ),
@@ -194,7 +199,7 @@ executions = Table(
         "due_at",
         postgresql_where=text("state = 'DONE' AND due_at IS NOT NULL AND request_version IS NULL"),
     ),
-    Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE'")),
+    Index("executions_fails_at_idx", "fails_at", postgresql_where=text("state <> 'DONE' AND fails_at IS NOT NULL")),
     Index(
         "executions_flow_idx",
         "tenant",
@@ -230,6 +235,7 @@ workers = Table(
     Column("stage", Text, nullable=False),
     Column("room", Integer, nullable=False),
     Column("seen_at", _TIME, nullable=False),
+    Index("workers_stage_idx", "stage"),
     prefixes=["UNLOGGED"],
 )
 

@@ -14,7 +14,7 @@ from servicekit.errors import PermanentError, TransientError
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 #: Records in one batch that is read.
-RECORDS_MAX = 500
+RECORDS_MAX = 4_000
 #: The broker is taken to be out of reach when nothing arrives for so long although there is more.
 SILENCE_S = 15.0
 
@@ -71,8 +71,7 @@ class History:
             self._consumer.seek(place, offsets[place.partition].start)
         while ends:
             fetched = await self._fetch(list(ends))
-            for place, records in fetched.items():
-                yield [record for record in records if record.offset < ends[place]]
+            yield [record for place in fetched for record in fetched[place] if record.offset < ends[place]]
             for place in [place for place in ends if await self._consumer.position(place) >= ends[place]]:
                 self._consumer.pause(place)
                 del ends[place]

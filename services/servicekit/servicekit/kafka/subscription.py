@@ -1,14 +1,14 @@
 """Consume batches of events from Kafka without losing one."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -21,6 +21,8 @@ from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
+from servicekit.kafka.liveness import count_unread, find_dead_task
+from servicekit.kafka.offsets import HandledOffsets
 from servicekit.kafka.publisher import Publisher
 from servicekit.metrics import BATCH_RECORDS, DEAD_LETTERS, REFUSED_RECORDS
 from servicekit.retry import isolate_failures, retry_transient
@@ -32,14 +34,20 @@ V = TypeVar("V", bound=Event)
 
 #: Records that may fail alone, and be tried again, beside the others; among more, the next batch waits.
 PARKED_MAX = 100
-#: A commit that takes longer is given up; the records are then read again.
-COMMIT_TIMEOUT_S = 10.0
 #: How long a batch under way may take to end when the service stops: its claims are answered, and so not lost.
 BATCH_GRACE_S = 5.0
+#: How long the last commit before that may take.
+LAST_COMMIT_TIMEOUT_S = 1.0
 #: How long stopping may take in all. A broker that is away notices by itself that a member of the group is gone.
-STOP_TIMEOUT_S = BATCH_GRACE_S + 1.0
+STOP_TIMEOUT_S = BATCH_GRACE_S + LAST_COMMIT_TIMEOUT_S
+#: Unread records at most of a consumer that has caught up: among more, some may wait since an outage.
+CAUGHT_UP_LAG = 1_000
 #: Longer than any outage: a batch that waits inside its handler keeps its partitions, since nothing else polls them.
 POLL_INTERVAL_MAX_MS = 24 * 3600 * 1000
+#: How long a poll waits for records: for ever, since FastStream sleeps after an empty one for as long as it took.
+POLL_TIMEOUT_MS = 10 * 365 * POLL_INTERVAL_MAX_MS
+#: How long the broker keeps a fetch that finds nothing. It answers at once when there is a record.
+FETCH_MAX_WAIT_MS = 500
 #: A group that was formed while its topic was missing, on a broker that came back empty, reads nothing until its leader
 #: looks again.
 METADATA_MAX_AGE_MS = 5_000
@@ -93,7 +101,7 @@ def accept(record: ConsumerRecord[Any, Any]) -> None:
 
 @dataclass(slots=True)
 class Subscription(Generic[E]):
-    """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`, then a commit.
+    """Read one topic in one consumer group: bad records to the dead-letter queue, good ones to `handle`.
 
     `handle` returns one result a record: a PermanentError sends the record to the dead-letter queue; one with a
     DoubtfulError is tried again beside the others. TransientErrors are waited out, in it or here; the partitions wait
@@ -102,7 +110,8 @@ class Subscription(Generic[E]):
 
     `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
     vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
-    `keep_body` where the body is read elsewhere.
+    `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
+    where the oldest of a batch is twice as old: then this reader is behind.
     """
 
     publisher: Publisher
@@ -115,12 +124,17 @@ class Subscription(Generic[E]):
     decode: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] | None = None
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
     dead_after_s: float = 60.0
+    delay_s: float = 0.0
     _handling_since: float | None = None
     _broken: Exception | None = None
-    #: The offset after the last record that was handled, or is parked.
-    _handled: dict[TopicPartition, int] = field(default_factory=dict)
+    _is_waiting: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: What tries the records again that fail alone, by topic, partition and offset.
     _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
+    _offsets: HandledOffsets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._offsets = HandledOffsets(lambda: self.consumer(), self._parked)  # noqa: PLW0108 - another is attached later
 
     @property
     def topic(self) -> Topic:
@@ -134,11 +148,12 @@ class Subscription(Generic[E]):
             group_id=self.group,
             batch=True,
             max_records=max_records,
-            batch_timeout_ms=20,
-            fetch_max_wait_ms=100,
+            batch_timeout_ms=POLL_TIMEOUT_MS,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             max_partition_fetch_bytes=1 << 20,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
+            listener=self._offsets,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=3_000,
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
@@ -163,30 +178,43 @@ class Subscription(Generic[E]):
             return f"failed: {self._broken!r}"
         if consumer is None:
             return "not started"
-        refreshing = consumer._client._sync_task  # noqa: SLF001 - its coordinator waits for it for ever
-        if refreshing is not None and refreshing.done():
-            return "aiokafka no longer refreshes its metadata"
+        if (died := find_dead_task(consumer)) is not None:
+            return f"aiokafka no longer {died}"
         if self._handling_since is not None:
             return None
         idle_s = consumer._subscription.fetcher_idle_time  # noqa: SLF001 - since the last poll without an error; no public way
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
+    def has_caught_up(self) -> bool:
+        """Whether there are few records left to read, or none that is due yet."""
+        unread = count_unread(self.consumer())
+        return unread is not None and (unread <= CAUGHT_UP_LAG or self._is_waiting)
+
     async def watch(self) -> None:
-        """Raise ConsumerDeadError once the consumer is dead for good, so that the process ends.
+        """Commit what was handled; raise ConsumerDeadError once the consumer is dead for good: the process then ends.
 
         A consumer whose batch waits for an outage to end is not dead.
         """
+        committing = asyncio.create_task(self._offsets.commit_regularly())
         try:
             while True:
                 await asyncio.sleep(min(1.0, self.dead_after_s / 4))
+                if committing.done():
+                    committing.result()
                 if (reason := self._diagnose()) is not None:
                     raise ConsumerDeadError(f"{self.topic.name}: {reason}") from self._broken
         finally:
-            for task in self._parked.values():  # they stay parked: nothing behind them is committed
+            for task in (committing, *self._parked.values()):  # what is parked stays so: nothing behind is committed
                 task.cancel()
 
+    async def stop(self) -> None:
+        """Handle nothing more, and commit what was handled; a batch that ends later commits at once."""
+        self._stopping.set()
+        await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
+
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        if self._broken is not None:  # a commit would skip what was not handled
+        await self._wait_until_due(records)
+        if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
             return
         self._handling_since = time.monotonic()
         try:
@@ -197,11 +225,24 @@ class Subscription(Generic[E]):
         finally:
             self._handling_since = None
 
+    async def _wait_until_due(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Wait until the newest record is `delay_s` old, but no longer than that, whatever time its writer gave it."""
+        now = time.time()
+        ages_s = [now - record.timestamp / 1000 for record in records]
+        if not self.delay_s or max(ages_s) > 2 * self.delay_s:
+            return
+        self._is_waiting = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
+                await self._stopping.wait()
+        self._is_waiting = False
+
     async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
         await self._handle_batch(records)
         if self._parked:
             await asyncio.wait(self._parked.values())
+        await self._offsets.commit()
 
     async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
@@ -225,9 +266,9 @@ class Subscription(Generic[E]):
                 elif isinstance(result, PermanentError):
                     bad.append((incoming.record, result))
         await self._bury(bad)
-        for record in records:
-            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        await self._commit({TopicPartition(record.topic, record.partition) for record in records})
+        self._offsets.note_handled(records)
+        if self._stopping.is_set():
+            await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
         while len(self._parked) > PARKED_MAX:
             await asyncio.wait(self._parked.values(), return_when=asyncio.FIRST_COMPLETED)
 
@@ -256,7 +297,7 @@ class Subscription(Generic[E]):
             self._broken = error
             return
         del self._parked[where]
-        await self._commit({TopicPartition(where[0], where[1])})
+        self._offsets.note_unparked()
 
     async def _bury(self, bad: Sequence[tuple[ConsumerRecord[Any, Any], PermanentError]]) -> None:
         """Put records into the dead-letter queue, but for those that came from there."""
@@ -279,26 +320,6 @@ class Subscription(Generic[E]):
             where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             key = record.key.decode(errors="replace") if record.key else None
             log.error("dead letter", extra={**where, "job_id": key, "code": error.code, "reason": str(error)})
-
-    async def _commit(self, partitions: Collection[TopicPartition]) -> None:
-        """Commit what was handled. A commit that fails only repeats records later, which changes nothing."""
-        consumer = self.consumer()
-        if consumer is None:
-            return
-        offsets = {
-            partition: min(
-                [self._handled[partition], *(at for topic, number, at in self._parked if (topic, number) == partition)]
-            )
-            for partition in partitions
-        }
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await consumer.commit(offsets)
-        except (KafkaError, TimeoutError) as error:
-            log.warning(
-                "offsets not committed, these records may come again",
-                extra={"topic": self.topic.name, "reason": repr(error)},
-            )
 
 
 async def _records(records: Any) -> KafkaMessage:
@@ -362,23 +383,16 @@ def make_broker(kafka: str, service: str, batch_grace_s: float = BATCH_GRACE_S) 
     )
 
 
-async def stop_consuming(broker: KafkaBroker, timeout_s: float = STOP_TIMEOUT_S) -> None:
+async def stop_consuming(
+    broker: KafkaBroker, subscriptions: Sequence[Subscription[Any]], timeout_s: float = STOP_TIMEOUT_S
+) -> None:
     """Stop consuming, and wait at most so long: aiokafka itself would wait for a broker that is away for ever."""
-    stopping = asyncio.ensure_future(broker.stop())
+
+    async def stop() -> None:
+        await asyncio.gather(*(subscription.stop() for subscription in subscriptions))
+        await broker.stop()
+
+    stopping = asyncio.create_task(stop())
     done, _ = await asyncio.wait([stopping], timeout=timeout_s)
     for task in done:
         task.result()
-
-
-def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
-    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
-    if consumer is None:
-        return None
-    unread = 0
-    for partition in consumer.assignment():
-        high = consumer.highwater(partition)
-        state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
-        if high is None or state is None or not state.has_valid_position:
-            return None
-        unread += max(0, high - state.position)
-    return unread

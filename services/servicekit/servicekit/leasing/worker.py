@@ -136,6 +136,7 @@ class Worker:
     _slots: Slots = field(init=False)
     _without_slot: int = 0
     _reported_room: int = 0
+    _heard_at: float = float("-inf")
 
     def __post_init__(self) -> None:
         self._slots = Slots(self.capacity)
@@ -249,14 +250,17 @@ class Worker:
             self._has_more_room.clear()
             async with self._renewing:
                 with contextlib.suppress(TransientError):  # the next renewal says it too
-                    self._reported_room = self.room
-                    await self.leases.renew(self.owner, self._reported_room, [], [], [])
+                    await self._renew_part([], [], [])
 
     async def _renew_regularly(self) -> None:
-        """Renew five times within a lease, so that a few renewals that fail let none lapse."""
+        """Renew five times within a lease, so that a few renewals that fail let none lapse.
+
+        A worker that holds and awaits nothing only shows that it is alive, in time for the dispatcher (ALIVE_LEASES).
+        """
         while True:
             try:
-                await self.renew()
+                if self._held or self._awaited or time.monotonic() - self._heard_at >= self._lease_s / 2:
+                    await self.renew()
                 WAITING.labels("jobstore leases").set(0)
             except TransientError as error:
                 WAITING.labels("jobstore leases").set(1)
@@ -282,7 +286,7 @@ class Worker:
         asked_at = time.monotonic()  # from before the question, so that no lease is taken to last longer than it does
         self._reported_room = self.room
         answer = await self.leases.renew(self.owner, self._reported_room, [h.lease for h in held], awaited, given_back)
-        self._lease_s = answer.lease_s
+        self._lease_s, self._heard_at = answer.lease_s, asked_at
         for item, state in zip(held, answer.held, strict=True):
             if state in {LeaseState.LOST, LeaseState.CANCELLED} and self._held.get(item.lease.execution_id) is item:
                 log.info("work aborted", extra={"job_id": item.job_id, "lease_state": state.value})

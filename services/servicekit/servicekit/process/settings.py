@@ -1,6 +1,5 @@
 """Declare the settings that services share, environment variables that begin with SIGNOFF_, and read secrets."""
 
-import base64
 import contextlib
 import os
 import re
@@ -10,6 +9,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar, get_args
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.signing import decode_base64
 from servicekit.errors import PermanentError
 
 #: Fewer characters could be guessed.
@@ -65,7 +65,7 @@ class KeySetting(SecretSetting):
     @property
     def keys(self) -> tuple[bytes, ...]:
         """The keys that are taken, of which the first is used. ValueError: a value is not base64."""
-        return tuple(_decode_base64(value) for value in self.values)
+        return tuple(decode_base64(value) for value in self.values)
 
     def describe_fault(self) -> str | None:
         """Return what is wrong with the keys, without showing them; None: nothing."""
@@ -73,12 +73,6 @@ class KeySetting(SecretSetting):
             if all(len(key) == KEY_BYTES for key in self.keys):
                 return super().describe_fault()
         return f"is not {KEY_BYTES} bytes in base64"
-
-
-def _decode_base64(text: str) -> bytes:
-    """Decode base64 of either alphabet, with or without padding. ValueError: it is none."""
-    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
-    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 class EnvironmentSettings(BaseSettings):

@@ -66,12 +66,13 @@ async def run_worker(
             runner = await health.serve(settings.health_address, {"consuming": subscription.check})
             stack.push_async_callback(runner.cleanup)
         tune_gc()
-        stack.push_async_callback(stop_consuming, broker, CLOSE_TIMEOUT_S)
+        stack.push_async_callback(stop_consuming, broker, [subscription], CLOSE_TIMEOUT_S)
         try:
             await broker.start()
             await run_until_first(stop.wait(), worker.run(), subscription.watch())
         finally:
             ends_at = time.monotonic() + settings.grace_s * GRACE_SHARE
             worker.take_no_more()
-            await run_until_first(stop_consuming(broker, settings.grace_s * STOP_SHARE), worker.run())
+            stopping = stop_consuming(broker, [subscription], settings.grace_s * STOP_SHARE)
+            await run_until_first(stopping, worker.run())
             await worker.stop(ends_at - time.monotonic())

@@ -228,3 +228,32 @@ def test_a_job_is_handed_on_to_another_agent_that_has_not_had_it(jobstore: Memor
 def test_a_job_without_capabilities_is_handed_on_to_nobody(life: Life) -> None:
     resubmitted(life, policy={"hand_over_after": 1})
     assert said_last(life)[1] == "submission 2 was requested by policy"
+
+
+def test_an_outcome_records_when_its_call_began_unless_a_report_under_its_lease_is_recorded(life: Life) -> None:
+    began_at = life.jobstore.now - timedelta(seconds=1)
+    life.running().report(ReportKind.CALL_FAILED, seq=2, call=1, began_at=began_at)
+    life.report(ReportKind.ATTEMPT_FAILED, seq=3, call=2, began_at=began_at)
+    begun, *failures = [entry.report for entry in life.jobstore.log(life.job_id)[-3:]]
+    assert (begun.kind, begun.at, begun.seq) == (TransitionKind.CALL_BEGUN, began_at, 1)
+    assert [report.at for report in failures] == [None, None]
+
+
+def test_what_a_worker_says_of_a_time_to_come_is_now(life: Life) -> None:
+    life.running().report(ReportKind.DECLINED, began_at=life.jobstore.now + timedelta(days=1))
+    assert life.jobstore.log(life.job_id)[-2].report.at == life.jobstore.now
+
+
+def test_an_outcome_that_does_not_count_tells_of_no_call(life: Life) -> None:
+    began_at = life.jobstore.now
+    stray = reported(uuid4(), life.job_id, 1, ReportKind.FAILED, began_at=began_at)
+    assert life.created().jobstore.run(RecordReport(stray)).code == "unknown_execution"
+    life.execute()
+    life.report(ReportKind.FAILED, lease=1, began_at=began_at)
+    life.claim()
+    life.report(ReportKind.FAILED, lease=2, began_at=began_at)
+    life.claim_judging()
+    life.report(ReportKind.FAILED, began_at=began_at)
+    kinds = [entry.report.kind for entry in life.jobstore.log(life.job_id)]
+    assert TransitionKind.CALL_BEGUN not in kinds
+    assert kinds[-2:] == [TransitionKind.RESULT, TransitionKind.FAILED]

@@ -1,6 +1,7 @@
 """Lock the rows of a unit of work, in the order of docs/protocol.md#locks, and read what belongs to them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydantic_core import from_json
@@ -9,11 +10,13 @@ from sqlalchemy import text
 from jobstore.commands.base import Command, Locks
 from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.execution_states import Openings
 from jobstore.domain.model import Clock
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.storage import limits
 from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
+from jobstore.storage.room import OPENINGS
 from jobstore.storage.sql import Connection
 from jobstore.storage.work.row_mapping import EXECUTION_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
@@ -26,8 +29,8 @@ _SPEC: Final = ", ".join(
 _LOCK_JOBS: Final = text(
     f"""
     SELECT shared.limits_held, j.id, status, version, agent_id, execution_id, live, not_met,
-        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, with_spec,
-        with_question, {_SPEC}
+        feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
+        with_spec, with_question, {_SPEC}
     FROM (
         SELECT CASE :limits WHEN 'wait' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
             WHEN 'try' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
@@ -44,7 +47,8 @@ _LOCK_JOBS: Final = text(
 #: OFFSET 0 keeps the planner from anything else.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, e.*, granted.*
+    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
+        e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(EXECUTION_COLUMNS).replace("policy", "policy::text AS policy")}
         FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[])) ORDER BY execution_id FOR UPDATE
@@ -58,11 +62,18 @@ _LOCK_EXECUTIONS: Final = text(
 )
 
 
-async def lock(connection: Connection, commands: Sequence[Command[object]], terms: ExecutionTerms) -> UnitOfWork:
-    """Lock what commands ask for. Where only some need the limits lock, and it is not free, it is missed."""
+async def lock(
+    connection: Connection, commands: Sequence[Command[object]], terms: ExecutionTerms, *, offers: bool = False
+) -> UnitOfWork:
+    """Lock what commands ask for. Where only some need the limits lock, and it is not free, it is missed.
+
+    `offers`: whether executions may be offered as they are requested.
+    """
     wishes = [command.locks() for command in commands]
     needs = {wish.limits for wish in wishes}
-    return await lock_rows(connection, Locks.join(wishes), terms, wait_for_limits=needs == {True})
+    locks = Locks.join(wishes)
+    locks = replace(locks, offers=locks.offers and offers)
+    return await lock_rows(connection, locks, terms, wait_for_limits=needs == {True})
 
 
 async def lock_rows(
@@ -74,34 +85,32 @@ async def lock_rows(
     the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
-    locked = (
-        await connection.execute(
-            _LOCK_JOBS,
-            {
-                "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
-                "ids": sorted(locks.jobs),
-                "execution_ids": list(locks.executions),
-                "specs": list(locks.specs),
-                "questions": list(locks.questions),
-            },
-        )
-    ).all()
-    limits_held, rows = locked[0].limits_held, [row for row in locked if row.id is not None]
+    parameters = {
+        "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
+        "ids": sorted(locks.jobs),
+        "execution_ids": list(locks.executions),
+        "specs": list(locks.specs),
+        "questions": list(locks.questions),
+    }
+    first, *others = await connection.execute(_LOCK_JOBS, parameters)
+    rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
     ids = sorted({*locks.executions, *followed, *live})
-    found = (await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, "granted": list(locks.grants)})).all()
+    wished = {"granted": list(locks.grants), "offers": locks.offers, "alive_s": terms.alive_s}
+    found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
     last = found[-1]  # the time that was read after the last lock was held
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
-        limits_held=limits_held,
-        limits_missed=locks.limits and not limits_held,
+        limits_held=first.limits_held,
+        limits_missed=locks.limits and not first.limits_held,
         limit_names=frozenset(last.limits or ()),
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,
+        openings=Openings(last.free_room, last.is_waiting, last.has_open_circuits),
         jobs=jobs,
         executions=executions,
         specs={row.id: to_spec(row) for row in rows if row.with_spec},

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import Row
 
 from contracts.jsontext import json_text
 from contracts.resources import Policy
@@ -47,8 +46,9 @@ EDITED_COLUMNS: Final = sql.columns(
         *("capabilities", "not_before"),
     },
 )
-#: Columns of an entry of a log that are given; and of the entry, perhaps of another job's log, that it quotes.
-LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id", "created_at"})
+#: Columns of an entry of a log that are given, `created_at` where it is not the transaction's time; and of the entry,
+#: perhaps of another job's log, that it quotes.
+LOG_COLUMNS: Final = sql.columns(job_logs, without={"seq", "id"})
 ENTRY_COLUMNS: Final = LOG_COLUMNS | {"quoted_job_id": "text", "quoted_version": "bigint"}
 WORKER_COLUMNS: Final = sql.columns(workers, without={"seen_at"})
 
@@ -58,7 +58,7 @@ _AS_TEXT: Final = {"payload", "labels", "policy"}
 SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.name) for f in fields(Spec)]
 
 
-def to_job(row: Row[Any]) -> Job:
+def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
     return Job(
         row.id,
@@ -74,10 +74,11 @@ def to_job(row: Row[Any]) -> Job:
         batch_id=row.batch_id,
         spent_usd=row.spent_usd,
         spent_tokens=row.spent_tokens,
+        updated_at=row.updated_at,
     )
 
 
-def to_execution(row: Row[Any]) -> Execution:
+def to_execution(row: sql.Row) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
     execution = Execution(**{name: getattr(row, name) for name in EXECUTION_COLUMNS})
     execution.stage, execution.state = ExecutionStage(row.stage), ExecutionState(row.state)
@@ -85,7 +86,7 @@ def to_execution(row: Row[Any]) -> Execution:
     return execution
 
 
-def to_spec(row: Row[Any]) -> Spec:
+def to_spec(row: sql.Row) -> Spec:
     """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
     return Spec(
         title=row.spec_title,
@@ -204,4 +205,5 @@ def _log_row(entry: LogEntry) -> sql.Values:
         "quoted_job_id": quoted_job_id,
         "quoted_version": entry.result_version,
         "next_attempt_at": entry.next_attempt_at,
+        "created_at": report.at,
     }

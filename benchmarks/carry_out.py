@@ -1,0 +1,122 @@
+"""The path of one transaction: which modules `carry_out` goes to, in order, as it carries out a claim.
+
+A stay is a module of Signoff that the runner calls into, until it calls into another one; a return is a stay in a
+module that was left before. What the modules call among themselves is no stay: it is printed beside each.
+
+    .venv/bin/python benchmarks/carry_out.py
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from uuid import uuid4
+
+from contracts.identity import new_execution_id
+from contracts.resources import NewAgent, NewJob, Policy
+from jobstore import runner as runner_module
+from jobstore.commands.claims import ClaimExecution
+from jobstore.commands.executions import ExecuteJob
+from jobstore.commands.jobs import CreateJob
+from jobstore.domain.ids import IdKey
+from jobstore.domain.terms import ExecutionTerms
+from jobstore.runner import CommandRunner
+from jobstore.storage.agents import put_agent
+from jobstore.storage.database import Database
+from localstack.backing import infrastructure
+
+ROOTS = tuple(f"{Path(__file__).parents[1] / part}/" for part in ("services", "proto"))
+RUNNER = runner_module.__file__
+
+
+@dataclass
+class Stays:
+    """The modules that the runner calls into, in order, each with what is called from there."""
+
+    modules: list[str] = field(default_factory=list)
+    within: list[set[str]] = field(default_factory=list)
+    _known: dict[int, FrameType] = field(default_factory=dict)
+
+    @property
+    def returns(self) -> int:
+        """How many stays are in a module that was left before."""
+        return len(self.modules) - len(set(self.modules))
+
+    @contextmanager
+    def traced(self) -> Iterator[None]:
+        """Trace what is called within, while `carry_out` is under way."""
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or id(frame) in self._known or not frame.f_code.co_filename.startswith(ROOTS):
+            return
+        self._known[id(frame)] = frame  # kept, since another frame could have its id: a coroutine is called many times
+        caller = _find_caller(frame)
+        if caller is None or not _is_within(CommandRunner.carry_out.__code__, frame):
+            return
+        name = frame.f_code.co_filename
+        if caller.f_code.co_filename == RUNNER != name and self.modules[-1:] != [name]:
+            self.modules.append(name)
+            self.within.append(set())
+        elif self.within and name not in {RUNNER, self.modules[-1]}:
+            self.within[-1].add(name)
+
+
+def _find_caller(frame: FrameType) -> FrameType | None:
+    """Return the nearest caller that is Signoff's, through whatever libraries."""
+    caller = frame.f_back
+    while caller is not None and not caller.f_code.co_filename.startswith(ROOTS):
+        caller = caller.f_back
+    return caller
+
+
+def _is_within(code: CodeType, frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
+
+
+async def trace_claim(runner: CommandRunner, agent_id: str) -> Stays:
+    """Trace a claim of an execution that was requested before."""
+    job_id, execution_id = f"job-{uuid4().hex}", new_execution_id()
+    new = NewJob(title="A job", acceptance_criteria='Says "blue"', agent_id=agent_id)
+    await runner.carry_out([CreateJob(new, job_id)])
+    await runner.carry_out([ExecuteJob(job_id, execution_id)])
+    stays = Stays()
+    with stays.traced():
+        (answer,) = await runner.carry_out([ClaimExecution(execution_id, job_id, uuid4(), 1)])
+    assert getattr(answer, "grant", None) is not None, answer
+    return stays
+
+
+async def main(postgres: str) -> int:
+    """Print the stays of a claim."""
+    database = Database(postgres.replace("postgresql://", "postgresql+asyncpg://"))
+    await database.migrate()
+    async with database.transaction() as connection:
+        await put_agent(connection, "path", NewAgent(name="path", url="http://127.0.0.1:1/"), create=True)
+    terms = ExecutionTerms(Policy(max_submissions=1), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
+    stays = await trace_claim(CommandRunner(database, terms), "path")
+    await database.close()
+    for number, (name, within) in enumerate(zip(stays.modules, stays.within, strict=True), start=1):
+        print(f"{number}. {_shorten(name)}{' < ' if within else ''}{', '.join(sorted(map(_shorten, within)))}")
+    print(f"{len(stays.modules)} stays, {stays.returns} returns")
+    return 0
+
+
+def _shorten(name: str) -> str:
+    return next(name.removeprefix(root) for root in ROOTS if name.startswith(root)).split("/", 1)[1]
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    with infrastructure() as running:
+        sys.exit(asyncio.run(main(running.postgres)))

@@ -1,0 +1,202 @@
+"""Measure `signoff rebuild`: facts a second net of the start, CPU by process, and the memory of whoever rebuilds.
+
+The facts are those of a few real lives, told again and again under other ids, signed, and written straight to a broker
+of its own. Prints a JSON line; ends with status 1 unless every fact is in the rebuilt database.
+
+    .venv/bin/python benchmarks/rebuild.py [--facts 100000]
+"""
+
+import argparse
+import json
+import logging
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvloop
+from aiohttp import web
+from lives import Agent, Run, run_system
+
+from contracts.client import JobStoreClient
+from contracts.events import AgentChanged, JobChanged
+from contracts.fact_keys import FactKeys, is_marker
+from contracts.resources import NewAgent
+from contracts.signing import SIGNATURE_HEADER, Secrets, make_secret
+from contracts.topics import FACT_TOPICS, TOPIC_OF, TOPICS
+from localstack.backing import Infrastructure, infrastructure
+from servicekit.kafka.history import History, Record
+from servicekit.kafka.publisher import Outgoing, Publisher
+from servicekit.kafka.topics import ensure_topics
+
+#: Real lives that are told again: two of each end, by each door.
+LIVES = 60
+#: Lives whose facts stand among each other in the topic, as those of lives at the same time do.
+AT_ONCE = 100
+#: Records that are sent, and awaited, together.
+SENT_AT_ONCE = 5_000
+
+_ID = re.compile(rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4})[0-9a-f]{8}")
+_CURSOR = re.compile(rb'"cursor":\d+')
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of real lives, by job in their order, and of their agent."""
+
+    agents: Sequence[Record]
+    lives: Sequence[Sequence[Record]]
+
+    @classmethod
+    async def make(cls) -> "Facts":
+        """Run lives in a system of their own, and take what it tells of them."""
+        agent, app = Agent(), web.Application()
+        app.router.add_post("/agent", agent.on_call)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
+        with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
+            async with run_system(Path(data)) as endpoints:
+                async with JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+                    await client.create_agent(NewAgent(id="bench", name="bench", url=url))
+                    await Run(endpoints, agent, client, LIVES, 0.0).measure()
+                agents = await _read(endpoints["kafka"], TOPIC_OF[AgentChanged])
+                jobs = defaultdict[bytes | None, list[Record]](list)
+                for record in await _read(endpoints["kafka"], TOPIC_OF[JobChanged]):
+                    jobs[record.key].append(record)
+        await runner.cleanup()
+        return cls(agents, list(jobs.values()))
+
+    def tell(self, count: int) -> Iterator[Outgoing]:
+        """Yield so many facts of jobs or a few more, those of each life in order."""
+        lives, told = 0, 0
+        while told < count:
+            together = [self._tell_life(lives + number) for number in range(AT_ONCE)]
+            for records in zip_longest(*together):
+                for record in filter(None, records):
+                    told += 1
+                    cursor = b'"cursor":%d' % (1_000_000 + told)
+                    yield _copy(record, _CURSOR.sub(cursor, record.value))
+            lives += AT_ONCE
+
+    def _tell_life(self, number: int) -> Iterator[Outgoing]:
+        facts = self.lives[number % len(self.lives)]
+        suffix, key = rb"\g<1>%08x" % number, b"life-" + secrets.token_hex(16).encode()
+        for fact in facts:
+            assert fact.key is not None
+            assert fact.value is not None
+            yield _copy(fact, _ID.sub(suffix, fact.value.replace(fact.key, key)), key)
+
+
+async def _read(kafka: str, topic: str) -> list[Record]:
+    async with History(kafka, topic) as history:
+        read = [record async for records in history.read(await history.offsets()) for record in records]
+    return [record for record in read if not is_marker(record)]
+
+
+def _copy(record: Record | Outgoing, value: bytes, key: bytes | None = None) -> Outgoing:
+    return Outgoing(record.topic, value, key or record.key, record.headers)
+
+
+async def write(kafka: str, keys: FactKeys, records: Iterator[Outgoing]) -> int:
+    """Sign records, and write them; return how many they were."""
+    publisher, count = Publisher(kafka, "bench"), 0
+    await publisher.start()
+    while some := list(islice(records, SENT_AT_ONCE)):
+        await publisher.publish_records([_sign(record, keys) for record in some])
+        count += len(some)
+    await publisher.stop()
+    return count
+
+
+def _sign(record: Outgoing, keys: FactKeys) -> Outgoing:
+    signature = keys.signing.sign(record.topic, record.key, record.value).encode()
+    headers = [pair for pair in record.headers if pair[0] != SIGNATURE_HEADER]
+    return Outgoing(record.topic, record.value, record.key, [*headers, (SIGNATURE_HEADER, signature)])
+
+
+async def write_markers(kafka: str, keys: FactKeys) -> None:
+    """Write the marker of each partition, behind which facts count."""
+    publisher = Publisher(kafka, "bench")
+    await publisher.start()
+    places = [(topic, number) for topic in FACT_TOPICS for number in range(TOPICS[topic].partitions)]
+    markers = [Outgoing(topic, b"", None, keys.signing.make_marker(topic, number), number) for topic, number in places]
+    await publisher.publish_records(markers)
+    await publisher.stop()
+
+
+def rebuild(servers: Infrastructure, keys: FactKeys, database: str) -> dict[str, Any]:
+    """Rebuild a new database; return what the command says, how long it took, and what it used."""
+    url = f"{servers.postgres.rpartition('/')[0]}/{database}"
+    command = ["rebuild", "--json", "--kafka", servers.kafka, "--database-url", url, "--create"]
+    before, began = _measure_cpu(servers), time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603 - a command of our own
+        [sys.executable, "-m", "cli", *command],
+        env=os.environ | {"SIGNOFF_FACT_KEYS": str(keys)},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    said = process.stdout.read().decode().splitlines()
+    _, status, usage = os.wait4(process.pid, 0)  # of the command and its child
+    seconds, after = time.perf_counter() - began, _measure_cpu(servers)
+    if status:
+        raise SystemExit(f"rebuild: {said[-1:]}")
+    cpu = {name: round(after[name] - before[name], 2) for name in after}
+    cpu["rebuild"] = round(usage.ru_utime + usage.ru_stime, 2)
+    return {**json.loads(said[-1]), "seconds": seconds, "cpu_s": cpu, "peak_mib": usage.ru_maxrss // 1024}
+
+
+def _measure_cpu(servers: Infrastructure) -> dict[str, float]:
+    """Return the CPU seconds of each server, with its children, those that are gone included."""
+    used = {}
+    for name, pid in servers.processes.items():
+        process = psutil.Process(pid)
+        used[name] = sum(sum(each.cpu_times()[:4]) for each in [process, *process.children(recursive=True)])
+    return used
+
+
+async def main() -> int:
+    """Measure once; return 0 if every fact is in the rebuilt database."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--facts", type=int, default=100_000)
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # a young broker is asked again until it is ready
+    facts = await Facts.make()
+    keys = FactKeys.derive(Secrets.parse(make_secret("bench", secrets.token_bytes(32))))
+    with infrastructure() as servers:
+        await ensure_topics(servers.kafka, 1)
+        await write_markers(servers.kafka, keys)
+        await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))
+        empty = [rebuild(servers, keys, f"empty_{number}") for number in range(2)][-1]  # the first one warms up
+        count = await write(servers.kafka, keys, facts.tell(arguments.facts))
+        busy = psutil.cpu_percent(1.0)
+        full = rebuild(servers, keys, "full")
+    net = full["seconds"] - empty["seconds"]
+    figures = {
+        "facts": count,
+        "facts_a_second": round(count / net),
+        "seconds": round(full["seconds"], 2),
+        "of_it_the_start": round(empty["seconds"], 2),
+        "cpu_us_a_fact": {
+            name: round((used - empty["cpu_s"][name]) / count * 1e6, 1) for name, used in full["cpu_s"].items()
+        },
+        "peak_mib": full["peak_mib"],
+        "busy_before_percent": busy,
+    }
+    print(json.dumps(figures))
+    return 0 if full["counts"]["job_logs"] == count else 1
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,68 @@
+"""Convert the values of options that are plain, so that Typer does not import pydantic for them."""
+
+import os
+import re
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from typer.core import TyperCommand, TyperGroup
+
+_NUMBERS: Final = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
+
+
+class PlainCommand(TyperCommand):
+    """A command that converts plain values by itself."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Convert the values of all parameters."""
+        _convert_plain_values(self, ctx)
+        return super().parse_args(ctx, args)
+
+
+class PlainGroup(TyperGroup):
+    """A group that does the same with its own parameters."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Convert the values of all parameters, and keep what belongs to the command that is named."""
+        _convert_plain_values(self, ctx)
+        return super().parse_args(ctx, args)
+
+
+def _convert_plain_values(command: TyperCommand | TyperGroup, ctx: Any) -> None:
+    for parameter in command.get_params(ctx):
+        if hasattr(parameter, "type_descriptor"):  # no public name: a Typer without it converts all values itself
+            convert = partial(_process, parameter, parameter.process_value)
+            parameter.process_value = convert  # type: ignore[method-assign]
+
+
+def _process(parameter: Any, leave_to_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """Return a plain value as its type. What is missing, wrong or not plain is left to Typer, and so is its message."""
+    annotation, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+    if not value and parameter.required:
+        return leave_to_typer(ctx, value)
+    try:
+        if parameter.multiple or parameter.nargs == -1:
+            converted: Any = [_convert(get_args(annotation)[0], info, each) for each in value or ()]
+        else:
+            converted = None if value is None else _convert(annotation, info, value)
+    except ValueError:
+        return leave_to_typer(ctx, value)
+    return converted if parameter.callback is None else parameter.callback(ctx, parameter, converted)
+
+
+def _convert(kind: Any, info: Any, value: Any) -> Any:
+    """Return a value as its type. Raise ValueError unless it is plain."""
+    if issubclass(kind, Enum):
+        return kind(value)
+    if kind is Path and (os.access(value, os.R_OK) or not Path(value).exists()):
+        return Path(value)
+    if kind in _NUMBERS and _NUMBERS[kind].fullmatch(str(value)):
+        number = kind(value)
+        if (info.min is None or info.min <= number) and (info.max is None or number <= info.max):
+            return number
+    if kind in {str, bool} and isinstance(value, kind):
+        return value
+    raise ValueError(value)

@@ -1,0 +1,132 @@
+"""Make of a fact the row of the log, and what it makes and changes of its job and its execution."""
+
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
+
+from contracts.events import JobChanged
+from contracts.resources import Verdict
+from contracts.status import RESTING, JobLogStatus
+from jobstore.domain.limits import agent_limit
+from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
+from jobstore.domain.reports import format_feedback
+from jobstore.domain.spec import hash_text
+from jobstore.json_members import members
+from jobstore.recovery.fact_parsing import Fact
+
+#: Values by column.
+Row: TypeAlias = dict[str, Any]
+
+#: Columns of a log that have the name that the entry has in its fact.
+_ENTRY: Final = (
+    *("id", "job_id", "version", "status", "job_status", "agent_id", "message", "code", "execution_id", "attempt"),
+    *("lease", "submission", "event_id", "progress", "created_at", "spent_usd", "spent_tokens", "next_attempt_at"),
+)
+_get_entry: Final = attrgetter("log.cursor", "kind", "spent", *(f"log.{name}" for name in _ENTRY))
+#: The columns of `make_log`.
+LOG_COLUMNS: Final = ("seq", "kind", "spent", *_ENTRY, "request_payload", "response_payload")
+
+
+def make_log(fact: Fact) -> tuple[Any, ...]:
+    """Return a row of the log."""
+    return (*_get_entry(fact.event), fact.log.get("request_payload"), fact.log.get("response_payload"))
+
+
+def _get_specification(fact: Fact) -> Row:
+    """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
+    names = ("title", "description", "acceptance_criteria", "priority", "capabilities", "not_before")
+    defaults = {"payload": "null", "labels": "{}", "policy": "{}"}
+    return {
+        **{name: getattr(fact.event.job, name) for name in names},
+        **{name: fact.job.get(name, default) for name, default in defaults.items()},
+    }
+
+
+def make_job(fact: Fact) -> Row:
+    """Return the columns of a new job that its changes do not give."""
+    job = fact.event.job
+    return {
+        **_get_specification(fact),
+        **{name: getattr(job, name) for name in ("id", "tenant", "created_at")},
+        "spent_usd": 0.0,
+        "spent_tokens": 0,
+        "live": False,
+        "not_met": 0,
+        "spec_hash": bytes.fromhex(fact.event.spec_hash or ""),
+    }
+
+
+def make_job_change(fact: Fact) -> Row:
+    """Return a job's columns after a fact, as far as the fact gives them."""
+    event, log = fact.event, fact.event.log
+    change: Row = {
+        "status": event.job.status,
+        "version": event.version,
+        "agent_id": log.agent_id,
+        "progress": event.job.progress,
+        "progress_message": event.job.progress_message,
+        "updated_at": log.created_at,
+    }
+    if event.kind == TransitionKind.ASSIGNED:
+        change |= {"not_met": 0, "feedback": None, "payload": members(fact.log["request_payload"])["payload"]}
+    if event.kind == TransitionKind.EDITED:
+        change |= _get_specification(fact)
+    if event.kind == TransitionKind.NOT_MET:
+        verdict = Verdict.model_validate_json(members(fact.log["response_payload"])["verdict"])
+        change |= {"not_met": log.submission, "feedback": format_feedback(verdict)}
+    if log.spent_usd is not None or log.spent_tokens is not None:
+        change |= {"spent_usd": log.spent_usd or 0.0, "spent_tokens": log.spent_tokens or 0}
+    if event.requested is not None:
+        change |= {"execution_id": log.execution_id, "live": True}
+    if event.requested is not None and event.requested.batch_id is not None:
+        change["batch_id"] = event.requested.batch_id
+    if _is_conclusion(event):
+        change["live"] = False
+    return change
+
+
+def make_execution(fact: Fact) -> Row:
+    """Return the columns of a new execution."""
+    event, log = fact.event, fact.event.log
+    assert event.requested is not None
+    return {
+        "execution_id": log.execution_id,
+        "job_id": event.job_id,
+        "stage": ExecutionStage.EXECUTING.value,
+        "state": ExecutionState.QUEUED.value,
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged"), 0),
+        "deadline_at": event.requested.deadline_at,
+        "submission": log.submission,
+        "agent_id": log.agent_id,
+        "policy": fact.requested["policy"],
+        "request_version": event.version,
+        "priority": event.job.priority,
+        "created_at": event.requested.created_at,
+        "tenant": event.job.tenant,
+        "flow": [agent_limit(log.agent_id or "")],
+        "batch_id": event.requested.batch_id,
+        "not_before": event.requested.not_before,
+        "reuse_key": bytes.fromhex(event.requested.reuse_key) if event.requested.reuse_key else None,
+    }
+
+
+def make_execution_change(fact: Fact) -> Row:
+    """Return an execution's columns after a fact, as far as the fact gives them."""
+    event, log = fact.event, fact.event.log
+    counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
+    change: Row = {name: count for name, count in counts.items() if count is not None}
+    if event.kind == TransitionKind.RESULT:
+        change |= {"result_version": event.version, "result_lease": log.lease}
+        change["result_hash"] = hash_text(members(fact.log["response_payload"])["result"])
+        if log.status is JobLogStatus.IN_PROGRESS:
+            change["stage"] = ExecutionStage.JUDGING.value
+    if _is_conclusion(event):
+        change |= {"state": ExecutionState.DONE.value, "answer": log.status.lower()}
+    return change
+
+
+_ENDS: Final = {JobLogStatus(status.value) for status in RESTING} | {JobLogStatus.CANCELLED}
+
+
+def _is_conclusion(event: JobChanged) -> bool:
+    """Return whether an execution ended; the late result of a cancelled one ends nothing."""
+    return event.log.execution_id is not None and event.kind != TransitionKind.RESULT and event.log.status in _ENDS

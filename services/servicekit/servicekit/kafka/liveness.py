@@ -1,0 +1,27 @@
+"""Look at what aiokafka does not tell: whether a consumer still works, and how far it has come."""
+
+from aiokafka import AIOKafkaConsumer
+
+
+def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
+    """Return what a consumer no longer does, since its task for it has ended; a poll would wait for ever."""
+    tasks = {
+        "refreshes its metadata": consumer._client._sync_task,  # noqa: SLF001 - no public way, as for the others
+        "keeps its place in the group": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001
+        "fetches": consumer._fetcher and consumer._fetcher.error_future,  # noqa: SLF001
+    }
+    return next((what for what, task in tasks.items() if task is not None and task.done()), None)
+
+
+def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
+    """Count the records of the assigned partitions that were not read yet; None where that is not known."""
+    if consumer is None:
+        return None
+    unread = 0
+    for partition in consumer.assignment():
+        high = consumer.highwater(partition)
+        state = consumer._subscription.subscription.assignment.state_value(partition)  # noqa: SLF001 - no public way without awaiting
+        if high is None or state is None or not state.has_valid_position:
+            return None
+        unread += max(0, high - state.position)
+    return unread

@@ -1,0 +1,84 @@
+"""Commit the offsets of what was handled, behind the work (docs/adr/0022)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+log = logging.getLogger(__name__)
+
+#: The least time between two commits of one consumer. What was handled since the last comes again after a crash.
+COMMIT_INTERVAL_S = 1.0
+#: A commit that takes longer is given up, and tried again with the next.
+COMMIT_TIMEOUT_S = 10.0
+
+
+class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The offsets that a consumer may commit: none behind a record that is not handled, or is parked.
+
+    `parked` are the places (topic, partition, offset) of records that are tried again beside the others.
+    """
+
+    def __init__(
+        self, consumer: Callable[[], AIOKafkaConsumer | None], parked: Collection[tuple[str, int, int]]
+    ) -> None:
+        self._consumer = consumer
+        self._parked = parked
+        self._next: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._changed = asyncio.Event()
+
+    def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> None:
+        """Let the offsets of records be committed, which were handled, or are parked."""
+        for record in records:
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._changed.set()
+
+    def note_unparked(self) -> None:
+        """Let offsets behind a record be committed that is parked no longer."""
+        self._changed.set()
+
+    async def commit_regularly(self) -> None:
+        """Commit what changes, for ever."""
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            await self.commit()
+
+    async def commit(self, timeout_s: float = COMMIT_TIMEOUT_S) -> None:
+        """Commit what was handled. A commit that fails only repeats records later, which changes nothing."""
+        self._changed.clear()
+        consumer = self._consumer()
+        if consumer is None:
+            return
+        offsets = {partition: self._find_offset(partition) for partition in self._next.keys() & consumer.assignment()}
+        offsets = {partition: at for partition, at in offsets.items() if at != self._committed.get(partition)}
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
+            self._changed.set()
+            topics = sorted({partition.topic for partition in offsets})
+            reason = {"topics": topics, "reason": repr(error)}
+            log.warning("offsets not committed, these records may come again", extra=reason)
+        else:
+            self._committed |= offsets
+
+    def _find_offset(self, partition: TopicPartition) -> int:
+        parked = (at for topic, number, at in self._parked if (topic, number) == partition)
+        return min([self._next[partition], *parked])
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Commit before another consumer of the group goes on with these partitions."""
+        del revoked  # of this group's protocol, all
+        await self.commit()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Forget what was handled before: another consumer may have come further, or the topic begun again."""
+        del assigned
+        self._next.clear()
+        self._committed.clear()

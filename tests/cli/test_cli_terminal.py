@@ -1,0 +1,53 @@
+"""What people see: tables, styles where they are shown, and nothing that steers their terminal."""
+
+import io
+
+import pytest
+
+from cli.terminal import Styled, render_line, render_table
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+
+
+def test_styles_are_for_terminals_whose_user_wants_them(monkeypatch):
+    parts = ["it is ", Styled("FAILED", "red")]
+    assert render_line(parts, Terminal()) == "it is \x1b[31mFAILED\x1b[0m"
+    assert render_line(parts, io.StringIO()) == "it is FAILED"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31m" in render_line(parts, io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert render_line(parts, Terminal()) == "it is FAILED"
+
+
+def test_no_text_steers_the_terminal():
+    assert render_line(["a\x1b[2Jb\n", Styled("c\r", "red")], io.StringIO()) == "a\N{REPLACEMENT CHARACTER}[2Jb c "
+    assert render_table(["id"], [["a\x1b]0;x\x07\nb"]], Terminal()).count("\x1b") == 2  # of the bold header
+
+
+def test_columns_are_as_wide_as_their_texts():
+    table = render_table(["id", "title"], [["a", "one"], ["日本", None], ["abcdef", "three"]], io.StringIO())
+    assert table.splitlines() == ["id      title", "a       one", "日本", "abcdef  three"]
+
+
+def test_the_last_column_is_wrapped_on_a_terminal_alone():
+    row = ["agent-1", "words " * 10 + "end"]
+    wrapped = render_table(["", ""], [row], Terminal()).splitlines()
+    assert len(wrapped) == 3
+    assert {line[:9] for line in wrapped[1:]} == {" " * 9}
+    assert max(map(len, wrapped)) <= 40
+    assert render_table(["", ""], [row], io.StringIO()) == "agent-1  " + row[1] + "\n"
+
+
+def test_a_table_without_rows_shows_its_columns():
+    assert render_table(["id", "status"], [], io.StringIO()) == "id  status\n"

@@ -1,0 +1,151 @@
+"""An execution is offered by the transaction that requests it, then published, and offered again if that is lost."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from support.jobstore.steps import Published, Steps, new_job, seen, verdict
+
+from contracts.resources import NewLimit, Policy
+from contracts.status import Outcome, ReportKind, Resubmit
+from jobstore.commands.base import Command
+from jobstore.commands.executions import CreateAndExecute, ExecuteJob
+from jobstore.commands.jobs import CreateJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import ExecutionStage
+from jobstore.runner import CommandRunner
+from jobstore.storage import limits
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+
+
+@pytest.fixture
+async def steps(database: Database, runner: CommandRunner, dispatcher: Dispatcher) -> AsyncIterator[Steps]:
+    """A job, executors with room for two, and a dispatcher that is told of offers."""
+    async with database.transaction() as connection:
+        for table in ("executions", "workers", "limits", "circuits"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+    await seen(database, ExecutionStage.EXECUTING, 2)
+    runner.on_offered = dispatcher.hand_over
+    yield Steps(database, runner)
+    runner.on_offered = None
+
+
+async def test_it_is_offered_in_the_transaction_of_its_request(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    await steps.requested(policy={"queue_timeout_s": 60.0})
+    row = await steps.row()
+    assert (row.state, row.offers) == ("OFFERED", 1)
+    assert row.fails_at is not None
+    await dispatcher.publish_handed_over()
+    assert [(event.execution_id, event.job_id) for event in published.events] == [(steps.execution_id, steps.job_id)]
+    assert published.keyed == [False]
+    await dispatcher.publish_handed_over()
+    await dispatcher.offer()
+    assert len(published.events) == 1
+    assert (await steps.claim()).outcome == "GRANTED"
+    assert [row.kind for row in await steps.logs()] == ["created", "requested", "claimed"]
+
+
+async def test_no_more_is_offered_than_there_is_room_for_and_then_nothing_overtakes(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    lives = [Steps(database, runner) for _ in range(3)]
+    requests: list[Command] = [
+        CreateAndExecute(CreateJob(new_job(), each.job_id), ExecuteJob(each.job_id, each.execution_id))
+        for each in lives
+    ]
+    await runner.submit.run(requests)
+    assert [(await each.row()).state for each in lives] == ["OFFERED", "OFFERED", "QUEUED"]
+    await seen(database, ExecutionStage.EXECUTING, 10)
+    await steps.requested()
+    assert (await steps.row()).state == "QUEUED", "another waits, and has its turn first"
+    await dispatcher.publish_handed_over()
+    await dispatcher.offer()
+    order = [event.execution_id for event in published.events]
+    assert order == [each.execution_id for each in (*lives, steps)]
+
+
+@pytest.mark.parametrize("held_back_by", ["a limit", "an open circuit", "its time", "no worker"])
+async def test_what_might_not_run_is_queued(steps: Steps, database: Database, held_back_by: str) -> None:
+    fields = {"not_before": "2100-01-01T00:00:00Z"} if held_back_by == "its time" else {}
+    async with database.transaction() as connection:
+        if held_back_by == "a limit":
+            await limits.put(connection, "agent:other", NewLimit(concurrency=1))
+        elif held_back_by == "an open circuit":
+            opened = "INSERT INTO circuits VALUES ('writer', 5, 1, clock_timestamp() + interval '1 h', NULL)"
+            await connection.execute(text(opened))
+        elif held_back_by == "no worker":
+            await connection.execute(text("UPDATE workers SET seen_at = seen_at - interval '1 h'"))
+    await steps.requested(**fields)
+    assert (await steps.row()).state == "QUEUED"
+
+
+async def test_what_waits_for_its_time_is_in_nobodys_way_unless_it_is_much(
+    steps: Steps, database: Database, runner: CommandRunner
+) -> None:
+    for _ in range(19):
+        await Steps(database, runner).requested(not_before="2100-01-01T00:00:00Z")
+    await steps.requested()
+    assert (await steps.row()).state == "OFFERED"
+    await Steps(database, runner).requested(not_before="2100-01-01T00:00:00Z")
+    last = await Steps(database, runner).requested()
+    assert (await last.row()).state == "QUEUED"
+
+
+async def test_a_limit_that_is_paused_later_takes_it_back(steps: Steps, database: Database) -> None:
+    await steps.requested()
+    async with database.transaction() as connection:
+        await limits.pause(connection, "agent:writer", paused=True)
+    assert (await steps.row()).state == "QUEUED"
+    answer = await steps.claim()
+    assert (answer.outcome, answer.code) == ("QUEUED", "limited")
+
+
+async def test_what_the_broker_did_not_take_or_a_crash_forgot_is_offered_again(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    await steps.requested()
+    published.away = True
+    with pytest.raises(TransientError):
+        await dispatcher.publish_handed_over()
+    assert (await steps.row()).offers == 0, "an outage makes no wait grow"
+    published.away = False
+    await dispatcher.publish_handed_over()
+    assert published.events == [], "it is forgotten, as by a crash"
+    await steps.due(-1)
+    await dispatcher.offer()
+    assert [event.execution_id for event in published.events] == [steps.execution_id]
+
+
+async def test_the_next_submission_by_policy_is_offered_with_the_verdict(
+    steps: Steps, dispatcher: Dispatcher, published: Published
+) -> None:
+    lease = await steps.judging(policy=Policy(resubmit=Resubmit.AUTOMATIC))
+    await dispatcher.publish_handed_over()
+    await steps.report(lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
+    await dispatcher.publish_handed_over()
+    first, second = published.events
+    assert (first.execution_id, second.job_id) == (steps.execution_id, steps.job_id)
+    steps.execution_id = second.execution_id
+    assert (await steps.row()).state == "OFFERED"
+
+
+async def test_a_claim_without_room_queues_it_and_it_waits_until_room_is_told(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database
+) -> None:
+    """More may be offered than there is room for; that must not go round and round."""
+    await steps.requested()
+    await dispatcher.publish_handed_over()
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM workers"))
+    answer = await steps.claim(room=0)
+    assert (answer.outcome, answer.code) == ("QUEUED", "no_room")
+    for _ in range(3):
+        await dispatcher.offer()
+    assert len(published.events) == 1
+    assert dispatcher.held_back
+    await seen(database, ExecutionStage.EXECUTING, 1)
+    await dispatcher.offer()
+    assert len(published.events) == 2

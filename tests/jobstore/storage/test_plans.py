@@ -1,0 +1,149 @@
+"""No statement of a life reads a table, whatever the statistics say and whenever its plan was made."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from support.factories import SECRETS
+from support.jobstore.steps import Published, Steps, seen, verdict
+from support.jobstore.tables import IDS, LEASE_S, POLICY
+
+from contracts.status import Outcome, ReportKind
+from jobstore.commands.executions import CancelJob
+from jobstore.dispatching.dispatcher import Dispatcher
+from jobstore.domain.model import ExecutionStage
+from jobstore.domain.terms import ExecutionTerms
+from jobstore.insights.rollups import Rollups
+from jobstore.maintenance.matcher import Matcher
+from jobstore.maintenance.sweeper import Sweeper
+from jobstore.operations.worker import OperationWorker
+from jobstore.runner import CommandRunner
+from jobstore.storage import facts, leases
+from jobstore.storage.database import Database
+
+#: Jobs that have ended: each has an execution and five entries. Some executions are live, in each state.
+JOBS = 10_000
+LIVE = 500
+_FILL = f"""
+INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, live, not_met,
+    priority, tenant, labels, policy, spec_hash, created_at, updated_at)
+SELECT 'old-' || n, 'A title', '', 'Says "blue"', '{{}}', 'COMPLETED', 5, 'writer', false, 0, 5, 'default', '{{}}',
+    '{{}}', '', now() - n * interval '1 s', now() - n * interval '1 s' FROM generate_series(1, {JOBS}) n;
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, priority,
+    spent, answer, request_version, result_version)
+SELECT md5(n::text)::uuid, 'old-' || n, 'JUDGING', 'DONE', 1, 2, 1, 0, 1, 'writer', 5, 1, 'completed', 2, 4
+FROM generate_series(1, {JOBS}) n;
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, priority,
+    spent, request_version, due_at, flow)
+SELECT gen_random_uuid(), 'live-' || n, stage, state, 0, 0, 0, 0, 1, 'writer', n % 10, 0, 2, now() + interval '1 h',
+    '{{agent:writer}}'
+FROM generate_series(1, {LIVE}) n, (VALUES ('EXECUTING', 'QUEUED'), ('EXECUTING', 'LEASED'), ('JUDGING', 'QUEUED'),
+    ('JUDGING', 'OFFERED'), ('JUDGING', 'LEASED')) AS s (stage, state);
+INSERT INTO job_logs (job_id, version, status, job_status, kind, execution_id, created_at)
+SELECT 'old-' || n, v, 'COMPLETED', 'COMPLETED', 'met', md5(n::text)::uuid, now()
+FROM generate_series(1, {JOBS}) n, generate_series(1, 5) v;
+INSERT INTO reusable (key, job_id, version) SELECT n::text::bytea, 'old-' || n, 4 FROM generate_series(1, {JOBS}) n;
+"""
+_READ = """
+SELECT relname, seq_tup_read, coalesce(idx_tup_fetch, 0) AS fetched FROM pg_stat_user_tables
+"""
+#: Rows of one table that four lives may fetch by indexes: each statement finds a few by their keys.
+FETCHED_MAX = 250
+
+
+class Tables:
+    """The jobstore on one connection, whose plans stay, and the counts of rows that it reads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.runner = CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS))
+        self.dispatcher = Dispatcher(database, Published(), self.runner.terms, SECRETS)  # type: ignore[arg-type]
+        self.runner.on_offered = self.dispatcher.hand_over
+
+    async def execute(self, *statements: str) -> None:
+        async with self.database.session() as session:
+            for statement in statements:
+                await session.execute(text(statement))
+
+    async def fill(self) -> None:
+        await self.execute(*_FILL.strip().split(";\n")[:-1], _FILL.strip().rpartition(";\n")[2].rstrip(";"))
+
+    async def count_read(self) -> dict[str, tuple[int, int]]:
+        """Of each table the rows read by sequential scans, and those fetched by indexes."""
+        await self.execute("SELECT pg_stat_force_next_flush()")
+        async with self.database.session() as session:
+            return {row.relname: (row.seq_tup_read, row.fetched) for row in await session.execute(text(_READ))}
+
+    async def live(self) -> None:
+        """Take jobs to all their ends, and have each loop of the jobstore look at what there is to do."""
+        for stage in ExecutionStage:
+            await seen(self.database, stage, 1_000)
+        lives = [Steps(self.database, self.runner) for _ in range(4)]
+        await asyncio.gather(*(steps.requested() for steps in lives))
+        while await self.dispatcher.offer():
+            pass
+        met, not_met, failed, cancelled = lives
+        claims = await asyncio.gather(*(steps.claim() for steps in lives))
+        granted = [answer.execution.lease for answer in claims if answer.execution is not None]
+        await asyncio.gather(*(s.report(lease, ReportKind.CALL_BEGUN) for s, lease in zip(lives, granted, strict=True)))
+        async with self.database.session() as session:
+            held = [(met.execution_id, granted[0])]
+            assert await leases.renew(session, met.executor, ExecutionStage.EXECUTING, held, LEASE_S) == {*held}
+        await met.result(granted[0])
+        await failed.report(granted[2], ReportKind.FAILED, seq=2, code="agent_status")
+        await self.runner.submit.run_one(CancelJob(None, cancelled.execution_id, None, None))
+        for steps, lease, outcome in ((met, granted[0], Outcome.PASS), (not_met, granted[1], Outcome.FAIL)):
+            judged = await steps.claim_judging(lease)
+            assert judged.execution is not None
+            await steps.report(judged.execution.lease, ReportKind.VERDICT, verdict=verdict(outcome))
+        await self.loop()
+        ends = ("COMPLETED", "RESUBMISSION_REQUIRED", "FAILED", "CANCELLED")
+        assert tuple([(await steps.logs())[-1].status for steps in lives]) == ends
+
+    async def loop(self) -> None:
+        await self.dispatcher.offer()
+        await Sweeper(self.database, self.runner, lambda: True).sweep()
+        await Matcher(self.database, self.runner).match()
+        await OperationWorker(self.database, self.runner).work()
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                text("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs) WHERE id = 1")
+            )
+        while await Rollups(self.database).count():
+            pass
+        async with self.database.transaction() as connection:
+            await facts.forget_early_cancels(connection)
+
+
+@pytest.fixture
+async def tables(database_url: str) -> AsyncIterator[Tables]:
+    url = database_url.replace("postgresql://", "postgresql+asyncpg://")
+    made = Tables(Database(url, pool_size=1))
+    for name in ("jobs", "job_logs", "executions", "reusable"):
+        await made.execute(f"ALTER TABLE {name} SET (autovacuum_enabled = off)")
+    await made.execute("TRUNCATE jobs, job_logs, executions, reusable, workers, rollup CASCADE")
+    yield made
+    await made.database.close()
+
+
+@pytest.mark.parametrize("age", ["empty", "young", "grown", "old"])
+async def test_no_statement_of_a_life_reads_a_table(tables: Tables, age: str) -> None:
+    """Young tables have no statistics; on grown ones the plans were made when all tables were empty."""
+    if age == "grown":
+        for _ in range(7):  # the driver and the server keep plans only after some executions
+            await tables.live()
+    if age != "empty":
+        await tables.fill()
+        await tables.loop()  # what was filled in is counted
+    if age == "old":
+        await tables.execute("VACUUM ANALYZE")
+    await tables.live()
+    before = await tables.count_read()
+    await tables.live()
+    after = await tables.count_read()
+    read = {name: rows - before[name][0] for name, (rows, _) in after.items()}
+    fetched = {name: rows - before[name][1] for name, (_, rows) in after.items()}
+    assert {name: rows for name, rows in read.items() if rows} == {}
+    many = {name: rows for name, rows in fetched.items() if rows > FETCHED_MAX}
+    assert many == {}

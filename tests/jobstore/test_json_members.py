@@ -1,0 +1,27 @@
+"""Objects of JSON are taken apart into the texts that they were written with."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobstore.json_members import members
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.sampled_from([None, 0, 2]))
+def test_members_are_the_texts_that_they_were(value, indent):
+    text = json.dumps(value, indent=indent, ensure_ascii=bool(indent))
+    found = members(text)
+    assert {name: json.loads(part) for name, part in found.items()} == value
+    assert all(part in text for part in found.values())
+
+
+@pytest.mark.parametrize("part", ["1.50", "1e2", "-0", "9" * 5000, '{ "b" :1, "a":"\\u0000" }', "[ ]", '"\\u00e9"'])
+def test_a_member_keeps_what_a_value_would_lose(part):
+    assert members(f' {{ "x" : {part} , "y":null}}') == {"x": part, "y": "null"}

@@ -1,0 +1,29 @@
+"""A topic of the catalogue from now on, its dead-letter queue, and a handler."""
+
+import pytest
+from subscribing import DLQ, TOPIC, Handler
+from topics import Place
+
+from servicekit.kafka.topics import ensure_topics, wait_for_topics
+
+
+@pytest.fixture(scope="module")
+async def broker(kafka: str) -> str:
+    await ensure_topics(kafka, 1)
+    await wait_for_topics(kafka)
+    return kafka
+
+
+@pytest.fixture
+async def place(broker: str) -> Place:
+    return await Place.now(broker, TOPIC)
+
+
+@pytest.fixture
+async def dlq(broker: str) -> Place:
+    return await Place.now(broker, DLQ)
+
+
+@pytest.fixture
+def handler() -> Handler:
+    return Handler()

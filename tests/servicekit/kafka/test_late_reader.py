@@ -1,0 +1,57 @@
+"""A subscription that looks late: at what is old enough, at once where it is behind, and it stops promptly."""
+
+import time
+
+from subscribing import body, subscribed
+from support.fakes import until
+
+DELAY_S = 1.0
+
+
+async def test_records_are_looked_at_once_they_are_old_enough(place, handler):
+    async with subscribed(place, handler, delay_s=DELAY_S) as subscription:
+        await until(lambda: subscription.consumer().assignment())
+        written = time.time()
+        await place.put(body("a"), body("b"))
+        await until(lambda: subscription._is_waiting)
+        assert subscription.has_caught_up()
+        await until(lambda: handler.seen)
+        assert time.time() - written >= DELAY_S
+    assert handler.seen == ["a", "b"]
+    assert await place.uncommitted() == 0
+
+
+async def test_a_reader_that_is_behind_waits_for_nothing(place, handler):
+    await place.put(body("old"), timestamp_ms=int((time.time() - 60) * 1000))
+    await place.put(body("new"))
+    async with subscribed(place, handler, delay_s=30.0):
+        await until(lambda: handler.seen == ["old", "new"])
+
+
+async def test_whoever_writes_a_time_to_come_delays_nobody_for_longer(place, handler):
+    await place.put(body("a"), timestamp_ms=int((time.time() + 3600) * 1000))
+    async with subscribed(place, handler, delay_s=DELAY_S):
+        await until(lambda: handler.seen == ["a"], timeout_s=DELAY_S + 5)
+
+
+async def test_it_stops_while_it_waits_and_the_next_process_reads_what_waited(place, handler):
+    async with subscribed(place, handler, delay_s=30.0) as subscription:
+        await place.put(body("a"))
+        await until(lambda: subscription._is_waiting)
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+    assert handler.seen == []
+    assert await place.uncommitted() == 1
+    async with subscribed(place, handler):
+        await until(lambda: handler.seen == ["a"])
+
+
+async def test_among_many_unread_records_a_reader_has_not_caught_up(place, handler):
+    handler.gate.clear()
+    await place.put(*[body("a")] * 1_300)
+    async with subscribed(place, handler) as subscription:
+        await until(lambda: handler.tried)
+        assert not subscription.has_caught_up()
+        handler.gate.set()
+        await until(lambda: len(handler.seen) == 1_300)
+        assert subscription.has_caught_up()
