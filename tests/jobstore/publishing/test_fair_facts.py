@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from aiokafka.structs import RecordMetadata
+from pydantic_core import from_json
 from sqlalchemy import text
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
 
-from contracts.jsontext import members
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
@@ -49,7 +49,7 @@ class Acknowledged:
         for record, result in zip(records, results, strict=True):
             assert isinstance(result, RecordMetadata)
             if record.key is not None and record.topic == "job-changed":
-                self.versions[record.key.decode()].append(int(members(record.value.decode())["version"]))
+                self.versions[record.key.decode()].append(from_json(record.value)["version"])
         self._changed.set()
         return results
 

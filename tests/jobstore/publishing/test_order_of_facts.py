@@ -6,11 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from pydantic_core import from_json
 from sqlalchemy import text
 from support.jobstore.signed_facts import TopicsInMemory, make_keys
 from support.jobstore.steps import Steps
 
-from contracts.jsontext import members
 from jobstore.publishing import fact_reader
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
@@ -43,7 +43,7 @@ def read(topics: TopicsInMemory) -> dict[str, list[int]]:
     applied: dict[str, list[int]] = defaultdict(list)
     for record in topics.records:
         if record.key is not None and record.topic == "job-changed":
-            job_id, version = record.key.decode(), int(members(record.value.decode())["version"])
+            job_id, version = record.key.decode(), from_json(record.value)["version"]
             assert version <= len(applied[job_id]) + 1, "a version came before one below it"
             if version == len(applied[job_id]) + 1:
                 applied[job_id].append(version)
