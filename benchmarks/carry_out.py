@@ -19,13 +19,13 @@ from uuid import uuid4
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewJob, Policy
 from jobstore import runner as runner_module
+from jobstore.commands.agents import RegisterAgent
 from jobstore.commands.claims import ClaimExecution
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.domain.ids import IdKey
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from localstack.backing import infrastructure
 
@@ -101,10 +101,10 @@ async def main(postgres: str) -> int:
     """Print the stays of a claim."""
     database = Database(postgres.replace("postgresql://", "postgresql+asyncpg://"))
     await database.migrate()
-    async with database.transaction() as connection:
-        await put_agent(connection, "path", NewAgent(name="path", url="http://127.0.0.1:1/"), create=True)
     terms = ExecutionTerms(Policy(max_submissions=1), lease_s=10.0, offer_again_s=5.0, ids=IdKey(b"0" * 32))
-    stays = await trace_claim(CommandRunner(database, terms), "path")
+    runner = CommandRunner(database, terms)
+    await runner.administer.run_one(RegisterAgent("path", NewAgent(name="path", url="http://127.0.0.1:1/")))
+    stays = await trace_claim(runner, "path")
     await database.close()
     for number, (name, within) in enumerate(zip(stays.modules, stays.within, strict=True), start=1):
         print(f"{number}. {_shorten(name)}{' < ' if within else ''}{', '.join(sorted(map(_shorten, within)))}")

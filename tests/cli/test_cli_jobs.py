@@ -192,6 +192,7 @@ async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     assert "It rhymes" in shown
     logs = await signoff("jobs", "logs", "poem", "--json")
     assert [log["status"] for log in logs.json["items"]] == ["PENDING", "ASSIGNED", "CANCELLED"]
+    assert {log["actor"] for log in logs.json["items"]} == {"administrator"}
 
 
 async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):

@@ -26,11 +26,11 @@ from jobstore.operations.batches import Batches
 from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.watches import Watches
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from signoff.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from signoff.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
+from support.jobstore.administered import put_agent
 
 TOKEN = "the-administrators-of-32-letters"
 PAYLOAD_MAX = 100_000
@@ -68,14 +68,16 @@ async def jobstore_on(database: Database, kafka: str | None = None) -> AsyncIter
         terms = ExecutionTerms(Policy(max_submissions=3, max_attempts=3), 10.0, 5.0, ids=IdKey(secrets.token_bytes(32)))
         runner = CommandRunner(database, terms)
         watches, operator = Watches(database), OperationWorker(database, runner)
-        batches = Batches(database, operator)
+        batches = Batches(database, runner, operator)
         dead_letters = DeadLetterTopics(kafka) if kafka else None
         if dead_letters:
             stack.push_async_callback(dead_letters.close)
         server, health = create_server(Tokens({Role.ADMINISTRATOR: [TOKEN]}))
         add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
-        add_AgentServiceServicer_to_server(AgentService(database, terms.ids), server)
-        add_OperationsServiceServicer_to_server(OperationsService(database, watches, batches, dead_letters), server)
+        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+        add_OperationsServiceServicer_to_server(
+            OperationsService(database, runner, watches, batches, dead_letters), server
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)

@@ -727,6 +727,7 @@ class JobLog(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
     SPENT_CALLS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     job_id: _builtins.str
     version: _builtins.int
@@ -757,6 +758,10 @@ class JobLog(_message.Message):
     """How many calls of the agent the policy of the execution allows in all."""
     spent_calls: _builtins.int
     """The execution's calls of the agent that failed or were lost, after it."""
+    actor: _builtins.str
+    """Who asked for it, by their credentials: administrator, executor, validator, upstream (`upstream:<id of its secret>`
+    where it signed), or signoff, where nobody did. Not set in entries of older versions.
+    """
     @_builtins.property
     def request_payload(self) -> _struct_pb2.Value: ...
     @_builtins.property
@@ -798,11 +803,14 @@ class JobLog(_message.Message):
         kind: _builtins.str | None = ...,
         calls: _builtins.int | None = ...,
         spent_calls: _builtins.int | None = ...,
+        actor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "event_id", b"event_id", "execution_id", b"execution_id", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_agent_id", b"_agent_id", "_attempt", b"_attempt", "_calls", b"_calls", "_code", b"_code", "_event_id", b"_event_id", "_execution_id", b"_execution_id", "_kind", b"_kind", "_lease", b"_lease", "_message", b"_message", "_progress", b"_progress", "_request_payload_json", b"_request_payload_json", "_response_payload_json", b"_response_payload_json", "_spent_calls", b"_spent_calls", "_spent_tokens", b"_spent_tokens", "_spent_usd", b"_spent_usd", "_submission", b"_submission", "actor", b"actor", "agent_id", b"agent_id", "attempt", b"attempt", "calls", b"calls", "code", b"code", "created_at", b"created_at", "cursor", b"cursor", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "job_id", b"job_id", "job_status", b"job_status", "kind", b"kind", "lease", b"lease", "message", b"message", "next_attempt_at", b"next_attempt_at", "progress", b"progress", "request_payload", b"request_payload", "request_payload_json", b"request_payload_json", "response_payload", b"response_payload", "response_payload_json", b"response_payload_json", "spent_calls", b"spent_calls", "spent_tokens", b"spent_tokens", "spent_usd", b"spent_usd", "status", b"status", "submission", b"submission", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__agent_id: _TypeAlias = _typing.Literal["agent_id"]  # noqa: Y015
     _WhichOneofArgType__agent_id: _TypeAlias = _typing.Literal["_agent_id", b"_agent_id"]  # noqa: Y015
     _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
@@ -835,6 +843,8 @@ class JobLog(_message.Message):
     _WhichOneofArgType__spent_usd: _TypeAlias = _typing.Literal["_spent_usd", b"_spent_usd"]  # noqa: Y015
     _WhichOneofReturnType__submission: _TypeAlias = _typing.Literal["submission"]  # noqa: Y015
     _WhichOneofArgType__submission: _TypeAlias = _typing.Literal["_submission", b"_submission"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_id) -> _WhichOneofReturnType__agent_id | None: ...
     @_typing.overload

@@ -76,7 +76,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
-        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
+        subscriptions = _make_subscriptions(
+            publisher, EventHandlers(runner, database, secrets, upstreams=upstreams), upstreams, terms
+        )
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
@@ -95,12 +97,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             served = await health.serve(settings.health_address, checks)
             stack.push_async_callback(served.cleanup)
         await run_until_first(database.migrate(), database.availability.run())
-        batches = Batches(database, operation_worker)
+        batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
         jobs = JobService(database, runner, watches, batches, settings.payload_max_bytes)
         add_JobServiceServicer_to_server(jobs, server)
-        add_AgentServiceServicer_to_server(AgentService(database, terms.ids), server)
-        operations = OperationsService(database, watches, batches, dead_letters, upstreams=upstreams)
+        add_AgentServiceServicer_to_server(AgentService(database, runner), server)
+        operations = OperationsService(database, runner, watches, batches, dead_letters, upstreams=upstreams)
         add_OperationsServiceServicer_to_server(operations, server)
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))

@@ -14,8 +14,9 @@ from contracts.signing import SIGNATURE_HEADER, KeyUse, Secrets, Signature
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob
 from jobstore.commands.reports import OUTCOMES, EndLease, RecordReport, RecordResult
+from jobstore.domain.actor import Actor
 from jobstore.domain.model import TransitionKind
-from jobstore.domain.upstreams import Upstreams
+from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.runner import CommandRunner
 from jobstore.storage import leases
 from jobstore.storage.database import Database
@@ -52,10 +53,13 @@ class ForgedError(UnvouchedError):
 class EventHandlers:
     """Handle the events that the jobstore consumes. Replayed records are passed over (rule `replays-admit-nothing`)."""
 
-    def __init__(self, runner: CommandRunner, database: Database, secrets: Secrets) -> None:
+    def __init__(
+        self, runner: CommandRunner, database: Database, secrets: Secrets, *, upstreams: Upstreams = OPEN
+    ) -> None:
         self._runner = runner
         self._database = database
         self._secrets = secrets
+        self._upstreams = upstreams
         self._unreadable = 0
 
     async def on_job_status_reported(self, reports: Sequence[Incoming[JobStatusReported]]) -> Sequence[object]:
@@ -77,7 +81,11 @@ class EventHandlers:
 
     async def on_cancel_requested(self, requests: Sequence[Incoming[CancelRequested]]) -> Sequence[object]:
         """Cancel executions by their ids."""
-        return await self._record(requests, lambda request: _cancel(request.event))
+        return await self._record(requests, self._make_cancel)
+
+    def _make_cancel(self, request: Incoming[CancelRequested]) -> Command[object]:
+        event, author = request.event, check_cancel(self._upstreams, request.record)
+        return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by, actor=author)
 
     def check_report(self, event: type[Report], record: ConsumerRecord[bytes, bytes]) -> None:
         """Raise UnvouchedError unless a record is signed with a lease's key (rule `signed-reports`).
@@ -151,9 +159,9 @@ class EventHandlers:
         return [None if command is None else next(results) for command in commands]
 
 
-def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> None:
-    """Raise a PermanentError (`bad_signature`) unless a cancel may count."""
-    upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
+def check_cancel(upstreams: Upstreams, record: ConsumerRecord[bytes, bytes]) -> Actor:
+    """Return who asks for a cancel. PermanentError (`bad_signature`): it may not count."""
+    return upstreams.check(KeyUse.CANCEL, record.value or b"", dict(record.headers).get(SIGNATURE_HEADER))
 
 
 def read_report(event: type[Report], record: ConsumerRecord[bytes, bytes], _: int) -> Incoming[Report]:
@@ -182,7 +190,3 @@ def _is_outcome(event: type[Report], value: bytes) -> bool:
             report = kind.model_validate_json(value)
             return kind is event and (isinstance(report, ResultProduced) or report.kind in OUTCOMES)
     return True
-
-
-def _cancel(event: CancelRequested) -> Command[object]:
-    return CancelJob(event.job_id, event.execution_id, event.reason, event.requested_by)

@@ -47,6 +47,8 @@ class CommandRunner:
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
         self.match = Lane(self._carry_out_or_give_up)
+        #: What administrators ask for: nobody else waits behind one that waits for the limits.
+        self.administer = Lane(self._carry_out_or_give_up)
 
     async def end_leases(
         self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], actor: Actor = SIGNOFF
@@ -130,6 +132,9 @@ def _log_and_count(changes: Changes, now: datetime) -> None:
         # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
         level = logging.DEBUG if refusal.code == "repeat" else logging.INFO
         log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
+    for name, change in changes.limits.items():  # a limit has no history of its own
+        removed = change.limit is None
+        log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})
     for agent_id, breaker in changes.switched_circuits:
         circuit, until = breaker.circuit_at(now).value, breaker.open_until
         CIRCUITS.labels(circuit).inc()

@@ -35,9 +35,9 @@ async def watches(database: Database) -> AsyncIterator[Watches]:
 @pytest.fixture(scope="module")
 async def channel(database: Database, runner: CommandRunner, watches: Watches) -> AsyncIterator[grpc.aio.Channel]:
     server, servicer = create_server(Tokens(TOKENS))
-    batches = Batches(database, OperationWorker(database, runner))
+    batches = Batches(database, runner, OperationWorker(database, runner))
     add_JobServiceServicer_to_server(JobService(database, runner, watches, batches, PAYLOAD_MAX), server)
-    add_AgentServiceServicer_to_server(AgentService(database, runner.terms.ids), server)
+    add_AgentServiceServicer_to_server(AgentService(database, runner), server)
     add_WorkServiceServicer_to_server(WorkService(database, runner, SECRETS), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -9,9 +9,9 @@ from api_calls import ADMINISTRATOR, EXECUTOR, Status, create, refused
 from google.protobuf import json_format
 from sqlalchemy import text
 from support.factories import execute_requested
+from support.jobstore.administered import add_old_agent
 
 from contracts.resources import NewAgent
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from signoff.v1 import agent_service_pb2 as agents_pb
 from signoff.v1 import job_service_pb2 as jobs_pb
@@ -68,7 +68,7 @@ async def old(database: Database) -> str:
     """An agent from before, with a user and password in its URL."""
     agent_id = f"old-{uuid4().hex}"
     async with database.transaction() as connection:
-        await put_agent(connection, agent_id, NewAgent(name="old", url=SECRET_URL), create=True)
+        await add_old_agent(connection, agent_id, NewAgent(name="old", url=SECRET_URL))
     return agent_id
 
 

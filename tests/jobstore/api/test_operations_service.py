@@ -24,7 +24,8 @@ NOBODY: Any = None
 async def doors(database: Database, runner: CommandRunner) -> OperationsService:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM limits"))
-    return OperationsService(database, Watches(database), Batches(database, OperationWorker(database, runner)))
+    batches = Batches(database, runner, OperationWorker(database, runner))
+    return OperationsService(database, runner, Watches(database), batches)
 
 
 async def test_a_limit_is_set_paused_resumed_and_removed(doors: OperationsService) -> None:

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.administered import put_agent
 from support.jobstore.reused import SURE, Life
 
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.administered import put_agent, put_limit
 from support.jobstore.statements import recorded_statements
 from support.jobstore.steps import Steps, reported, result, verdict
-from support.jobstore.tables import IDS
+from support.jobstore.terms import IDS
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent, NewLimit, Verdict
@@ -19,8 +20,7 @@ from jobstore.commands.jobs import AssignAgent
 from jobstore.commands.reports import RecordReport
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits, locks
-from jobstore.storage.agents import put_agent
+from jobstore.storage import locks
 from jobstore.storage.database import Database
 
 AUTOMATIC = {"resubmit": "automatic", "max_submissions": 5}
@@ -279,10 +279,10 @@ async def test_limits_apply_to_it_but_no_cap_of_a_queue_refuses_it(life: Life, d
     tenant = f"tenant-{uuid4().hex[:8]}"
     await life.requested(policy=AUTOMATIC, tenant=tenant, labels={"team": tenant})
     async with database.transaction() as connection:
-        await limits.put(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
+        await put_limit(connection, f"tenant:{tenant}", NewLimit(queue_max=0))
     lease = await life.being_judged("red")
     async with database.transaction() as connection:
-        await limits.put(connection, f"label:team={tenant}", NewLimit(concurrency=1))
+        await put_limit(connection, f"label:team={tenant}", NewLimit(concurrency=1))
     other = await Life(database, life.runner).created(tenant=tenant)
     told = reported(life.execution_id, life.job_id, lease, ReportKind.VERDICT, verdict=verdict(Outcome.FAIL))
     asked = ExecuteJob(other.job_id, other.execution_id)

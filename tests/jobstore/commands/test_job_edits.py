@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
+from support.jobstore.administered import put_agent
 from support.jobstore.edited import edited
 from support.jobstore.steps import Steps, new_job, verdict
 
@@ -21,7 +22,6 @@ from jobstore.json_members import members
 from jobstore.publishing import job_changed, late_facts, relay
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 

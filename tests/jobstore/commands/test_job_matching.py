@@ -4,6 +4,7 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
+from support.jobstore.administered import pause_limit, remove_limit
 from support.jobstore.matched import circuit_opened, put, wanting
 from support.jobstore.steps import Steps, new_job
 
@@ -15,7 +16,6 @@ from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
 from jobstore.storage.database import Database
 
 
@@ -85,12 +85,12 @@ async def test_paused_agents_are_given_nothing_and_agents_in_trouble_come_last(
     paused, broken = [await put(database, f"{name}-{skill}", skill) for name in ("paused", "broken")]
     await circuit_opened(database, broken)
     async with database.transaction() as connection:
-        await limits.pause(connection, f"agent:{paused}", paused=True)
+        await pause_limit(connection, f"agent:{paused}", paused=True)
     assert (await wanting(steps, skill))[-1] == ("ASSIGNED", f"matched to {broken}")
     whole = await put(database, f"whole-{skill}", skill)
     assert (await wanting(Steps(database, runner), skill))[-1] == ("ASSIGNED", f"matched to {whole}")
     async with database.transaction() as connection:
-        await limits.remove(connection, f"agent:{paused}")
+        await remove_limit(connection, f"agent:{paused}")
 
 
 async def test_the_least_loaded_gets_the_next_also_within_one_transaction(

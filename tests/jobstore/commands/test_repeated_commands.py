@@ -131,8 +131,7 @@ async def test_an_execution_is_cancelled_by_its_id_and_not_in_another_jobs_name(
     other = await Steps(steps.database, runner).created()
     job_id = {"its job": steps.job_id, "no job": None, "another job": other.job_id}[named]
     event = CancelRequested(execution_id=steps.execution_id, job_id=job_id)
-    records: Any = [SimpleNamespace(event=event, replay=False)]
-    (answer,) = await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested(records)
+    (answer,) = await EventHandlers(runner, steps.database, SECRETS).on_cancel_requested([incoming(event)])
     if named == "another job":
         assert answer.code == "execution_conflict"
         assert (await steps.row()).state == "LEASED"

@@ -11,20 +11,19 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.fakes import until
+from support.jobstore.administered import pause_limit, put_agent, put_limit, remove_limit
 from support.jobstore.steps import Published, Steps, new_job, seen
 
 from contracts.events import ExecuteRequested
 from contracts.resources import NewAgent, NewLimit
 from contracts.status import ReportKind
-from jobstore.commands.base import Command, Locks
+from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.work.locking import lock_rows
 from servicekit.errors import PermanentError
@@ -42,11 +41,11 @@ class Queue:
 
     async def limit(self, name: str, **fields: Any) -> None:
         async with self.database.transaction() as connection:
-            await limits.put(connection, name, NewLimit(**fields))
+            await put_limit(connection, name, NewLimit(**fields))
 
     async def pause(self, name: str, *, paused: bool = True) -> None:
         async with self.database.transaction() as connection:
-            await limits.pause(connection, name, paused=paused)
+            await pause_limit(connection, name, paused=paused)
 
     async def sql(self, query: str, **parameters: Any) -> Any:
         async with self.database.transaction() as connection:
@@ -167,7 +166,7 @@ async def test_a_limit_that_changes_applies_to_what_waits(queue: Queue) -> None:
     await queue.limit("label:customer=acme", concurrency=5)
     assert await queue.offered() == ids[1:4], "now the other label holds them back"
     async with queue.database.transaction() as connection:
-        await limits.remove(connection, 'label:odd=a "b" \\ {c},')
+        await remove_limit(connection, 'label:odd=a "b" \\ {c},')
     assert await queue.offered() == ids[4:5]
 
 
@@ -288,7 +287,7 @@ async def test_a_circuit_is_one_more_limit(queue: Queue) -> None:
 
 async def test_a_new_limit_waits_for_requests_under_way_and_finds_what_they_made(queue: Queue) -> None:
     async with queue.database.transaction() as connection:
-        assert (await lock_rows(connection, Locks(limits=True), queue.runner.terms)).stored.limits_held
+        assert (await lock_rows(connection, Locks(limits=LimitsLock.SHARED), queue.runner.terms)).stored.limits_held
         setting = asyncio.create_task(queue.limit("label:customer=acme", concurrency=1))
         waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         async with queue.database.session() as session, asyncio.timeout(10):

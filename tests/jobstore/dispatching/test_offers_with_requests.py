@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.administered import pause_limit, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
 from contracts.resources import NewLimit, Policy
@@ -14,7 +15,6 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 
@@ -72,7 +72,7 @@ async def test_what_might_not_run_is_queued(steps: Steps, database: Database, he
     fields = {"not_before": "2100-01-01T00:00:00Z"} if held_back_by == "its time" else {}
     async with database.transaction() as connection:
         if held_back_by == "a limit":
-            await limits.put(connection, "agent:other", NewLimit(concurrency=1))
+            await put_limit(connection, "agent:other", NewLimit(concurrency=1))
         elif held_back_by == "an open circuit":
             opened = "INSERT INTO circuits VALUES ('writer', 5, 1, clock_timestamp() + interval '1 h', NULL)"
             await connection.execute(text(opened))
@@ -97,7 +97,7 @@ async def test_what_waits_for_its_time_is_in_nobodys_way_unless_it_is_much(
 async def test_a_limit_that_is_paused_later_takes_it_back(steps: Steps, database: Database) -> None:
     await steps.requested()
     async with database.transaction() as connection:
-        await limits.pause(connection, "agent:writer", paused=True)
+        await pause_limit(connection, "agent:writer", paused=True)
     assert (await steps.row()).state == "QUEUED"
     answer = await steps.claim()
     assert (answer.outcome, answer.code) == ("QUEUED", "limited")

@@ -3,6 +3,7 @@
 import asyncio
 
 from sqlalchemy import text
+from support.jobstore.administered import put_limit
 from support.jobstore.steps import Steps, new_job, reported, result, verdict
 
 from contracts.resources import NewLimit
@@ -14,7 +15,7 @@ from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits, locks
+from jobstore.storage import locks
 from jobstore.storage.database import Database
 
 _WAITS = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND NOT granted")
@@ -77,7 +78,7 @@ async def test_a_capped_queue_counts_a_job_that_is_created_in_the_batch(
     database: Database, runner: CommandRunner
 ) -> None:
     async with database.transaction() as connection:
-        await limits.put(connection, "tenant:capped", NewLimit(queue_max=0))
+        await put_limit(connection, "tenant:capped", NewLimit(queue_max=0))
     steps = Steps(database, runner)
     create, execute = CreateJob(new_job(tenant="capped"), steps.job_id), ExecuteJob(steps.job_id, steps.execution_id)
     _, refused = await runner.carry_out([create, execute])

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from support.fakes import until
+from support.jobstore.administered import pause_limit
 from support.jobstore.matched import put, said, wanting
 from support.jobstore.steps import Steps, new_job
 
@@ -13,7 +14,6 @@ from jobstore.commands.executions import CancelJob
 from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
 from jobstore.maintenance.matcher import CHUNK, Matcher
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import CHANNEL, Wake
 
@@ -112,6 +112,6 @@ async def test_each_change_after_which_an_agent_may_match_wakes_the_matcher(
     await woken()
     for paused in (True, False):
         async with database.transaction() as transaction:
-            await limits.pause(transaction, f"agent:{agent_id}", paused=paused)
+            await pause_limit(transaction, f"agent:{agent_id}", paused=paused)
         await woken()
     await connection.close()

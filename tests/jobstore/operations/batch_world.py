@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import CRITERIA, Published, Steps
-from support.jobstore.tables import IDS
+from support.jobstore.terms import IDS
 
 from contracts.messages.convert import operation_of
 from contracts.resources import Operation
@@ -36,14 +36,15 @@ class World:
         self.database = database
         self.runner = runner
         self.operator = OperationWorker(database, runner, items_max=2)
-        self.batches = Batches(database, self.operator)
+        self.batches = Batches(database, runner, self.operator)
         self.jobs_service = self.serving(self.operator)
-        self.doors = OperationsService(database, Watches(database), self.batches)
+        self.doors = OperationsService(database, runner, Watches(database), self.batches)
         self.published = Published()
         self.dispatcher = Dispatcher(database, self.published, runner.terms, SECRETS)  # type: ignore[arg-type]
 
     def serving(self, operator: OperationWorker) -> JobService:
-        return JobService(self.database, self.runner, Watches(self.database), Batches(self.database, operator), 10_000)
+        batches = Batches(self.database, self.runner, operator)
+        return JobService(self.database, self.runner, Watches(self.database), batches, 10_000)
 
     async def execute(self, request: jobs_pb.ExecuteJobsRequest) -> jobs_pb.Batch:
         return (await self.jobs_service.ExecuteJobs(request, NOBODY)).batch

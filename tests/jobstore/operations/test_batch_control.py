@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from batch_world import NOBODY, World, asked, ended, new
-from support.jobstore.tables import IDS
+from support.jobstore.terms import IDS
 
 from contracts.messages.convert import new_job_of, operation_of
 from contracts.status import ReportKind
@@ -13,7 +13,6 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.domain.limits import batch_limit
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
-from jobstore.storage import limits
 from signoff.v1 import job_service_pb2 as jobs_pb
 from signoff.v1 import operations_service_pb2 as pb
 from signoff.v1 import resources_pb2 as resources
@@ -156,5 +155,4 @@ async def test_the_limit_of_a_batch_is_no_door_for_people(world: World) -> None:
         await world.doors.RemoveLimit(pb.RemoveLimitRequest(name=name), NOBODY)
     with pytest.raises(InvalidError):
         await world.doors.Pause(pb.PauseRequest(name=name, paused=False), NOBODY)
-    async with world.database.session() as session:
-        assert await limits.find(session, name)
+    assert await world.sql("SELECT 1 FROM limits WHERE name = :name", name=name)

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
+from support.jobstore.administered import add_old_agent
 from support.jobstore.edited import edited
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.statements import recorded_statements
@@ -26,7 +27,6 @@ from contracts.topics import TOPIC_OF
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Publisher
@@ -117,6 +117,7 @@ async def test_every_transition_is_published_in_order_with_what_it_says(
     assert (last.log.status, last.job.status, last.job.version) == (JobLogStatus.COMPLETED, "COMPLETED", 5)
     assert last.log.response_payload["result"] == "blue"
     assert (last.log.spent_calls, last.log.calls) == (0, 3)
+    assert (first.log.actor, last.log.actor) == ("signoff", "validator")  # the test asks by no door
     cursors = [fact.log.cursor for fact in told]
     assert cursors == sorted(cursors)
 
@@ -280,7 +281,7 @@ async def test_a_fact_of_a_job_shows_no_password_of_its_agent(
 ) -> None:
     async with database.transaction() as connection:
         new = NewAgent(name='o"l@d', url="http://user:s3cret@127.0.0.1:1/", headers={"X-Key": "env:SIGNOFF_AGENT_X"})
-        await put_agent(connection, "old", new, create=True)
+        await add_old_agent(connection, "old", new)
     steps = await Steps(database, runner).created(agent_id="old")
     await relayed(relay, database)
     (fact,) = (await facts(kafka, {steps.job_id}, 1))[steps.job_id]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps, result, verdict
 
 from contracts.resources import NewAgent, Usage
@@ -9,7 +10,6 @@ from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimJudging
 from jobstore.commands.granting import BUDGET_EXHAUSTED, RESULT_REUSED, VERDICT_REUSED
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 
 
 async def costly_and_reused(life: Callable[[str], Steps], runner: CommandRunner) -> None:

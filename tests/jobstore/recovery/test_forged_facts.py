@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
+from support.jobstore.administered import put_agent
 from support.jobstore.signed_facts import make_keys
 from support.jobstore.steps import Steps
 from told_facts import KEYS, TOPICS, Facts, Since, empty, rebuilding, verified
@@ -22,7 +23,6 @@ from jobstore.errors import RefusedError
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.recovery.verify import check_facts
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.history import Record

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.administered import put_agent
 from support.jobstore.edited import edited
 from support.jobstore.limited_topic import LOW, limit_topic
 from support.jobstore.steps import Steps
@@ -19,7 +20,6 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.recovery import set_aside
 from jobstore.recovery.rebuild import OpenHistory
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from servicekit.errors import PermanentError
 

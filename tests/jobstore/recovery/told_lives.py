@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from costly import costly_and_reused
 from sqlalchemy import text
+from support.jobstore.administered import disable_agent, put_agent
 from support.jobstore.edited import edited_lives
 from support.jobstore.steps import Steps, able_agents, verdict
-from support.jobstore.tables import IDS
+from support.jobstore.terms import IDS
 
 from contracts.identity import new_execution_id
 from contracts.resources import NewAgent
@@ -19,7 +20,6 @@ from jobstore.commands.jobs import AssignAgent, MatchJob
 from jobstore.domain.model import TransitionKind
 from jobstore.errors import RefusedError
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import disable_agent, put_agent
 from jobstore.storage.database import Database
 
 AT_MOST_ONCE = {"delivery": "at_most_once"}

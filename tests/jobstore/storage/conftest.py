@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 from breakers import FAILURES, Breakers
+from support.jobstore.administered import put_agent
 from support.jobstore.steps import Published, seen
 
 from contracts.resources import NewAgent
 from jobstore.domain.circuit_breaker import BreakerTerms
 from jobstore.domain.model import ExecutionStage
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 

@@ -8,7 +8,6 @@ import pytest
 from breakers import FAILURES, Breakers
 from sqlalchemy import text
 from support.jobstore.steps import Steps, new_job, reported, swept, verdict
-from support.jobstore.tables import IDS
 
 from contracts.messages import convert
 from contracts.resources import NewAgent
@@ -152,14 +151,14 @@ async def test_an_agent_that_an_operator_updates_is_another_one(world: Breakers)
     steps = await world.queued()
     agent = NewAgent(name="writer", protocol=Protocol.HTTP, url="http://127.0.0.1:3/")
     request = agent_pb.UpdateAgentRequest(agent_id="writer", agent=convert.new_agent_message(agent))
-    updated = await AgentService(world.database, IDS).UpdateAgent(request, None)  # type: ignore[arg-type]
+    updated = await AgentService(world.database, world.one).UpdateAgent(request, None)  # type: ignore[arg-type]
     assert convert.agent_of(updated.agent).circuit is Circuit.CLOSED
     assert await world.offered() == [steps.execution_id]
 
 
 async def test_the_doors_show_the_circuit(world: Breakers) -> None:
     await world.opened()
-    agents = AgentService(world.database, IDS)
+    agents = AgentService(world.database, world.one)
     one = await agents.GetAgent(agent_pb.GetAgentRequest(agent_id="writer"), None)  # type: ignore[arg-type]
     listed = await agents.ListAgents(agent_pb.ListAgentsRequest(), None)  # type: ignore[arg-type]
     shown = {agent.id: convert.agent_of(agent) for agent in listed.agents}

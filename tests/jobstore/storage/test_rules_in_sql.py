@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from support.jobstore.administered import put_limit
 
 from contracts.resources import NewLimit
 from jobstore.commands.base import Locks
@@ -23,7 +24,7 @@ from jobstore.dispatching.offers import OfferTerms
 from jobstore.domain import execution_states
 from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
 from jobstore.runner import CommandRunner
-from jobstore.storage import leases, limits
+from jobstore.storage import leases
 from jobstore.storage.database import Database
 from jobstore.storage.work.locking import lock_rows
 from jobstore.storage.work.writing import note_worker, write
@@ -166,4 +167,4 @@ async def test_what_is_paused_is_taken_back_as_the_rule_says(table: Table) -> No
         is_offered = (execution.stage, execution.state) == (ExecutionStage.EXECUTING, ExecutionState.OFFERED)
         return execution_states.take_back(execution, now) if is_offered else None
 
-    assert await table.check(lambda c: limits.put(c, f"tenant:{TENANT}", NewLimit(paused=True)), rule) > 30
+    assert await table.check(lambda c: put_limit(c, f"tenant:{TENANT}", NewLimit(paused=True)), rule) > 30

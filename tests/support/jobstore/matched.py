@@ -5,15 +5,15 @@ from typing import Any
 from sqlalchemy import text
 
 from contracts.resources import NewAgent
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
+from support.jobstore.administered import put_agent
 from support.jobstore.steps import Steps
 
 
 async def put(database: Database, agent_id: str, *skills: str, create: bool = True, **fields: Any) -> str:
     new = NewAgent(name=agent_id, url="http://127.0.0.1:1/", capabilities=list(skills), **fields)
     async with database.transaction() as connection:
-        assert await put_agent(connection, agent_id, new, create=create)
+        await put_agent(connection, agent_id, new, create=create)
     return agent_id
 
 

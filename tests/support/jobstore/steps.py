@@ -23,12 +23,12 @@ from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.domain.model import ExecutionStage, TransitionKind
 from jobstore.maintenance.sweeper import Sweeper
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 from jobstore.storage.work.writing import note_worker
 from servicekit.errors import TransientError
 from servicekit.kafka.publisher import Outgoing
 from support.factories import SECRETS
+from support.jobstore.administered import put_agent
 from support.jobstore.rows import parsed
 
 CRITERIA = 'Says "blue"'

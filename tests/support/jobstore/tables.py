@@ -6,22 +6,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from contracts.resources import NewAgent, Policy
-from contracts.status import Delivery
-from jobstore.domain.ids import IdKey
-from jobstore.domain.terms import ExecutionTerms
+from contracts.resources import NewAgent
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
-
-POLICY = Policy(
-    max_submissions=3,
-    max_attempts=3,
-    attempt_timeout_s=60.0,
-    delivery=Delivery.AT_LEAST_ONCE,
-)
-LEASE_S = 10.0
-IDS = IdKey(b"0" * 32)
+from support.jobstore.administered import put_agent
+from support.jobstore.terms import TERMS
 
 
 @pytest.fixture(scope="session")
@@ -64,4 +53,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 def runner(database: Database) -> CommandRunner:
-    return CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS))
+    return CommandRunner(database, TERMS)

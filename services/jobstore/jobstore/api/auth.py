@@ -2,9 +2,11 @@
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping
+from contextvars import ContextVar
 from enum import Enum
 from typing import Final
 
+from jobstore.domain.actor import ADMINISTRATOR, EXECUTOR, SIGNOFF, VALIDATOR, Actor
 from jobstore.errors import ForbiddenError, UnauthenticatedError
 from signoff.v1 import work_service_pb2 as work_pb
 
@@ -12,11 +14,15 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 
 class Role(Enum):
-    """The role that a token gives its caller."""
+    """The role that a token gives its caller, who is named by it in what the call changes."""
 
-    ADMINISTRATOR = "administrator"
-    EXECUTOR = "executor"
-    VALIDATOR = "validator"
+    ADMINISTRATOR = ADMINISTRATOR
+    EXECUTOR = EXECUTOR
+    VALIDATOR = VALIDATOR
+
+
+#: Who makes the call that is under way, by the token alone. Outside of calls Signoff itself acts.
+CALLER: Final[ContextVar[Actor]] = ContextVar("caller", default=SIGNOFF)
 
 
 _WORK_SERVICE: Final = "/signoff.v1.WorkService/"

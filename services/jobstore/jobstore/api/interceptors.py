@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from pydantic import ValidationError
 
 from contracts.fields import explain
-from jobstore.api.auth import Role, Tokens, check_kind
+from jobstore.api.auth import CALLER, Role, Tokens, check_kind
 from jobstore.api.call_slots import CallSlots
 from jobstore.errors import (
     ConflictError,
@@ -77,6 +77,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             request = None
             try:
                 role = self._tokens.check_method(method, context.invocation_metadata())
+                CALLER.set(role.value)
                 if handler is None:
                     await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {method}")
                 with self._slots.hold(role, lasting=handler.response_streaming):

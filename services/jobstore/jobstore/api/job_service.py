@@ -13,6 +13,7 @@ from contracts.messages.job_requests import edit_of, job_filter_of, order_of, wa
 from contracts.messages.views import batch_message
 from contracts.resources import JobFilter, NewJob
 from contracts.status import JobOrder
+from jobstore.api.auth import CALLER
 from jobstore.api.requests import (
     Context,
     check_job_size,
@@ -28,11 +29,12 @@ from jobstore.api.requests import (
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, ExecuteJob
 from jobstore.commands.jobs import AssignAgent, CreateJob
+from jobstore.commands.operations import check_batch_size
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import JobView, generate_id
 from jobstore.domain.ids import IdKey
 from jobstore.errors import InvalidError, NotFoundError
-from jobstore.operations.batches import Batches, check_batch_size
+from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
 from jobstore.reads import job_list
 from jobstore.reads.job_logs import LogFilter, get_result, list_job_logs
@@ -67,7 +69,7 @@ class JobService(JobServiceServicer):
         check_job_size(new, self._payload_max_bytes)
         if new.id is None and (key := read_key(request)):
             new.id = str(self._ids.derive("job", new.tenant, key))
-        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id()))
+        view = await self._runner.submit.run_one(CreateJob(new, new.id or generate_id(), actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
         return pb.CreateJobResponse(job=job, warnings=_make_warnings(view))
 
@@ -139,14 +141,15 @@ class JobService(JobServiceServicer):
     async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
         edit = edit_of(request.job, request.update_mask)
         version = request.version if request.HasField("version") else None
-        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version))
+        view = await self._runner.submit.run_one(EditJob(request.job_id, edit, version, actor=CALLER.get()))
         job = convert.job_message(view, as_text=wants_text(context))
         warnings = _make_warnings(view) if "acceptance_criteria" in edit.model_fields_set else ()
         return pb.UpdateJobResponse(job=job, warnings=warnings)
 
     async def AssignAgent(self, request: pb.AssignAgentRequest, context: Context) -> pb.AssignAgentResponse:
         payload = convert.get_json(request, "payload")
-        view = await self._runner.submit.run_one(AssignAgent(request.job_id, request.agent_id, payload))
+        command = AssignAgent(request.job_id, request.agent_id, payload, actor=CALLER.get())
+        view = await self._runner.submit.run_one(command)
         return pb.AssignAgentResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
     async def ExecuteJob(self, request: pb.ExecuteJobRequest, context: Context) -> pb.ExecuteJobResponse:
@@ -165,7 +168,8 @@ class JobService(JobServiceServicer):
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         reason, requested_by = reject_nul(request.reason), reject_nul(request.requested_by)
         check_text_size(request.reason + request.requested_by, self._payload_max_bytes)
-        view = await self._runner.submit.run_one(CancelJob(request.job_id, reason=reason, requested_by=requested_by))
+        command = CancelJob(request.job_id, reason=reason, requested_by=requested_by, actor=CALLER.get())
+        view = await self._runner.submit.run_one(command)
         assert view is not None  # the job was named
         return pb.CancelJobResponse(job=convert.job_message(view, as_text=wants_text(context)))
 
@@ -174,7 +178,7 @@ class JobService(JobServiceServicer):
         check_batch_size(len(request.job_ids) + len(request.jobs))
         chosen = _parse_filter(request)
         new = await self._convert_jobs(request)
-        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request))
+        batch = await self._batches.execute(request.job_ids, new, chosen, read_key(request), CALLER.get())
         return pb.ExecuteJobsResponse(batch=batch_message(batch))
 
     async def _convert_jobs(self, request: pb.ExecuteJobsRequest) -> list[NewJob]:
@@ -236,7 +240,7 @@ def _make_command(
         execution_id = ids.derive("execution", request.job_id, key)  # the key is its tenant's, since the job is
     else:
         execution_id, is_chosen = new_execution_id(), False
-    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request)
+    return ExecuteJob(request.job_id, execution_id, is_chosen, resubmits, execution_request, actor=CALLER.get())
 
 
 def _make_warnings(view: JobView) -> list[resources_pb2.CriterionWarning]:

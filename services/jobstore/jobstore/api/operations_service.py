@@ -2,26 +2,27 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from contracts.fields import LimitName
-from contracts.jsontext import json_text
 from contracts.messages import convert
 from contracts.messages.views import DeadLetters, agent_stats_message, dead_letters_message, overview_message
-from contracts.resources import Limit, NewLimit, Operation
 from contracts.status import JobStatus, OperationState
+from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context, make_page_token, parse_page_size, parse_page_token, read_key, reject_nul
-from jobstore.domain.limits import batch_limit
+from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.unit_of_work import ENDED
 from jobstore.domain.upstreams import OPEN, Upstreams
-from jobstore.errors import InvalidError, RefusedError
+from jobstore.errors import InvalidError
 from jobstore.insights import overview
 from jobstore.insights.dead_letters import DeadLetterTopics
 from jobstore.operations import repository
 from jobstore.operations.batches import Batches
 from jobstore.publishing.watches import Watches
+from jobstore.runner import CommandRunner
 from jobstore.storage import limits
 from jobstore.storage.database import Database
 from signoff.v1 import operations_service_pb2 as pb
@@ -37,7 +38,6 @@ RANGE_S: Final = 3_600
 RANGE_MAX_S: Final = 30 * 24 * 3_600
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(LimitName)
-_TENANT_FIELDS: Final = ("weight", "queue_max")
 
 
 class OperationsService(OperationsServiceServicer):
@@ -46,6 +46,7 @@ class OperationsService(OperationsServiceServicer):
     def __init__(
         self,
         database: Database,
+        runner: CommandRunner,
         watches: Watches,
         batches: Batches,
         dead_letters: DeadLetterTopics | None = None,
@@ -54,6 +55,7 @@ class OperationsService(OperationsServiceServicer):
     ) -> None:
         self._dead_letters = dead_letters
         self._database = database
+        self._runner = runner
         self._watches = watches
         self._upstreams = upstreams
         self._batches = batches
@@ -84,32 +86,30 @@ class OperationsService(OperationsServiceServicer):
             if shown != last_sent:
                 last_sent = shown
                 yield pb.WatchOperationResponse(operation=convert.operation_message(operation))
-            if operation.state in repository.ENDED:
+            if operation.state in ENDED:
                 return
             await self._watches.wait_for_change(WATCH_MIN_S, WATCH_MAX_S)
 
     async def PauseOperation(self, request: pb.PauseOperationRequest, context: Context) -> pb.PauseOperationResponse:
         del context
-        operation = await self._change_state(request.operation_id, OperationState.PAUSED, OperationState.RUNNING)
+        operation = await self._batches.move(request.operation_id, OperationState.PAUSED, CALLER.get())
         return pb.PauseOperationResponse(operation=convert.operation_message(operation))
 
     async def ResumeOperation(self, request: pb.ResumeOperationRequest, context: Context) -> pb.ResumeOperationResponse:
         del context
-        operation = await self._change_state(request.operation_id, OperationState.RUNNING, OperationState.PAUSED)
+        operation = await self._batches.move(request.operation_id, OperationState.RUNNING, CALLER.get())
         return pb.ResumeOperationResponse(operation=convert.operation_message(operation))
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> pb.CancelOperationResponse:
         del context
-        texts = {name: reject_nul(getattr(request, name)) for name in ("reason", "requested_by")}
-        extra = json_text({name: text for name, text in texts.items() if text})
-        running = OperationState.RUNNING, OperationState.PAUSED
-        operation = await self._change_state(request.operation_id, OperationState.CANCELLING, *running, extra=extra)
+        said = {name: reject_nul(getattr(request, name)) or "" for name in ("reason", "requested_by")}
+        operation = await self._batches.move(request.operation_id, OperationState.CANCELLING, CALLER.get(), **said)
         return pb.CancelOperationResponse(operation=convert.operation_message(operation))
 
     async def RetryOperation(self, request: pb.RetryOperationRequest, context: Context) -> pb.RetryOperationResponse:
         del context
         statuses = [convert.status_of(status) for status in request.statuses] or [JobStatus.FAILED]
-        operation = await self._batches.retry(request.operation_id, statuses, read_key(request))
+        operation = await self._batches.retry(request.operation_id, statuses, read_key(request), CALLER.get())
         return pb.RetryOperationResponse(operation=convert.operation_message(operation))
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: Context) -> pb.ListLimitsResponse:
@@ -121,29 +121,19 @@ class OperationsService(OperationsServiceServicer):
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
         name, new = _parse_limit_name(request.limit.name), convert.new_limit_of(request.limit)
-        misplaced = [
-            field for field in _TENANT_FIELDS if getattr(new, field) is not None and not name.startswith("tenant:")
-        ]
-        if misplaced:
-            raise InvalidError(f"{misplaced[0]}: only the limit of a tenant has one, and {name[:100]} is no tenant")
-        async with self._database.transaction() as connection:
-            await limits.put(connection, name, new)
-            limit = await limits.find(connection, name)
-        return pb.SetLimitResponse(limit=_make_limit_message(limit))
+        limit = await self._runner.administer.run_one(SetLimit(name, new, actor=CALLER.get()))
+        return pb.SetLimitResponse(limit=convert.limit_message(name, limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
         del context
-        async with self._database.transaction() as connection:
-            await limits.remove(connection, _parse_limit_name(request.name))
+        await self._runner.administer.run_one(RemoveLimit(_parse_limit_name(request.name), actor=CALLER.get()))
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:
         del context
         name = _parse_limit_name(request.name)
-        async with self._database.transaction() as connection:
-            await limits.pause(connection, name, paused=request.paused)
-            limit = await limits.find(connection, name)
-        return pb.PauseResponse(limit=_make_limit_message(limit))
+        limit = await self._runner.administer.run_one(PauseLimit(name, request.paused, actor=CALLER.get()))
+        return pb.PauseResponse(limit=convert.limit_message(name, limit))
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:
         del context
@@ -170,28 +160,6 @@ class OperationsService(OperationsServiceServicer):
         items = await self._dead_letters.list_newest(limit)
         return dead_letters_message(DeadLetters(counts=dict(await self._dead_letters.count()), items=items))
 
-    async def _change_state(
-        self, operation_id: str, to: OperationState, *allowed: OperationState, extra: str = "{}"
-    ) -> Operation:
-        """Pause, resume or cancel an operation, unless it is so already; `extra` is a JSON object to keep with it.
-
-        The limit is locked before the operation's row, as everywhere: it waits for all executions being requested.
-        RefusedError: the operation has ended.
-        """
-        key = (await self._batches.get_operation(operation_id)).id
-        async with self._database.transaction() as connection:
-            await limits.hold_locks(connection)
-            state = await repository.lock(connection, key)
-            if state in allowed:
-                if to is OperationState.RUNNING:
-                    await limits.discard(connection, batch_limit(key))
-                else:
-                    await limits.pause(connection, batch_limit(key), paused=True)
-                await repository.change_state(connection, key, to, extra)
-            elif state is not to and (to, state) != (OperationState.CANCELLING, OperationState.CANCELLED):
-                raise RefusedError(f"the batch is {state}", code="operation_ended")
-        return await self._batches.get_operation(operation_id)
-
 
 def _parse_limit_name(text: str) -> str:
     """Return the name of a limit that people may set. InvalidError: a batch is paused as an operation instead."""
@@ -202,8 +170,3 @@ def _parse_limit_name(text: str) -> str:
             code="invalid_request",
         )
     return name
-
-
-def _make_limit_message(limit: Limit | NewLimit | None) -> Any:
-    assert isinstance(limit, Limit)
-    return convert.limit_message(limit.name, limit)

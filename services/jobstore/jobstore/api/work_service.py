@@ -11,10 +11,12 @@ from contracts.messages import convert
 from contracts.resources import Policy
 from contracts.signing import KeyUse, Secrets, Signature
 from contracts.status import EmptyResult, Protocol
+from jobstore.api.auth import CALLER
 from jobstore.api.requests import Context
 from jobstore.commands.base import Command
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.granting import ClaimAnswer, ClaimOutcome
+from jobstore.domain.actor import UPSTREAM
 from jobstore.domain.model import ExecutionStage, ExecutionState, TransitionKind
 from jobstore.domain.upstreams import OPEN, Upstreams
 from jobstore.errors import InvalidError
@@ -58,14 +60,25 @@ class WorkService(WorkServiceServicer):
 
     def _parse_execution_claim(self, claim: pb.ExecutionClaim, owner: UUID, room: int) -> ClaimExecution | ClaimAnswer:
         """Return the command of a claim. INVALID: the record is not signed as it must be, or it cannot be read."""
+        author = UPSTREAM
         try:
             if not claim.replay:
-                self._upstreams.check(KeyUse.EXECUTE, claim.request, claim.signature)
+                author = self._upstreams.check(KeyUse.EXECUTE, claim.request, claim.signature)
             event = parse_event(ExecuteRequested, claim.request)
         except PermanentError as error:
             return ClaimAnswer(ClaimOutcome.INVALID, error.code, str(error))
         inline = None if event.job is None else event.job.model_copy(update={"id": event.job_id})
-        return ClaimExecution(event.execution_id, event.job_id, owner, room, inline, claim.replay, event.not_before)
+        return ClaimExecution(
+            event.execution_id,
+            event.job_id,
+            owner,
+            room,
+            inline,
+            claim.replay,
+            event.not_before,
+            author,
+            actor=CALLER.get(),
+        )
 
     async def BeginJudgings(self, request: pb.BeginJudgingsRequest, context: Context) -> pb.BeginJudgingsResponse:
         del context
@@ -131,7 +144,7 @@ class WorkService(WorkServiceServicer):
         given_back = tokens[len(held) + len(outcomes) :]
         begun = [one.begun for one in request.given_back]
         if back := [(*token, b) for token, b in zip(given_back, begun, strict=True) if token in proven]:
-            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back)
+            await self._runner.end_leases(TransitionKind.GIVEN_BACK, back, CALLER.get())
         async with self._database.session() as session:
             # Outcomes too: while the broker is away they cannot be recorded, and no agent is to be called again.
             renewed = [lease for lease in {*held, *outcomes} if lease in proven]
@@ -172,7 +185,7 @@ class WorkService(WorkServiceServicer):
             return ClaimAnswer(ClaimOutcome.INVALID, "schema_mismatch", str(error)[:1000])
         if (event.execution_id, event.lease) != (signature.execution_id, signature.lease):
             return _NOT_SIGNED
-        return ClaimJudging(event, owner, request.room, len(claim.result), request.judge)
+        return ClaimJudging(event, owner, request.room, len(claim.result), request.judge, actor=CALLER.get())
 
 
 def _token(lease: pb.Lease) -> tuple[UUID, int]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
+from enum import IntEnum
 from typing import Final, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -18,34 +19,46 @@ R_co = TypeVar("R_co", covariant=True)
 REFUSED = "refused:"
 
 
+class LimitsLock(IntEnum):
+    """How a command needs the limits: not at all; as they are, to request or claim an execution; or to change them."""
+
+    NONE = 0
+    SHARED = 1
+    EXCLUSIVE = 2
+
+
 class _Joined:
-    """Wishes of several commands as one: each field is a frozenset or a bool."""
+    """Wishes of several commands as one: each field is a frozenset, or a number of which the highest counts."""
 
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
         """Return what any of them asks for."""
-        joined: dict[str, bool | frozenset[object]] = {}
+        joined: dict[str, int | frozenset[object]] = {}
         for each in fields(cls):  # type: ignore[arg-type] # all subclasses are dataclasses
             values = [getattr(wish, each.name) for wish in wishes]
-            joined[each.name] = any(values) if each.default is False else frozenset().union(*values)
+            is_set = isinstance(each.default, frozenset)
+            joined[each.name] = frozenset().union(*values) if is_set else max([each.default, *values])
         return cls(**joined)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locks(_Joined):
-    """What is known before anything is read. Locks are taken in the order of the first three, in every transaction.
+    """What is known before anything is read. Locks are taken in the order of these fields, in every transaction.
 
-    `limits`: no limit may change until the commit, since an execution may be requested or claimed; `offers`: one may
-    be requested, and offered at once. `jobs`: also the
-    jobs of all `executions` are locked, and of all jobs the live executions. `followed`: of these executions the next
-    ones by policy are locked, too. The others are read with the rows: `specs` and `questions` of jobs, and what a
-    grant of an execution needs.
+    `limits`: no limit may change until the commit, or nobody else may look at one; `offers`: one may be requested, and
+    offered at once. `operations` and `agents` are locked to be changed. `jobs`: also the jobs of all `executions` are
+    locked, and of all jobs the live executions. `followed`: of these executions the next ones by policy are locked,
+    too. The others are read with the rows: `named_limits`, `specs` and `questions` of jobs, and what a grant of an
+    execution needs.
     """
 
-    limits: bool = False
+    limits: LimitsLock = LimitsLock.NONE
+    operations: frozenset[UUID] = frozenset()
+    agents: frozenset[str] = frozenset()
     jobs: frozenset[str] = frozenset()
     executions: frozenset[UUID] = frozenset()
     followed: frozenset[UUID] = frozenset()
+    named_limits: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
     grants: frozenset[UUID] = frozenset()
@@ -56,13 +69,15 @@ class Locks(_Joined):
 class Reads(_Joined):
     """What is known once the rows are locked.
 
-    `specs` and `histories` of jobs; `agents`; `capabilities`, and those that `match_jobs` need, for which an agent may
-    be matched; `verdicts` by their keys, and `results` that these executions may reuse; `early_cancels`: how many more
-    may be remembered; `queues` of tenants, and `circuits` of agents, which are locked in this order.
+    `specs` and `histories` of jobs; `unfinished`: which of these operations have something left; `agents`;
+    `capabilities`, and those that `match_jobs` need, for which an agent may be matched; `verdicts` by their keys, and
+    `results` that these executions may reuse; `early_cancels`: how many more may be remembered; `queues` of tenants,
+    and `circuits` of agents, which are locked in this order.
     """
 
     specs: frozenset[str] = frozenset()
     histories: frozenset[str] = frozenset()
+    unfinished: frozenset[UUID] = frozenset()
     agents: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
     match_jobs: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.resources import NewJob
 from contracts.status import ReportKind
 from jobstore.commands.assigning import create_job, read_for_creation
-from jobstore.commands.base import NOTHING, REFUSED, Command, Locks, Reads, optional, read_circuit
+from jobstore.commands.base import NOTHING, REFUSED, Command, LimitsLock, Locks, Reads, optional, read_circuit
 from jobstore.commands.granting import RESULT_REUSED, VERDICT_REUSED, ClaimAnswer, ClaimOutcome, try_grant
 from jobstore.commands.reports import RecordReport, RecordResult
 from jobstore.commands.requesting import ExecutionRequest, request_execution
@@ -44,7 +44,7 @@ class ClaimExecution(Command[ClaimAnswer]):
         if self.replay:
             return Locks(jobs=job_ids, executions=execution_ids)
         return Locks(
-            limits=True,
+            limits=LimitsLock.SHARED,
             jobs=job_ids,
             executions=execution_ids,
             specs=job_ids if self.inline is not None else frozenset(),
@@ -117,12 +117,12 @@ class ClaimExecution(Command[ClaimAnswer]):
 
     def _refuse(self, uow: UnitOfWork, refusal: Refusal) -> ClaimAnswer:
         if self.execution_id not in uow.executions:
-            uow.keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code)
+            uow.keep_answer(self.job_id, self.execution_id, REFUSED + refusal.code, self.author)
         return ClaimAnswer(ClaimOutcome.REFUSED, refusal.code, refusal.message)
 
     def _claim(self, uow: UnitOfWork, execution: Execution) -> ClaimAnswer:
         if execution.state is ExecutionState.DONE:
-            uow.settle_answer(execution)
+            uow.settle_answer(execution, self.author)
             return _answer_concluded(execution)
         if execution.stage is ExecutionStage.JUDGING:
             return ClaimAnswer(ClaimOutcome.DUPLICATE)
@@ -181,7 +181,8 @@ class ClaimJudging(Command[ClaimAnswer]):
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
         return Locks(
-            limits=bool(self.judge),  # a verdict that is reused may request the next submission
+            # A verdict that is reused may request the next submission.
+            limits=LimitsLock.SHARED if self.judge else LimitsLock.NONE,
             jobs=job_ids,
             executions=execution_ids,
             followed=execution_ids if self.judge else frozenset(),

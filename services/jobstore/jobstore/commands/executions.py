@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobstore.commands.base import NOTHING, REFUSED, Command, Locks, Reads, optional, raise_refusal, require_job
+from jobstore.commands.base import (
+    NOTHING,
+    REFUSED,
+    Command,
+    LimitsLock,
+    Locks,
+    Reads,
+    optional,
+    raise_refusal,
+    require_job,
+)
 from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.rows import Stored
@@ -29,7 +39,7 @@ class ExecuteJob(Command[JobView]):
     def locks(self) -> Locks:
         job_ids = frozenset({self.job_id})
         execution_ids = frozenset({self.execution_id})
-        return Locks(limits=True, jobs=job_ids, executions=execution_ids, specs=job_ids, offers=True)
+        return Locks(limits=LimitsLock.SHARED, jobs=job_ids, executions=execution_ids, specs=job_ids, offers=True)
 
     def reads(self, stored: Stored) -> Reads:
         job = stored.jobs.get(self.job_id)
@@ -50,7 +60,7 @@ class ExecuteJob(Command[JobView]):
             decision = request_execution(uow, self.job_id, self.execution_id, self.actor, self.parameters)
         if isinstance(decision, Refusal) and self.chosen:
             # Written even though this command fails: the error ends neither the transaction nor its other commands.
-            uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code)
+            uow.keep_answer(self.job_id, self.execution_id, REFUSED + decision.code, self.actor)
         raise_refusal(decision)
         return uow.show_job(self.job_id)
 
@@ -60,7 +70,7 @@ class ExecuteJob(Command[JobView]):
         if execution.answer is not None and execution.answer.startswith(REFUSED):
             raise RefusedError("the execution id was refused before", code=execution.answer.removeprefix(REFUSED))
         if execution.request_version is None:
-            uow.settle_answer(execution)
+            uow.settle_answer(execution, self.actor)
             raise RefusedError("the execution was cancelled before it was requested", code=CANCELLED)
         return uow.show_job(self.job_id)
 
@@ -125,7 +135,7 @@ class CancelJob(Command[JobView | None]):
     def _cancel_execution(self, uow: UnitOfWork, execution_id: UUID, report: Report) -> None:
         execution = uow.executions.get(execution_id)
         if execution is None and self.own:
-            uow.keep_answer(self.job_id, execution_id, CANCELLED)
+            uow.keep_answer(self.job_id, execution_id, CANCELLED, self.actor)
         elif execution is None and uow.stored.cancel_room <= 0:
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))

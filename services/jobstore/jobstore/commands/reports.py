@@ -10,7 +10,7 @@ from contracts.resources import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import JobStatus, ReportKind
 from contracts.verdict_check import find_mismatch
-from jobstore.commands.base import NOTHING, Command, Locks, Reads, read_circuit
+from jobstore.commands.base import NOTHING, Command, LimitsLock, Locks, Reads, read_circuit
 from jobstore.commands.granting import describe_open_circuit
 from jobstore.commands.resubmission import read_for_resubmission, record_not_met
 from jobstore.commands.rows import Stored
@@ -77,7 +77,7 @@ class RecordReport(Command[Refusal | None]):
     def locks(self) -> Locks:
         job_ids, execution_ids = frozenset({self.event.job_id}), frozenset({self.event.execution_id})
         return Locks(
-            limits=self._may_resubmit,
+            limits=LimitsLock.SHARED if self._may_resubmit else LimitsLock.NONE,
             jobs=job_ids,
             executions=execution_ids,
             followed=execution_ids if self._may_resubmit else frozenset(),

@@ -1,12 +1,14 @@
 """The rows of one transaction: those that were locked or loaded, and the changes that will be written. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.resources import Agent
+from contracts.resources import Agent, Limit
+from contracts.status import OperationState
+from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import Breaker
 from jobstore.domain.execution_states import Openings
 from jobstore.domain.matching import Candidate
@@ -62,6 +64,66 @@ class JudgedResult(NamedTuple):
     judge: str
 
 
+class AgentChange(NamedTuple):
+    """An agent as it is from now on, by whom, and whether it is new."""
+
+    agent: Agent
+    actor: Actor
+    is_new: bool
+
+
+class LimitChange(NamedTuple):
+    """A limit as it is from now on, None where it is removed, and by whom."""
+
+    limit: Limit | None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A job of an operation; `spec` is the new job as JSON text, None where the job exists."""
+
+    item: int
+    job_id: str
+    spec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAnswer:
+    """The answer to an item: an execution, or the code and message of a refusal."""
+
+    item: int
+    execution_id: UUID | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class StoredOperation(NamedTuple):
+    """The state of an operation, and the hash of the request that made it; None where an older version did."""
+
+    state: OperationState
+    request_hash: bytes | None
+
+
+class NewOperation(NamedTuple):
+    """An operation with all its items."""
+
+    id: UUID
+    actor: Actor
+    request_hash: bytes
+    items: Sequence[Item]
+    retry_of: UUID | None
+
+
+class OperationMove(NamedTuple):
+    """A new state of an operation, whether it has ended, and what is kept of who asked for it, and why."""
+
+    id: UUID
+    state: OperationState
+    has_ended: bool
+    said: Mapping[str, str]
+
+
 class WorkerRoom(NamedTuple):
     """For how many more leases of a stage a worker has room."""
 
@@ -107,6 +169,10 @@ class Stored:
     #: What may be reused: verdicts by `verdict_key`, results by the execution that may reuse them.
     verdicts: dict[bytes, Reusable] = field(default_factory=dict)
     results: dict[UUID, Reusable] = field(default_factory=dict)
+    #: Those that were named.
+    limits: dict[str, Limit] = field(default_factory=dict)
+    operations: dict[UUID, StoredOperation] = field(default_factory=dict)
+    unfinished: Collection[UUID] = frozenset()
 
 
 @dataclass(slots=True)
@@ -117,8 +183,8 @@ class Changes:
     #: Of new jobs, and of those that ask for something else now.
     specs: dict[str, Spec] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
-    #: Executions of which nothing was requested, and whose answer stands from now on.
-    final_answers: set[UUID] = field(default_factory=set)
+    #: Executions of which nothing was requested, and whose answer stands from now on, by who asked.
+    final_answers: dict[UUID, Actor] = field(default_factory=dict)
     entries: list[LogEntry] = field(default_factory=list)
     circuits: dict[str, Breaker] = field(default_factory=dict)
     #: What may be reused from now on: results by `result_key`.
@@ -126,6 +192,13 @@ class Changes:
     verdicts: list[JudgedResult] = field(default_factory=list)
     #: How many more leases each worker of this transaction takes, by its owner.
     rooms: dict[UUID, WorkerRoom] = field(default_factory=dict)
+
+    #: What administrators ask for, each in its order: no change of an agent or an operation takes another's place.
+    agents: list[AgentChange] = field(default_factory=list)
+    limits: dict[str, LimitChange] = field(default_factory=dict)
+    new_operations: list[NewOperation] = field(default_factory=list)
+    moves: list[OperationMove] = field(default_factory=list)
+    item_answers: list[tuple[UUID, Sequence[ItemAnswer]]] = field(default_factory=list)
 
     #: For logs and metrics: decisions by kind, refusals by job, and circuits that opened or closed.
     recorded_counts: defaultdict[TransitionKind, int] = field(default_factory=lambda: defaultdict(int))

@@ -1,14 +1,28 @@
 """The unit of work: what one transaction has read, and what it will write. Pure: commands decide on it."""
 
 from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
+from contracts.resources import Agent, Limit, NewLimit
 from contracts.sizes import measure_job
-from contracts.status import JobLogStatus, JobStatus
-from jobstore.commands.rows import Changes, Grant, JudgedResult, Stored, WorkerRoom
+from contracts.status import JobLogStatus, JobStatus, OperationState
+from jobstore.commands.rows import (
+    AgentChange,
+    Changes,
+    Grant,
+    JudgedResult,
+    LimitChange,
+    NewOperation,
+    OperationMove,
+    Stored,
+    StoredOperation,
+    WorkerRoom,
+)
 from jobstore.domain import execution_states
+from jobstore.domain.actor import Actor
 from jobstore.domain.circuit_breaker import CLOSED, Breaker
 from jobstore.domain.model import (
     Clock,
@@ -30,6 +44,8 @@ from jobstore.errors import check_size
 
 #: A job as gRPC shows it: the fields of contracts.resources.Job, with the payload as JSON text.
 JobView: TypeAlias = dict[str, Any]
+#: The states of operations of which nothing is left.
+ENDED: Final = frozenset({OperationState.CANCELLED, OperationState.DONE})
 #: While a job rests after a verdict, its submission is the one that was judged, not the next.
 _AFTER_A_VERDICT: Final = frozenset({JobStatus.REJECTED, JobStatus.RESUBMISSION_REQUIRED})
 
@@ -50,6 +66,10 @@ class UnitOfWork:
     circuits: ChainMap[str, Breaker] = field(init=False)
     #: What agents are called with, by execution: also for one that this transaction requests.
     grants: ChainMap[UUID, Grant] = field(init=False)
+    #: What administrators change, as it is after what was decided so far; None: a limit was removed.
+    agents: ChainMap[str, Agent] = field(init=False)
+    limits: ChainMap[str, Limit | None] = field(init=False)
+    operations: ChainMap[UUID, StoredOperation] = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = ChainMap(self.changes.jobs, self.stored.jobs)
@@ -57,6 +77,9 @@ class UnitOfWork:
         self.executions = ChainMap(self.changes.executions, self.stored.executions)
         self.circuits = ChainMap(self.changes.circuits, self.stored.circuits)
         self.grants = ChainMap({}, self.stored.grants)
+        self.agents = ChainMap({}, self.stored.agents)
+        self.limits = ChainMap({}, dict(self.stored.limits))
+        self.operations = ChainMap({}, self.stored.operations)
 
     @property
     def clock(self) -> Clock:
@@ -131,21 +154,21 @@ class UnitOfWork:
         """Replace or add an execution."""
         self.executions[execution.execution_id] = execution
 
-    def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str) -> None:
+    def keep_answer(self, job_id: str | None, execution_id: UUID, answer: str, actor: Actor) -> None:
         """Keep the answer of an execution id of which nothing is requested (rule `keep-answers`)."""
         self.put_execution(execution_states.make_answer(execution_id, job_id, answer))
-        self.changes.final_answers.add(execution_id)
+        self.changes.final_answers[execution_id] = actor
 
     def remember_cancel(self, job_id: str | None, execution_id: UUID) -> None:
         """Remember for a time that an execution was cancelled before it came (rule `cancel-before-arrival`)."""
         self.put_execution(execution_states.make_early_cancel(execution_id, job_id, self.clock.now))
         self.stored.cancel_room -= 1
 
-    def settle_answer(self, execution: Execution) -> None:
+    def settle_answer(self, execution: Execution, actor: Actor) -> None:
         """Keep the answer of an execution id for good once it is asked for, where it was remembered for a time."""
         if execution.is_early_cancel:
             self.put_execution(execution_states.keep_for_good(execution))
-            self.changes.final_answers.add(execution.execution_id)
+            self.changes.final_answers[execution.execution_id] = actor
 
     def room_of(self, owner: UUID, stage: ExecutionStage, room: int) -> int:
         """Return for how many more leases a worker has room, which said `room` of itself."""
@@ -155,6 +178,41 @@ class UnitOfWork:
         """Count a lease that was granted to a worker."""
         stage, room = self.changes.rooms[owner]
         self.changes.rooms[owner] = WorkerRoom(stage, room - 1)
+
+    def put_agent(self, agent: Agent, actor: Actor) -> None:
+        """Add or replace an agent."""
+        self.changes.agents.append(AgentChange(agent, actor, is_new=agent.id not in self.agents))
+        self.agents[agent.id] = agent
+
+    def put_limit(self, name: str, new: NewLimit, actor: Actor) -> Limit:
+        """Set a limit, and return it."""
+        fields = new.model_dump(include=set(NewLimit.model_fields))
+        limit = self.limits[name] = Limit(**fields, name=name, updated_at=self.clock.now)
+        self.changes.limits[name] = LimitChange(limit, actor)
+        return limit
+
+    def pause_limit(self, name: str, actor: Actor, *, paused: bool) -> Limit:
+        """Pause or resume what a name applies to, and return its limit: what it had besides stays."""
+        limit = self.limits.get(name) or NewLimit()
+        return self.put_limit(name, limit.model_copy(update={"paused": paused}), actor)
+
+    def remove_limit(self, name: str, actor: Actor) -> bool:
+        """Remove a limit. Return False if there is none."""
+        if self.limits.get(name) is None:
+            return False
+        self.limits[name] = None
+        self.changes.limits[name] = LimitChange(None, actor)
+        return True
+
+    def add_operation(self, new: NewOperation) -> None:
+        """Add an operation, which runs at once."""
+        self.operations[new.id] = StoredOperation(OperationState.RUNNING, new.request_hash)
+        self.changes.new_operations.append(new)
+
+    def move_operation(self, operation_id: UUID, state: OperationState, said: Mapping[str, str]) -> None:
+        """Move an operation to another state, and keep what is said of it."""
+        self.operations[operation_id] = self.operations[operation_id]._replace(state=state)
+        self.changes.moves.append(OperationMove(operation_id, state, state in ENDED, said))
 
     def check_spec_size(self, spec: Spec) -> None:
         """Raise an InvalidError (`payload_too_large`) if a job would ask for more bytes than the limit allows."""

@@ -1,4 +1,4 @@
-"""Actor: who asks for a change, by their credentials and never by what they write. Pure."""
+"""Actor: who asks for a change, by their credentials alone (docs/protocol.md#whose-word-counts). Pure."""
 
 from typing import Final, NewType
 

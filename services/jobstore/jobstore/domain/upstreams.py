@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from contracts.signing import KeyUse, Secrets, Signature, SigningKey
+from jobstore.domain.actor import SIGNOFF, UPSTREAM, Actor, name_upstream
 from servicekit.errors import PermanentError
 
 
@@ -29,15 +30,20 @@ class Upstreams:
         if {secret.value for secret in self.secrets} & {secret.value for secret in self.own}:
             raise ValueError("SIGNOFF_UPSTREAM_SECRETS has a secret of the jobstore's own: make another one")
 
-    def check(self, use: KeyUse, body: bytes, header: bytes | str | None) -> None:
-        """Raise a PermanentError (`bad_signature`) unless a request may count, which is found without parsing it."""
+    def check(self, use: KeyUse, body: bytes, header: bytes | str | None) -> Actor:
+        """Return whose request it is, which is found without parsing it.
+
+        PermanentError (`bad_signature`): it may not count.
+        """
         if self.secrets is None:
-            return
+            return UPSTREAM
         signature = Signature.parse(header)
-        if signature is None or signature.lease != 0 or not self._is_signed(use, signature, body):
+        author = None if signature is None or signature.lease != 0 else self._find_author(use, signature, body)
+        if signature is None or author is None:
             raise _make_error("no upstream has signed this")
         if not _names(body, signature.execution_id):
             raise _make_error("the signature is of a request of another execution")
+        return author
 
     def find_key(self, execution_id: UUID) -> SigningKey | None:
         """Return the key that signs the jobstore's own offer of an execution; None where nothing is signed."""
@@ -45,8 +51,10 @@ class Upstreams:
             return None
         return self.own.make_key(KeyUse.EXECUTE, execution_id)
 
-    def _is_signed(self, use: KeyUse, signature: Signature, body: bytes) -> bool:
-        return any(known is not None and known.verify(use, signature, body) for known in (self.secrets, self.own))
+    def _find_author(self, use: KeyUse, signature: Signature, body: bytes) -> Actor | None:
+        if self.secrets is not None and self.secrets.verify(use, signature, body):
+            return name_upstream(signature.secret_id)
+        return SIGNOFF if self.own is not None and self.own.verify(use, signature, body) else None
 
 
 #: The default: the README's example needs no secret.

@@ -3,33 +3,45 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.jsontext import json_text
 from contracts.messages.views import Batch, BatchItem
 from contracts.resources import JobFilter, NewJob, Operation
-from contracts.status import JobStatus
+from contracts.status import JobStatus, OperationState
+from jobstore.commands.operations import (
+    BATCH_MAX,
+    CreateOperation,
+    MoveOperation,
+    check_batch_size,
+    make_unknown_batch_error,
+)
+from jobstore.commands.rows import Item
+from jobstore.domain.actor import Actor
+from jobstore.domain.model import Refusal
 from jobstore.domain.spec import hash_as_given, hash_spec
-from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 from jobstore.operations import repository
 from jobstore.operations.worker import OperationWorker
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
-from jobstore.storage.sql import Connection, Row
-
-#: Jobs that a batch holds at most.
-BATCH_MAX: Final = 10_000
+from jobstore.storage.sql import Row
 
 
 class Batches:
     """Accept batches and retries of batches, and read them with their progress."""
 
-    def __init__(self, database: Database, worker: OperationWorker) -> None:
+    def __init__(self, database: Database, runner: CommandRunner, worker: OperationWorker) -> None:
         self._database = database
+        self._runner = runner
         self._worker = worker
 
     async def execute(
-        self, job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, idempotency_key: str
+        self,
+        job_ids: Sequence[str],
+        new: Sequence[NewJob],
+        chosen: JobFilter | None,
+        idempotency_key: str,
+        actor: Actor,
     ) -> Batch:
         """Store a batch, request all its executions, and return job by job what was accepted.
 
@@ -40,29 +52,44 @@ class Batches:
         check_batch_size(len(job_ids) + len(new))
         tenants = {job.tenant for job in new} | ({chosen.tenant or ""} if chosen else set())
         hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
-        async with self._database.transaction() as connection:
-            tenants |= await repository.find_tenants(connection, job_ids)
-            batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
-            if await _add_operation(connection, batch_id, hashes):
-                items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
-                await repository.add_items(connection, batch_id, items)
-                if chosen is not None:
-                    await _add_matching(connection, batch_id, chosen, len(items))
+        async with self._database.session() as session:
+            tenants |= await repository.find_tenants(session, job_ids)
+            # One more than allowed, so that a filter that matches too many is refused and not cut.
+            left = BATCH_MAX + 1 - len(job_ids) - len(new)
+            matching = await repository.list_matching(session, chosen, left) if chosen is not None else []
+        batch_id = self._derive_id("batch", *sorted(tenants), key=idempotency_key)
+        items = repository.make_items(self._worker.ids, batch_id, job_ids, new)
+        items += [Item(number, job_id) for number, job_id in enumerate(matching, len(items))]
+        is_in_vain = chosen is not None and not matching
+        obstacle = Refusal("nothing_matches", "no job matches the filter") if is_in_vain else None
+        await self._runner.administer.run_one(CreateOperation(batch_id, hashes, items, obstacle=obstacle, actor=actor))
         await self._worker.run_until_answered(batch_id)
         return await self.get_batch(str(batch_id))
 
-    async def retry(self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str) -> Operation:
+    async def retry(
+        self, operation_id: str, statuses: Sequence[JobStatus], idempotency_key: str, actor: Actor
+    ) -> Operation:
         """Make a batch of those jobs of another that stand at one of the statuses. RefusedError: none does."""
         source_id = (await self.get_operation(operation_id)).id
         batch_id = self._derive_id("retry", str(source_id), key=idempotency_key)
-        async with self._database.transaction() as connection:
-            if await _add_operation(connection, batch_id, [_hash_request(sorted(set(statuses)))], source_id):
-                retried = await repository.add_retried(connection, batch_id, source_id, statuses)
-                if not retried:
-                    message = f"no job of the batch stands at {' or '.join(statuses)}"
-                    raise RefusedError(message, code="nothing_to_retry")
+        async with self._database.session() as session:
+            job_ids = await repository.list_retried(session, source_id, statuses)
+        items = repository.make_items(self._worker.ids, batch_id, job_ids)
+        nothing = Refusal("nothing_to_retry", f"no job of the batch stands at {' or '.join(statuses)}")
+        hashes, obstacle = [_hash_request(sorted(set(statuses)))], None if job_ids else nothing
+        await self._runner.administer.run_one(
+            CreateOperation(batch_id, hashes, items, source_id, obstacle, actor=actor)
+        )
         await self._worker.run_until_answered(batch_id)
         return await self.get_operation(str(batch_id))
+
+    async def move(
+        self, operation_id: str, to: OperationState, actor: Actor, *, reason: str = "", requested_by: str = ""
+    ) -> Operation:
+        """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended."""
+        key = _parse_id(operation_id)
+        await self._runner.administer.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
+        return await self.get_operation(operation_id)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:
         """Return the id that an idempotency key stands for; without one, an id of its own."""
@@ -70,14 +97,10 @@ class Batches:
 
     async def get_operation(self, operation_id: str) -> Operation:
         """Return an operation as it stands. NotFoundError: there is none of that id."""
-        try:
-            key = UUID(operation_id)
-        except ValueError:
-            raise _make_unknown_error(operation_id) from None
         async with self._database.session() as session:
-            operation = await repository.get(session, key)
+            operation = await repository.get(session, _parse_id(operation_id))
         if operation is None:
-            raise _make_unknown_error(operation_id)
+            raise make_unknown_batch_error(operation_id)
         return operation
 
     async def get_batch(self, batch_id: str) -> Batch:
@@ -88,10 +111,12 @@ class Batches:
         return Batch(**dict(operation), items=[_make_item(row) for row in rows])
 
 
-def check_batch_size(size: int) -> None:
-    """Raise an InvalidError if a batch of so many jobs is too large."""
-    if size > BATCH_MAX:
-        raise InvalidError(f"a batch holds {BATCH_MAX} jobs at most", code="batch_too_large")
+def _parse_id(operation_id: str) -> UUID:
+    """Return the id of an operation. NotFoundError: none has such an id."""
+    try:
+        return UUID(operation_id)
+    except ValueError:
+        raise make_unknown_batch_error(operation_id) from None
 
 
 def _make_item(row: Row) -> BatchItem:
@@ -104,30 +129,6 @@ def _make_item(row: Row) -> BatchItem:
     )
 
 
-async def _add_operation(
-    connection: Connection, batch_id: UUID, hashes: Sequence[bytes], retry_of: UUID | None = None
-) -> bool:
-    """Add a batch with the first of its hashes, and return whether it was not there yet.
-
-    ConflictError: it is there, and was made by another request.
-    """
-    if await repository.create(connection, batch_id, hashes[0], retry_of):
-        return True
-    if await repository.get_request_hash(connection, batch_id) not in {*hashes, None}:
-        raise ConflictError(
-            "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
-        )
-    return False
-
-
-async def _add_matching(connection: Connection, batch_id: UUID, chosen: JobFilter, first: int) -> None:
-    # One more than allowed, so that a filter that matches too many is refused and not cut.
-    matching = await repository.add_matching(connection, batch_id, chosen, first, BATCH_MAX - first + 1)
-    check_batch_size(first + matching)
-    if not matching:
-        raise RefusedError("no job matches the filter", code="nothing_matches")
-
-
 def _hash_batch(
     job_ids: Sequence[str], new: Sequence[NewJob], chosen: JobFilter | None, hash_job: Callable[[NewJob], bytes]
 ) -> bytes:
@@ -138,7 +139,3 @@ def _hash_batch(
 def _hash_request(contents: Iterable[str], chosen: object = None) -> bytes:
     text = json.dumps(chosen, sort_keys=True) + json_text(list(contents))
     return hashlib.sha256(text.encode()).digest()
-
-
-def _make_unknown_error(operation_id: str) -> NotFoundError:
-    return NotFoundError(f"no batch has the id {operation_id[:100]}", code="unknown_batch")

@@ -18,13 +18,14 @@ from contracts.status import OperationState
 from jobstore.commands.base import Command
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
 from jobstore.commands.jobs import CreateJob
+from jobstore.commands.operations import AnswerItems, EndOperation
 from jobstore.commands.requesting import ExecutionRequest
-from jobstore.domain.limits import batch_limit
+from jobstore.commands.rows import Item, ItemAnswer
+from jobstore.domain.actor import SIGNOFF, Actor
 from jobstore.errors import InvalidError
 from jobstore.operations import repository
-from jobstore.operations.repository import Item, ItemAnswer, derive_execution_id
+from jobstore.operations.repository import derive_execution_id
 from jobstore.runner import CommandRunner
-from jobstore.storage import limits
 from jobstore.storage.database import Database
 from jobstore.storage.sql import Row
 from servicekit.errors import DoubtfulError, PermanentError
@@ -41,16 +42,18 @@ LOOK_AGAIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOperation:
-    """An operation that this worker has claimed. `extra` says who asked for its cancellation, and why."""
+    """An operation that this worker has claimed; `actor` asked for it. `extra` says who asked to cancel it, and why."""
 
     id: UUID
     kind: str
     state: OperationState
     extra: Mapping[str, str]
+    actor: Actor
 
 
 def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -> Command[object] | PermanentError:
-    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=ExecutionRequest(batch_id=operation.id))
+    actor, parameters = operation.actor, ExecutionRequest(batch_id=operation.id)
+    execution = ExecuteJob(item.job_id, execution_id, chosen=True, parameters=parameters, actor=actor)
     if item.spec is None:
         return execution
     try:
@@ -58,7 +61,7 @@ def _make_command(operation: ClaimedOperation, item: Item, execution_id: UUID) -
     except ValidationError as error:  # accepted by an older version, which knew fewer bounds
         code, message = explain(error)
         return InvalidError(message, code=code)
-    return CreateAndExecute(CreateJob(new, item.job_id), execution)
+    return CreateAndExecute(CreateJob(new, item.job_id, actor=actor), execution, actor=actor)
 
 
 #: How an item of each kind of operation becomes a command.
@@ -93,7 +96,8 @@ class OperationWorker:
             if not await repository.has_open(session):
                 return False
             row = await repository.claim(session)
-            await repository.finish_ended(session)
+            ended = await repository.list_ended(session)
+        await self._end(ended)
         if row is not None:
             await self._carry_out(_parse_claimed(row))
         return row is not None
@@ -106,9 +110,11 @@ class OperationWorker:
         while True:
             async with self._database.session() as session:
                 row = await repository.claim(session, operation_id)
-                if row is None and not await repository.has_unanswered(session, operation_id):
-                    await repository.finish_ended(session)
-                    return
+                is_answered = row is None and not await repository.has_unanswered(session, operation_id)
+                ended = await repository.list_ended(session) if is_answered else []
+            if is_answered:
+                await self._end(ended)
+                return
             if row is not None:
                 await self._carry_out(_parse_claimed(row))
             else:
@@ -146,21 +152,25 @@ class OperationWorker:
         ]
         targets += [(None, execution_id) for execution_id in live]
         reason, requested_by = operation.extra.get("reason"), operation.extra.get("requested_by")
-        await self._runner.submit.run([CancelJob(*target, reason, requested_by, own=True) for target in targets])
+        actor = Actor(operation.extra.get("actor", SIGNOFF))
+        commands = [CancelJob(*target, reason, requested_by, own=True, actor=actor) for target in targets]
+        await self._runner.submit.run(commands)
         answers = [ItemAnswer(item.item, None, "cancelled", "the batch was cancelled") for item in items]
         await self._answer(operation, answers)
         if not targets:
-            async with self._database.transaction() as connection:
-                await limits.discard(connection, batch_limit(operation.id))
-                await repository.finish_cancelled(connection, operation.id)
+            await self._end([operation.id])
 
     async def _answer(self, operation: ClaimedOperation, answers: Sequence[ItemAnswer]) -> None:
-        async with self._database.transaction() as connection:
-            await repository.answer(connection, operation.id, answers)
+        await self._runner.administer.run_one(AnswerItems(operation.id, answers))
+
+    async def _end(self, operation_ids: Sequence[UUID]) -> None:
+        """End operations of which nothing is left."""
+        await self._runner.administer.run([EndOperation(operation_id) for operation_id in operation_ids])
 
 
 def _parse_claimed(row: Row) -> ClaimedOperation:
-    return ClaimedOperation(row.id, row.kind, OperationState(row.state), from_json(row.about))
+    state, actor = OperationState(row.state), Actor(row.actor or SIGNOFF)
+    return ClaimedOperation(row.id, row.kind, state, from_json(row.about), actor)
 
 
 def _make_answer(item: Item, execution_id: UUID, result: object) -> ItemAnswer:

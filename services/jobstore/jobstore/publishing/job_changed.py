@@ -58,6 +58,7 @@ def make_job_changed(row: Row, reverted: Mapping[str, str]) -> Outgoing:
         "kind": row.kind,
         "calls": row.calls,
         "spent_calls": row.spent,
+        "actor": row.actor,
         "cursor": row.seq,
         "created_at": row.created_at,
     }

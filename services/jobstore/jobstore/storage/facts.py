@@ -6,7 +6,7 @@ A fact takes its number from the sequence of the logs, after the row that it tel
 transaction, so that the relay's horizon covers it (docs/adr/0002).
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from contracts.events import AgentChanged, ExecutionRefused
 from contracts.topics import TOPIC_OF
+from jobstore.domain.actor import Actor
 from jobstore.storage.notifications import Wake, notify
 from jobstore.storage.sql import Connection
 
@@ -26,7 +27,7 @@ _ADD_AGENT: Final = text(
         SELECT number, '{AGENTS}', id, json_build_object('agent_id', id, 'cursor', number, 'agent', json_build_object(
             'id', id, 'name', name, 'protocol', protocol, 'url', url, 'capabilities', capabilities, 'policy', policy,
             'enabled', enabled, 'deterministic', deterministic, 'headers', headers, 'created_at', created_at,
-            'updated_at', updated_at))
+            'updated_at', updated_at), 'actor', CAST(:actor AS text))
         FROM (SELECT nextval('job_logs_seq_seq') AS number, * FROM agents WHERE id = :id) AS numbered
     )
     SELECT {notify(Wake.RECORDED | Wake.AGENTS)}
@@ -40,10 +41,11 @@ _ADD_REFUSALS: Final = text(
             json_strip_nulls(json_build_object(
                 'execution_id', execution_id, 'job_id', nullif(job_id, ''), 'cursor', number,
                 'answer', split_part(answer, ':', 1), 'code', nullif(split_part(answer, ':', 2), ''),
-                'refused_at', created_at))
+                'refused_at', created_at, 'actor', actor))
         FROM (
             SELECT nextval('job_logs_seq_seq') AS number, *
-            FROM executions WHERE execution_id = ANY(CAST(:ids AS uuid[]))
+            FROM executions JOIN unnest(CAST(:ids AS uuid[]), CAST(:actors AS text[])) AS asked (execution_id, actor)
+                USING (execution_id)
         ) AS numbered
     )
     SELECT {notify(Wake.RECORDED)}
@@ -66,15 +68,15 @@ _FORGET_EARLY: Final = text(
 )
 
 
-async def add_agent_fact(connection: Connection, agent_id: str) -> None:
-    """Add a fact of an agent as its row is now."""
-    await connection.execute(_ADD_AGENT, {"id": agent_id})
+async def add_agent_fact(connection: Connection, agent_id: str, actor: Actor) -> None:
+    """Add a fact of an agent as its row is now, which an actor has changed."""
+    await connection.execute(_ADD_AGENT, {"id": agent_id, "actor": actor})
 
 
-async def add_refusal_facts(connection: Connection, execution_ids: Collection[UUID]) -> None:
-    """Add a fact of each execution id that was answered without a request."""
-    if execution_ids:
-        await connection.execute(_ADD_REFUSALS, {"ids": list(execution_ids)})
+async def add_refusal_facts(connection: Connection, answered: Mapping[UUID, Actor]) -> None:
+    """Add a fact of each execution id that was answered without a request, with who asked."""
+    if answered:
+        await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
 
 
 async def count_early_cancels(connection: Connection, limit: int) -> int:

@@ -5,15 +5,14 @@ A transaction that takes two of them in another order can deadlock with one that
 1. LIMITS: shared to request or claim executions, exclusive to change limits or to move an operation.
 2. OFFERS, exclusive: to change limits, and for the dispatcher, which counts them. The dispatcher waits for no other
    lock.
-3. Rows of `jobs`, in the order of their ids.
-4. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
-5. Rows of `limits` whose queues are capped, in the order of their names.
-6. Rows of `circuits`, in the order of their agents.
-7. Rows of `reusable`, in the order of their keys, when all else is written.
-8. Rows of `workers`, in the order of their owners.
-
-Whoever pauses, resumes or cancels an operation locks its row after OFFERS and before all other rows; an operation's
-worker takes a row that nobody holds (SKIP LOCKED).
+3. Rows of `operations`, and then of `agents`, that a command changes, in the order of their ids; an operation's worker
+   claims a row that nobody holds (SKIP LOCKED).
+4. Rows of `jobs`, in the order of their ids.
+5. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
+6. Rows of `limits` whose queues are capped, in the order of their names.
+7. Rows of `circuits`, in the order of their agents.
+8. Rows of `reusable`, in the order of their keys, when all else is written.
+9. Rows of `workers`, in the order of their owners.
 
 Once rows are locked (3 and below), waiting for LIMITS could deadlock: changing limits waits for those rows.
 

@@ -123,6 +123,7 @@ job_logs = Table(
     Column("spent_usd", DOUBLE_PRECISION, doc="by the job, after it"),
     Column("spent_tokens", BigInteger, doc="by the job, after it"),
     Column("next_attempt_at", _TIME, doc="after a failure"),
+    Column("actor", Text, doc="who asked for it; none in entries of older versions"),
     Index("job_logs_job_id_version_key", "job_id", "version", unique=True),
 )
 
@@ -305,6 +306,7 @@ operations = Table(
     Column("retry_of", Uuid),
     Column("finished_at", _TIME),
     Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="no worker takes it before"),
+    Column("actor", Text, doc="who asked for it"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),
     Index("operations_open_idx", "due_at", postgresql_where=text("state NOT IN ('CANCELLED', 'DONE')")),

@@ -119,7 +119,7 @@ class Subscription(Generic[E]):
     group: str
     handle: Callable[[Sequence[Incoming[E]]], Awaitable[Sequence[Any]]]
     payload_max_bytes: int = MESSAGE_MAX_BYTES
-    check_record: Callable[[ConsumerRecord[Any, Any]], None] = accept
+    check_record: Callable[[ConsumerRecord[Any, Any]], object] = accept
     choose_dead: Callable[[Sequence[Refused]], Awaitable[Sequence[Refused]]] = bury_all
     decode: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] | None = None
     consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None

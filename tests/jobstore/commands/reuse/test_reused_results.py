@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
+from support.jobstore.administered import put_agent
 from support.jobstore.reused import JUDGE, SURE, rows
 from support.jobstore.steps import Published, seen
 
@@ -22,7 +23,6 @@ from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
 from jobstore.domain.reuse import ReuseTerms
 from jobstore.runner import CommandRunner
-from jobstore.storage.agents import put_agent
 from jobstore.storage.database import Database
 
 

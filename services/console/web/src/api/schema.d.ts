@@ -1269,6 +1269,11 @@ export interface components {
              */
             spent_calls?: number | null;
             /**
+             * Actor
+             * @description who asked for it, by their credentials; None in older entries
+             */
+            actor?: string | null;
+            /**
              * Cursor
              * @description the number of its row; where a watch goes on
              * @default 0

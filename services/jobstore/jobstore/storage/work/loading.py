@@ -9,9 +9,9 @@ from jobstore.commands.base import NOTHING, Command, Reads
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.matching import LOAD_MAX
-from jobstore.storage import candidates, circuits, facts, limits, reusable
-from jobstore.storage.agents import to_agent
+from jobstore.storage import agents, candidates, circuits, facts, limits, reusable
 from jobstore.storage.sql import Connection
+from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import SPEC_COLUMNS, to_spec
 
 _SPECS: Final = text(
@@ -19,9 +19,7 @@ _SPECS: Final = text(
     "FROM jobs WHERE id = ANY(CAST(:ids AS text[]))",
 )
 _AGENTS: Final = text(
-    "SELECT id, name, protocol, url, capabilities, policy::text AS policy, enabled, deterministic, "
-    "headers::text AS headers, created_at, updated_at "
-    "FROM agents WHERE id = ANY(CAST(:ids AS text[]))",
+    f"SELECT {agents.COLUMNS} FROM agents WHERE id = ANY(CAST(:ids AS text[]))",  # noqa: S608 - names of our own
 )
 
 
@@ -43,6 +41,8 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
     if reads.specs:
         for row in await connection.execute(_SPECS, {"ids": sorted(reads.specs)}):
             stored.specs[row.id] = to_spec(row)
+    if reads.unfinished:
+        stored.unfinished = await administration.find_unfinished(connection, reads.unfinished)
     if reads.histories:
         stored.histories |= await candidates.load_histories(connection, reads.histories)
 
@@ -50,7 +50,7 @@ async def _load_jobs(connection: Connection, stored: Stored, reads: Reads) -> No
 async def _load_agents(connection: Connection, stored: Stored, reads: Reads) -> None:
     if reads.agents:
         for row in await connection.execute(_AGENTS, {"ids": sorted(reads.agents)}):
-            stored.agents[row.id] = to_agent(row)
+            stored.agents[row.id] = agents.to_agent(row)
     if reads.capabilities or reads.match_jobs:
         found = await candidates.find_with_any(
             connection, reads.capabilities, job_ids=reads.match_jobs, load_max=LOAD_MAX

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic_core import from_json
 from sqlalchemy import text
 
-from jobstore.commands.base import Command, Locks
+from jobstore.commands.base import Command, LimitsLock, Locks
 from jobstore.commands.rows import Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.execution_states import Openings
@@ -18,6 +18,7 @@ from jobstore.storage.locks import Lock
 from jobstore.storage.outages import RaceError
 from jobstore.storage.room import OPENINGS
 from jobstore.storage.sql import Connection
+from jobstore.storage.work import administration
 from jobstore.storage.work.row_mapping import EXECUTION_COLUMNS, SPEC_COLUMNS, to_execution, to_job, to_spec
 
 _SPEC: Final = ", ".join(
@@ -32,8 +33,10 @@ _LOCK_JOBS: Final = text(
         feedback::text AS feedback, progress, progress_message, batch_id, spent_usd, spent_tokens, updated_at,
         with_spec, with_question, {_SPEC}
     FROM (
-        SELECT CASE :limits WHEN 'wait' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
-            WHEN 'try' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
+        SELECT CASE :limits WHEN 'SHARED' THEN CAST(pg_advisory_xact_lock_shared({Lock.LIMITS:d}) AS text) = ''
+            WHEN 'EXCLUSIVE' THEN CAST(pg_advisory_xact_lock({Lock.LIMITS:d}) AS text)
+                || CAST(pg_advisory_xact_lock({Lock.OFFERS:d}) AS text) = ''
+            WHEN 'TRY' THEN pg_try_advisory_xact_lock_shared({Lock.LIMITS:d}) ELSE false END AS limits_held
     ) AS shared LEFT JOIN LATERAL (
         SELECT *, id = ANY(CAST(:specs AS text[])) AS with_spec, id = ANY(CAST(:questions AS text[])) AS with_question
         FROM jobs WHERE id = ANY(CAST(:ids AS text[]) || ARRAY(
@@ -65,28 +68,28 @@ _LOCK_EXECUTIONS: Final = text(
 async def lock(
     connection: Connection, commands: Sequence[Command[object]], terms: ExecutionTerms, *, offers: bool = False
 ) -> UnitOfWork:
-    """Lock what commands ask for. Where only some need the limits lock, and it is not free, it is missed.
+    """Lock what commands ask for. Where only some need to share the limits lock, and it is not free, it is missed.
 
     `offers`: whether executions may be offered as they are requested.
     """
     wishes = [command.locks() for command in commands]
-    needs = {wish.limits for wish in wishes}
     locks = Locks.join(wishes)
     locks = replace(locks, offers=locks.offers and offers)
-    return await lock_rows(connection, locks, terms, wait_for_limits=needs == {True})
+    wait = locks.limits is LimitsLock.EXCLUSIVE or all(wish.limits for wish in wishes)
+    return await lock_rows(connection, locks, terms, wait_for_limits=wait)
 
 
 async def lock_rows(
     connection: Connection, locks: Locks, terms: ExecutionTerms, *, wait_for_limits: bool = True
 ) -> UnitOfWork:
-    """Lock jobs and then executions, each in the order of their ids.
+    """Lock operations, agents, jobs and then executions, each in the order of their ids.
 
     RaceError: an execution was requested meanwhile whose job is not locked: what another transaction inserted between
     the two statements is seen only by the second.
     """
     followed = {terms.ids.derive_next(execution_id) for execution_id in locks.followed}
     parameters = {
-        "limits": ("wait" if wait_for_limits else "try") if locks.limits else "",
+        "limits": "" if not locks.limits else locks.limits.name if wait_for_limits else "TRY",
         "ids": sorted(locks.jobs),
         "execution_ids": list(locks.executions),
         "specs": list(locks.specs),
@@ -96,6 +99,7 @@ async def lock_rows(
     rows = [row for row in (first, *others) if row.id is not None]
     jobs = {row.id: to_job(row) for row in rows}
     live = {job.execution_id for job in jobs.values() if job.live and job.execution_id}
+    agents, operations, named_limits = await administration.lock(connection, locks)
     ids = sorted({*locks.executions, *followed, *live})
     wished = {"granted": list(locks.grants), "offers": locks.offers, "alive_s": terms.alive_s}
     found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
@@ -106,13 +110,16 @@ async def lock_rows(
     stored = Stored(
         clock=Clock(last.now, lease_s=terms.lease_s, offer_again_s=terms.offer_again_s),
         limits_held=first.limits_held,
-        limits_missed=locks.limits and not first.limits_held,
+        limits_missed=bool(locks.limits) and not first.limits_held,
         limit_names=frozenset(last.limits or ()),
         has_queue_caps=last.capped,
         has_circuits=last.has_circuits,
         openings=Openings(last.free_room, last.is_waiting, last.has_open_circuits),
         jobs=jobs,
         executions=executions,
+        agents=agents,
+        operations=operations,
+        limits=named_limits,
         specs={row.id: to_spec(row) for row in rows if row.with_spec},
         questions={
             row.id: Question(row.spec_title, row.spec_acceptance_criteria, row.spec_tenant)

@@ -14,7 +14,7 @@ from jobstore.domain.model import ExecutionStage, ExecutionState
 from jobstore.storage import circuits, facts, reusable, sql
 from jobstore.storage.notifications import CHANNEL, Wake
 from jobstore.storage.sql import Connection
-from jobstore.storage.work import row_mapping
+from jobstore.storage.work import administration, row_mapping
 from jobstore.storage.work.row_mapping import (
     CHANGING_COLUMNS,
     EDITED_COLUMNS,
@@ -103,6 +103,7 @@ _EDIT: Final = text(
 async def write(connection: Connection, uow: UnitOfWork) -> None:
     """Write all changes. RaceError: another transaction has inserted one of the new rows since."""
     stored, changes = uow.stored, uow.changes
+    await administration.write(connection, changes)
     await circuits.write(connection, stored.circuits, changes.circuits)
     new_jobs, new_executions = (
         changes.jobs.keys() - stored.jobs.keys(),

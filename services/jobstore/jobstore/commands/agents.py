@@ -1,0 +1,120 @@
+"""Commands on agents: register, update or disable one. Pure."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.agents.urls import has_userinfo, hide_userinfo
+from contracts.resources import Agent, NewAgent
+from contracts.status import CALLABLE_PROTOCOLS
+from jobstore.commands.base import Command, Locks, Reads
+from jobstore.commands.rows import Stored
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.circuit_breaker import CLOSED
+from jobstore.errors import ConflictError, InvalidError, NotFoundError
+
+#: What whoever registers an agent gives, apart from its id.
+_GIVEN: Final = frozenset(NewAgent.model_fields) - {"id"}
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeAgent(Command[None]):
+    agent_id: str
+
+    def locks(self) -> Locks:
+        return Locks(agents=frozenset({self.agent_id}))
+
+    @abstractmethod
+    def decide(self, uow: UnitOfWork) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAgent(_ChangeAgent):
+    """Register an agent, unless it is registered so already.
+
+    ConflictError (`agent_conflict`): another agent has the id. InvalidError (`unknown_protocol`, `url_has_userinfo`).
+    """
+
+    new: NewAgent
+
+    def decide(self, uow: UnitOfWork) -> None:
+        _check_callable(self.new)
+        stored = uow.agents.get(self.agent_id)
+        if stored is None:
+            _check_url(self.new, stored=None)
+            now = uow.clock.now
+            given = self.new.model_dump(include=set(_GIVEN))
+            uow.put_agent(Agent(**given, id=self.agent_id, created_at=now, updated_at=now), self.actor)
+        elif stored.model_dump(include=set(_GIVEN)) != self.new.model_dump(include=set(_GIVEN)):
+            raise ConflictError(
+                f"another agent has the id {self.agent_id}: choose another id, or update that agent",
+                code="agent_conflict",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAgent(_ChangeAgent):
+    """Replace what is said of an agent, and close its circuit.
+
+    NotFoundError (`unknown_agent`). InvalidError (`unknown_protocol`, `url_has_userinfo`).
+    """
+
+    new: NewAgent
+
+    def late_reads(self, stored: Stored) -> Reads:
+        return Reads(circuits=frozenset({self.agent_id} if stored.has_circuits else ()))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        _check_callable(self.new)
+        stored = _require_agent(uow, self.agent_id)
+        given = self.new.model_copy(update={"url": stored.url} if _is_as_shown(self.new, stored) else {})
+        _check_url(given, stored=stored.url)
+        changes = {name: getattr(given, name) for name in _GIVEN} | {"updated_at": uow.clock.now}
+        uow.put_agent(stored.model_copy(update=changes), self.actor)
+        if self.agent_id in uow.circuits:
+            uow.circuits[self.agent_id] = CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class DisableAgent(_ChangeAgent):
+    """Disable an agent: no further execution is requested of it. NotFoundError (`unknown_agent`)."""
+
+    def decide(self, uow: UnitOfWork) -> None:
+        changes = {"enabled": False, "updated_at": uow.clock.now}
+        uow.put_agent(_require_agent(uow, self.agent_id).model_copy(update=changes), self.actor)
+
+
+def _require_agent(uow: UnitOfWork, agent_id: str) -> Agent:
+    if agent_id not in uow.agents:
+        raise make_unknown_agent_error(agent_id)
+    return uow.agents[agent_id]
+
+
+def make_unknown_agent_error(agent_id: str) -> NotFoundError:
+    """Return the error of an id that is no agent's."""
+    return NotFoundError(f"no agent has the id {agent_id}", code="unknown_agent")
+
+
+def _check_callable(new: NewAgent) -> None:
+    if new.protocol not in CALLABLE_PROTOCOLS:
+        callable_now = ", ".join(sorted(CALLABLE_PROTOCOLS))
+        raise InvalidError(
+            f"agents of protocol {new.protocol} cannot be called yet; {callable_now} can", code="unknown_protocol"
+        )
+
+
+def _is_as_shown(new: NewAgent, stored: Agent) -> bool:
+    """Return whether a URL is the stored one without its user and password, as everybody is shown it."""
+    return new.url == hide_userinfo(stored.url)
+
+
+def _check_url(new: NewAgent, stored: str | None) -> None:
+    """Refuse a user and password in a URL, unless they are stored already and no header says them again."""
+    is_said_twice = "authorization" in map(str.lower, new.headers)
+    if has_userinfo(new.url) and (new.url != stored or is_said_twice):
+        raise InvalidError(
+            "a user and password in a URL would be seen by whoever reads facts and backups: leave them out of it, and "
+            'give a header instead, such as "Authorization": "env:SIGNOFF_AGENT_<NAME>", a variable of the executors '
+            "whose value is `Basic` and the base64 of user:password",
+            code="url_has_userinfo",
+        )

@@ -1,0 +1,53 @@
+"""Commands on limits: set or remove one, pause and resume what a name applies to. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.resources import Limit, NewLimit
+from jobstore.commands.base import Command, LimitsLock, Locks, R_co
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.errors import InvalidError, NotFoundError
+
+_TENANT_FIELDS: Final = ("weight", "queue_max")
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeLimit(Command[R_co]):
+    name: str
+
+    def locks(self) -> Locks:
+        return Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({self.name}))
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit(_ChangeLimit[Limit]):
+    """Set a limit, also for executions that wait already. InvalidError: only a tenant's limit has such a field."""
+
+    new: NewLimit
+
+    def decide(self, uow: UnitOfWork) -> Limit:
+        misplaced = [field for field in _TENANT_FIELDS if getattr(self.new, field) is not None]
+        if misplaced and not self.name.startswith("tenant:"):
+            raise InvalidError(
+                f"{misplaced[0]}: only the limit of a tenant has one, and {self.name[:100]} is no tenant"
+            )
+        return uow.put_limit(self.name, self.new, self.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLimit(_ChangeLimit[None]):
+    """Remove a limit. NotFoundError (`unknown_limit`)."""
+
+    def decide(self, uow: UnitOfWork) -> None:
+        if not uow.remove_limit(self.name, self.actor):
+            raise NotFoundError(f"there is no limit {self.name}", code="unknown_limit")
+
+
+@dataclass(frozen=True, slots=True)
+class PauseLimit(_ChangeLimit[Limit]):
+    """Pause or resume what a name applies to. The rest of its limit stays; without one, a limit is added."""
+
+    paused: bool
+
+    def decide(self, uow: UnitOfWork) -> Limit:
+        return uow.pause_limit(self.name, self.actor, paused=self.paused)

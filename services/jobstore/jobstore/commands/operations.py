@@ -1,0 +1,152 @@
+"""Commands on operations: make, pause, resume, cancel and end one, and keep the answers to its items. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from contracts.status import OperationState
+from jobstore.commands.base import Command, LimitsLock, Locks, Reads, raise_refusal
+from jobstore.commands.rows import Item, ItemAnswer, NewOperation, Stored, StoredOperation
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.limits import batch_limit
+from jobstore.domain.model import Refusal
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+
+#: Jobs that a batch holds at most.
+BATCH_MAX: Final = 10_000
+_S = OperationState
+#: The states in which an operation may be paused, resumed and cancelled.
+_SOURCES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
+    _S.PAUSED: frozenset({_S.RUNNING}),
+    _S.RUNNING: frozenset({_S.PAUSED}),
+    _S.CANCELLING: frozenset({_S.RUNNING, _S.PAUSED}),
+}
+#: What becomes of an operation of which nothing is left.
+_ENDS: Final[Mapping[OperationState, OperationState]] = {
+    _S.RUNNING: _S.DONE,
+    _S.PAUSED: _S.DONE,
+    _S.CANCELLING: _S.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOperation(Command[None]):
+    """Make an operation with all its items, unless it is there.
+
+    `request_hashes` are those of the request; the first is kept, the others are how older versions counted. `obstacle`
+    is why it is refused unless it is there. ConflictError (`batch_conflict`): another request made it. InvalidError
+    (`batch_too_large`).
+    """
+
+    operation_id: UUID
+    request_hashes: Sequence[bytes]
+    items: Sequence[Item]
+    retry_of: UUID | None = None
+    obstacle: Refusal | None = None
+
+    def locks(self) -> Locks:
+        return Locks(operations=frozenset({self.operation_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        stored = uow.operations.get(self.operation_id)
+        if stored is None:
+            check_batch_size(len(self.items))
+            raise_refusal(self.obstacle)
+            request_hash = self.request_hashes[0]
+            uow.add_operation(NewOperation(self.operation_id, self.actor, request_hash, self.items, self.retry_of))
+        elif stored.request_hash not in {*self.request_hashes, None}:
+            raise ConflictError(
+                "the idempotency key is that of a batch of other jobs: use another key", code="batch_conflict"
+            )
+
+
+def check_batch_size(size: int) -> None:
+    """Raise an InvalidError if a batch of so many jobs is too large."""
+    if size > BATCH_MAX:
+        raise InvalidError(f"a batch holds {BATCH_MAX} jobs at most", code="batch_too_large")
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOperation(Command[None]):
+    """Pause, resume or cancel an operation, unless it is so already; nothing of a paused one begins.
+
+    `reason` and `requested_by` are what whoever cancels says of it. NotFoundError (`unknown_batch`). RefusedError
+    (`operation_ended`).
+    """
+
+    operation_id: UUID
+    to: OperationState
+    reason: str = ""
+    requested_by: str = ""
+
+    def locks(self) -> Locks:
+        return Locks(
+            limits=LimitsLock.EXCLUSIVE,
+            named_limits=frozenset({batch_limit(self.operation_id)}),
+            operations=frozenset({self.operation_id}),
+        )
+
+    def decide(self, uow: UnitOfWork) -> None:
+        state = _require_operation(uow, self.operation_id).state
+        if state not in _SOURCES[self.to]:
+            if state is self.to or (self.to, state) == (OperationState.CANCELLING, OperationState.CANCELLED):
+                return
+            raise RefusedError(f"the batch is {state}", code="operation_ended")
+        name = batch_limit(self.operation_id)
+        if self.to is OperationState.RUNNING:
+            uow.remove_limit(name, self.actor)
+        else:
+            uow.pause_limit(name, self.actor, paused=True)
+        said = {"reason": self.reason, "requested_by": self.requested_by, "actor": self.actor}
+        uow.move_operation(self.operation_id, self.to, {name: text for name, text in said.items() if text})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerItems(Command[None]):
+    """Keep the answers to items of an operation, and release the claim on it. An item is answered once."""
+
+    operation_id: UUID
+    answers: Sequence[ItemAnswer]
+
+    def locks(self) -> Locks:
+        return Locks()
+
+    def decide(self, uow: UnitOfWork) -> None:
+        uow.changes.item_answers.append((self.operation_id, self.answers))
+
+
+@dataclass(frozen=True, slots=True)
+class EndOperation(Command[None]):
+    """End an operation of which nothing is left: DONE, or CANCELLED. Its limit goes, too.
+
+    That needs no lock of limits, since there is nothing that it applies to.
+    """
+
+    operation_id: UUID
+
+    def locks(self) -> Locks:
+        name = batch_limit(self.operation_id)
+        return Locks(operations=frozenset({self.operation_id}), named_limits=frozenset({name}))
+
+    def reads(self, stored: Stored) -> Reads:
+        del stored
+        return Reads(unfinished=frozenset({self.operation_id}))
+
+    def decide(self, uow: UnitOfWork) -> None:
+        operation = _require_operation(uow, self.operation_id)
+        ended = _ENDS.get(operation.state)
+        if ended is not None and self.operation_id not in uow.stored.unfinished:
+            uow.remove_limit(batch_limit(self.operation_id), self.actor)
+            uow.move_operation(self.operation_id, ended, {})
+
+
+def _require_operation(uow: UnitOfWork, operation_id: UUID) -> StoredOperation:
+    if operation_id not in uow.operations:
+        raise make_unknown_batch_error(str(operation_id))
+    return uow.operations[operation_id]
+
+
+def make_unknown_batch_error(operation_id: str) -> NotFoundError:
+    """Return the error of an id that is no batch's."""
+    return NotFoundError(f"no batch has the id {operation_id[:100]}", code="unknown_batch")

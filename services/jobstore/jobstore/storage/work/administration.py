@@ -1,0 +1,195 @@
+"""Lock and write what administrators change: agents, limits and operations."""
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from contracts.jsontext import json_text
+from contracts.resources import Agent, Limit
+from contracts.status import OperationState
+from jobstore.commands.base import Locks
+from jobstore.commands.rows import AgentChange, Changes, NewOperation, OperationMove, StoredOperation
+from jobstore.domain.limits import wildcard
+from jobstore.storage import agents, facts, sql, tables
+from jobstore.storage.notifications import Wake, notify
+from jobstore.storage.sql import Connection
+
+_AGENT: Final = sql.columns(tables.agents)
+_LIMIT: Final = sql.columns(tables.limits)
+_ITEM: Final = sql.columns(tables.operation_items, only={"item", "job_id", "spec"})
+_ANSWER: Final = sql.columns(tables.operation_items, only={"item", "execution_id", "code", "message"})
+
+_LOCK_AGENTS: Final = text(
+    f"SELECT {agents.COLUMNS} FROM agents "  # noqa: S608 - names of our own
+    "WHERE id = ANY(CAST(:ids AS text[])) ORDER BY id FOR NO KEY UPDATE",
+)
+_LOCK_OPERATIONS: Final = text(
+    "SELECT id, state, request_hash FROM operations WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE",
+)
+_LIMITS: Final = text(
+    f"SELECT {', '.join(_LIMIT)} FROM limits WHERE name = ANY(CAST(:names AS text[]))",  # noqa: S608 - names of our own
+)
+#: Both in one statement, hence of one snapshot: an execution requested between two would be overlooked.
+_UNFINISHED: Final = text(
+    """
+    SELECT o.id FROM operations o WHERE o.id = ANY(CAST(:ids AS uuid[]))
+        AND (EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND NOT i.answered)
+            OR EXISTS (SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 'DONE'))
+    """,
+)
+_INSERT_AGENT: Final = sql.insert("agents", _AGENT)
+_UPDATE_AGENT: Final = text(
+    f"""
+    UPDATE agents SET {", ".join(f"{name} = {sql.value('u', name, kind)}" for name, kind in _AGENT.items())}
+    FROM {sql.unnest("u", _AGENT, "u")} WHERE agents.id = u.id
+    """,  # noqa: S608 - names of our own
+)
+_PUT_LIMIT: Final = text(
+    f"""
+    INSERT INTO limits ({", ".join(_LIMIT)}) VALUES ({", ".join(f":{name}" for name in _LIMIT)})
+    ON CONFLICT (name) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _LIMIT)}
+    """,  # noqa: S608 - names of our own
+)
+_REMOVE_LIMIT: Final = text("DELETE FROM limits WHERE name = :name")
+#: Add a newly limited label or batch to the flows of live executions: those that it limits queue apart from now on.
+#: A limit of `label:key=*` adds to each the value that its job has.
+_ADD_TO_FLOWS: Final = text(
+    """
+    UPDATE executions e SET flow = array_sort(array_append(e.flow, named.name))
+    FROM (
+        SELECT live.execution_id, CASE WHEN :batch THEN :name ELSE 'label:' || :key || '=' || (j.labels ->> :key) END
+            AS name
+        FROM executions live JOIN jobs j ON j.id = live.job_id
+        WHERE live.state <> 'DONE' AND CASE WHEN :batch THEN 'batch:' || live.batch_id = :name
+            ELSE jsonb_exists(j.labels, :key) AND (:value = '*' OR j.labels ->> :key = :value) END
+    ) AS named
+    WHERE e.execution_id = named.execution_id AND NOT e.flow @> ARRAY[named.name]
+    """,
+)
+#: Take back offers that a paused limit applies to. Under a name with `*` all offers are taken back, since what has a
+#: limit of its own cannot be told apart here; the dispatcher offers that again.
+_TAKE_BACK: Final = text(
+    """
+    UPDATE executions SET state = 'QUEUED', offers = 0, due_at = clock_timestamp()
+    WHERE stage = 'EXECUTING' AND state = 'OFFERED'
+        AND (:all OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
+    """,
+)
+_INSERT_OPERATION: Final = text(
+    "INSERT INTO operations (id, actor, request_hash, retry_of) VALUES (:id, :actor, :request_hash, :retry_of)",
+)
+_INSERT_ITEMS: Final = text(
+    f"INSERT INTO operation_items (operation_id, answered, item, job_id, spec) "  # noqa: S608 - names of our own
+    f"SELECT :id, false, {sql.values('u', _ITEM)} FROM {sql.unnest('u', _ITEM, 'u')}",
+)
+#: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
+_MOVE_OPERATION: Final = text(
+    """
+    UPDATE operations SET state = :state, due_at = clock_timestamp(),
+        finished_at = CASE WHEN :has_ended THEN clock_timestamp() END,
+        about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
+    WHERE id = :id
+    """,
+)
+#: Release the claim on the operation, too: its next items may be requested at once.
+_ANSWER_ITEMS: Final = text(
+    f"""
+    WITH freed AS (UPDATE operations SET due_at = clock_timestamp() WHERE id = :id)
+    UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
+        message = u.message
+    FROM {sql.unnest("u", _ANSWER, "u")}
+    WHERE operation_id = :id AND operation_items.item = u.item AND NOT answered
+    """,  # noqa: S608 - names of our own
+)
+_NOTIFY_LIMITS: Final = text(f"SELECT {notify(Wake.QUEUED | Wake.AGENTS)}")
+_NOTIFY_OPERATIONS: Final = text(f"SELECT {notify(Wake.OPERATIONS)}")
+
+
+class Administered(NamedTuple):
+    """What administrators change, as it is stored."""
+
+    agents: dict[str, Agent]
+    operations: dict[UUID, StoredOperation]
+    limits: dict[str, Limit]
+
+
+async def lock(connection: Connection, locks: Locks) -> Administered:
+    """Lock operations and agents, each in the order of their ids, and read named limits, which their lock protects."""
+    found = Administered({}, {}, {})
+    if locks.operations:
+        for row in await connection.execute(_LOCK_OPERATIONS, {"ids": sorted(locks.operations)}):
+            found.operations[row.id] = StoredOperation(OperationState(row.state), row.request_hash)
+    if locks.agents:
+        for row in await connection.execute(_LOCK_AGENTS, {"ids": sorted(locks.agents)}):
+            found.agents[row.id] = agents.to_agent(row)
+    if locks.named_limits:
+        for row in await connection.execute(_LIMITS, {"names": list(locks.named_limits)}):
+            found.limits[row.name] = Limit(**{name: getattr(row, name) for name in _LIMIT})
+    return found
+
+
+async def find_unfinished(connection: Connection, operation_ids: Collection[UUID]) -> set[UUID]:
+    """Return those operations of which an item has no answer yet, or an execution is live."""
+    return set(await connection.scalars(_UNFINISHED, {"ids": list(operation_ids)}))
+
+
+async def write(connection: Connection, changes: Changes) -> None:
+    """Write the changes of limits, operations and agents, in the order in which rows are locked."""
+    for name, change in sorted(changes.limits.items()):
+        await _write_limit(connection, name, change.limit)
+    for operation in changes.new_operations:
+        await _insert_operation(connection, operation)
+    for move in changes.moves:
+        await _move_operation(connection, move)
+    for operation_id, answers in changes.item_answers:
+        rows = [asdict(answer) for answer in answers]
+        await connection.execute(_ANSWER_ITEMS, {"id": operation_id, **sql.arrays(_ANSWER, "u", rows)})
+    for changed in changes.agents:
+        await _write_agent(connection, changed)
+
+
+async def _write_limit(connection: Connection, name: str, limit: Limit | None) -> None:
+    """Set a limit, also for executions that wait already, or remove one. Nothing is offered under the old one."""
+    if limit is None:
+        await connection.execute(_REMOVE_LIMIT, {"name": name})
+        await connection.execute(_NOTIFY_LIMITS)
+        return
+    await connection.execute(_PUT_LIMIT, limit.model_dump(include=set(_LIMIT)))
+    kind, _, rest = name.partition(":")
+    if kind in {"label", "batch"}:
+        key, _, value = rest.partition("=")
+        await connection.execute(_ADD_TO_FLOWS, {"batch": kind == "batch", "name": name, "key": key, "value": value})
+    if limit.paused:
+        await connection.execute(_TAKE_BACK, {"name": name, "all": name == wildcard(name)})
+    await connection.execute(_NOTIFY_LIMITS)
+
+
+async def _insert_operation(connection: Connection, new: NewOperation) -> None:
+    """Insert an operation with its items. RaceError: another transaction has inserted it since."""
+    row = {"id": new.id, "actor": new.actor, "request_hash": new.request_hash, "retry_of": new.retry_of}
+    await connection.execute(_INSERT_OPERATION, row)
+    items = [asdict(item) for item in new.items]
+    await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
+
+
+async def _move_operation(connection: Connection, move: OperationMove) -> None:
+    row = {"id": move.id, "state": move.state.value, "has_ended": move.has_ended, "said": json_text(move.said)}
+    await connection.execute(_MOVE_OPERATION, row)
+    await connection.execute(_NOTIFY_OPERATIONS)
+
+
+async def _write_agent(connection: Connection, change: AgentChange) -> None:
+    """Write an agent, and the fact that it changed. RaceError: another transaction has inserted it since."""
+    agent = change.agent
+    row = {
+        **agent.model_dump(include=set(_AGENT)),
+        "protocol": agent.protocol.value,
+        "policy": agent.policy.model_dump_json(exclude_none=True),
+        "headers": json_text(agent.headers),
+    }
+    statement = _INSERT_AGENT if change.is_new else _UPDATE_AGENT
+    await connection.execute(statement, sql.arrays(_AGENT, "u", [row]))
+    await facts.add_agent_fact(connection, agent.id, change.actor)

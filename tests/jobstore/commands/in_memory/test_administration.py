@@ -1,0 +1,254 @@
+"""What administrators ask for is decided on rows, without a database."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.jobstore.terms import TERMS
+
+from contracts.resources import Agent, Limit, NewAgent, NewLimit
+from contracts.status import OperationState, Protocol
+from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.commands.base import Command, LimitsLock, Locks
+from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.operations import BATCH_MAX, AnswerItems, CreateOperation, EndOperation, MoveOperation
+from jobstore.commands.rows import Item, ItemAnswer, Stored, StoredOperation
+from jobstore.commands.unit_of_work import UnitOfWork
+from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.domain.circuit_breaker import CLOSED, Breaker
+from jobstore.domain.limits import batch_limit
+from jobstore.domain.model import Clock, Refusal
+from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
+from servicekit.errors import PermanentError
+
+BEFORE, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+URL, SECRET_URL = "http://127.0.0.1:1/", "http://user:password@127.0.0.1:1/"
+NEW = NewAgent(name="a writer", url=URL, headers={"Authorization": "env:SIGNOFF_AGENT_KEY"})
+ID = uuid4()
+STATES = list(OperationState)
+
+
+def unit_of_work(**stored: Any) -> UnitOfWork:
+    return UnitOfWork(TERMS, Stored(clock=Clock(NOW, lease_s=10.0, offer_again_s=5.0), **stored))
+
+
+def agent(**fields: Any) -> Agent:
+    return Agent(**{**NEW.model_dump(), "id": "writer", "created_at": BEFORE, "updated_at": BEFORE, **fields})
+
+
+def operation(state: OperationState, request_hash: bytes | None = b"hash") -> dict[str, Any]:
+    return {"operations": {ID: StoredOperation(state, request_hash)}}
+
+
+def decided(command: Command[Any], **stored: Any) -> UnitOfWork:
+    uow = unit_of_work(**stored)
+    command.decide(uow)
+    return uow
+
+
+def refused(command: Command[Any], error: type[PermanentError], code: str, **stored: Any) -> None:
+    uow = unit_of_work(**stored)
+    with pytest.raises(error) as caught:
+        command.decide(uow)
+    assert caught.value.code == code
+    assert uow.changes == unit_of_work().changes
+
+
+def test_a_new_agent_is_as_it_was_given_and_known_from_now_on() -> None:
+    uow = decided(RegisterAgent("writer", NEW, actor=ADMINISTRATOR))
+    (change,) = uow.changes.agents
+    assert change == (agent(created_at=NOW, updated_at=NOW), ADMINISTRATOR, True)
+    assert uow.agents["writer"] is change.agent
+
+
+def test_an_agent_that_is_registered_again_changes_nothing() -> None:
+    again = RegisterAgent("writer", NEW.model_copy(update={"id": "writer"}))
+    assert decided(again, agents={"writer": agent()}).changes.agents == []
+    refused(again, ConflictError, "agent_conflict", agents={"writer": agent(name="another")})
+
+
+@pytest.mark.parametrize("command", [RegisterAgent, UpdateAgent])
+def test_what_no_executor_can_call_or_everybody_would_read_is_refused(command: Any) -> None:
+    stored = {"agents": {"writer": agent()}} if command is UpdateAgent else {}
+    reserved = NEW.model_copy(update={"protocol": Protocol.A2A})
+    refused(command("writer", reserved), InvalidError, "unknown_protocol", **stored)
+    refused(command("writer", NEW.model_copy(update={"url": SECRET_URL})), InvalidError, "url_has_userinfo", **stored)
+
+
+def test_an_update_replaces_all_but_the_age_and_closes_the_circuit() -> None:
+    command = UpdateAgent("writer", NewAgent(name="other", url=URL, enabled=False), actor=ADMINISTRATOR)
+    failing = Breaker(failures=5, opened=1, open_until=NOW, probe_id=None)
+    uow = decided(command, agents={"writer": agent()}, has_circuits=True, circuits={"writer": failing})
+    (change,) = uow.changes.agents
+    assert (change.agent.name, change.agent.enabled, change.agent.headers) == ("other", False, {})
+    assert (change.agent.created_at, change.agent.updated_at) == (BEFORE, NOW)
+    assert (change.is_new, uow.changes.circuits) == (False, {"writer": CLOSED})
+    assert command.locks() == Locks(agents=frozenset({"writer"}))
+    assert command.late_reads(uow.stored).circuits == {"writer"}
+    assert command.late_reads(unit_of_work().stored).circuits == frozenset()
+
+
+def test_a_user_in_a_url_of_old_stays_while_nobody_says_it_again() -> None:
+    stored = {"agents": {"writer": agent(url=SECRET_URL, headers={})}}
+    shown = NewAgent(name="a writer", url="http://***@127.0.0.1:1/")
+    (change,) = decided(UpdateAgent("writer", shown), **stored).changes.agents
+    assert change.agent.url == SECRET_URL
+    said_twice = shown.model_copy(update={"headers": {"AUTHORIZATION": "env:SIGNOFF_AGENT_KEY"}})
+    refused(UpdateAgent("writer", said_twice), InvalidError, "url_has_userinfo", **stored)
+
+
+def test_an_agent_is_disabled_and_nothing_else_of_it_changes() -> None:
+    (change,) = decided(DisableAgent("writer"), agents={"writer": agent()}).changes.agents
+    assert change.agent == agent(enabled=False, updated_at=NOW)
+
+
+@pytest.mark.parametrize("command", [DisableAgent("nobody"), UpdateAgent("nobody", NEW)])
+def test_who_is_not_registered_cannot_be_changed(command: Command[Any]) -> None:
+    refused(command, NotFoundError, "unknown_agent")
+
+
+def limit(name: str, **fields: Any) -> Limit:
+    return Limit(name=name, updated_at=NOW, **fields)
+
+
+def test_a_limit_is_set_and_removed_while_no_execution_is_asked_for() -> None:
+    command, name = SetLimit("tenant:a", NewLimit(weight=2.0), actor=ADMINISTRATOR), "tenant:a"
+    assert command.locks() == Locks(limits=LimitsLock.EXCLUSIVE, named_limits=frozenset({name}))
+    assert decided(command).changes.limits == {name: (limit(name, weight=2.0), ADMINISTRATOR)}
+    removed = decided(RemoveLimit(name, actor=ADMINISTRATOR), limits={name: limit(name)})
+    assert removed.changes.limits == {name: (None, ADMINISTRATOR)}
+    refused(RemoveLimit(name), NotFoundError, "unknown_limit")
+
+
+@pytest.mark.parametrize("field", ["weight", "queue_max"])
+def test_only_a_tenants_limit_has_a_weight_and_a_queue(field: str) -> None:
+    refused(SetLimit("agent:writer", NewLimit(**{field: 1})), InvalidError, "invalid_request")
+
+
+def test_a_pause_keeps_the_rest_of_a_limit() -> None:
+    one, other = "agent:writer", "agent:other"
+    paused = decided(PauseLimit(one, paused=True), limits={one: limit(one, concurrency=3)})
+    assert paused.limits[one] == limit(one, concurrency=3, paused=True)
+    assert decided(PauseLimit(other, paused=True)).limits[other] == limit(other, paused=True)
+
+
+def test_commands_of_one_transaction_see_each_other() -> None:
+    uow = unit_of_work()
+    for command in (SetLimit("agent:a", NewLimit(rate=1)), PauseLimit("agent:a", paused=True)):
+        command.decide(uow)
+    assert uow.changes.limits["agent:a"].limit == limit("agent:a", rate=1, paused=True)
+    RemoveLimit("agent:a").decide(uow)
+    with pytest.raises(NotFoundError):
+        RemoveLimit("agent:a").decide(uow)
+    RegisterAgent("writer", NEW).decide(uow)
+    DisableAgent("writer").decide(uow)
+    assert [(change.is_new, change.agent.enabled) for change in uow.changes.agents] == [(True, True), (False, False)]
+    CreateOperation(ID, [b"hash"], []).decide(uow)
+    CreateOperation(ID, [b"hash"], []).decide(uow)
+    assert len(uow.changes.new_operations) == 1
+
+
+def test_an_operation_is_made_once_by_one_request() -> None:
+    command = CreateOperation(ID, [b"hash", b"older"], [Item(0, "a")], actor=ADMINISTRATOR)
+    (new,) = decided(command).changes.new_operations
+    assert (new.id, new.actor, new.request_hash, new.items) == (ID, ADMINISTRATOR, b"hash", [Item(0, "a")])
+    for kept in (b"hash", b"older", None):
+        assert decided(command, **operation(OperationState.DONE, kept)).changes.new_operations == []
+    refused(command, ConflictError, "batch_conflict", **operation(OperationState.RUNNING, b"another"))
+
+
+def test_an_operation_without_items_says_why_if_that_is_no_use() -> None:
+    obstacle = Refusal("nothing_matches", "no job matches the filter")
+    refused(CreateOperation(ID, [b"hash"], [], obstacle=obstacle), RefusedError, "nothing_matches")
+    repeated = CreateOperation(ID, [b"hash"], [], obstacle=obstacle)
+    assert decided(repeated, **operation(OperationState.DONE)).changes.new_operations == []
+    many = [Item(number, "a") for number in range(BATCH_MAX + 1)]
+    refused(CreateOperation(ID, [b"hash"], many), InvalidError, "batch_too_large")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_batch_is_paused_resumed_and_cancelled_from_where_it_can_be(state: OperationState) -> None:
+    running, paused, cancelling = OperationState.RUNNING, OperationState.PAUSED, OperationState.CANCELLING
+    moves = {paused: {running}, running: {paused}, cancelling: {running, paused}}
+    repeats = {(cancelling, OperationState.CANCELLED), (paused, paused), (running, running), (cancelling, cancelling)}
+    for to, sources in moves.items():
+        command = MoveOperation(ID, to, actor=ADMINISTRATOR)
+        if state not in sources and (to, state) not in repeats:
+            refused(command, RefusedError, "operation_ended", **operation(state))
+            continue
+        uow = decided(command, **operation(state))
+        assert [move.state for move in uow.changes.moves] == ([to] if state in sources else [])
+        assert uow.operations[ID].state is (to if state in sources else state)
+
+
+def test_a_paused_batch_has_a_limit_that_goes_when_it_is_resumed() -> None:
+    name = batch_limit(ID)
+    pause = MoveOperation(ID, OperationState.PAUSED, actor=ADMINISTRATOR)
+    assert pause.locks().limits is LimitsLock.EXCLUSIVE
+    uow = decided(pause, **operation(OperationState.RUNNING))
+    assert uow.changes.limits == {name: (limit(name, paused=True), ADMINISTRATOR)}
+    stored = operation(OperationState.PAUSED) | {"limits": {name: limit(name, paused=True)}}
+    resumed = decided(MoveOperation(ID, OperationState.RUNNING), **stored)
+    assert resumed.changes.limits[name].limit is None
+
+
+def test_a_cancel_keeps_what_is_said_of_it_beside_who_asked() -> None:
+    cancel = MoveOperation(ID, OperationState.CANCELLING, "no more", "root", actor=ADMINISTRATOR)
+    (move,) = decided(cancel, **operation(OperationState.PAUSED)).changes.moves
+    assert move.said == {"reason": "no more", "requested_by": "root", "actor": ADMINISTRATOR}
+    assert not move.has_ended
+
+
+@pytest.mark.parametrize("command", [MoveOperation(ID, OperationState.PAUSED), EndOperation(ID)])
+def test_what_is_no_batch_cannot_be_moved(command: Command[Any]) -> None:
+    refused(command, NotFoundError, "unknown_batch")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_batch_ends_when_nothing_of_it_is_left(state: OperationState) -> None:
+    ends = {OperationState.RUNNING: "DONE", OperationState.PAUSED: "DONE", OperationState.CANCELLING: "CANCELLED"}
+    name = batch_limit(ID)
+    uow = decided(EndOperation(ID), limits={name: limit(name)}, **operation(state))
+    assert [(move.state, move.has_ended) for move in uow.changes.moves] == [
+        (end, True) for end in [ends.get(state)] if end
+    ]
+    assert set(uow.changes.limits) == ({name} if state in ends else set())
+    assert decided(EndOperation(ID), unfinished={ID}, **operation(state)).changes.moves == []
+
+
+def test_answers_to_items_are_kept() -> None:
+    answers = [ItemAnswer(0, uuid4()), ItemAnswer(1, None, "unknown_job", "no job has the id a")]
+    assert decided(AnswerItems(ID, answers), **operation(OperationState.RUNNING)).changes.item_answers == [
+        (ID, answers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "locks"),
+    [
+        (CreateOperation(ID, [b"hash"], []), Locks(operations=frozenset({ID}))),
+        (AnswerItems(ID, []), Locks()),
+        (EndOperation(ID), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
+        (
+            MoveOperation(ID, OperationState.PAUSED),
+            Locks(
+                limits=LimitsLock.EXCLUSIVE,
+                operations=frozenset({ID}),
+                named_limits=frozenset({batch_limit(ID)}),
+            ),
+        ),
+    ],
+)
+def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
+    assert command.locks() == locks
+
+
+def test_the_strongest_lock_of_limits_counts() -> None:
+    wishes = [Locks(), Locks(limits=LimitsLock.EXCLUSIVE), Locks(limits=LimitsLock.SHARED)]
+    assert Locks.join(wishes).limits is LimitsLock.EXCLUSIVE
+    assert Locks.join([]).limits is LimitsLock.NONE
+
+
+def test_whether_anything_of_a_batch_is_left_is_read_once_it_is_locked() -> None:
+    assert EndOperation(ID).reads(unit_of_work().stored).unfinished == {ID}

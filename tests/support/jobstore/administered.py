@@ -1,0 +1,53 @@
+"""What administrators ask for, carried out in a transaction of the test's own."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.resources import Agent, NewAgent, NewLimit
+from jobstore.commands.agents import DisableAgent, RegisterAgent, UpdateAgent
+from jobstore.commands.base import Command
+from jobstore.commands.limits import PauseLimit, RemoveLimit, SetLimit
+from jobstore.commands.rows import AgentChange, Changes
+from jobstore.domain.actor import ADMINISTRATOR
+from jobstore.storage.work import administration
+from jobstore.storage.work.loading import load
+from jobstore.storage.work.locking import lock
+from jobstore.storage.work.writing import write
+from support.jobstore.terms import TERMS
+
+
+async def carry_out(connection: Any, command: Command[Any]) -> Any:
+    """As the runner does, but for the commit."""
+    uow = await lock(connection, [command], TERMS)
+    await load(connection, uow, [command])
+    answer = command.decide(uow)
+    await write(connection, uow)
+    return answer
+
+
+async def put_agent(connection: Any, agent_id: str, new: NewAgent, *, create: bool) -> None:
+    change = RegisterAgent if create else UpdateAgent
+    await carry_out(connection, change(agent_id, new, actor=ADMINISTRATOR))
+
+
+async def disable_agent(connection: Any, agent_id: str) -> None:
+    await carry_out(connection, DisableAgent(agent_id, actor=ADMINISTRATOR))
+
+
+async def add_old_agent(connection: Any, agent_id: str, new: NewAgent) -> None:
+    """Add an agent that is refused today, with a user and password in its URL, as older versions did."""
+    now = datetime.now(UTC)
+    agent = Agent(**new.model_dump(exclude={"id"}), id=agent_id, created_at=now, updated_at=now)
+    await administration.write(connection, Changes(agents=[AgentChange(agent, ADMINISTRATOR, is_new=True)]))
+
+
+async def put_limit(connection: Any, name: str, limit: NewLimit) -> None:
+    await carry_out(connection, SetLimit(name, limit, actor=ADMINISTRATOR))
+
+
+async def pause_limit(connection: Any, name: str, *, paused: bool) -> None:
+    await carry_out(connection, PauseLimit(name, paused, actor=ADMINISTRATOR))
+
+
+async def remove_limit(connection: Any, name: str) -> None:
+    await carry_out(connection, RemoveLimit(name, actor=ADMINISTRATOR))

@@ -1,0 +1,16 @@
+"""The terms of the tests' executions."""
+
+from contracts.resources import Policy
+from contracts.status import Delivery
+from jobstore.domain.ids import IdKey
+from jobstore.domain.terms import ExecutionTerms
+
+POLICY = Policy(
+    max_submissions=3,
+    max_attempts=3,
+    attempt_timeout_s=60.0,
+    delivery=Delivery.AT_LEAST_ONCE,
+)
+LEASE_S = 10.0
+IDS = IdKey(b"0" * 32)
+TERMS = ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS)
