@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from growth import breaks
+from schema_growth import breaks
 
 from contracts.schemas import SCHEMAS_DIR, schemas
 
