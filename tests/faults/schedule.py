@@ -59,4 +59,6 @@ def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, 
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
         return Planned(kind, target, after_s, terms.lease_s + random.uniform(1, 3))
+    if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
+        return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from support.factories import SECRETS, execute_requested
 
+from contracts.signing import SIGNATURE_HEADER, KeyUse
 from faults.checking.observed import Terms
 from faults.schedule import deck, planned
+from faults.stack import newer
 from faults.stack.versions import of_version
 from faults.stack.world import numbered
 from localstack.process import ServiceSpec
@@ -48,6 +52,14 @@ def test_older_workers_sign_reports(tmp_path: Path) -> None:
     if older is None:
         pytest.skip("needs the whole history: git fetch --unshallow")
     assert (tmp_path / "older" / "proto" / "contracts" / "signing.py").exists()
+
+
+def test_newer_workers_sign_what_they_say() -> None:
+    key = SECRETS.make_key(KeyUse.EXECUTING, uuid4(), 1)
+    record = newer.to_record(execute_requested(), "executor", signed_by=key)
+    (signature,) = (value for name, value in record.headers if name == SIGNATURE_HEADER)
+    assert b"yet_unknown" in record.value
+    assert signature.decode() == key.sign(record.value)
 
 
 def test_a_seed_is_a_schedule() -> None:

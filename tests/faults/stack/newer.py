@@ -6,16 +6,18 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from contracts.signing import SIGNATURE_HEADER, SigningKey
 from servicekit.kafka import publisher
 
 _to_record = publisher.to_record
 
 
-def to_record(*arguments: Any, **options: Any) -> publisher.Outgoing:
-    """Return the record of an event as it will be: with a field and a header more."""
+def to_record(*arguments: Any, signed_by: SigningKey | None = None, **options: Any) -> publisher.Outgoing:
+    """Return the record of an event as it will be: with a field and a header more, and signed as it is then."""
     record = _to_record(*arguments, **options)
-    body = {**json.loads(record.value), "yet_unknown": {"since": "the next version"}}
-    return replace(record, value=json.dumps(body).encode(), headers=[*record.headers, ("signoff-yet-unknown", b"1")])
+    value = json.dumps({**json.loads(record.value), "yet_unknown": {"since": "the next version"}}).encode()
+    signature = [(SIGNATURE_HEADER, signed_by.sign(value).encode())] if signed_by is not None else []
+    return replace(record, value=value, headers=[*record.headers, ("signoff-yet-unknown", b"1"), *signature])
 
 
 if __name__ == "__main__":
