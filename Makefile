@@ -19,10 +19,10 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench path faults attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s  %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) $(PAGE) ## Make or update .venv and the page; afterwards .venv/bin/signoff works
 	@echo 'setup: ready ($(BIN)/signoff)'
@@ -95,8 +95,14 @@ format: $(READY) $(WEB)/node_modules/ready ## Format the code and fix what can b
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
 
-bench: $(READY) $(PAGE) ## Measure lives; OF=page, queueing, rebuild, slow_calls, start or viewers_and_lists measures that
-	$(BIN)/python benchmarks/$(or $(OF),lives).py $(ARGS)
+bench: $(READY) $(PAGE) ## Measure a life and all around it in 12 minutes; OF=growth, lives, page, rebuild, start, .. measures that
+	$(BIN)/python benchmarks/$(or $(OF),table).py $(ARGS)
+
+bench-peers: $(READY) $(PAGE) ## Measure DBOS and Signoff in turn; DBOS is fetched into a folder of its own
+	$(BIN)/python benchmarks/peers.py $(ARGS)
+
+profile: $(READY) $(PAGE) ## Say what a life asks for, hop by hop, and where its CPU goes; OF=burst: at saturation
+	$(BIN)/python benchmarks/profiling.py $(or $(OF),lives) $(ARGS)
 
 path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its request to the end; OF=carry_out: one transaction
 	$(BIN)/python benchmarks/$(or $(OF),path).py $(ARGS)

@@ -17,15 +17,17 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import psutil
+import asyncpg
 import uvloop
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from measuring.host import Usage, compare, read_cpu, repeat
 
 from contracts.client import JobStoreClient
 from contracts.events import ExecuteRequested, JobChanged
@@ -101,8 +103,8 @@ class Run:
             policy=Policy(**policy),
         )
 
-    async def measure(self) -> dict[str, Any]:
-        """Run all lives, and return the figures."""
+    async def measure(self, on_begin: Callable[[], Awaitable[Any]] | None = None) -> dict[str, Any]:
+        """Run all lives, and return the figures; `on_begin` is called when all is prepared."""
         consumer = AIOKafkaConsumer(TOPIC_OF[JobChanged], bootstrap_servers=self.endpoints["kafka"])
         await consumer.start()
         await consumer.seek_to_end()
@@ -117,12 +119,15 @@ class Run:
             "rest": lambda n: self._execute_by_rest(http, n),
             "event": lambda n: self._publish_event(producer, n),
         }
-        cpu, started = self._measure_cpu(), time.perf_counter()
+        if on_begin is not None:
+            await on_begin()
+        processes = self.endpoints["processes"]
+        before, started = read_cpu(processes), time.perf_counter()
         watching = asyncio.create_task(self._watch(consumer))
         await self._run_paced(lambda n: ask[DOORS[n % 3]](n))
         await asyncio.wait_for(watching, 120)
         took = max(self.ended.values()) - started
-        used = {name: spent - cpu[name] for name, spent in self._measure_cpu().items()}
+        used = compare(before, read_cpu(processes))
         await asyncio.gather(consumer.stop(), http.close(), producer.stop())
         return self._make_figures(took, used)
 
@@ -176,25 +181,19 @@ class Run:
                         left.discard(job_id)
                         self.ended[job_id] = time.perf_counter()
 
-    def _measure_cpu(self) -> dict[str, float]:
-        """Measure the CPU seconds of each part of the system, its children included."""
-        used = {}
-        for name, pid in self.endpoints["processes"].items():
-            process = psutil.Process(pid)
-            times = [p.cpu_times() for p in [process, *process.children(recursive=True)]]
-            used[name] = sum(t.user + t.system for t in times)
-        return used
-
-    def _make_figures(self, took: float, cpu: dict[str, float]) -> dict[str, Any]:
+    def _make_figures(self, took: float, used: Usage) -> dict[str, Any]:
         called = [self.agent.called[i] - self.asked[i] for i in self.ids]
         ended = [self.ended[i] - self.asked[i] for i in self.ids]
-        per_life = {name: round(seconds * 1000 / len(self.ids), 2) for name, seconds in cpu.items()}
+        lives = len(self.ids)
         return {
-            "lives_a_second": round(len(self.ids) / took, 1),
-            "to_call_ms": (_compute_percentile(called, 50), _compute_percentile(called, 99)),
-            "to_final_ms": (_compute_percentile(ended, 50), _compute_percentile(ended, 99)),
-            "cpu_ms_a_life": round(sum(v for k, v in per_life.items() if k not in {"agents", "judge"}), 2),
-            "cpu_by_part": per_life,
+            "lives_a_second": round(lives / took, 1),
+            "to_call_ms": (compute_percentile(called, 50), compute_percentile(called, 99)),
+            "to_final_ms": (compute_percentile(ended, 50), compute_percentile(ended, 99)),
+            "cpu_ms_a_life": round(used.all_parts * 1000 / lives, 2),
+            "cpu_by_part": {name: round(seconds * 1000 / lives, 2) for name, seconds in used.parts.items()},
+            "facts_a_life": round(sum(map(len, self.facts.values())) / lives, 2),
+            "foreign_cores": round(used.foreign / used.took_s, 2),
+            "disturbed": used.is_disturbed,
             "wrong": self._find_wrong(),
         }
 
@@ -210,38 +209,71 @@ class Run:
         return wrong
 
 
-def _compute_percentile(seconds: list[float], percent: int) -> float:
+def compute_percentile(seconds: list[float], percent: int) -> float:
+    """Return a percentile in milliseconds."""
     return round(statistics.quantiles(seconds, n=100)[percent - 1] * 1000, 1)
 
 
-async def main() -> int:
-    """Run the rounds; return 0 if every fact is right."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=500)
-    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0 asks for all at once")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+@dataclass(frozen=True)
+class Bench:
+    """A running system, the agent that it calls, and a client of it."""
+
+    endpoints: dict[str, Any]
+    agent: Agent
+    client: JobStoreClient
+    database: asyncpg.Connection
+
+    async def run(
+        self, jobs: int, rate: float = 0.0, on_begin: Callable[[], Awaitable[Any]] | None = None
+    ) -> dict[str, Any]:
+        """Run one round, and return its figures. Each fact must be right."""
+        figures = await Run(self.endpoints, self.agent, self.client, jobs, rate).measure(on_begin)
+        if figures["wrong"]:
+            raise SystemExit(f"WRONG: {figures['wrong'][:5]}")
+        return figures
+
+
+@asynccontextmanager
+async def run_bench() -> AsyncIterator[Bench]:
+    """Run the whole system in a folder that is thrown away, with the agent `bench`."""
     agent, app = Agent(), web.Application()
     app.router.add_post("/agent", agent.on_call)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/agent"
-    wrong = []
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
-        async with run_system(Path(data)) as endpoints, JobStoreClient(endpoints["grpc"], endpoints["token"]) as client:
+        async with (
+            run_system(Path(data)) as endpoints,
+            JobStoreClient(endpoints["grpc"], endpoints["token"], timeout_s=60) as client,
+        ):
             await client.create_agent(NewAgent(id="bench", name="bench", url=url))
-            for number in range(arguments.rounds + 1):
-                busy = psutil.cpu_percent()
-                figures = await Run(endpoints, agent, client, arguments.jobs, arguments.rate).measure()
-                wrong += figures["wrong"]
-                name = "warm-up" if number == 0 else f"round {number}"
-                setting = {"jobs": arguments.jobs, "rate": arguments.rate, "busy_before_percent": busy}
-                print(f"{name}: {json.dumps({**figures, **setting, 'wrong': len(figures['wrong'])})}")
+            database = await asyncpg.connect(endpoints["postgres"])
+            files = {"logs": f"{data}/logs", "file": f"{data}/endpoints.json"}
+            yield Bench({**endpoints, **files}, agent, client, database)
+            await database.close()
     await runner.cleanup()
-    print("every transition of every job is in job-changed, in order" if not wrong else f"WRONG: {wrong[:5]}")
-    return 1 if wrong else 0
+
+
+async def main() -> None:
+    """Run the rounds; the status is 1 unless every fact is right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0 asks for all at once")
+    parser.add_argument("--rounds", type=int, default=3, help="undisturbed ones; twice as many are tried")
+    arguments = parser.parse_args()
+    async with run_bench() as bench:
+
+        async def run(name: str = "round") -> dict[str, Any]:
+            figures = await bench.run(arguments.jobs, arguments.rate)
+            setting = {"jobs": arguments.jobs, "rate": arguments.rate}
+            print(f"{name}: {json.dumps({**figures, **setting, 'wrong': 0})}", flush=True)
+            return figures
+
+        await run("warm-up")
+        await repeat(run, arguments.rounds)
+    print("every transition of every job is in job-changed, in order")
 
 
 if __name__ == "__main__":
-    sys.exit(uvloop.run(main()))
+    uvloop.run(main())

@@ -26,6 +26,7 @@ import asyncpg
 import uvloop
 from aiohttp import web
 from lives import run_system
+from measuring.seeding import queue_jobs
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,27 +46,6 @@ BATCH = 10_000
 OWNER = uuid4()
 TERMS = OfferTerms(10.0, 60.0, 60.0)
 
-_FLOOD = """
-WITH jobs_made AS (
-    INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id,
-        live, not_met, priority, tenant, labels, policy, spec_hash, created_at, updated_at)
-    SELECT $2::text || n, 'A job', '', 'Is not empty', '{}', 'ASSIGNED', 2, 'slow', md5($2::text || n)::uuid,
-        true, 0, 5, 'flood', '{}', '{}', '', now(), now()
-    FROM generate_series(1, $1::int) n RETURNING id
-), logs_made AS (
-    INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, kind, execution_id,
-        created_at)
-    SELECT $2::text || n, v, 'ASSIGNED', 'ASSIGNED', 'slow',
-        json_build_object('job_id', $2::text || n, 'title', 'A job', 'acceptance_criteria', 'Is not empty'),
-        CASE v WHEN 1 THEN 'created' ELSE 'requested' END, CASE v WHEN 2 THEN md5($2::text || n)::uuid END, now()
-    FROM generate_series(1, $1::int) n, generate_series(1, 2) v ORDER BY n, v RETURNING 1
-)
-INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, agent_id,
-    policy, request_version, priority, spent, tenant, flow)
-SELECT md5($2::text || n)::uuid, $2::text || n, 'EXECUTING', 'QUEUED', 0, 0, 0, now(), 0, 1, 'slow',
-    '{"max_attempts": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', '{agent:slow}'
-FROM generate_series(1, $1::int) n
-"""
 _IS_PUBLISHED = "SELECT published_seq >= (SELECT max(seq) FROM job_logs) - 1000 FROM relay"
 #: In the order in which they are due, as requests come in.
 _QUEUE = """
@@ -138,7 +118,7 @@ async def measure_flood(data: Path, jobs: int, rounds: int) -> None:
         await measure_small_tenants(client, agent)
         for _ in range(rounds):
             waits["alone"].append(compute_p99(await measure_small_tenants(client, agent)))
-            await database.execute(_FLOOD, jobs, f"flood-{uuid4().hex}-")
+            await queue_jobs(database, jobs, f"flood-{uuid4().hex}-", "slow")
             await database.execute("ANALYZE executions; ANALYZE jobs; ANALYZE job_logs")
             before = len(agent.called)
             while not await database.fetchval(_IS_PUBLISHED):  # noqa: ASYNC110 - else the measurement would be of the relay

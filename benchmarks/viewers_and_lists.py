@@ -25,6 +25,7 @@ import aiohttp
 import asyncpg
 import psutil
 from aiohttp import web
+from measuring.seeding import store_jobs, vacuum
 
 from contracts.client import JobStoreClient
 from contracts.resources import NewJob
@@ -35,33 +36,6 @@ from localstack.backing import infrastructure
 TOKEN = "a-benchmarks-token-of-32-characters"  # noqa: S105 - of a database that is thrown away
 TRANSITIONS = 50
 REPEATS = 40
-
-#: One agent and one label are rare, and most jobs are done; times lie a few seconds apart.
-_JOBS = """
-INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, live, not_met,
-    priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at)
-SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
-    'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, 5,
-    CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, false, 0, 5, 'tenant-' || n % 20,
-    jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
-    CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
-    now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds'
-FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
-    WHEN n % 1000 = 0 THEN 'REJECTED' WHEN n % 500 = 1 THEN 'RESUBMISSION_REQUIRED' WHEN n % 50 = 2 THEN 'FAILED'
-    WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
-"""
-_LOGS = """
-INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
-    message, created_at)
-SELECT 'job-' || lpad(n::text, 8, '0'), v, k.status, k.status, 'agent-' || n % 50,
-    CASE WHEN v <= 2 THEN json_build_object('payload', repeat('text ', 20)) END,
-    CASE WHEN v >= 4 THEN json_build_object('result', repeat('answer ', 20)) END, k.kind, 'a message',
-    now() - ($1::int - n) * interval '2 seconds' + v * interval '100 milliseconds'
-FROM generate_series(1, $1::int) n, (VALUES (1, 'ASSIGNED', 'created'), (2, 'ASSIGNED', 'requested'),
-    (3, 'IN_PROGRESS', 'claimed'), (4, 'IN_PROGRESS', 'result'), (5, 'COMPLETED', 'met')) AS k (v, status, kind)
-ORDER BY n, v
-"""
-_LATER = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('jobs', 'job_logs') AND indexname NOT LIKE $1"
 
 QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "newest": ("/api/jobs", {}),
@@ -227,22 +201,9 @@ async def seed(url: str, jobs: int) -> dict[str, Any]:
     await made.close()
     begun = time.monotonic()
     connection = await asyncpg.connect(url)
-    await connection.execute("SET session_replication_role = replica")
-    later = list(await connection.fetch(_LATER, "%pkey"))
-    for row in later:
-        await connection.execute(f"DROP INDEX {row['indexname']}")
-    await connection.execute(
-        "INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled) SELECT name, name, 'http', "
-        "'http://127.0.0.1:1/', '{}', '{}', true FROM (SELECT 'agent-' || n AS name FROM generate_series(0, 49) n "
-        "UNION ALL SELECT 'rare') AS named"
-    )
-    await connection.execute(_JOBS, jobs, timeout=3_600)
-    await connection.execute(_LOGS, jobs, timeout=3_600)
-    for row in later:
-        await connection.execute(row["indexdef"], timeout=3_600)
+    await store_jobs(connection, jobs)
     await connection.execute("UPDATE relay SET published_seq = (SELECT max(seq) FROM job_logs)")
-    for table in ("jobs", "job_logs"):
-        await connection.execute(f"VACUUM ANALYZE {table}", timeout=3_600)
+    await vacuum(connection)
     size = await connection.fetchval("SELECT pg_size_pretty(pg_database_size(current_database()))")
     indexes = await connection.fetch(
         "SELECT indexname, pg_size_pretty(pg_relation_size(indexname::regclass)) AS size FROM pg_indexes "

@@ -13,6 +13,7 @@ import uvloop
 
 from faults.outcome import Storm
 from faults.storm import run
+from servicekit.kafka.uvloop_patch import survive_lost_connections
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     directory = Path(arguments.dir or tempfile.mkdtemp(prefix="signoff-faults-"))
     directory.mkdir(exist_ok=True)
     logging.basicConfig(filename=directory / "clients.log", level=logging.WARNING, format="%(asctime)s %(message)s")
+    survive_lost_connections()
     outcome = uvloop.run(asyncio.wait_for(run(storm, directory), arguments.limit_s))
     sys.stdout.write(f"{outcome}\n")
     if outcome.violations:

@@ -119,6 +119,7 @@ async def _seen(running: World, crowd: Crowd, injector: Injector, adversary: Adv
         faults=injector.done,
         stops=running.stops,
         deaths=list(running.deaths),
+        lost=injector.lost,
         poison=crowd.poison,
         rss=dict(running.rss),
         leaders=running.leaders,

@@ -176,6 +176,7 @@ PLANTED = {
         observed(*LIFE[:3], replace(LIFE[3], result='"other"'), LIFE[4]),
     ),
     "forged reports of one lease, buried twice": (11, observed(topics=buried(7, 8))),
+    "never ready again": (10, observed(lost=["jobstore was not ready 240 s after its kill"])),
     "a crash": (10, observed(deaths=[Death("executor", 103.0, -11)])),
 }
 
@@ -205,6 +206,11 @@ ALLOWED = {
     ),
     "a topic refilled from the first version": observed(
         topics={"job-changed": facts(LIFE[4], *LIFE)}, faults=[Fault("empty", "kafka", 1, 2)]
+    ),
+    "facts written again into an emptied topic before it was refilled": observed(
+        topics={"job-changed": facts(LIFE[0], LIFE[2], *LIFE)},
+        faults=[Fault("empty", "kafka", 1, 2)],
+        copied={("job-changed", fact.value) for fact in facts(LIFE[0], LIFE[2])},
     ),
     "the late result of a cancelled execution": observed(
         *LIFE[:3],

@@ -208,6 +208,8 @@ class Observed:
     faults: Sequence[Fault] = ()
     stops: Sequence[Stop] = ()
     deaths: Sequence[Death] = ()
+    #: What never got ready again after it was ended, in words.
+    lost: Sequence[str] = ()
     poison: Sequence[Poison] = ()
     replays: Sequence[Replayed] = ()
     #: What an adversary wrote, and what it wrote again as it was, by topic and body; and the jobs that it asked for.

@@ -50,6 +50,8 @@ class Injector:
     world: World
     done: list[Fault] = field(default_factory=list)
     impossible: list[Planned] = field(default_factory=list)
+    #: What never came back after a fault.
+    lost: list[str] = field(default_factory=list)
     _busy: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _emptied: Iterator[int] = field(default_factory=count)
 
@@ -83,7 +85,10 @@ class Injector:
 
     async def _kill(self, planned: Planned, number: signal.Signals = signal.SIGKILL) -> Done:
         pid = self.world.pids[planned.target]
-        await asyncio.wait_for(self.world.stack.kill(planned.target, number), BACK_S)
+        try:
+            await asyncio.wait_for(self.world.stack.kill(planned.target, number), BACK_S)
+        except TimeoutError:
+            self.lost.append(f"{planned.target} was not ready {BACK_S:g} s after its {planned.kind}")
         return Done(pid)
 
     async def _stop(self, planned: Planned) -> Done:

@@ -7,13 +7,12 @@ import pytest
 from sqlalchemy import text
 from support.factories import SECRETS
 from support.jobstore.steps import Published, Steps, seen, verdict
-from support.jobstore.tables import IDS, LEASE_S, POLICY
+from support.jobstore.terms import LEASE_S, TERMS
 
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.executions import CancelJob
 from jobstore.dispatching.dispatcher import Dispatcher
 from jobstore.domain.model import ExecutionStage
-from jobstore.domain.terms import ExecutionTerms
 from jobstore.insights.rollups import Rollups
 from jobstore.maintenance.matcher import Matcher
 from jobstore.maintenance.sweeper import Sweeper
@@ -57,7 +56,7 @@ class Tables:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.runner = CommandRunner(database, ExecutionTerms(POLICY, LEASE_S, offer_again_s=5.0, ids=IDS))
+        self.runner = CommandRunner(database, TERMS)
         self.dispatcher = Dispatcher(database, Published(), self.runner.terms, SECRETS)  # type: ignore[arg-type]
         self.runner.on_offered = self.dispatcher.hand_over
 

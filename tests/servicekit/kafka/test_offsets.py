@@ -5,12 +5,13 @@ import time
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CommitFailedError, KafkaConnectionError
 from subscribing import Handler, body, subscribed
 from support.fakes import until
 from topics import count_calls, count_requests
 
 from servicekit.errors import DoubtfulError
+from servicekit.kafka.commit_patch import commit_as_member_alone
 from servicekit.kafka.offsets import COMMIT_INTERVAL_S, HandledOffsets
 
 PARTITION = TopicPartition("t", 0)
@@ -148,3 +149,16 @@ async def test_after_a_crash_what_was_handled_since_the_last_commit_comes_again_
     async with subscribed(place, again):
         await until(lambda: again.seen == ["a", "b", "c"])
     assert await place.uncommitted() == 0
+
+
+async def test_a_broker_that_does_not_know_a_consumer_takes_no_offsets_of_it(place, handler):
+    """As one that came back empty: whoever is in no group may commit to an empty one."""
+    commit_as_member_alone()
+    async with subscribed(place, handler) as subscription:
+        consumer = subscription.consumer()
+        await until(consumer.assignment)
+        coordinator = consumer._coordinator
+        place.group = coordinator.group_id = f"{place.group}-unknown"
+        coordinator.reset_generation()
+        with pytest.raises(CommitFailedError):
+            await consumer.commit(dict.fromkeys(consumer.assignment(), 1))

@@ -17,6 +17,7 @@ from jobstore.commands.resubmission import HISTORY_KINDS, HistoryRow, build_hist
 from jobstore.commands.rows import Changes, Grant, Question, Stored
 from jobstore.commands.unit_of_work import UnitOfWork
 from jobstore.domain.circuit_breaker import Breaker
+from jobstore.domain.execution_states import Openings
 from jobstore.domain.ids import IdKey
 from jobstore.domain.matching import Candidate
 from jobstore.domain.model import Clock, Execution, Job, LogEntry
@@ -46,6 +47,7 @@ class MemoryJobstore:
         self.reusable: dict[bytes, Reusable] = {}
         self.limit_names: set[str] = set()
         self.queue_room: dict[str, int] = {}
+        self.openings = Openings()
         self.changes = Changes()
         self.register("writer")
 
@@ -83,6 +85,7 @@ class MemoryJobstore:
             limit_names=frozenset(self.limit_names),
             has_queue_caps=bool(self.queue_room),
             has_circuits=bool(self.circuits),
+            openings=replace(self.openings) if locks.offers else Openings(),
             jobs=jobs,
             executions={each: self.executions[each] for each in ids & self.executions.keys()},
             specs={each: self.specs[each] for each in locks.specs & jobs.keys()},

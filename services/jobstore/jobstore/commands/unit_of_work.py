@@ -1,6 +1,5 @@
 """The unit of work: what one transaction has read, and what it will write. Pure: commands decide on it."""
 
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -17,6 +16,7 @@ from jobstore.commands.rows import (
     LimitChange,
     NewOperation,
     OperationMove,
+    Overlay,
     Stored,
     StoredOperation,
     WorkerRoom,
@@ -60,26 +60,26 @@ class UnitOfWork:
     terms: ExecutionTerms
     stored: Stored
     changes: Changes = field(default_factory=Changes)
-    jobs: ChainMap[str, Job] = field(init=False)
-    specs: ChainMap[str, Spec] = field(init=False)
-    executions: ChainMap[UUID, Execution] = field(init=False)
-    circuits: ChainMap[str, Breaker] = field(init=False)
+    jobs: Overlay[str, Job] = field(init=False)
+    specs: Overlay[str, Spec] = field(init=False)
+    executions: Overlay[UUID, Execution] = field(init=False)
+    circuits: Overlay[str, Breaker] = field(init=False)
     #: What agents are called with, by execution: also for one that this transaction requests.
-    grants: ChainMap[UUID, Grant] = field(init=False)
+    grants: Overlay[UUID, Grant] = field(init=False)
     #: What administrators change, as it is after what was decided so far; None: a limit was removed.
-    agents: ChainMap[str, Agent] = field(init=False)
-    limits: ChainMap[str, Limit | None] = field(init=False)
-    operations: ChainMap[UUID, StoredOperation] = field(init=False)
+    agents: Overlay[str, Agent] = field(init=False)
+    limits: Overlay[str, Limit | None] = field(init=False)
+    operations: Overlay[UUID, StoredOperation] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.jobs = ChainMap(self.changes.jobs, self.stored.jobs)
-        self.specs = ChainMap(self.changes.specs, self.stored.specs)
-        self.executions = ChainMap(self.changes.executions, self.stored.executions)
-        self.circuits = ChainMap(self.changes.circuits, self.stored.circuits)
-        self.grants = ChainMap({}, self.stored.grants)
-        self.agents = ChainMap({}, self.stored.agents)
-        self.limits = ChainMap({}, dict(self.stored.limits))
-        self.operations = ChainMap({}, self.stored.operations)
+        self.jobs = Overlay(self.changes.jobs, self.stored.jobs)
+        self.specs = Overlay(self.changes.specs, self.stored.specs)
+        self.executions = Overlay(self.changes.executions, self.stored.executions)
+        self.circuits = Overlay(self.changes.circuits, self.stored.circuits)
+        self.grants = Overlay({}, self.stored.grants)
+        self.agents = Overlay({}, self.stored.agents)
+        self.limits = Overlay({}, dict(self.stored.limits))
+        self.operations = Overlay({}, self.stored.operations)
 
     @property
     def clock(self) -> Clock:
@@ -132,7 +132,7 @@ class UnitOfWork:
 
     def breaker_of(self, execution: Execution) -> Breaker:
         """Return the breaker of the agent that is called for an execution."""
-        return self.circuits.get(execution.agent_id or "", CLOSED)
+        return self.circuits.get(execution.agent_id or "") or CLOSED
 
     def _update_circuit(self, execution: Execution, report: Report) -> None:
         """Open or close the agent's circuit by what a report says of its calls."""

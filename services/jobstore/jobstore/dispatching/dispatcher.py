@@ -145,8 +145,8 @@ def _to_event(row: Row, result: offers.ResultToJudge) -> ResultProduced:
         attempt=row.attempt,
         lease=row.result_lease,
         submission=row.submission,
-        acceptance_criteria=result.request["acceptance_criteria"],
-        title=result.request["title"],
-        result=result.response["result"],
+        acceptance_criteria=result.acceptance_criteria,
+        title=result.title,
+        result=result.result,
         produced_at=result.arrived_at,
     )

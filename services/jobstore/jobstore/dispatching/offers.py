@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -29,10 +29,11 @@ class OfferTerms:
 
 @dataclass(frozen=True, slots=True)
 class ResultToJudge:
-    """A result that awaits a judge: the payloads of its request and of its log entry, and when it arrived."""
+    """A result that awaits a judge, of what was asked for, and when it arrived."""
 
-    request: Mapping[str, Any]
-    response: Mapping[str, Any]
+    title: str
+    acceptance_criteria: str
+    result: object
     arrived_at: datetime
 
 
@@ -102,7 +103,8 @@ async def offer_soon(connection: Connection, execution_ids: Sequence[UUID], agai
 
 async def get_results(connection: Connection, execution_ids: Sequence[UUID]) -> Mapping[UUID, ResultToJudge]:
     """Return the results of executions that await a judge, by execution id."""
-    rows = await connection.execute(_RESULTS, {"ids": list(execution_ids)})
-    return {
-        row.execution_id: ResultToJudge(from_json(row.request), from_json(row.response), row.created_at) for row in rows
-    }
+    results = {}
+    for row in await connection.execute(_RESULTS, {"ids": list(execution_ids)}):
+        asked, result = from_json(row.request), from_json(row.response)["result"]
+        results[row.execution_id] = ResultToJudge(asked["title"], asked["acceptance_criteria"], result, row.created_at)
+    return results

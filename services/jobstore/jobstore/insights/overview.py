@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
-from contracts.messages.views import AgentStats, Overview, OverviewNow, OverviewPoint, OverviewTotals, Percentiles
+from contracts.messages.views import (
+    AgentStats,
+    Overview,
+    OverviewCounts,
+    OverviewNow,
+    OverviewPoint,
+    OverviewTotals,
+    Percentiles,
+)
 from jobstore.insights import gauges, histogram
 from jobstore.insights.rollups import COUNTED, HOUR_S, MAXIMA, MINUTE_S, get_span_begin
 from jobstore.storage.sql import Connection, Row
@@ -53,8 +61,8 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
     for row in rows:
         parts.setdefault(get_span_begin(row.at, point_s), []).append(row)
     return Overview(
-        points=[OverviewPoint(**_sum_up(parts[at]), at=at) for at in sorted(parts)],
-        totals=OverviewTotals(**_sum_up(rows)),
+        points=[OverviewPoint(**dict(_sum_up(parts[at])), at=at) for at in sorted(parts)],
+        totals=OverviewTotals(**dict(_sum_up(rows))),
         now=OverviewNow(
             **{name: getattr(now, name) for name in gauges.GAUGES},
             oldest_wait_s=None if oldest_wait_s is None else max(0.0, float(oldest_wait_s)),
@@ -63,15 +71,15 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
     )
 
 
-def _sum_up(rows: Sequence[Row]) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
+def _sum_up(rows: Sequence[Row]) -> OverviewCounts:
+    fields: dict[str, object] = {name: sum(getattr(row, name) for row in rows) for name in (*COUNTED, "cost_usd")}
     for name in MAXIMA:
         fields[name] = max((value for row in rows if (value := getattr(row, name)) is not None), default=None)
     wait, duration = (
         _estimate_percentiles(row.waits for row in rows),
         _estimate_percentiles(row.durations for row in rows),
     )
-    return fields | {"wait": wait, "duration": duration}
+    return OverviewCounts.model_validate(fields | {"wait": wait, "duration": duration})
 
 
 def _estimate_percentiles(counts: Iterable[Sequence[int]]) -> Percentiles:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid5
 
 from sqlalchemy import func, select, text, tuple_
@@ -11,7 +11,7 @@ from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus, OperationState
 from jobstore.commands.rows import Item
 from jobstore.domain.ids import VERSION, IdKey
-from jobstore.reads.job_filter import where_matching
+from jobstore.reads.job_filter import Query, where_matching
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operations
 
@@ -169,7 +169,7 @@ async def list_items(connection: Connection, operation_id: UUID) -> Sequence[Row
     return (await connection.execute(_ITEMS, {"id": operation_id})).all()
 
 
-async def _fetch_operations(connection: Connection, query: Any) -> list[Operation]:
+async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:
     rows = (await connection.execute(query.add_columns(func.clock_timestamp().label("now")))).all()
     progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
     if rows:

@@ -71,7 +71,7 @@ COMMANDS: Final[Mapping[str, Callable[[ClaimedOperation, Item, UUID], Command[ob
 
 
 class OperationWorker:
-    """Carry out operations chunk by chunk. Any number of processes may: a claim keeps the others away."""
+    """Carry out operations chunk by chunk. Several processes may: a claim keeps the others away."""
 
     def __init__(self, database: Database, runner: CommandRunner, *, items_max: int = ITEMS_MAX) -> None:
         self._database = database

@@ -101,7 +101,7 @@ class _Shape:
         )
         self.decode = msgspec.json.Decoder(self.type).decode
 
-    def check(self, values: Any) -> dict[str, str]:
+    def check(self, values: object) -> dict[str, str]:
         """Return the texts of what was decoded. ValueError: a text, or a value, is not what the model takes."""
         for name, check_value in self._values.items():
             check_value(getattr(values, name))
@@ -113,7 +113,7 @@ class _Shape:
         return texts
 
 
-def _find_type(annotation: Any, nested: Mapping[Any, Any]) -> Any:
+def _find_type(annotation: object, nested: Mapping[type[BaseModel], type[Struct]]) -> Any:
     """Return what msgspec reads for a type of pydantic's."""
     options = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     types = [nested.get(option, option) for option in options]
@@ -127,7 +127,7 @@ def _make_field(name: str, type_: Any, field: FieldInfo) -> Any:
     return name, type_, None if type_ is Raw else field.get_default(call_default_factory=True)
 
 
-def _make_text_check(field: FieldInfo) -> Callable[[str], Any]:
+def _make_text_check(field: FieldInfo) -> Callable[[str], object]:
     if field.annotation is Any:  # a stranger's, which is another in every fact
         return parse_json
     adapter = _make_adapter(field)
@@ -140,7 +140,7 @@ def _make_text_check(field: FieldInfo) -> Callable[[str], Any]:
     return check
 
 
-def _make_adapter(field: FieldInfo) -> TypeAdapter[Any]:
+def _make_adapter(field: FieldInfo) -> TypeAdapter[object]:
     annotated: Any = Annotated[field.annotation, field]
     return TypeAdapter(annotated)
 

@@ -1,7 +1,7 @@
 """Make of a fact the row of the log, and what it makes and changes of its job and its execution."""
 
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from contracts.events import JobChanged
 from contracts.resources import Verdict
@@ -12,9 +12,7 @@ from jobstore.domain.reports import format_feedback
 from jobstore.domain.spec import hash_text
 from jobstore.json_members import members
 from jobstore.recovery.fact_parsing import Fact
-
-#: Values by column.
-Row: TypeAlias = dict[str, Any]
+from jobstore.storage.sql import Values
 
 #: Columns of a log that have the name that the entry has in its fact.
 _ENTRY: Final = (
@@ -27,12 +25,12 @@ _get_entry: Final = attrgetter("log.cursor", "kind", "spent", *(f"log.{name}" fo
 LOG_COLUMNS: Final = ("seq", "kind", "spent", *_ENTRY, "request_payload", "response_payload")
 
 
-def make_log(fact: Fact) -> tuple[Any, ...]:
+def make_log(fact: Fact) -> tuple[object, ...]:
     """Return a row of the log."""
     return (*_get_entry(fact.event), fact.log.get("request_payload"), fact.log.get("response_payload"))
 
 
-def _get_specification(fact: Fact) -> Row:
+def _get_specification(fact: Fact) -> Values:
     """Return what a job asks for, from a fact that has the whole of it: its first, or an edit."""
     names = ("title", "description", "acceptance_criteria", "priority", "capabilities", "not_before")
     defaults = {"payload": "null", "labels": "{}", "policy": "{}"}
@@ -42,7 +40,7 @@ def _get_specification(fact: Fact) -> Row:
     }
 
 
-def make_job(fact: Fact) -> Row:
+def make_job(fact: Fact) -> Values:
     """Return the columns of a new job that its changes do not give."""
     job = fact.event.job
     return {
@@ -56,10 +54,10 @@ def make_job(fact: Fact) -> Row:
     }
 
 
-def make_job_change(fact: Fact) -> Row:
+def make_job_change(fact: Fact) -> Values:
     """Return a job's columns after a fact, as far as the fact gives them."""
     event, log = fact.event, fact.event.log
-    change: Row = {
+    change: Values = {
         "status": event.job.status,
         "version": event.version,
         "agent_id": log.agent_id,
@@ -85,7 +83,7 @@ def make_job_change(fact: Fact) -> Row:
     return change
 
 
-def make_execution(fact: Fact) -> Row:
+def make_execution(fact: Fact) -> Values:
     """Return the columns of a new execution."""
     event, log = fact.event, fact.event.log
     assert event.requested is not None
@@ -110,11 +108,11 @@ def make_execution(fact: Fact) -> Row:
     }
 
 
-def make_execution_change(fact: Fact) -> Row:
+def make_execution_change(fact: Fact) -> Values:
     """Return an execution's columns after a fact, as far as the fact gives them."""
     event, log = fact.event, fact.event.log
     counts = {"attempt": log.attempt, "lease": log.lease, "spent": event.spent}
-    change: Row = {name: count for name, count in counts.items() if count is not None}
+    change: Values = {name: count for name, count in counts.items() if count is not None}
     if event.kind == TransitionKind.RESULT:
         change |= {"result_version": event.version, "result_lease": log.lease}
         change["result_hash"] = hash_text(members(fact.log["response_payload"])["result"])

@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
 from jobstore.recovery import fact_rows
 from jobstore.recovery.fact_parsing import Fact, parse_fact
-from jobstore.recovery.fact_rows import Row
 from jobstore.recovery.set_aside import SetAside
 from jobstore.storage import sql, tables
-from jobstore.storage.sql import Connection
+from jobstore.storage.sql import Connection, Values
 
 _JOB: Final = sql.columns(tables.jobs)
 _EXECUTION: Final = sql.columns(tables.executions)
@@ -94,11 +93,11 @@ class Projection:
 class _Batch:
     """The rows that a batch of facts makes, and the changes of rows that are there already: each row once."""
 
-    made_jobs: dict[str, Row] = field(default_factory=dict)
-    changed_jobs: dict[str, Row] = field(default_factory=dict)
-    made_executions: dict[UUID, Row] = field(default_factory=dict)
-    changed_executions: dict[UUID, Row] = field(default_factory=dict)
-    logs: list[tuple[Any, ...]] = field(default_factory=list)
+    made_jobs: dict[str, Values] = field(default_factory=dict)
+    changed_jobs: dict[str, Values] = field(default_factory=dict)
+    made_executions: dict[UUID, Values] = field(default_factory=dict)
+    changed_executions: dict[UUID, Values] = field(default_factory=dict)
+    logs: list[tuple[object, ...]] = field(default_factory=list)
 
     def add(self, fact: Fact) -> None:
         """Add the rows and the changes of a fact."""
@@ -124,25 +123,25 @@ class _Batch:
 
     async def write(self, connection: Connection) -> None:
         """Write all rows and changes."""
-        await _copy(connection, "jobs", _JOB, _take(_JOB, self.made_jobs))
-        await _copy(connection, "executions", _EXECUTION, _take(_EXECUTION, self.made_executions))
+        await _copy(connection, "jobs", _JOB, _take(_JOB, self.made_jobs.values()))
+        await _copy(connection, "executions", _EXECUTION, _take(_EXECUTION, self.made_executions.values()))
         await _copy(connection, "job_logs", fact_rows.LOG_COLUMNS, self.logs)
-        await _change(connection, _CHANGE_JOBS, _JOB_CHANGE, self.changed_jobs)
-        await _change(connection, _CHANGE_EXECUTIONS, _EXECUTION_CHANGE, self.changed_executions)
+        await _change(connection, _CHANGE_JOBS, _JOB_CHANGE, self.changed_jobs.values())
+        await _change(connection, _CHANGE_EXECUTIONS, _EXECUTION_CHANGE, self.changed_executions.values())
 
 
-def _take(columns: Collection[str], rows: Mapping[Any, Row]) -> list[list[Any]]:
-    return [[row.get(name) for name in columns] for row in rows.values()]
+def _take(columns: Collection[str], rows: Collection[Values]) -> list[list[object]]:
+    return [[row.get(name) for name in columns] for row in rows]
 
 
-async def _copy(connection: Connection, table: str, columns: Collection[str], rows: Sequence[Any]) -> None:
+async def _copy(connection: Connection, table: str, columns: Collection[str], rows: Sequence[Sequence[object]]) -> None:
     if rows:
         await connection.driver.copy_records_to_table(table, records=rows, columns=columns)
 
 
 async def _change(
-    connection: Connection, statement: TextClause, columns: Mapping[str, str], rows: Mapping[Any, Row]
+    connection: Connection, statement: TextClause, columns: Mapping[str, str], rows: Collection[Values]
 ) -> None:
     if rows:
-        whole = [{name: row.get(name) for name in columns} for row in rows.values()]
+        whole = [{name: row.get(name) for name in columns} for row in rows]
         await connection.execute(statement, sql.arrays(columns, "u", whole))

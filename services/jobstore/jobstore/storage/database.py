@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.storage.locks import Lock
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
-from jobstore.storage.outages import READ_ONLY, Availability
+from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
 from servicekit.retry import retry_transient
@@ -122,7 +122,7 @@ class Database:
                 published(cursor)
 
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 driver = (await self._connect()).driver
                 lost = asyncio.Event()
                 driver.add_termination_listener(lambda _, lost=lost: lost.set())

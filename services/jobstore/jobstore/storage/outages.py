@@ -62,6 +62,14 @@ _OUTAGES: Final = {
     **dict.fromkeys(("08", "25P03", "53", "57P", "58", "F0"), "database_unavailable"),
 }
 
+#: What asyncpg raises. An InternalClientError is a statement on a session that the server has just ended.
+DRIVER_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 _STATE: Final = text(
     "SELECT pg_is_in_recovery() AS recovering, "
     "ARRAY(SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing, "
@@ -197,7 +205,7 @@ def translate_errors() -> Iterator[None]:
         yield
     except (PermanentError, TransientError):
         raise
-    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (DBAPIError, *DRIVER_ERRORS) as error:
         raise _classify(error) from error
 
 

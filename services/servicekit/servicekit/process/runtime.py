@@ -12,6 +12,7 @@ from typing import Any, Literal
 import uvloop
 
 from servicekit.errors import TransientError
+from servicekit.kafka.commit_patch import commit_as_member_alone
 from servicekit.kafka.uvloop_patch import survive_lost_connections
 from servicekit.process import logs
 
@@ -54,6 +55,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     logs.configure(service, log_level)
     allow_connections()
     survive_lost_connections()
+    commit_as_member_alone()
 
     async def supervise() -> None:
         stop = Stop()

@@ -14,9 +14,12 @@ from contracts.resources import JobEdit
 from contracts.status import JobStatus, Outcome
 from jobstore.commands.edits import EditJob
 from jobstore.commands.executions import CancelJob, CreateAndExecute, ExecuteJob
+from jobstore.commands.granting import ClaimOutcome
 from jobstore.commands.jobs import AssignAgent, CreateJob, MatchJob
 from jobstore.commands.requesting import ExecutionRequest
 from jobstore.commands.unit_of_work import generate_id
+from jobstore.domain.execution_states import Openings
+from jobstore.domain.model import ExecutionState
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
 
@@ -220,3 +223,32 @@ def test_a_cancel_of_the_jobstores_own_is_kept_for_good(life: Life) -> None:
     life.jobstore.run(CancelJob(life.job_id, life.execution_id, own=True))
     assert life.execution.due_at is None
     assert code_of(life.execute) == "cancelled"
+
+
+def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: MemoryJobstore) -> None:
+    jobstore.openings = Openings(room=1)
+    first, second = Life(jobstore).created(), Life(jobstore).created()
+    requests = [ExecuteJob(each.job_id, each.execution_id) for each in (first, second)]
+    jobstore.carry_out(*requests)
+    assert [each.execution.state for each in (first, second)] == [ExecutionState.OFFERED, ExecutionState.QUEUED]
+    assert jobstore.changes.find_offered() == [first.execution]
+    assert first.execution.due_at == jobstore.now + timedelta(seconds=jobstore.terms.offer_again_s)
+    assert second.claim().outcome is ClaimOutcome.GRANTED
+
+
+@pytest.mark.parametrize("openings", [{"room": 0}, {"is_waiting": True}, {"has_open_circuits": True}])
+def test_what_must_wait_for_its_turn_is_not(jobstore: MemoryJobstore, openings: dict[str, Any]) -> None:
+    jobstore.openings = Openings(**{"room": 1, **openings})
+    assert Life(jobstore).requested().execution.state is ExecutionState.QUEUED
+
+
+def test_what_has_its_time_or_a_limit_is_not(jobstore: MemoryJobstore) -> None:
+    jobstore.openings = Openings(room=1)
+    later = (jobstore.now + timedelta(hours=1)).isoformat()
+    assert Life(jobstore).requested(not_before=later).execution.state is ExecutionState.QUEUED
+    jobstore.limit_names.add("tenant:another")
+    assert Life(jobstore).requested().execution.state is ExecutionState.QUEUED
+
+
+def test_a_worker_counts_for_a_while_longer_than_a_lease(jobstore: MemoryJobstore) -> None:
+    assert jobstore.terms.alive_s == 1.5 * jobstore.terms.lease_s

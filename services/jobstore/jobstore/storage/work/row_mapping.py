@@ -60,49 +60,22 @@ SPEC_COLUMNS: Final = [(f.name, f"{f.name}::text" if f.name in _AS_TEXT else f.n
 
 def to_job(row: sql.Row) -> Job:
     """Return a job from its locked row, which may have other columns besides."""
-    return Job(
-        row.id,
-        JobStatus(row.status),
-        row.version,
-        agent_id=row.agent_id,
-        execution_id=row.execution_id,
-        live=row.live,
-        not_met=row.not_met,
-        feedback=row.feedback,
-        progress=row.progress,
-        progress_message=row.progress_message,
-        batch_id=row.batch_id,
-        spent_usd=row.spent_usd,
-        spent_tokens=row.spent_tokens,
-        updated_at=row.updated_at,
-    )
+    columns = {name: row[name] for name in JOB_COLUMNS}
+    return Job(**columns | {"status": JobStatus(row["status"]), "updated_at": row["updated_at"]})
 
 
 def to_execution(row: sql.Row) -> Execution:
     """Return an execution from its locked row, which may have other columns besides."""
-    execution = Execution(**{name: getattr(row, name) for name in EXECUTION_COLUMNS})
-    execution.stage, execution.state = ExecutionStage(row.stage), ExecutionState(row.state)
-    execution.policy = from_json(row.policy) if row.policy else None
-    return execution
+    columns = {name: row[name] for name in EXECUTION_COLUMNS}
+    words = {"stage": ExecutionStage(row["stage"]), "state": ExecutionState(row["state"])}
+    return Execution(**columns | words | {"policy": from_json(row["policy"]) if row["policy"] else None})
 
 
 def to_spec(row: sql.Row) -> Spec:
     """Return a spec from its job's row, which has SPEC_COLUMNS under names that begin with `spec_`."""
-    return Spec(
-        title=row.spec_title,
-        description=row.spec_description,
-        acceptance_criteria=row.spec_acceptance_criteria,
-        payload=row.spec_payload,
-        priority=row.spec_priority,
-        tenant=row.spec_tenant,
-        labels=from_json(row.spec_labels),
-        policy=Policy.model_validate_json(row.spec_policy),
-        capabilities=row.spec_capabilities,
-        not_before=row.spec_not_before,
-        spec_hash=row.spec_spec_hash,
-        created_at=row.spec_created_at,
-        updated_at=row.spec_updated_at,
-    )
+    columns = {name: row[f"spec_{name}"] for name, _ in SPEC_COLUMNS}
+    policy = Policy.model_validate_json(columns["policy"])
+    return Spec(**columns | {"labels": from_json(columns["labels"]), "policy": policy})
 
 
 def new_job_row(uow: UnitOfWork, job_id: str) -> sql.Values:

@@ -1,0 +1,147 @@
+"""Make stored data by SQL, in bulk: jobs that are done, and their logs."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from contracts.client import JobStoreClient
+
+SQL_MAX_S = 7_200.0
+
+_AGENTS = """
+INSERT INTO agents (id, name, protocol, url, capabilities, policy, enabled)
+SELECT name, name, 'http', 'http://127.0.0.1:1/', '{}', '{}', true
+FROM (SELECT 'agent-' || n AS name FROM generate_series(0, 49) n UNION ALL SELECT 'rare') AS named
+ON CONFLICT DO NOTHING
+"""
+#: One agent and one label are rare, and most jobs are done; times lie a few seconds apart.
+_JOBS = """
+INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id, live,
+    not_met, priority, tenant, labels, policy, spec_hash, batch_id, created_at, updated_at)
+SELECT 'job-' || lpad(n::text, 8, '0'), 'Translate the contract of customer ' || n % 10007, repeat('words ', 30),
+    'Names both parties', json_build_object('text', repeat('text ', 20)), s.status, $2::int,
+    CASE WHEN n % 100003 = 0 THEN 'rare' ELSE 'agent-' || n % 50 END, md5(n::text)::uuid, false, 0, 5,
+    'tenant-' || n % 20, jsonb_build_object('team', 't' || n % 10, 'customer', 'c' || n % 10007), '{}', '',
+    CASE WHEN n % 10 = 0 THEN md5((n / 10000)::text)::uuid END,
+    now() - ($1::int - n) * interval '2 seconds', now() - (n * 7919::bigint % $1::int) * interval '2 seconds'
+FROM generate_series(1, $1::int) n, LATERAL (SELECT CASE
+    WHEN n % 1000 = 0 THEN 'REJECTED' WHEN n % 500 = 1 THEN 'RESUBMISSION_REQUIRED' WHEN n % 50 = 2 THEN 'FAILED'
+    WHEN n % 5000 = 3 THEN 'IN_PROGRESS' WHEN n % 100 = 4 THEN 'PENDING' ELSE 'COMPLETED' END AS status) AS s
+"""
+#: The first four and the last entry are those of a life; between them is progress.
+_LOGS = """
+INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, response_payload, kind,
+    execution_id, message, created_at)
+SELECT 'job-' || lpad(n::text, 8, '0'), v, k.status, k.status, 'agent-' || n % 50,
+    CASE WHEN v <= 2 THEN json_build_object('payload', repeat('text ', 20)) END,
+    CASE WHEN v = 4 OR v = $2 THEN json_build_object('result', repeat('answer ', 20)) END, k.kind,
+    CASE WHEN v > 1 THEN md5(n::text)::uuid END, 'a message',
+    now() - ($1::int - n) * interval '2 seconds' + v * interval '100 milliseconds'
+FROM generate_series(1, $1::int) n, generate_series(1, $2::int) v, LATERAL (SELECT
+    CASE v WHEN 1 THEN 'ASSIGNED' WHEN 2 THEN 'ASSIGNED' WHEN $2 THEN 'COMPLETED' ELSE 'IN_PROGRESS' END AS status,
+    CASE v WHEN 1 THEN 'created' WHEN 2 THEN 'requested' WHEN 3 THEN 'claimed' WHEN 4 THEN 'result' WHEN $2 THEN 'met'
+        ELSE 'progress' END AS kind) AS k
+ORDER BY n, v
+"""
+_EXECUTIONS = """
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, offers, submission, agent_id, policy,
+    request_version, result_version, answer, priority, spent, tenant, flow)
+SELECT md5(n::text)::uuid, 'job-' || lpad(n::text, 8, '0'), 'JUDGING', 'DONE', 1, 2, 2, 2, 1, 'agent-' || n % 50, '{}',
+    2, 4, 'accepted', 5, 0, 'tenant-' || n % 20, ARRAY['agent:agent-' || n % 50]
+FROM generate_series(1, $1::int) n
+"""
+_QUEUED = """
+WITH jobs_made AS (
+    INSERT INTO jobs (id, title, description, acceptance_criteria, payload, status, version, agent_id, execution_id,
+        live, not_met, priority, tenant, labels, policy, spec_hash, created_at, updated_at)
+    SELECT $2::text || n, 'A job', '', 'Is not empty', '{}', 'ASSIGNED', 2, $3::text, md5($2::text || n)::uuid,
+        true, 0, 5, 'flood', '{}', '{}', '', now(), now()
+    FROM generate_series(1, $1::int) n RETURNING id
+), logs_made AS (
+    INSERT INTO job_logs (job_id, version, status, job_status, agent_id, request_payload, kind, execution_id,
+        created_at)
+    SELECT $2::text || n, v, 'ASSIGNED', 'ASSIGNED', $3::text,
+        json_build_object('job_id', $2::text || n, 'title', 'A job', 'acceptance_criteria', 'Is not empty'),
+        CASE v WHEN 1 THEN 'created' ELSE 'requested' END, CASE v WHEN 2 THEN md5($2::text || n)::uuid END, now()
+    FROM generate_series(1, $1::int) n, generate_series(1, 2) v ORDER BY n, v RETURNING 1
+)
+INSERT INTO executions (execution_id, job_id, stage, state, attempt, lease, seq, due_at, offers, submission, agent_id,
+    policy, request_version, priority, spent, tenant, flow)
+SELECT md5($2::text || n)::uuid, $2::text || n, 'EXECUTING', 'QUEUED', 0, 0, 0, now(), 0, 1, $3::text,
+    '{"max_attempts": 1, "attempt_timeout_s": 60.0}', 2, 5, 0, 'flood', ARRAY['agent:' || $3::text]
+FROM generate_series(1, $1::int) n
+"""
+#: What a life leaves behind in tables and indexes: each execution is queued, offered, leased twice and done.
+_CHURNS = (
+    "UPDATE jobs SET status = 'IN_PROGRESS', live = true, updated_at = clock_timestamp() WHERE id = ANY($1)",
+    "UPDATE executions SET stage = 'EXECUTING', state = 'QUEUED', due_at = clock_timestamp() WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'OFFERED' WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'LEASED', fails_at = clock_timestamp() WHERE job_id = ANY($1)",
+    "UPDATE executions SET stage = 'JUDGING' WHERE job_id = ANY($1)",
+    "UPDATE executions SET state = 'DONE', due_at = NULL, fails_at = NULL WHERE job_id = ANY($1)",
+    "UPDATE jobs SET status = 'COMPLETED', live = false, updated_at = clock_timestamp() WHERE id = ANY($1)",
+)
+CHURNED_AT_ONCE = 1_000
+TABLES = ("jobs", "job_logs", "executions")
+_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY($1) AND indexname NOT LIKE '%pkey'"
+
+
+async def store_jobs(connection: asyncpg.Connection, jobs: int, entries: int = 5) -> None:
+    """Store jobs that are done, with so many entries of logs each; no jobstore may run meanwhile."""
+    await connection.execute("SET session_replication_role = replica")
+    indexes = list(await connection.fetch(_INDEXES, TABLES))
+    for row in indexes:
+        await connection.execute(f"DROP INDEX {row['indexname']}")
+    await connection.execute(_AGENTS)
+    await connection.execute(_JOBS, jobs, entries, timeout=SQL_MAX_S)
+    await connection.execute(_LOGS, jobs, entries, timeout=SQL_MAX_S)
+    await connection.execute(_EXECUTIONS, jobs, timeout=SQL_MAX_S)
+    for row in indexes:
+        await connection.execute(row["indexdef"], timeout=SQL_MAX_S)
+    await connection.execute("RESET session_replication_role")
+
+
+async def queue_jobs(connection: asyncpg.Connection, jobs: int, prefix: str, agent_id: str) -> None:
+    """Store jobs of the tenant `flood` that wait for an agent, with two entries of logs each."""
+    await connection.execute(_QUEUED, jobs, prefix, agent_id, timeout=SQL_MAX_S)
+
+
+async def churn(connection: asyncpg.Connection, jobs: int) -> None:
+    """Change stored jobs and their executions as lives do, some after some; autovacuum does what it can meanwhile."""
+    ids = [f"job-{number:08}" for number in range(1, jobs + 1)]
+    for begin in range(0, jobs, CHURNED_AT_ONCE):
+        for statement in _CHURNS:
+            await connection.execute(statement, ids[begin : begin + CHURNED_AT_ONCE])
+
+
+async def skip_facts(connection: asyncpg.Connection) -> None:
+    """Say that all that is stored is published and counted; no jobstore may run meanwhile."""
+    await connection.execute("UPDATE relay SET published_seq = (SELECT last_value FROM job_logs_seq_seq)")
+    await connection.execute(
+        "INSERT INTO rollup (id, seq) SELECT 1, published_seq FROM relay "
+        "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
+    )
+
+
+async def vacuum(connection: asyncpg.Connection) -> None:
+    """Vacuum and analyze what was stored, as autovacuum does in time."""
+    for table in TABLES:
+        await connection.execute(f"VACUUM ANALYZE {table}", timeout=SQL_MAX_S)
+
+
+async def while_stopped(
+    read_processes: Callable[[], dict[str, int]], client: JobStoreClient, make: Callable[[], Awaitable[Any]]
+) -> None:
+    """Make data while the jobstore stands still, then kill it, and wait for its successor, which knows of nothing."""
+    pid = read_processes()["jobstore"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await make()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    while read_processes()["jobstore"] == pid or not await client.is_serving():  # noqa: ASYNC110 - told by no event
+        await asyncio.sleep(0.1)

@@ -1,0 +1,25 @@
+"""A connection that is lost is an outage, in whatever words the driver says so."""
+
+import pytest
+from sqlalchemy import text
+
+from jobstore.storage.database import Database
+from servicekit.errors import TransientError
+
+#: What a server says on a connection before it closes it (an ErrorResponse of PostgreSQL's protocol).
+FAREWELL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+
+
+async def test_a_session_that_the_server_ends_between_two_statements(database: Database) -> None:
+    async def ended() -> None:
+        async with database.session() as connection:
+            await connection.scalar(text("SELECT 1"))
+            farewell = b"E" + (len(FAREWELL) + 4).to_bytes(4, "big") + FAREWELL
+            connection.driver._protocol.data_received(farewell)  # type: ignore[attr-defined]
+            await connection.scalar(text("SELECT 1"))
+
+    with pytest.raises(TransientError) as outage:
+        await ended()
+    assert outage.value.code == "database_unavailable"
+    async with database.session() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
