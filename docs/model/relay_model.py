@@ -1,108 +1,227 @@
-"""The relay of facts: two relays that may both believe that they lead, one job, three versions, one reader."""
+"""The relay of facts: two writers, two relays that may both believe that they lead, two jobs, one reader, one watch."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from search import Step
 
-RULES = ("publish-from-first-unacknowledged", "apply-next-version-only", "begin-again")
+RULES = (
+    "publish-from-first-unacknowledged",
+    "apply-next-version-only",
+    "begin-again",
+    "settled-before-published",
+)
 
-VERSIONS = 3
-RECORDS_MAX = 9
-RELAYS = 2
+WRITERS = 2
 
 
-class Pass(NamedTuple):
-    """A relay's pass over the table: versions left to send, and those acknowledged; None: it may mark none."""
+class RelayScenario(NamedTuple):
+    """How many versions each job has, each of a tenant of its own; so many relays, faults and, at most, records."""
 
-    left: tuple[int, ...]
-    acknowledged: tuple[int, ...] | None = ()
+    versions: dict[str, int]
+    relays: int
+    faults: int
+    records_max: int = 6
+
+
+RELAY_SCENARIOS = {
+    "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=0),
+    "relay-faults": RelayScenario({"a": 2, "b": 1}, relays=1, faults=2),
+    "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=2),
+}
+
+
+class Entry(NamedTuple):
+    """A row of the log: its number, its job and the version."""
+
+    number: int
+    job: str
+    version: int
+
+
+#: The rows that a transaction has written and not committed; the number of the first names it.
+Transaction = tuple[Entry, ...]
+
+
+class Leader(NamedTuple):
+    """What a relay knows that leads.
+
+    `settled`: up to this number every row was seen, or will never be. `seen`: numbers beyond it that were seen. `left`:
+    what was seen and is not sent. `ended`: every writer that drew a number up to it has ended. `pending`: once these
+    writers have ended, so have all that drew a number up to `pending_number`. `is_late`: the topic lost what it sent.
+    """
+
+    settled: int
+    seen: frozenset[int] = frozenset()
+    left: tuple[Entry, ...] = ()
+    ended: int = 0
+    pending: frozenset[int] = frozenset()
+    pending_number: int = 0
+    is_late: bool = False
+
+    @property
+    def published(self) -> int:
+        """The number up to which every row was published, or will never be."""
+        return min([self.settled, *(entry.number - 1 for entry in self.left)])
+
+    def look(self, new: tuple[Entry, ...], give_up: int) -> "Leader":
+        """Return what is known once rows were seen, and numbers given up that were not."""
+        seen, settled = self.seen | {entry.number for entry in new}, max(self.settled, give_up)
+        while settled + 1 in seen:
+            settled += 1
+        left = tuple(sorted((*self.left, *new)))
+        looked = self._replace(settled=settled, seen=frozenset(n for n in seen if n > settled), left=left)
+        return looked if looked.seen else looked._replace(ended=0, pending=frozenset(), pending_number=0)
 
 
 class State(NamedTuple):
-    """The table, the relays and the topic. `crashes`, `failures` and `losses` are faults that may still happen."""
+    """Writers, the log, the relays and the topic. So many `faults` may still happen.
 
-    committed: int = 0
-    marked: frozenset[int] = frozenset()
-    passes: tuple[Pass | None, ...] = (None,) * RELAYS
-    topic: tuple[int, ...] = ()
-    crashes: int = 1
-    failures: int = 1
-    losses: int = 1
+    `published` and `settled` are what the relays have stored; a watch has been told everything up to `settled`.
+    """
 
-    def with_pass(self, number: int, relayed: Pass | None) -> "State":
-        """Return the state with another pass of a relay."""
-        return self._replace(passes=(*self.passes[:number], relayed, *self.passes[number + 1 :]))
+    drawn: int = 0
+    writers: tuple[Transaction, ...] = ((),) * WRITERS
+    log: tuple[Entry, ...] = ()
+    leaders: tuple[Leader | None, ...] = ()
+    published: int = 0
+    settled: int = 0
+    topic: tuple[tuple[str, int], ...] = ()
+    faults: int = 0
+
+    def with_writer(self, number: int, transaction: Transaction) -> "State":
+        """Return the state with another transaction of a writer."""
+        return self._replace(writers=(*self.writers[:number], transaction, *self.writers[number + 1 :]))
+
+    def with_leader(self, number: int, leader: Leader | None) -> "State":
+        """Return the state with another leader."""
+        return self._replace(leaders=(*self.leaders[:number], leader, *self.leaders[number + 1 :]))
 
 
 class RelayModel:
     """See search.Model."""
 
-    def __init__(self, without: str | None = None) -> None:
+    def __init__(self, scenario: RelayScenario, without: str | None = None) -> None:
+        self._scenario = scenario
         self._rules = frozenset(RULES) - {without}
         self.violations: list[str] = []
 
     def initial(self) -> State:
         """Return the state to begin with."""
-        return State()
+        return State(leaders=(None,) * self._scenario.relays, faults=self._scenario.faults)
 
     def steps(self, state: State) -> Iterator[Step[State]]:
         """Yield every step that is possible in a state."""
-        if state.committed < VERSIONS:
-            yield f"version {state.committed + 1} commits", True, state._replace(committed=state.committed + 1)
-        for number, relayed in enumerate(state.passes):
-            yield from self._take(state, number) if relayed is None else self._send(state, number, relayed)
-        if state.losses and state.topic:
+        for number, transaction in enumerate(state.writers):
+            yield from self._write(state, number, transaction)
+        for number, leader in enumerate(state.leaders):
+            if leader is None:
+                leads = Leader(state.published, ended=state.settled)
+                yield f"relay {number} leads", True, state.with_leader(number, leads)
+            else:
+                yield from self._lead(state, number, leader)
+        if state.faults and state.topic:
             yield "the broker comes back empty", False, self._empty_topic(state)
 
-    def _take(self, state: State, number: int) -> Iterator[Step[State]]:
-        unmarked = tuple(v for v in range(1, state.committed + 1) if v not in state.marked)
-        if unmarked:
-            yield f"relay {number} takes {unmarked}", True, state.with_pass(number, Pass(unmarked))
+    def _write(self, state: State, number: int, transaction: Transaction) -> Iterator[Step[State]]:
+        """Whoever writes a version holds its job's lock to the end, and numbers it under that lock."""
+        others = [entry.job for other, entries in enumerate(state.writers) if other != number for entry in entries]
+        for job, versions in self._scenario.versions.items():
+            version = 1 + sum(entry.job == job for entry in (*state.log, *transaction))
+            if job not in others and version <= versions:
+                entry = Entry(state.drawn + 1, job, version)
+                written = state.with_writer(number, (*transaction, entry))
+                yield f"writer {number} writes {job}{version}", True, written._replace(drawn=entry.number)
+        if transaction:
+            ended = state.with_writer(number, ())
+            log = tuple(sorted((*state.log, *transaction)))
+            yield f"writer {number} commits", True, ended._replace(log=log)
+            if state.faults:
+                yield f"writer {number} rolls back", False, ended._replace(faults=state.faults - 1)
 
-    def _send(self, state: State, number: int, relayed: Pass) -> Iterator[Step[State]]:
-        left, acknowledged = relayed
-        if left and len(state.topic) < RECORDS_MAX:
-            acks = None if acknowledged is None else (*acknowledged, left[0])
-            sent = state.with_pass(number, Pass(left[1:], acks))
-            yield f"relay {number} sends {left[0]}", True, sent._replace(topic=(*state.topic, left[0]))
-            if state.failures:
-                rest = () if "publish-from-first-unacknowledged" in self._rules else left[1:]
-                failed = state.with_pass(number, Pass(rest, acknowledged))
-                yield f"relay {number} fails to send {left[0]}", False, failed._replace(failures=state.failures - 1)
-        if not left:
-            marked = state.marked | set(acknowledged or ())
-            yield f"relay {number} marks {acknowledged}", True, state.with_pass(number, None)._replace(marked=marked)
-        if state.crashes:
-            yield f"relay {number} dies", False, state.with_pass(number, None)._replace(crashes=state.crashes - 1)
+    def _lead(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
+        new = tuple(e for e in state.log if e.number > leader.settled and e.number not in leader.seen)
+        for part in {new, new[:1]}:
+            looked = self._look(leader, part, is_cut=part != new)
+            if looked != leader:
+                yield f"relay {number} sees {_names(part)}", True, state.with_leader(number, looked)
+        if leader.seen:
+            checked = _check_writers(leader, state)
+            if checked != leader:
+                yield f"relay {number} asks who writes", True, state.with_leader(number, checked)
+        for job in {entry.job for entry in leader.left}:
+            yield from self._send(state, number, leader, next(entry for entry in leader.left if entry.job == job))
+        if leader.is_late:
+            yield f"relay {number} begins again", True, state.with_leader(number, None)
+        elif (leader.published, max(leader.settled, state.settled)) != (state.published, state.settled):
+            settled = max(leader.settled, state.settled)
+            stored = state._replace(published=leader.published, settled=settled)
+            yield f"relay {number} stores {leader.published}, {settled}", True, stored
+
+    def _look(self, leader: Leader, new: tuple[Entry, ...], *, is_cut: bool) -> Leader:
+        """See rows. What the log lacks though its writers had ended will never be, unless only a part was read."""
+        if "settled-before-published" not in self._rules:
+            return leader.look(new, max((entry.number for entry in new), default=0))
+        return leader.look(new, min(leader.ended, new[-1].number) if is_cut else leader.ended)
+
+    def _send(self, state: State, number: int, leader: Leader, entry: Entry) -> Iterator[Step[State]]:
+        if len(state.topic) == self._scenario.records_max:
+            return
+        acknowledged = leader._replace(left=tuple(other for other in leader.left if other != entry))
+        sent = state._replace(topic=(*state.topic, (entry.job, entry.version)))
+        name = _names((entry,))
+        yield f"relay {number} sends {name}", True, sent.with_leader(number, acknowledged)
+        if state.faults:
+            failed = None if "publish-from-first-unacknowledged" in self._rules else acknowledged
+            lost = state._replace(faults=state.faults - 1).with_leader(number, failed)
+            yield f"relay {number} fails to send {name}", False, lost
 
     def _empty_topic(self, state: State) -> State:
-        emptied = state._replace(topic=(), losses=0)
+        emptied = state._replace(topic=(), faults=state.faults - 1)
         if "begin-again" not in self._rules:
             return emptied
-        passes = tuple(relayed and relayed._replace(acknowledged=None) for relayed in state.passes)
-        return emptied._replace(marked=frozenset(), passes=passes)
+        leaders = tuple(leader and leader._replace(is_late=True) for leader in state.leaders)
+        return emptied._replace(published=0, leaders=leaders)
 
     def check(self, state: State) -> None:
-        """Append a violation if all is published and a reader of the topic has not each version once."""
-        if self._is_published(state) and self._read(state.topic) != tuple(range(1, VERSIONS + 1)):
-            self.violations.append("I2 a reader of the whole topic has not each version once and in order")
+        """Append a violation if a watch missed a row, or if all is published and a reader has not each version once."""
+        if any(entry.number <= state.settled for transaction in state.writers for entry in transaction):
+            self.violations.append("I2 a watch was told everything up to a number that may still commit")
+        for job, versions in self._scenario.versions.items():
+            if self._is_published(state) and self._read(state.topic, job) != tuple(range(1, versions + 1)):
+                self.violations.append("I2 a reader of the whole topic has not each version once and in order")
 
-    def _read(self, topic: tuple[int, ...]) -> tuple[int, ...]:
+    def _read(self, topic: tuple[tuple[str, int], ...], job: str) -> tuple[int, ...]:
         last, applied = 0, []
-        for version in topic:
+        for version in [version for name, version in topic if name == job]:
             if version == last + 1 or ("apply-next-version-only" not in self._rules and version > last):
                 last = version
                 applied.append(version)
         return tuple(applied)
 
     def _is_published(self, state: State) -> bool:
-        return state.committed == len(state.marked) == VERSIONS and not any(state.passes)
+        is_written = len(state.log) == sum(self._scenario.versions.values()) and not any(state.writers)
+        return is_written and state.published >= state.log[-1].number
 
     def is_at_rest(self, state: State) -> bool:
         """Return whether everything is published, or the topic holds as many records as the model allows."""
-        return self._is_published(state) or len(state.topic) >= RECORDS_MAX
+        return self._is_published(state) or len(state.topic) >= self._scenario.records_max
 
     def describe_stuck(self, state: State) -> str:
         """Name the violation of a state from which not everything is ever published."""
-        return f"I2 not all of {state.committed} versions are ever published"
+        return f"I2 not all of {len(state.log)} versions are ever published"
+
+
+def _check_writers(leader: Leader, state: State) -> Leader:
+    """Whoever writes now may have drawn any number up to the last that was seen; who comes later, none of them."""
+    writers = frozenset(transaction[0].number for transaction in state.writers if transaction)
+    if leader.pending & writers:
+        return leader
+    if leader.pending or not writers:
+        ended = leader.pending_number if leader.pending else max(leader.seen)
+        return leader._replace(ended=ended, pending=frozenset(), pending_number=0)
+    return leader._replace(pending=writers, pending_number=max(leader.seen))
+
+
+def _names(entries: tuple[Entry, ...]) -> str:
+    return " ".join(f"{entry.job}{entry.version}" for entry in entries) or "nothing new"

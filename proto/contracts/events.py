@@ -211,7 +211,7 @@ class AgentChanged(Event):
 
     type: ClassVar[str] = "signoff.agent-changed.v1"
     agent_id: AgentId
-    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     agent: Agent
     actor: str | None = Field(None, description="who asked for it, by their credentials; None in older facts")
     stub: Stub | None = Field(None, description="given where the fact is not whole")
@@ -231,7 +231,7 @@ class ExecutionRefused(Event):
     type: ClassVar[str] = "signoff.execution-refused.v1"
     execution_id: UUID
     job_id: JobId | None = Field(None, description="None: cancelled before its job was known")
-    cursor: int = Field(ge=1, description="the place in the order of publication, as in a job's log")
+    cursor: int = Field(ge=1, description="the number of its row, as in a job's log")
     answer: Literal["refused", "cancelled"]
     code: Code | None = Field(None, description="why it was refused")
     refused_at: datetime

@@ -21,5 +21,5 @@ def event_id(execution_id: UUID, lease: int, name: str) -> UUID:
 
 
 def fact_id(subject: str, cursor: int) -> UUID:
-    """Derive the event id of a fact about an agent or an execution from its place in the order of publication."""
+    """Derive the event id of a fact about an agent or an execution from the number of its row."""
     return uuid5(_EVENTS, f"fact/{subject}/{cursor}")

@@ -202,7 +202,7 @@ class JobServiceServicer:
 
     def WatchJobs(self, request, context):
         """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
-        `after` lies beyond what was ever published here.
+        `after` is more than any cursor here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,7 @@ class JobServiceStub:
     """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
     """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
-    `after` lies beyond what was ever published here.
+    `after` is more than any cursor here.
     """
 
 @_typing.type_check_only
@@ -95,7 +95,7 @@ class JobServiceAsyncStub(JobServiceStub):
     """Requests the next submission of a job at RESUBMISSION_REQUIRED, with the verdict's feedback."""
     WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
     """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
-    `after` lies beyond what was ever published here.
+    `after` is more than any cursor here.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -211,7 +211,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
         """Sends the jobs as they stand (unless `after` is set), then every transition. OUT_OF_RANGE, `unknown_cursor`:
-        `after` lies beyond what was ever published here.
+        `after` is more than any cursor here.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -744,7 +744,7 @@ class JobLog(_message.Message):
     submission: _builtins.int
     event_id: _builtins.str
     cursor: _builtins.int
-    """The place in the order of publication, after which a watch can go on."""
+    """The number of its row, after which a watch can go on."""
     job_status: Global___JobStatus.ValueType
     """Where the job stood after it."""
     progress: _builtins.float

@@ -124,7 +124,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         await run_until_first(
             stop.wait(),
             database.availability.run(tell_health),
-            database.listen(wake, watches.set_published),
+            database.listen(wake, watches.set_settled),
             sweeper.run(),
             Cleanup(
                 database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH

@@ -43,7 +43,7 @@ class Jobstore:
         async with self.database.session() as session:
             await self.relay.load(session)
             await self.relay._probe(session)
-            while await self.relay.relay(session) or self.relay._pending is not None:
+            while await self.relay.relay(session) or self.relay.has_gaps:
                 pass
 
 
@@ -131,7 +131,7 @@ async def test_a_broker_that_came_back_empty_is_given_the_markers_first(
     unnoticed = Jobstore(database, topics, make_keys(*secret_ids))
     async with database.session() as session:
         await unnoticed.relay.load(session)
-        while await unnoticed.relay.relay(session) or unnoticed.relay._pending is not None:
+        while await unnoticed.relay.relay(session) or unnoticed.relay.has_gaps:
             pass
     again = next(place for place, record in enumerate(topics.records) if is_marker(record))
     assert markers(topics.records[again : again + 24]) == PLACES

@@ -7,7 +7,9 @@ from itertools import pairwise
 from random import randbytes
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
@@ -31,6 +33,11 @@ from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.topics import Topics, ensure_topics
 
 TOPIC = TOPIC_OF[JobChanged]
+#: An entry of a job's log as the next version.
+ADD_ENTRY = text(
+    "INSERT INTO job_logs (job_id, version, status, job_status, kind, created_at) "
+    "SELECT id, version + 1, 'PENDING', 'PENDING', 'progress', now() FROM jobs WHERE id = :job_id FOR UPDATE"
+)
 KEYS = make_keys("test")
 
 
@@ -89,7 +96,7 @@ async def facts(kafka: str, jobs: set[str], count: int) -> dict[str, list[JobCha
 async def relayed(relay: Relay, database: Database) -> None:
     """Lead, and relay until nothing is left."""
     async with database.session() as session:
-        while await relay.relay(session) or relay._pending is not None:
+        while await relay.relay(session) or relay.has_gaps:
             pass
 
 
@@ -124,30 +131,95 @@ async def test_large_bodies_are_read_some_at_a_time(
         await one.created(payload=randbytes(450_000).hex())
     sent = [relay._publisher.sent]  # type: ignore[attr-defined]
     async with database.session() as session:
-        while await relay.relay(session) or relay._pending is not None:
+        while await relay.relay(session) or relay.has_gaps:
             sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
     assert max(after - before for before, after in pairwise(sent)) <= 5
     told = await facts(kafka, {one.job_id for one in steps}, 8)
     assert {len(versions) for versions in told.values()} == {1}
 
 
-async def test_a_row_that_commits_late_is_not_passed_over(
+async def test_a_row_that_commits_late_is_not_passed_over_and_holds_no_other_back(
     relay: Relay, database: Database, runner: CommandRunner, kafka: str
 ) -> None:
-    early, late = Steps(database, runner), Steps(database, runner)
+    """Rule `settled-before-published`: the marks wait for it, and the facts of others do not."""
+    await relayed(relay, database)
+    late, early = await Steps(database, runner).created(), Steps(database, runner)
+    await relayed(relay, database)
     async with database.transaction() as connection:  # takes a number, and commits after the other one
-        insert = text("SELECT nextval('job_logs_seq_seq'), pg_current_xact_id()")
-        await connection.execute(insert)
+        await connection.execute(ADD_ENTRY, {"job_id": late.job_id})
         await early.created()
         async with database.session() as session:
             for _ in range(3):
                 await relay.relay(session)
-        published = relay.published
-    await late.created()
+        assert len((await facts(kafka, {early.job_id}, 1))[early.job_id]) == 1
+        marks = relay.published, relay.settled
     await relayed(relay, database)
-    told = await facts(kafka, {early.job_id, late.job_id}, 2)
-    assert {len(facts) for facts in told.values()} == {1}
-    assert published < told[early.job_id][0].log.cursor
+    told = await facts(kafka, {early.job_id, late.job_id}, 3)
+    cursor = told[late.job_id][1].log.cursor
+    assert cursor is not None
+    assert marks == (cursor - 1, cursor - 1)
+    assert relay.settled == told[early.job_id][0].log.cursor
+
+
+async def test_numbers_that_were_rolled_back_are_given_up_once_nobody_writes_who_may_have_drawn_them(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    steps = await Steps(database, runner).created()
+    await relayed(relay, database)
+    async with database.session() as writing:
+        await writing.execute(text("BEGIN"))
+        await writing.execute(ADD_ENTRY, {"job_id": steps.job_id})
+        await Steps(database, runner).created()
+        async with database.session() as session:
+            for _ in range(3):
+                await relay.relay(session)
+            assert relay.has_gaps
+            await writing.execute(text("ROLLBACK"))
+            await relayed(relay, database)
+    assert not relay.has_gaps
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "write"),
+    [(True, "SELECT pg_current_xact_id()"), (False, "INSERT INTO upgrades (step) VALUES ('a test')")],
+    ids=["another database", "another table"],
+)
+async def test_what_others_write_holds_nothing_back(
+    relay: Relay, database: Database, database_url: str, runner: CommandRunner, elsewhere: bool, write: str
+) -> None:
+    """No mark waits for a transaction that has written, but not the log: not on the whole server."""
+    await relayed(relay, database)
+    url = urlsplit(database_url)
+    url = url._replace(scheme="postgresql", path="/postgres" if elsewhere else url.path)
+    other = await asyncpg.connect(url.geturl())
+    transaction = other.transaction()
+    await transaction.start()
+    try:
+        await other.execute(write)
+        steps = await Steps(database, runner).created()
+        await relayed(relay, database)
+        (entry,) = await steps.logs()
+        assert (relay.published, relay.settled) == (entry.seq, entry.seq)
+    finally:
+        await transaction.rollback()
+        await other.close()
+
+
+async def test_a_quiet_pass_takes_three_statements_and_one_where_nothing_is_new_takes_one(
+    relay: Relay, database: Database, runner: CommandRunner
+) -> None:
+    await relayed(relay, database)
+    steps = await Steps(database, runner).requested()
+    async with database.session() as session:
+        with recorded_statements() as asked:
+            assert not await relay.relay(session)
+            assert not await relay.complete_stubs(session)
+            assert relay.published == (await steps.logs())[-1].seq
+            looked, read, stored = [statement for statement in asked if "relay" in statement or "unnest" in statement]
+        assert ("unseen" in looked, "taken" in read, "pg_notify" in stored) == (True, True, True)
+        with recorded_statements() as asked:
+            assert not await relay.relay(session)
+        assert len(asked) == 1
 
 
 async def test_what_was_not_acknowledged_is_published_again_from_the_first_on(
@@ -227,7 +299,7 @@ async def test_what_is_stored_small_and_is_large_is_read_some_at_a_time(
         await Steps(database, runner).created(payload="a" * 900_000)
     sent = [relay._publisher.sent]  # type: ignore[attr-defined]
     async with database.session() as session:
-        while await relay.relay(session) or relay._pending is not None:
+        while await relay.relay(session) or relay.has_gaps:
             sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
     assert max(after - before for before, after in pairwise(sent)) <= 5
 
@@ -247,7 +319,7 @@ async def test_texts_of_jobs_count_too_and_only_a_little_of_many_edits_is_read(
     sent = [relay._publisher.sent]  # type: ignore[attr-defined]
     with recorded_statements() as asked:
         async with database.session() as session:
-            while await relay.relay(session) or relay._pending is not None:
+            while await relay.relay(session) or relay.has_gaps:
                 sent.append(relay._publisher.sent)  # type: ignore[attr-defined]
     assert max(after - before for before, after in pairwise(sent)) <= 5
     told = (await facts(kafka, {steps.job_id}, 14))[steps.job_id]

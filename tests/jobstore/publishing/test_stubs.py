@@ -60,7 +60,7 @@ async def relay(database: Database, publisher: Publisher, topics: Topics, kafka:
 
 async def relayed(relay: Relay, database: Database) -> None:
     async with database.session() as session:
-        while await relay.relay(session) or relay._pending is not None:
+        while await relay.relay(session) or relay.has_gaps:
             pass
 
 
@@ -220,7 +220,7 @@ async def test_a_watch_tells_the_whole_of_what_is_a_stub_in_its_topic(
     await relayed(relay, database)
     assert len(await stored(database)) == 2
     watches = Watches(database)
-    watches.set_published(relay.published)
+    watches.set_settled(relay.settled)
     page = await anext(aiter(watches.read_changes(0, [large.job_id], payloads=True)))
     assert [(entry["version"], len(entry["request_payload"]) > LOW) for entry in page] == [(1, True), (2, True)]
 

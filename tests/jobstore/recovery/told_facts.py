@@ -70,7 +70,7 @@ class Facts:
         relay = Relay(database, self.publisher, signer, self.topics.end_offsets, lambda: ensure_topics(self.kafka, 1))
         async with database.session() as session:
             await relay.load(session)
-            while await relay.relay(session) or relay._pending is not None:
+            while await relay.relay(session) or relay.has_gaps:
                 pass
             while await relay.complete_stubs(session):
                 pass

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from jobstore.domain.model import TransitionKind
 from jobstore.insights import gauges, histogram
+from jobstore.reads.job_logs import SETTLED
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
@@ -38,11 +39,11 @@ MAXIMA: Final = tuple(f"{name}_max" for name in gauges.GAUGES)
 _COLUMNS: Final = (*_SUMS, *_HISTOGRAMS, *MAXIMA)
 
 _CURSOR: Final = text(
-    "SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, published_seq FROM relay WHERE id = 1"
+    f"SELECT coalesce((SELECT seq FROM rollup WHERE id = 1), 0) AS seq, {SETTLED} FROM relay WHERE id = 1"  # noqa: S608
 )
-#: What there is to do: one statement while nothing is published.
+#: What there is to do: one statement while nothing is settled that was not counted.
 _LOOK: Final = text(
-    f"SELECT relay.published_seq > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608
+    f"SELECT {SETTLED} > coalesce(rollup.seq, 0) AS is_uncounted, {gauges.IS_SAMPLE_DUE} "  # noqa: S608
     "FROM relay LEFT JOIN rollup ON rollup.id = 1 WHERE relay.id = 1",
 )
 #: Spending is the job's total after the entry less that of the entry before; waits begin when the execution could.

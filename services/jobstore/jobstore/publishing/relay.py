@@ -1,8 +1,12 @@
 """Publish every fact: each recorded transition as `job-changed`, per job in order, `version` without a gap.
 
-Rows of the log commit in another order than their numbers. So a pass publishes only up to a number below which every
-row is settled: that number was read, then a transaction id taken, and every older transaction has ended since. The
-number of a row is therefore the place of its fact in the order of publication, and the cursor of every watch.
+Rows of the log commit in another order than their numbers. A pass publishes each row that it sees; of one job it sees
+no version before those below it. Tenants take turns, so that none waits for what another has yet to tell.
+
+Two numbers are stored: `published_seq`, behind which the next leader goes on, and `settled_seq`, up to which watches
+are told and entries are counted. Up to the first every row was published, or will never be; up to the second it was
+seen, or will never be. A number that is missing will never be once every transaction has ended that wrote the log then,
+and the log was read again. So facts wait for no transaction, and the two marks for those alone that write the log.
 
 A fact that its topic refuses for good is published as a stub, so that it holds nothing back; the whole follows it later
 under the same version (`stubs`).
@@ -11,6 +15,7 @@ under the same version (`stubs`).
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from aiokafka.structs import RecordMetadata
@@ -18,9 +23,9 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
 from contracts.topics import FACT_TOPICS
-from jobstore.publishing import job_changed
+from jobstore.publishing import fact_reader
+from jobstore.publishing.backlog import LAST, Backlog, Unseen
 from jobstore.publishing.fact_signer import FactSigner
-from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
@@ -33,89 +38,48 @@ from servicekit.process.runtime import run_forever, wait_for_wake
 
 log = logging.getLogger(__name__)
 
-#: Facts that one pass publishes at most.
-BATCH: Final = 1_000
-#: Bytes of stored bodies that one pass reads, so that memory is bounded however large they are.
-BATCH_BYTES: Final = 4 << 20
-#: Bytes of records that one pass makes of them.
-RECORDS_BYTES: Final = 16 << 20
-POLL_S: Final = 0.5
-#: Seconds until a pending horizon is checked again: only for older transactions to end.
-PENDING_POLL_S: Final = 0.005
+#: Facts that one pass publishes at most: a fact of another tenant waits for two passes.
+BATCH: Final = 500
+#: Facts that wait at most before the log is looked at again; each takes some 40 bytes.
+BACKLOG_MAX: Final = 500_000
+#: Seconds until a process that does not lead tries to, and until one that leads looks at the log untold.
+LEAD_EVERY_S: Final = 1.0
+POLL_S: Final = 2.0
+#: The same while numbers are missing: whoever commits says so, and whoever rolls back does not.
+GAPS_POLL_S: Final = 0.05
 #: Seconds between checks that the topics still hold what was published.
 PROBE_S: Final = 5.0
 
-#: Read before the snapshot, so that whoever drew a number up to it is older than the snapshot's transaction.
-_HORIZON: Final = text("SELECT last_value, is_called FROM job_logs_seq_seq")
-_SNAPSHOT: Final = text(
-    "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint), "
-    "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+#: Whoever writes a table holds this lock from before it draws a number until its rows can be seen, or never will be.
+_WRITERS: Final = text(
+    "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' "
+    "AND granted AND relation IN (CAST('job_logs' AS regclass), CAST('facts' AS regclass)) "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 )
-#: Bytes of JSON in a column; what is compressed may be a hundred times larger than it is stored.
-_SIZE: Final = (
-    "coalesce(CASE WHEN pg_column_compression({0}) IS NULL THEN pg_column_size({0}) "
-    "ELSE octet_length({0}::text) END, 0)"
+#: Looks by number and id alone, whatever the statistics of the tables say, and planned once, since planning took four
+#: fifths of a pass. And fast commits: should the last be lost, facts are published again, and readers apply each once.
+_SETTINGS: Final = (
+    "SET synchronous_commit = off",
+    "SET plan_cache_mode = force_generic_plan",
+    *(f"SET enable_{plan} = off" for plan in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")),
 )
-#: Jobs change while their entries wait: what a fact says of its job comes from the entry, or from `late_facts`.
-_ROWS: Final = text(
-    f"""
-    SELECT l.seq, l.id, l.job_id, l.version, l.status, l.job_status, l.agent_id, l.message, l.code, l.execution_id,
-        l.attempt, l.lease, l.submission, l.event_id, l.progress, l.spent_usd, l.spent_tokens,
-        l.next_attempt_at, l.actor, l.created_at,
-        l.request_payload::text AS request, l.response_payload::text AS response,
-        j.title, j.priority, j.tenant, j.labels::text AS labels, j.policy::text AS policy, j.capabilities,
-        j.not_before AS job_not_before, j.created_at AS job_created_at,
-        CASE WHEN l.progress IS NOT NULL THEN (
-            SELECT p.message FROM job_logs p
-            WHERE p.job_id = l.job_id AND p.version <= l.version AND p.kind = 'progress'
-            ORDER BY p.version DESC LIMIT 1) END AS progress_message,
-        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.description END AS description,
-        CASE WHEN l.version = 1 OR l.kind = 'edited' THEN j.acceptance_criteria END AS acceptance_criteria,
-        EXISTS (SELECT FROM job_logs x
-            WHERE x.job_id = l.job_id AND x.version > l.version AND x.kind = 'edited') AS is_edited_later,
-        CASE WHEN l.status = 'ASSIGNED' AND l.execution_id IS NULL THEN to_json(a)::text END AS agent,
-        l.kind, l.spent, CASE WHEN l.version = 1 THEN encode(j.spec_hash, 'hex') END AS spec_hash,
-        e.policy::text AS frozen_policy, CAST(e.policy ->> 'max_attempts' AS int) AS calls,
-        e.deadline_at, e.not_before, e.batch_id,
-        encode(e.reuse_key, 'hex') AS reuse_key, e.created_at AS requested_at, l.bytes
-    FROM (
-        SELECT *, sum(size) OVER (ORDER BY seq) AS bytes FROM (
-            SELECT *, {_SIZE.format("request_payload")} + {_SIZE.format("response_payload")}
-                + CASE WHEN version = 1 OR kind = 'edited' THEN (
-                    SELECT octet_length(description) + octet_length(acceptance_criteria) FROM jobs WHERE id = job_id)
-                ELSE 0 END AS size
-            FROM job_logs WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
-        ) AS sized
-    ) AS l JOIN jobs j ON j.id = l.job_id LEFT JOIN agents a ON a.id = l.agent_id
-        LEFT JOIN executions e ON e.execution_id = l.execution_id
-    WHERE l.bytes - l.size < :bytes
-    ORDER BY l.seq
-    """,  # noqa: S608 - fragments of our own
-)
-_FACTS: Final = text(
-    """
-    SELECT seq, topic, key, body::text AS body, body ->> 'execution_id' AS execution_id,
-        CAST(coalesce(body ->> 'refused_at', body -> 'agent' ->> 'updated_at') AS timestamptz) AS happened_at
-    FROM facts WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit
-    """,
-)
-_STATE: Final = text("SELECT published_seq, offsets::text, signers::text FROM relay")
+_STATE: Final = text("SELECT published_seq, settled_seq, offsets::text, signers::text FROM relay WHERE id = 1")
 #: One statement, so that watchers are notified of the cursor that is stored, once it is committed.
 _STORE: Final = text(
-    "WITH stored AS (UPDATE relay SET published_seq = :seq, offsets = CAST(:offsets AS json), "
-    "signers = CAST(:signers AS json) RETURNING published_seq) "
-    "SELECT pg_notify(:channel, :kind || published_seq) FROM stored",
+    "WITH stored AS (UPDATE relay SET published_seq = :published, settled_seq = greatest(settled_seq, :settled), "
+    "offsets = CAST(:offsets AS json), signers = CAST(:signers AS json) WHERE id = 1 RETURNING settled_seq) "
+    "SELECT pg_notify(:channel, :kind || settled_seq) FROM stored",
 )
 
 #: The next offset of each partition of a topic.
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
 
-class PendingHorizon(NamedTuple):
-    """A number of a row, settled once every transaction older than `transaction` has ended."""
+class Writers(NamedTuple):
+    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
 
+    transactions: frozenset[str]
     number: int
-    transaction: int
 
 
 class Relay:
@@ -134,18 +98,35 @@ class Relay:
         self._signer = signer
         self._end_offsets = end_offsets
         self._make_topics = make_topics
-        self._pending: PendingHorizon | None = None
-        self._horizon = 0
-        self.published = 0
+        self._unseen = Unseen(0)
+        self._backlog = Backlog()
+        self._writers: Writers | None = None
+        self._ended = 0  # whoever drew a number up to it has ended
         self._offsets: dict[str, int] = {}
         self._limit = BATCH
         self._stubs = Stubs()
         self._signers: list[str] = []
+        self._stored: dict[str, Any] = {}
         self.wake = asyncio.Event()
+
+    @property
+    def published(self) -> int:
+        """The number up to which every row was published, or will never be."""
+        return min(self.settled, self._backlog.lowest - 1)
+
+    @property
+    def settled(self) -> int:
+        """The number up to which every row was seen, or will never be."""
+        return self._unseen.settled
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether rows may still commit whose numbers are less than one that was seen."""
+        return self.settled < self._unseen.last_seen
 
     async def run(self) -> None:
         """Relay for ever, while this process holds the relay's lock."""
-        await run_forever(self._try_to_lead, name="relay", every_s=POLL_S)
+        await run_forever(self._try_to_lead, name="relay", every_s=LEAD_EVERY_S)
 
     async def _try_to_lead(self) -> None:
         try:
@@ -167,8 +148,8 @@ class Relay:
 
     async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""
-        # Fast commits: should the last be lost, facts are published once more, and readers apply each once.
-        await session.execute(text("SET synchronous_commit = off"))
+        for setting in _SETTINGS:
+            await session.execute(text(setting))
         await self.load(session)
         loop = asyncio.get_running_loop()
         probe_at = 0.0
@@ -179,15 +160,19 @@ class Relay:
             has_more = await self.relay(session)
             took_any = await self.complete_stubs(session)
             if not (has_more or took_any):
-                await wait_for_wake(self.wake, POLL_S if self._pending is None else PENDING_POLL_S)
+                await wait_for_wake(self.wake, GAPS_POLL_S if self.has_gaps else POLL_S)
 
     async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
         row = (await session.execute(_STATE)).one()
-        self.published, self._offsets, self._signers = row.published_seq, from_json(row.offsets), from_json(row.signers)
-        self._pending, self._horizon = None, 0
+        self._offsets, self._signers = from_json(row.offsets), from_json(row.signers)
+        self._go_on_after(row.published_seq, max(row.published_seq, row.settled_seq))
+        self._stored = self._get_state()
         self._signer.check_order(self._signers)
         await self._stubs.load(session)
+
+    def _go_on_after(self, published: int, ended: int) -> None:
+        self._unseen, self._backlog, self._writers, self._ended = Unseen(published), Backlog(), None, ended
 
     async def _probe(self, session: Connection) -> None:
         """Begin again at version 1 when the topic holds less than was acknowledged: its broker came back empty."""
@@ -199,60 +184,73 @@ class Relay:
 
     async def _begin_again(self, session: Connection) -> None:
         log.error("a topic lost what was published: publishing every fact again from the first one")
-        self.published, self._offsets = 0, {}
+        self._offsets = {}
+        self._go_on_after(0, max(self._ended, self.settled))
         await self._store(session)
 
-    async def _store(self, session: Connection) -> None:
+    def _get_state(self) -> dict[str, Any]:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
-        await session.execute(_STORE, {"seq": self.published, **state, "channel": CHANNEL, "kind": PUBLISHED})
+        return {"published": self.published, "settled": self.settled, **state}
+
+    async def _store(self, session: Connection) -> None:
+        state = self._get_state()
+        if state != self._stored:
+            await session.execute(_STORE, state | {"channel": CHANNEL, "kind": PUBLISHED})
+            self._stored = state
 
     async def relay(self, session: Connection) -> bool:
-        """Publish the next facts below the horizon, and return whether there were any.
+        """Publish the next facts, and return whether more may be published at once.
 
         TransientError (`kafka_unavailable`): not all were acknowledged; the next call begins at the first of those.
         """
         if not await self._mark(session):
             return True
-        await self._advance_horizon(session)
-        if self._horizon <= self.published:
-            return False
-        facts, has_all = await self._read(session, self.published, self._horizon, self._limit)
+        has_more = len(self._backlog) < BACKLOG_MAX and await self._look(session)
+        taken = self._backlog.take(self._limit)
+        if not taken:
+            await self._store(session)
+            return has_more
+        facts, count = await fact_reader.read(session, taken)
         # Sizes are only known once bodies are read, so that little is read after much was left.
-        self._limit = min(BATCH, 2 * (self._limit if has_all else len(facts)))
+        self._limit = min(BATCH, 2 * (self._limit if count == len(taken) else count))
         progress = await self._publish(facts)
         if progress is None:
             await self._begin_again(session)
             return True
         await self._stubs.store(session, facts[: progress.told], progress.stubs)
-        if progress.told == len(facts) and has_all:
-            self.published = self._horizon
-        elif progress.told:
-            self.published = facts[progress.told - 1].seq
+        if progress.told < len(facts):
+            count = [number for _, number in taken].index(facts[progress.told].seq)
+        self._backlog.put_back(taken[count:])
         await self._store(session)
         if progress.is_lost:
             raise TransientError(
                 "Kafka did not acknowledge every fact; the rest is published once it does", code="kafka_unavailable"
             )
-        return True
+        return has_more or len(self._backlog) > 0
 
-    async def _read(self, session: Connection, after: int, until: int, limit: int) -> tuple[list[Fact], bool]:
-        """Return the next facts after a number, in order, and whether those are all up to `until`."""
-        span = {"after": after, "until": until, "limit": limit}
-        entries = (await session.execute(_ROWS, span | {"bytes": BATCH_BYTES})).all()
-        is_cut = bool(entries) and entries[-1].bytes >= BATCH_BYTES
-        if is_cut:
-            span["until"] = entries[-1].seq
-        facts, size = list[Fact](), 0
-        reverted = await find_reverted(session, entries)
-        for row in entries:
-            before = reverted.get(row.seq, {})
-            facts.append(Fact(row.seq, row, before, job_changed.make_job_changed(row, before)))
-            size += len(facts[-1].record.value)
-            if size >= RECORDS_BYTES:
-                is_cut, span["until"] = True, row.seq
-                break
-        facts += [Fact(row.seq, row, {}, job_changed.make_fact(row)) for row in await session.execute(_FACTS, span)]
-        return sorted(facts, key=lambda fact: fact.seq)[:limit], len(facts) < limit and not is_cut
+    async def _look(self, session: Connection) -> bool:
+        """See what is new in the log, and return whether to look again at once: more is there, or will never be."""
+        had_gaps, before = self.has_gaps, self._unseen.ranges
+        found, until = await fact_reader.look(session, before)
+        for tenant, numbers in found.items():
+            self._backlog.add(tenant, numbers)
+        self._unseen.see(sorted(chain.from_iterable(found.values())))
+        self._unseen.give_up(min(until, self._ended))
+        has_settled = had_gaps and self.has_gaps and await self._has_settled(session)
+        return has_settled or (until < LAST and self._unseen.ranges != before)
+
+    async def _has_settled(self, session: Connection) -> bool:
+        """Return whether whoever wrote at some time has ended since, so that what is still missing then is given up.
+
+        A number is drawn before any greater one, and by a transaction that is seen to write until its rows are seen.
+        """
+        now = Writers(frozenset(await session.scalars(_WRITERS)), self._unseen.last_seen)
+        if self._writers is None:
+            self._writers = now
+        if self._writers.transactions & now.transactions:
+            return False
+        self._ended, self._writers = self._writers.number, None
+        return True
 
     async def _mark(self, session: Connection) -> bool:
         """Write markers before the first fact under a new key, and before all facts on a broker that came back empty.
@@ -275,29 +273,11 @@ class Relay:
         await self._store(session)
         return True
 
-    async def _advance_horizon(self, session: Connection) -> None:
-        """Move the horizon to a number below which every row is committed, or never will be.
-
-        A number read now is settled once every transaction that was open then has ended: at once where none is, else in
-        a later pass.
-        """
-        last = (await session.execute(_HORIZON)).one()
-        number = last.last_value if last.is_called else 0
-        if number <= self._horizon:
-            return
-        own, oldest = (await session.execute(_SNAPSHOT)).one()
-        if self._pending is not None and oldest >= self._pending.transaction:
-            self._horizon, self._pending = self._pending.number, None
-        if oldest >= own:
-            self._horizon, self._pending = number, None
-        elif self._pending is None:
-            self._pending = PendingHorizon(number, own)
-
     async def complete_stubs(self, session: Connection) -> bool:
         """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
         is_taken = False
-        for seq in await self._stubs.find_due(session, self.published):
-            for fact in (await self._read(session, seq - 1, seq, 1))[0]:
+        for tenant, seq in await self._stubs.find_due(session, self.published):
+            for fact in (await fact_reader.read(session, [(tenant, seq)]))[0]:
                 (result,) = await self._send([fact.record])
                 if isinstance(result, PermanentError):
                     continue

@@ -29,10 +29,10 @@ AGAIN_MAX_S: Final = 60.0
 FACT_TOO_LARGE: Final = "fact_too_large"
 FACT_REFUSED: Final = "fact_refused"
 
-#: Of what was published again from `first` to `last`, the rest is whole by now.
+#: Of what was published, again perhaps, the rest is whole by now.
 _STORE: Final = text(
     """
-    WITH whole AS (DELETE FROM stubs WHERE seq BETWEEN :first AND :last AND seq <> ALL(CAST(:seqs AS bigint[])))
+    WITH whole AS (DELETE FROM stubs WHERE seq = ANY(CAST(:told AS bigint[])) AND seq <> ALL(CAST(:seqs AS bigint[])))
     INSERT INTO stubs (seq, topic, key, version, code, bytes)
     SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS text[]),
         CAST(:versions AS bigint[]), CAST(:codes AS text[]), CAST(:bytes AS bigint[]))
@@ -40,7 +40,8 @@ _STORE: Final = text(
     """,
 )
 _SMALLEST: Final = text(
-    "SELECT DISTINCT ON (topic, code) seq FROM stubs WHERE seq <= :published ORDER BY topic, code, bytes, seq"
+    "SELECT DISTINCT ON (topic, code) CASE WHEN version IS NULL THEN '' ELSE key END AS tenant, seq FROM stubs "
+    "WHERE seq <= :published ORDER BY topic, code, bytes, seq"
 )
 _ANY: Final = text("SELECT EXISTS (SELECT FROM stubs)")
 _FORGET: Final = text("DELETE FROM stubs WHERE seq = :seq")
@@ -94,8 +95,7 @@ class Stubs:
         for fact in stubs:
             _tell(fact, codes[fact.seq])
         parameters = {
-            "first": facts[0].seq,
-            "last": facts[-1].seq,
+            "told": [fact.seq for fact in facts],
             "seqs": [fact.seq for fact in stubs],
             "topics": [fact.record.topic for fact in stubs],
             "keys": [(fact.record.key or b"").decode() for fact in stubs],
@@ -108,11 +108,11 @@ class Stubs:
             self._are_there = True
             self._retry_in(AGAIN_FIRST_S)
 
-    async def find_due(self, session: Connection, published: int) -> list[int]:
-        """Return the numbers of the stubs that may be tried again now: the smallest of each topic and code."""
+    async def find_due(self, session: Connection, published: int) -> list[tuple[str, int]]:
+        """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
         if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
             return []
-        due = list(await session.scalars(_SMALLEST, {"published": published}))
+        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST, {"published": published})]
         self._are_there = bool(due) or bool(await session.scalar(_ANY))
         self._retry_in(min(self._wait_s * 2, AGAIN_MAX_S))
         return due

@@ -1,4 +1,4 @@
-"""Serve watches of jobs: first the jobs as they stand, then their changes in the order of publication."""
+"""Serve watches of jobs: first the jobs as they stand, then their changes in the order of their numbers."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from jobstore.errors import UnknownCursorError
-from jobstore.reads.job_logs import get_cursors, get_published_cursor, list_changes
+from jobstore.reads.job_logs import get_cursors, get_settled_cursor, list_changes
 from jobstore.reads.jobs import list_jobs_after
 from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
@@ -17,43 +17,43 @@ PAGE = 200
 
 
 class Watches:
-    """Wake watchers when more is published; each reads it from the log at its own pace."""
+    """Wake watchers when more of the log is settled; each reads it at its own pace."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._published = 0
+        self._settled = 0
         self._more = asyncio.Event()
 
     async def run(self) -> None:
-        """Read the published cursor now and then, for ever: a notification may be lost with its connection."""
+        """Read the settled cursor now and then, for ever: a notification may be lost with its connection."""
         await run_forever(self._poll, name="watches", every_s=POLL_S)
 
     async def _poll(self) -> None:
         async with self._database.session() as session:
-            self.set_published(await get_published_cursor(session))
+            self.set_settled(await get_settled_cursor(session))
 
-    def set_published(self, published: int) -> None:
-        """Wake the watchers if the cursor up to which everything is published has moved."""
-        if published != self._published:
-            self._published = published
+    def set_settled(self, settled: int) -> None:
+        """Wake the watchers if the cursor has moved up to which no entry can appear any more."""
+        if settled != self._settled:
+            self._settled = settled
             self._more.set()
             self._more = asyncio.Event()
 
     async def resolve_cursor(self, after: int | None) -> int:
         """Return where a watch begins: at `after`, or now. UnknownCursorError: no entry was ever given that cursor."""
         async with self._database.session() as session:
-            published, last = await get_cursors(session)
+            settled, last = await get_cursors(session)
         if after is not None and after > last:
-            raise UnknownCursorError(f"nothing up to {after} was published here; watch anew")
-        return published if after is None else after
+            raise UnknownCursorError(f"no entry here has the cursor {after}; watch anew")
+        return settled if after is None else after
 
     async def _wait_beyond(self, cursor: int) -> int:
-        while self._published <= cursor:
+        while self._settled <= cursor:
             await self._more.wait()
-        return self._published
+        return self._settled
 
     async def wait_for_change(self, min_s: float, max_s: float) -> None:
-        """Wait until more is published, for at least `min_s` and at most `max_s` seconds."""
+        """Wait until more of the log is settled, for at least `min_s` and at most `max_s` seconds."""
         more = self._more  # taken before the sleep, so that a change meanwhile is not missed
         await asyncio.sleep(min_s)
         with contextlib.suppress(TimeoutError):
@@ -75,10 +75,11 @@ class Watches:
     async def read_changes(
         self, after: int, job_ids: Sequence[str], *, payloads: bool
     ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-        """Yield pages of log entries after a cursor, for ever, as they are published; no page is empty."""
+        """Yield pages of log entries after a cursor, for ever, as they are settled; no page is empty."""
         while True:
             until = await self._wait_beyond(after)
-            async with self._database.transaction() as connection:
+            # Bodies are read some at a time, which takes a transaction; without, one statement is enough.
+            async with self._database.transaction() if payloads else self._database.session() as connection:
                 page, has_more = await list_changes(
                     connection, after, until, job_ids=job_ids, payloads=payloads, limit=PAGE
                 )

@@ -1,4 +1,4 @@
-"""Read the log of a job, from either end, and the changes of all jobs in the order of publication."""
+"""Read the log of a job, from either end, and the changes of all jobs in the order of their numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,11 @@ LOG_COLUMNS: Final = (
     "WHERE e.execution_id = job_logs.execution_id) AS calls"
 )
 PAYLOADS: Final = "request_payload::text AS request_payload, response_payload::text AS response_payload"
+#: The number up to which entries may be read in order: none below it can still commit. During an upgrade a relay may be
+#: at work that stores only what it has published.
+SETTLED: Final = "greatest(settled_seq, published_seq)"
+_SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
+_CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 
 
@@ -32,9 +37,9 @@ async def list_changes(
     payloads: bool = True,
     limit: int = 200,
 ) -> tuple[list[LogView], bool]:
-    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of publication.
+    """Return entries of all logs, or of some jobs', with after < cursor <= until, in the order of their numbers.
 
-    Also return whether there may be more up to `until`. Call within a transaction.
+    Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
     of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
@@ -48,16 +53,15 @@ async def list_changes(
     return [dict(row) for row in rows], is_cut or len(rows) == limit
 
 
-async def get_published_cursor(connection: Connection) -> int:
-    """Return the cursor up to which everything is published."""
-    return int((await connection.scalar(text("SELECT published_seq FROM relay"))) or 0)
+async def get_settled_cursor(connection: Connection) -> int:
+    """Return the cursor up to which no entry can appear any more."""
+    return int(await connection.scalar(_SETTLED_CURSOR) or 0)
 
 
 async def get_cursors(connection: Connection) -> tuple[int, int]:
-    """Return the cursor up to which everything is published, and the last cursor given to any entry."""
-    query = text("SELECT published_seq, last_value FROM relay, job_logs_seq_seq")
-    published_seq, last = (await connection.execute(query)).one()
-    return published_seq, max(published_seq, last)
+    """Return the cursor up to which no entry can appear any more, and the last cursor given to any entry."""
+    settled, last = (await connection.execute(_CURSORS)).one()
+    return settled, max(settled, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,7 @@ relay = Table(
     Column("published_seq", BigInteger, nullable=False, doc="every row of job_logs and facts up to it is published"),
     Column("offsets", JSON, nullable=False, doc="the last acknowledged, by topic/partition"),
     Column("signers", JSON, nullable=False, server_default="[]", doc="names of the keys of facts, the newest last"),
+    Column("settled_seq", BigInteger, nullable=False, server_default="0", doc="no row up to it can still commit"),
     CheckConstraint("id = 1", name="one"),
 )
 

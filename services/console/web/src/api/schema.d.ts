@@ -1275,7 +1275,7 @@ export interface components {
             actor?: string | null;
             /**
              * Cursor
-             * @description the place in the order of publication; where a watch goes on
+             * @description the number of its row; where a watch goes on
              * @default 0
              */
             cursor: number;

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 #: The first entry of a stage and state in the index on what is due says when a loop must look again.
 STEPS = """

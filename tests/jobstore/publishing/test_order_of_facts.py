@@ -1,0 +1,99 @@
+"""Each job's versions are told in order, whoever commits, hangs or rolls back meanwhile, and whoever leads."""
+
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any
+
+import pytest
+from pydantic_core import from_json
+from sqlalchemy import text
+from support.jobstore.signed_facts import TopicsInMemory, make_keys
+from support.jobstore.steps import Steps
+
+from jobstore.publishing import fact_reader
+from jobstore.publishing.fact_signer import FactSigner
+from jobstore.publishing.relay import Relay
+from jobstore.runner import CommandRunner
+from jobstore.storage.database import Database
+
+WRITERS, STEPS = 4, 150
+_ADD = text(
+    "INSERT INTO job_logs (job_id, version, status, job_status, kind, created_at) "
+    "SELECT :job_id, max(version) + 1, 'PENDING', 'PENDING', 'progress', now() FROM job_logs WHERE job_id = :job_id"
+)
+_COUNT = text("SELECT count(*) FROM job_logs WHERE seq <= :until")
+_STORED = text("SELECT job_id, count(*) AS entries FROM job_logs GROUP BY job_id")
+_LAST = text("SELECT greatest((SELECT max(seq) FROM job_logs), (SELECT max(seq) FROM facts))")
+_BEGIN = text("UPDATE relay SET published_seq = 0, settled_seq = 0, offsets = '{}', signers = '[]'")
+#: As a leader does that finds its topics empty; what is settled stays so.
+_BEGIN_AGAIN = text("UPDATE relay SET published_seq = 0, offsets = '{}'")
+
+
+def make_relay(database: Database, topics: TopicsInMemory) -> Relay:
+    async def make_topics() -> None:
+        pass
+
+    publisher: Any = topics
+    return Relay(database, publisher, FactSigner(make_keys("a")), topics.end_offsets, make_topics)
+
+
+def read(topics: TopicsInMemory) -> dict[str, list[int]]:
+    """What a reader applies: of each job the version after its last."""
+    applied: dict[str, list[int]] = defaultdict(list)
+    for record in topics.records:
+        if record.key is not None and record.topic == "job-changed":
+            job_id, version = record.key.decode(), from_json(record.value)["version"]
+            assert version <= len(applied[job_id]) + 1, "a version came before one below it"
+            if version == len(applied[job_id]) + 1:
+                applied[job_id].append(version)
+    return applied
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whoever_commits_late_or_rolls_back_is_told_in_order_and_missed_by_no_watch(
+    database: Database, runner: CommandRunner, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Three rows are seen at a time, of two ranges, so that what is left out matters; and topics are emptied."""
+    monkeypatch.setattr(fact_reader, "LOOK_MAX", 3)
+    monkeypatch.setattr(fact_reader, "RANGES_MAX", 2)
+    random, topics = Random(seed), TopicsInMemory()
+    jobs = [(await Steps(database, runner).created(tenant=f"t{number % 3}")).job_id for number in range(6)]
+    holding: dict[int, str] = {}
+    watched = 0, 0
+    async with AsyncExitStack() as stack:
+        writers = [await stack.enter_async_context(database.session()) for _ in range(WRITERS)]
+        session = await stack.enter_async_context(database.session())
+        await session.execute(_BEGIN)
+        relay = make_relay(database, topics)
+        await relay.load(session)
+        for _ in range(STEPS):
+            number, step = random.randrange(WRITERS), random.random()
+            if step < 0.5:
+                if number not in holding and (free := [job for job in jobs if job not in holding.values()]):
+                    await writers[number].execute(text("BEGIN"))
+                    holding[number] = random.choice(free)
+                if number in holding:
+                    await writers[number].execute(_ADD, {"job_id": holding[number]})
+            elif step < 0.75 and number in holding:
+                await writers[number].execute(text("COMMIT" if random.random() < 0.7 else "ROLLBACK"))
+                del holding[number]
+            elif step < 0.98:
+                await relay.relay(session)
+                assert await session.scalar(_COUNT, {"until": watched[0]}) == watched[1], (
+                    "a watch has passed over a row"
+                )
+                watched = relay.settled, await session.scalar(_COUNT, {"until": relay.settled})
+            else:
+                topics.empty()
+                await session.execute(_BEGIN_AGAIN)
+                relay = make_relay(database, topics)
+                await relay.load(session)
+        for number in holding:
+            await writers[number].execute(text("COMMIT"))
+        while await relay.relay(session) or relay.has_gaps:
+            pass
+        stored = {row.job_id: row.entries for row in await session.execute(_STORED)}
+        assert {job_id: len(versions) for job_id, versions in read(topics).items()} == stored
+        last = await session.scalar(_LAST)
+        assert (relay.published, relay.settled) == (last, last)
