@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 
 from contracts.client import JobStoreClient
 from contracts.topics import REPLAY_HEADER
@@ -24,6 +23,7 @@ from faults.stack.injecting import Injector
 from faults.stack.strangers import registered
 from faults.stack.world import World, world
 from jobstore.domain.ids import IdKey
+from jobstore.storage.outages import DRIVER_ERRORS
 from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.retry import retry_transient
 
@@ -52,6 +52,7 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
         seen.rebuilt = await rebuilt(running.addresses)
         seen.replays = await _replays(running, crowd, tables, seen)
         for task in watching:
+            assert not task.done(), task
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
     (directory / "seen.pickle").write_bytes(pickle.dumps(seen))
@@ -63,7 +64,7 @@ async def run(storm: Storm, directory: Path, say: Callable[[str], object] = sys.
 async def _follow(running: World, tables: Tables) -> None:
     """Note, for ever, which jobstore publishes facts."""
     while True:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DRIVER_ERRORS):
             for port in await tables.publishing_from():
                 running.note_leader(port)
         await asyncio.sleep(0.5)

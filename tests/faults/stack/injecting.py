@@ -21,6 +21,7 @@ from faults.checking.observed import VERSIONS, Fault
 from faults.checking.reading import GROUPS
 from faults.schedule import Planned
 from faults.stack.world import World
+from jobstore.storage.outages import DRIVER_ERRORS
 
 #: A part that was ended is ready again within this, also where others are ended meanwhile.
 BACK_S = 240.0
@@ -168,7 +169,7 @@ class Injector:
     async def _sql(self, statement: str) -> Any:
         async with asyncio.timeout(BACK_S):
             while True:
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with suppress(*DRIVER_ERRORS):
                     connection = await asyncpg.connect(self.world.addresses.postgres, timeout=5)
                     try:
                         if statement.startswith("SELECT"):

@@ -23,3 +23,10 @@ async def test_a_session_that_the_server_ends_between_two_statements(database: D
     assert outage.value.code == "database_unavailable"
     async with database.session() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def test_closing_a_lost_session_hides_no_error(database: Database) -> None:
+    """The relay closes its session whatever ended it: the log has that, and not that it was closed before."""
+    async with database.session() as connection:
+        connection.invalidate()
+        connection.invalidate()

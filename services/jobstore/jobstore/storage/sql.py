@@ -3,6 +3,7 @@
 A batch is written by `unnest` over one array parameter a column.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, cast
@@ -88,7 +89,8 @@ class Connection:
 
     def invalidate(self) -> None:
         """Close the connection, so that no other user of the pool gets it."""
-        self.driver.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # it was lost, and the pool has dropped it
+            self.driver.terminate()
 
 
 def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
