@@ -114,7 +114,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 matcher.wake.set()
             if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):
                 dispatcher.wake.set()
-            if reasons & (Wake.OPERATIONS | Wake.FREED):
+            if Wake.OPERATIONS in reasons or (Wake.FREED in reasons and operation_worker.has_open):
                 operation_worker.wake.set()
 
         async def tell_health(outage: str | None) -> None:

@@ -98,6 +98,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
         await step()
         assert counted.statements - before == statements, step
     assert (dispatcher._wait_s, sweeper._wait_s, dispatcher.held_back) == (POLL_S, SWEEP_MAX_S, False)
+    assert not operating.has_open
     assert sum(statements / every_s for _, statements, every_s in loops) <= STATEMENTS_PER_S
 
 

@@ -271,7 +271,8 @@ async def test_a_relay_that_gives_up_leaves_neither_its_lock_nor_its_settings_be
     with pytest.raises(TransientError):
         await relay._lead()
     async with database.session() as session:
-        locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        locks = text(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {here}")
         assert await session.scalar(locks) == 0
         assert await session.scalar(text("SHOW synchronous_commit")) == "on"
 

@@ -88,11 +88,11 @@ def row(spec: Spec, kind: TransitionKind, version: int = 7, **fields: Any) -> An
     """A row of the log as the relay reads it, with all that has a limit of its own at that."""
     agent = NewAgent(id=JOB_ID, name="\x01" * 200, url=f"http://a/{'€' * 1_900}", policy=POLICY)
     wide = {"capabilities": spec.capabilities, "created_at": NOW, "updated_at": NOW}
-    columns = dict.fromkeys(("request", "response", "progress", "event_id", "actor", "batch_id"))
+    columns = dict.fromkeys(("request", "response", "progress", "event_id", "batch_id"))
     numbers = dict.fromkeys(("attempt", "lease", "submission", "spent", "calls", "seq", "spent_tokens"), 2**53)
     columns |= numbers | {"id": uuid4(), "job_id": JOB_ID, "version": version, "kind": kind, "status": "ASSIGNED"}
     columns |= {"job_status": "ASSIGNED", "agent_id": JOB_ID, "code": "c" * 64, "execution_id": uuid4()}
-    columns["actor"] = "a" * 100
+    columns["actor"] = f"upstream:{'s' * 32}"
     columns |= {"message": "\x01" * MESSAGE_MAX_CHARS, "progress_message": "\x01" * MESSAGE_MAX_CHARS}
     columns |= dict.fromkeys(("created_at", "job_created_at", "job_not_before", "next_attempt_at"), NOW)
     columns |= dict.fromkeys(("deadline_at", "not_before", "requested_at"), NOW)

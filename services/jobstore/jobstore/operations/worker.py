@@ -78,10 +78,12 @@ class OperationWorker:
         self._items_max = items_max
         self._runner = runner
         self.ids = runner.terms.ids
+        #: Whether any operation had not ended when this worker looked last: only then an execution's end is news to it.
+        self.has_open = True
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Carry out operations for ever; each change of an operation, and each execution that ends, wakes it."""
+        """Carry out operations for ever; each change of an operation, and each end of an execution, wakes it."""
         await run_forever(self._work_or_rest, name="operations", every_s=POLL_S, wake=self.wake)
 
     async def _work_or_rest(self) -> bool:
@@ -93,7 +95,8 @@ class OperationWorker:
     async def work(self) -> bool:
         """Carry out one chunk of one operation, finish what has ended, and return whether there may be more to do."""
         async with self._database.session() as session:
-            if not await repository.has_open(session):
+            self.has_open = await repository.has_open(session)
+            if not self.has_open:
                 return False
             row = await repository.claim(session)
             ended = await repository.list_ended(session)

@@ -1,6 +1,6 @@
 """The circuits of agents as rows. Only agents that failed have one; a missing row is a closed circuit."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -62,16 +62,5 @@ async def write(connection: Connection, stored: Mapping[str, Breaker], changes: 
     rows = [{"agent_id": agent_id} | asdict(breaker) for agent_id, breaker in changed.items() if breaker != CLOSED]
     updated = [row for row in rows if row["agent_id"] in stored]
     inserted = [row for row in rows if row["agent_id"] not in stored]
-    await _write(connection, closed, updated, inserted)
-
-
-async def close(connection: Connection, agent_id: str) -> None:
-    """Close the circuit of an agent."""
-    await _write(connection, [agent_id], [], [])
-
-
-async def _write(
-    connection: Connection, closed: Sequence[str], updated: Sequence[sql.Values], inserted: Sequence[sql.Values]
-) -> None:
     arrays = sql.arrays(_CIRCUIT, "m", updated) | sql.arrays(_CIRCUIT, "n", inserted)
     await connection.execute(_WRITE, {"closed": closed, **arrays})
