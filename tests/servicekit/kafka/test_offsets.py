@@ -46,7 +46,7 @@ def record(offset: int, partition: int = 0) -> ConsumerRecord:
 async def test_only_what_changed_is_committed_and_nothing_behind_a_parked_record(consumer):
     parked = {("t", 0, 3)}
     offsets = HandledOffsets(lambda: consumer, parked)
-    offsets.note_handled([record(1), record(3), record(5)])
+    offsets.note_handled([record(1), record(3), record(5)], offsets.assignment)
     await offsets.commit()
     await offsets.commit()
     parked.clear()
@@ -56,14 +56,17 @@ async def test_only_what_changed_is_committed_and_nothing_behind_a_parked_record
 
 async def test_of_a_lost_partition_nothing_is_committed_not_even_once_it_is_back(consumer):
     offsets = HandledOffsets(lambda: consumer, ())
-    offsets.note_handled([record(1), record(7, partition=1)])
+    offsets.note_handled([record(1), record(7, partition=1)], before := offsets.assignment)
     await offsets.on_partitions_revoked(consumer.assigned)
     assert consumer.commits == [{PARTITION: 2}]
     consumer.assigned = {PARTITION, TopicPartition("t", 1)}
     await offsets.on_partitions_assigned(consumer.assigned)
     await offsets.commit()
     assert len(consumer.commits) == 1
-    offsets.note_handled([record(1)])  # the topic was begun again, or the last commit was lost
+    offsets.note_handled([record(9)], before)  # a batch that was in its handler all the while
+    await offsets.commit()
+    assert len(consumer.commits) == 1
+    offsets.note_handled([record(1)], offsets.assignment)  # the topic was begun again, or the last commit was lost
     await offsets.commit()
     assert consumer.commits[1:] == [{PARTITION: 2}]
 
@@ -72,7 +75,7 @@ async def test_what_could_not_be_committed_is_committed_later(consumer):
     offsets = HandledOffsets(lambda: consumer, ())
     consumer.away = True
     committing = asyncio.create_task(offsets.commit_regularly())
-    offsets.note_handled([record(1)])
+    offsets.note_handled([record(1)], offsets.assignment)
     await asyncio.wait_for(offsets.commit(), 1)
     consumer.away = False
     await until(lambda: consumer.commits == [{PARTITION: 2}])

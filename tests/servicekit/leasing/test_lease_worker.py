@@ -286,6 +286,12 @@ async def test_stopped_it_gives_back_what_has_not_begun_and_takes_no_more(leases
     assert set(leases.rooms) == {0}
 
 
+async def test_stopped_with_nothing_in_hand_it_says_that_it_takes_no_more(worker, leases):
+    await until(lambda: leases.rooms == [worker.room])
+    await worker.stop(5.0)
+    assert leases.rooms[-1] == 0
+
+
 async def test_stopped_it_lets_work_end_and_waits_until_its_outcome_is_recorded(worker, leases, work):
     held = await begun(worker, work)
     stopping = asyncio.create_task(worker.stop(10.0))

@@ -15,8 +15,8 @@ def find_dead_task(consumer: AIOKafkaConsumer) -> str | None:
 
 def count_unread(consumer: AIOKafkaConsumer | None) -> int | None:
     """Count the records of the assigned partitions that were not read yet; None where that is not known."""
-    if consumer is None:
-        return None
+    if consumer is None or consumer._subscription.subscription.assignment is None:  # noqa: SLF001 - as below
+        return None  # not started, or no member of its group yet
     unread = 0
     for partition in consumer.assignment():
         high = consumer.highwater(partition)

@@ -29,9 +29,13 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._changed = asyncio.Event()
+        #: Counts assignments. What was read under an older one may be of a broker that has come back empty since.
+        self.assignment = 0
 
-    def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]]) -> None:
-        """Let the offsets of records be committed, which were handled, or are parked."""
+    def note_handled(self, records: Iterable[ConsumerRecord[bytes | None, bytes | None]], assignment: int) -> None:
+        """Let the offsets of records be committed, which were handled, or are parked, and read under an assignment."""
+        if assignment != self.assignment:
+            return
         for record in records:
             self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
         self._changed.set()
@@ -80,5 +84,6 @@ class HandledOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Forget what was handled before: another consumer may have come further, or the topic begun again."""
         del assigned
+        self.assignment += 1
         self._next.clear()
         self._committed.clear()

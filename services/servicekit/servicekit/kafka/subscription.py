@@ -127,7 +127,6 @@ class Subscription(Generic[E]):
     delay_s: float = 0.0
     _handling_since: float | None = None
     _broken: Exception | None = None
-    _is_waiting: bool = False
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: What tries the records again that fail alone, by topic, partition and offset.
     _parked: dict[tuple[str, int, int], asyncio.Task[None]] = field(default_factory=dict)
@@ -186,9 +185,9 @@ class Subscription(Generic[E]):
         return f"not polled for {idle_s:.0f} s" if idle_s > self.dead_after_s else None
 
     def has_caught_up(self) -> bool:
-        """Whether there are few records left to read, or none that is due yet."""
+        """Whether there are few records left to read."""
         unread = count_unread(self.consumer())
-        return unread is not None and (unread <= CAUGHT_UP_LAG or self._is_waiting)
+        return unread is not None and unread <= CAUGHT_UP_LAG
 
     async def watch(self) -> None:
         """Commit what was handled; raise ConsumerDeadError once the consumer is dead for good: the process then ends.
@@ -213,12 +212,13 @@ class Subscription(Generic[E]):
         await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
 
     async def _on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        assignment = self._offsets.assignment
         await self._wait_until_due(records)
         if self._broken is not None or self._stopping.is_set():  # a commit would skip what was not handled
             return
         self._handling_since = time.monotonic()
         try:
-            await self._handle_batch(records)
+            await self._handle_batch(records, assignment)
         except Exception as error:
             log.exception("a batch failed, nothing more is consumed", extra={"topic": self.topic.name})
             self._broken = error
@@ -226,25 +226,30 @@ class Subscription(Generic[E]):
             self._handling_since = None
 
     async def _wait_until_due(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Wait until the newest record is `delay_s` old, but no longer than that, whatever time its writer gave it."""
+        """Wait until the newest record is `delay_s` old, but no longer than that, whatever time its writer gave it.
+
+        Where many more are unread nothing waits: whoever writes times to come must not make this reader fall behind.
+        """
         now = time.time()
         ages_s = [now - record.timestamp / 1000 for record in records]
-        if not self.delay_s or max(ages_s) > 2 * self.delay_s:
+        if (
+            not self.delay_s
+            or max(ages_s) > 2 * self.delay_s
+            or (count_unread(self.consumer()) or 0) > CAUGHT_UP_LAG / 2
+        ):
             return
-        self._is_waiting = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
                 await self._stopping.wait()
-        self._is_waiting = False
 
     async def process(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Handle records as if they had been read here, to the last, and commit them by `consumer`."""
-        await self._handle_batch(records)
+        await self._handle_batch(records, self._offsets.assignment)
         if self._parked:
             await asyncio.wait(self._parked.values())
         await self._offsets.commit()
 
-    async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+    async def _handle_batch(self, records: Sequence[ConsumerRecord[Any, Any]], assignment: int) -> None:
         BATCH_RECORDS.labels(self.topic.name).observe(len(records))
         read: Callable[[Any, ConsumerRecord[Any, Any], int], Incoming[Any]] = self.decode or decode
         good: list[Incoming[E]] = []
@@ -266,11 +271,11 @@ class Subscription(Generic[E]):
                 elif isinstance(result, PermanentError):
                     bad.append((incoming.record, result))
         await self._bury(bad)
-        self._offsets.note_handled(records)
+        self._offsets.note_handled(records, assignment)
         if self._stopping.is_set():
             await self._offsets.commit(LAST_COMMIT_TIMEOUT_S)
-        while len(self._parked) > PARKED_MAX:
-            await asyncio.wait(self._parked.values(), return_when=asyncio.FIRST_COMPLETED)
+        while len(parked := [task for task in self._parked.values() if not task.done()]) > PARKED_MAX:
+            await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
 
     def _park(self, incoming: Incoming[E], error: DoubtfulError) -> None:
         """Try a record again beside the others, which go on. No offset behind it is committed meanwhile."""

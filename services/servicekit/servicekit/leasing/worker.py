@@ -297,6 +297,7 @@ class Worker:
         for lease, state in zip(awaited, answer.outcomes, strict=True):
             if state is not LeaseState.KEEP and (outcome := self._awaited.pop(lease, None)) is not None:
                 outcome.reporting.cancel()
+        self._signal_room()
         for key in answer.new_keys:
             self._take_key(key)
 
@@ -318,6 +319,9 @@ class Worker:
         try:
             async with asyncio.timeout(grace_s):
                 await self._give_back([held for held in self._held.values() if not held.begun], begun=False)
+                if self._reported_room:  # nobody is to offer to this worker any more
+                    with contextlib.suppress(TransientError):
+                        await self.renew()
                 tasks = [held.task for held in self._held.values() if held.task is not None]
                 if tasks:
                     await asyncio.wait(tasks, timeout=grace_s * (1 - HAND_BACK_SHARE))
