@@ -250,7 +250,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="signoff-bench-") as data:
             uvloop.run(measure_accepting(Path(data), arguments.rounds))
     if arguments.only in {None, "dispatch"}:
-        with infrastructure() as servers:
+        with infrastructure(short_lived=False) as servers:
             uvloop.run(measure_dispatching(servers.postgres, arguments.rows, arguments.rounds))
     return 0
 

@@ -174,7 +174,7 @@ async def main() -> int:
     logging.disable(logging.WARNING)  # a young broker is asked again until it is ready
     facts = await Facts.make()
     keys = FactKeys.derive(Secrets.parse(make_secret("bench", secrets.token_bytes(32))))
-    with infrastructure() as servers:
+    with infrastructure(short_lived=False) as servers:
         await ensure_topics(servers.kafka, 1)
         await write_markers(servers.kafka, keys)
         await write(servers.kafka, keys, (_copy(agent, agent.value or b"") for agent in facts.agents))

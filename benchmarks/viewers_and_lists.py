@@ -266,7 +266,7 @@ async def main() -> None:
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--only", choices=["viewers", "lists"])
     chosen = parser.parse_args()
-    with infrastructure() as servers:
+    with infrastructure(short_lived=False) as servers:
         if chosen.only != "lists":
             async with make_database(servers.postgres) as url:
                 print(json.dumps(await measure_viewers(servers.kafka, url, chosen.viewers, chosen.rate)), flush=True)

@@ -37,14 +37,19 @@ class Infrastructure:
 
 
 @contextmanager
-def infrastructure(data_dir: Path | None = None, *, progress: Progress = ignore_progress) -> Iterator[Infrastructure]:
-    """Run both, in a temporary directory unless one is given. Blocks until they are ready, and until they are gone."""
+def infrastructure(
+    data_dir: Path | None = None, *, short_lived: bool = True, progress: Progress = ignore_progress
+) -> Iterator[Infrastructure]:
+    """Run both, in a temporary directory unless one is given. Blocks until they are ready, and until they are gone.
+
+    `short_lived`: with a compiler that pays in Kafka's first minutes, and costs more later.
+    """
     with ExitStack() as cleanup:
         directory = DataDir(data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="signoff-"))))
         cleanup.enter_context(directory.lock())
         loop = cleanup.enter_context(_run_loop_in_thread())
         supervisor = Supervisor(directory.logs, progress=progress)
-        postgres, kafka = make_backing(directory, short_lived=True, progress=progress)
+        postgres, kafka = make_backing(directory, short_lived=short_lived, progress=progress)
         cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(supervisor.stop(), loop).result())
         asyncio.run_coroutine_threadsafe(supervisor.start([postgres.make_spec(), kafka.make_spec()]), loop).result()
         yield Infrastructure(postgres, kafka, supervisor, loop)

@@ -19,7 +19,7 @@ from jobstore.commands.executions import ExecuteJob
 from jobstore.commands.jobs import CreateJob
 from jobstore.errors import NotFoundError, RefusedError
 from jobstore.json_members import members
-from jobstore.publishing import job_changed, late_facts, relay
+from jobstore.publishing import fact_reader, job_changed, late_facts
 from jobstore.reads.jobs import get_job
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
@@ -160,8 +160,8 @@ async def test_a_fact_is_as_it_was_however_late_it_is_told(steps: Steps) -> None
 
 async def bodies(steps: Steps) -> list[str]:
     async with steps.database.session() as session:
-        span = {"after": 0, "until": 2**62, "limit": 100_000, "bytes": 2**62}
-        rows = [row for row in await session.execute(relay._ROWS, span) if row.job_id == steps.job_id]
+        seqs = await session.scalars(text("SELECT seq FROM job_logs WHERE job_id = :id"), {"id": steps.job_id})
+        rows = await session.execute(fact_reader._ROWS, {"seqs": sorted(seqs), "bytes": 2**62})
         reverted = await late_facts.find_reverted(session, rows)
     return [job_changed.make_job_changed(row, reverted.get(row.seq, {})).value.decode() for row in rows]
 
