@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar, cast
+from enum import Enum
+from typing import Final, NamedTuple, TypeVar, cast
 
 from jobstore.commands.base import Command
 from jobstore.storage.outages import ConstraintError, RaceError
@@ -14,6 +15,15 @@ from servicekit.retry import chunk_by_size, isolate_failures
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+
+class SetAside(Enum):
+    """The result of a command that was not carried out, but set aside to be carried out by itself."""
+
+    SET_ASIDE = "set aside"
+
+
+SET_ASIDE: Final = SetAside.SET_ASIDE
 
 #: How often a batch is tried that meets another writer's rows each time. Then its callers get the RaceError, or, where
 #: it is a constraint, the batch is halved until the item stands alone that does not keep it.
@@ -79,8 +89,10 @@ class Lane:
                     future.set_exception(error)
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
+            if result is not SET_ASIDE and not future.done():
                 future.set_result(result)
+        if aside := [each for each, result in zip(batch, results, strict=True) if result is SET_ASIDE]:
+            await self._run_batch(aside)  # by themselves: the others are carried out, and must not be again
 
     async def _retry_races(self, commands: Sequence[Command[object]]) -> Sequence[object]:
         for _ in range(TRIES_MAX - 1):

@@ -17,7 +17,7 @@ from jobstore.domain.model import Execution, TransitionKind
 from jobstore.domain.terms import ExecutionTerms
 from jobstore.doubts import PATIENCE_S, Doubts
 from jobstore.errors import DatabaseFaultError
-from jobstore.lanes import Lane
+from jobstore.lanes import SET_ASIDE, Lane, SetAside
 from jobstore.storage.database import Database
 from jobstore.storage.work.loading import load
 from jobstore.storage.work.locking import lock
@@ -47,8 +47,9 @@ class CommandRunner:
         self.claim = Lane(self._carry_out_or_give_up)
         self.record = Lane(self._carry_out_or_give_up)
         self.match = Lane(self._carry_out_or_give_up)
-        #: What administrators ask for: nobody else waits behind one that waits for the limits.
+        #: What administrators ask for, but for what changes limits, which waits for all that hold them.
         self.administer = Lane(self._carry_out_or_give_up)
+        self.limit = Lane(self._carry_out_or_give_up)
 
     async def end_leases(
         self, kind: TransitionKind, leases: Sequence[tuple[UUID, int, bool]], actor: Actor = SIGNOFF
@@ -56,12 +57,13 @@ class CommandRunner:
         """End leases (execution_id, lease, begun) that were given back, lapsed or timed out: see EndLease."""
         await self.record.run([EndLease(each, kind, lease, begun=begun, actor=actor) for each, lease, begun in leases])
 
-    async def carry_out(self, commands: Sequence[Command[R]]) -> list[R | PermanentError]:
+    async def carry_out(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
         """Carry out a batch in one transaction: lock, load, decide, write.
 
         Return the result of each command, in order: a PermanentError for one that failed, and changed nothing.
-        TransientError: it is not known whether any was carried out. A command that needs the limits lock while limits
-        are being changed is carried out after the others, in a transaction that waits.
+        TransientError: it is not known whether any was carried out. SET_ASIDE is the result of a command that needs the
+        limits lock while limits are being changed, unless all need it, which wait: it is for the caller to carry out by
+        itself.
         """
         async with self._database.transaction() as connection:
             uow = await lock(connection, commands, self.terms, offers=self.on_offered is not None)
@@ -73,13 +75,10 @@ class CommandRunner:
         _log_and_count(uow.changes, uow.stored.clock.now)
         if self.on_offered is not None and (offered := uow.changes.find_offered()):
             self.on_offered(offered)
-        if aside:
-            later = await self.carry_out([commands[i] for i in aside])
-            for i, result in zip(aside, later, strict=True):
-                results.insert(i, result)
-        return results
+        decided = iter(results)
+        return [SET_ASIDE if i in aside else next(decided) for i in range(len(commands))]
 
-    async def _carry_out_or_give_up(self, commands: Sequence[Command[R]]) -> list[R | PermanentError]:
+    async def _carry_out_or_give_up(self, commands: Sequence[Command[R]]) -> list[R | PermanentError | SetAside]:
         """Carry out a batch; give a command up that has failed alone for too long.
 
         DoubtfulError: none was carried out, although the database can be written. The caller halves the batch until

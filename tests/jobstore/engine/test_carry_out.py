@@ -29,7 +29,7 @@ async def test_while_limits_are_changed_what_needs_none_goes_on(database: Databa
     batch: list[Command[object]] = [RecordReport(told), CreateJob(new_job(), created.job_id)]
     async with database.transaction() as changing:
         await locks.hold(changing, locks.Lock.LIMITS)
-        carrying = asyncio.create_task(runner.carry_out(batch))
+        carrying = asyncio.create_task(runner.record.run(batch))
         async with asyncio.timeout(10):
             while not await changing.scalar(_WAITS, {"lock": locks.Lock.LIMITS}):
                 pass

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from jobstore.storage.database import Database
-from servicekit.errors import TransientError
+from servicekit.errors import DoubtfulError, TransientError
 
 #: What a server says on a connection before it closes it (an ErrorResponse of PostgreSQL's protocol).
 FAREWELL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
@@ -23,6 +23,14 @@ async def test_a_session_that_the_server_ends_between_two_statements(database: D
     assert outage.value.code == "database_unavailable"
     async with database.session() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_call_that_is_wrong_is_no_outage(database: Database) -> None:
+    """It is waited for by whoever made it; nothing else stops for it."""
+    with pytest.raises(DoubtfulError):
+        async with database.session() as connection:
+            await connection.driver.fetch("SELECT 1", "too many")
+    assert database.availability.find_outage() is None
 
 
 async def test_closing_a_lost_session_hides_no_error(database: Database) -> None:

@@ -121,18 +121,18 @@ class OperationsService(OperationsServiceServicer):
     async def SetLimit(self, request: pb.SetLimitRequest, context: Context) -> pb.SetLimitResponse:
         del context
         name, new = _parse_limit_name(request.limit.name), convert.new_limit_of(request.limit)
-        limit = await self._runner.administer.run_one(SetLimit(name, new, actor=CALLER.get()))
+        limit = await self._runner.limit.run_one(SetLimit(name, new, actor=CALLER.get()))
         return pb.SetLimitResponse(limit=convert.limit_message(name, limit))
 
     async def RemoveLimit(self, request: pb.RemoveLimitRequest, context: Context) -> pb.RemoveLimitResponse:
         del context
-        await self._runner.administer.run_one(RemoveLimit(_parse_limit_name(request.name), actor=CALLER.get()))
+        await self._runner.limit.run_one(RemoveLimit(_parse_limit_name(request.name), actor=CALLER.get()))
         return pb.RemoveLimitResponse()
 
     async def Pause(self, request: pb.PauseRequest, context: Context) -> pb.PauseResponse:
         del context
         name = _parse_limit_name(request.name)
-        limit = await self._runner.administer.run_one(PauseLimit(name, request.paused, actor=CALLER.get()))
+        limit = await self._runner.limit.run_one(PauseLimit(name, request.paused, actor=CALLER.get()))
         return pb.PauseResponse(limit=convert.limit_message(name, limit))
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:

@@ -45,6 +45,10 @@ class CreateOperation(Command[None]):
     retry_of: UUID | None = None
     obstacle: Refusal | None = None
 
+    @property
+    def size(self) -> int:
+        return sum(len(item.spec or "") for item in self.items)
+
     def locks(self) -> Locks:
         return Locks(operations=frozenset({self.operation_id}))
 
@@ -110,7 +114,7 @@ class AnswerItems(Command[None]):
     answers: Sequence[ItemAnswer]
 
     def locks(self) -> Locks:
-        return Locks()
+        return Locks(operations=frozenset({self.operation_id}))
 
     def decide(self, uow: UnitOfWork) -> None:
         uow.changes.item_answers.append((self.operation_id, self.answers))

@@ -78,7 +78,7 @@ def request_execution(
     queued, clock = uow.executions[execution_id], uow.stored.clock
     if uow.stored.openings.take(queued, uow.stored.limit_names, clock.now):
         uow.put_execution(offer(queued, clock.now, clock.offer_again_s, clock.offer_again_s))
-    if spec.tenant in uow.stored.queue_room:
+    elif spec.tenant in uow.stored.queue_room:
         uow.stored.queue_room[spec.tenant] -= 1
     assert agent is not None  # else the job is PENDING
     uow.grants[execution_id] = Grant(body, agent.protocol, agent.url, agent.headers)

@@ -60,8 +60,11 @@ class Dispatcher:
         )
 
     def hand_over(self, executions: Sequence[Execution]) -> None:
-        """Have executions published that were offered with their requests; that is committed."""
-        self._handed_over += executions
+        """Have executions published that were offered with their requests; that is committed.
+
+        Among many that wait for the broker the rest is left out: it is offered again, as all that nobody claims.
+        """
+        self._handed_over += executions[: max(0, OFFERS_MAX - len(self._handed_over))]
         self._hand_over.set()
 
     async def publish_handed_over(self) -> None:
@@ -72,25 +75,27 @@ class Dispatcher:
 
     async def offer(self) -> bool:
         """Offer once what is due and has room, and return whether there may be more."""
+        self.held_back = True  # what is freed during the pass wakes the next
         async with self._database.transaction() as connection:
             offered = await self._queue.offer(connection, OFFERS_MAX, self._terms)
-        self.held_back = offered.held_back
+        held_back = offered.held_back
         if offered.rows:
             await self._publish_offers(offered.rows)
         more = offered.more
         waits = [POLL_S, offered.again_in_s, offered.judge_in_s, *offered.repeat_in_s.values()]
         self._wait_s = min(max(wait_s, AGAIN_MIN_S) for wait_s in waits if wait_s is not None and wait_s > 0)
         if _is_due(offered.judge_in_s):
-            more = await self._offer_results() or more
+            has_offered = await self._offer_results()
+            more, held_back = has_offered or more, held_back or not has_offered
         for stage, again_in_s in offered.repeat_in_s.items():
             if _is_due(again_in_s):
                 more = await self._offer_again(stage) or more
+        self.held_back = held_back
         return more
 
     async def _offer_results(self) -> bool:
         async with self._database.session() as session:
             rows = await offers.offer_results(session, OFFERS_MAX, self._terms)
-        self.held_back = self.held_back or not rows
         if rows:
             await self._publish_results(rows)
         return bool(rows)

@@ -52,7 +52,7 @@ class Batches:
         check_batch_size(len(job_ids) + len(new))
         tenants = {job.tenant for job in new} | ({chosen.tenant or ""} if chosen else set())
         hashes = [_hash_batch(job_ids, new, chosen, hash_job) for hash_job in (hash_spec, hash_as_given)]
-        async with self._database.session() as session:
+        async with self._database.transaction() as session:
             tenants |= await repository.find_tenants(session, job_ids)
             # One more than allowed, so that a filter that matches too many is refused and not cut.
             left = BATCH_MAX + 1 - len(job_ids) - len(new)
@@ -88,7 +88,7 @@ class Batches:
     ) -> Operation:
         """Pause, resume or cancel an operation, and return it as it stands then. RefusedError: it has ended."""
         key = _parse_id(operation_id)
-        await self._runner.administer.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
+        await self._runner.limit.run_one(MoveOperation(key, to, reason, requested_by, actor=actor))
         return await self.get_operation(operation_id)
 
     def _derive_id(self, purpose: str, *names: str, key: str) -> UUID:

@@ -11,7 +11,7 @@ from contracts.resources import JobFilter, NewJob, Operation
 from contracts.status import JobStatus, OperationState
 from jobstore.commands.rows import Item
 from jobstore.domain.ids import VERSION, IdKey
-from jobstore.reads.job_filter import Query, where_matching
+from jobstore.reads.job_filter import PLAN_ANEW, Query, where_matching
 from jobstore.storage.sql import Connection, Row
 from jobstore.storage.tables import jobs, operations
 
@@ -102,7 +102,8 @@ async def find_tenants(connection: Connection, job_ids: Sequence[str]) -> set[st
 
 
 async def list_matching(connection: Connection, chosen: JobFilter, limit: int) -> list[str]:
-    """Return the ids of at most `limit` jobs that match, oldest first."""
+    """Return the ids of at most `limit` jobs that match, oldest first; call within a transaction."""
+    await connection.execute(PLAN_ANEW)
     query = where_matching(select(jobs.c.id), chosen).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     return list(await connection.scalars(query))
 

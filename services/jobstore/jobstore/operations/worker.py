@@ -110,6 +110,7 @@ class OperationWorker:
 
         Return early if the operation is paused or cancelled meanwhile.
         """
+        self.has_open = True
         while True:
             async with self._database.session() as session:
                 row = await repository.claim(session, operation_id)

@@ -139,12 +139,14 @@ class Relay:
     async def _lead(self) -> None:
         """Hold the lock on a session of its own, so that the lock is free when this process is gone."""
         async with self._database.session() as session:
-            if not await locks.try_hold_by_session(session, Lock.RELAY):
-                return
+            has_lock = True  # so long as that is not known
             try:
-                await self._relay_for_ever(session)
+                has_lock = await locks.try_hold_by_session(session, Lock.RELAY)
+                if has_lock:
+                    await self._relay_for_ever(session)
             finally:
-                session.invalidate()  # in the pool, the lock and the settings would outlive this
+                if has_lock:
+                    session.invalidate()  # in the pool, the lock and the settings would outlive this
 
     async def _relay_for_ever(self, session: Connection) -> None:
         """Relay as the leader, for ever."""

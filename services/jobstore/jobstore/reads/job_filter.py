@@ -1,6 +1,6 @@
 """Make SQL conditions for the jobs that match a filter."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pydantic_core import to_json
 from sqlalchemy import ColumnCollection, ColumnElement, Select, Text, cast, literal, or_, text
@@ -11,6 +11,9 @@ from jobstore.storage.tables import jobs
 
 #: A query of whatever columns.
 Query: TypeAlias = Select[*tuple[object, ...]]
+
+#: Plans anew for each filter: one that nearly all jobs match needs another plan than a rare one.
+PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 def holds_text(columns: ColumnCollection[str, ColumnElement[str]], wanted: str | None) -> ColumnElement[bool]:

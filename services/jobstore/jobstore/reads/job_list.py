@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, text, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select, tuple_, union_all
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import JobFilter
 from contracts.status import JobOrder, JobStatus
 from jobstore.commands.unit_of_work import JobView
-from jobstore.reads.job_filter import Query, holds_text, where_matching
+from jobstore.reads.job_filter import PLAN_ANEW, Query, holds_text, where_matching
 from jobstore.reads.jobs import JOB_COLUMNS, NO_TEXTS, TEXTS, make_job_view
 from jobstore.reads.page import fetch_page
 from jobstore.storage.sql import Connection, Row
@@ -22,8 +22,6 @@ COUNTED_MAX: Final = 10_000
 #: Jobs that are searched for a text per page at most: no index finds the middle of a word.
 SEARCHED_MAX: Final = 20_000
 
-# Plan anew for each filter: one that nearly all jobs match needs another plan than a rare one.
-_PLAN_ANEW: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 #: The time and id after which a page begins, in the list's order.
 Place = tuple[datetime, str]
@@ -56,7 +54,7 @@ async def list_jobs(
     texts: bool = True,
 ) -> JobPage:
     """Return a page of the jobs that match, without their bodies if not `texts`; call within a transaction."""
-    await connection.execute(_PLAN_ANEW)
+    await connection.execute(PLAN_ANEW)
     if chosen.text is not None:
         return await _search(connection, limit, chosen, order, after, texts=texts)
     query = where_matching(select(*_get_columns(texts=texts)), chosen).limit(limit)
@@ -115,7 +113,7 @@ async def count_jobs(connection: Connection, chosen: JobFilter) -> tuple[dict[st
     Without a text each count ends at COUNTED_MAX. With one only the newest SEARCHED_MAX jobs are searched; that number
     is returned too, and None without a text.
     """
-    await connection.execute(_PLAN_ANEW)
+    await connection.execute(PLAN_ANEW)
     rest = chosen.model_copy(update={"text": None, "statuses": []})
     if chosen.text is not None:
         newest = _sort_and_seek(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pydantic_core import from_json
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Text, any_, literal, select, text
 from sqlalchemy.sql.roles import ColumnsClauseRole
 
 from contracts.resources import Policy
@@ -70,5 +70,9 @@ async def list_jobs_after(
     A page may hold fewer than the limit; it is empty only when there are no more.
     """
     query = select(*JOB_COLUMNS, *TEXTS).where(jobs.c.id > job_id).order_by(jobs.c.id).limit(limit)
-    rows, _ = await fetch_page(connection, query.where(jobs.c.id.in_(job_ids)) if job_ids else query, bodies=True)
+    rows, _ = await fetch_page(
+        connection,
+        query.where(jobs.c.id == any_(literal(list(job_ids), ARRAY(Text)))) if job_ids else query,
+        bodies=True,
+    )
     return [make_job_view(row) for row in rows]

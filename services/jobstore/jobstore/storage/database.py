@@ -33,6 +33,8 @@ POOL_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 #: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
 STATEMENTS_MAX = 500
+#: Statements after which the pool would close a connection: never, since its plans would have to be made anew.
+QUERIES_MAX = 2**62
 
 
 class Database:
@@ -88,7 +90,8 @@ class Database:
 
     async def _open_pool(self) -> "asyncpg.Pool[Row]":
         if self._pool is None:
-            self._pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, reset=_keep, **self._options)
+            bounds: dict[str, int] = {"min_size": 0, "max_size": self._pool_size, "max_queries": QUERIES_MAX}
+            self._pool = asyncpg.create_pool(**bounds, reset=_keep, **self._options)
         return await self._pool
 
     async def _connect(self) -> Connection:

@@ -2,8 +2,8 @@
 
 A cancel of an execution that nobody has asked for is a row of executions, and no fact until somebody asks.
 
-A fact takes its number from the sequence of the logs, after the row that it tells of was written in the same
-transaction, so that the relay's horizon covers it (docs/adr/0002).
+A fact takes its number from the sequence of the logs, in the transaction that writes the row that it tells of, so that
+the relay sees both or neither (docs/adr/0023).
 """
 
 from collections.abc import Mapping

@@ -5,9 +5,9 @@ A transaction that takes two of them in another order can deadlock with one that
 1. LIMITS: shared to request or claim executions, exclusive to change limits or to move an operation.
 2. OFFERS, exclusive: to change limits, and for the dispatcher, which counts them. The dispatcher waits for no other
    lock.
-3. Rows of `operations`, and then of `agents`, that a command changes, in the order of their ids; an operation's worker
+3. Rows of `jobs`, in the order of their ids.
+4. Rows of `operations`, and then of `agents`, that a command changes, in the order of their ids; an operation's worker
    claims a row that nobody holds (SKIP LOCKED).
-4. Rows of `jobs`, in the order of their ids.
 5. Rows of `executions`, in the order of their ids; the dispatcher and the offers skip those that are locked.
 6. Rows of `limits` whose queues are capped, in the order of their names.
 7. Rows of `circuits`, in the order of their agents.

@@ -1,6 +1,6 @@
 """Notify the loops of every process, by PostgreSQL's NOTIFY, of what a commit leaves for them to do.
 
-A payload is one letter for each thing to do, or `p` and the cursor up to which all facts are published. During an
+A payload is one letter for each thing to do, or `p` and the cursor up to which the log is settled. During an
 upgrade processes of two versions notify each other: a letter keeps its meaning, and an unknown one is ignored.
 """
 
@@ -46,5 +46,5 @@ def notify(wake: Wake) -> str:
 
 
 def published_cursor(payload: str) -> int | None:
-    """Return the cursor up to which all facts are published, if a payload is one, else None."""
+    """Return the cursor up to which the log is settled, if a payload is one, else None."""
     return int(payload.removeprefix(PUBLISHED)) if payload.startswith(PUBLISHED) else None

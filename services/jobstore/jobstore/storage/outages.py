@@ -168,6 +168,8 @@ class Availability:
         except BaseException:
             connection.invalidate()
             raise
+        if self._connection is not None:  # of another probe at the same time
+            self._connection.invalidate()
         self._connection = connection
 
     async def close(self) -> None:
@@ -230,6 +232,8 @@ def _classify(error: Exception) -> PermanentError | TransientError:
 def _is_connection_lost(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
+    if isinstance(error, asyncpg.InterfaceError):  # also of a call that is wrong, such as too many arguments
+        return any(word in str(error) for word in ("closed", "closing", "released"))
     return not isinstance(error, asyncpg.PostgresError)
 
 

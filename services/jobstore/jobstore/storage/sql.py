@@ -76,7 +76,7 @@ class Connection:
 
     async def execute_many(self, statement: TextClause, parameters: Sequence[Parameters]) -> None:
         """Execute a statement once for each of the parameters."""
-        sql, names = _compile_text(statement)
+        sql, names = _compile_text(statement.text)
         await self.driver.executemany(sql, [[one[name] for name in names] for one in parameters])
 
     async def stream(
@@ -96,7 +96,7 @@ class Connection:
 def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Iterator[object]]:
     """Return a statement's SQL for asyncpg, and its values in order."""
     if isinstance(statement, TextClause):
-        sql, names = _compile_text(statement)
+        sql, names = _compile_text(statement.text)
         return sql, map((parameters or {}).__getitem__, names)
     compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
     values = compiled.construct_params(parameters)
@@ -104,9 +104,9 @@ def _bind(statement: Statement, parameters: Parameters | None) -> tuple[str, Ite
 
 
 @lru_cache(maxsize=1_000)
-def _compile_text(statement: TextClause) -> tuple[str, tuple[str, ...]]:
-    """Return the SQL of a text, and its parameters' names in order."""
-    compiled = statement.compile(dialect=_DIALECT)
+def _compile_text(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL of a text for asyncpg, and its parameters' names in order."""
+    compiled = text(statement).compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
 
 

@@ -236,6 +236,13 @@ def test_a_request_is_offered_at_once_where_nothing_is_in_its_way(jobstore: Memo
     assert second.claim().outcome is ClaimOutcome.GRANTED
 
 
+def test_what_is_offered_at_once_takes_no_place_of_a_queue(jobstore: MemoryJobstore) -> None:
+    jobstore.openings, jobstore.queue_room["default"] = Openings(room=3), 1
+    lives = [Life(jobstore).created() for _ in range(4)]
+    jobstore.carry_out(*(ExecuteJob(each.job_id, each.execution_id) for each in lives))
+    assert [each.execution.state for each in lives] == [*[ExecutionState.OFFERED] * 3, ExecutionState.QUEUED]
+
+
 @pytest.mark.parametrize("openings", [{"room": 0}, {"is_waiting": True}, {"has_open_circuits": True}])
 def test_what_must_wait_for_its_turn_is_not(jobstore: MemoryJobstore, openings: dict[str, Any]) -> None:
     jobstore.openings = Openings(**{"room": 1, **openings})

@@ -173,6 +173,7 @@ async def _insert_operation(connection: Connection, new: NewOperation) -> None:
     await connection.execute(_INSERT_OPERATION, row)
     items = [asdict(item) for item in new.items]
     await connection.execute(_INSERT_ITEMS, {"id": new.id, **sql.arrays(_ITEM, "u", items)})
+    await connection.execute(_NOTIFY_OPERATIONS)
 
 
 async def _move_operation(connection: Connection, move: OperationMove) -> None:

@@ -115,7 +115,7 @@ async def write(connection: Connection, uow: UnitOfWork) -> None:
         "changed_jobs": [row_mapping.job_row(job) for job in changes.jobs.values() if job.id not in new_jobs],
         "new_executions": [row_mapping.execution_row(changes.executions[i], EXECUTION_COLUMNS) for i in new_executions],
         "changed_executions": [row_mapping.execution_row(execution, CHANGING_COLUMNS) for execution in changed],
-        "entries": row_mapping.log_rows(changes.entries),
+        "entries": _order(row_mapping.log_rows(changes.entries)),
         "reusable": reusable.make_rows(uow),
         "workers": _make_worker_rows(changes.rooms),
     }
@@ -154,6 +154,11 @@ def _compose(parts: Sequence[str]) -> TextClause:
 
 def _make_worker_rows(rooms: Mapping[UUID, WorkerRoom]) -> list[sql.Values]:
     return [{"owner": owner, "stage": stage.value, "room": room} for owner, (stage, room) in rooms.items()]
+
+
+def _order(entries: list[sql.Values]) -> list[sql.Values]:
+    """Order entries by their jobs, of which each keeps its own order: two transactions may make the same jobs."""
+    return sorted(entries, key=lambda entry: entry["job_id"])
 
 
 def _work_left_by(changes: Changes) -> Wake:
