@@ -228,7 +228,7 @@ def test_answers_to_items_are_kept() -> None:
     ("command", "locks"),
     [
         (CreateOperation(ID, [b"hash"], []), Locks(operations=frozenset({ID}))),
-        (AnswerItems(ID, []), Locks()),
+        (AnswerItems(ID, []), Locks(operations=frozenset({ID}))),
         (EndOperation(ID), Locks(operations=frozenset({ID}), named_limits=frozenset({batch_limit(ID)}))),
         (
             MoveOperation(ID, OperationState.PAUSED),
