@@ -244,6 +244,11 @@ def test_what_is_changed_is_locked(command: Command[Any], locks: Locks) -> None:
     assert command.locks() == locks
 
 
+def test_an_operation_weighs_what_its_new_jobs_do() -> None:
+    items = [Item(0, "one", '{"title": "One"}'), Item(1, "two")]
+    assert CreateOperation(ID, [b"hash"], items).size == len('{"title": "One"}')
+
+
 def test_the_strongest_lock_of_limits_counts() -> None:
     wishes = [Locks(), Locks(limits=LimitsLock.EXCLUSIVE), Locks(limits=LimitsLock.SHARED)]
     assert Locks.join(wishes).limits is LimitsLock.EXCLUSIVE
