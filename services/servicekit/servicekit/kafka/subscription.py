@@ -232,8 +232,8 @@ class Subscription(Generic[E]):
         """
         now = time.time()
         ages_s = [now - record.timestamp / 1000 for record in records]
-        is_behind = (count_unread(self.consumer()) or 0) > CAUGHT_UP_LAG / 2
-        if not self.delay_s or max(ages_s) > 2 * self.delay_s or is_behind:
+        unread = count_unread(self.consumer()) if self.delay_s else None
+        if unread is None or unread > CAUGHT_UP_LAG / 2 or max(ages_s) > 2 * self.delay_s:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(self.delay_s - min(ages_s), self.delay_s)):
