@@ -20,16 +20,6 @@ JUDGE = "a-model (chat, prompt 1)"
 Q, D, R, G = ClaimOutcome.QUEUED, ClaimOutcome.DUPLICATE, ClaimOutcome.REFUSED, ClaimOutcome.GRANTED
 
 
-@pytest.fixture
-def jobstore() -> MemoryJobstore:
-    return MemoryJobstore()
-
-
-@pytest.fixture
-def life(jobstore: MemoryJobstore) -> Life:
-    return Life(jobstore)
-
-
 def offered(life: Life) -> Life:
     life.jobstore.executions[life.execution_id] = replace(life.execution, state=ExecutionState.OFFERED)
     return life

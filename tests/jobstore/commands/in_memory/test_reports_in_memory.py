@@ -19,16 +19,6 @@ from servicekit.errors import PermanentError
 AUTOMATIC = {"resubmit": "automatic"}
 
 
-@pytest.fixture
-def jobstore() -> MemoryJobstore:
-    return MemoryJobstore()
-
-
-@pytest.fixture
-def life(jobstore: MemoryJobstore) -> Life:
-    return Life(jobstore)
-
-
 def test_a_result_and_its_verdict_may_be_of_one_batch(life: Life) -> None:
     life.running()
     lease = life.execution.lease

@@ -23,16 +23,6 @@ from jobstore.domain.model import ExecutionState
 from jobstore.errors import ConflictError, InvalidError, NotFoundError, RefusedError
 
 
-@pytest.fixture
-def jobstore() -> MemoryJobstore:
-    return MemoryJobstore()
-
-
-@pytest.fixture
-def life(jobstore: MemoryJobstore) -> Life:
-    return Life(jobstore)
-
-
 def code_of(run: Any) -> str:
     with pytest.raises((ConflictError, InvalidError, NotFoundError, RefusedError)) as error:
         run()
