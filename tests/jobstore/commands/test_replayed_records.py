@@ -100,7 +100,7 @@ async def test_what_agents_are_and_what_was_refused_is_told_once(
         await steps.claim()  # PENDING: refused
         await runner.submit.run_one(CancelJob(None, new_execution_id(), own=True))
     async with database.session() as session:
-        rows = (await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))).all()
+        rows = await session.execute(text("SELECT topic, key, body FROM facts ORDER BY seq"))
     refusals = [json.loads(row.body) for row in rows if row.topic == "execution-refused"][-3:]
     assert [body["answer"] for body in refusals] == ["refused", "cancelled", "cancelled"]
     assert (refusals[0]["job_id"], refusals[0]["code"]) == (steps.job_id, "illegal_transition")

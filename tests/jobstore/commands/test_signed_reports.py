@@ -279,9 +279,7 @@ async def test_a_verdict_on_other_criteria_is_judged_again_and_never_counts(
             lease = answer.execution.lease
     assert ((await steps.job()).status, (await steps.logs())[-1].code) == ("FAILED", "verdict_mismatch")
     async with steps.database.session() as session:
-        assert not (
-            await session.execute(text("SELECT key FROM reusable WHERE job_id = :id"), {"id": steps.job_id})
-        ).all()
+        assert not await session.execute(text("SELECT key FROM reusable WHERE job_id = :id"), {"id": steps.job_id})
 
 
 async def test_what_a_claim_says_of_criteria_is_not_used(steps: Steps) -> None:

@@ -69,7 +69,7 @@ async def test_more_jobs_than_a_chunk_are_all_tried(
     await matcher.match()
     query = text("SELECT status, count(*) FROM jobs WHERE capabilities @> ARRAY[:skill] GROUP BY status")
     async with database.session() as session:
-        rows = (await session.execute(query, {"skill": skill})).all()
+        rows = await session.execute(query, {"skill": skill})
     assert rows == [("ASSIGNED", CHUNK + 20)]
 
 

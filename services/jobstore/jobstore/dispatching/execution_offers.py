@@ -168,7 +168,7 @@ class FairQueue:
         """Mark at most `limit` executions whose turn it is as offered, within the workers' room and all limits."""
         await locks.hold(connection, Lock.OFFERS)
         parameters = {"limit": limit, "depth": self.depth, **asdict(terms)}
-        rows = (await connection.execute(_HEADS, parameters)).all()
+        rows = await connection.execute(_HEADS, parameters)
         first, flows = rows[0], _group_flows(rows, self.depth)
         begin_in_s = [(row.due_at - row.now).total_seconds() for row in rows if row.due_at and row.due_at > row.now]
         picked, more, capacity = list[UUID](), False, Capacity()

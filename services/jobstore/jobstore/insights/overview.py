@@ -53,7 +53,7 @@ async def get_overview(connection: Connection, range_s: int, dead_letters: Mappi
     span_s = MINUTE_S if range_s <= BY_MINUTE_MAX_S else HOUR_S
     point_s = max(1, round(range_s / POINTS / span_s)) * span_s
     since = get_span_begin(now.at - timedelta(seconds=range_s), point_s) + timedelta(seconds=point_s)
-    rows = (await connection.execute(_READ, {"span_s": span_s, "since": since})).all()
+    rows = await connection.execute(_READ, {"span_s": span_s, "since": since})
     parts: dict[datetime, list[Row]] = {}
     while since <= now.at:
         parts[since] = []

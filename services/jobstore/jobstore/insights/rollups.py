@@ -170,7 +170,7 @@ class Rollups:
             if seq >= until:
                 return False
             parameters = {"after": seq, "until": until, "limit": BATCH}
-            rows = (await connection.execute(_ROWS, parameters)).all()
+            rows = await connection.execute(_ROWS, parameters)
             await _add_up(connection, rows)
             is_full = len(rows) == BATCH
             await connection.execute(_STORE, {"seq": rows[-1].seq if is_full else until})

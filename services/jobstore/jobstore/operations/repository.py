@@ -167,11 +167,11 @@ async def list_operations(
 
 async def list_items(connection: Connection, operation_id: UUID) -> Sequence[Row]:
     """Return all items of an operation, in order."""
-    return (await connection.execute(_ITEMS, {"id": operation_id})).all()
+    return await connection.execute(_ITEMS, {"id": operation_id})
 
 
 async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:
-    rows = (await connection.execute(query.add_columns(func.clock_timestamp().label("now")))).all()
+    rows = await connection.execute(query.add_columns(func.clock_timestamp().label("now")))
     progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
     if rows:
         for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):

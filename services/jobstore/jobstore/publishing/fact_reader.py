@@ -102,7 +102,7 @@ async def read(session: Connection, taken: Sequence[Taken]) -> tuple[list[Fact],
     """Return the facts of rows, in the order given, and of how many rows: of one at least, and not too much at once."""
     facts, seqs, size = dict[int, Fact](), [seq for _, seq in taken], 0
     of_jobs = [seq for tenant, seq in taken if tenant != NO_TENANT]
-    entries = (await session.execute(_ROWS, {"seqs": of_jobs, "bytes": BATCH_BYTES})).all() if of_jobs else []
+    entries = await session.execute(_ROWS, {"seqs": of_jobs, "bytes": BATCH_BYTES}) if of_jobs else []
     reverted = await find_reverted(session, entries)
     for row in entries:
         before = reverted.get(row.seq, {})

@@ -215,7 +215,7 @@ class Rebuild:
     async def _queue_live(self, connection: Connection) -> None:
         """Queue live executions again, or end them where their agent must not be called twice."""
         parameters = {"done": ExecutionState.DONE.value, "limit": LIVE_BATCH, "after": _FIRST}
-        while rows := (await connection.execute(_LIVE, parameters)).all():
+        while rows := await connection.execute(_LIVE, parameters):
             ids = [row.execution_id for row in rows]
             locks = Locks(jobs=frozenset(row.job_id for row in rows), executions=frozenset(ids))
             uow = await lock_rows(connection, locks, _TERMS)

@@ -67,7 +67,7 @@ async def find_waiting_jobs(connection: Connection, after: str, limit: int) -> S
 
     `missing` is the message of the last entry MATCHING_FAILED.
     """
-    return (await connection.execute(_WAITING, {"after": after, "limit": limit})).all()
+    return await connection.execute(_WAITING, {"after": after, "limit": limit})
 
 
 async def load_histories(connection: Connection, job_ids: Iterable[str]) -> dict[str, AgentHistory]:

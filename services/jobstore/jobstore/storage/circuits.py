@@ -38,7 +38,7 @@ _WRITE: Final = text(
 
 async def lock(connection: Connection, agent_ids: Collection[str]) -> dict[str, Breaker]:
     """Lock the stored circuits of agents, in the order of their ids. Called after jobs and executions are locked."""
-    rows = (await connection.execute(_LOCK, {"ids": sorted(agent_ids)})).all()
+    rows = await connection.execute(_LOCK, {"ids": sorted(agent_ids)})
     probes = [row.probe_id for row in rows if row.probe_id is not None]
     probing = set(await connection.scalars(_PROBING, {"ids": probes})) if probes else set()
     return {

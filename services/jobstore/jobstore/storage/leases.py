@@ -118,7 +118,7 @@ async def load_states(connection: Connection, execution_ids: Sequence[UUID]) -> 
 
 async def find_late(connection: Connection, limit: int) -> Late:
     """Find what has lapsed, or has passed its queue timeout, judging timeout or deadline: `limit` of each at most."""
-    rows = (await connection.execute(_LATE, {"limit": limit})).all()
+    rows = await connection.execute(_LATE, {"limit": limit})
     late = [row for row in rows if row.execution_id is not None]
     return Late(
         overdue=[(row.execution_id, row.lease) for row in late if row.is_overdue],

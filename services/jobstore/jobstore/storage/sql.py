@@ -35,10 +35,6 @@ class Row(asyncpg.Record):  # type: ignore[misc] # asyncpg has no types
 class Rows(list[Row]):
     """The rows that a statement returned."""
 
-    def all(self) -> "Rows":
-        """Return all rows."""
-        return self
-
     def one(self) -> Row:
         """Return the only row. Raise ValueError if there is another number of them."""
         (row,) = self
