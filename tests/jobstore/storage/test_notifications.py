@@ -2,13 +2,13 @@
 
 import pytest
 
-from jobstore.storage.notifications import EVERYTHING, Wake, notify, published_cursor
+from jobstore.storage.notifications import EVERYTHING, Wake, notify, settled_cursor
 
 
 @pytest.mark.parametrize("wake", [*Wake, Wake.NOTHING, EVERYTHING, Wake.RECORDED | Wake.QUEUED])
 def test_a_payload_says_what_there_is_to_do(wake: Wake) -> None:
     assert Wake.of_payload(wake.payload) == wake
-    assert published_cursor(wake.payload) is None
+    assert settled_cursor(wake.payload) is None
 
 
 def test_letters_keep_their_meaning() -> None:
@@ -23,4 +23,4 @@ def test_what_a_newer_version_says_is_ignored() -> None:
 
 
 def test_a_cursor_is_no_work() -> None:
-    assert published_cursor("p4711") == 4711
+    assert settled_cursor("p4711") == 4711

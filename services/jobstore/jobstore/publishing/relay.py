@@ -30,7 +30,7 @@ from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
 from jobstore.storage import locks
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, PUBLISHED
+from jobstore.storage.notifications import CHANNEL, SETTLED
 from jobstore.storage.sql import Connection
 from servicekit.errors import PermanentError, TransientError
 from servicekit.kafka.publisher import Outgoing, Publisher
@@ -197,7 +197,7 @@ class Relay:
     async def _store(self, session: Connection) -> None:
         state = self._get_state()
         if state != self._stored:
-            await session.execute(_STORE, state | {"channel": CHANNEL, "kind": PUBLISHED})
+            await session.execute(_STORE, state | {"channel": CHANNEL, "kind": SETTLED})
             self._stored = state
 
     async def relay(self, session: Connection) -> bool:

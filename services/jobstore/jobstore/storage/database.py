@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, published_cursor
+from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
@@ -111,18 +111,18 @@ class Database:
         """Bring the tables up to date. Processes that start at the same time take turns."""
         await retry_transient(lambda: self.run_sync(_upgrade), on="postgres")
 
-    async def listen(self, wake: Callable[[Wake], None], published: Callable[[int], None]) -> None:
-        """Listen for notifications for ever: call `wake` with what there is to do, or `published` with a cursor.
+    async def listen(self, wake: Callable[[Wake], None], settled: Callable[[int], None]) -> None:
+        """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
 
         After a connection was lost, call `wake` with everything that may have been missed.
         """
 
         def dispatch(payload: str) -> None:
-            cursor = published_cursor(payload)
+            cursor = settled_cursor(payload)
             if cursor is None:
                 wake(Wake.of_payload(payload))
             else:
-                published(cursor)
+                settled(cursor)
 
         while True:
             with contextlib.suppress(*DRIVER_ERRORS):

@@ -7,7 +7,7 @@ upgrade processes of two versions notify each other: a letter keeps its meaning,
 from enum import Flag, auto
 
 CHANNEL = "signoff"
-PUBLISHED = "p"
+SETTLED = "p"
 
 
 class Wake(Flag):
@@ -45,6 +45,6 @@ def notify(wake: Wake) -> str:
     return f"pg_notify('{CHANNEL}', '{wake.payload}')"
 
 
-def published_cursor(payload: str) -> int | None:
+def settled_cursor(payload: str) -> int | None:
     """Return the cursor up to which the log is settled, if a payload is one, else None."""
-    return int(payload.removeprefix(PUBLISHED)) if payload.startswith(PUBLISHED) else None
+    return int(payload.removeprefix(SETTLED)) if payload.startswith(SETTLED) else None
