@@ -11,6 +11,7 @@ from invariants import Tables
 from sqlalchemy import text
 from standins import Agents, Topics, Worker, tokens
 from support.factories import SECRETS, incoming
+from support.jobstore.relays import Compared
 from world_jobs import spec
 
 from contracts.events import CancelRequested, JobStatusReported, ResultProduced
@@ -44,6 +45,8 @@ class JobstoreWorld:
         self.validators = [Worker(pb.WORK_KIND_JUDGING, self.new_id()) for _ in range(2)]
         self.answers: dict[UUID, tuple[str, str]] = {}
         self.tables = Tables({}, {}, [])
+        self.compared = Compared(database)
+        runner.on_recorded = self.compared.hand_over
 
     @property
     def workers(self) -> list[Worker]:
@@ -59,6 +62,7 @@ class JobstoreWorld:
     async def check(self) -> None:
         before, self.tables = self.tables, await Tables.read(self.database)
         self.tables.check(before)
+        await self.compared.check()
 
     # What people ask
 

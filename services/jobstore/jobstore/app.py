@@ -87,9 +87,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
-        runner.on_offered = dispatcher.hand_over
+        runner.on_offered, runner.on_recorded = dispatcher.hand_over, relay.hand_over
         matcher = Matcher(database, runner)
-        watches = Watches(database)
+        watches = Watches(database, relay.recent)
         sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
@@ -108,9 +108,9 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         add_WorkServiceServicer_to_server(WorkService(database, runner, secrets, upstreams=upstreams), server)
         await stack.enter_async_context(_serve(server, servicer, settings))
 
-        def wake(reasons: Wake) -> None:
+        def wake(reasons: Wake, handed_over: int | None) -> None:
             if Wake.RECORDED in reasons:
-                relay.wake.set()
+                relay.note_recorded(handed_over)
             if Wake.AGENTS in reasons:
                 matcher.wake.set()
             if Wake.QUEUED in reasons or (Wake.FREED in reasons and dispatcher.held_back):

@@ -14,7 +14,8 @@ from prometheus_client import Counter
 from sqlalchemy import text
 
 from jobstore.publishing.job_changed import make_stub
-from jobstore.storage.sql import Connection, Row
+from jobstore.storage.sql import Connection
+from jobstore.storage.work.recorded import EntryRow
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import TOO_LARGE, Outgoing
 
@@ -51,7 +52,7 @@ class Fact(NamedTuple):
     """A fact to publish: its number, its row, what the job asked for then if that was edited, and the whole record."""
 
     seq: int
-    row: Row
+    row: EntryRow
     reverted: Mapping[str, str]
     record: Outgoing
 

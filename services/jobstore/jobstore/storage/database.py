@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from jobstore.storage.locks import Lock
-from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, settled_cursor
+from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
 from servicekit.errors import TransientError
@@ -111,16 +111,17 @@ class Database:
         """Bring the tables up to date. Processes that start at the same time take turns."""
         await retry_transient(lambda: self.run_sync(_upgrade), on="postgres")
 
-    async def listen(self, wake: Callable[[Wake], None], settled: Callable[[int], None]) -> None:
+    async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
 
-        After a connection was lost, call `wake` with everything that may have been missed.
+        `wake` is told the number of the last row that was recorded, too, if this process hands it over. After a
+        connection was lost, it is called with everything that may have been missed.
         """
 
         def dispatch(payload: str) -> None:
             cursor = settled_cursor(payload)
             if cursor is None:
-                wake(Wake.of_payload(payload))
+                wake(Wake.of_payload(payload), number_handed_over(payload))
             else:
                 settled(cursor)
 
@@ -130,7 +131,7 @@ class Database:
                 lost = asyncio.Event()
                 driver.add_termination_listener(lambda _, lost=lost: lost.set())
                 await driver.add_listener(CHANNEL, lambda *message: dispatch(message[-1]))
-                wake(EVERYTHING)
+                wake(EVERYTHING, None)
                 await lost.wait()
             await asyncio.sleep(0.5)
 
