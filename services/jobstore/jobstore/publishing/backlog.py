@@ -8,13 +8,20 @@ once every transaction has ended that may have drawn a number of it, and the log
 from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 #: The greatest number that a row can have.
 LAST: Final = 2**63 - 1
 
 #: A number that was taken from a backlog, with its tenant.
 Taken = tuple[str, int]
+
+
+class Writers(NamedTuple):
+    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
+
+    transactions: frozenset[str]
+    number: int
 
 
 class Unseen:

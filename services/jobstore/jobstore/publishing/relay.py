@@ -27,7 +27,7 @@ from sqlalchemy import text
 
 from contracts.topics import FACT_TOPICS
 from jobstore.publishing import fact_reader
-from jobstore.publishing.backlog import LAST, Backlog, Unseen
+from jobstore.publishing.backlog import LAST, Backlog, Unseen, Writers
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import FACT_TOO_LARGE, Fact, Stubs
@@ -77,13 +77,6 @@ _STORE: Final = text(
 EndOffsets = Callable[[str], Awaitable[Mapping[int, int]]]
 
 
-class Writers(NamedTuple):
-    """The transactions that wrote when a number had been seen; once they have ended, no lower one can still appear."""
-
-    transactions: frozenset[str]
-    number: int
-
-
 class Relay:
     """Publish facts in order; of all jobstores one does so at a time."""
 
@@ -112,7 +105,8 @@ class Relay:
         self._store_at = math.inf
         self._leads = False
         self._must_look = True
-        self._looked_at = self._settled_at = 0.0
+        self._looked_at = self._moved_at = 0.0  # moved: what is settled, or nothing was missing
+        self._had_gaps = False
         self.recent = Recent()
         self._wake = asyncio.Event()
 
@@ -177,18 +171,17 @@ class Relay:
     @property
     def _look_at(self) -> float:
         """When to look at the log again, if nobody says that there is more."""
-        return max(self._looked_at, self._settled_at) + GAPS_POLL_S if self.has_gaps else self._looked_at + POLL_S
+        return max(self._looked_at, self._moved_at) + GAPS_POLL_S if self.has_gaps else self._looked_at + POLL_S
 
     def hand_over(self, rows: Sequence[Recorded]) -> None:
         """Take what this process has recorded and committed, as far as it follows what was seen."""
         for row in rows if self._leads else ():
             if len(self._backlog) < BACKLOG_MAX and self._unseen.has(row.seq):
-                tenant = self.recent.take(row)
-                if tenant is None:
+                if (tenant := self.recent.take(row)) is None:
                     self._must_look = True
-                else:
-                    self._backlog.add(tenant, [row.seq])
-                    self._unseen.see([row.seq])
+                    continue
+                self._backlog.add(tenant, [row.seq])
+                self._unseen.see([row.seq])
         self._note_settled()
         self._wake.set()
 
@@ -198,11 +191,13 @@ class Relay:
             self._must_look = True
         elif not (self._leads and self._unseen.expect(handed_over)):
             return
+        self._note_settled()
         self._wake.set()
 
     def _note_settled(self) -> None:
-        if self._leads and self.recent.settle(self.settled):
-            self._settled_at = asyncio.get_running_loop().time()
+        if self._leads and (self.recent.settle(self.settled) or not self._had_gaps):
+            self._moved_at = asyncio.get_running_loop().time()
+        self._had_gaps = self.has_gaps
 
     async def load(self, session: Connection) -> None:
         """Go on where the last leader was. TransientError (`wrong_secrets`): not with the secrets of this process."""
