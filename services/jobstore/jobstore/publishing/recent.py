@@ -9,12 +9,12 @@ from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from jobstore.domain.model import TransitionKind
 from jobstore.publishing.backlog import LAST
 from jobstore.reads.job_logs import LogView
-from jobstore.storage.sql import Row
+from jobstore.storage.sql import Row, Values
 from jobstore.storage.work.recorded import JOB_PART, Recorded
 
 #: Entries that are kept for watches, without bodies: of 4 KB at most.
@@ -43,7 +43,7 @@ class _Job(NamedTuple):
 
     version: int
     tenant: str
-    part: dict[str, Any] | None
+    part: Values | None
 
 
 class Recent:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobstore.errors import UnknownCursorError
 from jobstore.publishing.recent import Recent
-from jobstore.reads.job_logs import get_cursors, get_settled_cursor, list_changes
+from jobstore.reads.job_logs import LogView, get_cursors, get_settled_cursor, list_changes
 from jobstore.reads.jobs import list_jobs_after
 from jobstore.storage.database import Database
 from servicekit.process.runtime import run_forever
@@ -92,7 +92,7 @@ class Watches:
 
     async def _list_changes(
         self, after: int, until: int, job_ids: Sequence[str], *, payloads: bool
-    ) -> tuple[Sequence[Mapping[str, Any]], bool]:
+    ) -> tuple[Sequence[LogView], bool]:
         if not payloads and (listed := self._recent.list_changes(after, until, job_ids, PAGE)):
             return listed
         # Bodies are read some at a time, which takes a transaction; without, one statement is enough.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from contracts.jsontext import json_text
 from jobstore.commands.unit_of_work import UnitOfWork
@@ -60,7 +60,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
     if row["quoted_version"] is not None:
         response = stored.response
         is_whole = response is not None
-    fields: dict[str, Any] = row | {
+    fields: Values = row | {
         "seq": stored.seq,
         "id": stored.id,
         "created_at": _to_utc(row["created_at"] or uow.clock.now),
@@ -88,7 +88,7 @@ def _make_row(uow: UnitOfWork, entry: LogEntry, row: Values, stored: Row, *, is_
     return Recorded(**fields, bytes=size, is_whole=is_whole and size <= BODY_MAX)
 
 
-def _describe_request(execution: Execution) -> dict[str, Any]:
+def _describe_request(execution: Execution) -> Values:
     return {
         "frozen_policy": json_text(execution.policy),
         "deadline_at": _to_utc(execution.deadline_at),
@@ -97,7 +97,7 @@ def _describe_request(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> dict[str, Any]:
+def _describe_job(uow: UnitOfWork, job_id: str, stored: Row, *, is_edited: bool) -> Values:
     """Return what a new job asks for, unless it was edited since: by now the unit of work has the edited one."""
     spec = uow.specs[job_id]
     if is_edited:
