@@ -40,7 +40,7 @@ from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
@@ -138,7 +138,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 settings.kafka,
                 publisher,
                 subscriptions,
-                [make_topics, publisher.start, handle_backlog],
+                make_topics,
+                handle_backlog,
                 [dispatcher.run, relay.run],
             ),
         )
@@ -148,17 +149,19 @@ async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
-    steps: Sequence[Callable[[], Awaitable[None]]],
+    make_topics: Callable[[], Awaitable[None]],
+    handle_backlog: Callable[[], Awaitable[None]],
     loops: Sequence[Callable[[], Awaitable[None]]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
-    for step in steps:
-        await step()
+    await make_topics()
+    await publisher.start()
+    await handle_backlog()
     broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
-        await broker.start()
+        await start_consuming(broker, make_topics)
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker, subscriptions)
