@@ -89,8 +89,9 @@ async def test_a_limit_that_only_shares_or_caps_the_queue_holds_nothing_back(ste
     assert (await steps.row()).state == "OFFERED"
 
 
+@pytest.mark.usefixtures("steps")
 async def test_requests_that_come_while_others_wait_take_no_share_of_theirs(
-    steps: Steps, dispatcher: Dispatcher, database: Database, runner: CommandRunner
+    dispatcher: Dispatcher, database: Database, runner: CommandRunner
 ) -> None:
     """Each tenant asks faster than there is room, and each request comes before the dispatcher sees what is free."""
     rounds, offered = (

@@ -103,11 +103,11 @@ class Database:
         return Connection(await asyncpg.connect(**self._options))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
-        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, in a transaction."""
+        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, and commits by itself."""
         engine = create_async_engine(self.url, poolclass=NullPool)
         try:
             with self.availability.watching():
-                async with engine.begin() as connection:
+                async with engine.connect() as connection:
                     return await connection.run_sync(use)
         finally:
             await engine.dispose()
@@ -167,7 +167,7 @@ def _close_if_cancelled(connection: Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stay_cancelled() -> Iterator[None]:
-    """Keep a cancellation from becoming the error of the rollback that follows it: who waits outages out would go on."""
+    """Keep a cancellation from becoming an error of the rollback after it: a loop would wait that out, and go on."""
     try:
         yield
     except DRIVER_ERRORS as error:
@@ -181,7 +181,11 @@ async def _keep(_: object) -> None:
 
 
 def _upgrade(connection: SyncConnection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": Lock.MIGRATION})
+    # Whoever waited for the lock inside a statement would keep indexes from being built beside the work.
+    is_alone = connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.MIGRATION})
+    connection.commit()
+    if not is_alone:
+        raise TransientError("another process migrates the tables", code="database_busy")
     config = Config()
     config.set_main_option("script_location", "jobstore:storage/migrations")
     config.attributes["connection"] = connection
