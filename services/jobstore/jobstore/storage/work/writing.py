@@ -104,7 +104,8 @@ async def write(connection: Connection, uow: UnitOfWork) -> None:
     """Write all changes. RaceError: another transaction has inserted one of the new rows since."""
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
-    await circuits.write(connection, stored.circuits, changes.circuits)
+    if changes.circuits:
+        await circuits.write(connection, stored.circuits, changes.circuits)
     new_jobs, new_executions = (
         changes.jobs.keys() - stored.jobs.keys(),
         changes.executions.keys() - stored.executions.keys(),
@@ -120,7 +121,8 @@ async def write(connection: Connection, uow: UnitOfWork) -> None:
         "workers": _make_worker_rows(changes.rooms),
     }
     await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now)
-    await facts.add_refusal_facts(connection, changes.final_answers)
+    if changes.final_answers:
+        await facts.add_refusal_facts(connection, changes.final_answers)
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
