@@ -89,7 +89,12 @@ class ResultProduced(_ExecutionEvent):
     @cached_property
     def result_hash(self) -> bytes:
         """Return the SHA-256 of the result's JSON text, 32 bytes: what tells one result from another."""
-        return hashlib.sha256(self.result_text.encode()).digest()
+        return hash_result(self.result_text)
+
+
+def hash_result(text: str) -> bytes:
+    """Return the SHA-256 of a result's JSON text."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 class JobStatusReported(_ExecutionEvent):
