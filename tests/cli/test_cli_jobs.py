@@ -317,3 +317,18 @@ async def test_jobs_are_listed_by_text_and_in_another_order(signoff, jobstore):
     listed = await signoff("jobs", "list", "--text", "POEM", "--sort", "created_at", "--json")
     assert [job["id"] for job in listed.json["items"]] == ["poem-1", "poem-2"]
     assert (await signoff("jobs", "list", "--created-after", "yesterday")).status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["list", "--tenant", "a\udcff"], "--tenant"),
+        (["create", "--title", "t", "--criteria", "c", "--label", "team=\ud800"], "--label"),
+        (["get", "poem\udcff"], "JOB"),
+    ],
+)
+async def test_text_that_is_not_utf_8_is_a_wrong_value(signoff, arguments, option):
+    """A shell hands over bytes, which Python makes lone surrogates of."""
+    ran = await signoff("jobs", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert re.search(rf"Invalid value for .*{option}.*: it is not UTF-8", ran.err), ran.err

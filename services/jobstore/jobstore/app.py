@@ -41,7 +41,7 @@ from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
-from servicekit.kafka.topics import Topics, ensure_topics
+from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
 from servicekit.process.runtime import run_until_first, tune_gc
 from signoff.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
@@ -139,7 +139,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 settings.kafka,
                 publisher,
                 subscriptions,
-                [make_topics, check_age, publisher.start, handle_backlog],
+                make_topics,
+                [check_age, publisher.start, handle_backlog],
                 [dispatcher.run, relay.run],
             ),
         )
@@ -149,17 +150,18 @@ async def _run_on_kafka(
     kafka: str,
     publisher: Publisher,
     subscriptions: Sequence[Subscription[Any]],
+    make_topics: Callable[[], Awaitable[None]],
     steps: Sequence[Callable[[], Awaitable[None]]],
     loops: Sequence[Callable[[], Awaitable[None]]],
 ) -> None:
     """Run all that needs the broker. Only these loops wait for it: what gRPC accepts meanwhile waits in the tables."""
-    for step in steps:
+    for step in (make_topics, *steps):
         await step()
     broker = make_broker(kafka, "jobstore")
     for subscription in subscriptions:
         subscription.attach(broker, max_records=RECORDS_MAX)
     try:
-        await broker.start()
+        await start_consuming(broker, make_topics)
         await run_until_first(*(loop() for loop in loops), *(subscription.watch() for subscription in subscriptions))
     finally:
         await stop_consuming(broker, subscriptions)

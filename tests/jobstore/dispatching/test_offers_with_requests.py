@@ -82,6 +82,35 @@ async def test_what_might_not_run_is_queued(steps: Steps, database: Database, he
     assert (await steps.row()).state == "QUEUED"
 
 
+async def test_a_limit_that_only_shares_or_caps_the_queue_holds_nothing_back(steps: Steps, database: Database) -> None:
+    async with database.transaction() as connection:
+        await put_limit(connection, "tenant:default", NewLimit(weight=0.5, queue_max=10))
+    await steps.requested()
+    assert (await steps.row()).state == "OFFERED"
+
+
+@pytest.mark.usefixtures("steps")
+async def test_requests_that_come_while_others_wait_take_no_share_of_theirs(
+    dispatcher: Dispatcher, database: Database, runner: CommandRunner
+) -> None:
+    """Each tenant asks faster than there is room, and each request comes before the dispatcher sees what is free."""
+    rounds, offered = (
+        40,
+        text("SELECT tenant, count(*) AS offers FROM executions WHERE state = 'OFFERED' GROUP BY tenant"),
+    )
+    async with database.transaction() as connection:
+        await put_limit(connection, "tenant:large", NewLimit(weight=3.0))
+    for _ in range(rounds):
+        await seen(database, ExecutionStage.EXECUTING, 1)
+        for tenant in ("large", "small"):
+            await Steps(database, runner).requested(tenant=tenant)
+        await dispatcher.offer()
+    async with database.session() as session:
+        shares = {row.tenant: row.offers for row in await session.execute(offered)}
+    assert sum(shares.values()) == 2 + rounds
+    assert shares["large"] / shares["small"] == pytest.approx(3.0, rel=0.2)
+
+
 async def test_what_waits_for_its_time_is_in_nobodys_way_unless_it_is_much(
     steps: Steps, database: Database, runner: CommandRunner
 ) -> None:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
 from contracts.events import JobStatusReported, ResultProduced, to_call_begun
-from contracts.jsontext import json_text
 from contracts.resources import Verdict
 from contracts.sizes import JUDGED_MAX_BYTES, LIMIT_MAX_BYTES
 from contracts.status import JobStatus, ReportKind
@@ -26,7 +25,6 @@ from jobstore.domain.model import (
     Report,
     TransitionKind,
 )
-from jobstore.domain.spec import hash_text
 from servicekit.errors import PermanentError
 
 #: What a verdict may have: the criteria, which are part of a job, and a judge's words. A partial result has far less.
@@ -48,19 +46,18 @@ class RecordResult(Command[Refusal | None]):
 
     def decide(self, uow: UnitOfWork) -> Refusal | None:
         event = self.event
-        result = json_text(event.result)
         report = Report(
             TransitionKind.RESULT,
             lease=event.lease,
-            response=f'{{"result":{result}}}',
+            response=f'{{"result":{event.result_text}}}',
             message="the agent answered",
             event_id=event.event_id,
             answered=True,
-            result_hash=hash_text(result),
+            result_hash=event.result_hash,
             actor=EXECUTOR,
         )
         report = reports.with_cost(report, event.usage)
-        if (size := len(result.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
+        if (size := len(event.result_text.encode())) > LIMIT_MAX_BYTES:  # no executor of ours sends it
             message = f"the result has {size} bytes, more than {LIMIT_MAX_BYTES}"
             kind = TransitionKind.FAILED
             report = replace(report, kind=kind, code="result_too_large", message=message, response=None)

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 
 from jobstore.publishing import job_changed
-from jobstore.publishing.backlog import Taken
+from jobstore.publishing.backlog import LAST, Taken
 from jobstore.publishing.late_facts import find_reverted
 from jobstore.publishing.recent import Recent
 from jobstore.publishing.stubs import Fact
@@ -18,8 +18,6 @@ BATCH_BYTES: Final = 4 << 20
 RECORDS_BYTES: Final = 16 << 20
 #: Rows that are looked for at once. They cost little, and what is behind them waits until they were seen.
 LOOK_MAX: Final = 50_000
-#: Ranges of numbers that are looked at, at once.
-RANGES_MAX: Final = 1_000
 
 #: Stands for the tenant, whose name is never empty, of facts that have none: of agents and of refused executions.
 NO_TENANT: Final = ""
@@ -103,12 +101,16 @@ async def find_writers(session: Connection) -> frozenset[str]:
 
 
 async def look(session: Connection, ranges: Sequence[tuple[int, int]]) -> tuple[dict[str, list[int]], int]:
-    """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all."""
-    firsts, lasts = zip(*ranges[:RANGES_MAX], strict=True)
+    """Return the numbers of the rows that are in some ranges by now, by tenant, and up to where those are all.
+
+    However many ranges there are: without the last nothing new is seen, and one left out would break the order of a
+    job. Each takes some two microseconds.
+    """
+    firsts, lasts = zip(*ranges, strict=True)
     parameters = {"firsts": list(firsts), "lasts": list(lasts), "limit": LOOK_MAX}
     found = {row.tenant: row.seqs for row in await session.execute(_LOOK, parameters)}
     is_cut = sum(map(len, found.values())) >= LOOK_MAX
-    return found, max(seqs[-1] for seqs in found.values()) if is_cut else lasts[-1]
+    return found, max(seqs[-1] for seqs in found.values()) if is_cut else LAST
 
 
 async def read(session: Connection, taken: Sequence[Taken], recent: Recent) -> tuple[list[Fact], int]:

@@ -226,7 +226,9 @@ class Relay:
         log.error("a topic lost what was published: publishing every fact again from the first one")
         self._offsets = {}
         self._go_on_after(0, max(self._ended, self.settled))
-        await self._store(session)
+        async with session.driver.transaction():
+            await self._stubs.forget_all(session)
+            await self._store(session)
 
     def _get_state(self) -> dict[str, Any]:
         state = {"offsets": to_json(self._offsets).decode(), "signers": to_json(self._signers).decode()}
@@ -328,7 +330,7 @@ class Relay:
     async def complete_stubs(self, session: Connection) -> bool:
         """Publish whole what stands as a stub, where its topic takes it by now, and return whether it took any."""
         is_taken = False
-        for tenant, seq in await self._stubs.find_due(session, self.published):
+        for tenant, seq in await self._stubs.find_due(session):
             for fact in (await fact_reader.read(session, [(tenant, seq)], self.recent))[0]:
                 (result,) = await self._send([fact.record])
                 if isinstance(result, PermanentError):

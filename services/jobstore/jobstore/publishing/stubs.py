@@ -42,10 +42,11 @@ _STORE: Final = text(
 )
 _SMALLEST: Final = text(
     "SELECT DISTINCT ON (topic, code) CASE WHEN version IS NULL THEN '' ELSE key END AS tenant, seq FROM stubs "
-    "WHERE seq <= :published ORDER BY topic, code, bytes, seq"
+    "ORDER BY topic, code, bytes, seq"
 )
 _ANY: Final = text("SELECT EXISTS (SELECT FROM stubs)")
 _FORGET: Final = text("DELETE FROM stubs WHERE seq = :seq")
+_FORGET_ALL: Final = text("DELETE FROM stubs")
 
 
 class Fact(NamedTuple):
@@ -109,11 +110,11 @@ class Stubs:
             self._are_there = True
             self._retry_in(AGAIN_FIRST_S)
 
-    async def find_due(self, session: Connection, published: int) -> list[tuple[str, int]]:
+    async def find_due(self, session: Connection) -> list[tuple[str, int]]:
         """Return the stubs that may be tried again now, as `read` takes them: the smallest of each topic and code."""
         if not self._are_there or asyncio.get_running_loop().time() < self._due_at:
             return []
-        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST, {"published": published})]
+        due = [(row.tenant, row.seq) for row in await session.execute(_SMALLEST)]
         self._are_there = bool(due) or bool(await session.scalar(_ANY))
         self._retry_in(min(self._wait_s * 2, AGAIN_MAX_S))
         return due
@@ -125,6 +126,12 @@ class Stubs:
         self._retry_in(AGAIN_FIRST_S)
         self._due_at = 0.0
         await session.execute(_FORGET, {"seq": fact.seq})
+
+    async def forget_all(self, session: Connection) -> None:
+        """Forget all stubs, since their topics lost them: each fact is told again, and before it those below it."""
+        self._refused_bytes.clear()
+        self._are_there = False
+        await session.execute(_FORGET_ALL)
 
     def _retry_in(self, wait_s: float) -> None:
         self._wait_s = wait_s

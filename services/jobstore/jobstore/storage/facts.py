@@ -75,8 +75,7 @@ async def add_agent_fact(connection: Connection, agent_id: str, actor: Actor) ->
 
 async def add_refusal_facts(connection: Connection, answered: Mapping[UUID, Actor]) -> None:
     """Add a fact of each execution id that was answered without a request, with who asked."""
-    if answered:
-        await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
+    await connection.execute(_ADD_REFUSALS, {"ids": list(answered), "actors": list(answered.values())})
 
 
 async def count_early_cancels(connection: Connection, limit: int) -> int:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import Mock, call
 from uuid import uuid4
 
 import pytest
 from support.jobstore.memory import POLICY, Life, MemoryJobstore
 from support.jobstore.steps import new_job, result
 
+from contracts import jsontext
 from contracts.status import Outcome, ReportKind
 from jobstore.commands.claims import ClaimExecution, ClaimJudging
 from jobstore.commands.executions import CancelJob
@@ -154,6 +156,15 @@ def test_a_result_is_recorded_and_leased_by_the_claim_of_its_judging(life: Life)
     assert life.claim_judging().outcome is D
     unknown = result(uuid4(), life.job_id, 1)
     assert life.jobstore.run(ClaimJudging(unknown, life.validator, 1, judge=JUDGE)).code == "unknown_execution"
+
+
+def test_a_claimed_result_is_made_a_text_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be large: its size, its hash and what is stored come of one text."""
+    event = result(life.execution_id, life.job_id, life.running().execution.lease, "an answer")
+    made = Mock(wraps=jsontext.to_json)
+    monkeypatch.setattr(jsontext, "to_json", made)
+    assert life.jobstore.run(ClaimJudging(event, life.validator, 1, judge=JUDGE)).outcome is G
+    assert made.call_args_list.count(call("an answer")) == 1
 
 
 def test_a_result_of_a_version_that_kept_no_hash_is_judged(life: Life) -> None:

@@ -130,7 +130,8 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
     """
     stored, changes = uow.stored, uow.changes
     await administration.write(connection, changes)
-    await circuits.write(connection, stored.circuits, changes.circuits)
+    if changes.circuits:
+        await circuits.write(connection, stored.circuits, changes.circuits)
     new_jobs, new_executions = (
         changes.jobs.keys() - stored.jobs.keys(),
         changes.executions.keys() - stored.executions.keys(),
@@ -148,7 +149,8 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
     }
     hands_over = hands_over and bool(entries)
     returned = await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over)
-    await facts.add_refusal_facts(connection, changes.final_answers)
+    if changes.final_answers:
+        await facts.add_refusal_facts(connection, changes.final_answers)
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
