@@ -77,7 +77,8 @@ class Policy(StrictModel):
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
-        return Policy.model_construct(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+        missing = {name: value for name, value in other if value is not None and getattr(self, name) is None}
+        return self.model_copy(update=missing)
 
 
 class NewJob(StrictModel):
