@@ -85,7 +85,6 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
-        runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
         sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
@@ -139,7 +138,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 publisher,
                 subscriptions,
                 [make_topics, publisher.start, handle_backlog],
-                [dispatcher.run, relay.run],
+                [partial(dispatcher.run, runner), relay.run],
             ),
         )
 
