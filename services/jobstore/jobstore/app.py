@@ -76,9 +76,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
-        subscriptions = _make_subscriptions(
-            publisher, EventHandlers(runner, database, secrets, upstreams=upstreams), upstreams, terms
-        )
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
