@@ -85,12 +85,12 @@ def parse_criteria(text: str) -> list[Criterion]:
     """
     if text.count("\n") >= LINES_MAX:
         raise CriteriaError(f"a text of criteria has at most {LINES_MAX} lines", code="criteria_too_many")
-    return _check(_read_lines(text) if len(text) > KEPT_MAX_CHARS else _read_kept(text))
+    return list(_check_kept(text)) if len(text) <= KEPT_MAX_CHARS else _check(_read_lines(text))
 
 
 def parse_stored_criteria(text: str) -> list[Criterion]:
     """Return the criteria of a job that was stored, perhaps before these bounds were: none are refused."""
-    return list(_read_lines(text) if len(text) > KEPT_MAX_CHARS else _read_kept(text))
+    return list(_read_kept(text) if len(text) <= KEPT_MAX_CHARS else _read_lines(text))
 
 
 def format_criteria(criteria: Sequence[Criterion]) -> str:
@@ -129,6 +129,11 @@ def find_warnings(criteria: Sequence[Criterion]) -> list[CriterionWarning]:
 def _read_kept(text: str) -> Sequence[Criterion]:
     """Read a short text once for all steps of a job's life, and for all jobs with the same criteria."""
     return tuple(_read_lines(text))
+
+
+@lru_cache(maxsize=1_000)
+def _check_kept(text: str) -> Sequence[Criterion]:
+    return _check(_read_kept(text))
 
 
 def _read_lines(text: str) -> Iterator[Criterion]:

@@ -77,7 +77,8 @@ class Policy(StrictModel):
 
     def over(self, other: "Policy") -> "Policy":
         """Return this policy, with the fields that are not set taken from another."""
-        missing = {name: value for name, value in other if value is not None and getattr(self, name) is None}
+        own = vars(self)
+        missing = {name: value for name, value in vars(other).items() if value is not None and own[name] is None}
         return self.model_copy(update=missing)
 
 

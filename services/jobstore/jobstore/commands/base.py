@@ -28,7 +28,10 @@ class LimitsLock(IntEnum):
 
 
 class _Joined:
-    """Wishes of several commands as one: each field is a frozenset, or a number of which the highest counts."""
+    """Wishes of several commands as one: each field is a frozenset, or a number of which the highest counts.
+
+    Nothing changes one after it was made: not frozen, for the reason in domain.model.
+    """
 
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
@@ -41,7 +44,7 @@ class _Joined:
         return cls(**joined)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Locks(_Joined):
     """What is known before anything is read. Locks are taken in the order of these fields, in every transaction.
 
@@ -65,7 +68,7 @@ class Locks(_Joined):
     offers: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reads(_Joined):
     """What is known once the rows are locked.
 
