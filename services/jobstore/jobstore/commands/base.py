@@ -28,10 +28,7 @@ class LimitsLock(IntEnum):
 
 
 class _Joined:
-    """Wishes of several commands as one: each field is a frozenset, or a number of which the highest counts.
-
-    Nothing changes one after it was made: not frozen, for the reason in domain.model.
-    """
+    """Wishes of several commands as one: each field is a frozenset, or a number of which the highest counts."""
 
     @classmethod
     def join(cls, wishes: Collection[Self]) -> Self:
@@ -44,7 +41,7 @@ class _Joined:
         return cls(**joined)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Locks(_Joined):
     """What is known before anything is read. Locks are taken in the order of these fields, in every transaction.
 
@@ -68,7 +65,7 @@ class Locks(_Joined):
     offers: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reads(_Joined):
     """What is known once the rows are locked.
 

@@ -61,10 +61,7 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, or a body that is read elsewhere; the record that brought it, and if it is a replay.
-
-    `vouched_by` is what `check_record` has returned of the record; None of a replay.
-    """
+    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` returned."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
