@@ -22,6 +22,6 @@ async def test_a_column_of_nulls_alone_is_not_sent_and_is_written_all_the_same(d
     rows = [{"id": 1, "at": None, "names": None}, {"id": 2, "at": None, "names": None}]
     parameters = sql.arrays(columns, "u", rows)
     assert parameters == {"u_id": [1, 2], "u_at": [], "u_names": []}
-    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns, 'u')}")  # noqa: S608 - ours
+    query = text(f"SELECT {sql.named_values('u', columns)} FROM {sql.unnest('u', columns, 'u')}")
     async with database.session() as session:
         assert [dict(row) for row in await session.execute(query, parameters)] == rows

@@ -61,7 +61,7 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` returned."""
+    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` found."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
@@ -110,7 +110,7 @@ class Subscription(Generic[E]):
     dead-letter queue.
 
     `check_record` looks at a record that is no replay before it is parsed, returns who vouches for it, and raises a
-    PermanentError if nobody does. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
+    PermanentError if nobody does. `choose_dead` returns which refused records become dead letters. `decode` is
     `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
     where the oldest of a batch is twice as old: then this reader is behind.
     """
