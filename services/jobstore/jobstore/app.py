@@ -77,9 +77,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         # A topic that takes more than the catalogue says is given it: what an older jobstore took may be larger.
         publisher = Publisher(settings.kafka, "jobstore", message_max_bytes=MESSAGE_MAX_BYTES)
         upstreams = Upstreams(settings.upstreams, secrets)
-        subscriptions = _make_subscriptions(
-            publisher, EventHandlers(runner, database, secrets, upstreams=upstreams), upstreams, terms
-        )
+        subscriptions = _make_subscriptions(publisher, EventHandlers(runner, database, secrets), upstreams, terms)
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
@@ -87,7 +85,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
-        runner.on_offered, runner.on_recorded = dispatcher.hand_over, relay.hand_over
+        runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database, relay.recent)
         sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
@@ -141,7 +139,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 subscriptions,
                 make_topics,
                 [check_age, publisher.start, handle_backlog],
-                [dispatcher.run, relay.run],
+                [partial(dispatcher.run, runner), relay.run],
             ),
         )
 

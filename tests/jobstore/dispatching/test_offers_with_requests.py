@@ -1,9 +1,11 @@
 """An execution is offered by the transaction that requests it, then published, and offered again if that is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from support.fakes import until
 from support.jobstore.administered import pause_limit, put_limit
 from support.jobstore.steps import Published, Steps, new_job, seen, verdict
 
@@ -46,6 +48,21 @@ async def test_it_is_offered_in_the_transaction_of_its_request(
     assert len(published.events) == 1
     assert (await steps.claim()).outcome == "GRANTED"
     assert [row.kind for row in await steps.logs()] == ["created", "requested", "claimed"]
+
+
+async def test_nothing_is_offered_with_its_request_while_no_dispatcher_runs(
+    steps: Steps, dispatcher: Dispatcher, published: Published, database: Database, runner: CommandRunner
+) -> None:
+    runner.on_offered = None
+    running = asyncio.create_task(dispatcher.run(runner))
+    await steps.requested()
+    await until(lambda: published.events)
+    assert runner.on_offered is not None
+    running.cancel()
+    await asyncio.wait([running])
+    later = await Steps(database, runner).requested()
+    row = await later.row()
+    assert (row.state, row.offers) == ("QUEUED", 0)
 
 
 async def test_no_more_is_offered_than_there_is_room_for_and_then_nothing_overtakes(

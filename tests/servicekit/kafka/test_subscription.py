@@ -48,6 +48,7 @@ async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, han
     def check(one):
         if (SIGNATURE_HEADER, b"good") not in one.headers:
             raise PermanentError("nobody has signed this", code=BAD_SIGNATURE)
+        return "whoever has the key"
 
     good, forged = [(SIGNATURE_HEADER, b"good")], [(SIGNATURE_HEADER, b"bad")]
     await place.put(b"{", b"}" * 80_000, body("a"), headers=forged)
@@ -58,6 +59,7 @@ async def test_what_nobody_vouches_for_is_buried_unread_and_once(place, dlq, han
         letters = await dlq.records(2)
         await until(lambda: len(handler.seen) == 2)
     assert handler.seen == ["b", "c"]
+    assert handler.vouched_by == ["whoever has the key", None], "nobody vouches for a replay"
     codes = [dict(letter.headers)["dlq-error-code"] for letter in letters]
     assert codes == [b"bad_signature", b"malformed_json"]
     assert await place.uncommitted() == 0

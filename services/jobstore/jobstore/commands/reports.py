@@ -1,6 +1,6 @@
 """Commands of workers: record a result or a report, or end a lease. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.criteria import parse_stored_criteria
@@ -24,6 +24,7 @@ from jobstore.domain.model import (
     Refusal,
     Report,
     TransitionKind,
+    replace,
 )
 from servicekit.errors import PermanentError
 

@@ -5,12 +5,12 @@ many rows at once, the rule names that SQL, and tests/jobstore/storage/test_rule
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState
+from jobstore.domain.model import Clock, Execution, ExecutionStage, ExecutionState, replace
 
 #: How long a cancel waits for its execution: as long as the topics of both keep a record.
 CANCEL_REMEMBERED: Final = timedelta(days=7)

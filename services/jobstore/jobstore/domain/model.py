@@ -1,13 +1,16 @@
 """The values that `decide` takes and returns: jobs, executions, reports, decisions.
 
-Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make.
+Nothing changes one after it was made. They are not frozen dataclasses, because those take 2.5 times as long to make;
+and `replace` is a third as long as that of dataclasses.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from functools import cache
+from operator import attrgetter
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from contracts.sizes import cut_message
@@ -18,6 +21,22 @@ from jobstore.domain.reuse import Reusable
 
 #: A policy as it is frozen with an execution: the fields of contracts.resources.Policy that are set.
 FrozenPolicy: TypeAlias = Mapping[str, Any]
+V = TypeVar("V")
+
+
+def replace(value: V, **changes: object) -> V:
+    """Return a value of this module with other fields."""
+    read, places = _read_fields(type(value))  # type: ignore[arg-type] # types are hashable
+    values = list(read(value))
+    for name, changed in changes.items():
+        values[places[name]] = changed
+    return type(value)(*values)
+
+
+@cache
+def _read_fields(kind: type[object]) -> tuple[Callable[[object], Iterable[object]], Mapping[str, int]]:
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type] # all are dataclasses
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 class ExecutionStage(StrEnum):

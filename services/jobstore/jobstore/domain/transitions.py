@@ -5,7 +5,6 @@ no status changes anywhere else.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple, TypeGuard
 
@@ -23,6 +22,7 @@ from jobstore.domain.model import (
     Refusal,
     Report,
     TransitionKind,
+    replace,
 )
 
 _S = JobStatus

@@ -101,7 +101,7 @@ class Stubs:
             "seqs": [fact.seq for fact in stubs],
             "topics": [fact.record.topic for fact in stubs],
             "keys": [(fact.record.key or b"").decode() for fact in stubs],
-            "versions": [getattr(fact.row, "version", None) for fact in stubs],
+            "versions": [fact.row.get("version") for fact in stubs],
             "codes": [codes[fact.seq] for fact in stubs],
             "bytes": [len(fact.record.value) for fact in stubs],
         }
@@ -145,5 +145,5 @@ def _tell(fact: Fact, code: str) -> None:
 
 def _describe(fact: Fact) -> dict[str, object]:
     key = (fact.record.key or b"").decode()
-    version = getattr(fact.row, "version", None)
+    version = fact.row.get("version")
     return {"topic": fact.record.topic, "key": key, "version": version, "bytes": len(fact.record.value)}

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -61,11 +61,12 @@ class ConsumerDeadError(SignoffError):
 
 @dataclass(frozen=True, slots=True)
 class Incoming(Generic[E]):
-    """An event that arrived, or a body that is read elsewhere; the record that brought it, and if it is a replay."""
+    """An event that arrived, or a body read elsewhere; its record, if it is a replay, and what `check_record` found."""
 
     event: E
     record: ConsumerRecord[bytes | None, bytes | None]
     replay: bool = False
+    vouched_by: Any = None
 
     @property
     def size(self) -> int:
@@ -108,8 +109,8 @@ class Subscription(Generic[E]):
     meanwhile. Any other error that it raises splits the batch until one record stands alone, which goes to the
     dead-letter queue.
 
-    `check_record` looks at a record that is no replay before it is parsed, and raises a PermanentError if nobody
-    vouches for it. `choose_dead` returns which of the records that cannot be processed become dead letters. `decode` is
+    `check_record` looks at a record that is no replay before it is parsed, returns who vouches for it, and raises a
+    PermanentError if nobody does. `choose_dead` returns which refused records become dead letters. `decode` is
     `keep_body` where the body is read elsewhere. Records are handled `delay_s` after they were written, but at once
     where the oldest of a batch is twice as old: then this reader is behind.
     """
@@ -253,9 +254,8 @@ class Subscription(Generic[E]):
         bad: list[Refused] = []
         for record in records:
             try:
-                if not is_replay(record):
-                    self.check_record(record)
-                good.append(read(self.event, record, self.payload_max_bytes))
+                vouched_by = None if is_replay(record) else self.check_record(record)
+                good.append(replace(read(self.event, record, self.payload_max_bytes), vouched_by=vouched_by))
             except PermanentError as error:
                 bad.append((record, error))
         if good:
