@@ -85,7 +85,7 @@ class JobChange(BaseModel):
 
 
 class Change:
-    """One event of the stream, from an entry's message. It is read once for all viewers, and not before there is one."""
+    """One event of the stream, from an entry's message, which is read once, and only if a viewer is sent it."""
 
     def __init__(self, message: Any) -> None:
         self.cursor: int = message.cursor

@@ -1,8 +1,8 @@
 """Ask a judge behind OpenAI's API, or whatever speaks it.
 
 The SDK's client carries authentication, errors and connections. Its typed layer, which costs three times the CPU of
-everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. Nor are the features of
-its HTTP client, which cost as much as the request itself.
+everything else, is not used: `shapes` writes the request as plain JSON and reads the answer. Nor is what it does anew
+for each request, or its HTTP client does besides sending: together that costs as much as the request itself.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class OpenAIJudge:
         self._is_bounded = True
         self._api = APIS[config.api]
         try:
-            self._client = AsyncOpenAI(
+            self._client = _Client(
                 api_key=config.api_key,
                 base_url=config.base_url,
                 timeout=None,
@@ -65,7 +65,6 @@ class OpenAIJudge:
             )
         except OpenAIError as error:
             raise JudgeUnavailableError(str(error), code="judge_not_configured") from error
-        self._url = str(self._client.base_url.join(self._api.path))
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,7 +90,7 @@ class OpenAIJudge:
         body = to_json(self._api.write(Request(self._config.model, question, schema, tokens_max)))
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                response = await self._client.post(self._url, content=body, cast_to=httpx2.Response)
+                response = await self._client.post(self._api.path, content=body, cast_to=httpx2.Response)
         except TimeoutError as error:
             raise JudgeUnavailableError(
                 f"the judge did not answer within {self._config.timeout_s:g} s", code="judge_timeout"
@@ -122,6 +121,19 @@ class _UnboundedOnlyError(Exception):
     """The API refuses a schema that bounds strings, as OpenAI's own did."""
 
 
+class _Client(AsyncOpenAI):
+    """The SDK's client of one judge: all its requests go to one place, with the same headers."""
+
+    _url_and_headers: tuple[httpx2.URL, httpx2.Headers] | None = None
+
+    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
+        del retries_taken  # there are none
+        if self._url_and_headers is None:
+            self._url_and_headers = self._prepare_url(options.url), self._build_headers(options)
+        url, headers = self._url_and_headers
+        return httpx2.Request("POST", url, headers=headers, content=options.content)
+
+
 class _Http(DefaultAioHttpClient):
     """Send the SDK's requests as they are: a judge needs no cookies, redirects or other ways to authenticate.
 
@@ -130,17 +142,12 @@ class _Http(DefaultAioHttpClient):
 
     def __init__(self, connect_timeout_s: float, bytes_max: int) -> None:
         super().__init__()
-        self._extensions = {"timeout": {"connect": connect_timeout_s}}
+        self._timeouts = {"connect": connect_timeout_s}
         self._bytes_max = bytes_max
-
-    def build_request(self, method: str, url: Any, **parts: Any) -> httpx2.Request:
-        """Build a request, without what others might have set."""
-        return httpx2.Request(
-            method, url, headers=parts["headers"], content=parts["content"], extensions=self._extensions
-        )
 
     async def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
         """Send a request, and return the response with its body as far as it is read."""
+        request.extensions["timeout"] = self._timeouts
         answer = await self._transport_for_url(request.url).handle_async_request(request)
         assert isinstance(answer.stream, httpx2.AsyncByteStream)
         body = b""
