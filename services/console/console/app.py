@@ -103,6 +103,7 @@ async def serve(settings: ConsoleSettings, stop: asyncio.Event) -> None:
         watching.add_done_callback(lambda _: stop.set())  # the watch ends only by a bug: then the process restarts
         checks = _make_health_checks(server, live)
         runner = await health.serve(settings.health_address, checks) if settings.health_address else None
+        runtime.tune_gc()
         try:
             await server.serve_until(stop)
             if watching.done():
