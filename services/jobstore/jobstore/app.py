@@ -34,7 +34,7 @@ from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, reusable
+from jobstore.storage import facts, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
@@ -130,6 +130,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
             ).run(),
             Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
+            Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
