@@ -89,17 +89,20 @@ def read_execution_id(body: bytes) -> UUID | None:
 
 
 class FakePublisher:
-    """Keeps what is published; every publication waits while `open` is not set."""
+    """Keeps what is published, but for the first `errors`; every publication waits while `open` is not set."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.soon: list[Event] = []
         self.signed_by: list[Lease] = []
+        self.errors: list[Exception] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def publish_report(self, report: Event, lease: Lease) -> None:
         await self.open.wait()
+        if self.errors:
+            raise self.errors.pop(0)
         self.events.append(report)
         self.signed_by.append(lease)
 

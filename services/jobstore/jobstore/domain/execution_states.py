@@ -95,16 +95,18 @@ def lease(execution: Execution, owner: UUID | None, clock: Clock) -> Execution:
 def renew(execution: Execution, owner: UUID, clock: Clock) -> Execution:
     """Return the execution as held under its lease for another while (storage.leases).
 
-    A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-    domain.transitions counted as spent, is not counted.
+    A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
+    domain.transitions counted, its attempt as spent or its validator as lost, is not counted.
     """
     is_executing = execution.stage is ExecutionStage.EXECUTING
-    is_revived = is_executing and execution.state is not ExecutionState.LEASED
+    is_revived = execution.state is not ExecutionState.LEASED
     return replace(
         execution,
         state=ExecutionState.LEASED,
         owner=owner,
-        spent=execution.spent - is_revived,
+        spent=execution.spent - (is_revived and is_executing),
+        # An older jobstore counts no validators.
+        validators_lost=max(0, execution.validators_lost - (is_revived and not is_executing)),
         due_at=clock.after(clock.lease_s, execution),
         fails_at=execution.deadline_at if is_executing else execution.fails_at,
     )

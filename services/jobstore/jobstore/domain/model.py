@@ -132,6 +132,7 @@ class Execution:
     reuse_key: bytes | None = None
     result_hash: bytes | None = None
     misjudged: int = 0
+    validators_lost: int = 0
 
     @property
     def is_at_most_once(self) -> bool:

@@ -9,13 +9,14 @@ from sqlalchemy import text
 from jobstore.domain.model import ExecutionStage
 from jobstore.storage.sql import Connection, Row
 
-#: A lapsed lease that nobody else was granted still has its number: it is revived, and its attempt, which `_lapse` of
-#: domain.transitions counted as spent, is not counted. Rows are locked in the order of their ids, as all lock them.
+#: A lapsed lease that nobody else was granted still has its number: it is revived, and what `_lapse` of
+#: domain.transitions counted is not counted. Rows are locked in the order of their ids, as all lock them.
 #: `|| ''`: only the index of the ids can serve (docs/adr/0024).
 _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
+        validators_lost = greatest(0, e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int)),
         due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM (
