@@ -111,6 +111,20 @@ class FakePublisher:
         self.signed_by.append(lease)
 
 
+class FakeReaders:
+    """Consumers of what workers report: they have read it all, unless they are `behind`."""
+
+    def __init__(self) -> None:
+        self.behind = False
+
+    async def find_ends(self) -> dict[Any, int]:
+        return {}
+
+    async def have_read(self, ends: object) -> bool:
+        del ends
+        return not self.behind
+
+
 class FakeAgent:
     """Does what `does` says, for each call."""
 

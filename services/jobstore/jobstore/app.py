@@ -39,6 +39,7 @@ from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.readers import Readers
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics
 from servicekit.process import health
@@ -88,7 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
-        sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
+        sweeper = Sweeper(database, runner, _make_readers(stack, settings.kafka, subscriptions))
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -169,6 +170,12 @@ async def _run_on_kafka(
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
         await ensure_topics(settings.kafka, settings.topic_replication)
+
+
+def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, subscriptions: Sequence[Subscription[Any]]) -> Readers:
+    readers = Readers(kafka, {each.topic.name: each.group for each in subscriptions})
+    stack.push_async_callback(readers.close)
+    return readers
 
 
 def _make_subscriptions(
