@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -89,7 +89,8 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
-        sweeper = Sweeper(database, runner, _make_readers(stack, settings.kafka, subscriptions))
+        groups = {each.topic.name: each.group for each in subscriptions}
+        sweeper = Sweeper(database, runner, _make_readers(stack, settings.kafka, groups))
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -172,8 +173,8 @@ async def _make_topics(settings: Settings) -> None:
         await ensure_topics(settings.kafka, settings.topic_replication)
 
 
-def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, subscriptions: Sequence[Subscription[Any]]) -> Readers:
-    readers = Readers(kafka, {each.topic.name: each.group for each in subscriptions})
+def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
+    readers = Readers(kafka, groups)
     stack.push_async_callback(readers.close)
     return readers
 
