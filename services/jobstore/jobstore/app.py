@@ -89,8 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner.on_offered = dispatcher.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database)
-        groups = {each.topic.name: each.group for each in subscriptions}
-        sweeper = Sweeper(database, runner, _make_readers(stack, settings.kafka, groups))
+        readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -127,11 +126,11 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.availability.run(tell_health),
             database.listen(wake, watches.set_settled),
-            sweeper.run(),
+            Sweeper(database, runner, readers).run(),
             Cleanup(
                 database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
             ).run(),
-            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
+            Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
             Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),

@@ -91,7 +91,7 @@ async def test_an_idle_jobstore_asks_little(counted: Counted, runner: CommandRun
             1,
             cleanup.PERIOD_S,
         ),
-        (Cleanup(database, "cancels", facts.forget_early_cancels, 10).forget, 1, cleanup.PERIOD_S),
+        (Cleanup(database, "cancels", facts.forget_remembered, 10).forget, 1, cleanup.PERIOD_S),
     ]
     sampling._forget_at = float("inf")
     for step, statements, _ in loops:

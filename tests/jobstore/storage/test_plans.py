@@ -113,7 +113,7 @@ class Tables:
         while await Rollups(self.database).count():
             pass
         async with self.database.transaction() as connection:
-            await facts.forget_early_cancels(connection)
+            await facts.forget_remembered(connection)
 
 
 @pytest.fixture

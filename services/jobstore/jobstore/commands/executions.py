@@ -18,8 +18,7 @@ from jobstore.commands.jobs import CreateJob
 from jobstore.commands.requesting import PLAIN_REQUEST, ExecutionRequest, request_execution
 from jobstore.commands.rows import Stored
 from jobstore.commands.unit_of_work import JobView, UnitOfWork
-from jobstore.domain.execution_states import CANCELLED
-from jobstore.domain.model import Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
+from jobstore.domain.model import CANCELLED, Decision, Execution, ExecutionState, Refusal, Report, TransitionKind
 from jobstore.errors import ConflictError, RefusedError
 
 
@@ -98,6 +97,23 @@ class CreateAndExecute(Command[JobView]):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetAnswer(Command[bool]):
+    """Forget why the record of an execution was wrong, so that it may be processed anew. Return False if none was."""
+
+    execution_id: UUID
+
+    def locks(self) -> Locks:
+        return Locks(executions=frozenset({self.execution_id}))
+
+    def decide(self, uow: UnitOfWork) -> bool:
+        execution = uow.executions.get(self.execution_id)
+        if execution is None or not execution.is_remembered or execution.is_early_cancel:
+            return False
+        uow.forget_answer(execution, self.actor)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class CancelJob(Command[JobView | None]):
     """Cancel a job's live execution; or one by its id, and no other, which may not have been requested yet.
 
@@ -158,7 +174,8 @@ class CancelJob(Command[JobView | None]):
             message = "as many cancels of executions that nobody has asked for yet are remembered as may be"
             return uow.refuse(self.job_id, report, Refusal("too_many_cancels", message))
         elif execution is None:  # rule `cancel-before-arrival`
-            uow.remember_cancel(self.job_id, execution_id)
+            uow.remember(self.job_id, execution_id, CANCELLED)
+            uow.stored.cancel_room -= 1
         elif execution.job_id not in {self.job_id or execution.job_id, ""}:
             raise ConflictError("the execution id is another job's", code="execution_conflict")
         elif execution.state is not ExecutionState.DONE:

@@ -210,7 +210,7 @@ def test_a_call_that_cancels_an_execution_never_meets_the_next(life: Life) -> No
 
 
 def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
-    jobstore = MemoryJobstore(cancels_max=2)
+    jobstore = MemoryJobstore(remembered_max=2)
     life = Life(jobstore).created()
     assert jobstore.run(CancelJob(None, uuid4(), by_call=True)) is None
     assert jobstore.run(CancelJob(life.job_id, life.execution_id, by_call=True))["id"] == life.job_id
@@ -219,7 +219,7 @@ def test_a_call_that_cancels_what_nobody_has_asked_for_is_told_so() -> None:
 
 
 def test_a_cancel_that_comes_first_is_the_answer_once_its_execution_is_asked_for() -> None:
-    jobstore = MemoryJobstore(cancels_max=1)
+    jobstore = MemoryJobstore(remembered_max=1)
     life = Life(jobstore).created()
     jobstore.run(CancelJob(life.job_id, life.execution_id))
     assert life.execution.is_early_cancel

@@ -121,6 +121,7 @@ async def write(connection: Connection, uow: UnitOfWork) -> None:
     }
     await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now)
     await facts.add_refusal_facts(connection, changes.final_answers)
+    await facts.forget_answers(connection, changes.forgotten)
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
