@@ -195,6 +195,18 @@ async def test_a_job_is_assigned_cancelled_and_shown(signoff, jobstore):
     assert {log["actor"] for log in logs.json["items"]} == {"administrator"}
 
 
+async def test_an_execution_is_cancelled_by_its_id_with_or_without_its_job(signoff, jobstore):
+    await jobstore.add(poem())
+    execution_id = "0199d5a8-0000-7000-8000-000000000001"
+    assert "poem" in (await signoff("jobs", "cancel", "poem", "--execution-id", execution_id)).out
+    ran = await signoff("jobs", "cancel", "--execution-id", execution_id)
+    assert "nobody has asked for it yet" in ran.out
+    ran = await signoff("jobs", "cancel", "--execution-id", execution_id, "--json")
+    assert ran.json == {"execution_id": execution_id, "job": None}
+    assert [each.job_id for each in jobstore.asked(jobs_pb.CancelJobRequest)] == ["poem", "", ""]
+    assert (await signoff("jobs", "cancel")).status == 2
+
+
 async def test_progress_is_shown_with_the_job_and_as_it_happens(signoff, jobstore):
     await jobstore.add(poem())
     await jobstore.record("poem", JobLogStatus.IN_PROGRESS, progress=0.425, message="two lines of five")

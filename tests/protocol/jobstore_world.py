@@ -11,6 +11,7 @@ from invariants import Tables
 from sqlalchemy import text
 from standins import Agents, Topics, Worker, tokens
 from support.factories import SECRETS, incoming
+from support.fakes import FakeReaders
 from support.jobstore.relays import Compared
 from world_jobs import spec
 
@@ -38,7 +39,7 @@ class JobstoreWorld:
     def __init__(self, database: Database, runner: CommandRunner) -> None:
         self.database, self.runner = database, runner
         self.work: Any = WorkService(database, runner, SECRETS)
-        self.sweeper = Sweeper(database, runner, lambda: True)
+        self.sweeper = Sweeper(database, runner, FakeReaders())
         self.topics, self.agents = Topics(), Agents()
         self._ids = count(1)
         self.executors = [Worker(pb.WORK_KIND_EXECUTING, self.new_id()) for _ in range(2)]

@@ -166,6 +166,8 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
         return jobs_pb.ResubmitJobResponse(job=_job(await self.execute(job.id, execution_id, ends)))
 
     async def CancelJob(self, request, context):
+        if not request.job_id:
+            return jobs_pb.CancelJobResponse()
         self.job(request.job_id)
         job = await self.record(request.job_id, JobLogStatus.CANCELLED, message=request.reason or None)
         return jobs_pb.CancelJobResponse(job=_job(job))

@@ -50,7 +50,7 @@ def create_app(
     errors.install(app)
     for part in (jobs, logs, batches, agents, limits, overview, events, pages):
         app.include_router(part.router)
-    for router in (jobs.counts_router, agents.stats_router, limits.tenants_router):
+    for router in (jobs.counts_router, jobs.executions_router, agents.stats_router, limits.tenants_router):
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,11 +35,12 @@ from jobstore.publishing.watches import Watches
 from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
-from jobstore.storage import facts, reusable
+from jobstore.storage import facts, reusable, room
 from jobstore.storage.database import Database
 from jobstore.storage.notifications import Wake
 from servicekit.kafka.forgeries import Forgeries
 from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.readers import Readers
 from servicekit.kafka.subscription import Subscription, make_broker, stop_consuming
 from servicekit.kafka.topics import Topics, ensure_topics, start_consuming
 from servicekit.process import health
@@ -88,7 +89,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         runner.on_recorded = relay.hand_over
         matcher = Matcher(database, runner)
         watches = Watches(database, relay.recent)
-        sweeper = Sweeper(database, runner, lambda: all(s.has_caught_up() for s in subscriptions))
+        readers = _make_readers(stack, settings.kafka, {each.topic.name: each.group for each in subscriptions})
         operation_worker = OperationWorker(database, runner)
         dead_letters = DeadLetterTopics(settings.kafka)
         stack.push_async_callback(dead_letters.close)
@@ -124,11 +125,12 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
             stop.wait(),
             database.availability.run(tell_health),
             database.listen(wake, watches.set_settled),
-            sweeper.run(),
+            Sweeper(database, runner, readers).run(),
             Cleanup(
                 database, "reuse cleanup", partial(reusable.forget, terms=terms.reuse), reusable.FORGET_BATCH
             ).run(),
-            Cleanup(database, "cancel cleanup", facts.forget_early_cancels, facts.FORGET_BATCH).run(),
+            Cleanup(database, "answer cleanup", facts.forget_remembered, facts.FORGET_BATCH).run(),
+            Cleanup(database, "worker cleanup", room.forget_workers, room.FORGET_BATCH).run(),
             matcher.run(),
             watches.run(),
             operation_worker.run(),
@@ -169,6 +171,12 @@ async def _run_on_kafka(
 async def _make_topics(settings: Settings) -> None:
     if settings.create_topics:
         await ensure_topics(settings.kafka, settings.topic_replication)
+
+
+def _make_readers(stack: contextlib.AsyncExitStack, kafka: str, groups: Mapping[str, str]) -> Readers:
+    readers = Readers(kafka, groups)
+    stack.push_async_callback(readers.close)
+    return readers
 
 
 def _make_subscriptions(

@@ -136,6 +136,9 @@ def _log_and_count(changes: Changes, now: datetime) -> None:
         # Each result comes twice, from its topic and with the claim of its judging: a repeat is no news.
         level = logging.DEBUG if refusal.code == "repeat" else logging.INFO
         log.log(level, "refused; nothing is recorded", extra={**fields, "reason": refusal.message})
+    for execution_id, forgotten in changes.forgotten.items():
+        told = {"execution_id": execution_id, "answer": forgotten.answer, "actor": forgotten.actor}
+        log.warning("a remembered answer was forgotten, so that its record may be processed anew", extra=told)
     for name, change in changes.limits.items():  # a limit has no history of its own
         removed = change.limit is None
         log.info("a limit was changed", extra={"limit": name, "actor": change.actor, "removed": removed})

@@ -163,7 +163,9 @@ class RecordReport(Command[Refusal | None]):
 #: The code of a verdict that is none on the job's criteria.
 VERDICT_MISMATCH = "verdict_mismatch"
 #: The reports that end a lease.
-OUTCOMES = frozenset({ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED})
+OUTCOMES = frozenset(
+    {ReportKind.VERDICT, ReportKind.ATTEMPT_FAILED, ReportKind.FAILED, ReportKind.DECLINED, ReportKind.MISJUDGED}
+)
 
 
 @dataclass(frozen=True, slots=True)

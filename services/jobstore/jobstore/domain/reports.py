@@ -14,6 +14,7 @@ TRANSITION_KINDS = {
     ReportKind.ATTEMPT_FAILED: TransitionKind.ATTEMPT_FAILED,
     ReportKind.FAILED: TransitionKind.FAILED,
     ReportKind.DECLINED: TransitionKind.DECLINED,
+    ReportKind.MISJUDGED: TransitionKind.MISJUDGED,
 }
 
 

@@ -91,7 +91,7 @@ def make_execution(fact: Fact) -> Values:
         "job_id": event.job_id,
         "stage": ExecutionStage.EXECUTING.value,
         "state": ExecutionState.QUEUED.value,
-        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged"), 0),
+        **dict.fromkeys(("attempt", "lease", "seq", "offers", "spent", "misjudged", "validators_lost"), 0),
         "deadline_at": event.requested.deadline_at,
         "submission": log.submission,
         "agent_id": log.agent_id,

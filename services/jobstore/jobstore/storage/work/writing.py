@@ -151,6 +151,8 @@ async def write(connection: Connection, uow: UnitOfWork, *, hands_over: bool = F
     returned = await _write_parts(connection, rows, _work_left_by(changes), uow.clock.now, hands_over=hands_over)
     if changes.final_answers:
         await facts.add_refusal_facts(connection, changes.final_answers)
+    if changes.forgotten:
+        await facts.forget_answers(connection, changes.forgotten)
     if edited := sorted(changes.specs.keys() - new_jobs):
         edits = [row_mapping.edited_row(job_id, changes.specs[job_id]) for job_id in edited]
         await connection.execute(_EDIT, sql.arrays(EDITED_COLUMNS, "u", edits))
