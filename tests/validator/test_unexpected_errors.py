@@ -8,7 +8,7 @@ from uuid import UUID
 from support.factories import incoming, lease, result_produced
 from support.fakes import FakeLeases, FakePublisher, until
 
-from contracts.events import ResultProduced, hash_result
+from contracts.events import ResultProduced
 from contracts.resources import Usage
 from contracts.signing import KeyUse
 from contracts.spending import Budget
@@ -42,7 +42,7 @@ class Judgings:
         del owner, room
         event = ResultProduced.model_validate_json(claims[0].result)
         key = lease(event.execution_id, 7, KeyUse.JUDGING)
-        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, "A title", hash_result(event.result))]
+        return [Grant(key, 60.0, Budget(), event.acceptance_criteria, "A title", event.result_hash)]
 
 
 async def test_an_unexpected_error_is_reported_as_misjudged_with_its_cost() -> None:
