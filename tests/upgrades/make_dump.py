@@ -110,7 +110,7 @@ async def fill(env: dict[str, str], freeze: int) -> None:
 async def _lead(phase: str, env: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, str(HERE / "older_lives.py"), phase, env=env)
     if await process.wait():
-        sys.exit(f"{phase} failed; what the jobstore says is in {HERE / 'jobstore.log'}")
+        sys.exit(f"{phase} failed; what the jobstore says is in {LOG}")
 
 
 def main(revision: str) -> None:
