@@ -1,11 +1,19 @@
 """`signoff up` goes on with what an earlier run left, or says what to do and changes nothing."""
 
 import hashlib
+import re
 from pathlib import Path
 
+import asyncpg
 import pytest
+from support.free_ports import free_port
 
+from localstack.backing import infrastructure
+from localstack.postgres import find_binaries
+from localstack.process import find_unprivileged_account, run
 from localstack.stack import StackSettings, run_stack
+
+UPGRADING = Path(__file__).parents[2] / "docs" / "operations" / "upgrading.md"
 
 META = "#\ncluster.id=5L6g3nShT-eMCtK--X86sw\ndirectory.id=x\nnode.id={node}\nversion={version}\n"
 
@@ -55,3 +63,22 @@ async def test_data_of_another_version_is_named_and_left_as_it_is(
     for words in ["nothing was changed", *told]:
         assert words in message
     assert look(tmp_path) == before
+
+
+@pytest.mark.real
+async def test_the_commands_that_move_a_database_to_another_version_keep_it(tmp_path: Path) -> None:
+    """With the same version as the older and the newer one, since no other is at hand."""
+    with infrastructure(tmp_path) as running:
+        session = await asyncpg.connect(running.postgres)
+        await session.execute("CREATE TABLE kept AS SELECT uuidv7() AS id FROM generate_series(1, 100)")
+        await session.close()
+        password = re.search(r"signoff:([^@]+)@", running.postgres)
+    assert password is not None
+    (commands,) = re.findall(r"```sh\n(.*?)```", UPGRADING.read_text(), re.DOTALL)
+    told = {"DATA": tmp_path, "OLD": find_binaries(), "NEW": find_binaries(), "PGPASSWORD": password[1]}
+    script = "set -eu\n" + "".join(f"export {name}='{value}'\n" for name, value in told.items()) + commands
+    await run("/bin/bash", "-c", script.replace("5433", str(free_port())), account=find_unprivileged_account())
+    with infrastructure(tmp_path) as running:
+        session = await asyncpg.connect(running.postgres)
+        assert await session.fetchval("SELECT count(*) FROM kept") == 100
+        await session.close()
