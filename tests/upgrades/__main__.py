@@ -1,4 +1,4 @@
-"""`make upgrade`: migrate 100,000 jobs of an older version while that version's services serve."""
+"""`make upgrade`: migrate 100,000 jobs while an older version serves; then run today's on all that it left."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ from support.free_ports import free_port
 from contracts.client import JobStoreClient
 from contracts.client.connection import JobStoreError
 from contracts.resources import NewAgent, NewJob
+from localstack.data_check import check_data
 from localstack.datadir import DataDir
 from localstack.process import ServiceSpec, end, spawn
 from localstack.services import Addresses, Fleet, Port, make_service_specs
@@ -74,27 +75,31 @@ class Calls:
 
 
 @asynccontextmanager
-async def older_stack(directory: Path, commit: str) -> AsyncIterator[tuple[Stack, Addresses]]:
-    """Run the whole system with the services of a commit."""
+async def run_stack(directory: Path, commit: str | None = None) -> AsyncIterator[tuple[Stack, Addresses]]:
+    """Run the whole system on a data directory as `signoff up` does, with the services of a commit or with today's."""
     seen: list[Addresses] = []
 
-    def services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
+    def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
         seen.append(addresses)
         specs = make_service_specs(addresses, fleet, port)
-        kinds = [(spec, spec.name.partition("-")[0]) for spec in specs]
-        made = [of_version("older", spec, kind, directory / "older", commit) for spec, kind in kinds]
-        if not all(made):
-            sys.exit(f"the history of {commit} is not at hand")
-        return [spec for spec in made if spec is not None]
+        return specs if commit is None else [make_older(spec, directory, commit) for spec in specs]
 
+    check_data(directory)
     data_dir = DataDir(directory)
     with data_dir.lock():
-        stack = Stack(StackSettings(directory, local_judge=True, services=services), data_dir)
+        stack = Stack(StackSettings(directory, local_judge=True, services=make_services), data_dir)
         try:
             await stack.start()
             yield stack, seen[0]
         finally:
             await stack.stop()
+
+
+def make_older(spec: ServiceSpec, directory: Path, commit: str) -> ServiceSpec:
+    made = of_version("older", spec, spec.name.partition("-")[0], directory / "older", commit)
+    if made is None:
+        sys.exit(f"the history of {commit} is not at hand")
+    return made
 
 
 async def load(stack: Stack, client: JobStoreClient, database: asyncpg.Connection, jobs: int) -> None:
@@ -144,7 +149,7 @@ async def run(commit: str, jobs: int, directory: Path) -> bool:
     """Upgrade once; return whether all went well."""
     calls = Calls()
     async with AsyncExitStack() as resources:
-        stack, addresses = await resources.enter_async_context(older_stack(directory, commit))
+        stack, addresses = await resources.enter_async_context(run_stack(directory, commit))
         client = await resources.enter_async_context(JobStoreClient(addresses.grpc, addresses.token))
         await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
         database = await asyncpg.connect(addresses.postgres)
@@ -164,7 +169,14 @@ async def run(commit: str, jobs: int, directory: Path) -> bool:
             task.cancel()
         await asyncio.wait(calling)
         left = await wait_until_completed(database, calls.jobs)
+    async with run_stack(directory) as (_, addresses), JobStoreClient(addresses.grpc, addresses.token) as client:
+        say("today's stack runs on the older one's data directory")
+        job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
+        await client.execute_job(job.id)
+        database = await asyncpg.connect(addresses.postgres)
+        left += await wait_until_completed(database, [job.id])
         kept = await database.fetchrow(STORED)
+        await database.close()
     for phase in ("before", "meanwhile", "after"):
         say(f"{phase}: {calls.describe(phase)}")
     problems = [*calls.errors, *(f"not COMPLETED: {job_id}" for job_id in left)]
