@@ -5,7 +5,7 @@ with the packages of this .venv; older_lives.py leads 2,000 jobs through its doo
 last hundred changes, so that their facts are not published yet. What is random and compresses badly, the ids of log
 entries, is numbered in the end; all else is as that version wrote it.
 
-Revisions 0002, 0008, 0009, 0010 and 0013 have no dump: their migrations came to the repository with the next one's, or
+Revisions in NEVER_LAST have no dump: their migrations came to the repository with the next one's, or
 on a branch beside it, and no code ever ran on tables that ended with them. Dumps of before pass through them.
 """
 
@@ -47,6 +47,8 @@ COMMITS = {
 }
 #: What the older jobstore says.
 LOG = Path(tempfile.gettempdir()) / "signoff-older-jobstore.log"
+#: No code ran on tables that ended with one of these.
+NEVER_LAST = {"0002", "0008", "0009", "0010", "0013"}
 #: The first revision whose workers have tokens of their own, and no common one.
 ROLES = "0011"
 LATE_S = "3600"  # leases and offers outlast the making of the dump

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from support.jobstore.schema import find_differences
 from support.jobstore.signed_facts import TopicsInMemory
@@ -27,7 +29,7 @@ from jobstore.publishing.relay import Relay
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from localstack.postgres import find_binaries
-from upgrades.make_dump import SECRETS, get_dump, get_dumped_revisions
+from upgrades.make_dump import COMMITS, NEVER_LAST, SECRETS, get_dump, get_dumped_revisions
 
 AT_ONCE = 50
 JOBS = 2_000
@@ -77,6 +79,16 @@ async def upgraded(request: pytest.FixtureRequest, postgres: str) -> AsyncIterat
     await made.database.close()
     await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await server.close()
+
+
+def test_each_earlier_revision_has_a_dump() -> None:
+    """A new migration needs a dump of the revision before it: a line in COMMITS, and `make_dump.py REVISION`."""
+    config = Config()
+    config.set_main_option("script_location", "jobstore:storage/migrations")
+    scripts = ScriptDirectory.from_config(config)
+    earlier = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
+    assert earlier <= {*get_dumped_revisions(), *NEVER_LAST}
+    assert get_dumped_revisions() == sorted(COMMITS)
 
 
 async def test_every_job_and_its_log_are_as_they_were(upgraded: Upgraded) -> None:

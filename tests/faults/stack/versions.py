@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 OLDER = "ad3e2034544dd838417ad5f511f9259e708b5687"
 #: The commit of older jobstores and consoles, and of the stack that is upgraded (`make upgrade`): the last one before
 #: leaders had epochs.
-OLDER_STACK = "7e8dd69"
+OLDER_STACK = "7e8dd69738d5f4ec551d2574626b7874b6c73d3c"
 PARTS = ("proto", *(f"services/{name}" for name in ("servicekit", "jobstore", "executor", "validator", "console")))
 
 
