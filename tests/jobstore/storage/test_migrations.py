@@ -5,9 +5,12 @@ import logging
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from support.jobstore.older import older_copy
 from support.jobstore.schema import find_differences
+from support.jobstore.steps import Steps
 
+from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
 from jobstore.storage.locks import Lock
 
@@ -23,6 +26,12 @@ async def logged(caplog: pytest.LogCaptureFixture, message: str, **fields: objec
                 if record.message == message and fields.items() <= vars(record).items():
                     return record
             await asyncio.sleep(0.02)
+
+
+_IS_WAITING = text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+)
+_WRITE = text("UPDATE executions SET priority = priority WHERE job_id = :job_id")
 
 
 async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
@@ -96,3 +105,22 @@ async def test_an_older_jobstore_starts_on_tables_of_a_newer_one(
         await server.execute("UPDATE alembic_version SET version_num = $1", head)
         await server.close()
     await logged(caplog, "the database is of a newer version than this jobstore", revision="9999")
+
+
+async def test_older_jobstores_write_while_indexes_are_rebuilt(
+    database: Database, runner: CommandRunner, database_url: str
+) -> None:
+    """Even while one of them holds the rebuilding up."""
+    first, second = [{"job_id": (await Steps(database, runner).requested()).job_id} for _ in range(2)]
+    async with older_copy(database_url, "0014") as older, asyncio.timeout(60):
+        async with older.transaction() as slow:
+            assert await slow.change(_WRITE, first) == 1
+            migrating = asyncio.create_task(older.migrate())
+            async with older.session() as session:
+                while not await session.scalar(_IS_WAITING):  # noqa: ASYNC110 - the database has no event
+                    await asyncio.sleep(0.02)
+                await session.execute(text("SET lock_timeout = '2s'"))
+                assert await session.change(_WRITE, second) == 1
+                session.invalidate()
+        await migrating
+        assert await find_differences(older) == []

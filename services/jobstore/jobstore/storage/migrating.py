@@ -1,4 +1,4 @@
-"""Bring the tables up to date: a process at a time, a transaction a revision, and with its progress in the log."""
+"""Bring the tables up to date: a process at a time, a revision after the other, and with progress in the log."""
 
 import asyncio
 import logging
