@@ -15,7 +15,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from support.jobstore.schema import find_differences
+from support.jobstore.older import find_differences
 from support.jobstore.signed_facts import TopicsInMemory
 from support.jobstore.steps import Steps, swept, verdict
 from support.jobstore.terms import TERMS

@@ -6,8 +6,7 @@ import logging
 import asyncpg
 import pytest
 from sqlalchemy import text
-from support.jobstore.older import older_copy
-from support.jobstore.schema import find_differences
+from support.jobstore.older import find_differences, older_copy
 from support.jobstore.steps import Steps
 
 from jobstore.runner import CommandRunner

@@ -11,7 +11,7 @@ from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from jobstore.storage import migrating
+from jobstore.storage.migrations import migration
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
@@ -107,7 +107,7 @@ class Database:
 
         It may commit; what it leaves is committed at the end.
         """
-        settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migrating.SESSION}
+        settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
         engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
         try:
             with self.availability.watching():
@@ -118,12 +118,12 @@ class Database:
         finally:
             await engine.dispose()
 
-    async def migrate(self, *, tell_every_s: float = migrating.TELL_S) -> None:
+    async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
         """Bring the tables up to date. Processes that start at the same time take turns, however long that takes."""
-        migration = migrating.Migration()
-        telling = asyncio.create_task(migration.tell(tell_every_s))
+        migrating = migration.Migration()
+        telling = asyncio.create_task(migrating.tell(tell_every_s))
         try:
-            while not await retry_transient(lambda: self.run_sync(migration.run), on="postgres"):  # noqa: ASYNC110
+            while not await retry_transient(lambda: self.run_sync(migrating.run), on="postgres"):  # noqa: ASYNC110
                 await asyncio.sleep(TURN_POLL_S)
         finally:
             telling.cancel()
