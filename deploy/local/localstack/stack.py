@@ -11,6 +11,7 @@ from pathlib import Path
 
 from localstack import agents
 from localstack.backing import Infrastructure, infrastructure, make_backing
+from localstack.data_check import check_data
 from localstack.datadir import DataDir, write_atomically
 from localstack.errors import StackError
 from localstack.kafka import Kafka
@@ -155,6 +156,7 @@ async def run_stack(settings: StackSettings) -> int:
         loop.add_signal_handler(signal_number, stop.set)
     data_dir = DataDir(settings.data_dir)
     try:
+        check_data(data_dir.path)
         with data_dir.lock():
             return await _run_until(stop, Stack(settings, data_dir), settings.progress)
     except StackError as error:

@@ -11,11 +11,14 @@ ROOT = Path(__file__).parents[3]
 #: The commit of older workers: where reports came to be signed. There are none of before, since no versions mix across
 #: that change; and where its history is not at hand, as in a shallow clone, no older workers come.
 OLDER = "ad3e2034544dd838417ad5f511f9259e708b5687"
-PARTS = ("proto", "services/servicekit", "services/executor", "services/validator")
+#: The commit of older jobstores and consoles, and of the stack that is upgraded (`make upgrade`): the last one before
+#: leaders had epochs.
+OLDER_STACK = "7e8dd69738d5f4ec551d2574626b7874b6c73d3c"
+PARTS = ("proto", *(f"services/{name}" for name in ("servicekit", "jobstore", "executor", "validator", "console")))
 
 
 def of_version(version: str, spec: ServiceSpec, kind: str, directory: Path, older: str = OLDER) -> ServiceSpec | None:
-    """The same worker as it was at a commit, as it will be, or as it is. None: there is no such."""
+    """The same service as it was at a commit, as it will be, or as it is. None: there is no such."""
     path, argv = spec.env.get("PYTHONPATH", ""), spec.argv
     if version == "older":
         if not directory.exists() and not _unpacked(older, directory):

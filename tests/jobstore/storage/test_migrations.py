@@ -1,13 +1,31 @@
-"""The tables are what the migrations make, however many migrate at once."""
+"""The tables are what the migrations make, however many migrate at once, and however long it takes."""
 
 import asyncio
+import logging
 
+import asyncpg
+import pytest
 from sqlalchemy import text
-from support.jobstore.older import older_copy
+from support.jobstore.older import find_differences, older_copy
 from support.jobstore.steps import Steps
 
 from jobstore.runner import CommandRunner
 from jobstore.storage.database import Database
+from jobstore.storage.locks import Lock
+
+LIMITS = ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+HOLD = f"SELECT pg_advisory_lock({Lock.MIGRATION:d})"
+
+
+async def logged(caplog: pytest.LogCaptureFixture, message: str, **fields: object) -> logging.LogRecord:
+    """Wait until a line is in the log."""
+    async with asyncio.timeout(20):
+        while True:
+            for record in caplog.records:
+                if record.message == message and fields.items() <= vars(record).items():
+                    return record
+            await asyncio.sleep(0.02)
+
 
 _IS_WAITING = text(
     "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
@@ -16,23 +34,76 @@ _WRITE = text("UPDATE executions SET priority = priority WHERE job_id = :job_id"
 
 
 async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
-    await compare_tables(database)
-
-
-async def compare_tables(database: Database) -> None:
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to import
-    from alembic.migration import MigrationContext  # noqa: PLC0415
-
-    from jobstore.storage.tables import metadata  # noqa: PLC0415
-
-    differences = await database.run_sync(
-        lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata)
-    )
-    assert differences == []
+    assert await find_differences(database) == []
 
 
 async def test_migrating_many_times_at_once_is_migrating_once(database: Database) -> None:
     await asyncio.gather(*(database.migrate() for _ in range(4)))
+
+
+async def test_no_time_limit_of_the_database_ends_a_migration(database: Database, database_url: str) -> None:
+    name = database_url.rpartition("/")[2]
+    server = await asyncpg.connect(database_url)
+    for limit in LIMITS:
+        await server.execute(f"ALTER DATABASE \"{name}\" SET {limit} = '1s'")
+    try:
+        found = await database.run_sync(lambda c: [c.exec_driver_sql(f"SHOW {limit}").scalar() for limit in LIMITS])
+    finally:
+        for limit in LIMITS:
+            await server.execute(f'ALTER DATABASE "{name}" RESET {limit}')
+        await server.close()
+    assert found == ["0"] * len(LIMITS)
+
+
+async def test_a_process_waits_for_its_turn_and_holds_nothing_up(
+    database: Database, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    other = await asyncpg.connect(database_url)
+    await other.execute(HOLD)
+    waiting = asyncio.create_task(database.migrate(tell_every_s=0.05))
+    doing = "wait for another process that migrates"
+    line = await logged(caplog, "the database is being migrated", doing=doing)
+    assert vars(line)["pid"] == other.get_server_pid()
+    async with asyncio.timeout(10):  # an index that is made beside the work waits for every snapshot
+        await other.execute("CREATE INDEX CONCURRENTLY beside_idx ON workers (room)")
+        await other.execute("DROP INDEX beside_idx")
+    assert not waiting.done()
+    await other.close()
+    await waiting
+
+
+async def test_the_log_says_which_revision_takes_long(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with older_copy(database_url, "0014") as older:
+        reader = await asyncpg.connect(
+            str(older.url.set(drivername="postgresql").render_as_string(hide_password=False))
+        )
+        reading = reader.transaction()
+        await reading.start()
+        await reader.execute("LOCK TABLE executions IN ACCESS SHARE MODE")
+        migrating = asyncio.create_task(older.migrate(tell_every_s=0.05))
+        line = await logged(caplog, "the database is being migrated", doing="migrate", revision="0014")
+        assert vars(line)["since"]
+        await reading.rollback()
+        await reader.close()
+        await migrating
+        assert await find_differences(older) == []
+    await logged(caplog, "a migration is done", revision="0014")
+
+
+async def test_an_older_jobstore_starts_on_tables_of_a_newer_one(
+    database: Database, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await asyncpg.connect(database_url)
+    head = await server.fetchval("UPDATE alembic_version SET version_num = '9999' RETURNING old.version_num")
+    try:
+        await database.migrate()
+        assert await server.fetchval("SELECT version_num FROM alembic_version") == "9999"
+    finally:
+        await server.execute("UPDATE alembic_version SET version_num = $1", head)
+        await server.close()
+    await logged(caplog, "the database is of a newer version than this jobstore", revision="9999")
 
 
 async def test_older_jobstores_write_while_indexes_are_rebuilt(
@@ -51,4 +122,4 @@ async def test_older_jobstores_write_while_indexes_are_rebuilt(
                 assert await session.change(_WRITE, second) == 1
                 session.invalidate()
         await migrating
-        await compare_tables(older)
+        assert await find_differences(older) == []

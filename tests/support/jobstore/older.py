@@ -1,8 +1,9 @@
-"""A database as an older version left it."""
+"""A database as an older version left it, and how its tables differ from today's."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -58,3 +59,14 @@ async def _copy(source: asyncpg.Connection, target: asyncpg.Connection, table: s
     rows.seek(0)
     await target.execute(f"DELETE FROM {table}")
     await target.copy_to_table(table, source=rows, columns=columns, format="binary")
+
+
+async def find_differences(database: Database) -> list[Any]:
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to import
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
+    return await database.run_sync(
+        lambda connection: compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
+        )
+    )

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import NullPool, make_url, text
+from sqlalchemy import NullPool, make_url
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from jobstore.storage.locks import Lock
+from jobstore.storage.migrations import migration
 from jobstore.storage.notifications import CHANNEL, EVERYTHING, Wake, number_handed_over, settled_cursor
 from jobstore.storage.outages import DRIVER_ERRORS, READ_ONLY, Availability
 from jobstore.storage.sql import Connection, Row
@@ -31,6 +29,8 @@ _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
 POOL_TIMEOUT_S = 10.0
 #: Seconds that connecting may take.
 CONNECT_TIMEOUT_S = 5.0
+#: Seconds after which a process asks again whether its turn to migrate has come.
+TURN_POLL_S = 0.5
 #: Seconds within which the server must end the statement of somebody who was cancelled; else its connection is closed.
 CANCEL_TIMEOUT_S = 1.0
 #: Prepared statements that a connection keeps: more than there are. Their plans live as long as it does.
@@ -103,18 +103,30 @@ class Database:
         return Connection(await asyncpg.connect(**self._options))
 
     async def run_sync(self, use: Callable[[SyncConnection], T]) -> T:
-        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, and commits by itself."""
-        engine = create_async_engine(self.url, poolclass=NullPool)
+        """Run a function that needs a synchronous connection of SQLAlchemy, as Alembic does, however long it takes.
+
+        It may commit; what it leaves is committed at the end.
+        """
+        settings = {"timeout": CONNECT_TIMEOUT_S, "server_settings": migration.SESSION}
+        engine = create_async_engine(self.url, poolclass=NullPool, connect_args=settings)
         try:
             with self.availability.watching():
                 async with engine.connect() as connection:
-                    return await connection.run_sync(use)
+                    result = await connection.run_sync(use)
+                    await connection.commit()
+                    return result
         finally:
             await engine.dispose()
 
-    async def migrate(self) -> None:
-        """Bring the tables up to date. Processes that start at the same time take turns."""
-        await retry_transient(lambda: self.run_sync(_upgrade), on="postgres")
+    async def migrate(self, *, tell_every_s: float = migration.TELL_S) -> None:
+        """Bring the tables up to date. Processes that start at the same time take turns, however long that takes."""
+        migrating = migration.Migration()
+        telling = asyncio.create_task(migrating.tell(tell_every_s))
+        try:
+            while not await retry_transient(lambda: self.run_sync(migrating.run), on="postgres"):  # noqa: ASYNC110
+                await asyncio.sleep(TURN_POLL_S)
+        finally:
+            telling.cancel()
 
     async def listen(self, wake: Callable[[Wake, int | None], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
@@ -179,15 +191,3 @@ def _stay_cancelled() -> Iterator[None]:
 
 async def _keep(_: object) -> None:
     """Reset nothing when a connection goes back to the pool: what would have to be, closes it (`invalidate`)."""
-
-
-def _upgrade(connection: SyncConnection) -> None:
-    # Whoever waited for the lock inside a statement would keep indexes from being built beside the work.
-    is_alone = connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.MIGRATION})
-    connection.commit()
-    if not is_alone:
-        raise TransientError("another process migrates the tables", code="database_busy")
-    config = Config()
-    config.set_main_option("script_location", "jobstore:storage/migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

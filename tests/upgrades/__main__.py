@@ -1,0 +1,214 @@
+"""`make upgrade`: migrate 100,000 jobs while an older version serves; then run today's on all that it left."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+from faults.stack.versions import OLDER_STACK, of_version
+from measuring import seeding
+from support.free_ports import free_port
+
+from contracts.client import JobStoreClient
+from contracts.client.connection import JobStoreError
+from contracts.resources import NewAgent, NewJob
+from localstack.data_check import check_data
+from localstack.datadir import DataDir
+from localstack.process import ServiceSpec, end, spawn
+from localstack.services import Addresses, Fleet, Port, make_service_specs
+from localstack.stack import Stack, StackSettings
+from localstack.supervisor import probe_http
+
+CLIENTS = 4
+#: Seconds that clients call before the newer jobstore starts, and after it serves.
+AROUND_S = 10.0
+#: The longest that a client may wait for one call.
+WAIT_MAX_S = 5.0
+#: Within so many seconds after the end all jobs of the clients are COMPLETED.
+QUIET_S = 120.0
+
+
+@dataclass
+class Calls:
+    """What clients asked for, and how long each call took, by phase."""
+
+    phase: str = "before"
+    waits: defaultdict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
+
+    async def run(self, client: JobStoreClient) -> None:
+        """Ask for one job after the other, for ever."""
+        while True:
+            job = NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker")
+            created = await self._time("CreateJob", client.create_job(job))
+            if created is None:
+                continue
+            self.jobs.append(created.id)
+            await self._time("ExecuteJob", client.execute_job(created.id))
+            await self._time("ListJobs", client.list_jobs(limit=20))
+            await self._time("ListJobLogs", client.list_job_logs(created.id))
+
+    async def _time(self, name: str, calling: Any) -> Any:
+        phase, began = self.phase, time.monotonic()
+        try:
+            return await calling
+        except JobStoreError as error:
+            self.errors.append(f"{name}: {error.code} {error}")
+            return None
+        finally:
+            self.waits[phase].append((time.monotonic() - began, name))
+
+    def describe(self, phase: str) -> str:
+        longest, name = max(self.waits[phase])
+        return f"{len(self.waits[phase])} calls, the longest {longest:.2f} s ({name})"
+
+
+@asynccontextmanager
+async def run_stack(directory: Path, commit: str | None = None) -> AsyncIterator[tuple[Stack, Addresses]]:
+    """Run the whole system on a data directory as `signoff up` does, with the services of a commit or with today's."""
+    seen: list[Addresses] = []
+
+    def make_services(addresses: Addresses, fleet: Fleet, port: Port) -> Sequence[ServiceSpec]:
+        seen.append(addresses)
+        specs = make_service_specs(addresses, fleet, port)
+        return specs if commit is None else [make_older(spec, directory, commit) for spec in specs]
+
+    check_data(directory)
+    data_dir = DataDir(directory)
+    with data_dir.lock():
+        stack = Stack(StackSettings(directory, local_judge=True, services=make_services), data_dir)
+        try:
+            await stack.start()
+            yield stack, seen[0]
+        finally:
+            await stack.stop()
+
+
+def make_older(spec: ServiceSpec, directory: Path, commit: str) -> ServiceSpec:
+    made = of_version("older", spec, spec.name.partition("-")[0], directory / "older", commit)
+    if made is None:
+        sys.exit(f"the history of {commit} is not at hand")
+    return made
+
+
+async def load(stack: Stack, client: JobStoreClient, database: asyncpg.Connection, jobs: int) -> None:
+    """Store jobs by SQL, as if they were published, while the jobstore stands still."""
+
+    async def store() -> None:
+        await seeding.store_jobs(database, jobs)
+        await seeding.skip_facts(database)
+        await seeding.vacuum(database)
+
+    await seeding.while_stopped(lambda: dict(stack.processes), client, store)
+
+
+@asynccontextmanager
+async def newer_jobstore(directory: Path, addresses: Addresses) -> AsyncIterator[Path]:
+    """Start a jobstore of today beside the older ones, until it serves; yield its log."""
+    (spec,) = make_service_specs(addresses, Fleet(), lambda _: free_port())[:1]
+    health, log = spec.env["SIGNOFF_HEALTH_ADDRESS"], directory / "logs" / "newer.log"
+    env = {**spec.env, "SIGNOFF_GRPC_ADDRESS": f"127.0.0.1:{free_port()}"}
+    process = await spawn(replace(spec, name="newer", env=env), log)
+    is_ready = probe_http(f"http://{health}/readyz")
+    try:
+        while not await is_ready():
+            if process.returncode is not None:
+                sys.exit(f"the newer jobstore ended with status {process.returncode}: {log}")
+            await asyncio.sleep(0.1)
+        yield log
+    finally:
+        await end(process, spec.stop_signal, spec.grace_s)
+
+
+def read_migrations(log: Path) -> list[str]:
+    """What the log says of each revision that was applied."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    done = [line for line in lines if line["message"] == "a migration is done"]
+    return [f"{line['revision']} took {line['seconds']} s: {line['change']}" for line in done] or ["nothing to migrate"]
+
+
+#: What of the stored jobs stays as it is.
+STORED = """
+SELECT count(*) AS entries, count(DISTINCT jobs.id) AS jobs, sum(jobs.version) AS versions, sum(seq) AS numbers
+FROM jobs JOIN job_logs ON job_id = jobs.id WHERE tenant LIKE 'tenant-%'
+"""
+
+
+async def run(commit: str, jobs: int, directory: Path) -> bool:
+    """Upgrade once; return whether all went well."""
+    calls = Calls()
+    async with AsyncExitStack() as resources:
+        stack, addresses = await resources.enter_async_context(run_stack(directory, commit))
+        client = await resources.enter_async_context(JobStoreClient(addresses.grpc, addresses.token))
+        await client.create_agent(NewAgent(id="worker", name="worker", url=addresses.agents["writer"]))
+        database = await asyncpg.connect(addresses.postgres)
+        resources.push_async_callback(database.close)
+        await load(stack, client, database, jobs)
+        stored = await database.fetchrow(STORED)
+        say(f"{stored['jobs']} jobs with {stored['entries']} entries, by {commit}")
+        calling = [asyncio.create_task(calls.run(client)) for _ in range(CLIENTS)]
+        await asyncio.sleep(AROUND_S)
+        calls.phase, began = "meanwhile", time.monotonic()
+        log = await resources.enter_async_context(newer_jobstore(directory, addresses))
+        say(f"a jobstore of today serves after {time.monotonic() - began:.1f} s", *read_migrations(log))
+        calls.phase = "after"
+        await asyncio.sleep(AROUND_S)
+        for task in calling:
+            assert not task.done(), task
+            task.cancel()
+        await asyncio.wait(calling)
+        left = await wait_until_completed(database, calls.jobs)
+    async with run_stack(directory) as (_, addresses), JobStoreClient(addresses.grpc, addresses.token) as client:
+        say("today's stack runs on the older one's data directory")
+        job = await client.create_job(NewJob(title="A life", acceptance_criteria="Is not empty", agent_id="worker"))
+        await client.execute_job(job.id)
+        database = await asyncpg.connect(addresses.postgres)
+        left += await wait_until_completed(database, [job.id])
+        kept = await database.fetchrow(STORED)
+        await database.close()
+    for phase in ("before", "meanwhile", "after"):
+        say(f"{phase}: {calls.describe(phase)}")
+    problems = [*calls.errors, *(f"not COMPLETED: {job_id}" for job_id in left)]
+    problems += [f"a call took {wait:.1f} s" for wait, _ in calls.waits["meanwhile"] if wait > WAIT_MAX_S]
+    problems += ["stored jobs are not as they were"] if kept != stored else []
+    say(*problems[:20], f"{len(calls.jobs)} jobs of clients, {len(problems)} problems")
+    return not problems
+
+
+async def wait_until_completed(database: asyncpg.Connection, jobs: Sequence[str]) -> list[str]:
+    """Return which jobs are not COMPLETED in time."""
+    deadline, left = time.monotonic() + QUIET_S, list(jobs)
+    query = "SELECT id FROM jobs WHERE id = ANY($1) AND execution_id IS NOT NULL AND status <> 'COMPLETED'"
+    while left and time.monotonic() < deadline:
+        left = [row["id"] for row in await database.fetch(query, jobs)]
+        await asyncio.sleep(0.5)
+    return left
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("".join(f"upgrade: {line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="upgrades", description=__doc__)
+    parser.add_argument("--older", default=OLDER_STACK, help="the commit of the older version")
+    parser.add_argument("--jobs", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="signoff-upgrade-") as directory:
+        return 0 if uvloop.run(run(arguments.older, arguments.jobs, Path(directory))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
