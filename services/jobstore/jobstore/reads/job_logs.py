@@ -26,6 +26,13 @@ SETTLED: Final = "greatest(settled_seq, published_seq)"
 _SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
 _CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+#: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
+_OF_JOBS: Final = """
+    (SELECT DISTINCT unnest(CAST(:job_ids AS text[])) AS of_job) AS wanted CROSS JOIN LATERAL (
+        SELECT * FROM job_logs AS entry WHERE entry.job_id = wanted.of_job AND entry.version > coalesce((
+            SELECT version FROM job_logs WHERE job_id = wanted.of_job AND seq <= :after ORDER BY version DESC LIMIT 1), 0)
+        ORDER BY entry.version LIMIT :limit
+    ) AS job_logs"""
 
 
 async def list_changes(
@@ -41,10 +48,9 @@ async def list_changes(
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
-    of_jobs = "AND job_id = ANY(CAST(:job_ids AS text[]))" if job_ids else ""
     query = text(
-        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} FROM job_logs "  # noqa: S608 - as above
-        f"WHERE seq > :after AND seq <= :until {of_jobs} ORDER BY seq LIMIT :limit",
+        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - as above
+        f"FROM {_OF_JOBS if job_ids else 'job_logs'} WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit",
     )
     parameters: dict[str, object] = {"after": after, "until": until, "limit": limit}
     if job_ids:
