@@ -38,7 +38,6 @@ def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentE
         "dlq-partition": str(record.partition),
         "dlq-offset": str(record.offset),
         "dlq-time": datetime.now(UTC).isoformat(),
-        "dlq-attempts": "1",
     }
     key, value = record.key, record.value if record.value is not None else b""
     kept = [(name, content) for name, content in record.headers if name not in fields]
