@@ -199,7 +199,7 @@ class LiveHub:
         raise AssertionError
 
     async def _feed_stored_of_job(self, viewer: Viewer, after: int) -> int:
-        """Feed the changes of the viewer's job up to now from its own log, whatever else changed; return that cursor."""
+        """Feed the changes of the viewer's job up to now, from the log of that job alone; return the cursor of now."""
         assert viewer.job_id is not None
         assert self.cursor is not None
         until, token = self.cursor, None  # taken before the log is read, which so holds all up to it

@@ -30,7 +30,8 @@ NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
 _OF_JOBS: Final = """
     (SELECT DISTINCT unnest(CAST(:job_ids AS text[])) AS of_job) AS wanted CROSS JOIN LATERAL (
         SELECT * FROM job_logs AS entry WHERE entry.job_id = wanted.of_job AND entry.version > coalesce((
-            SELECT version FROM job_logs WHERE job_id = wanted.of_job AND seq <= :after ORDER BY version DESC LIMIT 1), 0)
+            SELECT version FROM job_logs WHERE job_id = wanted.of_job AND seq <= :after
+            ORDER BY version DESC LIMIT 1), 0)
         ORDER BY entry.version LIMIT :limit
     ) AS job_logs"""
 
