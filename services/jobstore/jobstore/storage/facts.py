@@ -62,7 +62,7 @@ _COUNT_EARLY: Final = text(
 _FORGET_EARLY: Final = text(
     f"""
     DELETE FROM executions WHERE execution_id = ANY(ARRAY(
-        SELECT execution_id FROM executions WHERE {EARLY_CANCELS} AND due_at <= clock_timestamp()
+        SELECT execution_id FROM executions WHERE {EARLY_CANCELS} AND due_at <= signoff_now()
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,  # noqa: S608 - words of our own
 )

@@ -16,7 +16,7 @@ _RENEW: Final = text(
     """
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
-        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
+        due_at = least(signoff_now() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM (
         SELECT e.execution_id
@@ -57,16 +57,16 @@ _TIMED: Final = "FROM executions WHERE state <> 'DONE' AND fails_at IS NOT NULL"
 _LATE: Final = text(
     f"""
     SELECT extract(epoch FROM least(
-            (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > now() ORDER BY due_at LIMIT 1),
-            (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > now() ORDER BY due_at LIMIT 1),
-            (SELECT fails_at {_TIMED} AND fails_at > now() ORDER BY fails_at LIMIT 1)
-        ) - now())::float8 AS next_in_s, late.*
+            (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > signoff_now() ORDER BY due_at LIMIT 1),
+            (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > signoff_now() ORDER BY due_at LIMIT 1),
+            (SELECT fails_at {_TIMED} AND fails_at > signoff_now() ORDER BY fails_at LIMIT 1)
+        ) - signoff_now())::float8 AS next_in_s, extract(epoch FROM signoff_now())::float8 AS now, late.*
     FROM (SELECT 1) AS one LEFT JOIN (
-        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, true AS is_overdue {_TIMED} AND fails_at <= signoff_now() LIMIT :limit)
         UNION ALL
-        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, false {_LEASED.format(stage="EXECUTING")} AND due_at <= signoff_now() LIMIT :limit)
         UNION ALL
-        (SELECT execution_id, lease, false {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
+        (SELECT execution_id, lease, false {_LEASED.format(stage="JUDGING")} AND due_at <= signoff_now() LIMIT :limit)
     ) AS late ON true
     """,  # noqa: S608 - fragments of our own
 )
@@ -75,12 +75,14 @@ _LATE: Final = text(
 class Late(NamedTuple):
     """Leases (execution_id, lease) that were not renewed in time, and those of executions that are out of time.
 
-    `next_in_s`: seconds until there will be more, unless leases are renewed; None if nothing is under way.
+    `next_in_s`: seconds until there will be more, unless leases are renewed; None if nothing is under way. `now`: the
+    database's time in seconds.
     """
 
     overdue: Sequence[tuple[UUID, int]]
     lapsed: Sequence[tuple[UUID, int]]
     next_in_s: float | None
+    now: float
 
 
 async def renew(
@@ -124,4 +126,5 @@ async def find_late(connection: Connection, limit: int) -> Late:
         overdue=[(row.execution_id, row.lease) for row in late if row.is_overdue],
         lapsed=[(row.execution_id, row.lease) for row in late if not row.is_overdue],
         next_in_s=rows[0].next_in_s,
+        now=rows[0].now,
     )
