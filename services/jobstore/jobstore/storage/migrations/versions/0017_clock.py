@@ -6,8 +6,8 @@ revision = "0017"
 down_revision = "0014"
 
 #: Stable, so that indexes serve comparisons with it, and a single expression, so that the planner puts it in place of
-#: the call: a statement then costs and is planned as with now(). Of the statement, and not of the transaction, which may
-#: have waited for locks.
+#: the call: a statement then costs and is planned as with now(). It is the time of the statement, since a transaction
+#: may have waited for locks.
 STEPS = """
 CREATE FUNCTION signoff_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT statement_timestamp()';
 ALTER TABLE jobs ALTER created_at SET DEFAULT signoff_now(), ALTER updated_at SET DEFAULT signoff_now();
