@@ -5,8 +5,6 @@ from email.utils import format_datetime
 
 import pytest
 from fault_agent import says
-from support.factories import execute_requested, grant, incoming_request, lease
-from support.fakes import until
 
 from contracts.events import ResultProduced
 from contracts.status import ReportKind
@@ -32,9 +30,7 @@ def http_date(seconds):
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(
-    agent, handlers, executions, publisher, leases, worker, jump
-):
+async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(agent, outcome, worker, jump):
     answer = says(b'"blue"', Content_Type="application/json")
 
     async def script(writer):
@@ -42,13 +38,7 @@ async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(
         await worker.renew()
         await answer(writer)
 
-    a_lease = lease()
-    policy = {"attempt_timeout_s": 60.0, "max_attempts": 3}
-    executions.answers[a_lease.execution_id] = grant(lease=a_lease, url=agent.does(script), policy=policy)
-    request = execute_requested(execution_id=a_lease.execution_id)
-    assert await handlers.on_execute_requested([incoming_request(request)]) == [None]
-    await until(lambda: publisher.events)
-    (event,) = publisher.events
+    event = await outcome(agent.does(script), policy={"attempt_timeout_s": 60.0, "max_attempts": 3})
     assert isinstance(event, ResultProduced)
     assert (event.result, len(agent.calls)) == ("blue", 1)
     assert event.duration_s is not None
