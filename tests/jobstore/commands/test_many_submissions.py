@@ -22,7 +22,8 @@ _ADD = (
     INSERT INTO job_logs (job_id, version, status, job_status, kind, execution_id, submission, created_at)
     SELECT :job_id, 5 * n + v, status, status, kind, md5(:job_id || n)::uuid, 1 + n % 100, signoff_now()
     FROM generate_series(0, 999) n, (VALUES (2, 'ASSIGNED', 'requested'), (3, 'IN_PROGRESS', 'claimed'),
-        (4, 'IN_PROGRESS', 'call_begun'), (5, 'IN_PROGRESS', 'result'), (6, 'REJECTED', 'not_met')) AS e (v, status, kind)
+        (4, 'IN_PROGRESS', 'call_begun'), (5, 'IN_PROGRESS', 'result'), (6, 'REJECTED', 'not_met'))
+        AS e (v, status, kind)
     """,
     "UPDATE jobs SET version = 5001, status = 'REJECTED' WHERE id = :job_id",
 )
