@@ -231,9 +231,8 @@ class Subscription(Generic[E]):
 
         Where many more are unread nothing waits: whoever writes times to come must not make this reader fall behind.
         """
-        now = clock.now().timestamp()
+        now, unread = clock.now().timestamp(), count_unread(self.consumer()) if self.delay_s else None
         ages_s = [now - record.timestamp / 1000 for record in records]
-        unread = count_unread(self.consumer()) if self.delay_s else None
         if unread is None or unread > CAUGHT_UP_LAG / 2 or max(ages_s) > 2 * self.delay_s:
             return
         with contextlib.suppress(TimeoutError):
