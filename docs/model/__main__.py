@@ -53,6 +53,8 @@ WITHOUT = {
     "apply-next-version-only": ("relay-leaders", "I2 a reader"),
     "begin-again": ("relay-faults", "I2 a reader"),
     "settled-before-published": ("relay", "I2 a watch was told"),
+    "next-version-from-memory": ("relay-memory", "I2 a reader"),
+    "recent-behind-looks": ("relay-memory", "I2 a watch that is told from memory"),
 }
 
 STATES_MAX = 3_000_000  # of each exploration

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from support.fakes import FakeReaders
 from support.jobstore.clocks import shifted_clock
 from support.jobstore.steps import Published, Steps, seen, verdict
 from support.jobstore.terms import LEASE_S
@@ -32,7 +33,7 @@ async def steps(database: Database, runner: CommandRunner) -> Steps:
 @pytest.fixture
 async def sweeper(database: Database, runner: CommandRunner) -> Sweeper:
     """A sweeper that has swept for long."""
-    made = Sweeper(database, runner, lambda: True)
+    made = Sweeper(database, runner, FakeReaders())
     await made.sweep()
     made._lapse_from = 0.0
     return made

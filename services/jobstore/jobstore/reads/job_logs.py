@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from jobstore.json_members import members
 from jobstore.reads.page import fetch_page
@@ -36,6 +37,13 @@ _OF_JOBS: Final = """
     ) AS job_logs"""
 
 
+@cache
+def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
+    """Return the query of entries; there are a few, made of words of our own."""
+    columns = f"{LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS}"
+    return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+
+
 async def list_changes(
     connection: Connection,
     after: int,
@@ -49,13 +57,8 @@ async def list_changes(
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
-    query = text(
-        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - as above
-        f"FROM {_OF_JOBS if job_ids else 'job_logs'} WHERE seq > :after AND seq <= :until ORDER BY seq LIMIT :limit",
-    )
-    parameters: dict[str, object] = {"after": after, "until": until, "limit": limit}
-    if job_ids:
-        parameters["job_ids"] = list(job_ids)
+    query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
+    parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     return [dict(row) for row in rows], is_cut or len(rows) == limit
 
@@ -106,10 +109,7 @@ async def list_job_logs(
     }
     values = {name: value for name, (value, _) in conditions.items() if value is not None}
     wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
-    query = text(
-        f"SELECT {LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS} "  # noqa: S608 - names of our own
-        f"FROM job_logs WHERE {' AND '.join(wheres)} ORDER BY version {order} LIMIT :limit",
-    )
+    query = _compose("job_logs", " AND ".join(wheres), f"version {order}", payloads=payloads)
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [dict(row) for row in rows]

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 #: Stable, so that indexes serve comparisons with it, and a single expression, so that the planner puts it in place of
 #: the call: a statement then costs and is planned as with now(). It is the time of the statement, since a transaction
