@@ -207,7 +207,7 @@ class LiveHub:
             logs, token = await self._jobstore.list_job_logs(
                 viewer.job_id, limit=LOGS_PAGE, page_token=token or "", with_payloads=False
             )
-            for change in [Change.of(entry) for entry in logs if after < entry.cursor <= until]:
+            for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
                 await viewer.feed(change)
         return until
 
