@@ -10,6 +10,7 @@ from console.api.events import EventStream
 from contracts.client import WatchEvent
 from contracts.resources import NewJob
 from contracts.status import JobLogStatus
+from signoff.v1 import job_service_pb2 as jobs_pb
 
 POEM = NewJob(id="poem", title="a poem", acceptance_criteria="It rhymes", agent_id="writer")
 
@@ -92,6 +93,20 @@ async def test_a_stream_of_one_job_tells_of_no_other(http, live, jobstore):
 async def test_a_stream_of_an_unknown_job_is_not_found(http):
     async with http.get("/api/jobs/unknown/events") as answer:
         assert answer.status == 404
+
+
+async def test_a_stream_of_one_job_reads_the_log_of_that_job_alone(http, live, jobstore):
+    await changes(jobstore, 3)
+    await changes(jobstore, 30, POEM.model_copy(update={"id": "other"}))
+    await changes(jobstore, 600)  # pages of its log, and more than the ring holds
+    await until(lambda: live.cursor == 633)
+    asked = len(jobstore.requests)
+    async with stream(http, "/api/jobs/poem/events?after=2") as events:
+        told = await events.take(601)
+        await changes(jobstore, 1)
+        told.append(await events.next())
+    assert [event.id for event in told] == [3, *range(34, 635)]
+    assert not [one for one in jobstore.requests[asked:] if isinstance(one, jobs_pb.WatchJobsRequest)]
 
 
 @pytest.mark.parametrize("recorded", [3, 12])  # within the ring of 4, and far beyond it and the queue of 8

@@ -16,6 +16,7 @@ from contracts.events import JobStatusReported, ResultProduced
 from contracts.jsontext import json_text
 from contracts.status import Delivery, ReportKind
 from contracts.status import Protocol as AgentProtocol
+from servicekit import clock
 
 FAULTS = {
     "500": (says(b"oops", 500), "agent_status"),
@@ -169,8 +170,12 @@ async def test_no_text_of_an_agent_can_spoil_a_log_a_terminal_or_a_database(agen
     assert all(character.isprintable() or character in "\n\t" for character in report.message)
 
 
+def in_seconds(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
 def in_an_hour() -> str:
-    return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    return in_seconds(3_600)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,7 @@ def in_an_hour() -> str:
         ("9" * 400, 0, 1),
         ("²", 0, 1),
         ("-5", 0, 1),
-        ("1.5", 0, 1),
+        ("1.5", 1.5, 1.5),
         ("soon", 0, 1),
         ("", 0, 1),
         ("Wed, 99 Foo 99999 99:99:99 GMT", 0, 1),
@@ -237,3 +242,39 @@ async def test_a_call_that_is_given_up_leaves_no_connection(agent, outcome, scri
     await outcome(agent.does(script), policy={"attempt_timeout_s": 0.2})
     if script is not hangs:  # that one writes nothing, and so does not notice
         await until(lambda: agent.ended == 1)
+
+
+@pytest.fixture(params=[timedelta(hours=1), timedelta(hours=-1)])
+def jump(request, monkeypatch):
+    """Make the clock jump, as often as it is called: there, and back."""
+    shifts = [timedelta(), request.param] * 2
+    real = clock.now
+
+    def jumping():
+        shifts.append(shifts.pop(0))
+        monkeypatch.setattr(clock, "now", lambda: real() + shifts[0])
+
+    return jumping
+
+
+async def test_a_call_during_which_the_clock_jumps_is_one_call_with_one_result(agent, outcome, worker, jump):
+    answer = says(b'"blue"', Content_Type="application/json")
+
+    async def script(writer):
+        jump()
+        await worker.renew()
+        await answer(writer)
+
+    event = await outcome(agent.does(script), policy={"attempt_timeout_s": 60.0, "max_attempts": 3})
+    assert isinstance(event, ResultProduced)
+    assert (event.result, len(agent.calls)) == ("blue", 1)
+    assert event.duration_s is not None
+    assert 0 <= event.duration_s < 60
+
+
+async def test_an_agent_is_waited_for_as_long_as_it_asked_by_its_own_clock(agent, outcome, jump):
+    jump()
+    url = agent.does(says(b"", 503, Date=in_seconds(0), Retry_After=in_seconds(40)))
+    report = await outcome(url, policy={"max_attempts": 2})
+    assert report.kind is ReportKind.ATTEMPT_FAILED
+    assert 39 <= report.retry_after_s <= 41

@@ -145,7 +145,9 @@ class FakeJobStore(FakeOperations, JobServiceServicer, AgentServiceServicer):
 
     async def ListJobLogs(self, request, context):
         logs = [log_message(log) for log in self.logs if log.job_id == self.job(request.job_id).id]
-        return jobs_pb.ListJobLogsResponse(logs=logs)
+        start = int(request.page_token or 0)
+        end = start + (request.page_size or len(logs))
+        return jobs_pb.ListJobLogsResponse(logs=logs[start:end], next_page_token=str(end) if logs[end:] else "")
 
     async def AssignAgent(self, request, context):
         job = self.job(request.job_id)

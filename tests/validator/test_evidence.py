@@ -1,5 +1,7 @@
 """Evidence: which quotations show something, and which count for nothing."""
 
+import random
+import time
 from typing import Any
 
 import pytest
@@ -199,3 +201,38 @@ def test_a_number_a_truth_value_a_letter_or_a_digit_is_content(result: Any) -> N
 def test_every_text_of_a_result_with_letters_is_evidence(texts: list[str], data: st.DataObject) -> None:
     quote = data.draw(st.sampled_from(texts))
     assert is_empty(quote) or Evidence({"texts": texts}).find_fault(f"  {quote} ", "It is good") is None
+
+
+WORDS = "the bridge carries tonnes report names 42 3.14 it's \u00fcber caf\u00e9 deck cables"
+
+
+@pytest.fixture(scope="module", params=["words", "lines", "members"])
+def large(request: pytest.FixtureRequest) -> Evidence:
+    """The evidence of a mebibyte, made ready by one search."""
+    chosen = random.Random(1).choices(WORDS.split(), k=(1 << 20) // 6)
+    shapes: dict[str, Any] = {
+        "words": " ".join(chosen),
+        "lines": "\n".join(" ".join(chosen[at : at + 3]) for at in range(0, len(chosen), 3)),
+        "members": [{"name": word, "n": number} for number, word in enumerate(chosen[::5])],
+    }
+    made = Evidence(shapes[request.param], [LONG])
+    assert made.find_spans("n: 42" if request.param == "members" else "carries tonnes")
+    return made
+
+
+@pytest.mark.parametrize("quote", ["carries tonnes report", "nothing of this stands there", "n: 31", "no such word"])
+def test_what_is_searched_is_made_ready_once_and_then_a_quotation_takes_50_ms(large: Evidence, quote: str) -> None:
+    taken_s = []
+    for number in range(5):
+        began = time.thread_time()
+        large.find_spans(quote)
+        large.is_quoted(f"{quote} {number}")
+        large.find_fault(f"{quote} {number} and more", "It is good")
+        taken_s.append(time.thread_time() - began)
+    assert min(taken_s) < 0.05
+
+
+def test_what_is_not_quoted_is_compared_with_no_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = Evidence("a line\nof words\n" * 10)
+    monkeypatch.setattr("contracts.evidence.pieces.Pieces.list_wholes", None)
+    assert evidence.find_fault("no line", "It is good") == FALSE_QUOTE

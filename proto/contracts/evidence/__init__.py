@@ -120,10 +120,9 @@ class Evidence:
         is_quoted = in_values or phrase in self._names_and_values
         if is_quoted and any(phrase.marked == Phrase(quoted).marked for quoted in literal):
             return None
-        if self._shows_member(phrase) or f"\n{phrase.marked}\n" in self._wholes:
-            return None
         if is_quoted:
-            return TOO_SHORT
+            is_whole = self._shows_member(phrase) or f"\n{phrase.marked}\n" in self._wholes
+            return None if is_whole else TOO_SHORT
         return ONLY_REPEATS if any(phrase.marked in one.marked for one in self._criteria) else FALSE_QUOTE
 
     def _is_whole_result(self, quote: str) -> bool:

@@ -99,7 +99,9 @@ def _fold_words(text: str, classes: str) -> list[str]:
     if text.isascii():
         folded = text.lower()
         return [folded[slice(*word.span())] for word in _WORD.finditer(classes)]
-    return [text[slice(*word.span())].translate(_FOLDS) for word in _WORD.finditer(classes)]
+    words = [text[slice(*word.span())] for word in _WORD.finditer(classes)]
+    folds = {word: word.translate(_FOLDS) for word in set(words)}  # most words come many times
+    return [folds[word] for word in words]
 
 
 def _mark(folded: Iterable[str]) -> str:

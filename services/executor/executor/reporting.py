@@ -1,6 +1,6 @@
 """Build the events of an attempt: its result, and its reports in order."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -11,6 +11,7 @@ from contracts.sizes import measure
 from contracts.status import ReportKind
 from executor.errors import AgentDeclinedError, AgentError, ExecutorError
 from executor.ports import Grant, Progress
+from servicekit import clock
 
 #: The error code of a job whose budget is used up.
 BUDGET_EXHAUSTED = "budget_exhausted"
@@ -38,7 +39,7 @@ def to_result_event(
         duration_s=duration_s,
         usage=usage,
         began_at=began_at,
-        produced_at=datetime.now(UTC),
+        produced_at=clock.now(),
     )
 
 
@@ -65,7 +66,7 @@ class AttemptReports:
         self._grant = grant
         self._seq = 1
         #: When the agent was first called.
-        self.began_at = datetime.now(UTC)
+        self.began_at = clock.now()
 
     def describe_begin(self) -> JobStatusReported:
         """Return the report that the agent is being called."""
@@ -122,6 +123,6 @@ class AttemptReports:
             "lease": self._grant.lease.lease,
             "seq": self._seq,
             "message": message,
-            "reported_at": datetime.now(UTC),
+            "reported_at": clock.now(),
         }
         return JobStatusReported.model_validate(common | fields)

@@ -3,11 +3,11 @@
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from contracts.events import JobStatusReported, ResultProduced
 from contracts.status import ReportKind
+from servicekit import clock
 from servicekit.errors import SignoffError
 from servicekit.kafka.publisher import Publisher
 from servicekit.kafka.subscription import Incoming
@@ -115,6 +115,6 @@ def _to_report(event: ResultProduced, lease: Lease, **fields: Any) -> JobStatusR
         attempt=event.attempt,
         lease=lease.lease,
         seq=1,
-        reported_at=datetime.now(UTC),
+        reported_at=clock.now(),
         **fields,
     )

@@ -1,15 +1,21 @@
 """Dead letters are counted by topic, and the newest are listed with their reasons."""
 
+import os
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from support.factories import record
 
 from contracts.events import CancelRequested
 from contracts.identity import new_execution_id
+from jobstore.insights import dead_letters
 from jobstore.insights.dead_letters import DeadLetterTopics
 from servicekit.errors import PermanentError
 from servicekit.kafka.dead_letters import to_dead_letter
-from servicekit.kafka.publisher import Publisher
+from servicekit.kafka.history import History
+from servicekit.kafka.publisher import Outgoing, Publisher
 from servicekit.kafka.topics import ensure_topics
 
 
@@ -34,3 +40,32 @@ async def test_dead_letters_are_counted_and_the_newest_say_why(kafka: str) -> No
     assert len(await dead.list_newest(1)) == 1
     await dead.close()
     await publisher.stop()
+
+
+async def test_a_list_reads_no_more_than_its_bytes_and_shows_the_newest(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ensure_topics(kafka, 1)
+    monkeypatch.setattr(dead_letters, "LIST_MAX_BYTES", 1 << 20)
+    topic, size = "execute-requested-dlq", 200 << 10
+    publisher = Publisher(kafka, "test")
+    await publisher.start()
+    for _ in range(30):
+        (sent,) = await publisher.send([Outgoing(topic, os.urandom(size), None, [])])
+        assert not isinstance(sent, Exception)
+    await publisher.stop()
+    read_all, read = History.read, list[int]()
+
+    async def spied(history: History, offsets: Any) -> AsyncIterator[list[Any]]:
+        async for records in read_all(history, offsets):
+            read.extend(len(one.value) for one in records if one.topic == topic)
+            yield records
+
+    monkeypatch.setattr(History, "read", spied)
+    dead = DeadLetterTopics(kafka)
+    shown = [letter.offset for letter in await dead.list_newest(500) if letter.topic == topic]
+    await dead.close()
+    assert sent.offset + 1 - len(shown) > 0
+    assert shown == list(range(sent.offset, sent.offset - len(shown), -1))
+    assert len(shown) >= 3
+    assert sum(read) <= 4 << 20  # and what the broker sends at once

@@ -1,7 +1,9 @@
 """A job's log: read from either end and by submission, in pages that end before they are too large."""
 
+import itertools
 from typing import Any
 
+from sqlalchemy import text
 from support.jobstore.steps import Steps, verdict
 
 from contracts.status import Outcome, ReportKind
@@ -78,3 +80,36 @@ async def test_the_newest_entry_of_each_log_comes_with_the_jobs(database: Databa
     assert (logs[steps.job_id]["code"], logs[steps.job_id]["kind"]) == ("agent_status", "failed")
     assert [logs[view["id"]]["version"] for view in views] == [view["version"] for view in views]
     assert logs[idle.job_id]["request_payload"] is None
+
+
+async def test_what_changes_of_one_job_is_read_without_the_entries_of_others(
+    database: Database, runner: CommandRunner
+) -> None:
+    steps, others = Steps(database, runner), [Steps(database, runner) for _ in range(3)]
+    await others[0].created()
+    await steps.running()
+    await others[1].created()
+    await steps.result(1)
+    await others[2].created()
+    fill = "INSERT INTO job_logs (job_id, version, status, job_status, kind, created_at) SELECT id, v, {}"
+    row = "'PENDING', 'PENDING', 'progress', now() FROM jobs, generate_series(100, 10000) v WHERE id = :id"
+    count = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'job_logs'"
+
+    async with database.transaction() as connection:
+        await connection.execute(text(fill.format(row)), {"id": others[1].job_id})
+    async with database.session() as session:
+
+        async def count_read() -> int:
+            await session.execute(text("SELECT pg_stat_force_next_flush()"))
+            return int(await session.scalar(text(count)) or 0)
+
+        def read(after: int, limit: int = 200) -> Any:
+            return list_changes(session, after, 2**62, job_ids=[steps.job_id], payloads=False, limit=limit)
+
+        before = await count_read()
+        whole, _ = await read(0)
+        parts = [(await read(entry["cursor"], limit=2))[0] for entry in whole[:-1]]
+        assert await read(whole[-1]["cursor"]) == ([], False)
+        assert await count_read() - before < 200
+    assert [entry["version"] for entry in whole] == list(range(1, len(whole) + 1))
+    assert parts == [list(itertools.islice(whole, at, at + 2)) for at in range(1, len(whole))]

@@ -126,7 +126,6 @@ def test_a_dead_letter_has_the_original_bytes_and_headers_and_says_what_went_wro
         "dlq-topic": b"execute-requested",
         "dlq-partition": b"3",
         "dlq-offset": b"42",
-        "dlq-attempts": b"1",
     }
 
 

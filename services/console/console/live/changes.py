@@ -85,17 +85,18 @@ class JobChange(BaseModel):
 
 
 class Change:
-    """One event of the stream, from an entry's message, which is read once, and only if a viewer is sent it."""
+    """One event of the stream, from an entry, or its message, which is read once, and only if a viewer is sent it."""
 
-    def __init__(self, message: Any) -> None:
-        self.cursor: int = message.cursor
-        self.job_id: str = message.job_id
-        self._message = message
+    def __init__(self, entry: Any) -> None:
+        self.cursor: int = entry.cursor
+        self.job_id: str = entry.job_id
+        self._entry = entry
 
     @cached_property
     def frame(self) -> bytes:
         """The bytes that are sent."""
-        return make_frame("job-changed", JobChange.of(read_resource(self._message)).to_dict(), self.cursor)
+        log = self._entry if isinstance(self._entry, JobLog) else read_resource(self._entry)
+        return make_frame("job-changed", JobChange.of(log).to_dict(), self.cursor)
 
 
 def make_frame(event: str, data: dict[str, Any], cursor: int | None = None) -> bytes:

@@ -24,6 +24,8 @@ PING_S = 15.0
 HEALTH_CHECK_S = 3.0
 #: Changes kept in memory, for viewers that come back.
 RING_MAX = 10_000
+#: Entries of one job's log that are read at once.
+LOGS_PAGE = 500
 #: Events queued for one viewer; a viewer with more is cut off.
 QUEUED_MAX = 1_000
 
@@ -178,7 +180,8 @@ class LiveHub:
             return
         while self.cursor is not None and after < self.cursor:
             if after < self._base:
-                after = await self._feed_stored(viewer, after)
+                feed_stored = self._feed_stored if viewer.job_id is None else self._feed_stored_of_job
+                after = await feed_stored(viewer, after)
                 continue
             for change in [change for change in self._ring if change.cursor > after]:
                 await viewer.feed(change)
@@ -194,6 +197,19 @@ class LiveHub:
                 if event.cursor >= self._base:
                     return event.cursor
         raise AssertionError
+
+    async def _feed_stored_of_job(self, viewer: Viewer, after: int) -> int:
+        """Feed the changes of the viewer's job up to now, from the log of that job alone; return the cursor of now."""
+        assert viewer.job_id is not None
+        assert self.cursor is not None
+        until, token = self.cursor, None  # taken before the log is read, which so holds all up to it
+        while token != "":
+            logs, token = await self._jobstore.list_job_logs(
+                viewer.job_id, limit=LOGS_PAGE, page_token=token or "", with_payloads=False
+            )
+            for change in [Change(entry) for entry in logs if after < entry.cursor <= until]:
+                await viewer.feed(change)
+        return until
 
 
 async def _forward(viewer: Viewer, frames: AsyncGenerator[bytes]) -> None:

@@ -15,7 +15,7 @@ class Viewer:
         self.ended = asyncio.Event()
         self.position: int | None = None
         self.feeder: asyncio.Task[None] | None = None
-        self._job_id = job_id
+        self.job_id = job_id
         self._frames = deque([OPENING])
         self._frames_max = frames_max
         self._filled, self._emptied = asyncio.Event(), asyncio.Event()
@@ -32,7 +32,7 @@ class Viewer:
 
     def is_watching(self, change: Change) -> bool:
         """Return whether the viewer watches the job of a change."""
-        return self._job_id in {None, change.job_id}
+        return self.job_id in {None, change.job_id}
 
     def push(self, change: Change) -> None:
         """Send a change that happened now, unless the viewer is still catching up, or has it."""

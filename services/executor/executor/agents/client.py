@@ -1,12 +1,8 @@
 """Call agents over HTTP: guarded, bounded, and with an error for each way to fail."""
 
 import logging
-import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
@@ -29,6 +25,7 @@ from executor.errors import (
     AgentUnreachableError,
 )
 from executor.ports import Call
+from servicekit.clock import read_retry_after
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +61,7 @@ class AgentResponse:
     @property
     def retry_after_s(self) -> float | None:
         """Seconds to wait, from the header Retry-After."""
-        return _parse_retry_after(self.headers.get("Retry-After"))
+        return read_retry_after(self.headers, RETRY_AFTER_MAX_S)
 
     @property
     def usage(self) -> Usage | None:
@@ -201,20 +198,6 @@ def _to_error(response: AgentResponse) -> AgentError:
         return AgentBusyError(message, status=status, retry_after_s=response.retry_after_s)
     code = "agent_redirect" if status < 400 else None  # noqa: PLR2004 - what 3xx is
     return AgentStatusError(message, code=code, status=status)
-
-
-def _parse_retry_after(value: str | None) -> float | None:
-    """Return the seconds from now that a number or an HTTP date means (RFC 9110), at most a day; None for all else."""
-    if value is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return min(float(value), RETRY_AFTER_MAX_S)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    wait_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()
-    return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)
 
 
 def build_headers(call: Call) -> dict[str, str]:

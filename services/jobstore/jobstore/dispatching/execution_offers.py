@@ -27,7 +27,7 @@ DEPTH_FIRST: Final = 8
 _WAITS: Final = "stage = 'EXECUTING' AND state = 'QUEUED'"
 #: Columns: in how many seconds something is due that nobody notifies of. What is past its deadline does not count.
 _DUE_TIMES: Final = ", ".join(
-    f"(SELECT extract(epoch FROM due_at - now())::float8 FROM executions WHERE {waits} AND {IN_TIME} "  # noqa: S608 - ours
+    f"(SELECT extract(epoch FROM due_at - signoff_now())::float8 FROM executions WHERE {waits} AND {IN_TIME} "  # noqa: S608 - ours
     f"ORDER BY due_at LIMIT 1) AS {name}"
     for name, waits in {
         "judge_in_s": "stage = 'JUDGING' AND state = 'QUEUED'",
@@ -54,15 +54,15 @@ _HEADS: Final = text(
             WHERE {_WAITS} AND (tenant, flow, priority) > (queues.tenant, queues.flow, queues.priority)
             ORDER BY tenant, flow, priority LIMIT 1) AS following
     )
-    SELECT now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
+    SELECT signoff_now() AS now, room.free, EXISTS (SELECT FROM limits) AS has_limits,
         EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits,
         EXISTS (SELECT FROM executions WHERE {_WAITS}) AS has_queued, {_DUE_TIMES},
         queued.tenant, queued.flow, queued.priority, queued.execution_id, queued.due_at
     FROM room LEFT JOIN (
         SELECT queues.*, heads.* FROM queues CROSS JOIN LATERAL (
-            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at <= now() ORDER BY due_at LIMIT :depth)
+            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at <= signoff_now() ORDER BY due_at LIMIT :depth)
             UNION ALL
-            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at > now() ORDER BY due_at LIMIT 1)) AS heads
+            (SELECT execution_id, due_at {_OF_QUEUE} AND due_at > signoff_now() ORDER BY due_at LIMIT 1)) AS heads
     ) AS queued ON true
     """,  # noqa: S608 - fragments of our own
 )
@@ -96,7 +96,7 @@ _START: Final = text(
 )
 #: SKIP LOCKED: others lock executions before circuits, so waiting for a circuit here could deadlock.
 _HALF_OPEN: Final = text(
-    "SELECT agent_id FROM circuits WHERE open_until <= now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
+    "SELECT agent_id FROM circuits WHERE open_until <= signoff_now() ORDER BY agent_id FOR UPDATE SKIP LOCKED",
 )
 #: An open circuit admits nothing; a half-open one admits one probe, unless one is under way.
 _ADMITS: Final = text(

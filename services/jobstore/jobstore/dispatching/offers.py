@@ -38,13 +38,13 @@ class ResultToJudge:
 
 
 #: Past its deadline nothing is offered: the sweeper ends it.
-IN_TIME: Final = "(deadline_at IS NULL OR deadline_at > now())"
-DUE: Final = f"due_at <= now() AND {IN_TIME}"
+IN_TIME: Final = "(deadline_at IS NULL OR deadline_at > signoff_now())"
+DUE: Final = f"due_at <= signoff_now() AND {IN_TIME}"
 #: An array, not a join: the planner cannot know how few rows a join on `due` leaves, and would read the whole table.
 MARK: Final = """
     UPDATE executions e SET state = 'OFFERED', offers = e.offers + 1,
         due_at = least(e.deadline_at,
-            now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
+            signoff_now() + make_interval(secs => least(:again_s * 2 ^ least(e.offers, 10), :again_max_s)))
     WHERE e.execution_id = ANY(ARRAY(SELECT execution_id FROM due))
     RETURNING e.execution_id, e.job_id, e.attempt, e.result_lease, e.submission, e.priority, e.agent_id
 """
@@ -70,7 +70,7 @@ _OFFER_AGAIN: Final = text(
 )
 #: `|| ''`: only the index of the ids can serve.
 _OFFER_SOON: Final = text(
-    "UPDATE executions SET offers = 0, due_at = least(deadline_at, now() + make_interval(secs => :again_s)) "
+    "UPDATE executions SET offers = 0, due_at = least(deadline_at, signoff_now() + make_interval(secs => :again_s)) "
     "WHERE execution_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'OFFERED'",
 )
 _RESULTS: Final = text(

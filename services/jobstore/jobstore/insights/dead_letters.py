@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +21,8 @@ DEAD: Final = tuple(topic.dlq for topic in TOPICS.values() if topic.dlq)
 CACHE_S: Final = 5.0
 #: Seconds that the broker is waited for.
 TIMEOUT_S: Final = 5.0
+#: Bytes of dead letters that one list reads of a topic: what is behind so many is counted, and not listed.
+LIST_MAX_BYTES: Final = 8 << 20
 #: Characters of a header or a key that are shown.
 TEXT_MAX: Final = 1_000
 
@@ -60,20 +63,39 @@ class DeadLetterTopics:
         return sorted(newest, key=lambda letter: letter.at, reverse=True)[:limit]
 
     async def _list_newest_of(self, topic: str, limit: int) -> list[DeadLetter]:
-        letters: list[DeadLetter] = []
         try:
             async with History(self._kafka, topic, silence_s=TIMEOUT_S) as history:
-                held = await history.offsets()
-                last = {number: range(max(span.start, span.stop - limit), span.stop) for number, span in held.items()}
-                async for records in history.read(last):
-                    letters += [_parse_letter(record) for record in records]
+                return [
+                    letter
+                    for number, span in (await history.offsets()).items()
+                    for letter in await _read_newest(history, number, span, limit)
+                ]
         except PermanentError:  # nobody has made the topic
             return []
-        return letters
 
     async def close(self) -> None:
         """Disconnect from the broker."""
         await self._topics.close()
+
+
+async def _read_newest(history: History, partition: int, held: range, limit: int) -> list[DeadLetter]:
+    """Return the newest dead letters of a partition: one at least, and no more than LIST_MAX_BYTES of records hold.
+
+    Nobody knows how large they are before they are read: it reads backwards, twice as many each time.
+    """
+    newest: list[DeadLetter] = []
+    stop, size, step = held.stop, 0, 1
+    while len(newest) < limit and stop > held.start:
+        start = max(held.start, stop - min(step, limit - len(newest)))
+        older: list[DeadLetter] = []
+        async with aclosing(history.read({partition: range(start, stop)})) as batches:
+            async for records in batches:
+                older += [_parse_letter(record) for record in records]
+                size += sum(len(record.value or b"") for record in records)
+                if newest and size > LIST_MAX_BYTES:  # the rest of these stands between them and the newest
+                    return newest
+        newest, stop, step = [*older, *newest], start, 2 * step
+    return newest
 
 
 def _parse_letter(record: Record) -> DeadLetter:

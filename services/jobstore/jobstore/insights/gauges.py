@@ -26,20 +26,20 @@ SAMPLE_MAX_MS: Final = 5_000
 #: Each count reads the partial index that holds only such rows: executions that are DONE cost nothing.
 _NOW: Final = text(
     """
-    SELECT clock_timestamp() AS at,
+    SELECT signoff_now() AS at,
         (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED') AS queued,
         (SELECT count(*) FROM executions WHERE stage = 'EXECUTING' AND state IN ('OFFERED', 'LEASED')) AS running,
         (SELECT count(*) FROM executions WHERE stage = 'JUDGING' AND state <> 'DONE') AS judging
     """,
 )
 #: Whether the gauges were sampled of late. A sample in the future does not count: the database's clock was set back.
-_IS_RECENT: Final = "sampled_at BETWEEN clock_timestamp() - CAST(:every AS interval) AND clock_timestamp()"
+_IS_RECENT: Final = "sampled_at BETWEEN signoff_now() - CAST(:every AS interval) AND signoff_now()"
 #: A column of the row of `rollup`, or of none.
 IS_SAMPLE_DUE: Final = f"({_IS_RECENT}) IS NOT TRUE AS is_sample_due"
 #: Of several that claim at once, the first updates the row, and the others find that it is recent.
 _CLAIM: Final = text(
     f"""
-    INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, clock_timestamp())
+    INSERT INTO rollup (id, seq, sampled_at) VALUES (1, 0, signoff_now())
     ON CONFLICT (id) DO UPDATE SET sampled_at = excluded.sampled_at
     WHERE (rollup.{_IS_RECENT}) IS NOT TRUE RETURNING id
     """,  # noqa: S608 - words of our own

@@ -27,7 +27,7 @@ BY_MINUTE_MAX_S: Final = 24 * HOUR_S
 _READ: Final = text("SELECT * FROM rollups WHERE span_s = :span_s AND at >= :since ORDER BY at")
 #: An execution that was attempted before waits for its retry, not for its first turn.
 _OLDEST_WAIT: Final = text(
-    "SELECT extract(epoch FROM clock_timestamp() - min(greatest(created_at, not_before))) FROM executions "
+    "SELECT extract(epoch FROM signoff_now() - min(greatest(created_at, not_before))) FROM executions "
     "WHERE stage = 'EXECUTING' AND state = 'QUEUED' AND attempt = 0",
 )
 _AGENTS: Final = text(
@@ -39,7 +39,7 @@ _AGENTS: Final = text(
         FROM executions WHERE state <> 'DONE' AND stage = 'EXECUTING' GROUP BY agent_id
     ) AS now FULL JOIN (
         SELECT agent_id, sum(ended)::bigint AS ended, sum(completed)::bigint AS completed, sum(seconds) AS seconds
-        FROM agent_rollups WHERE at > clock_timestamp() - interval '24 hours' GROUP BY agent_id
+        FROM agent_rollups WHERE at > signoff_now() - interval '24 hours' GROUP BY agent_id
     ) AS late USING (agent_id)
     WHERE agent_id IS NOT NULL ORDER BY agent_id
     """,

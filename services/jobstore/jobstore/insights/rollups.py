@@ -82,8 +82,8 @@ _ADD_AGENT: Final = text(
     """,
 )
 _STORE: Final = text("INSERT INTO rollup (id, seq) VALUES (1, :seq) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq")
-_FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < clock_timestamp() - CAST(:kept AS interval)")
-_FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < clock_timestamp() - interval '2 days'")
+_FORGET: Final = text("DELETE FROM rollups WHERE span_s = :span_s AND at < signoff_now() - CAST(:kept AS interval)")
+_FORGET_AGENTS: Final = text("DELETE FROM agent_rollups WHERE at < signoff_now() - interval '2 days'")
 
 #: The column that an entry is counted in, by its status; an edit or a late result ends nothing.
 _ENDS: Final = {

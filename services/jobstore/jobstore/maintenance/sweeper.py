@@ -46,7 +46,8 @@ class Sweeper:
     partitions it stands.
 
     While the database was away nobody could take work, renew a lease or have an outcome recorded: without this wait an
-    outage would have every agent called again.
+    outage would have every agent called again. So would a clock of the database that jumps, by which all leases lapse
+    at once: that is a gap, too.
     """
 
     def __init__(self, database: Database, runner: CommandRunner, readers: ReportReaders) -> None:
@@ -56,6 +57,7 @@ class Sweeper:
         self._lease_s = runner.terms.lease_s
         self._period_s = self._wait_s = min(SWEEP_MAX_S, self._lease_s / 5)
         self._swept_at = 0.0
+        self._ahead_s: float | None = None  # by how much the database's clock is ahead of this process's own
         self._lapse_from = time.monotonic() + self._lease_s
         self._mark: _Mark | None = None
 
@@ -71,12 +73,15 @@ class Sweeper:
         if self._database.availability.find_outage() is not None:
             return
         async with self._database.session() as session:
+            asked_at = time.monotonic()
             late = await leases.find_late(session, BATCH_MAX)
         self._wait_s = max(min(self._period_s, late.next_in_s or self._period_s), SWEEP_MIN_S)
         now = time.monotonic()
-        if now - self._swept_at > self._lease_s / 2:
+        ahead_s = late.now.timestamp() - asked_at
+        jumped_s = 0.0 if self._ahead_s is None else abs(ahead_s - self._ahead_s)
+        if max(now - self._swept_at, jumped_s) > self._lease_s / 2:
             self._lapse_from = now + self._lease_s
-        self._swept_at = now
+        self._swept_at, self._ahead_s = now, ahead_s
         if not late.leases or now < self._lapse_from:
             return
         await self._end([lease for lease in late.leases if not lease.may_be_reported])

@@ -28,9 +28,9 @@ _LIVE: Final = "SELECT FROM executions e WHERE e.batch_id = o.id AND e.state <> 
 #: SKIP LOCKED: the operation that another worker claims just now is not waited for.
 _CLAIM: Final = text(
     f"""
-    UPDATE operations SET due_at = clock_timestamp() + make_interval(secs => :claim_s)
+    UPDATE operations SET due_at = signoff_now() + make_interval(secs => :claim_s)
     WHERE id = (
-        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND due_at <= clock_timestamp()
+        SELECT id FROM operations o WHERE state NOT IN ('CANCELLED', 'DONE') AND due_at <= signoff_now()
             AND (state = 'CANCELLING' OR state = 'RUNNING' AND EXISTS ({_UNANSWERED}))
             AND (CAST(:id AS uuid) IS NULL OR id = :id)
         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -60,7 +60,7 @@ _PROGRESS: Final = text(
         count(*) FILTER (WHERE i.answered AND (i.code IS NOT NULL OR NOT j.live)) AS rested,
         count(*) FILTER (WHERE i.answered AND i.code IS NULL AND NOT j.live AND j.updated_at > o.since) AS lately
     FROM (
-        SELECT id, coalesce(finished_at, clock_timestamp()) - make_interval(secs => :over_s) AS since
+        SELECT id, coalesce(finished_at, signoff_now()) - make_interval(secs => :over_s) AS since
         FROM operations WHERE id = ANY(CAST(:ids AS uuid[]))
     ) AS o
     JOIN operation_items i ON i.operation_id = o.id LEFT JOIN jobs j ON j.id = i.job_id
@@ -171,7 +171,7 @@ async def list_items(connection: Connection, operation_id: UUID) -> Sequence[Row
 
 
 async def _fetch_operations(connection: Connection, query: Query) -> list[Operation]:
-    rows = await connection.execute(query.add_columns(func.clock_timestamp().label("now")))
+    rows = await connection.execute(query.add_columns(func.signoff_now().label("now")))
     progress: dict[UUID, list[Row]] = {row.id: [] for row in rows}
     if rows:
         for part in await connection.execute(_PROGRESS, {"ids": list(progress), "over_s": RATE_OVER_S}):

@@ -14,7 +14,7 @@ from jobstore.storage.tables import circuits as circuits_table
 _STATE_COLUMNS: Final = (
     case(
         (circuits_table.c.open_until.is_(None), Circuit.CLOSED.value),
-        (circuits_table.c.open_until > func.clock_timestamp(), Circuit.OPEN.value),
+        (circuits_table.c.open_until > func.signoff_now(), Circuit.OPEN.value),
         else_=Circuit.HALF_OPEN.value,
     ).label("circuit"),
     circuits_table.c.open_until.label("circuit_open_until"),

@@ -27,13 +27,21 @@ SETTLED: Final = "greatest(settled_seq, published_seq)"
 _SETTLED_CURSOR: Final = text(f"SELECT {SETTLED} FROM relay WHERE id = 1")  # noqa: S608 - names of our own
 _CURSORS: Final = text(f"SELECT {SETTLED}, last_value FROM relay, job_logs_seq_seq WHERE id = 1")  # noqa: S608
 NO_PAYLOADS: Final = "NULL AS request_payload, NULL AS response_payload"
+#: The entries of some jobs after a number, which are found by their versions: no entry of another job is read.
+_OF_JOBS: Final = """
+    (SELECT DISTINCT unnest(CAST(:job_ids AS text[])) AS of_job) AS wanted CROSS JOIN LATERAL (
+        SELECT * FROM job_logs AS entry WHERE entry.job_id = wanted.of_job AND entry.version > coalesce((
+            SELECT version FROM job_logs WHERE job_id = wanted.of_job AND seq <= :after
+            ORDER BY version DESC LIMIT 1), 0)
+        ORDER BY entry.version LIMIT :limit
+    ) AS job_logs"""
 
 
 @cache
-def _compose(where: str, order: str, *, payloads: bool) -> TextClause:
+def _compose(entries: str, where: str, order: str, *, payloads: bool) -> TextClause:
     """Return the query of entries; there are a few, made of words of our own."""
     columns = f"{LOG_COLUMNS}, {PAYLOADS if payloads else NO_PAYLOADS}"
-    return text(f"SELECT {columns} FROM job_logs WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
+    return text(f"SELECT {columns} FROM {entries} WHERE {where} ORDER BY {order} LIMIT :limit")  # noqa: S608
 
 
 async def list_changes(
@@ -49,8 +57,7 @@ async def list_changes(
 
     Also return whether there may be more up to `until`. With payloads, call within a transaction.
     """
-    wheres = ["seq > :after", "seq <= :until", *(["job_id = ANY(CAST(:job_ids AS text[]))"] if job_ids else [])]
-    query = _compose(" AND ".join(wheres), "seq", payloads=payloads)
+    query = _compose(_OF_JOBS if job_ids else "job_logs", "seq > :after AND seq <= :until", "seq", payloads=payloads)
     parameters = {"after": after, "until": until, "limit": limit, "job_ids": list(job_ids)}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     return [dict(row) for row in rows], is_cut or len(rows) == limit
@@ -102,7 +109,7 @@ async def list_job_logs(
     }
     values = {name: value for name, (value, _) in conditions.items() if value is not None}
     wheres = ["job_id = :job_id", *(conditions[name][1] for name in values)]
-    query = _compose(" AND ".join(wheres), f"version {order}", payloads=payloads)
+    query = _compose("job_logs", " AND ".join(wheres), f"version {order}", payloads=payloads)
     parameters = {"job_id": job_id, "limit": limit, **values}
     rows, is_cut = await fetch_page(connection, query, parameters, bodies=payloads)
     logs = [dict(row) for row in rows]

@@ -67,7 +67,7 @@ _COUNT_REMEMBERED: Final = text(
 _FORGET_REMEMBERED: Final = text(
     f"""
     DELETE FROM executions WHERE execution_id = ANY(ARRAY(
-        SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= clock_timestamp()
+        SELECT execution_id FROM executions WHERE {REMEMBERED} AND due_at <= signoff_now()
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,  # noqa: S608 - words of our own
 )

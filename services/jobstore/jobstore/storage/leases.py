@@ -18,7 +18,7 @@ _RENEW: Final = text(
     UPDATE executions e SET state = 'LEASED', owner = :owner,
         spent = e.spent - CAST(e.stage = 'EXECUTING' AND e.state <> 'LEASED' AS int),
         validators_lost = greatest(0, e.validators_lost - CAST(e.stage = 'JUDGING' AND e.state <> 'LEASED' AS int)),
-        due_at = least(clock_timestamp() + make_interval(secs => :lease_s), e.deadline_at),
+        due_at = least(signoff_now() + make_interval(secs => :lease_s), e.deadline_at),
         fails_at = CASE WHEN e.stage = 'EXECUTING' THEN e.deadline_at ELSE e.fails_at END
     FROM (
         SELECT e.execution_id
@@ -59,19 +59,19 @@ _TIMED: Final = "FROM executions WHERE state <> 'DONE' AND fails_at IS NOT NULL"
 _LATE: Final = text(
     f"""
     SELECT extract(epoch FROM least(
-            (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > now() ORDER BY due_at LIMIT 1),
-            (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > now() ORDER BY due_at LIMIT 1),
-            (SELECT fails_at {_TIMED} AND fails_at > now() ORDER BY fails_at LIMIT 1)
-        ) - now())::float8 AS next_in_s, now() AS now, late.*
+            (SELECT due_at {_LEASED.format(stage="EXECUTING")} AND due_at > signoff_now() ORDER BY due_at LIMIT 1),
+            (SELECT due_at {_LEASED.format(stage="JUDGING")} AND due_at > signoff_now() ORDER BY due_at LIMIT 1),
+            (SELECT fails_at {_TIMED} AND fails_at > signoff_now() ORDER BY fails_at LIMIT 1)
+        ) - signoff_now())::float8 AS next_in_s, signoff_now() AS now, late.*
     FROM (SELECT 1) AS one LEFT JOIN (
         (SELECT execution_id, lease, fails_at AS since, attempt > 0 AS may_be_reported, true AS is_overdue
-            {_TIMED} AND fails_at <= now() LIMIT :limit)
+            {_TIMED} AND fails_at <= signoff_now() LIMIT :limit)
         UNION ALL
         (SELECT execution_id, lease, due_at, true, false
-            {_LEASED.format(stage="EXECUTING")} AND due_at <= now() LIMIT :limit)
+            {_LEASED.format(stage="EXECUTING")} AND due_at <= signoff_now() LIMIT :limit)
         UNION ALL
         (SELECT execution_id, lease, due_at, true, false
-            {_LEASED.format(stage="JUDGING")} AND due_at <= now() LIMIT :limit)
+            {_LEASED.format(stage="JUDGING")} AND due_at <= signoff_now() LIMIT :limit)
     ) AS late ON true
     """,  # noqa: S608 - fragments of our own
 )

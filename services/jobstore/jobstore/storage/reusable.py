@@ -21,7 +21,7 @@ _VERDICTS: Final = text(
     """
     SELECT r.key, r.job_id, r.version, CAST(l.response_payload AS text) AS response
     FROM unnest(CAST(:keys AS bytea[])) AS k(key)
-    JOIN reusable r ON r.key = k.key AND r.created_at > clock_timestamp() - make_interval(secs => :age_s)
+    JOIN reusable r ON r.key = k.key AND r.created_at > signoff_now() - make_interval(secs => :age_s)
     JOIN job_logs l ON l.job_id = r.job_id AND l.version = r.version
     """,
 )
@@ -33,7 +33,7 @@ _RESULTS: Final = text(
     JOIN executions e ON e.execution_id = u.execution_id
     JOIN agents a ON a.id = e.agent_id AND a.updated_at < e.created_at
     JOIN reusable r ON r.key = e.reuse_key AND r.created_at > a.updated_at
-        AND r.created_at > clock_timestamp() - make_interval(secs => :age_s)
+        AND r.created_at > signoff_now() - make_interval(secs => :age_s)
     JOIN executions s ON s.job_id = r.job_id AND s.result_version = r.version AND s.result_hash IS NOT NULL
     """,
 )
@@ -50,7 +50,7 @@ _FORGET: Final = text(
     """
     DELETE FROM reusable WHERE key = ANY(ARRAY(
         SELECT key FROM reusable WHERE created_at <= greatest(
-            clock_timestamp() - make_interval(secs => :age_s),
+            signoff_now() - make_interval(secs => :age_s),
             (SELECT created_at FROM reusable ORDER BY created_at DESC OFFSET :entries_max LIMIT 1))
         ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,

@@ -15,7 +15,7 @@ def free_room(stage: ExecutionStage) -> str:
     """Return the expression of the leases that live workers would still take, less the offers not claimed yet."""
     return f"""
         coalesce((SELECT sum(room) FROM workers
-            WHERE stage = '{stage}' AND seen_at > now() - make_interval(secs => :alive_s)), 0)
+            WHERE stage = '{stage}' AND seen_at > signoff_now() - make_interval(secs => :alive_s)), 0)
         - (SELECT count(*) FROM executions WHERE stage = '{stage}' AND state = 'OFFERED')
     """  # noqa: S608 - a word of our own
 
@@ -23,7 +23,7 @@ def free_room(stage: ExecutionStage) -> str:
 #: SQL columns, as domain.execution_states.Openings; with `:offers` false nothing is read.
 OPENINGS: Final = f"""
     CASE WHEN :offers THEN {free_room(ExecutionStage.EXECUTING)} ELSE 0 END AS free_room,
-    :offers AND (SELECT coalesce(bool_or(due_at <= now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
+    :offers AND (SELECT coalesce(bool_or(due_at <= signoff_now()), false) OR count(*) = {_LOOKED_AT_MAX} FROM (
         SELECT due_at FROM executions WHERE stage = 'EXECUTING' AND state = 'QUEUED' LIMIT {_LOOKED_AT_MAX}
     ) AS queued) AS is_waiting,
     :offers AND EXISTS (SELECT FROM circuits WHERE open_until IS NOT NULL) AS has_open_circuits
@@ -39,7 +39,7 @@ _FORGET: Final = text(
     """
     DELETE FROM workers WHERE owner = ANY(ARRAY(
         SELECT owner FROM workers WHERE seen_at <= greatest(
-            clock_timestamp() - make_interval(secs => :age_s),
+            signoff_now() - make_interval(secs => :age_s),
             (SELECT seen_at FROM workers ORDER BY seen_at DESC OFFSET :workers_max LIMIT 1))
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """,

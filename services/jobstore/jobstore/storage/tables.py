@@ -43,8 +43,8 @@ agents = Table(
     Column("policy", JSONB, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("deterministic", Boolean, nullable=False, server_default=text("false")),
-    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
-    Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
+    Column("updated_at", _TIME, nullable=False, server_default=func.signoff_now()),
     Column("headers", JSONB, nullable=False, server_default=text("'{}'"), doc="references to values, by name"),
 )
 
@@ -171,7 +171,7 @@ executions = Table(
     Column("answer", Text, doc="what the id was answered, once it was"),
     Column("priority", SmallInteger, nullable=False),
     Column("spent", Integer, nullable=False, doc="attempts that failed or lost their worker"),
-    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
     Column("tenant", Text, nullable=False, server_default="default"),
     Column("flow", ARRAY(Text), nullable=False, server_default="{}", doc="its agent, and what else limits it"),
     Column("batch_id", Uuid),
@@ -268,7 +268,7 @@ limits = Table(
     Column("queue_max", Integer),
     Column("weight", DOUBLE_PRECISION),
     Column("paused", Boolean, nullable=False),
-    Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", _TIME, nullable=False, server_default=func.signoff_now()),
 )
 
 starts = Table(
@@ -285,7 +285,7 @@ reusable = Table(
     Column("key", LargeBinary, primary_key=True, doc="of what was asked for"),
     Column("job_id", Text, nullable=False),
     Column("version", BigInteger, nullable=False, doc="of the entry of the job's log that holds the answer"),
-    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
     Index("reusable_created_at_idx", "created_at"),
 )
 
@@ -293,7 +293,7 @@ operations = Table(
     "operations",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("created_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("created_at", _TIME, nullable=False, server_default=func.signoff_now()),
     Column("kind", Text, nullable=False, server_default="execute"),
     Column("state", Text, nullable=False, server_default="RUNNING"),
     Column(
@@ -306,7 +306,7 @@ operations = Table(
     Column("request_hash", LargeBinary, doc="the same for the same request"),
     Column("retry_of", Uuid),
     Column("finished_at", _TIME),
-    Column("due_at", _TIME, nullable=False, server_default=func.clock_timestamp(), doc="no worker takes it before"),
+    Column("due_at", _TIME, nullable=False, server_default=func.signoff_now(), doc="no worker takes it before"),
     Column("actor", Text, doc="who asked for it"),
     CheckConstraint("state IN ('RUNNING', 'PAUSED', 'CANCELLING', 'CANCELLED', 'DONE')", name="state"),
     Index("operations_created_at_id_idx", "created_at", "id"),

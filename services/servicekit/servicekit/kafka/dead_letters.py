@@ -1,11 +1,11 @@
 """Make dead letters: records that can never be processed, with their bytes and why."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import ConsumerRecord
 
 from contracts.sizes import MESSAGE_MAX_BYTES
+from servicekit import clock
 from servicekit.errors import PermanentError
 from servicekit.kafka.publisher import Outgoing
 
@@ -37,8 +37,7 @@ def to_dead_letter(dlq: str, record: ConsumerRecord[Any, Any], error: PermanentE
         "dlq-topic": record.topic,
         "dlq-partition": str(record.partition),
         "dlq-offset": str(record.offset),
-        "dlq-time": datetime.now(UTC).isoformat(),
-        "dlq-attempts": "1",
+        "dlq-time": clock.now().isoformat(),
     }
     key, value = record.key, record.value if record.value is not None else b""
     kept = [(name, content) for name, content in record.headers if name not in fields]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeAlias
 
@@ -61,7 +61,7 @@ class History:
             begins = {place: at.offset if (at := starts[place]) else ends[place] for place in partitions}
         return {place.partition: range(begins[place], ends[place]) for place in partitions}
 
-    async def read(self, offsets: Mapping[int, range]) -> AsyncIterator[list[Record]]:
+    async def read(self, offsets: Mapping[int, range]) -> AsyncGenerator[list[Record]]:
         """Yield batches of the records at these offsets, those of each partition in order."""
         ends = {TopicPartition(self.topic, number): span.stop for number, span in offsets.items() if span}
         if not ends:

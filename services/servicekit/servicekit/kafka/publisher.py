@@ -7,7 +7,7 @@ import random
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from contracts.events import Event
 from contracts.signing import SIGNATURE_HEADER, SigningKey
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import TOPIC_OF
+from servicekit import clock
 from servicekit.errors import PermanentError, TransientError
 from servicekit.retry import retry_transient
 
@@ -89,7 +90,7 @@ def to_record(
 ) -> Outgoing:
     """Return the record of an event, a CloudEvent in binary mode from the service `source`, perhaps signed."""
     key = event.key.encode() if keyed and event.key is not None else None
-    attributes = build_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), datetime.now(UTC))
+    attributes = build_event_headers(event.event_id, event.type, f"/signoff/{source}".encode(), clock.now())
     value = event.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
     signature = [(SIGNATURE_HEADER, signed_by.sign(value).encode())] if signed_by is not None else []
     return Outgoing(TOPIC_OF[type(event)], value, key, [*attributes, *headers, *signature])

@@ -19,6 +19,7 @@ from contracts.fields import explain
 from contracts.signing import SIGNATURE_HEADER
 from contracts.sizes import MESSAGE_MAX_BYTES
 from contracts.topics import REPLAY_HEADER, TOPIC_OF, TOPICS, Topic
+from servicekit import clock
 from servicekit.errors import DoubtfulError, PermanentError, SignoffError
 from servicekit.kafka.dead_letters import REASON_MAX, to_dead_letter
 from servicekit.kafka.liveness import count_unread, find_dead_task
@@ -227,9 +228,8 @@ class Subscription(Generic[E]):
 
         Where many more are unread nothing waits: whoever writes times to come must not make this reader fall behind.
         """
-        now = time.time()
+        now, unread = clock.now().timestamp(), count_unread(self.consumer()) if self.delay_s else None
         ages_s = [now - record.timestamp / 1000 for record in records]
-        unread = count_unread(self.consumer()) if self.delay_s else None
         if unread is None or unread > BEHIND_RECORDS or max(ages_s) > 2 * self.delay_s:
             return
         with contextlib.suppress(TimeoutError):

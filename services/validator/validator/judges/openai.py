@@ -8,11 +8,8 @@ for each request, or its HTTP client does besides sending: together that costs a
 import asyncio
 import contextlib
 import logging
-import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -22,6 +19,7 @@ from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIErro
 from pydantic_core import to_json
 
 from contracts.resources import Usage
+from servicekit.clock import read_retry_after
 from validator.errors import JudgeAnswerError, JudgeUnavailableError
 from validator.judge_config import JudgeConfig
 from validator.judges.shapes import APIS, Request
@@ -174,17 +172,5 @@ def _to_error(error: APIStatusError) -> JudgeUnavailableError | JudgeAnswerError
     code = _UNAVAILABLE_CODES.get(error.status_code, "judge_unavailable")
     if error.code == "insufficient_quota":
         code = "judge_quota_exceeded"
-    retry_after_s = _parse_retry_after(error.response.headers.get("Retry-After", ""))
+    retry_after_s = read_retry_after(error.response.headers, _RETRY_AFTER_MAX_S)
     return JudgeUnavailableError(message, code=code, retry_after_s=retry_after_s)
-
-
-def _parse_retry_after(value: str) -> float | None:
-    """Return the seconds from now that a number or an HTTP date means (RFC 9110); None for anything else."""
-    try:
-        wait = float(value)
-    except ValueError:
-        try:
-            wait = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return min(max(wait, 0.0), _RETRY_AFTER_MAX_S) if math.isfinite(wait) else None

@@ -73,7 +73,7 @@ _ADD_TO_FLOWS: Final = text(
 #: limit of its own cannot be told apart here; the dispatcher offers that again.
 _TAKE_BACK: Final = text(
     """
-    UPDATE executions SET state = 'QUEUED', offers = 0, due_at = clock_timestamp()
+    UPDATE executions SET state = 'QUEUED', offers = 0, due_at = signoff_now()
     WHERE stage = 'EXECUTING' AND state = 'OFFERED'
         AND (:all OR 'tenant:' || tenant = :name OR flow @> ARRAY[CAST(:name AS text)])
     """,
@@ -88,8 +88,8 @@ _INSERT_ITEMS: Final = text(
 #: Due at once, so that a worker goes on with it without waiting for the last claim to expire.
 _MOVE_OPERATION: Final = text(
     """
-    UPDATE operations SET state = :state, due_at = clock_timestamp(),
-        finished_at = CASE WHEN :has_ended THEN clock_timestamp() END,
+    UPDATE operations SET state = :state, due_at = signoff_now(),
+        finished_at = CASE WHEN :has_ended THEN signoff_now() END,
         about = (CAST(about AS jsonb) || CAST(:said AS jsonb))::json
     WHERE id = :id
     """,
@@ -97,7 +97,7 @@ _MOVE_OPERATION: Final = text(
 #: Release the claim on the operation, too: its next items may be requested at once.
 _ANSWER_ITEMS: Final = text(
     f"""
-    WITH freed AS (UPDATE operations SET due_at = clock_timestamp() WHERE id = :id)
+    WITH freed AS (UPDATE operations SET due_at = signoff_now() WHERE id = :id)
     UPDATE operation_items SET answered = true, spec = NULL, execution_id = u.execution_id, code = u.code,
         message = u.message
     FROM {sql.unnest("u", _ANSWER, "u")}

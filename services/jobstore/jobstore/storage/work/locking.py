@@ -45,12 +45,12 @@ _LOCK_JOBS: Final = text(
     ) AS j ON true
     """,  # noqa: S608 - names of our own
 )
-#: Beside the executions, or with none: the time after all locks are held, whether any circuit is stored, and NAMES,
+#: Beside the executions, or with none: the time after the jobs are locked, whether any circuit is stored, and NAMES,
 #: which the limits lock of the statement before keeps from changing. What a grant needs is looked up by its keys:
 #: OFFSET 0 keeps the planner from anything else.
 _LOCK_EXECUTIONS: Final = text(
     f"""
-    SELECT clock_timestamp() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
+    SELECT signoff_now() AS now, EXISTS (SELECT FROM circuits) AS has_circuits, {limits.NAMES}, {OPENINGS},
         e.*, granted.*
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT {", ".join(EXECUTION_COLUMNS).replace("policy", "policy::text AS policy")}
@@ -103,7 +103,7 @@ async def lock_rows(
     ids = sorted({*locks.executions, *followed, *live})
     wished = {"granted": list(locks.grants), "offers": locks.offers, "alive_s": terms.alive_s}
     found = await connection.execute(_LOCK_EXECUTIONS, {"ids": ids, **wished})
-    last = found[-1]  # the time that was read after the last lock was held
+    last = found[-1]  # the time that was read after the jobs were locked
     executions = {row.execution_id: to_execution(row) for row in found if row.execution_id is not None}
     if any(e.request_version is not None and e.job_id not in jobs for e in executions.values()):
         raise RaceError("an execution was requested meanwhile, and its job is not locked")

@@ -95,7 +95,7 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "reusable": _Part(reusable.KEEP, reusable.COLUMNS, reusable.PREFIX),
     "workers": _Part(
         f"""
-        INSERT INTO workers (owner, stage, room, seen_at) SELECT owner, stage, room, clock_timestamp()
+        INSERT INTO workers (owner, stage, room, seen_at) SELECT owner, stage, room, signoff_now()
         FROM {sql.unnest("w", WORKER_COLUMNS, "w")} ORDER BY owner
         ON CONFLICT (owner) DO UPDATE SET room = excluded.room, seen_at = excluded.seen_at
         """,  # noqa: S608 - names of our own

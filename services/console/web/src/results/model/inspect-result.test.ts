@@ -28,3 +28,14 @@ it.each([
 ])("%j is shown as %j", (value, views) => {
   expect(inspectResult(value).views).toEqual(views);
 });
+
+it.each([
+  ["brackets", "[".repeat(1_000_000)],
+  ["links that never end", "[a](".repeat(37_000)],
+  ["brackets that were never opened", `# x\n${"]".repeat(37_000)}`],
+  ["emphasis that never ends", "**a".repeat(37_000)],
+])("%s, however many, are looked at fast, and shown as text alone", (_, value) => {
+  const started = performance.now();
+  expect(inspectResult(value).views).toEqual(["text"]);
+  expect(performance.now() - started).toBeLessThan(1_000);
+});

@@ -1,5 +1,5 @@
 import { stringifyJson } from "@/lib/exact-json";
-import { MARKDOWN_DEPTH_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
+import { MARKDOWN_DEPTH_MAX, MARKDOWN_MARKS_MAX, MARKDOWN_MAX_CHARS, TABLE_COLUMNS_MAX } from "./limits";
 
 export type View = "text" | "markdown" | "html" | "table" | "image" | "json";
 export type Row = Record<string, unknown>;
@@ -19,7 +19,7 @@ const IMAGE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif)$/;
 const HTML =
   /^\s*(<!--[\s\S]*?-->\s*)?<(!doctype html|html|head|body|main|article|section|div|p|table|ul|ol|h[1-6]|style)[\s>]/i;
-const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\)/m;
+const MARKDOWN = /^(#{1,6} |[-*+] |\d+\. |> |```|\|.+\|)|\*\*[^*]+\*\*|\[[^[\]]+\]\([^()]+\)/m;
 
 /** Find out what a result is by its content alone; what an agent says of it is only a claim. */
 export function inspectResult(value: unknown): InspectedResult {
@@ -37,12 +37,15 @@ export function inspectResult(value: unknown): InspectedResult {
 }
 
 function textViews(text: string): View[] {
-  return MARKDOWN.test(text) && isRenderable(text) ? ["text", "markdown"] : ["text"];
+  return isRenderable(text) && MARKDOWN.test(text) ? ["text", "markdown"] : ["text"];
 }
 
-/** Whether Markdown can be parsed: deeply nested quotes and lists would overflow the parser's stack. */
+/**
+ * Whether Markdown can be parsed: deeply nested quotes and lists would overflow the parser's stack, and its time grows
+ * with the square of the marks that may belong together.
+ */
 function isRenderable(text: string): boolean {
-  if (text.length > MARKDOWN_MAX_CHARS) return false;
+  if (text.length > MARKDOWN_MAX_CHARS || (text.match(/[[\]*_~]/g)?.length ?? 0) > MARKDOWN_MARKS_MAX) return false;
   return !text.split("\n").some((line) => (line.match(/^[>\s*+-]*/)?.[0].length ?? 0) > MARKDOWN_DEPTH_MAX);
 }
 

@@ -2,6 +2,8 @@
 export const TEXT_SHOWN_CHARS = 4_000;
 export const TEXT_MAX_CHARS = 500_000;
 export const MARKDOWN_MAX_CHARS = 150_000;
+/** Brackets and marks of emphasis: so many cost the parser less than a second. */
+export const MARKDOWN_MARKS_MAX = 4_000;
 export const MARKDOWN_DEPTH_MAX = 100;
 export const TABLE_ROWS_SHOWN = 100;
 export const TABLE_COLUMNS_MAX = 30;
