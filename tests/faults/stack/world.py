@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -107,6 +106,11 @@ class World:
             if self.links[link].client_port_of(port) is not None and self.leaders[-1:] != [name]:
                 self.leaders.append(name)
 
+    @property
+    def jobstore_addresses(self) -> str:
+        """All of them, as a client is given them."""
+        return ",".join(link.address for name, link in self.links.items() if name.startswith("grpc"))
+
     async def told_to_stop(self, name: str, pid: int, told_at: float) -> Stop:
         """Wait until a process is gone that was told to stop; it is reaped by whoever started it."""
         within_s = self.terms.grace_s + self.terms.ending_s
@@ -203,16 +207,13 @@ def _death(words: str) -> list[Death]:
 
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
-    """The services, which reach each other, the database and the broker through links alone.
-
-    Whoever dials a jobstore dials one: they take turns.
-    """
+    """The services, which reach each other, the database and the broker through links alone; each knows all jobstores."""
     links["kafka"].upstream_port = _port(addresses.kafka)
     jobstore, *others = make_service_specs(replace(addresses, kafka=links["kafka"].address), fleet, port)
     before = [name for name in links if name.startswith("grpc")]
     jobstores = [_jobstore(jobstore, name.removeprefix("grpc"), addresses, port, links) for name in before]
-    dialled = cycle(links[name].address for name in before)
-    return [*jobstores, *(_with_env(spec, SIGNOFF_JOBSTORE=next(dialled)) for spec in others)]
+    dialled = ",".join(links[name].address for name in before)
+    return [*jobstores, *(_with_env(spec, SIGNOFF_JOBSTORE=dialled) for spec in others)]
 
 
 def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, links: dict[str, Link]) -> ServiceSpec:

@@ -121,6 +121,11 @@ class Database:
         """Bring the tables up to date. Processes that start at the same time take turns."""
         await retry_transient(lambda: self.run_sync(_upgrade), on="postgres")
 
+    async def prepare(self) -> None:
+        """Migrate, and begin the epoch under which every session is opened from now on."""
+        await self.migrate()
+        await retry_transient(self.availability.probe, on="postgres")
+
     async def listen(self, wake: Callable[[Wake], None], settled: Callable[[int], None]) -> None:
         """Listen for notifications for ever: call `wake` with what there is to do, or `settled` with a cursor.
 

@@ -5,6 +5,7 @@ its kernel answers for it. Every session is opened under an epoch and ends with 
 changes the database (docs/adr/0026).
 """
 
+import asyncio
 import logging
 from typing import Final
 
@@ -50,6 +51,7 @@ class Epochs:
 
     def __init__(self) -> None:
         self.current: int | None = None
+        self._renewing = asyncio.Lock()
 
     @property
     def session_name(self) -> str:
@@ -61,10 +63,11 @@ class Epochs:
 
         `session` is of no epoch.
         """
-        parameters = {"epoch": self.current, "epoch_s": EPOCH_S}
-        if self.current is None or await session.scalar(_RENEW, parameters) is None:
-            before, self.current = self.current, await session.scalar(_BEGIN, parameters)
-            log.info("an epoch begins", extra={"epoch": self.current, "ended": before})
+        async with self._renewing:  # of two probes at once only one begins it
+            parameters = {"epoch": self.current, "epoch_s": EPOCH_S}
+            if self.current is None or await session.scalar(_RENEW, parameters) is None:
+                before, self.current = self.current, await session.scalar(_BEGIN, parameters)
+                log.info("an epoch begins", extra={"epoch": self.current, "ended": before})
         if ended := await session.scalar(_END_SESSIONS):
             log.warning("sessions were ended of a jobstore that had stopped or was cut off", extra={"sessions": ended})
 
