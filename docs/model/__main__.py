@@ -53,6 +53,7 @@ WITHOUT = {
     "apply-next-version-only": ("relay-leaders", "I2 a reader"),
     "begin-again": ("relay-faults", "I2 a reader"),
     "settled-before-published": ("relay", "I2 a watch was told"),
+    "older-epochs-end": ("relay-leaders", "I2 a reader"),
 }
 
 STATES_MAX = 3_000_000  # of each exploration

@@ -10,6 +10,7 @@ RULES = (
     "apply-next-version-only",
     "begin-again",
     "settled-before-published",
+    "older-epochs-end",
 )
 
 WRITERS = 2
@@ -25,9 +26,9 @@ class RelayScenario(NamedTuple):
 
 
 RELAY_SCENARIOS = {
-    "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=0),
+    "relay": RelayScenario({"a": 2, "b": 1}, relays=2, faults=1),
     "relay-faults": RelayScenario({"a": 2, "b": 1}, relays=1, faults=2),
-    "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=2),
+    "relay-leaders": RelayScenario({"a": 2}, relays=2, faults=3),
 }
 
 
@@ -49,6 +50,7 @@ class Leader(NamedTuple):
     `settled`: up to this number every row was seen, or will never be. `seen`: numbers beyond it that were seen. `left`:
     what was seen and is not sent. `ended`: every writer that drew a number up to it has ended. `pending`: once these
     writers have ended, so have all that drew a number up to `pending_number`. `is_late`: the topic lost what it sent.
+    `is_older`: it was stopped, or cut off, and another leads; it goes on between any two steps, and does not know.
     """
 
     settled: int
@@ -58,6 +60,7 @@ class Leader(NamedTuple):
     pending: frozenset[int] = frozenset()
     pending_number: int = 0
     is_late: bool = False
+    is_older: bool = False
 
     @property
     def published(self) -> int:
@@ -116,8 +119,7 @@ class RelayModel:
             yield from self._write(state, number, transaction)
         for number, leader in enumerate(state.leaders):
             if leader is None:
-                leads = Leader(state.published, ended=state.settled)
-                yield f"relay {number} leads", True, state.with_leader(number, leads)
+                yield from self._take_over(state, number)
             else:
                 yield from self._lead(state, number, leader)
         if state.faults and state.topic:
@@ -139,7 +141,31 @@ class RelayModel:
             if state.faults:
                 yield f"writer {number} rolls back", False, ended._replace(faults=state.faults - 1)
 
+    def _take_over(self, state: State, number: int) -> Iterator[Step[State]]:
+        """Lead. While another leads, that is a fault: it stands still, or is cut off."""
+        is_fault = any(leader and not leader.is_older for leader in state.leaders)
+        if is_fault and not state.faults:
+            return
+        others = tuple(leader and self._end(leader) for leader in state.leaders)
+        leads = state._replace(leaders=others, faults=state.faults - is_fault)
+        leads = leads.with_leader(number, Leader(state.published, ended=state.settled))
+        yield f"relay {number} leads", not is_fault, leads
+
+    def _end(self, leader: Leader) -> Leader | None:
+        """Return an older leader: its sessions are ended, and it may still send what it had read."""
+        if "older-epochs-end" not in self._rules:
+            return leader._replace(is_older=True)
+        return Leader(0, left=leader.left, is_older=True) if leader.left else None
+
     def _lead(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
+        for job in {entry.job for entry in leader.left}:
+            yield from self._send(state, number, leader, next(entry for entry in leader.left if entry.job == job))
+        if leader.is_older:
+            yield f"relay {number} finds that its epoch has ended", True, state.with_leader(number, None)
+        if not leader.is_older or "older-epochs-end" not in self._rules:
+            yield from self._ask_and_store(state, number, leader)
+
+    def _ask_and_store(self, state: State, number: int, leader: Leader) -> Iterator[Step[State]]:
         new = tuple(e for e in state.log if e.number > leader.settled and e.number not in leader.seen)
         for part in {new, new[:1]}:
             looked = self._look(leader, part, is_cut=part != new)
@@ -149,8 +175,6 @@ class RelayModel:
             checked = _check_writers(leader, state)
             if checked != leader:
                 yield f"relay {number} asks who writes", True, state.with_leader(number, checked)
-        for job in {entry.job for entry in leader.left}:
-            yield from self._send(state, number, leader, next(entry for entry in leader.left if entry.job == job))
         if leader.is_late:
             yield f"relay {number} begins again", True, state.with_leader(number, None)
         elif (leader.published, max(leader.settled, state.settled)) != (state.published, state.settled):
@@ -180,7 +204,8 @@ class RelayModel:
         emptied = state._replace(topic=(), faults=state.faults - 1)
         if "begin-again" not in self._rules:
             return emptied
-        leaders = tuple(leader and leader._replace(is_late=True) for leader in state.leaders)
+        # An older one does not look how the topic stands before it goes on.
+        leaders = tuple(leader and leader._replace(is_late=not leader.is_older) for leader in state.leaders)
         return emptied._replace(published=0, leaders=leaders)
 
     def check(self, state: State) -> None:
