@@ -16,6 +16,7 @@ from support.echo import ANSWER, STREAM, TOKEN
 from support.free_ports import free_port
 
 from contracts.channels import open_channel
+from contracts.client import JobStoreClient, JobStoreError
 
 TESTS = Path(__file__).parents[1]
 METADATA = (("authorization", f"Bearer {TOKEN}"),)
@@ -109,3 +110,15 @@ async def test_an_address_at_which_nobody_is_costs_no_time(servers: list[Server]
 async def test_a_channel_without_an_address_says_so() -> None:
     with pytest.raises(ValueError, match="host:port"):
         open_channel(" , ", 1)
+
+
+async def test_a_jobstore_that_does_not_answer_is_an_error_of_the_clients_own() -> None:
+    held = []
+    async with await asyncio.start_server(lambda *streams: held.append(streams), "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        async with JobStoreClient(f"127.0.0.1:{port}", timeout_s=0.3) as client:
+            with pytest.raises(JobStoreError) as failed:
+                await client.get_latest_cursor()
+        for _, writer in held:
+            writer.close()
+    assert failed.value.grpc_status is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -46,10 +46,8 @@ class SlowAgent:
 async def ask(client: JobStoreClient, count: int) -> list[str]:
     """Create jobs of the slow agent, and execute them; return their ids."""
     policy = Policy(max_submissions=1, attempt_timeout_s=120)
-    jobs = [
-        await client.create_job(NewJob(title="A job", acceptance_criteria="Is blue", agent_id="slow-one", policy=policy))
-        for _ in range(count)
-    ]
+    asked = NewJob(title="A job", acceptance_criteria="Is blue", agent_id="slow-one", policy=policy)
+    jobs = [await client.create_job(asked) for _ in range(count)]
     for job in jobs:
         await client.execute_job(job.id)
     return [job.id for job in jobs]
@@ -109,7 +107,7 @@ async def test_a_frozen_jobstore_delays_facts_shortly_and_repeats_no_call(tmp_pa
             agent.may_answer.set()
             async with asyncio.timeout(60):
                 for job_id in (*before, *meanwhile):
-                    while (await client.get_job(job_id)).status not in RESTING:
+                    while (await client.get_job(job_id)).status not in RESTING:  # noqa: ASYNC110 - no watch is tried here
                         await asyncio.sleep(0.1)
         finally:
             frozen.resume()

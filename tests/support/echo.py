@@ -1,6 +1,7 @@
 """A server as a jobstore makes it, in a process of its own, which answers with its port: `python -m support.echo`."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -34,7 +35,8 @@ async def main() -> None:
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, methods)])
     await server.start()
-    print(port, flush=True)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
     await server.wait_for_termination()
 
 

@@ -32,6 +32,7 @@ from jobstore.operations.worker import OperationWorker
 from jobstore.publishing.fact_signer import FactSigner
 from jobstore.publishing.relay import Relay
 from jobstore.publishing.watches import Watches
+from jobstore.recovery.database_age import refuse_older_database
 from jobstore.recovery.unsigned_backlog import handle_unsigned_backlog
 from jobstore.runner import CommandRunner
 from jobstore.storage import facts, reusable
@@ -82,6 +83,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         topics = Topics(settings.kafka)
         stack.push_async_callback(topics.close)
         make_topics = partial(_make_topics, settings)
+        check_age = partial(refuse_older_database, settings.kafka, database, FactKeys.derive(secrets))
         handle_backlog = partial(handle_unsigned_backlog, settings.kafka, database, subscriptions, secrets)
         relay = Relay(database, publisher, FactSigner(FactKeys.derive(secrets)), topics.end_offsets, make_topics)
         dispatcher = Dispatcher(database, publisher, runner.terms, secrets, upstreams=upstreams)
@@ -94,8 +96,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
         stack.push_async_callback(dead_letters.close)
         if settings.health_address:
             checks = {"database": database.availability.check, **{s.topic.name: s.check for s in subscriptions}}
-            served = await health.serve(settings.health_address, checks)
-            stack.push_async_callback(served.cleanup)
+            stack.push_async_callback((await health.serve(settings.health_address, checks)).cleanup)
         await run_until_first(database.prepare(), database.availability.run())
         batches = Batches(database, runner, operation_worker)
         server, servicer = _make_server(settings)
@@ -138,7 +139,7 @@ async def main(stop: asyncio.Event, settings: Settings) -> None:
                 settings.kafka,
                 publisher,
                 subscriptions,
-                [make_topics, publisher.start, handle_backlog],
+                [make_topics, check_age, publisher.start, handle_backlog],
                 [dispatcher.run, relay.run],
             ),
         )

@@ -207,7 +207,7 @@ def _death(words: str) -> list[Death]:
 
 
 def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[str, Link]) -> list[ServiceSpec]:
-    """The services, which reach each other, the database and the broker through links alone; each knows all jobstores."""
+    """The services, which reach all jobstores, the database and the broker through links alone."""
     links["kafka"].upstream_port = _port(addresses.kafka)
     jobstore, *others = make_service_specs(replace(addresses, kafka=links["kafka"].address), fleet, port)
     before = [name for name in links if name.startswith("grpc")]

@@ -1,4 +1,4 @@
-"""A jobstore that is stopped, or cut off, lets go in time of what it holds in the database, and changes nothing more."""
+"""A jobstore that is stopped or cut off lets go in time of what it holds in the database, and changes nothing more."""
 
 import asyncio
 import os
@@ -64,10 +64,11 @@ async def test_what_stopped_processes_hold_is_let_go_in_time(database_url: str) 
     """Rows and locks of open transactions, idle or waiting for their rows to be read, and the relay's lock."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(_another(database_url))
-        stopped = [await stack.enter_async_context(_stopped(database_url, held)) for held in ("idle", "unread", "session")]
+        held = ("idle", "unread", "session")
+        stopped = [await stack.enter_async_context(_stopped(database_url, each)) for each in held]
         async with asyncio.timeout(WITHIN_S - 1.0):  # a relay tries once a second
             async with database.session() as session:
-                while not await locks.try_hold_by_session(session, Lock.RELAY):
+                while not await locks.try_hold_by_session(session, Lock.RELAY):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.2)
                 session.invalidate()
             async with database.transaction() as transaction:
@@ -89,23 +90,33 @@ async def test_without_another_jobstore_an_open_transaction_is_ended_in_time(dat
     await operator.close()
 
 
+async def _write_once_ended(database: Database, other: Database) -> None:
+    """Write on a session whose epoch another jobstore has ended meanwhile."""
+    epoch = {"epoch": database.epochs.current}
+    async with database.session() as session:
+        await session.execute(NAME)
+        async with other.session() as others:
+            await others.execute(LAPSE, epoch)
+            while await others.scalar(COUNT, epoch):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        await other.availability.probe()
+        await session.execute(RENAME)
+
+
+async def _rename(database: Database) -> None:
+    async with database.session() as session:
+        await session.execute(RENAME)
+
+
 async def test_nothing_of_an_older_epoch_changes_the_database(database: Database, database_url: str) -> None:
     """The sessions that it had are ended, and none begins under it."""
     async with _another(database_url) as other:
         await database.availability.probe()
         before = database.epochs.current
         with pytest.raises(TransientError):
-            async with database.session() as session:
-                await session.execute(NAME)
-                async with other.session() as others:
-                    await others.execute(LAPSE, {"epoch": before})
-                    while await others.scalar(COUNT, {"epoch": before}):
-                        await asyncio.sleep(0.1)
-                await other.availability.probe()
-                await session.execute(RENAME)
+            await _write_once_ended(database, other)
         with pytest.raises(TransientError) as refused:
-            async with database.session() as session:
-                await session.execute(RENAME)
+            await _rename(database)
         assert refused.value.code == "epoch_ended"
         await database.availability.probe()
         assert (database.epochs.current or 0) > (before or 0)

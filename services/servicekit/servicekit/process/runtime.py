@@ -73,8 +73,8 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
     try:
         uvloop.run(supervise())
-    except Exception:
-        log.exception("the process ends by an error")
+    except Exception as error:
+        log.exception("the process ends by an error", extra={"code": getattr(error, "code", None)})
         raise SystemExit(1) from None
 
 

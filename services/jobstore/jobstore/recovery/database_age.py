@@ -1,0 +1,76 @@
+"""Refuse to run on a database that is older than its facts: restored from a backup, or lost, while the topics stayed.
+
+On such a database versions of jobs that stand in facts already would be given to other transitions, and agents would be
+called again for what was done long ago.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydantic_core import from_json
+from sqlalchemy import text
+
+from contracts.events import JobChanged
+from contracts.fact_keys import FactKey, FactKeys, is_marker
+from contracts.topics import TOPIC_OF
+from jobstore.recovery.fact_parsing import parse_fact
+from jobstore.storage.database import Database
+from servicekit.errors import PermanentError
+from servicekit.kafka.history import History, Record
+from servicekit.retry import retry_transient
+
+_TOPIC: Final = TOPIC_OF[JobChanged]
+_PUBLISHED: Final = text("SELECT offsets::text, signers::text FROM relay WHERE id = 1")
+_UNKNOWN: Final = text(
+    """
+    SELECT told.job_id, told.version
+    FROM unnest(CAST(:jobs AS text[]), CAST(:versions AS bigint[]), CAST(:ids AS uuid[])) AS told (job_id, version, id)
+        LEFT JOIN job_logs l ON l.job_id = told.job_id AND l.version = told.version
+    WHERE l.id IS DISTINCT FROM told.id LIMIT 1
+    """,
+)
+
+
+async def refuse_older_database(kafka: str, database: Database, keys: FactKeys) -> None:
+    """Raise PermanentError (`database_older_than_facts`) if there is a fact whose entry the database does not have."""
+
+    async def check() -> None:
+        async with History(kafka, _TOPIC) as history:
+            await check_age(database, history, keys)
+
+    await retry_transient(check, on="kafka")
+
+
+async def check_age(database: Database, history: History, keys: FactKeys) -> None:
+    """Raise what `refuse_older_database` does, or a TransientError.
+
+    Only facts behind the last that the database knows to be published are read: few, unless it is an older one. What
+    nobody vouches for, and what a secret signed that was replaced by then, counts for nothing.
+    """
+    held = await history.offsets()
+    async with database.session() as connection:
+        published = (await connection.execute(_PUBLISHED)).one()
+        offsets, signing = from_json(published.offsets), _find_signing(keys, from_json(published.signers))
+        last = {number: offsets.get(f"{_TOPIC}/{number}", -1) for number in held}
+        newer = {number: range(max(span.start, last[number] + 1), span.stop) for number, span in held.items()}
+        async for records in history.read(newer):
+            facts = [parse_fact(r.value or b"").event for r in records if _is_vouched_for(r, keys, signing)]
+            columns = {"jobs": [f.job_id for f in facts], "versions": [f.version for f in facts]}
+            for job_id, version in await connection.execute(_UNKNOWN, columns | {"ids": [f.log.id for f in facts]}):
+                raise PermanentError(
+                    f"the database is older than its facts: it lacks version {version} of the job {job_id}, which "
+                    "stands in job-changed; stop all jobstores and see docs/operations/backup.md",
+                    code="database_older_than_facts",
+                )
+
+
+def _find_signing(keys: FactKeys, signers: Sequence[str]) -> set[FactKey]:
+    """Return the keys that may have signed since the last that the database knows of, which is among them."""
+    known = list(keys)
+    names = [key.name for key in known]
+    oldest = names.index(signers[-1]) if signers and signers[-1] in names else len(names)
+    return set(known[: oldest + 1])
+
+
+def _is_vouched_for(record: Record, keys: FactKeys, signing: set[FactKey]) -> bool:
+    return not is_marker(record) and keys.find_signer(record) in signing
