@@ -6,11 +6,15 @@ from itertools import product
 from random import Random
 
 from faults.checking.observed import VERSIONS, Terms
-from faults.stack.world import link_names, service_names
+from faults.stack.world import link_names, numbered, service_names
 
 #: Links that hang or are slow longer than a lease are partitions; those that are cut come back.
 _LINK_MODES = ("cut", "hang", "delay", "drip")
+#: The broker and the database may also answer two seconds later, or not at all on the connections that there are.
+_BACKING_MODES = ("late", "mute")
 _AT_ONCE = ("kill", "stop")
+#: Seconds that a process stands still, now and then: long enough for whoever can do without it to have done so.
+_FROZEN_LONG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ def deck(jobstores: int) -> list[tuple[str, str]]:
     return [
         *product((*_AT_ONCE, "freeze"), (*service_names(jobstores), "postgres", "kafka")),
         *product(_LINK_MODES, link_names(jobstores)),
+        *product(_BACKING_MODES, (*numbered("postgres", jobstores), "kafka")),
         *product(VERSIONS, ("executor", "validator")),
         *product(("rebalance",), ("jobstore", "executor", "validator")),
         ("empty", "kafka"),
@@ -58,7 +63,7 @@ def _drawn(random: Random, kind: str, target: str, at_s: float, every_s: float, 
     if kind in {*_AT_ONCE, "empty"}:
         return Planned(kind, target, after_s, 0)
     if kind == "freeze":
-        return Planned(kind, target, after_s, terms.lease_s + random.uniform(1, 3))
+        return Planned(kind, target, after_s, random.choice((terms.lease_s + random.uniform(1, 3), _FROZEN_LONG_S)))
     if kind in VERSIONS:  # until others of its group have heard of it, and then it works for a while
         return Planned(kind, target, after_s, terms.lease_s * random.uniform(2, 4))
     return Planned(kind, target, after_s, random.uniform(0.5, terms.lease_s * 2))

@@ -25,6 +25,7 @@ from localstack.stack import Stack, StackSettings
 from localstack.supervisor import probe_http
 
 WORKERS = ("executor", "executor-2", "validator", "validator-2")
+CONSOLES = ("console", "console-2")
 EXTRA_READY_S = 30.0
 OWN_ENV = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
@@ -35,7 +36,7 @@ def numbered(name: str, count: int) -> list[str]:
 
 
 def service_names(jobstores: int) -> list[str]:
-    return [*numbered("jobstore", jobstores), *WORKERS, "console"]
+    return [*numbered("jobstore", jobstores), *WORKERS, *CONSOLES]
 
 
 def link_names(jobstores: int) -> list[str]:
@@ -105,6 +106,10 @@ class World:
         for name, link in zip(numbered("jobstore", count), numbered("postgres", count), strict=True):
             if self.links[link].client_port_of(port) is not None and self.leaders[-1:] != [name]:
                 self.leaders.append(name)
+
+    @property
+    def console_addresses(self) -> list[str]:
+        return [self.specs[name].env["SIGNOFF_HTTP_ADDRESS"] for name in CONSOLES]
 
     @property
     def jobstore_addresses(self) -> str:
@@ -213,7 +218,10 @@ def _behind_links(addresses: Addresses, fleet: Fleet, port: Port, links: dict[st
     before = [name for name in links if name.startswith("grpc")]
     jobstores = [_jobstore(jobstore, name.removeprefix("grpc"), addresses, port, links) for name in before]
     dialled = ",".join(links[name].address for name in before)
-    return [*jobstores, *(_with_env(spec, SIGNOFF_JOBSTORE=dialled) for spec in others)]
+    services = [_with_env(spec, SIGNOFF_JOBSTORE=dialled) for spec in others]
+    console = next(spec for spec in services if spec.name == CONSOLES[0])
+    another = replace(_with_env(console, SIGNOFF_HTTP_ADDRESS=f"127.0.0.1:{port('http-2')}"), name=CONSOLES[1])
+    return [*jobstores, *services, _at_health_port(another, port(f"{another.name}-health"))]
 
 
 def _jobstore(spec: ServiceSpec, nth: str, addresses: Addresses, port: Port, links: dict[str, Link]) -> ServiceSpec:

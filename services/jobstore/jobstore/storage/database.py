@@ -27,6 +27,8 @@ T = TypeVar("T")
 #: let go then where no other jobstore runs that ends its epoch.
 STATEMENT_TIMEOUT_MS = 30_000
 IDLE_TIMEOUT_MS = 10_000
+#: Seconds after which an answer is no longer waited for: it was lost, since the server would have given up before.
+COMMAND_TIMEOUT_S = 35.0
 #: Rows are looked up by key, whatever the statistics say and however large a table was when a plan was made; a rebuild
 #: and migrations read whole tables (docs/adr/0024).
 _BY_KEY = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
@@ -52,7 +54,7 @@ class Database:
         self._options: dict[str, object] = {
             **dialect.create_connect_args(self.url)[1],  # type: ignore[no-untyped-call]
             "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": 60 if bounded else None,
+            "command_timeout": COMMAND_TIMEOUT_S if bounded else None,
             "record_class": Row,
             "statement_cache_size": STATEMENTS_MAX,
             "max_cached_statement_lifetime": 0,
